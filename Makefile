@@ -1,0 +1,36 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each installs what it needs on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test soak lint clean
+
+help:  ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## Make .venv and install the tested set
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: $(STAMP)  ## Pretrain, finetune, export and predict in text, vision and speech
+	$(BIN)/multigraft demo
+
+lint: $(STAMP)  ## Style, types and the floors of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## Everything that must pass before a commit lands
+	$(BIN)/python -m pytest -m "not slow"
+
+soak: $(STAMP)  ## The slow tests too
+	$(BIN)/python -m pytest
+
+clean:  ## Remove what the other targets made
+	rm -rf .venv build dist demo-out runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,88 @@
+"""Pretrain, finetune, evaluate and ship models for text, vision and speech.
+
+>>> import multigraft as mg                                                  # doctest: +SKIP
+>>> run = mg.finetune(task="text-classification", backbone="bert-base", data="reviews.csv")  # doctest: +SKIP
+>>> run.evaluate(), run.export()                                             # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from multigraft.__about__ import __version__
+
+if TYPE_CHECKING:
+    from multigraft.api import finetune, open_run, pretrain, resume
+    from multigraft.catalog import Catalog
+    from multigraft.engine import Engine
+    from multigraft.errors import MultigraftError, RowError
+    from multigraft.features import BackboneModule, Features
+    from multigraft.hookspecs import hookimpl
+    from multigraft.objectives import Brief, Objective, RowLoss
+    from multigraft.recipe import Recipe
+    from multigraft.records import Backbone, Lazy, Modality, Option, Origin, Size, Strategy, Task
+    from multigraft.report import Measure, Report
+    from multigraft.run import Run
+    from multigraft.runtime import Predictor, load
+
+# Names are imported when they are first used, so that `import multigraft` costs a deployer nothing.
+_HOMES = {
+    "api": ("finetune", "open_run", "pretrain", "resume"),
+    "catalog": ("Catalog",),
+    "engine": ("Engine",),
+    "errors": ("MultigraftError", "RowError"),
+    "features": ("BackboneModule", "Features"),
+    "hookspecs": ("hookimpl",),
+    "objectives": ("Brief", "Objective", "RowLoss"),
+    "recipe": ("Recipe",),
+    "records": ("Backbone", "Lazy", "Modality", "Option", "Origin", "Size", "Strategy", "Task"),
+    "report": ("Measure", "Report"),
+    "run": ("Run",),
+    "runtime": ("Predictor", "load"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Backbone",
+    "BackboneModule",
+    "Brief",
+    "Catalog",
+    "Engine",
+    "Features",
+    "Lazy",
+    "Measure",
+    "Modality",
+    "MultigraftError",
+    "Objective",
+    "Option",
+    "Origin",
+    "Predictor",
+    "Recipe",
+    "Report",
+    "RowError",
+    "RowLoss",
+    "Run",
+    "Size",
+    "Strategy",
+    "Task",
+    "__version__",
+    "finetune",
+    "hookimpl",
+    "load",
+    "open_run",
+    "pretrain",
+    "resume",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'multigraft' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"multigraft.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,71 @@
+"""What can go wrong, by what the person has to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class MultigraftError(Exception):
+    """Anything this package raises on purpose; its text is meant for the person at the keyboard."""
+
+
+class RecipeError(MultigraftError):
+    """A recipe that cannot be run. Holds every problem found, not the first."""
+
+    def __init__(self, problems: Sequence[str], *, source: str = "recipe") -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        head = f"{source}: {count} {'problem' if count == 1 else 'problems'}"
+        super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
+
+
+class UnknownName(MultigraftError):
+    """A name that no plugin registered."""
+
+
+class PluginError(MultigraftError):
+    """A plugin that broke its contract, named with what it did."""
+
+
+class MissingDependency(MultigraftError):
+    """A library that is not installed, named with the extra that brings it."""
+
+
+class RowError(MultigraftError):
+    """One value that cannot be read. Raised without its place; the data room adds file and row."""
+
+
+class DataError(MultigraftError):
+    """Data that cannot be trained on as it is: its columns, its splits, or too many bad rows."""
+
+
+class WeightsError(MultigraftError):
+    """Weights that are missing, unsafe to open, or of another architecture."""
+
+
+class RunError(MultigraftError):
+    """A run folder that cannot be opened, continued or exported."""
+
+
+class ExportError(MultigraftError):
+    """A graph that could not be made, or that does not answer as the model does."""
+
+
+class BundleError(MultigraftError):
+    """A bundle that is incomplete, changed, or asks for what is not here."""
+
+
+def did_you_mean(found: str, allowed: Iterable[str]) -> str:
+    """The end of an "unknown name" sentence: the nearest allowed name, or all of them.
+
+    >>> did_you_mean("bert-tny", ["bert-tiny", "gpt-tiny"])
+    "did you mean 'bert-tiny'?"
+    >>> did_you_mean("x", ["b", "a"])
+    'allowed: a, b'
+    """
+    names = sorted(allowed)
+    near = get_close_matches(found, names, n=1, cutoff=0.7)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return "allowed: " + (", ".join(names) if names else "nothing is registered")

@@ -1,0 +1,75 @@
+"""What a backbone gives, and what the engine may ask of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+Batch = dict[str, Tensor]
+"""Named arrays of one batch, as tensors on the model's device."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a backbone computes from a batch of B rows."""
+
+    pooled: Tensor
+    """[B, D]: one vector a row, for classification, retrieval and fusion."""
+    sequence: Tensor | None = None
+    """[B, T, D]: one vector a position (token, patch, frame)."""
+    mask: Tensor | None = None
+    """[B, T] bool: which positions are real; None where all are."""
+    maps: tuple[Tensor, ...] = ()
+    """[B, C, H, W] each (or [B, C, T] for sound): a pyramid, finest first."""
+
+
+@runtime_checkable
+class BackboneModule(Protocol):
+    """An `nn.Module` with these members is a backbone; nothing is inherited.
+
+    ``blocks`` is ordered from the input to the output. A parameter outside every block goes with the
+    block that follows it in registration order; those after the last block go with the head end.
+    """
+
+    width: int
+    """D of `Features.pooled` and `Features.sequence`."""
+    blocks: Sequence[nn.Module]
+    head_bias: bool
+    """Whether a classification head on ``pooled`` has a bias (the ecosystem's own class decides)."""
+
+    def forward(self, batch: Batch) -> Features:
+        """Compute features. Scaling, normalising and log-mel are done in here, so a graph holds them.
+
+        A padded row gives what it gives alone. Keys that are not its own are ignored.
+        """
+        ...
+
+    def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
+        """Write weights and configuration in the ecosystem's format, opened there without multigraft.
+
+        With a classification ``head`` [len(labels), D] the folder opens as that library's classifier.
+        """
+        ...
+
+
+def mean_pool(sequence: Tensor, mask: Tensor | None) -> Tensor:
+    """Average the real positions: [B, T, D], [B, T] -> [B, D].
+
+    >>> import torch
+    >>> mean_pool(torch.ones(1, 2, 3), torch.tensor([[1, 0]])).tolist()
+    [[1.0, 1.0, 1.0]]
+    """
+    if mask is None:
+        return sequence.mean(1)
+    real = mask.unsqueeze(-1).to(sequence.dtype)
+    return (sequence * real).sum(1) / real.sum(1).clamp(min=1)  # an empty row gives zeros, not NaN
+
+
+def real_positions(batch: Mapping[str, Tensor]) -> Tensor | None:
+    """The batch's ``attention_mask`` as [B, T] bool, or None where the modality has none."""
+    mask = batch.get("attention_mask")
+    return None if mask is None else mask.bool()

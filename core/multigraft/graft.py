@@ -1,0 +1,22 @@
+"""A backbone with a head grown onto it: the one module that is trained, saved and exported."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from multigraft.features import Batch
+from multigraft.objectives import Outputs
+
+
+class Graft(nn.Module):
+    """``batch -> Features -> outputs``."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, batch: Batch) -> Outputs:
+        """Run backbone and head."""
+        outputs: Outputs = self.head(self.backbone(batch), batch)
+        return outputs

@@ -1,0 +1,84 @@
+"""The whole extension contract: six nouns and verbs a plugin may answer, and two moments it may watch.
+
+A plugin is a module or an object with functions marked ``@multigraft.hookimpl`` under the names below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from multigraft.records import Backbone, Modality, Strategy, Task
+
+if TYPE_CHECKING:
+    from multigraft.report import Report
+    from multigraft.run import Run
+
+PROJECT = "multigraft"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def register_modalities() -> Sequence[Modality]:  # type: ignore[empty-body]
+    """Give the modalities this plugin brings. Called once, when the plugin is admitted; must be cheap."""
+
+
+@hookspec
+def register_backbones() -> Sequence[Backbone]:  # type: ignore[empty-body]
+    """Give the backbones this plugin brings. Called once; must not import torch (see `records.Lazy`)."""
+
+
+@hookspec
+def register_tasks() -> Sequence[Task]:  # type: ignore[empty-body]
+    """Give the tasks this plugin brings, pretraining objectives included. Called once; must be cheap."""
+
+
+@hookspec
+def register_strategies() -> Sequence[Strategy]:  # type: ignore[empty-body]
+    """Give the strategies this plugin brings. Called once; must be cheap."""
+
+
+@hookspec(firstresult=True)
+def pretrain(run: Run) -> Report:  # type: ignore[empty-body]
+    """Train a run whose task is of the stage ``pretrain``.
+
+    The run is complete: model, data and plan are built. Answer with a `Report` to replace the engine's loop,
+    with None to let the next plugin answer; wrap it (``hookimpl(wrapper=True)``) to add before and after.
+    """
+
+
+@hookspec(firstresult=True)
+def finetune(run: Run) -> Report:  # type: ignore[empty-body]
+    """Train a run whose task is of the stage ``finetune``. The same contract as `pretrain`."""
+
+
+@hookspec(firstresult=True)
+def evaluate(run: Run) -> Report:  # type: ignore[empty-body]
+    """Measure a trained run on its held-out rows; None lets the next plugin answer.
+
+    Called for a person's own request only: the validation inside training is no hook call.
+    """
+
+
+@hookspec(firstresult=True)
+def export(run: Run) -> Report:  # type: ignore[empty-body]
+    """Write the run's bundle; None lets the next plugin answer. The report names the folder."""
+
+
+@hookspec
+def step_end(run: Run, step: int, logs: Mapping[str, float]) -> None:
+    """Watch the end of an optimizer step: ``step`` counts from 1, ``logs`` holds loss and rate.
+
+    May set ``run.stop`` to a reason, which ends training after this step. Must not change the model.
+    """
+
+
+@hookspec
+def epoch_end(run: Run, epoch: int, metrics: Mapping[str, float]) -> None:
+    """Watch the end of an epoch: ``epoch`` counts from 1, ``metrics`` are the validation's.
+
+    May set ``run.stop`` to a reason, which ends training after this epoch.
+    """

@@ -1,0 +1,115 @@
+"""What a task is to the engine once it is bound to a run: head, targets, loss, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from multigraft.features import Batch, Features
+from multigraft.records import Arrays, Reader, Spec
+
+Outputs = dict[str, Tensor]
+Row = Mapping[str, Any]
+"""One raw row: its columns by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brief:
+    """All that an objective may know of its run."""
+
+    backbone: nn.Module
+    reader: Reader
+    targets: Spec
+    """What `Task.targets` learned from the training rows; empty where the task has none."""
+    options: Mapping[str, Any]
+    """The task's options, defaults filled in."""
+    modality: str
+
+
+@dataclass(frozen=True)
+class RowLoss:
+    """A loss per row as sum and weight, so that batches of any size and split add up to the same mean.
+
+    The loss of a batch is ``total.sum() / weight.sum()``: a language model's weight is its token count,
+    a classifier's is the class weight.
+    """
+
+    total: Tensor
+    """[B], carries the gradient."""
+    weight: Tensor
+    """[B], no gradient."""
+
+    def mean(self) -> Tensor:
+        """The batch's loss."""
+        return self.total.sum() / self.weight.sum().clamp(min=1e-12)
+
+
+class Objective(Protocol):
+    """Inherit it and write what the task needs; what has a body here may be left as it is.
+
+    Nothing here keeps state between calls, and all chance comes from the ``rng`` given.
+    """
+
+    monitor: str
+    """The metric that chooses the best checkpoint, a key of `summarise`."""
+    greater_is_better: bool
+
+    def head(self) -> nn.Module:
+        """A new head, a module called as ``head(features, batch) -> Outputs``."""
+        ...
+
+    def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
+        """The loss of each row. ``batch`` holds the reader's arrays and those of `encode` and `prepare`."""
+        ...
+
+    def arrange(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
+        """Rewrite one split's raw rows before they are read (documents into sentence pairs, say)."""
+        del rng
+        return rows
+
+    def encode(self, row: Row) -> Arrays:
+        """The target arrays of one raw row. Raises RowError for a target that cannot be used."""
+        del row
+        return {}
+
+    def view(self, row: Arrays, rng: np.random.Generator) -> Arrays:
+        """Change one read row each time it is used, in training and in validation (two views, say)."""
+        del rng
+        return row
+
+    def prepare(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
+        """Change a collated batch before it becomes tensors (mask tokens, say)."""
+        del rng
+        return batch
+
+    def serve(self, features: Features, outputs: Outputs | None) -> Outputs:
+        """What the exported graph gives: named tensors [B, ...]. By default the pooled features.
+
+        ``outputs`` is None for a pretraining task, whose head is not exported.
+        """
+        del outputs
+        return {"embedding": features.pooled}
+
+    def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
+        """What must be kept of each row to evaluate: small tensors [B]; kept for the whole split."""
+        del outputs, batch
+        return {"loss": loss.total.detach(), "weight": loss.weight}
+
+    def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """The metrics of the rows in ``kept`` (each array [N]). Called again on every bootstrap resample."""
+        weight = max(float(kept["weight"].sum()), 1e-12)
+        return {"loss": float(kept["loss"].sum()) / weight}
+
+    def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """What a report shows besides numbers, as JSON (``confusion``, say)."""
+        del kept
+        return {}
+
+    def linear_head(self, head: nn.Module) -> nn.Linear | None:
+        """The linear classifier on ``pooled`` inside ``head``, where the ecosystem has a place for it."""
+        del head
+        return None

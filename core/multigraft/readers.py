@@ -1,0 +1,77 @@
+"""What all readers share: how rows become a batch, and how a reader's spec is kept in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from multigraft.errors import BundleError
+from multigraft.records import Arrays, Spec
+
+
+def collate(rows: Sequence[Arrays], fills: Mapping[str, float]) -> Arrays:
+    """Stack rows into a batch; arrays named in ``fills`` are padded along their first axis to the longest.
+
+    >>> rows = [{"x": np.array([1, 2])}, {"x": np.array([3])}]
+    >>> collate(rows, {"x": 0})["x"].tolist()
+    [[1, 2], [3, 0]]
+    """
+    return {
+        name: _pad([row[name] for row in rows], fills[name])
+        if name in fills
+        else np.stack([row[name] for row in rows])
+        for name in rows[0]
+    }
+
+
+def _pad(values: Sequence[np.ndarray], fill: float) -> np.ndarray:
+    longest = max(len(value) for value in values)
+    padded = np.full((len(values), longest, *values[0].shape[1:]), fill, dtype=values[0].dtype)
+    for row, value in zip(padded, values, strict=True):
+        row[: len(value)] = value
+    return padded
+
+
+def fingerprint(spec: Spec) -> str:
+    """A short hash of a spec, equal for equal specs whatever the order of their keys."""
+    text = json.dumps(spec, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def save_spec(spec: Spec, folder: Path) -> Spec:
+    """Write the values whose key ends in ``.json`` as files of that name; return the spec without them.
+
+    Such a value stays in the returned spec as None, which `load_spec` fills in again.
+    """
+    kept: Spec = {}
+    for key, value in spec.items():
+        if key.endswith(".json"):
+            (folder / key).write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+            kept[key] = None
+        else:
+            kept[key] = value
+    return kept
+
+
+def load_spec(spec: Mapping[str, object], folder: Path) -> Spec:
+    """Undo `save_spec`. Raises BundleError where a file is missing or a name leaves the folder."""
+    full: Spec = {}
+    for key, value in spec.items():
+        if key.endswith(".json") and value is None:
+            full[key] = _read_json(folder, key)
+        else:
+            full[key] = value
+    return full
+
+
+def _read_json(folder: Path, name: str) -> object:
+    if Path(name).name != name:
+        raise BundleError(f"reader file {name!r} must lie in {folder}, not elsewhere")
+    try:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{folder / name}: cannot be read: {error}") from error

@@ -1,0 +1,275 @@
+"""The recipe: everything a person decides about a run, as one frozen object that is a YAML file outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from multigraft.errors import RecipeError, did_you_mean
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of a recipe: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Choice(BaseModel):
+    """A registered name with its options, written as ``name`` alone or as a mapping with ``name`` in it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+    name: str
+    """What a plugin registered; `multigraft plugins` lists it."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys besides those of this class."""
+        return dict(self.model_extra or {})
+
+
+class BackboneChoice(Choice):
+    """A backbone, its weights, and its options."""
+
+    weights: str | None = None
+    """``scratch``, a folder or file, a run of ours, a hub name; unset: what the size is published with."""
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _named_list(value: Any) -> Any:
+    values = [value] if isinstance(value, str | Mapping) else value
+    return [_named(item) for item in values] if isinstance(values, list | tuple) else values
+
+
+def _trained(value: Any) -> Any:
+    return {"train": str(value)} if isinstance(value, str | Path) else value
+
+
+class Split(Section):
+    """How rows are divided where no file of their own is given."""
+
+    validation: Share = 0.1
+    """The share that chooses the best checkpoint."""
+    test: Share = 0.1
+    """The share that only `evaluate` sees."""
+    group: str | None = None
+    """The column whose equal values stay together (a speaker, a patient)."""
+    stratify: bool = True
+    """Keep the labels' shares in every part, where the task has labels."""
+
+
+class Data(Section):
+    """Where rows come from and what their columns mean."""
+
+    train: str
+    """A file (CSV, JSON lines, Parquet), a folder (one subfolder a class), or ``hub:owner/name``."""
+    validation: str | None = None
+    """Rows of their own for validation; unset: a share of ``train``."""
+    test: str | None = None
+    """Rows of their own for the test; unset: a share of ``train``."""
+    format: Literal["auto", "csv", "json", "parquet", "folder", "hub"] = "auto"
+    """What ``train`` is; ``auto`` goes by its ending."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Our name of a column -> its name in the data, as ``{text: review, label: stars}``."""
+    split: Split = Field(default_factory=Split)
+    allowed_bad: Share = 0.0
+    """The share of rows that may be unreadable before the run stops; those rows are left out and listed."""
+    limit: Count | None = None
+    """Use at most this many training rows, drawn with the seed and in the labels' shares."""
+
+
+class Training(Section):
+    """How the model learns."""
+
+    epochs: Annotated[float, Field(gt=0)] = 3
+    """Passes over the training rows; may be a fraction."""
+    steps: Count | None = None
+    """Optimizer steps; overrides ``epochs``."""
+    batch_size: Count = 32
+    """Rows in one step on one device, before accumulation."""
+    accumulation: Count = 1
+    """Batches whose gradients make one step; equal to one batch of their size together."""
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Peak rate; unset: chosen by what learns (`docs/architecture.md` has the rule)."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Of SGD."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of AdamW."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Spares biases and normalisation layers."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the rate falls after the warm-up."""
+    warmup: Share = 0.1
+    """The share of steps in which the rate rises."""
+    clip: Annotated[float, Field(ge=0)] = 1.0
+    """The largest gradient norm; 0 switches clipping off."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """``auto`` is bf16 where the processor computes it natively, else fp32."""
+    augment: Literal["none", "light", "strong"] = "none"
+    """How strongly rows are changed at random, where the modality knows how."""
+    early_stopping: Count | None = None
+    """Stop after this many epochs without a better validation."""
+    checkpoint_every: Count | None = None
+    """Steps between checkpoints; unset: at every epoch's end."""
+    keep: Count = 2
+    """The newest checkpoints that are kept; the best model is kept besides."""
+    log_every: Count = 10
+    """Steps between lines in metrics.jsonl."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that read rows; 0 reads in the training process."""
+
+
+class Evaluation(Section):
+    """How a trained model is measured."""
+
+    split: Literal["test", "validation", "train"] = "test"
+    batch_size: Count | None = None
+    """Unset: the training's."""
+    bootstrap: Annotated[int, Field(ge=0)] = 200
+    """Resamples behind each interval; 0 gives no intervals."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    worst: Annotated[int, Field(ge=0)] = 10
+    """How many of the rows with the largest loss a report names."""
+    neighbours: Count = 5
+    """k of the k-nearest-neighbour score of a pretrained model."""
+
+
+class Export(Section):
+    """What the bundle holds."""
+
+    precisions: tuple[Literal["fp32", "int8"], ...] = ("fp32", "int8")
+    budget: Annotated[float, Field(ge=0)] = 0.5
+    """The points (of 100) of the task's metric that a precision may lose before it is refused."""
+    calibration: Count = 128
+    """Training rows that set the ranges of a static int8 graph."""
+    opset: Annotated[int, Field(ge=18)] = 20
+
+
+class Recipe(Section):
+    """One run, whole. `Recipe.parse` reads it, `to_yaml` writes it."""
+
+    task: Annotated[Choice, BeforeValidator(_named)]
+    """What is learned, as ``text-classification``; options beside the name."""
+    backbone: Annotated[BackboneChoice, BeforeValidator(_named)]
+    """What it is learned with, as ``bert-base``."""
+    data: Annotated[Data, BeforeValidator(_trained)]
+    strategy: Annotated[tuple[Choice, ...], BeforeValidator(_named_list)] = Field(
+        default=(Choice(name="full"),), min_length=1
+    )
+    """Which parameters learn; several are applied in order."""
+    reader: dict[str, Any] = Field(default_factory=dict)
+    """Options of the modality's reader, as ``max_length``; unset ones follow the weights."""
+    training: Training = Field(default_factory=Training)
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    export: Export = Field(default_factory=Export)
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """All chance in the run follows from it."""
+    output: str | None = None
+    """The run's folder; unset: ``runs/`` and a name made of task, backbone and time."""
+
+    @classmethod
+    def parse(cls, raw: Any, *, source: str = "recipe") -> Recipe:
+        """Read a mapping. Raises RecipeError with every problem in it."""
+        recipe, problems = check(raw)
+        if recipe is None:
+            raise RecipeError(problems, source=source)
+        return recipe
+
+    def to_yaml(self) -> str:
+        """The recipe as YAML, every field written out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML or JSON file. Raises RecipeError where it is none."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError([f"cannot be read: {error.strerror}"], source=str(path)) from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise RecipeError([f"is not YAML: {' '.join(str(error).split())}"], source=str(path)) from error
+    if not isinstance(raw, dict):
+        raise RecipeError([f"holds {type(raw).__name__}; a mapping of fields is needed"], source=str(path))
+    return raw
+
+
+def assign(raw: dict[str, Any], assignment: str) -> None:
+    """Apply one ``a.b=value`` to a raw recipe in place; the value is YAML.
+
+    >>> raw = {"task": "x"}
+    >>> assign(raw, "training.epochs=3"); raw
+    {'task': 'x', 'training': {'epochs': 3}}
+    """
+    path, equals, text = assignment.partition("=")
+    keys = path.split(".")
+    if not equals or not all(keys):
+        raise RecipeError([f"{assignment!r} must look like training.epochs=3"], source="--set")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError([f"{assignment!r}: the value is not YAML"], source="--set") from error
+    node = raw
+    for key in keys[:-1]:
+        inner = node.get(key)
+        if not isinstance(inner, dict):
+            inner = {"train" if key == "data" else "name": inner} if isinstance(inner, str) else {}
+            node[key] = inner
+        node = inner
+    node[keys[-1]] = value
+
+
+def check(raw: Any) -> tuple[Recipe | None, list[str]]:
+    """The recipe in ``raw``, or None with every problem as a line: field, found, allowed."""
+    try:
+        return Recipe.model_validate(raw), []
+    except ValidationError as error:
+        return None, [_line(problem) for problem in error.errors()]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a recipe, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}
+
+
+def _line(problem: Any) -> str:
+    location = [str(part) for part in problem["loc"]]
+    field = ".".join(location) or "recipe"
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        return f"{field}: no such field; {did_you_mean(location[-1], _fields_beside(location))}"
+    if kind == "missing":
+        return f"{field}: is missing"
+    return f"{field}: found {_short(problem['input'])}; {_wanted(problem)}"
+
+
+def _wanted(problem: Any) -> str:
+    message = str(problem["msg"])
+    return "it " + message[len("Input ") :] if message.startswith("Input ") else message
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _fields_beside(location: list[str]) -> list[str]:
+    """The fields allowed where the last part of ``location`` stands."""
+    model: Any = Recipe
+    for part in location[:-1]:
+        field = model.model_fields.get(part)
+        inner = None if field is None else field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)

@@ -1,0 +1,199 @@
+"""The nouns: what a plugin registers once, as frozen records that import nothing heavy."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from multigraft.objectives import Brief, Objective
+    from multigraft.strategies import Plan
+
+Arrays = dict[str, np.ndarray]
+"""One row, or one batch, as named arrays."""
+
+Spec = dict[str, Any]
+"""A description that survives JSON. A key that ends in ``.json`` is kept as a file of that name."""
+
+Answer = dict[str, Any]
+"""What one prediction says, ready for JSON."""
+
+Stage = Literal["pretrain", "finetune"]
+Quantization = Literal["dynamic", "static", "none"]
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """A function named ``package.module:attribute``, imported when it is first called.
+
+    It lets a plugin register what needs torch without importing torch.
+
+    >>> Lazy("math:floor")(2.5)
+    2
+    """
+
+    target: str
+
+    def __post_init__(self) -> None:
+        module, _, attribute = self.target.partition(":")
+        if not module or not attribute:
+            raise ValueError(f"{self.target!r} must look like 'package.module:attribute'")
+
+    def resolve(self) -> Callable[..., Any]:
+        """Import the module and return the attribute."""
+        module, _, attribute = self.target.partition(":")
+        found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+        return found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.resolve()(*args, **kwargs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One setting of a modality, backbone, task or strategy that a recipe may change.
+
+    The type of ``default`` is the type a value must have; ``None`` as default allows any of ``types``.
+    """
+
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[Any, ...] = ()
+    types: tuple[type, ...] = ()
+
+
+class Reader(Protocol):
+    """Turns one raw value into named arrays, without torch. Training and the bundle call the same one.
+
+    A reader must be safe to call from several threads and give equal arrays for equal input.
+    """
+
+    @property
+    def fills(self) -> Mapping[str, float]:
+        """The arrays whose first axis varies from row to row, with the value that pads a shorter one."""
+        ...
+
+    def read(self, raw: Any) -> Arrays:
+        """Read one raw value. Raises RowError with what is wrong, never with its place."""
+        ...
+
+    def length(self, row: Arrays) -> int:
+        """How long a read row is, in the unit that costs time (tokens, samples); 1 where all are equal."""
+        ...
+
+    def spec(self) -> Spec:
+        """All that is needed to build this reader again, as JSON."""
+        ...
+
+
+class Augment(Protocol):
+    """Changes one read row at random, in training only. All chance comes from ``rng``."""
+
+    def __call__(self, row: Arrays, rng: np.random.Generator) -> Arrays: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modality:
+    """A kind of raw value: how it is read, and what a person types or drops to give one."""
+
+    name: str
+    reader: Callable[[Spec], Reader]
+    """Build a reader from its spec."""
+    columns: tuple[str, ...]
+    """The columns that hold the raw value; a row with several gives a tuple. The first is required."""
+    fit: Callable[[Iterable[Any], Spec], Spec] | None = None
+    """Complete a spec from raw training values (a tokenizer, say); gives a complete spec back unchanged."""
+    options: Mapping[str, Option] = field(default_factory=dict)
+    """What the recipe's ``reader:`` may set."""
+    augment: Callable[[Literal["light", "strong"], Reader], Augment] | None = None
+    """Build the augmentation of that strength; None: this modality has none."""
+    suffixes: tuple[str, ...] = ()
+    """The files a person may drop, as ``(".png", ".jpg")``; empty where the value is typed."""
+    folder: str | None = None
+    """The `datasets` builder that reads a folder of such files (``imagefolder``, ``audiofolder``)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """One size of a backbone family: its configuration, and where its published weights are."""
+
+    config: Mapping[str, Any] = field(default_factory=dict)
+    hub: str | None = None
+    """The default weights; None: this size is made from scratch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a backbone is to be built from: a size, and weights from a path, from the hub, or none."""
+
+    backbone: str
+    """The whole name, as ``bert-tiny``."""
+    size: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+    """A local folder or file of weights (a run of ours arrives here as its ``model`` folder)."""
+    hub: str | None = None
+
+    @property
+    def scratch(self) -> bool:
+        """Whether no weights are asked for."""
+        return self.path is None and self.hub is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """A family of pretrained networks. ``bert`` with the size ``tiny`` is asked for as ``bert-tiny``."""
+
+    name: str
+    modality: str
+    sizes: Mapping[str, Size]
+    build: Callable[[Origin, Spec], nn.Module]
+    """(origin, reader spec) -> a module as `multigraft.features.BackboneModule` describes."""
+    reader: Callable[[Origin, Mapping[str, Any]], Spec]
+    """(origin, reader options) -> the spec of the reader these weights expect."""
+    find: Callable[[str], Size | None] | None = None
+    """Resolve a size that is not listed, asked for as ``name/size`` (``timm/resnet50``)."""
+    options: Mapping[str, Option] = field(default_factory=dict)
+    """What the recipe's ``backbone:`` may set besides name and weights; merged into ``Origin.config``."""
+    quantization: Quantization = "dynamic"
+    """How its graph becomes int8: dynamic (transformers), static (convolutions), or not at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a model learns. A pretraining objective is a task of the stage ``pretrain``."""
+
+    name: str
+    stage: Stage
+    modalities: tuple[str, ...]
+    objective: Callable[[Brief], Objective]
+    """Bind the task to one run: its head, loss and metrics."""
+    columns: tuple[str, ...] = ()
+    """Columns that a row needs besides its raw value, as ``("label",)``."""
+    targets: Callable[[Mapping[str, Sequence[Any]]], Spec] | None = None
+    """Learn the targets' description (the labels, say) from the training rows' ``columns``."""
+    decode: Callable[[Spec, Arrays], list[Answer]] | None = None
+    """(targets, batch of graph outputs) -> one answer a row. Torch-free: a bundle uses it."""
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strategy:
+    """Which parameters learn, at which rate, from when. Strategies are applied one after another."""
+
+    name: str
+    plan: Callable[[Plan, Mapping[str, Any]], Plan]
+    """(plan so far, options) -> plan."""
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+
+Record = Modality | Backbone | Task | Strategy

@@ -1,0 +1,98 @@
+"""A report as data: frozen, and the same after a trip through JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number, with the interval it lies in where one was computed."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.value:.4g}"
+        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often each true label (row) was answered with each label (column)."""
+
+    labels: tuple[str, ...]
+    matrix: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class WorstRow:
+    """A row with a large loss, and where it stands in the data."""
+
+    place: str
+    loss: float
+    expected: str | None = None
+    answered: str | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a verb took."""
+
+    seconds: float
+    peak_memory_mb: float
+    """The largest resident set of the process since it started."""
+    rows_per_second: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The answer of a verb. `multigraft.report.table` and `.page` show it."""
+
+    verb: str
+    title: str
+    metrics: Mapping[str, Measure] = field(default_factory=dict)
+    curves: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    """Name -> points (step, value)."""
+    confusion: Confusion | None = None
+    worst: tuple[WorstRow, ...] = ()
+    cost: Cost | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What it was measured on: split, rows, backbone, precision ..."""
+    tables: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    """Further tables by title; the first row is the heading."""
+    notes: tuple[str, ...] = ()
+    """What was replaced, refused or left out, and why."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What was written, as ``{"bundle": "runs/x/bundle"}``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Report:
+        """Undo `to_dict`, also after a trip through JSON."""
+        return cls(
+            verb=raw["verb"],
+            title=raw["title"],
+            metrics={name: Measure(**value) for name, value in raw["metrics"].items()},
+            curves={name: tuple((x, y) for x, y in points) for name, points in raw["curves"].items()},
+            confusion=_confusion(raw["confusion"]),
+            worst=tuple(WorstRow(**row) for row in raw["worst"]),
+            cost=None if raw["cost"] is None else Cost(**raw["cost"]),
+            facts=dict(raw["facts"]),
+            tables={title: tuple(tuple(row) for row in rows) for title, rows in raw["tables"].items()},
+            notes=tuple(raw["notes"]),
+            files=dict(raw["files"]),
+        )
+
+
+def _confusion(raw: Mapping[str, Any] | None) -> Confusion | None:
+    if raw is None:
+        return None
+    return Confusion(tuple(raw["labels"]), tuple(tuple(row) for row in raw["matrix"]))
