@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from multigraft import hookspecs
+from multigraft import builtin, hookspecs
+from multigraft.__about__ import __version__
 from multigraft.errors import PluginError, UnknownName, did_you_mean
 from multigraft.records import Backbone, Modality, Record, Size, Strategy, Task
 
@@ -19,7 +20,7 @@ GROUP = "multigraft"
 IN_TREE = "multigraft"
 SLOW_SECONDS = 0.5
 
-KINDS: Mapping[str, type] = {
+KINDS: Mapping[str, type[Record]] = {
     "modalities": Modality,
     "backbones": Backbone,
     "tasks": Task,
@@ -73,6 +74,7 @@ class Catalog:
         self.manager.add_hookspecs(hookspecs)
         self.plugins: list[PluginInfo] = []
         self._records: dict[str, dict[str, tuple[Record, str]]] = {kind: {} for kind in KINDS}
+        self._try(_Candidate("engine", __version__, IN_TREE, lambda: builtin), strict=True)
         if discover:
             for candidate in _installed():
                 self._try(candidate, strict=strict)
@@ -80,7 +82,7 @@ class Catalog:
             self.admit(plugin)
 
     def admit(self, plugin: object) -> PluginInfo:
-        """Admit one plugin object. Raises PluginError, leaving the catalog as it was, where it breaks a rule."""
+        """Admit one plugin object. Raises PluginError, the catalog unchanged, where it breaks a rule."""
         if isinstance(plugin, type):
             raise PluginError(f"{plugin.__name__} is a class; pass an object: {plugin.__name__}()")
         name = getattr(plugin, "__name__", None) or type(plugin).__name__
@@ -197,10 +199,7 @@ class Catalog:
         answers = self.manager.subset_hook_caller(hook.name, others)()
         records: list[Record] = []
         for record in (record for answer in answers for record in answer):
-            if not isinstance(record, KINDS[kind]):
-                raise PluginError(
-                    f"{hook.name} gave {type(record).__name__}; {KINDS[kind].__name__} records are needed"
-                )
+            _refuse_foreign_record(hook.name, kind, record)
             self._refuse_clash(kind, record, records)
             records.append(record)
         return records
@@ -228,6 +227,20 @@ def _candidate(entry: EntryPoint) -> _Candidate:
         origin="" if distribution is None else distribution.name,
         load=entry.load,
     )
+
+
+def _refuse_foreign_record(hook: str, kind: str, record: object) -> None:
+    wanted = KINDS[kind]
+    if isinstance(record, type) and issubclass(record, wanted):
+        raise PluginError(f"{hook} gave the class {record.__name__}; did you forget its ()?")
+    if not isinstance(record, wanted):
+        raise PluginError(f"{hook} gave {type(record).__name__}; {wanted.__name__} records are needed")
+    if not record.name or not isinstance(record.name, str):
+        raise PluginError(f"{hook} gave a {wanted.__name__} without a name")
+    for name in record.__dataclass_fields__:
+        value, text = getattr(record, name), str(record.__dataclass_fields__[name].type)
+        if text.startswith("Callable") and not callable(value) and not ("None" in text and value is None):
+            raise PluginError(f"{hook}: {name} of {record.name!r} must be a function, not {value!r}")
 
 
 def _refuse_foreign_hooks(manager: pluggy.PluginManager, plugin: object) -> None:

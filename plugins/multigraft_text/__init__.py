@@ -1,1 +1,127 @@
-"""placeholder"""
+"""Text: BERT and its relatives, GPT and its relatives, and what they are pretrained and finetuned for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from multigraft import Backbone, Lazy, Modality, Option, Size, Task, hookimpl
+from multigraft.tasks import classification_task
+
+TEXT = Modality(
+    name="text",
+    reader=Lazy("multigraft_text.reader:TextReader"),
+    fit=Lazy("multigraft_text.learning:fit"),
+    columns=("text", "text_pair"),
+    options={
+        "max_length": Option(default=128, low=4, help="tokens kept of a row, special ones counted"),
+        "tokenizer": Option(
+            default=None,
+            types=(str,),
+            choices=("wordpiece", "bpe", "character"),
+            help="what is learned where the weights bring none; unset: wordpiece for BERT, bpe for GPT",
+        ),
+        "vocabulary": Option(default=8000, low=16, help="entries of a tokenizer that is learned"),
+        "lowercase": Option(default=True, help="whether a tokenizer that is learned ignores case"),
+    },
+)
+
+BERT = Backbone(
+    name="bert",
+    modality="text",
+    build=Lazy("multigraft_text.backbone:build_encoder"),
+    reader=Lazy("multigraft_text.specs:encoder_spec"),
+    sizes={
+        "tiny": Size(
+            config={
+                "num_hidden_layers": 2,
+                "hidden_size": 64,
+                "num_attention_heads": 2,
+                "intermediate_size": 128,
+                "max_position_embeddings": 128,
+            }
+        ),
+        "small": Size(
+            config={
+                "num_hidden_layers": 6,
+                "hidden_size": 384,
+                "num_attention_heads": 12,
+                "intermediate_size": 1536,
+            },
+            hub="nreimers/MiniLM-L6-H384-uncased",
+        ),
+        "base": Size(hub="google-bert/bert-base-uncased"),
+        "large": Size(
+            config={
+                "num_hidden_layers": 24,
+                "hidden_size": 1024,
+                "num_attention_heads": 16,
+                "intermediate_size": 4096,
+            },
+            hub="google-bert/bert-large-uncased",
+        ),
+    },
+)
+
+GPT = Backbone(
+    name="gpt",
+    modality="text",
+    build=Lazy("multigraft_text.backbone:build_decoder"),
+    reader=Lazy("multigraft_text.specs:decoder_spec"),
+    sizes={
+        "tiny": Size(config={"n_layer": 2, "n_embd": 64, "n_head": 2, "n_positions": 128}),
+        "small": Size(hub="openai-community/gpt2"),
+        "medium": Size(
+            config={"n_layer": 24, "n_embd": 1024, "n_head": 16}, hub="openai-community/gpt2-medium"
+        ),
+        "large": Size(
+            config={"n_layer": 36, "n_embd": 1280, "n_head": 20}, hub="openai-community/gpt2-large"
+        ),
+    },
+)
+
+_MASK_SHARE = Option(default=0.15, low=0.01, high=0.9, help="the share of tokens that is to be guessed")
+
+TASKS = (
+    Task(
+        name="masked-language-modeling",
+        stage="pretrain",
+        modalities=("text",),
+        objective=Lazy("multigraft_text.masked:MaskedLanguageModeling"),
+        options={"mask_share": _MASK_SHARE},
+    ),
+    Task(
+        name="next-sentence-prediction",
+        stage="pretrain",
+        modalities=("text",),
+        objective=Lazy("multigraft_text.next_sentence:NextSentencePrediction"),
+        options={
+            "masked_lm": Option(default=True, help="learn to guess masked tokens at the same time"),
+            "mask_share": _MASK_SHARE,
+        },
+    ),
+    Task(
+        name="causal-language-modeling",
+        stage="pretrain",
+        modalities=("text",),
+        objective=Lazy("multigraft_text.causal:CausalLanguageModeling"),
+    ),
+    classification_task("text-classification", "text"),
+)
+
+
+@hookimpl
+def register_modalities() -> Sequence[Modality]:
+    """Text, alone or in pairs."""
+    return (TEXT,)
+
+
+@hookimpl
+def register_backbones() -> Sequence[Backbone]:
+    """BERT and GPT; each opens the folders of its relatives too."""
+    return (BERT, GPT)
+
+
+@hookimpl
+def register_tasks() -> Sequence[Task]:
+    """Three ways to pretrain, and classification."""
+    return TASKS

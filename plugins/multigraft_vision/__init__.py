@@ -1,1 +1,136 @@
-"""placeholder"""
+"""Vision for multigraft: images, timm's networks, contrastive pretraining and classification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from multigraft import Backbone, Lazy, Modality, Option, Size, Task, hookimpl
+from multigraft.tasks import classification_task
+
+_IMAGE = Modality(
+    name="image",
+    reader=Lazy("multigraft_vision.reader:image_reader"),
+    columns=("image",),
+    augment=Lazy("multigraft_vision.augment:policy"),
+    suffixes=(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    folder="imagefolder",
+    options={
+        "size": Option(
+            default=None, types=(int,), low=1, help="pixels a side; unset: what the weights expect"
+        ),
+        "crop": Option(
+            default=None,
+            types=(float, int),
+            low=0.1,
+            high=1,
+            help="the share of the shorter side that the centre crop keeps; unset: as the weights expect",
+        ),
+        "interpolation": Option(
+            default=None,
+            types=(str,),
+            choices=("nearest", "bilinear", "bicubic", "lanczos"),
+            help="how pictures are resized; unset: as the weights expect",
+        ),
+        "fit": Option(
+            default=None,
+            types=(str,),
+            choices=("center", "squash"),
+            help="crop the longer side, or squash it; unset: as the weights expect",
+        ),
+        "max_pixels": Option(
+            default=50_000_000,
+            low=1,
+            high=178_956_970,  # where Pillow itself stops
+            help="larger pictures are refused before they are decoded",
+        ),
+    },
+)
+
+_DROP_PATH = Option(
+    default=0.0, low=0, high=0.9, help="share of residual branches dropped at random (stochastic depth)"
+)
+
+
+def _size(architecture: str, tag: str) -> Size:
+    return Size(config={"architecture": architecture}, hub=f"timm/{architecture}.{tag}")
+
+
+_TINY_RESNET = Size(
+    config={
+        "architecture": "resnet18",
+        "model_args": {"layers": [1, 1, 1, 1], "channels": [16, 32, 64, 128]},
+        "data": {"input_size": [3, 32, 32], "crop_pct": 1.0},
+    }
+)
+
+
+def _backbone(
+    name: str, sizes: Mapping[str, Size], options: Mapping[str, Option], find: Any = None
+) -> Backbone:
+    return Backbone(
+        name=name,
+        modality="image",
+        sizes=sizes,
+        build=Lazy("multigraft_vision.weights:build"),
+        reader=Lazy("multigraft_vision.plan:reader_spec"),
+        find=find,
+        options=options,
+        quantization="static",
+    )
+
+
+@hookimpl
+def register_modalities() -> Sequence[Modality]:
+    """Images."""
+    return [_IMAGE]
+
+
+@hookimpl
+def register_backbones() -> Sequence[Backbone]:
+    """ResNets, Inceptions, and every other network of timm as ``timm/<name>``."""
+    resnets = {
+        "tiny": _TINY_RESNET,
+        "18": _size("resnet18", "a1_in1k"),
+        "34": _size("resnet34", "a1_in1k"),
+        "50": _size("resnet50", "a1_in1k"),
+        "101": _size("resnet101", "a1h_in1k"),
+    }
+    inceptions = {
+        "v3": _size("inception_v3", "tv_in1k"),
+        "v4": _size("inception_v4", "tf_in1k"),
+        "resnet-v2": _size("inception_resnet_v2", "tf_in1k"),
+    }
+    return [
+        _backbone("resnet", resnets, {"drop_path": _DROP_PATH}),
+        _backbone("inception", inceptions, {}),
+        _backbone("timm", {}, {"drop_path": _DROP_PATH}, Lazy("multigraft_vision.plan:find")),
+    ]
+
+
+@hookimpl
+def register_tasks() -> Sequence[Task]:
+    """SimCLR pretraining, and one label an image."""
+    return [
+        Task(
+            name="image-contrastive",
+            stage="pretrain",
+            modalities=("image",),
+            objective=Lazy("multigraft_vision.contrastive:ImageContrastive"),
+            options={
+                "temperature": Option(default=0.1, low=0.01, high=10, help="of NT-Xent"),
+                "projection": Option(default=128, low=1, help="width of the space views are compared in"),
+                "crop": Option(
+                    default=0.2, low=0.01, high=1, help="the least share of the area a view keeps"
+                ),
+                "flip": Option(default=True, help="mirror half of the views; false for letters and digits"),
+                "rotate": Option(default=0.0, low=0, high=180, help="degrees to either side"),
+                "color": Option(default=0.5, low=0, high=1, help="strength of the colour jitter"),
+                "gray": Option(default=0.2, low=0, high=1, help="share of views without colour"),
+                "blur": Option(
+                    default=0.5, low=0, high=1, help="share of views blurred, from 64 pixels a side"
+                ),
+            },
+        ),
+        classification_task("image-classification", "image"),
+    ]

@@ -1,0 +1,77 @@
+"""The Python face: a recipe in, a run out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from multigraft.engine import Engine
+from multigraft.errors import RecipeError
+from multigraft.recipe import Recipe, read_mapping
+from multigraft.records import Stage
+from multigraft.run import Run
+
+Source = Recipe | Mapping[str, Any] | str | Path
+Named = str | Mapping[str, Any]
+
+
+class Fields(TypedDict, total=False):
+    """The fields of a `Recipe`, as they are written in one."""
+
+    task: Named
+    backbone: Named
+    data: Named | Path
+    strategy: Named | Sequence[Named]
+    reader: Mapping[str, Any]
+    training: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    export: Mapping[str, Any]
+    seed: int
+    output: str | Path
+
+
+def pretrain(
+    recipe: Source | None = None, *, plugins: Sequence[object] = (), **fields: Unpack[Fields]
+) -> Run:
+    """Train a backbone on unlabelled rows. Give a recipe, or its fields, or both: the fields win.
+
+    ``plugins`` are plugin objects for this run alone, callbacks among them. The run that comes back is
+    trained: ``run.evaluate()``, ``run.export()``, and its folder as another recipe's ``weights``.
+    """
+    return _start("pretrain", recipe, fields, plugins)
+
+
+def finetune(
+    recipe: Source | None = None, *, plugins: Sequence[object] = (), **fields: Unpack[Fields]
+) -> Run:
+    """Train a pretrained backbone, or a new one, for a task on labelled rows. Called as `pretrain` is."""
+    return _start("finetune", recipe, fields, plugins)
+
+
+def resume(folder: str | Path, *, plugins: Sequence[object] = ()) -> Run:
+    """Go on with an interrupted run; it ends with the same weights as if it had not been interrupted."""
+    return Engine(plugins).resume(Path(folder))
+
+
+def open_run(folder: str | Path, *, plugins: Sequence[object] = ()) -> Run:
+    """A trained run from its folder, to evaluate or export."""
+    return Engine(plugins).open(Path(folder))
+
+
+def _start(stage: Stage, recipe: Source | None, fields: Fields, plugins: Sequence[object]) -> Run:
+    raw, source = _raw(recipe)
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in fields.items()}
+    return Engine(plugins).start({**raw, **given}, stage, source=source)
+
+
+def _raw(recipe: Source | None) -> tuple[dict[str, Any], str]:
+    if recipe is None:
+        return {}, "recipe"
+    if isinstance(recipe, Recipe):
+        return recipe.model_dump(mode="json"), "recipe"
+    if isinstance(recipe, str | Path):
+        return read_mapping(Path(recipe)), str(recipe)
+    if isinstance(recipe, Mapping):
+        return dict(recipe), "recipe"
+    raise RecipeError([f"found {type(recipe).__name__}; a Recipe, a mapping or a file's path is needed"])

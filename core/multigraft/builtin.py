@@ -1,0 +1,88 @@
+"""The engine's own plugin: the strategies, and the verbs' default answers.
+
+It enters by the same door as a stranger's, only first, and its verbs answer last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from multigraft.hookspecs import hookimpl
+from multigraft.records import Lazy, Option, Strategy
+
+if TYPE_CHECKING:
+    from multigraft.report import Report
+    from multigraft.run import Run
+
+
+@hookimpl
+def register_strategies() -> Sequence[Strategy]:
+    """The strategies of the field, each one function of `multigraft.strategies`."""
+    return (
+        Strategy(name="full", plan=Lazy("multigraft.strategies:full")),
+        Strategy(name="linear-probe", plan=Lazy("multigraft.strategies:linear_probe")),
+        Strategy(
+            name="partial",
+            plan=Lazy("multigraft.strategies:partial"),
+            options={"blocks": Option(default=2, low=0, help="how many of the last blocks learn")},
+        ),
+        Strategy(
+            name="gradual-unfreezing",
+            plan=Lazy("multigraft.strategies:gradual_unfreezing"),
+            options={
+                "until": Option(
+                    default=0.5, low=0, high=1, help="the share of training by which every block learns"
+                )
+            },
+        ),
+        Strategy(
+            name="layer-wise-decay",
+            plan=Lazy("multigraft.strategies:layer_wise_decay"),
+            options={
+                "decay": Option(default=0.8, low=0, high=1, help="a block's rate over that of the next one")
+            },
+        ),
+        Strategy(
+            name="lora",
+            plan=Lazy("multigraft.strategies:lora"),
+            options={
+                "rank": Option(default=8, low=1, help="rank of each update"),
+                "alpha": Option(default=16.0, low=0, help="the update is scaled by alpha / rank"),
+                "dropout": Option(default=0.0, low=0, high=0.9, help="in front of each update"),
+            },
+        ),
+        Strategy(name="bitfit", plan=Lazy("multigraft.strategies:bitfit")),
+    )
+
+
+@hookimpl(trylast=True)
+def pretrain(run: Run) -> Report:
+    """Train with the engine's loop."""
+    from multigraft import verbs
+
+    return verbs.train(run)
+
+
+@hookimpl(trylast=True)
+def finetune(run: Run) -> Report:
+    """Train with the engine's loop."""
+    from multigraft import verbs
+
+    return verbs.train(run)
+
+
+@hookimpl(trylast=True)
+def evaluate(run: Run) -> Report:
+    """Measure on held-out rows with the engine's own evaluation."""
+    from multigraft import verbs
+
+    return verbs.evaluate(run)
+
+
+@hookimpl(trylast=True)
+def export(run: Run) -> Report:
+    """Write the bundle with the engine's own exporter."""
+    from multigraft.export import export_bundle
+
+    return export_bundle(run)

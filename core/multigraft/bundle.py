@@ -1,0 +1,204 @@
+"""The bundle: the folder a deployer gets, its manifest, and the checks before anything in it is used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from multigraft.__about__ import __version__
+from multigraft.errors import BundleError
+from multigraft.records import Spec
+
+FORMAT = 1
+MANIFEST = "bundle.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class Owner(_Part):
+    """The plugin that registered a task or a modality."""
+
+    plugin: str
+    version: str = ""
+    distribution: str = ""
+    """What `pip install` knows it as; empty where the plugin was handed over as an object."""
+
+
+class Port(_Part):
+    """An input or output of the graph."""
+
+    name: str
+    dtype: str
+    """As numpy names it."""
+    shape: tuple[int | str, ...]
+    """Sizes, or the names of the axes that vary: ``batch``, ``length``."""
+
+
+class FileEntry(_Part):
+    """A file of the bundle."""
+
+    sha256: str
+    size: int
+    """In bytes."""
+
+
+class Precision(_Part):
+    """One graph, what it was measured at on held-out rows, and whether it may be used."""
+
+    accepted: bool
+    file: str | None
+    """None where it was refused, and so is not in the bundle."""
+    reason: str
+    """Why it was accepted or refused, with the numbers."""
+    metric: str | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rows: int = 0
+    """How many held-out rows it was measured on."""
+    changed: int | None = None
+    """How many of them are answered otherwise than in fp32; None where answers are only numbers."""
+    parity: float | None = None
+    """Largest absolute difference of an output: of fp32 to torch, of the others to fp32."""
+    size: int = 0
+    """In bytes."""
+    milliseconds: float | None = None
+    """Median time of one row, batch 1, on the machine that exported."""
+
+
+class Bundle(_Part):
+    """What ``bundle.json`` says."""
+
+    format: int = FORMAT
+    multigraft: str = __version__
+    task: str
+    modality: str
+    backbone: str = ""
+    owners: dict[str, Owner] = Field(default_factory=dict)
+    """Who registered the ``task`` and the ``modality``."""
+    reader: Spec
+    """As `readers.save_spec` gives it; `readers.load_spec` makes it whole."""
+    targets: Spec = Field(default_factory=dict)
+    """What `Task.decode` needs, as the labels."""
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    precisions: dict[str, Precision]
+    default: str
+    """The precision that is used where none is asked for."""
+    opset: int
+    files: dict[str, FileEntry] = Field(default_factory=dict)
+    """Every file beside ``bundle.json``; `seal` fills it."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    facts: dict[str, Any] = Field(default_factory=dict)
+    """How it was trained, for people."""
+    notes: tuple[str, ...] = ()
+
+
+def seal(bundle: Bundle, folder: Path) -> Bundle:
+    """Hash every file in ``folder`` and add ``bundle.json``; for use inside `files.whole_folder`.
+
+    Raises BundleError where `open_bundle` would.
+    """
+    files = {path.name: _entry(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+    sealed = bundle.model_copy(update={"files": files})
+    text = json.dumps(sealed.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    _check_folder(sealed, folder)
+    return sealed
+
+
+def open_bundle(folder: str | Path) -> Bundle:
+    """Read and check a bundle. Raises BundleError for anything missing, changed, linked or unlisted."""
+    folder = Path(folder)
+    bundle = read_manifest(folder)
+    _check_folder(bundle, folder)
+    for name, entry in bundle.files.items():
+        if _sha256(folder / name) != entry.sha256:
+            raise BundleError(
+                f"{folder / name}: its content is not what {MANIFEST} lists; copy the bundle again"
+            )
+    return bundle
+
+
+def read_manifest(folder: Path) -> Bundle:
+    """Read ``bundle.json`` alone: enough to show a bundle, not to trust it."""
+    path = folder / MANIFEST
+    if path.is_symlink():
+        raise BundleError(f"{path}: is a link; a bundle holds plain files only")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError(f"{folder}: is not a bundle: it holds no {MANIFEST}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(f"{path}: cannot be read: {error}") from error
+    _check_format(raw, path)
+    try:
+        return Bundle.model_validate(raw)
+    except ValidationError as error:
+        problems = [f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        raise BundleError("\n".join([f"{path}: is not a valid manifest", *problems])) from error
+
+
+def _check_format(raw: Any, path: Path) -> None:
+    found = raw.get("format") if isinstance(raw, dict) else None
+    if found != FORMAT:
+        raise BundleError(
+            f"{path}: has format {found!r}; multigraft {__version__} reads format {FORMAT}; "
+            "export it again, or install the multigraft that wrote it"
+        )
+
+
+def _check_folder(bundle: Bundle, folder: Path) -> None:
+    """Names, links, sizes and completeness: all that can be told without reading the files."""
+    for name in [*bundle.files, *(p.file for p in bundle.precisions.values() if p.file is not None)]:
+        if not _is_plain(name):
+            raise BundleError(f"{folder / MANIFEST}: file name {name!r} leaves the folder")
+    found = {path.name: path for path in folder.iterdir() if path.name != MANIFEST}
+    for path in found.values():
+        _check_plain(path)
+    if unlisted := sorted(found.keys() - bundle.files.keys()):
+        raise BundleError(f"{folder}: {', '.join(unlisted)}: not listed in {MANIFEST}; move it elsewhere")
+    if missing := sorted(bundle.files.keys() - found.keys()):
+        raise BundleError(f"{folder}: {', '.join(missing)}: listed in {MANIFEST} but missing")
+    for name, entry in bundle.files.items():
+        size = found[name].stat().st_size
+        if size != entry.size:
+            raise BundleError(f"{folder / name}: has {size} bytes, {MANIFEST} lists {entry.size}")
+    _check_precisions(bundle, folder)
+
+
+def _check_precisions(bundle: Bundle, folder: Path) -> None:
+    for name, precision in bundle.precisions.items():
+        if precision.accepted and precision.file not in bundle.files:
+            raise BundleError(f"{folder / MANIFEST}: precision {name} names no listed file")
+    chosen = bundle.precisions.get(bundle.default)
+    if chosen is None or not chosen.accepted:
+        raise BundleError(
+            f"{folder / MANIFEST}: the default precision {bundle.default!r} is not in the bundle"
+        )
+
+
+def _is_plain(name: str) -> bool:
+    return name not in {"", ".", "..", MANIFEST} and not any(sign in name for sign in "/\\:\0")
+
+
+def _check_plain(path: Path) -> None:
+    if path.is_symlink() or not path.is_file():
+        raise BundleError(f"{path}: is no plain file; a bundle holds no links and no folders")
+    if path.stat().st_nlink > 1:  # a hard link: its content can be changed, or shown, from elsewhere
+        raise BundleError(f"{path}: is a hard link; copy the bundle's files instead of linking them")
+
+
+def _entry(path: Path) -> FileEntry:
+    return FileEntry(sha256=_sha256(path), size=path.stat().st_size)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,61 @@
+"""The table of contents of the command line: every command, in the order a person meets them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from multigraft.__about__ import __version__
+from multigraft.cli import bundle, demo, doctor, plugins, recipes, train
+from multigraft.cli.shell import command
+
+EPILOG = (
+    "Exit codes: 0 done, 1 failed, 2 wrong recipe or usage, 130 interrupted. "
+    "Every command takes --quiet (warnings only) and --debug (show the traceback)."
+)
+FINETUNE = "Grow a head onto a backbone and train it on your rows."
+PRETRAIN = "Train a backbone on rows without labels, or go on training one."
+TRAINING = "Train and measure"
+SHIPPING = "Ship"
+LOOKING = "Look around"
+
+
+def build() -> typer.Typer:
+    """Assemble the app. Two calls share nothing."""
+    app = typer.Typer(
+        help="Pretrain, finetune, evaluate and ship models for text, vision and speech.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        add_completion=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    app.command("finetune", help=FINETUNE, rich_help_panel=TRAINING)(command(train.trainer("finetune")))
+    app.command("pretrain", help=PRETRAIN, rich_help_panel=TRAINING)(command(train.trainer("pretrain")))
+    app.command("resume", rich_help_panel=TRAINING)(command(train.resume))
+    app.command("evaluate", rich_help_panel=TRAINING)(command(train.evaluate))
+    app.command("export", rich_help_panel=SHIPPING)(command(bundle.export))
+    app.command("predict", rich_help_panel=SHIPPING)(command(bundle.predict))
+    app.add_typer(recipes.build(), rich_help_panel=LOOKING)
+    app.command("schema", rich_help_panel=LOOKING)(command(recipes.schema))
+    app.command("plugins", rich_help_panel=LOOKING)(command(plugins.plugins))
+    app.command("doctor", rich_help_panel=LOOKING)(command(doctor.doctor))
+    app.command("demo", rich_help_panel=LOOKING)(command(demo.demo))
+    return app
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"multigraft {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version

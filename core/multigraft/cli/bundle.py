@@ -1,0 +1,116 @@
+"""``export`` and ``predict``: a run becomes a folder, and the folder answers."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from multigraft.cli.shell import AsJson, Shell
+from multigraft.cli.train import RunFolder, show_report, with_settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+class Precision(StrEnum):
+    """The number formats a bundle may hold."""
+
+    FP32 = "fp32"
+    INT8 = "int8"
+
+
+Precisions = Annotated[
+    list[Precision] | None,
+    typer.Option("--precision", help="What the bundle holds; the recipe's by default. Repeatable."),
+]
+OnePrecision = Annotated[
+    Precision | None,
+    typer.Option("--precision", help="The one to answer with; the bundle's own by default.", show_default=False),
+]
+BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, or the run that holds one.")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="INPUTS...", help="Texts, or paths of images or sounds. - reads a line each."),
+]
+FromStdin = Annotated[bool, typer.Option("--stdin", help="Read one input a line from stdin.")]
+TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="Keep the best scores only.")]
+
+
+def export(shell: Shell, run: RunFolder, precision: Precisions = None, as_json: AsJson = False) -> None:
+    """Write a run's bundle: the folder a machine without torch answers from."""
+    from multigraft import api
+
+    opened = api.open_run(run)
+    if precision:
+        opened = with_settings(opened, "export", precisions=tuple(each.value for each in precision))
+    show_report(shell, opened.export(), as_json=as_json)
+
+
+def predict(
+    shell: Shell,
+    bundle: BundleFolder,
+    inputs: Inputs = None,
+    stdin: FromStdin = False,
+    top_k: TopK = None,
+    precision: OnePrecision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer texts, images or sounds with a bundle; needs no torch."""
+    values = gather(inputs or [], stdin=stdin)
+    if not values:
+        raise typer.BadParameter("no inputs: give texts or paths as arguments, or --stdin to read a line each")
+    from multigraft.runtime import load
+
+    predictor = load(_held(bundle), precision=None if precision is None else precision.value)
+    answers = predictor.predict(values, top_k=top_k)
+    if as_json:
+        pairs = zip(values, answers, strict=True)
+        shell.say_json([{"input": value, "answer": answer} for value, answer in pairs])
+    else:
+        shell.out.print(table(values, answers))
+
+
+def gather(inputs: list[str], *, stdin: bool) -> list[str]:
+    """The inputs in order, with the lines of stdin where ``-`` stands or at the end; empty lines are left out."""
+    values: list[str] = []
+    for value in [*inputs, *(["-"] if stdin and "-" not in inputs else [])]:
+        values += [line for line in sys.stdin.read().splitlines() if line.strip()] if value == "-" else [value]
+    return values
+
+
+def table(values: list[str], answers: list[dict[str, Any]]) -> Table:
+    """Inputs and answers side by side."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown.add_column("input", overflow="fold", max_width=60)
+    headings = list(dict.fromkeys(key for answer in answers for key in answer))
+    for heading in headings:
+        shown.add_column(heading, overflow="fold")
+    for value, answer in zip(values, answers, strict=True):
+        shown.add_row(Text(value), *(Text(_cell(answer.get(heading))) for heading in headings))
+    return shown
+
+
+def _cell(value: Any) -> str:
+    """A value of an answer in a line or a few."""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, dict):
+        return "\n".join(f"{name} {_cell(inner)}" for name, inner in list(value.items())[:5])
+    if isinstance(value, list):
+        short = ", ".join(_cell(inner) for inner in value[:6])
+        return f"{short}, ... ({len(value)})" if len(value) > 6 else short
+    return "" if value is None else str(value)
+
+
+def _held(folder: Path) -> Path:
+    """The bundle itself, where the folder of a run was given."""
+    inner = folder / "bundle"
+    return inner if not (folder / "bundle.json").exists() and (inner / "bundle.json").exists() else folder

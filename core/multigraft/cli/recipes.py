@@ -1,0 +1,70 @@
+"""``recipe``, ``recipe check`` and ``schema``: what a run can be told, and whether a file says it rightly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multigraft.cli.shell import AsJson, Shell, command
+
+TaskName = Annotated[str, typer.Option("--task", help="What is learned.")]
+BackboneName = Annotated[str, typer.Option("--backbone", help="What it is learned with.")]
+DataPath = Annotated[str, typer.Option("--data", help="Training rows.")]
+File = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file, YAML or JSON.")]
+
+
+def build() -> typer.Typer:
+    """The group ``recipe``, whose own name prints a starter."""
+    group = typer.Typer(
+        name="recipe",
+        help="Print a commented recipe to start from, or check one.",
+        invoke_without_command=True,
+    )
+    start = command(starter)
+    group.callback()(start)
+    group.command("check")(command(check))
+    return group
+
+
+def starter(
+    shell: Shell,
+    context: typer.Context,
+    task: TaskName = "text-classification",
+    backbone: BackboneName = "bert-base",
+    data: DataPath = "rows.csv",
+) -> None:
+    """Print a commented recipe to start from: every field, its default, and what it is for."""
+    if context.invoked_subcommand is not None:
+        return
+    from multigraft.catalog import Catalog
+    from multigraft.cli.starter import write
+
+    catalog = Catalog()
+    found_task, family = catalog.task(task), catalog.backbone(backbone)[0]
+    shell.say(write(found_task, backbone, family, catalog.modality(family.modality), data))
+
+
+def check(shell: Shell, recipe: File, as_json: AsJson = False) -> None:
+    """Check a recipe file and print every problem in it."""
+    from multigraft.cli.choices import choose
+    from multigraft.errors import RecipeError
+
+    if not as_json:
+        choose(recipe, {}, ())
+        shell.tell(f"{recipe}: right")
+        return
+    try:
+        choose(recipe, {}, ())
+    except RecipeError as error:
+        shell.say_json({"recipe": str(recipe), "problems": list(error.problems)})
+        raise typer.Exit(2) from error
+    shell.say_json({"recipe": str(recipe), "problems": []})
+
+
+def schema(shell: Shell) -> None:
+    """Print the JSON Schema of a recipe, for editors."""
+    from multigraft.recipe import schema as describe
+
+    shell.say_json(describe())

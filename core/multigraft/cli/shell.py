@@ -1,0 +1,151 @@
+"""What surrounds every command: its consoles, its warnings, and how an error ends it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import logging
+import math
+import sys
+import traceback
+import typing
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from multigraft.errors import MultigraftError, RecipeError, UnknownName
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 130
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, warnings only.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Where a command speaks: answers go to ``out``, everything else to ``err``."""
+
+    out: Console
+    err: Console
+    quiet: bool = False
+    debug: bool = False
+
+    def say_json(self, data: Any) -> None:
+        """Print one JSON document; numbers that JSON has no word for become null."""
+        plain = str(getattr(self.out.file, "encoding", None) or "utf-8").lower().startswith("utf")
+        text = json.dumps(_finite(data), indent=2, ensure_ascii=not plain, default=str, allow_nan=False)
+        self.out.file.write(text + "\n")
+
+    def say(self, text: str) -> None:
+        """Print one plain line of the answer, however long."""
+        self.out.file.write(text + "\n")
+
+    def tell(self, text: str) -> None:
+        """Print one plain line beside the answer, unless quiet."""
+        if not self.quiet:
+            self.err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a typer command of ``function(shell, ...)``: the shell is made here, --quiet and --debug are added."""
+
+    @functools.wraps(function)
+    def run(*, quiet: bool, debug: bool, **values: Any) -> None:
+        with _shell(quiet=quiet, debug=debug) as shell:
+            function(shell, **values)
+
+    hints = typing.get_type_hints(function, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name != "shell"
+    ]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+        for name, annotation in (("quiet", Quiet), ("debug", Debug))
+    ]
+    parameters = [*own, *shared]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+@contextmanager
+def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
+    """A shell for one command. An error becomes its text on stderr and an exit code.
+
+    What libraries print goes to stderr, so that stdout holds the answer alone.
+    """
+    from rich.console import Console
+
+    shell = Shell(Console(file=sys.stdout), Console(file=sys.stderr), quiet=quiet, debug=debug)
+    with redirect_stdout(sys.stderr), warnings.catch_warnings(), _logging(shell):
+        warnings.showwarning = functools.partial(_show_warning, shell)
+        try:
+            yield shell
+        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+            raise
+        except KeyboardInterrupt as caught:
+            _fail(shell, caught, "interrupted")
+            raise typer.Exit(INTERRUPTED) from caught
+        except MultigraftError as caught:
+            _fail(shell, caught, str(caught))
+            wrong = isinstance(caught, RecipeError | UnknownName)
+            raise typer.Exit(WRONG_USAGE if wrong else FAILED) from caught
+        except Exception as caught:
+            first = (str(caught).strip().splitlines() or [""])[0]
+            hint = "" if debug else "\nThis is not an error we foresaw; run it again with --debug to see where."
+            _fail(shell, caught, f"{type(caught).__name__}: {first}".rstrip(": ") + hint)
+            raise typer.Exit(FAILED) from caught
+
+
+def _fail(shell: Shell, error: BaseException, text: str) -> None:
+    if shell.debug:
+        shell.err.file.write("".join(traceback.format_exception(error)))
+    shell.err.print(text, markup=False, highlight=False, soft_wrap=True, style="red")
+
+
+def _show_warning(shell: Shell, message: Warning | str, category: type[Warning], *_: Any) -> None:
+    """Our own warnings as one line; those of libraries only with --debug."""
+    if category.__module__.startswith("multigraft") or issubclass(category, UserWarning) or shell.debug:
+        shell.err.print(f"warning: {message}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+
+
+@contextmanager
+def _logging(shell: Shell) -> Iterator[None]:
+    """Show the "multigraft" logger on stderr while a command runs."""
+    from multigraft.cli.logs import ConsoleHandler
+
+    logger = logging.getLogger("multigraft")
+    before = logger.level, logger.propagate
+    handler = ConsoleHandler(shell.err)
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if shell.debug else logging.WARNING if shell.quiet else logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value

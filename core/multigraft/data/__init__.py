@@ -1,0 +1,25 @@
+"""Rows: from files to batches. `load_splits` finds them, `Rows.audit` reads them, `iterate` batches them."""
+
+from __future__ import annotations
+
+from multigraft.data.batches import padding_share, plan_batches
+from multigraft.data.loader import iterate
+from multigraft.data.rows import Problem, Rows
+from multigraft.data.source import load_table
+from multigraft.data.split import limit_rows, split_table
+from multigraft.data.splits import Splits, load_splits
+from multigraft.data.table import Table
+
+__all__ = [
+    "Problem",
+    "Rows",
+    "Splits",
+    "Table",
+    "iterate",
+    "limit_rows",
+    "load_splits",
+    "load_table",
+    "padding_share",
+    "plan_batches",
+    "split_table",
+]

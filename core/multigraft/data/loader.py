@@ -1,0 +1,112 @@
+"""From planned batches to tensors, the same bits whoever reads them and wherever reading starts."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from multigraft.data.rows import Rows
+from multigraft.errors import PluginError
+from multigraft.features import Batch
+from multigraft.objectives import Objective
+from multigraft.readers import collate
+from multigraft.records import Arrays, Augment, Reader
+
+ROW, BATCH = 5, 6
+"""What a generator is for; part of its seed."""
+
+
+def iterate(
+    rows: Rows,
+    batches: Sequence[np.ndarray],
+    *,
+    objective: Objective,
+    reader: Reader,
+    augment: Augment | None,
+    seed: int,
+    epoch: int,
+    train: bool,
+    workers: int = 0,
+    start: int = 0,
+) -> Iterator[tuple[np.ndarray, Batch]]:
+    """Give each batch from number ``start`` on, with the numbers of its rows.
+
+    A row's chance follows from (seed, epoch, row), a batch's from (seed, epoch, batch number): neither
+    ``workers`` nor ``start`` changes a bit. Without ``train`` nothing is augmented, and every epoch is the
+    same. Draws nothing from torch's generators.
+    """
+    source = _Source(
+        rows=rows,
+        batches=batches,
+        objective=objective,
+        augment=augment if train else None,
+        varied=(train and augment is not None) or type(objective).view is not Objective.view,
+        fills={**reader.fills, **getattr(objective, "fills", {})},
+        stream=(seed, epoch if train else 0, int(train)),
+    )
+    numbers = range(start, len(batches))
+    if not workers:
+        return (source[number] for number in numbers)
+    return iter(
+        torch.utils.data.DataLoader(
+            source,
+            batch_size=None,  # an item of the source is a whole batch
+            sampler=numbers,
+            collate_fn=_as_it_is,
+            num_workers=min(workers, max(1, len(numbers))),
+            multiprocessing_context=_context(),
+            generator=torch.Generator(),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Batches by number."""
+
+    rows: Rows
+    batches: Sequence[np.ndarray]
+    objective: Objective
+    augment: Augment | None
+    varied: bool
+    """Whether anything changes single rows; making a generator for each takes its time."""
+    fills: Mapping[str, float]
+    stream: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, Batch]:
+        indices = self.batches[number]
+        batch = collate([self._row(int(index)) for index in indices], self.fills)
+        prepared = self.objective.prepare(batch, np.random.default_rng([*self.stream, BATCH, number]))
+        return indices, {name: _tensor(name, array) for name, array in prepared.items()}
+
+    def _row(self, index: int) -> Arrays:
+        row = self.rows[index]
+        if not self.varied:
+            return row
+        rng = np.random.default_rng([*self.stream, ROW, index])
+        if self.augment is not None:
+            row = self.augment(row, rng)
+        return self.objective.view(row, rng)
+
+
+def _tensor(name: str, array: np.ndarray) -> torch.Tensor:
+    try:
+        return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+    except TypeError as error:
+        raise PluginError(f"array {name!r} is of {array.dtype}; torch has no such numbers") from error
+
+
+def _as_it_is(item: tuple[np.ndarray, Batch]) -> tuple[np.ndarray, Batch]:
+    return item
+
+
+def _context() -> str | None:
+    """Forked workers share the rows' memory; where there is no fork they get a copy."""
+    return "fork" if "fork" in multiprocessing.get_all_start_methods() else None

@@ -1,0 +1,183 @@
+"""From what a recipe's ``data:`` names, a file, a folder or the hub, to a table with our column names."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from multigraft.data.formats import Parsed, column, read_csv, read_hub, read_json, read_parquet
+from multigraft.data.table import Content, Table, require, whole
+from multigraft.errors import DataError, did_you_mean
+from multigraft.records import Modality
+
+HUB = "hub:"
+FORMATS: Mapping[str, Callable[[Path], Parsed]] = {
+    "csv": read_csv,
+    "json": read_json,
+    "parquet": read_parquet,
+}
+ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+}
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+PARTS = {"train", "training", "validation", "valid", "val", "dev", "test"}
+
+
+def load_table(
+    path: str,
+    *,
+    format: str = "auto",
+    modality: Modality,
+    columns: Mapping[str, str],
+    base: Path | None = None,
+    part: str = "train",
+) -> Table:
+    """Read ``path`` (relative to ``base``); ``columns`` maps our names to those in the data.
+
+    A folder has one subfolder a class, whose name becomes ``label``, or a ``metadata.csv`` (``.jsonl``,
+    ``.parquet``) whose ``file_name`` is relative to it. ``part`` chooses the split of a hub set.
+    Raises DataError where the source, its form or its columns are not what is needed.
+    """
+    if path.startswith(HUB) or format == "hub":
+        name = path.removeprefix(HUB)
+        content = _content(f"{HUB}{name} {part}", read_hub(name, part), modality, columns, None)
+    else:
+        file = (base or Path()) / Path(path).expanduser()
+        if not file.exists():
+            raise DataError(f"{path}: does not exist{_looked_in(file)}")
+        kind = _format(file) if format == "auto" else format
+        read = _load_folder if kind == "folder" else _load_file
+        content = read(file, kind, modality, columns)
+    table = whole(content)
+    if not len(table):
+        raise DataError(f"{table.name}: holds no rows")
+    return table
+
+
+def _format(file: Path) -> str:
+    if file.is_dir():
+        return "folder"
+    if file.suffix.lower() not in ENDINGS:
+        raise DataError(
+            f"{file.name}: cannot tell its format by the ending {file.suffix!r}; "
+            f"{did_you_mean(file.suffix, ENDINGS)}, a folder, or set data.format"
+        )
+    return ENDINGS[file.suffix.lower()]
+
+
+def _looked_in(file: Path) -> str:
+    parent = file.parent
+    beside = [item.name for item in parent.iterdir()] if parent.is_dir() else []
+    hint = did_you_mean(file.name, beside) if beside else ""
+    return f"; {hint}" if hint.startswith("did you mean") else f" (looked in {parent.resolve()})"
+
+
+def _load_file(file: Path, kind: str, modality: Modality, columns: Mapping[str, str]) -> Content:
+    if file.is_dir():
+        raise DataError(f"{file.name}: is a folder, but data.format is {kind!r}")
+    folder = file.parent if modality.suffixes else None
+    return _content(file.name, FORMATS[kind](file), modality, columns, folder)
+
+
+def _load_folder(folder: Path, kind: str, modality: Modality, columns: Mapping[str, str]) -> Content:
+    del kind
+    if not folder.is_dir():
+        raise DataError(f"{folder.name}: is a file, but data.format is 'folder'")
+    if not modality.suffixes:
+        raise DataError(
+            f"{folder.name}: {modality.name} is not read from a folder of files; give a file of rows"
+        )
+    name = folder.resolve().name
+    metadata = [folder / each for each in METADATA if (folder / each).is_file()]
+    if len(metadata) > 1:
+        raise DataError(f"{name}: holds {' and '.join(each.name for each in metadata)}; keep one")
+    if metadata:
+        return _metadata_folder(folder, name, metadata[0], modality, columns)
+    return _class_folder(folder, name, modality, columns)
+
+
+def _metadata_folder(
+    folder: Path, name: str, metadata: Path, modality: Modality, columns: Mapping[str, str]
+) -> Content:
+    first = modality.columns[0]
+    parsed = FORMATS[ENDINGS[metadata.suffix]](metadata)
+    source = columns.get(first, "file_name")
+    if source not in parsed.columns:
+        there = ", ".join(parsed.columns)
+        raise DataError(f"{name}/{metadata.name}: column {source!r} is missing; it holds: {there}")
+    content = _content(name, parsed, modality, {**columns, first: source}, folder)
+    names = whole(content).column(first)
+    places = [value or f"{metadata.name} row {row}" for row, value in enumerate(names, 1)]
+    return replace(content, paths=places)
+
+
+def _class_folder(folder: Path, name: str, modality: Modality, columns: Mapping[str, str]) -> Content:
+    found = sorted(glob.glob("**/*", root_dir=folder, recursive=True))  # noqa: PTH207 (Path.glob skips links)
+    files = [each for each in found if (folder / each).is_file()]
+    paths = [Path(each).as_posix() for each in files if each.lower().endswith(modality.suffixes)]
+    if not paths:
+        raise DataError(f"{name}: holds no file ending in {', '.join(modality.suffixes)}")
+    labels = [path.split("/")[0] if "/" in path else None for path in paths]
+    _refuse_parts(name, {label for label in labels if label})
+    bad: dict[int, str] = {}
+    parsed = Parsed({modality.columns[0]: column(list(paths), modality.columns[0], bad)}, bad)
+    if any(labels):
+        parsed.columns["label"] = column(labels, "label", bad)
+    others = len(files) - len(paths)
+    note = f"{name}: {others} {'file' if others == 1 else 'files'} of other kinds left out"
+    content = _content(name, parsed, modality, columns, folder)
+    return replace(content, paths=[_shown(path) for path in paths], notes=(note,) if others else ())
+
+
+def _shown(path: str) -> str:
+    return path.encode(errors="replace").decode()  # a name on a disk need not be UTF-8
+
+
+def _refuse_parts(name: str, labels: set[str]) -> None:
+    if "train" in labels and len(labels) > 1 and labels <= PARTS:
+        lines = [f"{_part_field(label)}: {name}/{label}" for label in sorted(labels)]
+        raise DataError(f"{name}: holds parts, not classes; write under data:\n  " + "\n  ".join(lines))
+
+
+def _part_field(label: str) -> str:
+    if label == "test":
+        return label
+    return "train" if label.startswith("train") else "validation"
+
+
+def _content(
+    name: str,
+    parsed: Parsed,
+    modality: Modality,
+    columns: Mapping[str, str],
+    folder: Path | None,
+) -> Content:
+    """Give columns our names, and see that the first raw one is there."""
+    unknown = [(ours, theirs) for ours, theirs in columns.items() if theirs not in parsed.columns]
+    if unknown:
+        lines = [
+            f"{name}: data.columns: {ours}: there is no column {theirs!r}; "
+            f"{did_you_mean(theirs, parsed.columns)}"
+            for ours, theirs in unknown
+        ]
+        raise DataError("\n".join(lines))
+    renamed = {ours: parsed.columns[theirs] for ours, theirs in columns.items()}
+    kept = {own: values for own, values in parsed.columns.items() if own not in columns.values()}
+    named = {**kept, **renamed}
+    content = Content(
+        name=name,
+        columns=named,
+        raw=tuple(each for each in modality.columns if each in named),
+        bad=parsed.bad,
+        folder=folder,
+        suffixes=modality.suffixes,
+    )
+    require(whole(content), modality.columns[:1])
+    return content

@@ -1,0 +1,144 @@
+"""Dividing rows: by share, in the labels' proportions, and with groups kept together."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from multigraft.data.table import Table, require
+from multigraft.errors import DataError
+from multigraft.recipe import Split
+
+SPLIT, LIMIT = 1, 2
+"""What a generator is for; part of its seed."""
+
+
+def split_table(
+    table: Table, split: Split, *, labels: Sequence[Any] | None, seed: int
+) -> tuple[Table, Table, Table]:
+    """Divide into training, validation and test rows; a part whose share is 0 stays empty.
+
+    With ``labels`` (and `Split.stratify`) every part has their shares, and a label too rare for that is in
+    training first. With `Split.group` no group is in two parts; rows without one count as one group.
+    The same rows and seed give the same parts. Raises DataError where a part would be empty.
+    """
+    rng = np.random.default_rng([seed, SPLIT])
+    shares = np.array([1 - split.validation - split.test, split.validation, split.test])
+    wanted = 1 + int(split.validation > 0) + int(split.test > 0)
+    if shares[0] < 1e-9:
+        raise DataError("data.split: validation and test together leave nothing for training; lower them")
+    classes = _codes(labels) if labels is not None and split.stratify else np.zeros(len(table), dtype=int)
+    if split.group is not None:
+        require(table, (split.group,))
+        groups = _codes(table.column(split.group))
+        _need(table, "groups", int(groups.max(initial=-1)) + 1, wanted)
+        part = _divide_groups(groups, classes, shares, rng)
+    else:
+        _need(table, "rows", len(table), wanted)
+        part = _divide_rows(table, classes, shares, rng)
+    train, validation, test = (table.select(np.flatnonzero(part == number)) for number in range(3))
+    return train, validation, test
+
+
+def limit_rows(table: Table, count: int, *, labels: Sequence[Any] | None, seed: int) -> Table:
+    """Draw ``count`` rows in the labels' shares, at least one of each label where ``count`` allows."""
+    if count >= len(table):
+        return table
+    rng = np.random.default_rng([seed, LIMIT])
+    classes = _codes(labels) if labels is not None else np.zeros(len(table), dtype=int)
+    order = _by_class(classes, rng)
+    first = np.flatnonzero(np.diff(classes[order], prepend=-1))
+    if len(first) > count:
+        return table.select(np.sort(_spread(order, count, rng)))
+    rest = np.delete(order, first)
+    chosen = np.concatenate([order[first], _spread(rest, count - len(first), rng)])
+    return table.select(np.sort(chosen))
+
+
+def _need(table: Table, what: str, found: int, wanted: int) -> None:
+    if found < wanted:
+        raise DataError(
+            f"{table.name}: {found} {what} cannot make {wanted} parts; give data.validation and data.test "
+            "files of their own, or set their share under data.split to 0"
+        )
+
+
+def _codes(values: Sequence[Any]) -> np.ndarray:
+    """Number the different values in the order of their text, so that the order of rows has no say."""
+    keys: list[Hashable] = [str(value) for value in values]
+    _, codes = np.unique(np.array(keys, dtype=object), return_inverse=True)
+    return np.asarray(codes, dtype=np.int64)
+
+
+def _by_class(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Row numbers, class after class, in random order within each."""
+    shuffled = rng.permutation(len(classes))
+    return shuffled[np.argsort(classes[shuffled], kind="stable")]
+
+
+def _spread(order: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """``count`` of the rows in ``order`` at equal distances (systematic sampling).
+
+    Over rows sorted by class this takes each class in its share, to within one row.
+    """
+    if not count:
+        return order[:0]
+    return order[((np.arange(count) + rng.random()) * (len(order) / count)).astype(np.int64)]
+
+
+def _divide_rows(
+    table: Table, classes: np.ndarray, shares: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The part (0 training, 1 validation, 2 test) of each row."""
+    order = _by_class(classes, rng)
+    free = order[~_reserved(classes[order], float(shares[0]))]
+    part = np.zeros(len(classes), dtype=np.int64)
+    for number in (2, 1):
+        if shares[number] == 0:
+            continue
+        count = max(1, round(len(classes) * float(shares[number])))
+        if count >= len(free) + (len(free) < len(classes)):
+            raise DataError(
+                f"{table.name}: {len(classes)} rows of {classes.max() + 1} labels are too few to keep the "
+                "labels' shares in every part; set data.split.stratify: false, or give more rows"
+            )
+        part[_spread(free, count, rng)] = number
+        free = free[part[free] == 0]
+    return part
+
+
+def _reserved(classes: np.ndarray, train_share: float) -> np.ndarray:
+    """Of rows sorted by class, the first of each class too small to be sure of a row in training.
+
+    Each held-out part takes a class's share to within one row, so two parts may take two rows too many.
+    """
+    sizes = np.bincount(classes)
+    first = np.diff(classes, prepend=-1) != 0
+    several = np.count_nonzero(sizes) > 1
+    reserved: np.ndarray = first & (sizes[classes] * train_share < 3) & several
+    return reserved
+
+
+def _divide_groups(
+    groups: np.ndarray, classes: np.ndarray, shares: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The part of each row. The largest group first, each goes where it lowers the squared distance to the
+    wanted count of every label most; the last groups fill parts that are still empty."""
+    content = np.zeros((groups.max() + 1, classes.max() + 1))
+    np.add.at(content, (groups, classes), 1)
+    content /= content.sum(0)
+    need = shares[:, None] * np.ones(content.shape[1])
+    order = rng.permutation(len(content))
+    order = order[np.argsort(-content[order].sum(1), kind="stable")]
+    wanted: list[int] = np.flatnonzero(shares > 0).tolist()
+    empty = set(wanted)
+    chosen = np.zeros(len(content), dtype=np.int64)
+    for left, group in zip(range(len(order), 0, -1), order.tolist(), strict=True):
+        open_parts = sorted(empty if left <= len(empty) else wanted)
+        best = open_parts[int(np.argmax(need[open_parts] @ content[group]))]
+        chosen[group] = best
+        need[best] -= content[group]
+        empty.discard(best)
+    return chosen[groups]

@@ -1,0 +1,42 @@
+"""The device a run uses, and the number formats it computes natively."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+Precision = Literal["fp32", "bf16"]
+
+
+def choose_precision(wanted: str) -> Precision:
+    """``auto`` becomes bf16 where the processor multiplies bf16 matrices natively, else fp32."""
+    if wanted == "auto":
+        return "bf16" if native_bf16() else "fp32"
+    return "bf16" if wanted == "bf16" else "fp32"
+
+
+def native_bf16() -> bool:
+    """Whether bf16 is computed in hardware: CUDA 8.0 and later, AVX512-BF16, AMX."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_capability() >= (8, 0)
+    return bool({"avx512_bf16", "amx_bf16"} & cpu_flags())
+
+
+def cpu_flags() -> set[str]:
+    """The processor's instruction sets, as Linux names them; empty elsewhere."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return set()
+    line = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return set(line.partition(":")[2].split())
+
+
+def peak_memory_mb() -> float:
+    """The largest resident set of this process so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)

@@ -1,0 +1,178 @@
+"""The engine: a catalog of plugins, and the verbs called on runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from multigraft import assembly
+from multigraft.callbacks import EarlyStopping
+from multigraft.catalog import Catalog
+from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError
+from multigraft.files import write_json, write_text
+from multigraft.parts import read_recipe
+from multigraft.recipe import read_mapping
+from multigraft.records import Stage
+from multigraft.report import Report
+from multigraft.report.page import write_page
+from multigraft.run import PAGE, RECIPE, RECORD, Run, read_record
+
+log = logging.getLogger("multigraft")
+REPORTS = "reports"
+
+
+class Engine:
+    """Runs recipes with the plugins of one catalog. Two engines share nothing.
+
+    ``plugins`` are further plugin objects (callbacks among them); ``discover=False`` leaves the installed
+    ones out; ``strict=True`` raises where a plugin cannot be admitted.
+    """
+
+    def __init__(
+        self, plugins: Sequence[object] = (), *, discover: bool = True, strict: bool = False
+    ) -> None:
+        self.catalog = Catalog(plugins, discover=discover, strict=strict)
+
+    def start(self, raw: Mapping[str, Any], stage: Stage, *, source: str = "recipe") -> Run:
+        """Build a run from a recipe and train it. Raises RecipeError, DataError, WeightsError, RunError."""
+        recipe, parts = read_recipe(raw, self.catalog, source=source)
+        if parts.task.stage != stage:
+            raise RecipeError(
+                [f"task: {parts.task.name!r} is for {parts.task.stage}; call: multigraft {parts.task.stage}"],
+                source=source,
+            )
+        folder = _new_folder(recipe.output, parts.task.name, recipe.backbone.name)
+        run = assembly.assemble(recipe, parts, self.catalog, folder, dispatch=self.call)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / RECIPE, recipe.to_yaml())
+        run.facts |= assembly.saved_facts(run.reader, run.targets, folder)
+        return self._train(run)
+
+    def resume(self, folder: Path) -> Run:
+        """Go on with a run that was interrupted; it ends with the bits of the undisturbed one.
+
+        Raises RunError where there is no run, or where the data changed since.
+        """
+        facts = read_record(folder)
+        if facts["state"] == "finished":
+            raise RunError(f"{folder}: is finished; evaluate it with: multigraft evaluate {folder}")
+        run = self._build(folder, facts, trained=False)
+        run.facts = {**facts, "resumed": facts.get("resumed", 0) + 1}
+        return self._train(run)
+
+    def open(self, folder: Path) -> Run:
+        """A trained run, ready to be evaluated and exported. Raises RunError."""
+        facts = read_record(folder)
+        assembly.check_trained(folder)
+        run = self._build(folder, facts, trained=True)
+        run.facts = facts
+        return run
+
+    def call(self, verb: str, run: Run) -> Report:
+        """Call a verb's hook and keep its report in the run's folder.
+
+        Raises PluginError where the answer is no `Report`, naming who gave it.
+        """
+        report = getattr(self.catalog.manager.hook, verb)(run=run)
+        if not isinstance(report, Report):
+            raise PluginError(
+                f"{verb} was answered with {type(report).__name__} instead of a Report by one of: "
+                + ", ".join(self._answering(verb))
+            )
+        run.report = report
+        _keep(report, run.folder)
+        return report
+
+    def _train(self, run: Run) -> Run:
+        stage = run.parts.task.stage
+        run.record(state="running")
+        started = time.time()
+        try:
+            with self._observing(run):
+                self.call(stage, run)
+        except KeyboardInterrupt:
+            run.record(state="interrupted")
+            raise
+        except MultigraftError as error:
+            run.record(state="failed", reason=str(error))
+            raise
+        run.record(state="finished", reason=run.stop, finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+        log.info("finished %s in %.1f s", run.folder, time.time() - started)
+        return run
+
+    @contextmanager
+    def _observing(self, run: Run) -> Iterator[None]:
+        """The observers that the recipe asks for, registered while it trains."""
+        patience = run.recipe.training.early_stopping
+        observers = [EarlyStopping(patience)] if patience else []
+        for observer in observers:
+            self.catalog.manager.register(observer)
+        try:
+            yield
+        finally:
+            for observer in observers:
+                self.catalog.manager.unregister(observer)
+
+    def _build(self, folder: Path, facts: Mapping[str, Any], *, trained: bool) -> Run:
+        source = folder / RECIPE
+        recipe, parts = read_recipe(read_mapping(source), self.catalog, source=str(source))
+        run = assembly.assemble(
+            recipe,
+            parts,
+            self.catalog,
+            folder,
+            dispatch=self.call,
+            saved=assembly.read_saved(facts, folder),
+            trained=trained,
+        )
+        _same_data(facts, run.facts, folder)
+        return run
+
+    def _answering(self, verb: str) -> list[str]:
+        callers = getattr(self.catalog.manager.hook, verb).get_hookimpls()
+        return [str(caller.plugin_name) for caller in callers]
+
+
+def _new_folder(output: str | None, task: str, backbone: str) -> Path:
+    if output is None:
+        name = f"{task}-{backbone.replace('/', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
+        return _free(Path("runs") / name)
+    folder = Path(output).expanduser()
+    if (folder / RECORD).exists():
+        raise RunError(
+            f"{folder}: already holds a run; go on with: multigraft resume {folder}, or name another output"
+        )
+    return folder
+
+
+def _free(folder: Path) -> Path:
+    number, free = 2, folder
+    while free.exists():
+        free = folder.with_name(f"{folder.name}-{number}")
+        number += 1
+    return free
+
+
+def _same_data(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    if before.get("data") != json.loads(json.dumps(now["data"])):
+        raise RunError(
+            f"{folder}: the data changed since the run began (fingerprints in {RECORD}); "
+            "put the old files back, or start a new run"
+        )
+
+
+def _keep(report: Report, folder: Path) -> None:
+    """Write the report beside the earlier ones, and the page that shows them all."""
+    reports = folder / REPORTS
+    reports.mkdir(parents=True, exist_ok=True)
+    write_json(reports / f"{report.verb}.json", report.to_dict())
+    everything = [
+        Report.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(reports.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    ]
+    write_page(everything, folder / PAGE, title=report.title)

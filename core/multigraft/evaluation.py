@@ -1,0 +1,94 @@
+"""Measuring a graft over rows, with intervals; plain functions, so that training can call them too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from multigraft.data import Rows, iterate, plan_batches
+from multigraft.features import Batch
+from multigraft.graft import Graft
+from multigraft.objectives import Objective
+from multigraft.records import Reader
+from multigraft.report import Measure
+
+Kept = dict[str, np.ndarray]
+"""What `Objective.measure` keeps, for all rows: arrays [N]."""
+
+
+def measure_split(
+    graft: Graft, objective: Objective, rows: Rows, *, reader: Reader, batch_size: int, seed: int
+) -> Kept:
+    """What the objective keeps of each of ``rows``, in their order. The graft's modes are left as found."""
+    batches = plan_batches(rows.lengths, size=batch_size, seed=seed, epoch=0, shuffle=False)
+    loaded = iterate(
+        rows,
+        batches,
+        objective=objective,
+        reader=reader,
+        augment=None,
+        seed=seed,
+        epoch=0,
+        train=False,
+        workers=0,
+    )
+    device = next(graft.parameters()).device
+    with _evaluating(graft):
+        parts = [_measure(graft, objective, batch, device) for _, batch in loaded]
+    back = np.argsort(np.concatenate(batches))
+    return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+
+
+def _measure(graft: Graft, objective: Objective, batch: Batch, device: torch.device) -> Kept:
+    moved = {name: value.to(device) for name, value in batch.items()}
+    outputs = graft(moved)
+    kept = objective.measure(outputs, moved, objective.loss(outputs, moved))
+    return {name: value.cpu().numpy() for name, value in kept.items()}
+
+
+@contextmanager
+def _evaluating(graft: Graft) -> Iterator[None]:
+    """Evaluation mode, and afterwards each module in the mode it was in (frozen parts rest)."""
+    modes = [(module, module.training) for module in graft.modules()]
+    graft.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def intervals(
+    objective: Objective, kept: Mapping[str, np.ndarray], *, count: int, confidence: float, seed: int
+) -> dict[str, Measure]:
+    """Each metric with its percentile bootstrap interval over rows (Efron & Tibshirani 1993, ch. 13)."""
+    values = objective.summarise(kept)
+    if count == 0:
+        return {name: Measure(value) for name, value in values.items()}
+    rng = np.random.default_rng(seed)
+    rows = len(next(iter(kept.values())))
+    scores = [objective.summarise(_resample(kept, rng.integers(0, rows, rows))) for _ in range(count)]
+    tail = (1 - confidence) / 2
+    return {
+        name: Measure(value, *np.quantile([score[name] for score in scores], [tail, 1 - tail]).tolist())
+        for name, value in values.items()
+    }
+
+
+def _resample(kept: Mapping[str, np.ndarray], chosen: np.ndarray) -> Kept:
+    return {name: values[chosen] for name, values in kept.items()}
+
+
+def percentile(values: np.ndarray, *, count: int, confidence: float, seed: int) -> Measure:
+    """The mean of ``values`` [N] with its percentile bootstrap interval."""
+    mean = float(values.mean())
+    if count == 0:
+        return Measure(mean)
+    rng = np.random.default_rng(seed)
+    means = values[rng.integers(0, len(values), (count, len(values)))].mean(1)
+    tail = (1 - confidence) / 2
+    return Measure(mean, *np.quantile(means, [tail, 1 - tail]).tolist())

@@ -1,0 +1,5 @@
+"""From a trained run to a bundle: graph, parity, quantisation, gate, card."""
+
+from multigraft.export.bundling import export_bundle
+
+__all__ = ["export_bundle"]

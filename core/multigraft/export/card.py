@@ -1,0 +1,191 @@
+"""The model card: what a bundle is, what it was measured at, and how to call it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from multigraft.bundle import Bundle, Port, Precision
+from multigraft.records import Arrays
+
+_CSHARP = {"int64": "long", "int32": "int", "uint8": "byte", "float32": "float", "bool": "bool"}
+_JAVASCRIPT = {
+    "int64": "BigInt64Array",
+    "int32": "Int32Array",
+    "uint8": "Uint8Array",
+    "float32": "Float32Array",
+    "bool": "Uint8Array",
+}
+
+
+def model_card(bundle: Bundle, *, suffixes: tuple[str, ...], sample: Arrays) -> str:
+    """The text of ``README.md``. ``sample`` is one batch whose shapes stand in the examples."""
+    sections = [
+        _front_matter(bundle),
+        _what_it_is(bundle),
+        _measured(bundle),
+        _ports(bundle),
+        _python(bundle, suffixes),
+        _onnxruntime(bundle, sample),
+        _javascript(bundle, sample),
+        _csharp(bundle, sample),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _front_matter(bundle: Bundle) -> str:
+    return f"---\nlibrary_name: onnx\npipeline_tag: {bundle.task}\ntags: [multigraft, {bundle.modality}]\n---"
+
+
+def _what_it_is(bundle: Bundle) -> str:
+    lines = [f"# {bundle.task} with {bundle.backbone}", ""]
+    lines.append(f"An ONNX bundle for {bundle.modality}, exported by multigraft {bundle.multigraft}.")
+    if labels := bundle.targets.get("labels"):
+        shown = ", ".join(f"`{label}`" for label in labels[:20])
+        more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
+        lines.append(f"It answers one of {len(labels)} labels: {shown}{more}.")
+    if bundle.facts:
+        lines += ["", "## How it was trained", "", *_listed(bundle.facts)]
+    return "\n".join(lines)
+
+
+def _listed(facts: Mapping[str, Any]) -> list[str]:
+    return [
+        f"- {name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in facts.items()
+    ]
+
+
+def _measured(bundle: Bundle) -> str:
+    lines = [
+        "## What it was measured at",
+        "",
+        "| precision | metric on held-out rows | other answers than fp32 | size | one row |",
+        "|---|---|---|---|---|",
+        *(_precision(name, entry) for name, entry in bundle.precisions.items()),
+        "",
+        f"`{bundle.default}` is used unless another one is asked for. Times are of the exporting machine.",
+        *(f"\n{note}" for note in bundle.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _precision(name: str, entry: Precision) -> str:
+    shown = name if entry.accepted else f"{name} (refused, not included)"
+    metric = "not measured" if entry.value is None else f"{entry.metric} {entry.value:.4f}"
+    if entry.low is not None and entry.high is not None:
+        metric += f" [{entry.low:.4f}, {entry.high:.4f}]"
+    changed = "-" if entry.changed is None else f"{entry.changed} of {entry.rows}"
+    time = "-" if entry.milliseconds is None else f"{entry.milliseconds:.2f} ms"
+    return f"| {shown} | {metric} | {changed} | {entry.size / 1e6:.2f} MB | {time} |"
+
+
+def _ports(bundle: Bundle) -> str:
+    rows = [("input", port) for port in bundle.inputs] + [("output", port) for port in bundle.outputs]
+    return "\n".join(
+        [
+            "## The graph",
+            "",
+            "| | name | type | shape |",
+            "|---|---|---|---|",
+            *(f"| {side} | `{port.name}` | {port.dtype} | {_shape(port)} |" for side, port in rows),
+            "",
+            "Every step after reading is inside. What reading does is `reader` in `bundle.json`:",
+            "",
+            "```json",
+            json.dumps(bundle.reader, indent=2, ensure_ascii=False),
+            "```",
+        ]
+    )
+
+
+def _shape(port: Port) -> str:
+    return "[" + ", ".join(str(size) for size in port.shape) + "]"
+
+
+def _python(bundle: Bundle, suffixes: tuple[str, ...]) -> str:
+    value = f"example{suffixes[0]}" if suffixes else "an example"
+    plugins = sorted({owner.distribution for owner in bundle.owners.values() if owner.distribution})
+    return _code(
+        "From Python (no torch needed)",
+        "python",
+        f"# pip install {' '.join(dict.fromkeys(['multigraft', *plugins]))}",
+        "import multigraft as mg",
+        "",
+        'predictor = mg.load("bundle")',
+        f"print(predictor.predict({value!r}))",
+    )
+
+
+def _onnxruntime(bundle: Bundle, sample: Arrays) -> str:
+    feeds = [
+        f'    "{port.name}": np.ones({sample[port.name].shape}, dtype="{port.dtype}"),'
+        for port in bundle.inputs
+    ]
+    return _code(
+        "From Python with onnxruntime alone",
+        "python",
+        "import numpy as np",
+        "import onnxruntime",
+        "",
+        f'session = onnxruntime.InferenceSession("bundle/{_file(bundle)}")',
+        "arrays = {  # as the reader makes them",
+        *feeds,
+        "}",
+        f"outputs = session.run({[port.name for port in bundle.outputs]}, arrays)",
+    )
+
+
+def _javascript(bundle: Bundle, sample: Arrays) -> str:
+    feeds = []
+    for port in bundle.inputs:
+        kind, shape = _JAVASCRIPT.get(port.dtype, "Float32Array"), list(sample[port.name].shape)
+        feeds.append(f'  {port.name}: new ort.Tensor("{port.dtype}", new {kind}({_count(shape)}), {shape}),')
+    return _code(
+        "From JavaScript (the same files run in a browser)",
+        "javascript",
+        'import * as ort from "onnxruntime-web"; // or "onnxruntime-node"',
+        "",
+        f'const session = await ort.InferenceSession.create("bundle/{_file(bundle)}");',
+        "const outputs = await session.run({ // as the reader makes them",
+        *feeds,
+        "});",
+        f"console.log(outputs.{bundle.outputs[0].name}.data);",
+    )
+
+
+def _csharp(bundle: Bundle, sample: Arrays) -> str:
+    feeds = []
+    for port in bundle.inputs:
+        tensor = f"DenseTensor<{_CSHARP.get(port.dtype, 'float')}>"
+        shape = ", ".join(map(str, sample[port.name].shape))
+        feeds.append(
+            f'    NamedOnnxValue.CreateFromTensor("{port.name}", new {tensor}(new[] {{ {shape} }})),'
+        )
+    return _code(
+        "From C#",
+        "csharp",
+        "using Microsoft.ML.OnnxRuntime;",
+        "using Microsoft.ML.OnnxRuntime.Tensors;",
+        "",
+        f'using var session = new InferenceSession("bundle/{_file(bundle)}");',
+        "using var outputs = session.Run(new[] { // as the reader makes them",
+        *feeds,
+        "});",
+    )
+
+
+def _code(title: str, language: str, *lines: str) -> str:
+    return "\n".join([f"## {title}", "", f"```{language}", *lines, "```"])
+
+
+def _file(bundle: Bundle) -> str:
+    return str(bundle.precisions[bundle.default].file)
+
+
+def _count(shape: list[int]) -> int:
+    total = 1
+    for size in shape:
+        total *= size
+    return total

@@ -1,0 +1,195 @@
+"""Whether a precision may be shipped: its graph is measured on held-out rows with the task's own metric.
+
+What is lost counts in points of 100 for metrics that are shares (accuracy, F1, a correlation, an error rate)
+and in percent of the fp32 value for all others (a loss, an absolute error). A pretraining task serves only
+embeddings, which no metric of its own judges: there the metric is the mean cosine between a row's embedding
+and its fp32 embedding, a share, of which fp32 has 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from multigraft.data import iterate, plan_batches
+from multigraft.errors import ExportError
+from multigraft.evaluation import intervals, percentile
+from multigraft.export.subject import Subject, batch_size
+from multigraft.features import Batch
+from multigraft.records import Answer, Arrays, Spec
+from multigraft.report import Measure
+from multigraft.runtime.session import Session
+
+FP32 = "fp32"
+SIMILARITY = "embedding_similarity"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one precision was measured at."""
+
+    metric: str
+    measure: Measure
+    rows: int
+    changed: int | None
+    """Rows answered otherwise than in fp32; None where an answer is only numbers."""
+    difference: float
+    """Largest absolute difference of any output to fp32."""
+
+
+@dataclass
+class _Tally:
+    """What is gathered of one precision, batch by batch."""
+
+    kept: list[dict[str, np.ndarray]] = field(default_factory=list)
+    changed: list[int | None] = field(default_factory=list)
+    difference: float = 0.0
+
+
+def measure_graphs(run: Subject, split: str, sessions: Mapping[str, Session]) -> dict[str, Evidence]:
+    """Measure each precision in one pass over a split; ``sessions`` holds ``fp32``."""
+    tallies = {name: _Tally() for name in sessions}
+    judge = _similarity if run.parts.task.stage == "pretrain" else _judge(run)
+    for batch in _batches(run, split):
+        arrays = {name: tensor.numpy() for name, tensor in batch.items()}
+        outputs = {name: session.run(arrays) for name, session in sessions.items()}
+        for name, tally in tallies.items():
+            tally.kept.append(judge(outputs[name], outputs[FP32], batch))
+            tally.changed.append(_changed(run, outputs[name], outputs[FP32]))
+            tally.difference = max(tally.difference, _difference(outputs[name], outputs[FP32]))
+    return {name: _evidence(run, tally, len(run.rows[split])) for name, tally in tallies.items()}
+
+
+def points_lost(metric: str, *, fp32: float, value: float, greater_is_better: bool) -> float:
+    """How much worse ``value`` is: points of 100 for a share, percent of ``fp32`` for anything else.
+
+    >>> points_lost("accuracy", fp32=0.9, value=0.88, greater_is_better=True)
+    2.0
+    >>> points_lost("loss", fp32=2.0, value=2.1, greater_is_better=False)
+    5.0
+    """
+    worse = fp32 - value if greater_is_better else value - fp32
+    share = metric.endswith("rate") or (greater_is_better and abs(fp32) <= 1)
+    return round(100 * worse / (1 if share else max(abs(fp32), 1e-12)), 9)
+
+
+def verdict(
+    evidence: Evidence, fp32: Evidence, *, budget: float, greater_is_better: bool
+) -> tuple[bool, str]:
+    """Whether a precision is accepted, and the sentence that says why."""
+    value, reference = evidence.measure.value, fp32.measure.value
+    lost = points_lost(evidence.metric, fp32=reference, value=value, greater_is_better=greater_is_better)
+    accepted = lost <= budget  # NaN is refused
+    numbers = f"{evidence.metric} {value:.4g}, fp32 {reference:.4g}"
+    return accepted, f"loses {lost:.2f} of {budget:g} allowed ({numbers}, {evidence.rows} rows)"
+
+
+def metric_of(run: Subject) -> tuple[str, bool]:
+    """The metric that judges, and whether more of it is better."""
+    if run.parts.task.stage == "pretrain":
+        return SIMILARITY, True
+    return run.objective.monitor, run.objective.greater_is_better
+
+
+def _batches(run: Subject, split: str) -> Iterator[Batch]:
+    """The batches that evaluation sees."""
+    rows, seed = run.rows[split], run.recipe.seed
+    plan = plan_batches(rows.lengths, size=batch_size(run), seed=seed, epoch=0, shuffle=False)
+    loaded = iterate(
+        rows,
+        plan,
+        objective=run.objective,
+        reader=run.reader,
+        augment=None,
+        seed=seed,
+        epoch=0,
+        train=False,
+    )
+    return (batch for _, batch in loaded)
+
+
+def _judge(run: Subject) -> Callable[[Arrays, Arrays, Batch], dict[str, np.ndarray]]:
+    """What the task's objective keeps of a batch of graph outputs."""
+
+    def judge(outputs: Arrays, fp32: Arrays, batch: Batch) -> dict[str, np.ndarray]:
+        del fp32
+        tensors = {name: torch.from_numpy(array) for name, array in outputs.items()}
+        try:
+            kept = run.objective.measure(tensors, batch, run.objective.loss(tensors, batch))
+        except KeyError as error:
+            raise ExportError(
+                f"task {run.parts.task.name!r} serves {', '.join(outputs)}, but its loss or metrics need "
+                f"{error}; its objective's `serve` must give that too"
+            ) from error
+        return {name: value.numpy() for name, value in kept.items()}
+
+    return judge
+
+
+def _similarity(outputs: Arrays, fp32: Arrays, batch: Batch) -> dict[str, np.ndarray]:
+    """The cosine of each row's embedding with its fp32 embedding."""
+    del batch
+    found, wanted = (side["embedding"].astype(np.float64) for side in (outputs, fp32))
+    norms = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
+    return {SIMILARITY: (found * wanted).sum(1) / np.maximum(norms, 1e-12)}
+
+
+def _evidence(run: Subject, tally: _Tally, rows: int) -> Evidence:
+    kept = {name: np.concatenate([part[name] for part in tally.kept]) for name in tally.kept[0]}
+    metric, _ = metric_of(run)
+    settings = run.recipe.evaluation
+    if metric == SIMILARITY:
+        measure = percentile(
+            kept[metric], count=settings.bootstrap, confidence=settings.confidence, seed=run.recipe.seed
+        )
+    else:
+        measure = intervals(
+            run.objective,
+            kept,
+            count=settings.bootstrap,
+            confidence=settings.confidence,
+            seed=run.recipe.seed,
+        )[metric]
+    changed = None if None in tally.changed else sum(count or 0 for count in tally.changed)
+    return Evidence(metric, measure, rows, changed, tally.difference)
+
+
+def _changed(run: Subject, outputs: Arrays, fp32: Arrays) -> int | None:
+    decode = run.parts.task.decode
+    if decode is None:
+        return None
+    pairs = zip(_said(decode, run.targets, outputs), _said(decode, run.targets, fp32), strict=True)
+    compared = [(found, wanted) for found, wanted in pairs]
+    if any(wanted is None for _, wanted in compared):
+        return None
+    return sum(found != wanted for found, wanted in compared)
+
+
+def _said(decode: Callable[[Spec, Arrays], list[Answer]], targets: Spec, outputs: Arrays) -> list[Any]:
+    return [_words(answer) for answer in decode(targets, outputs)]
+
+
+def _words(value: Any) -> Any:
+    """An answer without its fractions, which differ in every precision; None where nothing is left."""
+    if isinstance(value, Mapping):
+        kept = {key: words for key, item in value.items() if (words := _words(item)) is not None}
+        return kept or None
+    if isinstance(value, list | tuple):
+        items = [_words(item) for item in value]
+        return None if all(item is None for item in items) and items else items
+    return None if isinstance(value, float) else value
+
+
+def _difference(outputs: Arrays, fp32: Arrays) -> float:
+    gaps = [
+        np.abs(outputs[name].astype(np.float64) - fp32[name].astype(np.float64))
+        for name in fp32
+        if fp32[name].dtype.kind == "f"
+    ]
+    return max(
+        (float(np.nan_to_num(gap, nan=np.inf, posinf=np.inf).max(initial=0.0)) for gap in gaps), default=0.0
+    )

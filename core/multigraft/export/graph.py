@@ -1,0 +1,171 @@
+"""From a graft to an ONNX graph with named inputs and outputs, any batch and any length."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from multigraft.errors import ExportError
+from multigraft.graft import Graft
+from multigraft.objectives import Objective, Outputs
+from multigraft.readers import collate
+from multigraft.records import Arrays
+
+INLINE_LIMIT = 1_500_000_000
+"""Bytes of weights above which they lie beside the graph: one protobuf holds 2 GB at most."""
+SCOPES = "pkg.torch.onnx.name_scopes"
+"""The key under which a node keeps the names of the modules it came from."""
+
+
+class Served(nn.Module):
+    """A graft as it is deployed: the reader's arrays in, what the objective serves out."""
+
+    def __init__(self, graft: Graft, objective: Objective, inputs: Sequence[str], *, with_head: bool) -> None:
+        super().__init__()
+        self.graft = graft
+        self.objective = objective
+        self.inputs = tuple(inputs)
+        self.with_head = with_head
+
+    def serve(self, batch: dict[str, Tensor]) -> Outputs:
+        """Named outputs of a batch."""
+        features = self.graft.backbone(batch)
+        outputs = self.graft.head(features, batch) if self.with_head else None
+        return self.objective.serve(features, outputs)
+
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
+        """The same by position, as an exporter wants it."""
+        return tuple(self.serve(dict(zip(self.inputs, arrays, strict=True))).values())
+
+    def answer(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
+        """The same from and to numpy."""
+        with torch.inference_mode():
+            outputs = self.serve({name: torch.from_numpy(arrays[name]) for name in self.inputs})
+        return {name: value.numpy() for name, value in outputs.items()}
+
+
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module in evaluation mode, and back as it was."""
+    modes = {child: child.training for child in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for child, training in modes.items():
+            child.training = training
+
+
+def export_graph(
+    served: Served, sample: Sequence[Arrays], fills: Mapping[str, float], path: Path, *, opset: int
+) -> None:
+    """Write the graph of ``served`` to ``path``. Raises ExportError.
+
+    ``sample`` is two read rows; where their lengths are equal the second is shortened, because a mask of
+    ones would be taken for a constant.
+    """
+    rows = _uneven(sample, fills)
+    batch = {name: torch.from_numpy(array) for name, array in collate(rows, fills).items()}
+    with torch.no_grad():
+        names = list(served.serve(batch))
+    shapes = _axes(rows, fills)
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                served,
+                tuple(batch[name] for name in served.inputs),
+                dynamo=True,
+                opset_version=opset,
+                input_names=list(served.inputs),
+                dynamic_shapes=(tuple(shapes[name] for name in served.inputs),),
+                verbose=False,
+            )
+    except Exception as error:  # the exporter's own errors, and whatever the model raises when traced
+        raise ExportError(f"torch.onnx.export cannot make a graph of this model: {_reason(error)}") from error
+    _name_outputs(program.model, names)
+    _tidy(program.model)
+    program.save(path, external_data=_weight_bytes(served) > INLINE_LIMIT)
+
+
+def _uneven(sample: Sequence[Arrays], fills: Mapping[str, float]) -> list[Arrays]:
+    first, second = sample[0], sample[-1]
+    if all(len(first[name]) == len(second[name]) for name in fills):
+        second = {
+            name: array[: max(1, len(array) * 3 // 4)] if name in fills else array
+            for name, array in second.items()
+        }
+    return [first, second]
+
+
+def _axes(rows: Sequence[Arrays], fills: Mapping[str, float]) -> dict[str, dict[int, str]]:
+    """Each array's varying axes by name; arrays of one length in every row share the name ``length``."""
+    names: dict[tuple[int, ...], str] = {}
+    axes: dict[str, dict[int, str]] = {}
+    for name in rows[0]:
+        axes[name] = {0: "batch"}
+        if name in fills:
+            lengths = tuple(len(row[name]) for row in rows)
+            names.setdefault(lengths, "length" if not names else f"length_{len(names) + 1}")
+            axes[name][1] = names[lengths]
+    return axes
+
+
+def _name_outputs(model: Any, names: Sequence[str]) -> None:
+    """Name the outputs. The exporter's own ``output_names`` lets an inner value keep the same name."""
+    graph = model.graph
+    for node in graph.all_nodes():
+        for value in node.outputs:
+            if value.name in names:
+                value.name = f"{value.name}.inner"
+    for weight in [graph.initializers[name] for name in names if name in graph.initializers]:
+        weight.name = f"{weight.name}.weight"
+    for output, name in zip(graph.outputs, names, strict=True):
+        output.name = name
+
+
+def _tidy(model: Any) -> None:
+    """Drop inputs the graph does not use, and what the exporter noted down of this machine."""
+    for port in [port for port in model.graph.inputs if not port.uses() and not port.is_graph_output()]:
+        model.graph.inputs.remove(port)
+    model.producer_name, model.doc_string = "multigraft", None
+    for item in [model.graph, *model.graph.all_nodes(), *model.functions.values()]:
+        kept = {key: value for key, value in item.metadata_props.items() if key == SCOPES}
+        item.metadata_props.clear()
+        item.metadata_props.update(kept)
+
+
+def _weight_bytes(module: nn.Module) -> int:
+    tensors = {id(t): t for t in [*module.parameters(), *module.buffers()]}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's warnings and progress off the screen; its errors are raised all the same."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"

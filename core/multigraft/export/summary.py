@@ -1,0 +1,58 @@
+"""What an export reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from multigraft.bundle import Bundle, Precision
+from multigraft.device import peak_memory_mb
+from multigraft.report import Cost, Measure, Report
+
+HEADING = ("precision", "accepted", "metric", "parity", "other answers", "MB", "ms a row", "why")
+
+
+def summary(
+    bundle: Bundle, target: Path, *, split: str | None, torch_milliseconds: float, seconds: float
+) -> Report:
+    """The report of an export: each precision's metric, and a table with parity, size and time."""
+    eager = ("torch", "", "", "", "", "", f"{torch_milliseconds:.3g}", "eager fp32, for comparison")
+    return Report(
+        verb="export",
+        title=f"{bundle.task} with {bundle.backbone}",
+        metrics={
+            f"{name} {entry.metric}": Measure(entry.value, entry.low, entry.high)
+            for name, entry in bundle.precisions.items()
+            if entry.value is not None
+        },
+        tables={"precisions": (HEADING, *(_line(*item) for item in bundle.precisions.items()), eager)},
+        facts={
+            "default precision": bundle.default,
+            "split": split or "none held out",
+            "rows": str(max(entry.rows for entry in bundle.precisions.values())),
+            "threads": str(torch.get_num_threads()),
+            "opset": str(bundle.opset),
+        },
+        cost=Cost(seconds, peak_memory_mb()),
+        notes=bundle.notes,
+        files={"bundle": str(target)},
+    )
+
+
+def _line(name: str, entry: Precision) -> tuple[str, ...]:
+    metric = "" if entry.value is None else f"{entry.metric} {Measure(entry.value, entry.low, entry.high)}"
+    return (
+        name,
+        "yes" if entry.accepted else "no",
+        metric,
+        _number(entry.parity, ".1e"),
+        "" if entry.changed is None else f"{entry.changed} of {entry.rows}",
+        f"{entry.size / 1e6:.3g}" if entry.size else "",
+        _number(entry.milliseconds, ".3g"),
+        entry.reason,
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

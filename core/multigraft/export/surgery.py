@@ -1,0 +1,119 @@
+"""What is done to an ONNX graph before it is quantised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from multigraft.export.graph import SCOPES
+
+WEIGHTED = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
+FRONTEND = "frontend"
+"""The name of a backbone's submodule that turns samples into a spectrogram: its ranges need floats."""
+LARGE_TABLE = 1 << 14
+"""Numbers in an embedding table from which int8 is worth three nodes."""
+
+
+def float_nodes(graph: GraphProto) -> list[str]:
+    """The nodes that stay float: a `FRONTEND`, and what comes before the first weights (normalisation)."""
+    weighted: set[str] = set()
+    names = []
+    for node in graph.node:  # sorted topologically
+        after = node.op_type in WEIGHTED or any(name in weighted for name in node.input)
+        if after:
+            weighted.update(node.output)
+        if not after or _in_frontend(node):
+            names.append(node.name)
+    return names
+
+
+def depthwise(graph: GraphProto) -> list[str]:
+    """The convolutions that filter each channel by itself."""
+    shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type == "Conv"
+        and _attribute(node, "group", 1) > 1
+        and shapes.get(node.input[1], (0, 0))[1] == 1
+        and not _in_frontend(node)
+    ]
+
+
+def fold_transposed(model: ModelProto) -> None:
+    """Compute ``Transpose(weight)`` now, so that the product after it has a constant to quantise."""
+    graph = model.graph
+    weights = {weight.name: weight for weight in graph.initializer}
+    for node in [node for node in graph.node if node.op_type == "Transpose" and node.input[0] in weights]:
+        array = numpy_helper.to_array(weights[node.input[0]])
+        turned = np.ascontiguousarray(array.transpose(_attribute(node, "perm", None)))
+        graph.initializer.append(numpy_helper.from_array(turned, node.output[0]))
+        graph.node.remove(node)
+    drop_unused(graph)
+
+
+def shrink_embeddings(model: ModelProto) -> None:
+    """Keep large embedding tables as int8 with one scale a row, which loses far less than one for all."""
+    graph = model.graph
+    for table in [weight for weight in graph.initializer if _is_table(weight, graph)]:
+        rows = numpy_helper.to_array(table)
+        scale = np.abs(rows).max(axis=1, keepdims=True) / 127
+        scale[scale == 0] = 1  # a row of zeros
+        packed = np.rint(rows / scale).astype(np.int8)
+        graph.initializer.append(numpy_helper.from_array(packed, f"{table.name}.int8"))
+        graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), f"{table.name}.scale"))
+        nodes = [new for node in graph.node for new in _looked_up(node, table.name)]
+        del graph.node[:]
+        graph.node.extend(nodes)
+    drop_unused(graph)
+
+
+def drop_unused(graph: GraphProto) -> None:
+    """Remove weights that no node reads."""
+    used = {*_names_read(graph), *(port.name for port in graph.output)}
+    for weight in [weight for weight in graph.initializer if weight.name not in used]:
+        graph.initializer.remove(weight)
+
+
+def _names_read(graph: GraphProto) -> Iterator[str]:
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            if attribute.HasField("g"):  # the branches of an If, the body of a Loop
+                yield from _names_read(attribute.g)
+
+
+def _is_table(weight: TensorProto, graph: GraphProto) -> bool:
+    """Whether it is a large [rows, width] of floats that is only ever looked up by row."""
+    if len(weight.dims) != 2 or weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < LARGE_TABLE:
+        return False
+    readers = [node for node in graph.node if weight.name in node.input]
+    return all(
+        node.op_type == "Gather" and node.input[0] == weight.name and _attribute(node, "axis", 0) == 0
+        for node in readers
+    )
+
+
+def _looked_up(node: NodeProto, table: str) -> Iterator[NodeProto]:
+    """``Gather(table, i)`` as ``float(Gather(int8, i)) * Gather(scale, i)``; other nodes as they are."""
+    if node.op_type != "Gather" or node.input[0] != table:
+        yield node
+        return
+    packed, wide, scale = (f"{node.output[0]}.{part}" for part in ("int8", "float", "scale"))
+    yield helper.make_node("Gather", [f"{table}.int8", node.input[1]], [packed], name=packed)
+    yield helper.make_node("Cast", [packed], [wide], name=wide, to=TensorProto.FLOAT)
+    yield helper.make_node("Gather", [f"{table}.scale", node.input[1]], [scale], name=scale)
+    yield helper.make_node("Mul", [wide, scale], list(node.output), name=node.name)
+
+
+def _in_frontend(node: NodeProto) -> bool:
+    scopes = next((item.value for item in node.metadata_props if item.key == SCOPES), "")
+    return FRONTEND in scopes.replace("'", ".").split(".")
+
+
+def _attribute(node: NodeProto, name: str, default: Any) -> Any:
+    found = next((item for item in node.attribute if item.name == name), None)
+    return default if found is None else helper.get_attribute_value(found)

@@ -1,0 +1,70 @@
+"""How much a pretrained backbone knows, before any of it is finetuned."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from multigraft.data import Rows, plan_batches
+from multigraft.graft import Graft
+from multigraft.readers import collate
+from multigraft.records import Reader
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Whether each held-out row was answered right: [N] of 0 and 1."""
+
+    neighbours: np.ndarray
+    linear: np.ndarray
+
+
+def pooled_features(graft: Graft, rows: Rows, *, reader: Reader, batch_size: int) -> np.ndarray:
+    """[N, D] of `Features.pooled`, in the rows' order; rows are read without views and masks."""
+    batches = plan_batches(rows.lengths, size=batch_size, seed=0, epoch=0, shuffle=False)
+    device = next(graft.parameters()).device
+    names = reader.read(rows.raw(0)).keys()
+    graft.eval()
+    parts = []
+    with torch.inference_mode():
+        for batch in batches:
+            arrays = collate([{name: rows[i][name] for name in names} for i in batch], reader.fills)
+            tensors = {name: torch.from_numpy(value).to(device) for name, value in arrays.items()}
+            parts.append(graft.backbone(tensors).pooled.float().cpu().numpy())
+    features: np.ndarray = np.concatenate(parts)[np.argsort(np.concatenate(batches))]
+    return features
+
+
+def probe(
+    known: np.ndarray,
+    known_labels: Sequence[str],
+    asked: np.ndarray,
+    asked_labels: Sequence[str],
+    *,
+    neighbours: int,
+) -> Probe:
+    """k-nearest-neighbour and linear answers from features: [N, D] known, [M, D] asked.
+
+    Neighbours are by cosine, as in Wu et al. 2018; the linear probe is a logistic regression on
+    standardised features (Alain & Bengio 2016).
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    nearest = KNeighborsClassifier(min(neighbours, len(known)), metric="cosine").fit(known, known_labels)
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 200 iterations rank backbones well enough
+        linear.fit(known, known_labels)
+    truth = np.asarray(asked_labels)
+    return Probe(
+        neighbours=(nearest.predict(asked) == truth).astype(np.float64),
+        linear=(linear.predict(asked) == truth).astype(np.float64),
+    )

@@ -1,0 +1,282 @@
+"""Charts as SVG text: pure functions that colour by class, so that a page's style sheet decides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import accumulate, groupby
+
+Point = tuple[float, float]
+
+WIDTH, HEIGHT = 520, 300
+LEFT, RIGHT, TOP, BOTTOM = 58, 16, 36, 42
+BARE = 16
+"""The top of a chart without a legend."""
+LARGEST = 1e100
+"""Beyond this a number is not drawn: the arithmetic of axes would overflow."""
+MOST_POINTS = 400
+SMOOTH_FROM = 60
+"""A curve of at least so many points gets its moving average drawn over it."""
+COLOURS = 6
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A stretch of numbers laid onto a stretch of pixels."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    ticks: tuple[float, ...]
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """Where a value lies."""
+        low, high, at = (self._scaled(each) for each in (self.low, self.high, value))
+        return self.start + (at - low) / (high - low) * (self.end - self.start)
+
+    def _scaled(self, value: float) -> float:
+        return math.log10(value) if self.log else value
+
+
+def line_chart(
+    series: Mapping[str, Sequence[Point]],
+    *,
+    title: str,
+    x_label: str = "step",
+    log: bool = False,
+    smooth: bool = False,
+) -> str:
+    """Curves over one pair of axes; a value that is no finite number leaves a gap, a lone point is a dot.
+
+    ``log`` is kept where every value is positive; ``smooth`` draws a long curve's moving average over it.
+    """
+    drawn = {name: [point for point in points if _drawable(point)] for name, points in series.items()}
+    values = [y for points in drawn.values() for _, y in points]
+    if not values:
+        return _svg(WIDTH, 90, title, "no values", _text(WIDTH / 2, 50, "no values to draw", "empty", "middle"))
+    steps = [x for points in drawn.values() for x, _ in points]
+    log = log and min(values) > 0
+    across = step_axis(min(steps), max(steps))
+    legend = len(series) > 1 or log
+    up = value_axis(min(values), max(values), TOP if legend else BARE, log=log)
+    body = [*_frame(across, up, x_label), *_legend(list(series), log=log)]
+    for index, (name, points) in enumerate(series.items()):
+        body += _curve(name, points, index % COLOURS, across, up, smooth=smooth)
+    return _svg(WIDTH, HEIGHT, title, _described(drawn), "".join(body))
+
+
+def interval_bar(value: float, low: float | None, high: float | None, *, end: float) -> str:
+    """A value on a line from 0 to ``end``, with its interval as a band."""
+    if not all(map(_finite, (value, end))) or end <= 0 or not 0 <= value <= end:
+        return ""
+    across = Axis(0, end, 6, 234, ())
+    band = ""
+    if low is not None and high is not None and _finite(low) and _finite(high):
+        left, right = across.place(max(low, 0)), across.place(min(high, end))
+        band = f'<rect class="band" x="{left:.1f}" y="4" width="{max(right - left, 1):.1f}" height="12" rx="2"/>'
+    line = '<line class="rail" x1="6" x2="234" y1="10" y2="10"/>'
+    at = across.place(value)
+    needle = f'<line class="needle" x1="{at:.1f}" x2="{at:.1f}" y1="2" y2="18"/>'
+    said = f"{value:.4g}" if not band else f"{value:.4g}, between {low:.4g} and {high:.4g}"
+    return _svg(240, 20, f"{said} on a scale from 0 to {end:g}", "", line + band + needle, kind="interval")
+
+
+def heat_grid(labels: Sequence[str], matrix: Sequence[Sequence[int]], *, title: str) -> str:
+    """A confusion matrix as squares, each row's shares as depth of colour; for many labels."""
+    side = 480 / max(len(labels), 1)
+    cells = []
+    for row, counts in enumerate(matrix):
+        total = sum(counts)
+        for column, count in enumerate(counts):
+            if not count:
+                continue
+            said = escape(f"{labels[row]} answered as {labels[column]}: {count} of {total}")
+            cells.append(
+                f'<rect class="{"right" if row == column else "wrong"}" x="{20 + column * side:.2f}" '
+                f'y="{20 + row * side:.2f}" width="{side:.2f}" height="{side:.2f}" '
+                f'fill-opacity="{0.15 + 0.85 * count / total:.2f}"><title>{said}</title></rect>'
+            )
+    names = _text(260, 13, "answered", "label", "middle") + _text(
+        13, 260, "expected", "label", "middle", turn=True
+    )
+    frame = '<rect class="box" x="20" y="20" width="480" height="480"/>'
+    return _svg(520, 504, title, f"{len(labels)} labels", names + frame + "".join(cells), kind="heat")
+
+
+def value_axis(low: float, high: float, top: float = TOP, *, log: bool = False) -> Axis:
+    """The upright axis, up to ``top``; unless ``log``, it begins and ends at round numbers."""
+    low, high = _apart(low, high, log=log)
+    if log:
+        ticks = tuple(tick for tick in _log_ticks(low, high) if low <= tick <= high)
+        return Axis(low, high, HEIGHT - BOTTOM, top, ticks, log)
+    step = _nice_step((high - low) / 5)
+    low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    return Axis(low, high, HEIGHT - BOTTOM, top, nice_ticks(low, high, step))
+
+
+def step_axis(low: float, high: float) -> Axis:
+    """The level axis: from 0, unless the curves begin late, to their end; ticks no closer than one step."""
+    low, high = _apart(0.0 if 0 < low < high / 2 else low, high, log=False)
+    step = _nice_step((high - low) / 5)
+    step = max(step, 1.0) if high - low >= 1 else step
+    return Axis(low, high, LEFT, WIDTH - RIGHT, nice_ticks(low, high, step))
+
+
+def nice_ticks(low: float, high: float, step: float | None = None) -> tuple[float, ...]:
+    """About five round numbers (1, 2, 5 times a power of ten) from ``low`` to ``high``.
+
+    >>> nice_ticks(0, 1)
+    (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    """
+    step = step or _nice_step((high - low) / 5)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    digits = max(0, 2 - math.floor(math.log10(step)))
+    return tuple(round(count * step, digits) for count in range(first, last + 1))
+
+
+def tick_label(value: float) -> str:
+    """A tick's number, short.
+
+    >>> [tick_label(value) for value in (0.0, 0.25, 40000.0, 2e-05, 1500000.0)]
+    ['0', '0.25', '40k', '2e-5', '1.5M']
+    """
+    if value and abs(value) < 1e-3:
+        mantissa, _, exponent = f"{value:.3e}".partition("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    if abs(value) >= 1e9:
+        return f"{value:.3g}"
+    for unit, name in ((1e6, "M"), (1e4, "k")):
+        if abs(value) >= unit:
+            return f"{value / (1e6 if name == 'M' else 1e3):g}{name}"
+    return f"{value:.6g}"
+
+
+def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
+    """At most ``most`` points, the lowest and the highest of each stretch, in order."""
+    if len(points) <= most:
+        return list(points)
+    size = math.ceil(len(points) / (most // 2))
+    kept: list[Point] = []
+    for start in range(0, len(points), size):
+        stretch = points[start : start + size]
+        ends = {min(stretch, key=lambda point: point[1]), max(stretch, key=lambda point: point[1])}
+        kept += sorted(ends)
+    return kept
+
+
+def moving_average(points: Sequence[Point]) -> list[Point]:
+    """Each value's mean with its neighbours, a twentieth of the curve wide and centred, so that it lags nothing."""
+    reach = max(len(points) // 40, 1)
+    sums = list(accumulate((y for _, y in points), initial=0.0))
+    averaged = []
+    for index, (x, _) in enumerate(points):
+        near = min(reach, index, len(points) - 1 - index)
+        averaged.append((x, (sums[index + near + 1] - sums[index - near]) / (2 * near + 1)))
+    return averaged
+
+
+def _curve(
+    name: str, points: Sequence[Point], colour: int, across: Axis, up: Axis, *, smooth: bool
+) -> Iterator[str]:
+    stretches = [list(group) for drawable, group in groupby(points, key=_drawable) if drawable]
+    noisy = smooth and sum(map(len, stretches)) >= SMOOTH_FROM
+    css = f"c{colour}"
+    for stretch in stretches:
+        if len(stretch) > 1:
+            yield _path(thin(stretch), f"line {css}{' noise' if noisy else ''}", across, up)
+            if noisy:
+                yield _path(thin(moving_average(stretch)), f"line {css}", across, up)
+    whole = [point for stretch in stretches for point in stretch]
+    marked = whole if len(whole) <= 30 else whole[-1:]
+    for x, y in marked:
+        said = escape(f"{name}: {y:.4g} at {x:g}")
+        yield (
+            f'<circle class="point {css}" cx="{across.place(x):.1f}" cy="{up.place(y):.1f}" r="3">'
+            f"<title>{said}</title></circle>"
+        )
+
+
+def _path(points: Sequence[Point], css: str, across: Axis, up: Axis) -> str:
+    places = " ".join(f"{across.place(x):.1f},{up.place(y):.1f}" for x, y in points)
+    return f'<polyline class="{css}" points="{places}"/>'
+
+
+def _frame(across: Axis, up: Axis, x_label: str) -> Iterator[str]:
+    for tick in up.ticks:
+        y = up.place(tick)
+        yield f'<line class="grid" x1="{across.start}" x2="{across.end}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        yield _text(across.start - 8, y + 4, tick_label(tick), "tick", "end")
+    for tick in across.ticks:
+        x = across.place(tick)
+        yield f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{up.start}" y2="{up.start + 5}"/>'
+        yield _text(x, up.start + 19, tick_label(tick), "tick", "middle")
+    yield f'<line class="axis" x1="{across.start}" x2="{across.end}" y1="{up.start}" y2="{up.start}"/>'
+    yield _text((across.start + across.end) / 2, HEIGHT - 4, x_label, "label", "middle")
+
+
+def _legend(names: Sequence[str], *, log: bool) -> Iterator[str]:
+    x = float(LEFT)
+    for index, name in enumerate(names if len(names) > 1 else ()):
+        short = name if len(name) <= 24 else name[:23] + "…"
+        yield f'<line class="line c{index % COLOURS}" x1="{x:.0f}" x2="{x + 18:.0f}" y1="14" y2="14"/>'
+        yield _text(x + 24, 18, short, "label", "start")
+        x += 42 + 7 * len(short)
+    if log:
+        yield _text(WIDTH - RIGHT, 18, "log scale", "tick", "end")
+
+
+def _described(drawn: Mapping[str, Sequence[Point]]) -> str:
+    """What a person who cannot see the chart should know."""
+    parts = [
+        f"{name} goes from {points[0][1]:.4g} at {points[0][0]:g} to {points[-1][1]:.4g} at {points[-1][0]:g}"
+        for name, points in drawn.items()
+        if points
+    ]
+    return "; ".join(parts) + "."
+
+
+def _svg(width: float, height: float, title: str, described: str, body: str, *, kind: str = "chart") -> str:
+    desc = f"<desc>{escape(described)}</desc>" if described else ""
+    return (
+        f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}" role="img">'
+        f"<title>{escape(title)}</title>{desc}{body}</svg>"
+    )
+
+
+def _text(x: float, y: float, text: str, css: str, anchor: str, *, turn: bool = False) -> str:
+    turned = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turn else ""
+    return f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turned}>{escape(text)}</text>'
+
+
+def _finite(value: float) -> bool:
+    return math.isfinite(value) and abs(value) <= LARGEST
+
+
+def _drawable(point: Point) -> bool:
+    return _finite(point[0]) and _finite(point[1])
+
+
+def _apart(low: float, high: float, *, log: bool) -> tuple[float, float]:
+    """The same two numbers, or two around them where an axis could not tell them apart."""
+    if log:
+        return (low, high) if high / low > 1.01 else (low / 2, high * 2)
+    if high - low > 1e-9 * max(abs(low), abs(high), 1e-90):
+        return low, high
+    room = abs(low) * 0.1 if abs(low) > 1e-90 else 0.5
+    return low - room, high + room
+
+
+def _nice_step(rough: float) -> float:
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next((times * power for times in (1, 2, 5) if rough <= times * power * (1 + 1e-9)), 10 * power)
+
+
+def _log_ticks(low: float, high: float) -> tuple[float, ...]:
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    times = (1, 2, 5) if len(decades) <= 4 else (1,)
+    every = max(1, len(decades) // 6)
+    return tuple(time * 10.0**decade for decade in decades[::every] for time in times)

@@ -1,0 +1,95 @@
+"""How a report writes its numbers: with as many digits as they deserve."""
+
+from __future__ import annotations
+
+import math
+
+from multigraft.report.records import Cost, Measure
+
+NOT_A_NUMBER = "n/a"
+
+
+def figure(measure: Measure) -> str:
+    """The value; its interval, where there is one, decides the digits.
+
+    >>> figure(Measure(0.87123, 0.8512, 0.8904)), figure(Measure(0.87123))
+    ('0.871', '0.8712')
+    """
+    return _written(measure.value, _decimals(measure))
+
+
+def interval(measure: Measure) -> str:
+    """The interval in words; empty where there is none.
+
+    >>> interval(Measure(0.87123, 0.8512, 0.8904))
+    '0.851 to 0.890'
+    """
+    if measure.low is None or measure.high is None:
+        return ""
+    decimals = _decimals(measure)
+    return f"{_written(measure.low, decimals)} to {_written(measure.high, decimals)}"
+
+
+def cost_line(cost: Cost) -> str:
+    """What a verb took, in one line.
+
+    >>> cost_line(Cost(75.2, 812.4, 93.12))
+    '1 min 15 s, 812 MB peak, 93.1 rows/s'
+    """
+    parts = [duration(cost.seconds), memory(cost.peak_memory_mb)]
+    if cost.rows_per_second is not None:
+        speed = cost.rows_per_second
+        parts.append(f"{speed:,.0f} rows/s" if speed >= 100 else f"{speed:.3g} rows/s")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the units a person would use.
+
+    >>> duration(0.034), duration(4.21), duration(75.2), duration(7384)
+    ('34 ms', '4.2 s', '1 min 15 s', '2 h 3 min')
+    """
+    if not math.isfinite(seconds) or seconds < 0:
+        return NOT_A_NUMBER
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def percent(share: str | None) -> str:
+    """A share in a report's facts as a percentage; empty where it is none.
+
+    >>> percent("0.95"), percent(None)
+    ('95 %', '')
+    """
+    try:
+        return f"{float(share) * 100:g} %" if share else ""
+    except ValueError:
+        return ""
+
+
+def memory(megabytes: float) -> str:
+    """Peak memory in MB or GB."""
+    return f"{megabytes / 1000:.1f} GB peak" if megabytes >= 1000 else f"{megabytes:.0f} MB peak"
+
+
+def _decimals(measure: Measure) -> int | None:
+    """Decimals that leave two digits of the interval's half width; None: four significant digits."""
+    if measure.low is None or measure.high is None:
+        return None
+    half = (measure.high - measure.low) / 2
+    if not math.isfinite(half) or half <= 0:
+        return None
+    return min(max(0, 1 - math.floor(math.log10(half))), 8)
+
+
+def _written(value: float, decimals: int | None) -> str:
+    if not math.isfinite(value):
+        return NOT_A_NUMBER if math.isnan(value) else f"{value:+}"
+    if decimals is None or abs(value) >= 1e7:
+        return f"{value:.4g}"
+    return f"{value:.{decimals}f}"

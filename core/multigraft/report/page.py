@@ -1,0 +1,194 @@
+"""Reports as one HTML page that needs nothing but itself: no script, no request, light and dark."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from multigraft.__about__ import __version__
+from multigraft.report import charts
+from multigraft.report.numbers import cost_line, figure, interval, percent
+from multigraft.report.records import Confusion, Measure, Report
+
+CELLS = 20
+"""The most labels of a confusion matrix that is written as a table; a larger one is drawn."""
+SQUARES = 150
+"""The most labels of one that is drawn; of a larger one only the frequent confusions are listed."""
+CONFUSED = 10
+LOG_RATIO = 50
+"""A loss that falls by more than this factor is drawn on a log scale."""
+PREFIX = "validation "
+NUMBER = re.compile(r"[+\-−]?\d[\d.,]*(e[+-]?\d+)?( ?[%\w/µ]{1,8})?( \[[^]]*\])?")
+
+
+@dataclass(frozen=True)
+class Card:
+    """A metric as the page shows it."""
+
+    name: str
+    value: str
+    interval: str
+    bar: Markup
+    end: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A count of a confusion matrix, and its share of the row."""
+
+    count: int
+    share: float
+    said: str
+
+
+def write_page(reports: Sequence[Report], path: Path, *, title: str) -> Path:
+    """Write the reports as ``path``, whole or not at all, and return it."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(render(reports, title=title), encoding="utf-8")
+    unfinished.replace(path)
+    return path
+
+
+def render(reports: Sequence[Report], *, title: str) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=PackageLoader("multigraft", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"words": words, "number": is_number}
+    shared = shared_facts(reports)
+    return environment.get_template("page.html.j2").render(
+        title=title,
+        version=__version__,
+        shared=shared,
+        sections=[_section(report, shared) for report in reports],
+    )
+
+
+def shared_facts(reports: Sequence[Report]) -> dict[str, str]:
+    """The facts that every report states alike; the page says them once."""
+    if not reports:
+        return {}
+    first, *others = (report.facts for report in reports)
+    return {name: value for name, value in first.items() if all(o.get(name) == value for o in others)}
+
+
+def words(name: str) -> str:
+    """A metric's or a fact's name as words.
+
+    >>> words("validation f1_macro"), words("learning_rate"), words("int8 accuracy")
+    ('Validation F1 macro', 'Learning rate', 'int8 accuracy')
+    """
+    text = re.sub(r"\bf(?=\d)", "F", name.replace("_", " ").strip())
+    first = text.split(" ")[0]
+    return text if any(letter.isdigit() for letter in first) else text[:1].upper() + text[1:]
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell is a number, with its unit or interval perhaps, and so stands right-aligned.
+
+    >>> is_number("0.87 [0.85, 0.89]"), is_number("12.4 ms"), is_number("0.2 points lower")
+    (True, True, False)
+    """
+    return NUMBER.fullmatch(text.strip()) is not None
+
+
+def _section(report: Report, shared: Mapping[str, str]) -> dict[str, object]:
+    facts = {name: value for name, value in report.facts.items() if name not in shared}
+    confusion = report.confusion
+    return {
+        "verb": report.verb,
+        "title": report.title,
+        "cost": None if report.cost is None else cost_line(report.cost),
+        "notes": report.notes,
+        "cards": list(_cards(report.metrics)),
+        "confidence": percent(report.facts.get("confidence")),
+        "charts": list(_charts(report.curves)),
+        "labels": () if confusion is None else confusion.labels,
+        "matrix": None if confusion is None or len(confusion.labels) > CELLS else _cells(confusion),
+        "grid": None if confusion is None else _grid(confusion),
+        "confused": [] if confusion is None else _confused(confusion),
+        "worst": report.worst,
+        "tables": report.tables,
+        "facts": facts,
+        "files": report.files,
+    }
+
+
+def _cards(metrics: Mapping[str, Measure]) -> Iterator[Card]:
+    """The metrics, losses last: they say less to a reader than the others."""
+    for name in sorted(metrics, key=lambda name: name.endswith("loss")):
+        measure = metrics[name]
+        end = _scale(measure)
+        bar = charts.interval_bar(measure.value, measure.low, measure.high, end=end)
+        yield Card(name, figure(measure), interval(measure), Markup(bar), f"{end:g}")
+
+
+def _scale(measure: Measure) -> float:
+    """Where a metric's line ends: at 1 for a share, else at the next round number."""
+    largest = measure.value if measure.high is None else max(measure.value, measure.high)
+    if not 1 < largest < charts.LARGEST:
+        return 1.0
+    return charts.value_axis(0, largest).high
+
+
+def _charts(curves: Mapping[str, Sequence[charts.Point]]) -> Iterator[tuple[str, Markup]]:
+    """One chart for each quantity with its caption: training and validation share one."""
+    grouped: dict[str, dict[str, Sequence[charts.Point]]] = {}
+    for name, points in curves.items():
+        grouped.setdefault(name.removeprefix(PREFIX), {})[name] = points
+    for quantity, series in grouped.items():
+        caption = words(quantity if len(series) > 1 else next(iter(series)))
+        named = {
+            ("validation" if name.startswith(PREFIX) else "training"): points
+            for name, points in series.items()
+        }
+        falling = quantity.endswith(("loss", "perplexity"))
+        chart = charts.line_chart(named, title=caption, log=falling and _falls_far(series), smooth=falling)
+        yield caption, Markup(chart)
+
+
+def _falls_far(series: Mapping[str, Sequence[charts.Point]]) -> bool:
+    values = [y for points in series.values() for _, y in points if 0 < y < charts.LARGEST]
+    return bool(values) and max(values) / min(values) > LOG_RATIO
+
+
+def _cells(confusion: Confusion) -> list[tuple[str, list[Cell], str]]:
+    """Each row of a confusion matrix: its label, its cells, and the share answered rightly."""
+    rows = []
+    for place, (label, counts) in enumerate(zip(confusion.labels, confusion.matrix, strict=True)):
+        total = sum(counts)
+        cells = [
+            Cell(count, count / total if total else 0.0, f"{label} answered as {other}: {count} of {total}")
+            for other, count in zip(confusion.labels, counts, strict=True)
+        ]
+        rows.append((label, cells, f"{counts[place] / total:.0%}" if total else ""))
+    return rows
+
+
+def _grid(confusion: Confusion) -> Markup | None:
+    if not CELLS < len(confusion.labels) <= SQUARES:
+        return None
+    return Markup(charts.heat_grid(confusion.labels, confusion.matrix, title="Confusion matrix"))
+
+
+def _confused(confusion: Confusion) -> list[tuple[str, str, int, str]]:
+    """The most frequent confusions, where the matrix is too large to be read: expected, answered, count, share."""
+    if len(confusion.labels) <= CELLS:
+        return []
+    found = [
+        (confusion.labels[row], confusion.labels[column], count, f"{count / sum(counts):.0%}")
+        for row, counts in enumerate(confusion.matrix)
+        for column, count in enumerate(counts)
+        if count and row != column
+    ]
+    return sorted(found, key=lambda pair: -pair[2])[:CONFUSED]

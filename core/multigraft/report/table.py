@@ -1,0 +1,155 @@
+"""A report on a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from multigraft.report.numbers import cost_line, figure, interval, percent
+from multigraft.report.records import Confusion, Measure, Report, WorstRow
+
+LABELS_SHOWN = 20
+"""The most labels of a confusion matrix that is shown here; the page shows larger ones."""
+BAR_WIDTH = 24
+SPARKS = "▁▂▃▄▅▆▇█"
+SPARK_WIDTH = 32
+
+
+def show(report: Report, console: Console | None = None) -> None:
+    """Print a report."""
+    console = console or Console()
+    for part in _parts(report):
+        console.print(part, highlight=False)
+
+
+def _parts(report: Report) -> Iterator[RenderableType]:
+    yield Text.assemble("\n", (report.title, "bold"), (f"  {report.verb}", "dim"))
+    if report.metrics:
+        yield _metrics(report.metrics, report.facts.get("confidence"))
+    if report.curves:
+        yield _curves(report.curves)
+    if report.confusion is not None:
+        yield _confusion(report.confusion)
+    if report.worst:
+        yield _worst(report.worst)
+    for title, rows in report.tables.items():
+        yield _table(title, rows)
+    for note in report.notes:
+        yield Text.assemble(("note  ", "yellow"), note)
+    facts = dict(report.facts)
+    if report.cost is not None:
+        facts["cost"] = cost_line(report.cost)
+    yield _pairs({**facts, **report.files})
+
+
+def _metrics(metrics: Mapping[str, Measure], confidence: str | None) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("metric")
+    table.add_column("value", justify="right", style="bold")
+    if any(interval(measure) for measure in metrics.values()):
+        table.add_column(f"{percent(confidence)} interval".strip())
+    if any(_share(name, measure) for name, measure in metrics.items()):
+        table.add_column(f"0{'1':>{BAR_WIDTH - 1}}")
+    for name, measure in metrics.items():
+        bar = _bar(measure) if _share(name, measure) else ""
+        cells = [Text(name), figure(measure), interval(measure), bar]
+        table.add_row(*cells[: len(table.columns)])
+    return table
+
+
+def _share(name: str, measure: Measure) -> bool:
+    """Whether a measure has an interval, and lies between 0 and 1 by its nature."""
+    inside = all(0 <= edge <= 1 for edge in _edges(measure))
+    return inside and bool(interval(measure)) and not name.endswith("loss")
+
+
+def _edges(measure: Measure) -> tuple[float, float, float]:
+    low = measure.value if measure.low is None else measure.low
+    high = measure.value if measure.high is None else measure.high
+    return low, measure.value, high
+
+
+def _bar(measure: Measure) -> Text:
+    """The interval and the value on a line from 0 to 1."""
+    low, value, high = (round(edge * (BAR_WIDTH - 1)) for edge in _edges(measure))
+    cells = ["─" if low <= place <= high else "·" for place in range(BAR_WIDTH)]
+    cells[value] = "●"
+    text = Text("".join(cells), "dim")
+    text.stylize("not dim cyan", low, high + 1)
+    return text
+
+
+def _curves(curves: Mapping[str, Sequence[tuple[float, float]]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading, justify in (("curve", "left"), ("first", "right"), ("", "left"), ("last", "right")):
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    for name, points in curves.items():
+        values = [value for _, value in points if math.isfinite(value)]
+        if values:
+            table.add_row(Text(name), f"{values[0]:.4g}", Text(_spark(values), "cyan"), f"{values[-1]:.4g}")
+    return table
+
+
+def _spark(values: Sequence[float]) -> str:
+    """A curve in a few characters."""
+    width = min(SPARK_WIDTH, len(values))
+    chosen = [values[index * (len(values) - 1) // max(width - 1, 1)] for index in range(width)]
+    low, high = min(chosen), max(chosen)
+    scale = (len(SPARKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(SPARKS[round((value - low) * scale)] for value in chosen)
+
+
+def _confusion(confusion: Confusion) -> RenderableType:
+    if len(confusion.labels) > LABELS_SHOWN:
+        return Text(f"confusion of {len(confusion.labels)} labels: see report.html", "dim")
+    table = Table(title="expected (rows) and answered (columns)", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.title_justify = "left"
+    table.add_column("")
+    for label in confusion.labels:
+        table.add_column(Text(label), justify="right")
+    for row, (label, counts) in enumerate(zip(confusion.labels, confusion.matrix, strict=True)):
+        cells = [_count(count, right=row == column) for column, count in enumerate(counts)]
+        table.add_row(Text(label), *cells)
+    return table
+
+
+def _count(count: int, *, right: bool) -> Text:
+    return Text(str(count), "bold green" if right else "red" if count else "dim")
+
+
+def _worst(worst: Sequence[WorstRow]) -> Table:
+    table = Table(title="rows with the largest loss", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.title_justify = "left"
+    table.add_column("row", overflow="fold")
+    table.add_column("loss", justify="right")
+    table.add_column("expected", overflow="fold")
+    table.add_column("answered", overflow="fold")
+    for row in worst:
+        table.add_row(
+            Text(row.place), f"{row.loss:.4g}", Text(row.expected or ""), Text(row.answered or "")
+        )
+    return table
+
+
+def _table(title: str, rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=Text(title), box=box.SIMPLE_HEAD, pad_edge=False)
+    table.title_justify = "left"
+    for heading in rows[0] if rows else ():
+        table.add_column(Text(heading), overflow="fold")
+    for row in rows[1:]:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _pairs(pairs: Mapping[str, str]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in pairs.items():
+        table.add_row(Text(name), Text(value))
+    return table

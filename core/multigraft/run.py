@@ -1,0 +1,118 @@
+"""A run: the folder that holds all of it, and the same thing in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypedDict
+
+from multigraft.catalog import Catalog
+from multigraft.data import Rows
+from multigraft.errors import RunError
+from multigraft.files import write_json
+from multigraft.graft import Graft
+from multigraft.objectives import Objective
+from multigraft.parts import Parts
+from multigraft.recipe import Recipe
+from multigraft.records import Augment, Reader, Spec
+from multigraft.report import Report
+from multigraft.strategies import Plan
+
+RECIPE, RECORD, METRICS, MODEL, HEAD, PAGE = (
+    "recipe.yaml",
+    "run.json",
+    "metrics.jsonl",
+    "model",
+    "head.safetensors",
+    "report.html",
+)
+
+
+class Reading(TypedDict):
+    """How evaluation reads a split."""
+
+    reader: Reader
+    batch_size: int
+    seed: int
+
+
+@dataclass(kw_only=True)
+class Run:
+    """Everything one training is made of. It is complete before a verb is called."""
+
+    folder: Path
+    recipe: Recipe
+    parts: Parts
+    catalog: Catalog
+    reader: Reader
+    targets: Spec
+    objective: Objective
+    graft: Graft
+    plan: Plan
+    rows: Mapping[str, Rows]
+    """The readable rows of ``train``, and of ``validation`` and ``test`` where there are any."""
+    augment: Augment | None
+    facts: dict[str, Any]
+    """What `run.json` holds."""
+    dispatch: Callable[[str, Run], Report]
+    total_steps: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """One entry a finished epoch: ``epoch``, ``step``, ``metrics``."""
+    stop: str | None = None
+    """Set it to a reason, and training ends after the step."""
+    report: Report | None = None
+    """The newest answer of a verb."""
+
+    @property
+    def hook(self) -> Any:
+        """The hooks of the plugins that were loaded for this run."""
+        return self.catalog.manager.hook
+
+    @property
+    def metrics_file(self) -> Path:
+        """One JSON line for each logged step and each validation."""
+        return self.folder / METRICS
+
+    def reading(self) -> Reading:
+        """How `evaluation.measure_split` is to read this run's rows."""
+        size = self.recipe.evaluation.batch_size or self.recipe.training.batch_size
+        return Reading(reader=self.reader, batch_size=size, seed=self.recipe.seed)
+
+    def held_out(self) -> str:
+        """The split that evaluation uses: the recipe's, else the nearest there is."""
+        wanted = self.recipe.evaluation.split
+        for split in (wanted, "test", "validation"):
+            if split in self.rows:
+                return split
+        raise RunError(
+            "no rows are held out; give data.test, data.validation or a share in data.split to measure on"
+        )
+
+    def evaluate(self) -> Report:
+        """Measure the trained model on its held-out rows."""
+        return self.dispatch("evaluate", self)
+
+    def export(self) -> Report:
+        """Write the bundle; ``report.files["bundle"]`` is its folder."""
+        return self.dispatch("export", self)
+
+    def record(self, **facts: Any) -> None:
+        """Add facts to run.json."""
+        self.facts.update(facts)
+        write_json(self.folder / RECORD, self.facts)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The facts in a run's folder. Raises RunError where there is no run."""
+    path = folder / RECORD
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunError(f"{folder}: is not a run: it has no {RECORD}") from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(facts, dict) or "state" not in facts:
+        raise RunError(f"{path}: does not hold the facts of a run")
+    return facts

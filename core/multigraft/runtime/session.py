@@ -1,0 +1,64 @@
+"""One ONNX graph, opened and called by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from multigraft.errors import BundleError
+from multigraft.records import Arrays
+
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(bool)": "bool",
+}
+
+
+class Session:
+    """An onnxruntime session that takes any named arrays and feeds the ones its graph has. Thread-safe."""
+
+    def __init__(
+        self, path: Path, *, threads: int | None = None, providers: Sequence[str] | None = None
+    ) -> None:
+        """Open a graph; ``threads`` compute one call (unset: all cores). Raises BundleError."""
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors only: warnings about the graph help nobody who deploys it
+        options.intra_op_num_threads = threads or 0
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=_providers(providers))
+        except Exception as error:  # onnxruntime's own exceptions share no base
+            raise BundleError(f"{path}: onnxruntime cannot open it: {error}") from error
+        self.inputs = tuple(port.name for port in self._session.get_inputs())
+        self.outputs = tuple(port.name for port in self._session.get_outputs())
+
+    def run(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
+        """Compute one batch; arrays the graph does not have are passed over."""
+        feed = {name: arrays[name] for name in self.inputs}
+        return dict(zip(self.outputs, self._session.run(None, feed), strict=True))
+
+    def ports(self) -> tuple[list[tuple[str, str, tuple[Any, ...]]], list[tuple[str, str, tuple[Any, ...]]]]:
+        """Inputs and outputs as (name, numpy dtype, shape)."""
+        return (
+            [_port(port) for port in self._session.get_inputs()],
+            [_port(port) for port in self._session.get_outputs()],
+        )
+
+
+def _port(port: Any) -> tuple[str, str, tuple[Any, ...]]:
+    dtype = _DTYPES.get(port.type) or port.type.removeprefix("tensor(").removesuffix(")")
+    return port.name, dtype, tuple(port.shape)
+
+
+def _providers(wanted: Sequence[str] | None) -> list[str]:
+    if wanted is None:
+        return ["CPUExecutionProvider"]
+    available = onnxruntime.get_available_providers()
+    if missing := [name for name in wanted if name not in available]:
+        raise BundleError(f"this onnxruntime has no {', '.join(missing)}; it has {', '.join(available)}")
+    return list(wanted)

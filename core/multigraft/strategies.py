@@ -1,0 +1,242 @@
+"""Which parameters learn, how fast, and from when: a plan that strategies refine one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import nn
+
+from multigraft.errors import RecipeError
+from multigraft.graft import Graft
+
+ADAPTER = "lora_"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one parameter learns."""
+
+    learns: bool = True
+    scale: float = 1.0
+    """Of the learning rate."""
+    start: float = 0.0
+    """The share of training (0 to 1) after which it begins."""
+
+    def active(self, share: float) -> bool:
+        """Whether it learns when ``share`` of the training is done."""
+        return self.learns and share >= self.start
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that share rate, start and weight decay."""
+
+    names: tuple[str, ...]
+    parameters: tuple[nn.Parameter, ...]
+    rule: Rule
+    decays: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A graft and a rule for each of its parameters."""
+
+    graft: Graft
+    rules: Mapping[str, Rule]
+
+    @classmethod
+    def start(cls, graft: Graft) -> Plan:
+        """Everything learns, at the full rate, from the beginning."""
+        return cls(graft, {name: Rule() for name, _ in graft.named_parameters()})
+
+    @property
+    def depth(self) -> int:
+        """The number of blocks."""
+        return len(_blocks(self.graft))
+
+    def change(self, changed: Callable[[int, str, Rule], Rule]) -> Plan:
+        """The plan with ``changed(block, name, rule)`` in the place of every backbone rule.
+
+        Blocks count from 0 at the input; ``depth`` is what comes after the last one. The head stays.
+        """
+        blocks = block_of(self.graft)
+        return replace(
+            self,
+            rules={
+                name: changed(blocks[name], name, rule) if name in blocks else rule
+                for name, rule in self.rules.items()
+            },
+        )
+
+    def groups(self) -> list[ParameterGroup]:
+        """The optimizer's groups. Biases and norms (fewer than two axes) are spared weight decay."""
+        parameters = dict(self.graft.named_parameters())
+        grouped: dict[tuple[Rule, bool], list[str]] = {}
+        for name, rule in self.rules.items():
+            if rule.learns:
+                grouped.setdefault((rule, parameters[name].ndim >= 2), []).append(name)
+        return [
+            ParameterGroup(tuple(names), tuple(parameters[name] for name in names), rule, decays)
+            for (rule, decays), names in grouped.items()
+        ]
+
+    def activate(self, share: float) -> None:
+        """Freeze and unfreeze the graft for the moment when ``share`` of the training is done.
+
+        A module whose parameters are all frozen is put in evaluation mode: no dropout, no batch statistics.
+        """
+        for name, parameter in self.graft.named_parameters():
+            parameter.requires_grad_(self.rules[name].active(share))
+        self.graft.train()
+        _rest(self.graft)
+
+    def starts(self) -> list[float]:
+        """The shares of training at which something begins to learn, in order."""
+        return sorted({rule.start for rule in self.rules.values() if rule.learns})
+
+    def learning(self) -> int:
+        """How many numbers learn at some time."""
+        parameters = dict(self.graft.named_parameters())
+        return sum(parameters[name].numel() for name, rule in self.rules.items() if rule.learns)
+
+
+def _rest(module: nn.Module) -> None:
+    """Put the largest wholly frozen parts below ``module`` in evaluation mode."""
+    for child in module.children():
+        parameters = list(child.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            child.eval()
+        else:
+            _rest(child)
+
+
+def block_of(graft: Graft) -> dict[str, int]:
+    """The block of each backbone parameter, by its name in the graft.
+
+    A parameter outside every block goes with the block that follows it in registration order; what
+    follows the last block gets the number of blocks.
+    """
+    blocks = _blocks(graft)
+    inside = {id(parameter): index for index, block in enumerate(blocks) for parameter in block.parameters()}
+    found: dict[str, int] = {}
+    following = len(blocks)
+    for name, parameter in reversed(list(graft.backbone.named_parameters(prefix="backbone"))):
+        following = inside.get(id(parameter), following)
+        found[name] = following
+    return found
+
+
+def _blocks(graft: Graft) -> list[nn.Module]:
+    blocks: Any = graft.backbone.blocks
+    return list(blocks)
+
+
+def full(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    """Everything learns."""
+    del options
+    return plan
+
+
+def linear_probe(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    """Only the head learns (Alain & Bengio 2016)."""
+    del options
+    return plan.change(lambda block, name, rule: replace(rule, learns=False))
+
+
+def partial(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    """The last ``blocks`` blocks, what follows them, and the head learn."""
+    count: int = options["blocks"]
+    if count > plan.depth:
+        raise RecipeError([f"strategy: partial.blocks is {count}, but the backbone has {plan.depth} blocks"])
+    first = plan.depth - count
+    return plan.change(lambda block, name, rule: rule if block >= first else replace(rule, learns=False))
+
+
+def gradual_unfreezing(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    """The head learns first, then block after block from the last (Howard & Ruder 2018, section 3.3).
+
+    The blocks begin at even distances, the first of the network at the share ``until``.
+    """
+    steps = plan.depth + 1
+    until: float = options["until"]
+    return plan.change(lambda block, name, rule: replace(rule, start=until * (steps - block) / steps))
+
+
+def layer_wise_decay(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    """Each block's rate is ``decay`` times that of the block after it (Clark et al. 2020, appendix A)."""
+    decay: float = options["decay"]
+    return plan.change(
+        lambda block, name, rule: replace(rule, scale=rule.scale * decay ** (plan.depth - block))
+    )
+
+
+def bitfit(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    """Only biases and the head learn (Ben Zaken et al. 2022)."""
+    del options
+    return plan.change(lambda block, name, rule: replace(rule, learns=rule.learns and name.endswith("bias")))
+
+
+def lora(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    """Low-rank updates to every linear and ungrouped convolutional layer of the blocks (Hu et al. 2022).
+
+    Updates are PEFT's. They are merged into the weights when the model is saved.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    if any(rule != Rule() for rule in plan.rules.values()):
+        raise RecipeError(["strategy: lora adds parameters, so it must come first in the list"])
+    names = _adaptable(plan.graft)
+    if not names:
+        raise RecipeError(["strategy: lora found no linear or convolutional layer in the backbone's blocks"])
+    config = LoraConfig(
+        r=options["rank"],
+        lora_alpha=options["alpha"],
+        lora_dropout=options["dropout"],
+        target_modules=names,
+    )
+    inject_adapter_in_model(config, plan.graft.backbone)
+    return Plan.start(plan.graft).change(lambda block, name, rule: replace(rule, learns=ADAPTER in name))
+
+
+def _adaptable(graft: Graft) -> list[str]:
+    """The names, inside the backbone, of the layers that PEFT can adapt."""
+    inside = {id(module) for block in _blocks(graft) for module in block.modules()}
+    return [
+        name
+        for name, module in graft.backbone.named_modules()
+        if id(module) in inside and _is_adaptable(module)
+    ]
+
+
+def _is_adaptable(module: nn.Module) -> bool:
+    if isinstance(module, nn.Conv1d | nn.Conv2d):
+        return module.groups == 1
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"  # GPT-2's transposed linear
+
+
+def merge_adapters(graft: Graft) -> None:
+    """Add the low-rank updates to the weights they belong to and remove them, in place."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for parent in list(graft.backbone.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, BaseTunerLayer):
+                child.merge()
+                setattr(parent, name, child.get_base_layer())
+
+
+def default_rate(plan: Plan, *, scratch: bool) -> float:
+    """The peak learning rate where the recipe gives none, for AdamW.
+
+    1e-3 where no weight of the backbone learns in full (probe, adapters, biases). Otherwise 5e-5 for a
+    pretrained and 1e-4 for a new backbone at BERT-base's width of 768, as their papers have it, and in
+    inverse proportion to the width elsewhere, between 5e-5 and 2e-3.
+    """
+    backbone = block_of(plan.graft)
+    learning = [name for name, rule in plan.rules.items() if rule.learns and name in backbone]
+    if all(ADAPTER in name or name.endswith("bias") for name in learning):
+        return 1e-3
+    width: Any = plan.graft.backbone.width
+    return float(min(max((1e-4 if scratch else 5e-5) * 768 / width, 5e-5), 2e-3))

@@ -1,0 +1,148 @@
+"""One label a row, in any modality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics.functional import classification as scores
+
+from multigraft.errors import RowError, did_you_mean
+from multigraft.features import Batch, Features
+from multigraft.objectives import Brief, Objective, Outputs, Row, RowLoss
+from multigraft.records import Arrays
+from multigraft.tasks.records import label_name
+
+
+class LinearHead(nn.Module):
+    """Dropout and one linear layer on the pooled features: ``logits`` [B, classes]."""
+
+    def __init__(self, width: int, classes: int, *, bias: bool, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(width, classes, bias=bias)
+        nn.init.trunc_normal_(self.linear.weight, std=0.02)
+        if bias:
+            nn.init.zeros_(self.linear.bias)
+
+    def forward(self, features: Features, batch: Batch) -> Outputs:
+        """[B, D] -> {"logits": [B, classes]}."""
+        del batch
+        return {"logits": self.linear(self.dropout(features.pooled))}
+
+
+class Classification(Objective):
+    """Cross-entropy with optional label smoothing and class weights, averaged as torch averages it."""
+
+    monitor = "accuracy"
+    greater_is_better = True
+
+    def __init__(self, brief: Brief) -> None:
+        self.brief = brief
+        self.labels: tuple[str, ...] = tuple(brief.targets["labels"])
+        self.index = {label: index for index, label in enumerate(self.labels)}
+        self.smoothing: float = brief.options["label_smoothing"]
+        self.weights = _class_weights(brief)
+
+    def head(self) -> nn.Module:
+        """A linear layer from the backbone's width to the labels."""
+        backbone: Any = self.brief.backbone
+        return LinearHead(
+            backbone.width,
+            len(self.labels),
+            bias=backbone.head_bias,
+            dropout=self.brief.options["dropout"],
+        )
+
+    def encode(self, row: Row) -> Arrays:
+        """The label as an index. Raises RowError for one that training never saw."""
+        value = row.get("label")
+        if value is None:
+            raise RowError("the label is missing")
+        name = label_name(value)
+        if name not in self.index:
+            raise RowError(f"label {name!r} was not seen in training; {did_you_mean(name, self.labels)}")
+        return {"label": np.asarray(self.index[name], dtype=np.int64)}
+
+    def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
+        """Cross-entropy [B]; its weight is the class weight, as in `torch.nn.CrossEntropyLoss`."""
+        logits, label = outputs["logits"].float(), batch["label"]
+        weights = None if self.weights is None else self.weights.to(logits.device)
+        total = F.cross_entropy(
+            logits, label, weight=weights, label_smoothing=self.smoothing, reduction="none"
+        )
+        weight = torch.ones_like(total) if weights is None else weights[label]
+        return RowLoss(total, weight.detach())
+
+    def serve(self, features: Features, outputs: Outputs | None) -> Outputs:
+        """``probabilities`` and ``logits``, [B, classes] each."""
+        del features
+        if outputs is None:
+            raise ValueError("a classifier is served with its head")
+        logits = outputs["logits"].float()
+        return {"probabilities": logits.softmax(-1), "logits": logits}
+
+    def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
+        """Loss, answer, target and confidence: four numbers a row, whatever the number of classes."""
+        confidence, answer = outputs["logits"].float().softmax(-1).max(-1)
+        return {
+            **super().measure(outputs, batch, loss),
+            "answer": answer,
+            "target": batch["label"],
+            "confidence": confidence,
+        }
+
+    def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Accuracy, macro precision, recall and F1, micro F1, expected calibration error, loss."""
+        answer, target = torch.from_numpy(kept["answer"]), torch.from_numpy(kept["target"])
+        count = len(self.labels)
+
+        def macro(score: Any) -> float:
+            return float(score(answer, target, num_classes=count, average="macro", validate_args=False))
+
+        return {
+            **super().summarise(kept),
+            "accuracy": float((answer == target).float().mean()),
+            "precision_macro": macro(scores.multiclass_precision),
+            "recall_macro": macro(scores.multiclass_recall),
+            "f1_macro": macro(scores.multiclass_f1_score),
+            "f1_micro": float(
+                scores.multiclass_f1_score(
+                    answer, target, num_classes=count, average="micro", validate_args=False
+                )
+            ),
+            "calibration_error": _calibration_error(kept),
+        }
+
+    def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """The confusion matrix, and each row's label and answer by name."""
+        answer, target = torch.from_numpy(kept["answer"]), torch.from_numpy(kept["target"])
+        matrix = scores.multiclass_confusion_matrix(answer, target, num_classes=len(self.labels))
+        return {
+            "confusion": {"labels": list(self.labels), "matrix": matrix.tolist()},
+            "expected": [self.labels[index] for index in kept["target"]],
+            "answered": [self.labels[index] for index in kept["answer"]],
+        }
+
+    def linear_head(self, head: nn.Module) -> nn.Linear | None:
+        """The linear layer of `LinearHead`."""
+        return head.linear if isinstance(head, LinearHead) else None
+
+
+def _class_weights(brief: Brief) -> Tensor | None:
+    """N / (classes * count) for each class, the ``balanced`` rule of scikit-learn."""
+    if brief.options["class_weights"] == "none":
+        return None
+    counts = torch.tensor(brief.targets["counts"], dtype=torch.float32)
+    return counts.sum() / (len(counts) * counts)
+
+
+def _calibration_error(kept: Mapping[str, np.ndarray]) -> float:
+    """Expected calibration error of the top label in 15 bins (Guo et al. 2017)."""
+    confidence = torch.from_numpy(kept["confidence"].astype(np.float32))
+    right = torch.from_numpy((kept["answer"] == kept["target"]).astype(np.int64))
+    return float(scores.binary_calibration_error(confidence, right, n_bins=15, validate_args=False))

@@ -1,0 +1,60 @@
+"""The records of the shared tasks, for plugins to register under their modality's name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from multigraft.decoders import classification
+from multigraft.errors import DataError
+from multigraft.records import Lazy, Option, Spec, Task
+
+
+def classification_task(name: str, modality: str) -> Task:
+    """A task that gives each row one of the labels in the column ``label``."""
+    return Task(
+        name=name,
+        stage="finetune",
+        modalities=(modality,),
+        columns=("label",),
+        targets=label_spec,
+        objective=Lazy("multigraft.tasks.classification:Classification"),
+        decode=classification,
+        options={
+            "label_smoothing": Option(default=0.0, low=0, high=0.5, help="share of the target given to all"),
+            "class_weights": Option(
+                default="none",
+                choices=("none", "balanced"),
+                help="balanced: weigh each class by the inverse of its share",
+            ),
+            "dropout": Option(default=0.1, low=0, high=0.9, help="in front of the classifier"),
+        },
+    )
+
+
+def label_spec(columns: Mapping[str, Sequence[Any]]) -> Spec:
+    """The sorted labels and how often each occurs.
+
+    >>> label_spec({"label": ["b", "a", "b"]})
+    {'labels': ['a', 'b'], 'counts': [1, 2]}
+    """
+    counts = Counter(label_name(value) for value in columns["label"] if value is not None)
+    if len(counts) < 2:
+        raise DataError(
+            f"column 'label' holds {len(counts)} different values in the training rows; at least 2 are needed"
+        )
+    labels = sorted(counts, key=_natural)
+    return {"labels": labels, "counts": [counts[label] for label in labels]}
+
+
+def label_name(value: Any) -> str:
+    """A label as text: ``3`` for 3 and for 3.0, so that CSV and Parquet agree."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)
+
+
+def _natural(label: str) -> tuple[int, int, str]:
+    """Numbers by value, before words."""
+    return (0, int(label), label) if label.isdecimal() else (1, 0, label)

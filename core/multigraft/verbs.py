@@ -1,0 +1,179 @@
+"""What the verbs do when no plugin answers them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.torch import save_model
+
+from multigraft.data import Rows
+from multigraft.device import peak_memory_mb
+from multigraft.evaluation import Kept, intervals, measure_split, percentile
+from multigraft.files import whole_folder
+from multigraft.loop import Fit
+from multigraft.probing import pooled_features, probe
+from multigraft.report import Confusion, Cost, Measure, Report, WorstRow
+from multigraft.run import HEAD, MODEL, Run
+from multigraft.strategies import merge_adapters
+from multigraft.tasks.records import label_name
+
+
+def train(run: Run) -> Report:
+    """Fit the run, keep its best model, and report how the training went."""
+    progress = Fit(run).fit()
+    save_model_folder(run)
+    run.record(steps=progress.step, best={"value": progress.best, "step": progress.best_step})
+    best = [entry["metrics"] for entry in progress.history if entry["step"] == progress.best_step]
+    notes = [f"stopped early: {progress.stop}"] if progress.stop else []
+    return Report(
+        verb=run.parts.task.stage,
+        title=f"{run.parts.task.name} with {run.recipe.backbone.name}",
+        metrics={f"validation {name}": Measure(value) for name, value in (best or [{}])[0].items()},
+        curves=read_curves(run.metrics_file),
+        cost=Cost(progress.seconds, peak_memory_mb(), _speed(run, progress.step, progress.seconds)),
+        facts=_facts(run),
+        notes=(*notes, *_data_notes(run)),
+        files={"model": str(run.folder / MODEL)},
+    )
+
+
+def save_model_folder(run: Run) -> None:
+    """Write ``model``: the backbone in the ecosystem's format, and the head beside it."""
+    run.graft.cpu().eval()
+    merge_adapters(run.graft)
+    backbone: Any = run.graft.backbone
+    linear = run.objective.linear_head(run.graft.head)
+    with whole_folder(run.folder / MODEL) as folder:
+        backbone.save(folder, head=linear, labels=run.targets.get("labels", ()))
+        save_model(run.graft.head, str(folder / HEAD))
+
+
+def evaluate(run: Run) -> Report:
+    """Measure the run on its held-out rows, with intervals."""
+    started = time.perf_counter()
+    split = run.held_out()
+    rows, settings = run.rows[split], run.recipe.evaluation
+    kept = measure_split(run.graft, run.objective, rows, **run.reading())
+    metrics = intervals(
+        run.objective,
+        kept,
+        count=settings.bootstrap,
+        confidence=settings.confidence,
+        seed=run.recipe.seed,
+    )
+    details = run.objective.details(kept)
+    notes = [] if split == settings.split else [f"no {settings.split} rows; measured on {split}"]
+    if run.parts.task.stage == "pretrain":
+        probed, note = _probe(run, split)
+        metrics, notes = {**metrics, **probed}, [*notes, *note]
+    seconds = time.perf_counter() - started
+    return Report(
+        verb="evaluate",
+        title=f"{run.parts.task.name} with {run.recipe.backbone.name}",
+        metrics=metrics,
+        confusion=_confusion(details),
+        worst=_worst(rows, kept, details, settings.worst),
+        cost=Cost(seconds, peak_memory_mb(), len(rows) / seconds),
+        facts={
+            **_facts(run),
+            "split": split,
+            "rows": str(len(rows)),
+            "confidence": f"{settings.confidence:g}",
+        },
+        notes=tuple(notes),
+    )
+
+
+def _probe(run: Run, split: str) -> tuple[dict[str, Measure], list[str]]:
+    """k-NN and linear-probe accuracy of the pooled features, where both splits have labels."""
+    known, asked = run.rows["train"], run.rows[split]
+    if not (_labelled(known) and _labelled(asked)):
+        return {}, ["no column 'label', so the features were not probed"]
+    settings, size = run.recipe.evaluation, run.reading()["batch_size"]
+    labels = [[label_name(value) for value in rows.column("label")] for rows in (known, asked)]
+    if len(set(labels[0])) < 2:
+        return {}, ["all training rows have the same label, so the features were not probed"]
+    features = [
+        pooled_features(run.graft, rows, reader=run.reader, batch_size=size) for rows in (known, asked)
+    ]
+    right = probe(features[0], labels[0], features[1], labels[1], neighbours=settings.neighbours)
+
+    def accuracy(values: np.ndarray) -> Measure:
+        return percentile(
+            values, count=settings.bootstrap, confidence=settings.confidence, seed=run.recipe.seed
+        )
+
+    return {
+        "knn_accuracy": accuracy(right.neighbours),
+        "linear_probe_accuracy": accuracy(right.linear),
+    }, []
+
+
+def _labelled(rows: Rows) -> bool:
+    return "label" in rows.table.columns and all(value is not None for value in rows.column("label"))
+
+
+def _confusion(details: Mapping[str, Any]) -> Confusion | None:
+    raw = details.get("confusion")
+    if raw is None:
+        return None
+    return Confusion(tuple(raw["labels"]), tuple(tuple(row) for row in raw["matrix"]))
+
+
+def _worst(rows: Rows, kept: Kept, details: Mapping[str, Any], count: int) -> tuple[WorstRow, ...]:
+    losses = kept["loss"] / np.maximum(kept["weight"], 1e-12)
+    expected: Sequence[str] = details.get("expected", ())
+    answered: Sequence[str] = details.get("answered", ())
+    return tuple(
+        WorstRow(
+            rows.place(index),
+            float(losses[index]),
+            expected[index] if expected else None,
+            answered[index] if answered else None,
+        )
+        for index in np.argsort(-losses, kind="stable")[:count].tolist()
+    )
+
+
+def _facts(run: Run) -> dict[str, str]:
+    return {
+        "run": str(run.folder),
+        "task": run.parts.task.name,
+        "backbone": run.recipe.backbone.name,
+        "weights": str(run.facts["weights"]),
+        "strategy": " + ".join(choice.name for choice in run.recipe.strategy),
+        "train rows": str(len(run.rows["train"])),
+        "seed": str(run.recipe.seed),
+    }
+
+
+def _data_notes(run: Run) -> list[str]:
+    """What a reader of the report should know about the rows."""
+    notes = list(run.facts.get("notes", ()))
+    for name, rows in run.rows.items():
+        if rows.problems:
+            notes.append(f"{name}: {len(rows.problems)} unreadable rows were left out")
+    return notes
+
+
+def _speed(run: Run, steps: int, seconds: float) -> float | None:
+    rows = steps * run.recipe.training.batch_size * run.recipe.training.accumulation
+    return rows / seconds if seconds > 0 else None
+
+
+def read_curves(path: Path) -> dict[str, tuple[tuple[float, float], ...]]:
+    """The lines of metrics.jsonl as curves: ``loss``, ``learning_rate``, ``validation ...``."""
+    curves: dict[str, list[tuple[float, float]]] = {}
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    for line in lines:
+        entry = json.loads(line)
+        values = {f"validation {name}": value for name, value in entry.get("validation", {}).items()}
+        values |= {name: entry[name] for name in ("loss", "learning_rate") if name in entry}
+        for name, value in values.items():
+            curves.setdefault(name, []).append((float(entry["step"]), float(value)))
+    return {name: tuple(points) for name, points in curves.items()}

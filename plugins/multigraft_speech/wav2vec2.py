@@ -1,0 +1,190 @@
+"""wav2vec2 and HuBERT as backbones: transformers' own modules, with paddings that change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from multigraft.errors import WeightsError
+from multigraft.features import Batch, Features, mean_pool
+from multigraft.records import Origin, Spec
+from multigraft_speech.specs import frame_count
+from multigraft_speech.weights import load_config, load_extractor, opened, source
+
+
+class Wav2Vec2(nn.Module):
+    """``input_values`` [B, samples] and ``attention_mask`` -> frames, of about 20 ms each.
+
+    Where the weights' preprocessor says so, each sound is brought to zero mean and unit variance in here.
+    ``mask_time_indices`` [B, T] bool in a batch replaces those frames by the learned mask vector; this is how
+    pretraining hides them. transformers' own random masking and layer drop stay off, because they draw from
+    numpy's global generator and skip blocks; ``spec_augment`` hides a share of frames in training instead.
+    `Features.maps` holds the normalised convolution features [B, C, T], the targets of contrastive pretraining.
+    """
+
+    head_bias = True
+
+    def __init__(self, model: nn.Module, extractor: Any, *, spec_augment: float) -> None:
+        super().__init__()
+        model.config.layerdrop = 0.0
+        layers = model.feature_extractor.conv_layers
+        if model.config.feat_extract_norm == "group":
+            layers[0] = MaskedNormConv(layers[0], model.config)
+        self.model = model
+        self.config = model.config
+        self.extractor = extractor
+        self.spec_augment = spec_augment
+        self.width: int = self.config.hidden_size
+        self.blocks: Sequence[nn.Module] = [*layers, model.feature_projection, *model.encoder.layers]
+
+    def forward(self, batch: Batch) -> Features:
+        """Compute frames; `Features.pooled` is their mean as transformers' classifier takes it."""
+        lengths = batch["attention_mask"].sum(1)
+        convolved = self._convolve(self._normalised(batch), lengths).transpose(1, 2)
+        places = torch.arange(convolved.shape[1], device=convolved.device)
+        mask = places < frame_count(lengths, self.config)[:, None]
+        projected = self.model.feature_projection(convolved)
+        hidden, normed = projected if isinstance(projected, tuple) else (projected, convolved)
+        hidden = self._hide(hidden, batch.get("mask_time_indices"))
+        hidden = hidden.masked_fill(~mask.unsqueeze(-1), 0)  # a copy: the encoder writes into what it is given
+        sequence = self.model.encoder(hidden, attention_mask=mask).last_hidden_state
+        return Features(mean_pool(sequence, mask), sequence, mask, (normed.transpose(1, 2),))
+
+    def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
+        """Write transformers' ``AutoModel`` folder, or ``AutoModelForAudioClassification`` with a head.
+
+        The classifier's projector becomes the identity, so its mean and our mean are one.
+        """
+        config = deepcopy(self.config)
+        state = self.model.state_dict()
+        if head is not None:
+            _describe_labels(config, labels)
+            state = {f"{self.model.base_model_prefix}.{name}": value for name, value in state.items()}
+            state |= _classifier_state(head)
+        _shell(config, classifier=head is not None).save_pretrained(folder, state_dict=state)
+        self.extractor.save_pretrained(folder)
+
+    def _normalised(self, batch: Batch) -> Tensor:
+        """Zero mean and unit variance over the real samples, as `Wav2Vec2FeatureExtractor` does it."""
+        values = batch["input_values"]
+        if not self.extractor.do_normalize:
+            return values
+        real = batch["attention_mask"].to(values.dtype)
+        count = real.sum(1, keepdim=True)
+        centred = (values - (values * real).sum(1, keepdim=True) / count) * real
+        return centred / (centred.square().sum(1, keepdim=True) / count + 1e-7).sqrt()
+
+    def _convolve(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """[B, samples] -> [B, C, T]. No layer pads, so what lies behind a row's end stays behind its frames."""
+        first, *others = self.model.feature_extractor.conv_layers
+        hidden = values.unsqueeze(1)
+        hidden = first(hidden, lengths) if isinstance(first, MaskedNormConv) else first(hidden)
+        for layer in others:
+            hidden = layer(hidden)
+        return hidden
+
+    def _hide(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        if mask is None and self.training and self.spec_augment > 0:
+            mask = _random_spans(hidden, self.spec_augment, self.config.mask_time_length)
+        if mask is None:
+            return hidden
+        return torch.where(mask.unsqueeze(-1), self.model.masked_spec_embed.to(hidden.dtype), hidden)
+
+
+class MaskedNormConv(nn.Module):
+    """A convolution with one norm group a channel, its mean and variance taken over real frames only.
+
+    Equal to transformers' layer for a row alone; there a padded row changes, here it does not. The modules and
+    so the weights' names are transformers' own.
+    """
+
+    def __init__(self, layer: Any, config: Any) -> None:
+        super().__init__()
+        self.conv = layer.conv
+        self.layer_norm = layer.layer_norm
+        self.activation = layer.activation
+        self.kernel: int = config.conv_kernel[0]
+        self.stride: int = config.conv_stride[0]
+
+    def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """[B, 1, samples] and true samples [B] -> [B, C, T]."""
+        hidden = self.conv(hidden).float()
+        count = (lengths - self.kernel) // self.stride + 1
+        places = torch.arange(hidden.shape[-1], device=hidden.device)
+        real = (places < count[:, None]).to(hidden.dtype)[:, None]
+        count = real.sum(-1, keepdim=True)
+        centred = hidden - (hidden * real).sum(-1, keepdim=True) / count
+        variance = (centred.square() * real).sum(-1, keepdim=True) / count
+        scale = self.layer_norm.weight[:, None] * (variance + self.layer_norm.eps).rsqrt()
+        return self.activation(centred * scale + self.layer_norm.bias[:, None])
+
+
+def build(origin: Origin, spec: Spec) -> Wav2Vec2:
+    """A backbone from the hub, a folder of transformers' (ours too), or from scratch."""
+    from transformers import AutoModel
+
+    config = load_config(origin)
+    extractor = load_extractor(origin)
+    extractor.sampling_rate = spec["sample_rate"]
+    extractor.return_attention_mask = True
+    extractor.padding_side = "right"
+    if origin.scratch:
+        model = AutoModel.from_config(config)
+    else:
+        model = _load(origin, config)
+    return Wav2Vec2(model, extractor, spec_augment=origin.config.get("spec_augment", 0.0))
+
+
+def _load(origin: Origin, config: Any) -> Any:
+    from transformers import AutoModel
+
+    model, info = opened(
+        origin,
+        lambda: AutoModel.from_pretrained(
+            source(origin), config=config, dtype=torch.float32, trust_remote_code=False, output_loading_info=True
+        ),
+    )
+    if info["missing_keys"]:
+        missing = ", ".join(sorted(info["missing_keys"])[:3])
+        raise WeightsError(f"{source(origin)} lacks {len(info['missing_keys'])} weights of its own config: {missing} ...")
+    return model
+
+
+def _shell(config: Any, *, classifier: bool) -> Any:
+    """transformers' own class, empty: it knows how its weights are written."""
+    from transformers import AutoModel, AutoModelForAudioClassification
+
+    kind = AutoModelForAudioClassification if classifier else AutoModel
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):  # saving must not move the run's chance
+        return kind.from_config(config)
+
+
+def _random_spans(hidden: Tensor, share: float, span: int) -> Tensor:
+    """Hide about ``share`` of the frames in spans: [B, T, D] -> [B, T] bool, drawn from torch's generator."""
+    span = min(span, hidden.shape[1])
+    chance = 1 - (1 - share) ** (1 / span)  # a frame stays where none of the `span` starts before it was drawn
+    starts = (torch.rand(hidden.shape[0], 1, hidden.shape[1] + span - 1, device=hidden.device) < chance).float()
+    return F.max_pool1d(starts, span, stride=1).squeeze(1).bool()
+
+
+def _describe_labels(config: Any, labels: Sequence[str]) -> None:
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    config.classifier_proj_size = config.hidden_size
+    config.use_weighted_layer_sum = False
+
+
+def _classifier_state(head: nn.Linear) -> dict[str, Tensor]:
+    width = head.in_features
+    return {
+        "projector.weight": torch.eye(width),
+        "projector.bias": torch.zeros(width),
+        "classifier.weight": head.weight.detach().float(),
+        "classifier.bias": torch.zeros(head.out_features) if head.bias is None else head.bias.detach().float(),
+    }

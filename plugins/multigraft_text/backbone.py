@@ -1,0 +1,185 @@
+"""The backbone: a transformers sequence classifier whose last linear layer is left to the head."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from multigraft import Features, MultigraftError, Origin
+from multigraft.errors import WeightsError
+from multigraft.features import Batch
+from multigraft.records import Spec
+from torch import nn
+from transformers import AutoModelForSequenceClassification, BertConfig, GPT2Config
+
+from multigraft_text.pooling import POOLS
+from multigraft_text.saving import save_model, save_tokenizer
+from multigraft_text.specs import token_ids
+from multigraft_text.weights import DECODERS, ENCODERS, config_of, first_line, folder_of, quiet
+
+LOG = logging.getLogger("multigraft")
+
+
+class TextBackbone(nn.Module):
+    """A BERT, a GPT or a relative of theirs, as `multigraft.features.BackboneModule` describes.
+
+    Built around transformers' own classifier, so that what it saves is that class's folder, and what it
+    pools is what that class's last linear layer reads.
+    """
+
+    def __init__(self, classifier: Any, spec: Spec, *, source: Path | None) -> None:
+        super().__init__()
+        self.linear, linear = last_linear(classifier)
+        self.head_bias = linear.bias is not None
+        self.width: int = linear.in_features
+        self.causal = classifier.config.model_type in DECODERS
+        self.spec = spec
+        self.source = source
+        """The folder of the weights; None from scratch."""
+        self.model = classifier
+        classifier.set_submodule(self.linear, nn.Identity())
+        _still_tail(classifier)
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """The module of the token embeddings, then the layers."""
+        base = self.model.base_model
+        return [_holder(base, base.get_input_embeddings()), *_layers(base)]
+
+    @property
+    def embedding(self) -> nn.Module:
+        """The token embeddings, [V, E], which language modeling heads share."""
+        module: nn.Module = self.model.get_input_embeddings()
+        return module
+
+    def forward(self, batch: Batch) -> Features:
+        """``input_ids``, ``attention_mask`` and, where used, ``token_type_ids``, [B, T] each -> Features."""
+        mask = batch["attention_mask"]
+        inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        if self.spec["token_types"]:
+            inputs["token_type_ids"] = batch["token_type_ids"]
+        if self.causal:
+            inputs["use_cache"] = False
+        output = self.model.base_model(**inputs)
+        return Features(
+            pooled=POOLS[self.model.config.model_type](self.model, output, mask),
+            sequence=output.last_hidden_state,
+            mask=mask.bool(),
+        )
+
+    def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
+        """Write a transformers folder: of the classifier with ``head``, of the base model without."""
+        if head is not None and (head.bias is not None) != self.head_bias:
+            raise MultigraftError(
+                f"a {type(self.model).__name__} has a head {'with' if self.head_bias else 'without'} a bias"
+            )
+        with quiet():
+            save_model(self.model, self.linear, folder, head=head, labels=labels)
+        save_tokenizer(self.spec, folder)
+
+
+def build_encoder(origin: Origin, spec: Spec) -> TextBackbone:
+    """A BERT, or what its weights hold: DistilBERT, RoBERTa, ELECTRA, ModernBERT ..."""
+    if not origin.scratch:
+        return _load(origin, spec, ENCODERS)
+    return _scratch(BertConfig(**origin.config, **_vocabulary(spec)), spec)
+
+
+def build_decoder(origin: Origin, spec: Spec) -> TextBackbone:
+    """A GPT-2, or what its weights hold: Llama, Qwen, Mistral ..."""
+    if not origin.scratch:
+        return _load(origin, spec, DECODERS)
+    end = token_ids(spec).get(spec["special"].get("eos_token"))
+    return _scratch(
+        GPT2Config(**origin.config, **_vocabulary(spec), bos_token_id=end, eos_token_id=end), spec
+    )
+
+
+def last_linear(classifier: nn.Module) -> tuple[str, nn.Linear]:
+    """The name and module of the last linear layer outside the base model."""
+    found = [(name, module) for name, module in tail(classifier) if isinstance(module, nn.Linear)]
+    return found[-1]
+
+
+def _scratch(config: Any, spec: Spec) -> TextBackbone:
+    return TextBackbone(AutoModelForSequenceClassification.from_config(config), spec, source=None)
+
+
+def _load(origin: Origin, spec: Spec, architectures: Sequence[str]) -> TextBackbone:
+    folder = folder_of(origin)
+    config = config_of(folder, architectures)
+    if max(token_ids(spec).values()) >= config.vocab_size:
+        raise WeightsError(
+            f"{folder}: its tokenizer has ids up to {max(token_ids(spec).values())}, its embeddings only "
+            f"{config.vocab_size} rows; tokenizer and weights do not belong together"
+        )
+    config.pad_token_id = spec["pad_id"]
+    try:
+        with quiet():
+            classifier, loaded = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise WeightsError(f"{folder}: its weights cannot be used: {first_line(error)}") from error
+    _report_missing(classifier, set(loaded["missing_keys"]), folder)
+    return TextBackbone(classifier, spec, source=folder).train()
+
+
+def _report_missing(classifier: Any, missing: set[str], folder: Path) -> None:
+    """Say which layers start anew; raise WeightsError where it is more than the last ones."""
+    linear = last_linear(classifier)[0]
+    fresh = sorted(key for key in missing if not key.startswith(f"{linear}."))
+    behind = {name for name, _ in tail(classifier)}
+    base = classifier.base_model_prefix
+    lost = [
+        key for key in fresh if not key.startswith(f"{base}.pooler.") and key.rpartition(".")[0] not in behind
+    ]
+    if lost:
+        raise WeightsError(
+            f"{folder}: lacks {len(lost)} tensors of a {type(classifier).__name__}, as {lost[0]!r}; "
+            "the weights are incomplete or of another architecture"
+        )
+    if fresh:
+        LOG.warning("%s has no %s: initialised at random", folder, ", ".join(fresh))
+
+
+def tail(classifier: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Every module of the classifier outside its base model, by name."""
+    base = classifier.base_model_prefix
+    return [
+        (name, module)
+        for name, module in classifier.named_modules()
+        if name and name != base and not name.startswith(f"{base}.")
+    ]
+
+
+def _still_tail(classifier: nn.Module) -> None:
+    """Switch off the dropout between base model and last linear layer: the engine's head has its own."""
+    for _, module in tail(classifier):
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
+def _holder(base: nn.Module, wanted: nn.Module) -> nn.Module:
+    """The child of ``base`` that holds ``wanted``."""
+    return next(child for child in base.children() if any(module is wanted for module in child.modules()))
+
+
+def _layers(base: Any) -> nn.ModuleList:
+    """The list of ``base``'s layers."""
+    count = base.config.num_hidden_layers
+    return next(
+        module for module in base.modules() if isinstance(module, nn.ModuleList) and len(module) == count
+    )
+
+
+def _vocabulary(spec: Spec) -> dict[str, int]:
+    return {"vocab_size": max(token_ids(spec).values()) + 1, "pad_token_id": spec["pad_id"]}

@@ -1,0 +1,74 @@
+"""Causal language modeling (Radford et al. 2018): guess each token from those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from multigraft import Brief, Features, MultigraftError, Objective, RowLoss
+from multigraft.features import Batch
+from multigraft.objectives import Outputs
+from torch import Tensor, nn
+
+from multigraft_text.language import TiedDecoder, fitting, perplexity, right_answers, share, token_losses
+
+
+class CausalHead(nn.Module):
+    """The tied decoder alone, as in transformers' `GPT2LMHeadModel`."""
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self.decoder = TiedDecoder(embedding, bias=False)
+
+    def forward(self, features: Features, batch: Batch) -> Outputs:
+        """The N tokens that another one follows -> ``logits`` [N, V] for the one that follows."""
+        assert features.sequence is not None
+        return {"logits": self.decoder(features.sequence[:, :-1][_followed(batch)])}
+
+
+class CausalLanguageModeling(Objective):
+    """Cross-entropy of each token but the first; a row weighs as many as it has of them."""
+
+    monitor = "loss"
+    greater_is_better = False
+
+    def __init__(self, brief: Brief) -> None:
+        self.backbone = fitting(brief, "causal-language-modeling", causal=True)
+        if not self.backbone.model.config.tie_word_embeddings:
+            raise MultigraftError(
+                "causal-language-modeling scores tokens with the input embeddings, but these weights have an "
+                "output matrix of their own; use a GPT whose config.json has tie_word_embeddings true"
+            )
+
+    def head(self) -> nn.Module:
+        """The backbone's token embeddings, used once more."""
+        return CausalHead(self.backbone.embedding)
+
+    def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
+        """Sum over a row's tokens, weighed by their number; a row of one token weighs nothing."""
+        chosen = _followed(batch)
+        targets = batch["input_ids"][:, 1:][chosen]
+        return RowLoss(token_losses(outputs["logits"], targets, chosen), chosen.sum(1).float())
+
+    def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
+        """Loss, weight, and how many tokens were guessed right."""
+        chosen = _followed(batch)
+        targets = batch["input_ids"][:, 1:][chosen]
+        return {
+            **super().measure(outputs, batch, loss),
+            "right": right_answers(outputs["logits"], targets, chosen),
+        }
+
+    def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Loss, perplexity (exp of the loss a token), accuracy of the next token."""
+        loss = share(kept, "loss", "weight")
+        return {
+            "loss": loss,
+            "perplexity": perplexity(loss),
+            "next_token_accuracy": share(kept, "right", "weight"),
+        }
+
+
+def _followed(batch: Batch) -> Tensor:
+    """Which tokens a real one follows: [B, T - 1] bool."""
+    return batch["attention_mask"][:, 1:].bool()

@@ -1,0 +1,160 @@
+"""Learning a tokenizer from raw text: WordPiece, byte-level BPE, or characters."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from multigraft import MultigraftError, RowError
+from multigraft.records import Spec
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from multigraft_text.reader import clean
+
+BERT_SPECIAL = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+GPT_SPECIAL = {
+    "pad_token": "<|pad|>",
+    "unk_token": "<|unk|>",
+    "bos_token": "<|endoftext|>",
+    "eos_token": "<|endoftext|>",
+}
+PREFIX = "##"
+Learn = Callable[[Sequence[str], int, bool, dict[str, str]], Tokenizer]
+
+
+def fit(raws: Iterable[Any], spec: Spec) -> Spec:
+    """Learn the tokenizer that ``spec["learn"]`` describes; a complete spec comes back unchanged.
+
+    Raw values that cannot be read are passed over here: the reader refuses them, with their place.
+    """
+    if spec.get("tokenizer.json") is not None:
+        return spec
+    wanted = spec["learn"]
+    texts = list(_texts(raws))
+    if not texts:
+        raise MultigraftError("a tokenizer is to be learned, but no row holds a text")
+    special = BERT_SPECIAL if wanted["style"] == "bert" else GPT_SPECIAL
+    tokenizer = LEARNERS[wanted["tokenizer"]](texts, wanted["vocabulary"], wanted["lowercase"], special)
+    tokenizer.add_special_tokens(list(dict.fromkeys(special.values())))
+    tokenizer.post_processor = _template(tokenizer, wanted["style"])
+    complete = {key: value for key, value in spec.items() if key != "learn"}
+    return {
+        **complete,
+        "tokenizer.json": json.loads(tokenizer.to_str()),
+        "pad_id": tokenizer.token_to_id(special["pad_token"]),
+        "special": dict(special),
+    }
+
+
+def _texts(raws: Iterable[Any]) -> Iterable[str]:
+    for raw in raws:
+        for text in raw if isinstance(raw, tuple | list) else (raw,):
+            try:
+                yield clean(text)
+            except RowError:
+                continue
+
+
+def wordpiece(texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str]) -> Tokenizer:
+    """WordPiece (Schuster & Nakajima 2012) on BERT's words."""
+
+    def untrained(vocabulary: dict[str, int] | None = None) -> Tokenizer:
+        tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=special["unk_token"]))
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer.decoder = decoders.WordPiece(prefix=PREFIX)
+        return tokenizer
+
+    letters = _letters(texts, untrained().normalizer, max(size // 4, 1))
+
+    def train(count: int, first: Sequence[str]) -> dict[str, int]:
+        tokenizer = untrained()
+        tokenizer.train_from_iterator(
+            texts,
+            trainers.WordPieceTrainer(
+                vocab_size=count,
+                special_tokens=list(first),
+                continuing_subword_prefix=PREFIX,
+                initial_alphabet=letters,
+                limit_alphabet=len(letters),
+                show_progress=False,
+            ),
+        )
+        found: dict[str, int] = tokenizer.get_vocab()
+        return found
+
+    names = _names(special)
+    # The trainer numbers the inner letters in the order of a hash table, which differs from process to
+    # process, and breaks ties by number. Numbering them first makes the result depend on the texts alone.
+    inner = sorted(token for token in train(0, names) if token.startswith(PREFIX))
+    return untrained(train(size, [*names, *inner]))
+
+
+def bpe(texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str]) -> Tokenizer:
+    """Byte-level byte-pair encoding (Radford et al. 2019, section 2.2)."""
+    names, letters = _names(special), sorted(pre_tokenizers.ByteLevel.alphabet())
+    if size < len(names) + len(letters):
+        raise MultigraftError(
+            f"reader.vocabulary: found {size}; byte-level BPE needs at least {len(names) + len(letters)}"
+        )
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = _normalizer(lowercase)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=names, initial_alphabet=letters, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def character(texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str]) -> Tokenizer:
+    """One token a character; the rarest beyond ``size`` are unknown."""
+    tokenizer = Tokenizer(models.WordLevel(unk_token=special["unk_token"]))
+    tokenizer.normalizer = _normalizer(lowercase)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    trainer = trainers.WordLevelTrainer(vocab_size=size, special_tokens=_names(special), show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+LEARNERS: dict[str, Learn] = {"wordpiece": wordpiece, "bpe": bpe, "character": character}
+
+
+def _letters(texts: Sequence[str], normalizer: Any, limit: int) -> list[str]:
+    """The most frequent characters, and of equally frequent ones the first in the alphabet."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(normalizer.normalize_str(text))
+    seen = [letter for letter in counts if not letter.isspace()]
+    return sorted(seen, key=lambda letter: (-counts[letter], letter))[:limit]
+
+
+def _names(special: dict[str, str]) -> list[str]:
+    return list(dict.fromkeys(special.values()))
+
+
+def _normalizer(lowercase: bool) -> Any:
+    steps = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase else [])]
+    return normalizers.Sequence(steps)
+
+
+def _template(tokenizer: Tokenizer, style: str) -> Any:
+    """``[CLS] A [SEP] B [SEP]`` as BERT has it; each text closed by the end token for a GPT."""
+    end = GPT_SPECIAL["eos_token"]
+    single, pair, tokens = {
+        "bert": ("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", ("[CLS]", "[SEP]")),
+        "gpt": (f"$A {end}", f"$A {end} $B:1 {end}:1", (end,)),
+    }[style]
+    return processors.TemplateProcessing(
+        single=single, pair=pair, special_tokens=[(token, tokenizer.token_to_id(token)) for token in tokens]
+    )

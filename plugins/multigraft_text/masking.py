@@ -1,0 +1,61 @@
+"""Choosing the tokens that an encoder has to guess."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from multigraft import Brief, MultigraftError
+from multigraft.records import Arrays, Reader, Spec
+
+from multigraft_text.language import IGNORED
+from multigraft_text.specs import token_ids
+
+
+@dataclass(frozen=True)
+class Masking:
+    """Of the chosen tokens 80% are masked, 10% random, 10% kept (Devlin et al. 2018, section 3.1)."""
+
+    mask: int
+    """The id of the mask token."""
+    special: np.ndarray
+    """The ids that are never chosen."""
+    words: np.ndarray
+    """The ids that a random token is drawn from."""
+    share: float
+
+    @classmethod
+    def of(cls, brief: Brief) -> Masking:
+        """The rule for a run's tokenizer. Raises MultigraftError where it has no mask token."""
+        reader: Reader = brief.reader
+        spec: Spec = reader.spec()
+        ids = token_ids(spec)
+        roles = spec["special"]
+        if "mask_token" not in roles:
+            raise MultigraftError(
+                "masked language modeling needs a tokenizer with a mask token, and this one has none; "
+                "use other weights, or backbone.weights=scratch, which learns one"
+            )
+        special = np.array(sorted({ids[token] for token in roles.values()}))
+        words = np.setdiff1d(np.array(sorted(set(ids.values()))), special)
+        return cls(ids[roles["mask_token"]], special, words, brief.options["mask_share"])
+
+    def apply(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
+        """Change ``input_ids``; add ``labels`` [B, T]: the token that stood there, -100 where not chosen.
+
+        Padding and special tokens are never chosen; of every row that has others, at least one is.
+        """
+        ids = batch["input_ids"]
+        chosen = self._choose(ids, batch["attention_mask"], rng)
+        fate = rng.random(ids.shape)
+        changed = np.where(chosen & (fate < 0.8), self.mask, ids)
+        drawn = rng.choice(self.words, size=ids.shape)
+        changed = np.where(chosen & (fate >= 0.9), drawn, changed)
+        labels = np.where(chosen, ids, IGNORED)
+        return {**batch, "input_ids": changed.astype(ids.dtype), "labels": labels.astype(ids.dtype)}
+
+    def _choose(self, ids: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        open_to_choice = (mask == 1) & ~np.isin(ids, self.special)
+        draw = np.where(open_to_choice, rng.random(ids.shape), np.inf)
+        lowest = draw == draw.min(axis=1, keepdims=True)
+        return open_to_choice & ((draw < self.share) | lowest)

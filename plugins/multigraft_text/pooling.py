@@ -1,0 +1,68 @@
+"""From hidden states to what the last linear layer of each architecture's own classifier reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Pool = Callable[[Any, Any, Tensor], Tensor]
+"""(classifier without its last linear layer, its base model's output, mask [B, T]) -> [B, D]."""
+
+
+def pooler(classifier: Any, output: Any, mask: Tensor) -> Tensor:
+    """The first token through the base model's dense layer and tanh."""
+    del classifier, mask
+    pooled: Tensor = output.pooler_output
+    return pooled
+
+
+def dense_head(classifier: Any, output: Any, mask: Tensor) -> Tensor:
+    """The first token through the classifier's own dense layer."""
+    del mask
+    pooled: Tensor = classifier.classifier(output.last_hidden_state)
+    return pooled
+
+
+def rectified(classifier: Any, output: Any, mask: Tensor) -> Tensor:
+    """DistilBERT's: the first token through a dense layer and ReLU."""
+    del mask
+    return torch.relu(classifier.pre_classifier(output.last_hidden_state[:, 0]))
+
+
+def prediction_head(classifier: Any, output: Any, mask: Tensor) -> Tensor:
+    """ModernBERT's: the first token or the mean, as configured, through its prediction head."""
+    hidden = output.last_hidden_state
+    if classifier.config.classifier_pooling == "mean":
+        real = mask.unsqueeze(-1).to(hidden.dtype)
+        pooled = (hidden * real).sum(1) / real.sum(1).clamp(min=1)
+    else:
+        pooled = hidden[:, 0]
+    return classifier.head(pooled)
+
+
+def last_token(classifier: Any, output: Any, mask: Tensor) -> Tensor:
+    """The last real token of each row, whose padding is on the right."""
+    del classifier
+    hidden: Tensor = output.last_hidden_state
+    last = (mask.sum(1) - 1).clamp(min=0)
+    return hidden[torch.arange(hidden.shape[0], device=hidden.device), last]
+
+
+POOLS: Mapping[str, Pool] = {
+    "bert": pooler,
+    "roberta": dense_head,
+    "xlm-roberta": dense_head,
+    "camembert": dense_head,
+    "electra": dense_head,
+    "distilbert": rectified,
+    "modernbert": prediction_head,
+    "gpt2": last_token,
+    "llama": last_token,
+    "mistral": last_token,
+    "qwen2": last_token,
+    "qwen3": last_token,
+}
+"""By transformers' model type."""

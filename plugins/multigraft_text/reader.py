@@ -1,0 +1,108 @@
+"""From text to token ids, without torch and without transformers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from multigraft import MultigraftError, RowError
+from multigraft.records import Arrays, Spec
+from tokenizers import Tokenizer
+
+REPLACEMENT = "\ufffd"
+
+
+class TextReader:
+    """Reads a text, or a pair of texts, with a `tokenizers` tokenizer.
+
+    Its spec: ``tokenizer.json`` (the file's content), ``max_length``, ``pad_id``, ``token_types`` (whether
+    the backbone is told which text a token is of), ``special`` (as ``{"mask_token": "[MASK]"}``).
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = {**spec, "tokenizer.json": _plain(spec.get("tokenizer.json"))}
+        self._tokenizer = Tokenizer.from_str(json.dumps(self._spec["tokenizer.json"]))
+        self._check_length()
+        self._tokenizer.enable_truncation(spec["max_length"], strategy="longest_first")
+        self._fills: dict[str, float] = {"input_ids": spec["pad_id"], "attention_mask": 0}
+        if spec["token_types"]:
+            self._fills["token_type_ids"] = 0
+
+    @property
+    def fills(self) -> Mapping[str, float]:
+        """Every array is padded: ``input_ids`` with the padding token, the others with 0."""
+        return self._fills
+
+    def read(self, raw: Any) -> Arrays:
+        """Tokens of a text (str, or bytes in UTF-8) or of a pair: int64 [T] each.
+
+        Raises RowError for what is no text, empty, or holds undecodable characters.
+        """
+        texts = raw if isinstance(raw, tuple | list) else (raw,)
+        if not 1 <= len(texts) <= 2:
+            raise RowError(f"found {len(texts)} texts; one or two are needed")
+        first, *second = (clean(text) for text in texts)
+        encoding = self._tokenizer.encode(first, second[0] if second else None)
+        if not encoding.ids:
+            raise RowError("the tokenizer finds no token in the text")
+        arrays = {"input_ids": encoding.ids, "attention_mask": [1] * len(encoding.ids)}
+        if self._spec["token_types"]:
+            arrays["token_type_ids"] = encoding.type_ids
+        return {name: np.asarray(values, dtype=np.int64) for name, values in arrays.items()}
+
+    def length(self, row: Arrays) -> int:
+        """The number of tokens."""
+        return len(row["input_ids"])
+
+    def spec(self) -> Spec:
+        """What this reader was built from."""
+        return self._spec
+
+    def _check_length(self) -> None:
+        needed = self._tokenizer.num_special_tokens_to_add(is_pair=True) + 2
+        if self._spec["max_length"] < needed:
+            raise MultigraftError(
+                f"reader.max_length: found {self._spec['max_length']}; this tokenizer needs {needed} "
+                "for a pair of one token each"
+            )
+
+
+def clean(raw: Any) -> str:
+    """The text in ``raw``. Raises RowError with what is wrong with it."""
+    if isinstance(raw, bytes):
+        try:
+            raw = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise RowError(f"the text is not UTF-8: byte {error.start} is {raw[error.start]:#04x}") from error
+    if raw is None:
+        raise RowError("the text is missing")
+    if not isinstance(raw, str):
+        raise RowError(f"found {type(raw).__name__}; text is needed")
+    if not raw.strip():
+        raise RowError("the text is empty")
+    if "\0" in raw:
+        raise RowError(f"the text holds a NUL at character {raw.index(chr(0))}; is it binary?")
+    if REPLACEMENT in raw:
+        raise RowError(
+            f"the text holds U+FFFD at character {raw.index(REPLACEMENT)}: bytes that could not be decoded; "
+            "read the source in its own encoding"
+        )
+    if not raw.isascii():
+        _refuse_surrogates(raw)
+    return raw
+
+
+def _refuse_surrogates(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise RowError(f"the text holds half a surrogate pair at character {error.start}") from error
+
+
+def _plain(tokenizer: Any) -> dict[str, Any]:
+    """The tokenizer's JSON without a truncation and padding of its own."""
+    if not isinstance(tokenizer, dict):
+        raise MultigraftError("the reader has no tokenizer yet: complete its spec with the modality's `fit`")
+    return {**tokenizer, "truncation": None, "padding": None}

@@ -1,0 +1,161 @@
+"""The reader that a backbone's weights expect, and the one that is to be learned where there are none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from multigraft import MultigraftError, Origin
+from multigraft.errors import WeightsError
+from multigraft.records import Spec
+
+from multigraft_text.weights import DECODERS, ENCODERS, config_of, folder_of
+
+DEFAULT_LENGTH = 128
+LEARNED = ("tokenizer", "vocabulary", "lowercase")
+ROLES: Mapping[str, tuple[str, ...]] = {
+    "pad_token": ("[PAD]", "<pad>", "<|pad|>"),
+    "unk_token": ("[UNK]", "<unk>", "<|unk|>"),
+    "cls_token": ("[CLS]", "<s>"),
+    "sep_token": ("[SEP]", "</s>"),
+    "mask_token": ("[MASK]", "<mask>"),
+    "bos_token": ("<s>", "<|endoftext|>"),
+    "eos_token": ("</s>", "<|endoftext|>"),
+}
+"""The tokens that usually play a role, for tokenizers that do not say."""
+
+OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")
+"""Models that number positions from the padding token's id + 1 on, and so have fewer of them."""
+
+
+def encoder_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
+    """The reader of a BERT: its weights' own, or a WordPiece that is to be learned."""
+    if origin.scratch:
+        return _to_learn(origin, options, style="bert", tokenizer="wordpiece")
+    return spec_of(origin, options, ENCODERS)
+
+
+def decoder_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
+    """The reader of a GPT: its weights' own, or a byte-level BPE that is to be learned."""
+    if origin.scratch:
+        return _to_learn(origin, options, style="gpt", tokenizer="bpe")
+    return spec_of(origin, options, DECODERS)
+
+
+def spec_of(origin: Origin, options: Mapping[str, Any], architectures: Sequence[str]) -> Spec:
+    """The reader of the weights in ``origin``, which must be of one of the ``architectures``."""
+    for name in LEARNED:
+        if name in options:
+            raise MultigraftError(
+                f"reader.{name}: applies where a tokenizer is learned, but the weights of {origin.backbone} "
+                "bring theirs; remove it, or set backbone.weights to scratch"
+            )
+    folder = folder_of(origin)
+    config = config_of(folder, architectures)
+    tokenizer = _tokenizer_json(folder)
+    special = _special(folder, tokenizer)
+    pad = special.setdefault("pad_token", special.get("eos_token", ""))  # GPT-2 has none: its end token pads
+    ids = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+    if pad not in ids:
+        raise WeightsError(f"{folder}: its tokenizer has neither a padding nor an end token")
+    return {
+        "kind": "text",
+        "max_length": _length(options, positions(config)),
+        "tokenizer.json": tokenizer,
+        "pad_id": ids[pad],
+        "token_types": getattr(config, "type_vocab_size", 0) > 1,
+        "special": special,
+    }
+
+
+def positions(config: Any) -> int:
+    """How many tokens a model can read at once."""
+    table: int = config.max_position_embeddings
+    return table - config.pad_token_id - 1 if config.model_type in OFFSET_POSITIONS else table
+
+
+def token_ids(spec: Spec) -> dict[str, int]:
+    """Every token of the spec's tokenizer with its id."""
+    tokenizer = spec.get("tokenizer.json")
+    if tokenizer is None:
+        raise MultigraftError("the tokenizer is not learned yet: complete the spec with the modality's `fit`")
+    vocabulary = tokenizer["model"]["vocab"]
+    pairs = (
+        vocabulary.items()
+        if isinstance(vocabulary, dict)
+        else ((piece[0], index) for index, piece in enumerate(vocabulary))
+    )
+    return dict(pairs) | {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+
+
+def _to_learn(origin: Origin, options: Mapping[str, Any], *, style: str, tokenizer: str) -> Spec:
+    limit = origin.config.get("max_position_embeddings") or origin.config.get("n_positions")
+    return {
+        "kind": "text",
+        "max_length": _length(options, limit or (512 if style == "bert" else 1024)),
+        "tokenizer.json": None,
+        "token_types": style == "bert",
+        "learn": {
+            "style": style,
+            "tokenizer": options.get("tokenizer") or tokenizer,
+            "vocabulary": options.get("vocabulary", 8000),
+            "lowercase": options.get("lowercase", True),
+        },
+    }
+
+
+def _length(options: Mapping[str, Any], limit: int) -> int:
+    length: int = options.get("max_length", min(DEFAULT_LENGTH, limit))
+    if length > limit:
+        raise MultigraftError(
+            f"reader.max_length: found {length}; the backbone has {limit} positions, so at most {limit}"
+        )
+    return length
+
+
+def _tokenizer_json(folder: Path) -> dict[str, Any]:
+    file = folder / "tokenizer.json"
+    text = file.read_text(encoding="utf-8") if file.is_file() else _converted(folder)
+    tokenizer: dict[str, Any] = json.loads(text)
+    return {**tokenizer, "truncation": None, "padding": None}
+
+
+def _converted(folder: Path) -> str:
+    """What transformers makes of older tokenizer files, as ``vocab.txt``."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        text: str = tokenizer.backend_tokenizer.to_str()
+    except (OSError, ValueError, ImportError, AttributeError) as error:
+        raise WeightsError(
+            f"{folder}: holds no tokenizer.json, and no tokenizer could be made of its other files; "
+            "copy the tokenizer of these weights into it"
+        ) from error
+    return text
+
+
+def _special(folder: Path, tokenizer: Mapping[str, Any]) -> dict[str, str]:
+    """Role -> token, as the folder's files say, else by the usual names."""
+    known = {token["content"] for token in tokenizer["added_tokens"]}
+    said = {**_json(folder / "special_tokens_map.json"), **_json(folder / "tokenizer_config.json")}
+    special = {}
+    for role, usual in ROLES.items():
+        candidates = (_content(said[role]),) if said.get(role) else usual
+        found = next((token for token in candidates if token in known), None)
+        if found is not None:
+            special[role] = found
+    return special
+
+
+def _content(token: Any) -> str | None:
+    return token.get("content") if isinstance(token, dict) else token
+
+
+def _json(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content

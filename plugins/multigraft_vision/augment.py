@@ -1,0 +1,155 @@
+"""Random changes of one image, for training only: Pillow and numpy, all chance from the generator given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from multigraft.records import Arrays, Reader
+from numpy.random import Generator
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+
+BILINEAR = Image.Resampling.BILINEAR
+BLUR_FROM = 64
+"""Images with a shorter side below this many pixels are never blurred: nothing would be left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What may happen to an image: crop, flip, turn, colour, grey, blur, then further operations."""
+
+    crop: tuple[float, float] = (1.0, 1.0)
+    """The share of the area that a random crop keeps; it is enlarged to the image's size again."""
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    """Width to height of the crop."""
+    flip: bool = False
+    """Mirror half of the images."""
+    rotate: float = 0.0
+    """Degrees to either side."""
+    color: float = 0.0
+    """SimCLR's s (Chen et al. 2020, appendix A): 0.8 s brightness, contrast and saturation, 0.2 s hue."""
+    gray: float = 0.0
+    """The share of images that lose their colour."""
+    blur: float = 0.0
+    """The share of images that are blurred."""
+    operations: int = 0
+    """How many operations are drawn as in RandAugment (Cubuk et al. 2020)."""
+    magnitude: float = 0.5
+    """The largest strength of those operations, 0 to 1."""
+
+    def __call__(self, row: Arrays, rng: Generator) -> Arrays:
+        """Change the row's ``image`` [H, W, 3]."""
+        return {**row, "image": self.apply(row["image"], rng)}
+
+    def apply(self, image: np.ndarray, rng: Generator) -> np.ndarray:
+        """A changed copy of a uint8 image [H, W, 3]."""
+        picture = _crop(Image.fromarray(image), self.crop, self.ratio, rng)
+        if self.flip and rng.random() < 0.5:
+            picture = ImageOps.mirror(picture)
+        if self.rotate:
+            picture = _rotate(picture, rng.uniform(-self.rotate, self.rotate))
+        if self.color and rng.random() < 0.8:
+            picture = _jitter(picture, self.color, rng)
+        if rng.random() < self.gray:
+            picture = ImageOps.grayscale(picture).convert("RGB")
+        if min(picture.size) >= BLUR_FROM and rng.random() < self.blur:
+            radius = rng.uniform(0.1, 2.0) * min(picture.size) / 224  # 0.1 to 2 pixels at 224
+            picture = picture.filter(ImageFilter.GaussianBlur(radius))
+        for index in rng.integers(len(OPERATIONS), size=self.operations):
+            picture = OPERATIONS[index](picture, rng.uniform(-self.magnitude, self.magnitude))
+        return np.array(picture)
+
+
+LIGHT = Policy(crop=(0.8, 1.0), ratio=(0.9, 1.1), flip=True)
+STRONG = Policy(crop=(0.3, 1.0), flip=True, color=0.4, operations=2)
+
+
+def policy(strength: Literal["light", "strong"], reader: Reader) -> Policy:
+    """The augmentation of a finetuning run."""
+    del reader
+    return {"light": LIGHT, "strong": STRONG}[strength]
+
+
+def _crop(
+    picture: Image.Image, area: tuple[float, float], ratio: tuple[float, float], rng: Generator
+) -> Image.Image:
+    """A random box of that share of the area, enlarged to the whole (Szegedy et al. 2015)."""
+    if area == (1.0, 1.0):
+        return picture
+    width, height = picture.size
+    for _ in range(10):
+        pixels = rng.uniform(*area) * width * height
+        aspect = math.exp(rng.uniform(math.log(ratio[0]), math.log(ratio[1])))
+        wide, tall = math.sqrt(pixels * aspect), math.sqrt(pixels / aspect)
+        if wide <= width and tall <= height:
+            left, top = rng.uniform(0, width - wide), rng.uniform(0, height - tall)
+            return picture.resize(picture.size, BILINEAR, box=(left, top, left + wide, top + tall))
+    return picture
+
+
+def _rotate(picture: Image.Image, degrees: float) -> Image.Image:
+    """Turn about the centre; the corners that open take the colour of the top left pixel."""
+    return picture.rotate(degrees, BILINEAR, fillcolor=picture.getpixel((0, 0)))
+
+
+def _jitter(picture: Image.Image, strength: float, rng: Generator) -> Image.Image:
+    """Brightness, contrast, saturation and hue in random order."""
+    spread = 0.8 * strength
+    for index in rng.permutation(4):
+        if index == 3:
+            picture = _hue(picture, rng.uniform(-0.2 * strength, 0.2 * strength))
+        else:
+            enhance = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)[index]
+            picture = enhance(picture).enhance(rng.uniform(max(0.0, 1 - spread), 1 + spread))
+    return picture
+
+
+def _hue(picture: Image.Image, turn: float) -> Image.Image:
+    """Turn the colour circle by that share of it."""
+    hue, saturation, value = picture.convert("HSV").split()
+    step = round(turn * 255) % 256
+    turned = hue.point([(level + step) % 256 for level in range(256)])
+    return Image.merge("HSV", (turned, saturation, value)).convert("RGB")
+
+
+Operation = Callable[[Image.Image, float], Image.Image]
+"""(picture, strength from -1 to 1) -> picture."""
+
+
+def _enhanced(kind: Callable[[Image.Image], Any]) -> Operation:
+    return lambda picture, strength: kind(picture).enhance(1 + 0.9 * strength)
+
+
+def _affine(picture: Image.Image, coefficients: tuple[float, ...]) -> Image.Image:
+    return picture.transform(
+        picture.size, Image.Transform.AFFINE, coefficients, BILINEAR, fillcolor=picture.getpixel((0, 0))
+    )
+
+
+def _posterize(picture: Image.Image, strength: float) -> Image.Image:
+    return ImageOps.posterize(picture, 8 - round(4 * abs(strength)))
+
+
+def _solarize(picture: Image.Image, strength: float) -> Image.Image:
+    return ImageOps.solarize(picture, 256 - round(256 * abs(strength)))
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    lambda picture, strength: ImageOps.autocontrast(picture),
+    lambda picture, strength: ImageOps.equalize(picture),
+    _posterize,
+    _solarize,
+    _enhanced(ImageEnhance.Brightness),
+    _enhanced(ImageEnhance.Contrast),
+    _enhanced(ImageEnhance.Color),
+    _enhanced(ImageEnhance.Sharpness),
+    lambda picture, strength: _rotate(picture, 30 * strength),
+    lambda picture, strength: _affine(picture, (1, 0.3 * strength, 0, 0, 1, 0)),
+    lambda picture, strength: _affine(picture, (1, 0, 0, 0.3 * strength, 1, 0)),
+    lambda picture, strength: _affine(picture, (1, 0, 0.45 * strength * picture.width, 0, 1, 0)),
+    lambda picture, strength: _affine(picture, (1, 0, 0, 0, 1, 0.45 * strength * picture.height)),
+)
+"""RandAugment's operations without the identity."""

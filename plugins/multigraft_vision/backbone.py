@@ -1,0 +1,111 @@
+"""A timm network as a backbone: normalising in front, features behind, timm's own format on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from multigraft import Features
+from multigraft.features import Batch
+from multigraft.records import Spec
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from multigraft_vision.plan import Plan
+from multigraft_vision.survey import Survey
+
+# What belongs to the weights that training started from, not to those that are saved.
+SOURCE_KEYS = {
+    "url", "file", "hf_hub_id", "hf_hub_filename", "source", "state_dict", "architecture", "label_offset",
+    "label_names", "label_descriptions", "test_input_size", "test_pool_size", "test_crop_pct", "pool_size",
+}  # fmt: skip
+
+
+class TimmBackbone(nn.Module):
+    """uint8 images [B, H, W, 3] -> `Features`, by any timm network."""
+
+    head_bias = True
+
+    def __init__(self, model: Any, plan: Plan, survey: Survey, spec: Spec) -> None:
+        super().__init__()
+        self.model = model.to(memory_format=torch.channels_last)
+        self.plan, self.survey, self.spec = plan, survey, spec
+        self.width = survey.width
+        mean, std = (torch.tensor(plan.cfg[key]).view(3, 1, 1) for key in ("mean", "std"))
+        self.register_buffer("scale", 1 / (255 * std), persistent=False)
+        self.register_buffer("shift", -mean / std, persistent=False)
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The network's modules in the order they run, without the classifier."""
+        return [self.model.get_submodule(path) for path in self.survey.blocks]
+
+    def forward(self, batch: Batch) -> Features:
+        """Normalise ``image`` as the weights expect, then timm's features and pooled features."""
+        image = batch["image"].permute(0, 3, 1, 2)  # a view that is channels-last already
+        features = self.model.forward_features(image.float() * self.scale + self.shift)
+        pooled = self.model.forward_head(features, pre_logits=True)
+        sequence, maps = self._positions(features)
+        fits = sequence is not None and sequence.shape[-1] == self.width
+        return Features(pooled=pooled, sequence=sequence if fits else None, maps=maps)
+
+    def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
+        """Write timm's hub format, for ``timm.create_model("local-dir:<folder>", pretrained=True)``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {name: value.contiguous() for name, value in self.model.state_dict().items()}
+        if head is not None:
+            state |= self._classifier(head, len(labels))
+        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+        config = json.dumps(self._config(labels if head is not None else ()), indent=2, ensure_ascii=False)
+        (folder / "config.json").write_text(config + "\n", encoding="utf-8")
+
+    def _positions(self, features: Any) -> tuple[Tensor | None, tuple[Tensor, ...]]:
+        """The sequence [B, T, D] and the maps [B, C, H, W] in what timm's ``forward_features`` gave."""
+        layout = self.survey.layout
+        if layout == "tokens":
+            return features, self._grid(features)
+        if layout == "NCHW":
+            return features.flatten(2).transpose(1, 2), (features,)
+        if layout == "NHWC":
+            return features.flatten(1, 2), (features.permute(0, 3, 1, 2),)
+        return None, ()
+
+    def _grid(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """The patch tokens as a map, where the network says how they lie."""
+        grid = getattr(getattr(self.model, "patch_embed", None), "grid_size", None)
+        before = getattr(self.model, "num_prefix_tokens", 0)
+        if grid is None or tokens.shape[1] - before != grid[0] * grid[1]:
+            return ()
+        return (tokens[:, before:].transpose(1, 2).unflatten(2, tuple(grid)),)
+
+    def _classifier(self, head: nn.Linear, count: int) -> dict[str, Tensor]:
+        """The head's tensors under timm's names; a 1 x 1 convolution where the architecture has one."""
+        state = {}
+        for name, shape in self.survey.classifier.items():
+            state[f"{name}.weight"] = head.weight.detach().reshape(count, *shape[1:]).clone()
+            state[f"{name}.bias"] = head.bias.detach().clone()
+        return state
+
+    def _config(self, labels: Sequence[str]) -> Mapping[str, Any]:
+        size = [3, *self.spec["size"]]
+        data = {
+            "input_size": size,
+            "crop_pct": self.spec["crop"],
+            "crop_mode": self.spec["fit"],
+            "interpolation": self.spec["interpolation"],
+        }
+        kept = {
+            key: value for key, value in self.plan.cfg.items() if key not in SOURCE_KEYS and value is not None
+        }
+        args = {key: value for key, value in self.plan.args.items() if not key.endswith("drop_path_rate")}
+        return {
+            "architecture": self.plan.name,
+            "num_classes": len(labels),
+            "num_features": self.model.num_features,
+            **({"label_names": list(labels)} if labels else {}),
+            "model_args": {**args, "num_classes": len(labels), "in_chans": 3},
+            "pretrained_cfg": {**kept, **data, "num_classes": len(labels), "custom_load": False},
+        }

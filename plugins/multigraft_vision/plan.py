@@ -1,0 +1,131 @@
+"""Which timm network an origin asks for: its architecture, configuration and reader."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import timm
+from multigraft import MultigraftError, Origin, Size
+from multigraft.errors import WeightsError
+from multigraft.records import Spec
+from timm.models import PretrainedCfg, is_model, load_model_config_from_hf
+
+# Arguments that a saved folder sets and that do not make it another network.
+FREE_ARGS = {"num_classes", "in_chans", "global_pool", "img_size"}
+MAX_PIXELS = 50_000_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that `timm.create_model` needs besides the weights."""
+
+    name: str
+    cfg: Mapping[str, Any]
+    """timm's ``pretrained_cfg``: where the weights are and what they expect."""
+    args: Mapping[str, Any]
+
+
+def find(name: str) -> Size | None:
+    """The size behind ``timm/<name>``: any architecture of timm, with a tag or without."""
+    architecture = name.partition(".")[0]
+    if not is_model(architecture):
+        return None
+    try:
+        cfg = timm.get_pretrained_cfg(name)
+    except RuntimeError:  # no such tag
+        return None
+    known = cfg is not None and cfg.has_weights
+    hub = f"timm/{architecture}.{cfg.tag}" if known and cfg.tag else f"timm/{architecture}" if known else None
+    return Size(config={"architecture": architecture}, hub=hub)
+
+
+def plan(origin: Origin) -> Plan:
+    """Resolve an origin without its weights. Raises WeightsError where its folder holds another network."""
+    config = origin.config
+    name, args = config["architecture"], dict(config.get("model_args", {}))
+    if origin.path is not None and origin.path.is_dir():
+        cfg, args = _from_folder(origin.path, name, args)
+    elif origin.hub is not None:
+        cfg = _from_hub(origin.hub, name)
+    else:
+        cfg = _registered(name)
+    cfg = {**cfg, **config.get("data", {})}
+    if config.get("drop_path"):
+        args["drop_path_rate"] = config["drop_path"]
+    return Plan(name, cfg, args)
+
+
+def reader_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
+    """The reader that the weights expect, changed by what the recipe sets."""
+    cfg = plan(origin).cfg
+    chosen = {key: value for key, value in options.items() if value is not None}
+    size = chosen.get("size", cfg["input_size"][1:])
+    fit = chosen.get("fit", cfg.get("crop_mode", "center"))
+    if fit not in ("center", "squash"):
+        raise MultigraftError(
+            f"{origin.backbone} expects the crop mode {fit!r}; set reader.fit to center or squash"
+        )
+    return {
+        "kind": "image",
+        "size": [size, size] if isinstance(size, int) else list(size),
+        "crop": float(chosen.get("crop", cfg["crop_pct"])),
+        "interpolation": chosen.get("interpolation", cfg["interpolation"]),
+        "fit": fit,
+        "max_pixels": chosen.get("max_pixels", MAX_PIXELS),
+    }
+
+
+def _registered(name: str) -> dict[str, Any]:
+    cfg = timm.get_pretrained_cfg(name)
+    return {"architecture": name.partition(".")[0], **cfg.to_dict()}
+
+
+def _from_hub(hub: str, name: str) -> dict[str, Any]:
+    """A hub id's configuration: known to timm (``timm/resnet18.a1_in1k``), or fetched."""
+    owner, _, tagged = hub.partition("/")
+    if owner == "timm" and is_model(tagged.partition(".")[0]):
+        cfg = _registered(tagged)
+    else:
+        cfg, architecture, _ = fetched(hub, lambda: load_model_config_from_hf(hub))
+        cfg["architecture"] = architecture
+    _same(f"hub weights {hub!r} hold", cfg["architecture"], name)
+    return cfg
+
+
+def fetched(hub: str, fetch: Any) -> Any:
+    """What ``fetch()`` brings from the hub. Raises WeightsError with the way around where it cannot."""
+    try:
+        return fetch()
+    except (OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"weights {hub!r} are not in the local hub cache and cannot be fetched ({type(error).__name__}); "
+            f"run `hf download {hub} --local-dir weights` on a machine with a network, bring the folder or its "
+            "model.safetensors here, and set backbone.weights to it (or to 'scratch')"
+        ) from error
+
+
+def _from_folder(folder: Path, name: str, args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The configuration and arguments in a folder of timm's hub format; what it leaves out is the architecture's."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        architecture, cfg = config["architecture"], config.get("pretrained_cfg", config)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{folder}: has no readable config.json of timm; pass a folder that timm or this plugin saved, "
+            "or the weights file itself"
+        ) from error
+    _same(f"{folder} holds", architecture, name)
+    saved = {key: value for key, value in config.get("model_args", {}).items() if key not in FREE_ARGS}
+    if saved != args:
+        raise WeightsError(f"{folder}: holds {name} with the arguments {saved}; wanted: {args}")
+    known = {field.name for field in fields(PretrainedCfg)}
+    return {**_registered(name), **{key: value for key, value in cfg.items() if key in known}}, saved
+
+
+def _same(where: str, found: str, wanted: str) -> None:
+    if found != wanted:
+        raise WeightsError(f"{where} {found}, not {wanted}; ask for the backbone 'timm/{found}'")

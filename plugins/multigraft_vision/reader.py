@@ -1,0 +1,97 @@
+"""The image reader: any picture to uint8 RGB of one size, as timm's evaluation transform does it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from multigraft import RowError
+from multigraft.records import Arrays, Spec
+from PIL import Image
+
+from multigraft_vision.pictures import open_rgb
+
+INTERPOLATIONS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def image_reader(spec: Spec) -> ImageReader:
+    """Build a reader from its spec."""
+    height, width = spec["size"]
+    return ImageReader(
+        size=(height, width),
+        crop=spec["crop"],
+        interpolation=spec["interpolation"],
+        fit=spec["fit"],
+        max_pixels=spec["max_pixels"],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageReader:
+    """``image``: uint8 [H, W, 3]."""
+
+    size: tuple[int, int]
+    """Height and width."""
+    crop: float
+    """The share of each side that the centre crop keeps."""
+    interpolation: str
+    fit: str
+    """``center`` keeps the aspect ratio and crops the longer side; ``squash`` does not keep it."""
+    max_pixels: int
+
+    @property
+    def fills(self) -> Mapping[str, float]:
+        """Nothing is padded."""
+        return {}
+
+    def read(self, raw: Any) -> Arrays:
+        """Decode, resize and crop one picture (see `pictures.open_rgb`). Raises RowError."""
+        picture = open_rgb(raw, self.max_pixels)
+        resized = picture.resize(self._resized(*picture.size), INTERPOLATIONS[self.interpolation])
+        return {"image": np.array(resized.crop(self._window(*resized.size)))}
+
+    def length(self, row: Arrays) -> int:
+        """Every image costs the same."""
+        del row
+        return 1
+
+    def spec(self) -> Spec:
+        """All fields."""
+        return {
+            "kind": "image",
+            "size": list(self.size),
+            "crop": self.crop,
+            "interpolation": self.interpolation,
+            "fit": self.fit,
+            "max_pixels": self.max_pixels,
+        }
+
+    def _resized(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height before the crop."""
+        tall, wide = (math.floor(side / self.crop) for side in self.size)
+        if self.fit == "squash":
+            return wide, tall
+        if tall == wide:  # torchvision's rounding of the longer side
+            short, long = min(width, height), max(width, height)
+            longer = int(tall * long / short)
+            wide, tall = (tall, longer) if width <= height else (longer, tall)
+        else:  # timm's ResizeKeepRatio
+            ratio = min(height / tall, width / wide)
+            tall, wide = round(height / ratio), round(width / ratio)
+        if tall * wide > self.max_pixels:
+            raise RowError(f"is too narrow: {width} x {height} would be enlarged to {wide} x {tall} pixels")
+        return wide, tall
+
+    def _window(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """The box of the centre crop: left, top, right, bottom."""
+        tall, wide = self.size
+        top, left = round((height - tall) / 2), round((width - wide) / 2)
+        return left, top, left + wide, top + tall

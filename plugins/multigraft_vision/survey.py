@@ -1,0 +1,107 @@
+"""What a timm network looks like from inside: learned by running it once on tensors without memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import timm
+import torch
+from multigraft import MultigraftError
+from torch import Tensor, nn
+
+Layout = Literal["tokens", "NCHW", "NHWC", "other"]
+# The children of a stage that does nothing but run them one after another.
+STAGE = {"downsample", "pos_emb", "blocks", "norm"}
+# Small containers that are better frozen or left whole.
+WHOLE = {"stem", "head"}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The anatomy of one network at one input size."""
+
+    blocks: tuple[str, ...]
+    """The modules with parameters, in the order they run."""
+    width: int
+    """The width of what the classifier sees."""
+    layout: Layout
+    """Of `forward_features`: [B, T, D], [B, C, H, W], [B, H, W, C], or something of its own."""
+    classifier: Mapping[str, tuple[int, ...]]
+    """The name and the weight's shape for one class; two in distilled networks, whose logits are averaged."""
+
+
+def survey(name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]) -> Survey:
+    """Run the architecture on images of ``size``. Raises MultigraftError where they are too small."""
+    with torch.device("meta"):
+        network = timm.create_model(name, pretrained_cfg=dict(cfg), num_classes=1, **args).eval()
+        headless = timm.create_model(name, pretrained_cfg=dict(cfg), num_classes=0, **args)
+        classifier = _classifier(name, network, headless)
+        candidates = dict(_candidates(headless, ""))
+        ran: list[str] = []
+        for path in candidates:
+            network.get_submodule(path).register_forward_pre_hook(_recorder(path, ran))
+        features, pooled = _run(name, network, size)
+    return Survey(
+        blocks=tuple(dict.fromkeys(ran)),
+        width=pooled.shape[-1],
+        layout=_layout(features, network.num_features),
+        classifier=classifier,
+    )
+
+
+def _run(name: str, network: Any, size: tuple[int, int]) -> tuple[Any, Tensor]:
+    try:
+        features = network.forward_features(torch.zeros(2, 3, *size))
+        return features, network.forward_head(features, pre_logits=True)
+    except (RuntimeError, AssertionError) as error:
+        raise MultigraftError(
+            f"{name} cannot read images of {size[0]} x {size[1]} ({error}); set another reader.size"
+        ) from error
+
+
+def _recorder(path: str, ran: list[str]) -> Any:
+    return lambda module, args: ran.append(path)
+
+
+def _candidates(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
+    """The modules that hold parameters, with plain sequences and stages taken apart."""
+    for name, child in module.named_children():
+        if next(child.parameters(), None) is None:
+            continue
+        if name not in WHOLE and _is_chain(child):
+            yield from _candidates(child, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", child
+
+
+def _is_chain(module: nn.Module) -> bool:
+    names = {name for name, child in module.named_children() if next(child.parameters(), None) is not None}
+    plain = isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+    return plain or isinstance(module, nn.ModuleList) or ("blocks" in names and names <= STAGE)
+
+
+def _layout(features: Any, channels: int) -> Layout:
+    if not isinstance(features, Tensor):
+        return "other"
+    if features.ndim == 3 and features.shape[2] == channels:
+        return "tokens"
+    if features.ndim == 4 and channels in (features.shape[1], features.shape[3]):
+        return "NCHW" if features.shape[1] == channels else "NHWC"
+    return "other"
+
+
+def _classifier(name: str, network: nn.Module, headless: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Where a linear layer on the pooled features belongs. Raises MultigraftError where it has no place."""
+    found = network.pretrained_cfg.get("classifier")
+    names = (found,) if isinstance(found, str) else tuple(found or ())
+    state = network.state_dict()
+    extra = state.keys() - headless.state_dict().keys()
+    single = len(names) == 1 or (len(names) == 2 and "dist" in names[1])
+    if not single or extra != {f"{path}.{part}" for path in names for part in ("weight", "bias")}:
+        raise MultigraftError(
+            f"{name} does not end in one linear classifier, so timm could not open what is fine-tuned here; "
+            "choose another architecture"
+        )
+    return {path: tuple(state[f"{path}.weight"].shape) for path in names}

@@ -1,0 +1,98 @@
+"""Build a timm backbone: from scratch, from the hub, from a folder or from a weights file."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+from pathlib import Path
+from typing import Any
+
+import timm
+from multigraft import Origin
+from multigraft.errors import WeightsError
+from multigraft.records import Spec
+from safetensors import SafetensorError
+from timm.models import load_state_dict
+from torch import Tensor
+
+from multigraft_vision.backbone import TimmBackbone
+from multigraft_vision.plan import Plan, fetched, plan
+from multigraft_vision.survey import survey
+
+FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+# Training-time branches that the backbone is built without.
+AUXILIARY = ("AuxLogits.",)
+
+
+def build(origin: Origin, spec: Spec) -> TimmBackbone:
+    """A backbone for images of the reader's size, with the origin's weights. Raises WeightsError."""
+    height, width = spec["size"]
+    chosen = _sized(plan(origin), (height, width))
+    anatomy = survey(chosen.name, chosen.cfg, chosen.args, (height, width))
+    model = _create(chosen, origin.hub)
+    if origin.path is not None:
+        _adopt(model, _read(origin.path), tuple(anatomy.classifier), origin.path)
+    return TimmBackbone(model, chosen, anatomy, spec)
+
+
+def _sized(chosen: Plan, size: tuple[int, int]) -> Plan:
+    """Tell networks that have a position table how large images are."""
+    if not chosen.cfg.get("fixed_input_size"):
+        return chosen
+    return Plan(chosen.name, chosen.cfg, {**chosen.args, "img_size": list(size)})
+
+
+def _create(chosen: Plan, hub: str | None) -> Any:
+    def create() -> Any:
+        return timm.create_model(
+            chosen.name,
+            pretrained=hub is not None,
+            pretrained_cfg=dict(chosen.cfg),
+            num_classes=0,
+            **chosen.args,
+        )
+
+    return create() if hub is None else fetched(hub, create)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, or of a folder's weights file, without running anything in it."""
+    file = path
+    if path.is_dir():
+        files = [path / name for name in FOLDER_FILES if (path / name).is_file()]
+        if not files:
+            raise WeightsError(f"{path}: holds no weights; allowed: {', '.join(FOLDER_FILES)}")
+        file = files[0]
+    if file.suffix not in SUFFIXES:
+        raise WeightsError(f"{file}: is no weights file; allowed: {', '.join(SUFFIXES)}")
+    try:
+        state: dict[str, Tensor] = load_state_dict(str(file), weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+        raise WeightsError(f"{file}: cannot be opened safely: {error}") from error
+    return state
+
+
+def _adopt(model: Any, state: dict[str, Tensor], classifier: tuple[str, ...], path: Path) -> None:
+    """Load ``state`` without its classifier; every other tensor must fit."""
+    module = importlib.import_module(type(model).__module__)
+    convert = getattr(
+        module, "checkpoint_filter_fn", None
+    )  # timm's own, for older layouts and other image sizes
+    state = state if convert is None else convert(state, model)
+    dropped = (*(f"{name}." for name in classifier), *AUXILIARY)
+    state = {name: value for name, value in state.items() if not name.startswith(dropped)}
+    name = model.pretrained_cfg["architecture"]
+    try:
+        found = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: the tensors are not of the shape that {name} has: {error}") from error
+    if found.missing_keys or found.unexpected_keys:
+        raise WeightsError(
+            f"{path}: is not {name}: {_some(found.missing_keys)} missing, "
+            f"{_some(found.unexpected_keys)} unknown"
+        )
+
+
+def _some(names: list[str]) -> str:
+    return f"{len(names)} tensors" + (f" ({', '.join(names[:3])}, ...)" if names else "")

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toys import Numbers, write_rows
+from multigraft.engine import Engine
+from multigraft.run import Run
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """An engine that knows the toy plugin and no other."""
+    return Engine([Numbers()], discover=False)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    return write_rows(tmp_path / "numbers.csv")
+
+
+@pytest.fixture
+def finetune(engine: Engine, rows: Path, tmp_path: Path) -> Callable[..., Run]:
+    """Finetune the toy; keyword arguments change the recipe."""
+
+    def start(**fields: Any) -> Run:
+        recipe: dict[str, Any] = {
+            "task": "number-classification",
+            "backbone": "dense-tiny",
+            "data": str(rows),
+            "training": {"epochs": 2, "batch_size": 16, "learning_rate": 0.01},
+            "output": str(tmp_path / "run"),
+        }
+        return engine.start({**recipe, **fields}, "finetune")
+
+    return start

@@ -1,0 +1,237 @@
+"""Admission: whole or not at all, and every refusal says who and why."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import multigraft as mg
+from multigraft import catalog as catalog_module
+from multigraft.catalog import Catalog, PluginOff, SlowPlugin
+from multigraft.errors import PluginError, UnknownName
+from toys import Numbers
+
+
+def strategy(name: str) -> mg.Strategy:
+    return mg.Strategy(name=name, plan=lambda plan, options: plan)
+
+
+class Good:
+    @mg.hookimpl
+    def register_strategies(self) -> list[mg.Strategy]:
+        return [strategy("sideways")]
+
+
+class Clash:
+    @mg.hookimpl
+    def register_strategies(self) -> list[mg.Strategy]:
+        return [strategy("brand-new"), strategy("full")]
+
+
+class Misspelt:
+    @mg.hookimpl
+    def register_strategies(self) -> list[mg.Strategy]:
+        return [strategy("lost")]
+
+    @mg.hookimpl
+    def step_ended(self, run: Any, step: int, logs: Any) -> None: ...
+
+
+class Unmarked:
+    def register_tasks(self) -> list[mg.Task]:
+        return []
+
+
+class WrongRecord:
+    @mg.hookimpl
+    def register_tasks(self) -> list[Any]:
+        return [{"name": "a dict"}]
+
+
+class ClassNotObject:
+    @mg.hookimpl
+    def register_tasks(self) -> list[Any]:
+        return [mg.Task]
+
+
+class NotAFunction:
+    @mg.hookimpl
+    def register_strategies(self) -> list[mg.Strategy]:
+        return [mg.Strategy(name="odd", plan="module:function")]  # type: ignore[arg-type]
+
+
+class WrongArgument:
+    @mg.hookimpl
+    def step_end(self, run: Any, step: int, loggs: Any) -> None: ...
+
+
+class Raises:
+    @mg.hookimpl
+    def register_backbones(self) -> list[mg.Backbone]:
+        raise RuntimeError("no licence found")
+
+
+@pytest.mark.parametrize(
+    ("plugin", "said"),
+    [
+        (Clash(), "strategy 'full' is already registered by plugin 'engine'"),
+        (Misspelt(), "step_ended"),
+        (Unmarked(), "register_tasks is a hook but is not marked; write @multigraft.hookimpl"),
+        (WrongRecord(), "register_tasks gave dict; Task records are needed"),
+        (ClassNotObject(), "gave the class Task; did you forget its ()?"),
+        (NotAFunction(), "plan of 'odd' must be a function, not 'module:function'"),
+        (WrongArgument(), "loggs"),
+        (Raises(), "RuntimeError: no licence found"),
+        (Good, "Good is a class; pass an object: Good()"),
+    ],
+)
+def test_a_broken_plugin_is_refused_whole(plugin: object, said: str) -> None:
+    catalog = Catalog(discover=False)
+    before = {record.name for record in catalog.strategies()}
+    with pytest.raises(PluginError, match=__import__("re").escape(said)):
+        catalog.admit(plugin)
+    assert {record.name for record in catalog.strategies()} == before
+    assert not catalog.manager.is_registered(plugin)
+    catalog.admit(Good())  # the catalog still works
+    assert catalog.strategy("sideways").name == "sideways"
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Pretend that these modules are installed plugins: name -> module, or an error to raise on import."""
+    names: list[str] = []
+
+    def install(**plugins: Any) -> None:
+        entries = []
+        for name, plugin in plugins.items():
+            if isinstance(plugin, ModuleType):
+                monkeypatch.setitem(sys.modules, plugin.__name__, plugin)
+                names.append(plugin.__name__)
+            module = plugin.__name__ if isinstance(plugin, ModuleType) else str(plugin)
+            entries.append(EntryPoint(name=name, value=module, group="multigraft"))
+        monkeypatch.setattr(catalog_module, "entry_points", lambda group: entries)
+
+    yield install
+
+
+def module(name: str, **members: Any) -> ModuleType:
+    made = ModuleType(name)
+    for key, value in members.items():
+        setattr(made, key, value)
+    return made
+
+
+@mg.hookimpl
+def register_strategies() -> list[mg.Strategy]:
+    return [strategy("from-a-module")]
+
+
+def test_an_installed_plugin_is_admitted(installed: Callable[..., None]) -> None:
+    installed(zebra=module("zebra_plugin", register_strategies=register_strategies))
+    catalog = Catalog()
+    assert catalog.strategy("from-a-module").name == "from-a-module"
+    assert [info.name for info in catalog.plugins] == ["engine", "zebra"]
+    assert catalog.owner("strategies", "from-a-module").name == "zebra"
+
+
+def test_one_that_cannot_be_imported_is_kept_and_quoted(installed: Callable[..., None]) -> None:
+    installed(
+        broken="no_such_module_anywhere",
+        zebra=module("zebra_plugin", register_strategies=register_strategies),
+    )
+    with pytest.warns(PluginOff, match="broken") as caught:
+        catalog = Catalog()
+    assert len(caught) == 1
+    off = next(info for info in catalog.plugins if info.name == "broken")
+    assert off.error is not None
+    assert "no_such_module_anywhere" in off.error
+    assert catalog.strategy("from-a-module")  # the others work
+    with pytest.raises(UnknownName, match="plugin 'broken' is off: No module named"):
+        catalog.backbone("bert-tiny")
+
+
+def test_strict_raises(installed: Callable[..., None]) -> None:
+    installed(broken="no_such_module_anywhere")
+    with pytest.raises(PluginError, match="broken"):
+        Catalog(strict=True)
+
+
+def test_of_two_that_clash_the_newcomer_is_off(installed: Callable[..., None]) -> None:
+    installed(
+        beta=module("beta_plugin", register_strategies=register_strategies),
+        alpha=module("alpha_plugin", register_strategies=register_strategies),
+    )
+    with pytest.warns(
+        PluginOff, match="'beta' is off: strategy 'from-a-module' is already registered by plugin 'alpha'"
+    ):
+        catalog = Catalog()
+    assert catalog.owner("strategies", "from-a-module").name == "alpha"
+
+
+def test_a_slow_plugin_is_named(installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    @mg.hookimpl
+    def slow() -> list[mg.Strategy]:
+        time.sleep(0.05)
+        return [strategy("late")]
+
+    monkeypatch.setattr(catalog_module, "SLOW_SECONDS", 0.04)
+    installed(snail=module("snail_plugin", register_strategies=slow))
+    with pytest.warns(SlowPlugin, match="'snail' took"):
+        catalog = Catalog()
+    assert catalog.strategy("late")
+
+
+def test_names_are_suggested() -> None:
+    catalog = Catalog([Numbers()], discover=False)
+    with pytest.raises(UnknownName, match="unknown backbone 'dense-tny': did you mean 'dense-tiny'?"):
+        catalog.backbone("dense-tny")
+    with pytest.raises(UnknownName, match="unknown strategy 'loar': did you mean 'lora'?"):
+        catalog.strategy("loar")
+
+
+def test_a_size_can_be_resolved_by_the_family() -> None:
+    class Open:
+        @mg.hookimpl
+        def register_backbones(self) -> list[mg.Backbone]:
+            return [
+                mg.Backbone(
+                    name="open",
+                    modality="numbers",
+                    sizes={},
+                    build=lambda origin, spec: None,  # type: ignore[arg-type, return-value]
+                    reader=lambda origin, options: {},
+                    find=lambda size: mg.Size(hub=size) if size.startswith("net") else None,
+                )
+            ]
+
+    catalog = Catalog([Open()], discover=False)
+    assert catalog.backbone("open/net50")[2].hub == "net50"
+    with pytest.raises(UnknownName):
+        catalog.backbone("open/other")
+
+
+def test_two_catalogs_share_nothing() -> None:
+    first, second = Catalog([Good()], discover=False), Catalog(discover=False)
+    assert first.strategy("sideways")
+    with pytest.raises(UnknownName):
+        second.strategy("sideways")
+
+
+def test_the_in_tree_plugins_are_admitted_strictly_and_without_torch() -> None:
+    import subprocess
+
+    script = (
+        "import sys; from multigraft.catalog import Catalog; c = Catalog(strict=True); "
+        "print([i.name for i in c.plugins]); "
+        "bad = {'torch', 'transformers', 'timm', 'torchaudio', 'datasets'} & set(sys.modules); "
+        "sys.exit(f'imported {bad}' if bad else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "['engine', 'speech', 'text', 'vision']"

@@ -1,0 +1,220 @@
+"""The loop against plain torch, and against itself under other batchings."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import torch
+
+import multigraft as mg
+from multigraft.data import iterate, plan_batches
+from multigraft.engine import Engine
+from multigraft.errors import RunError
+from multigraft.loop import Fit, keep_lines
+from multigraft.run import Run
+from multigraft.schedule import rate_factor
+from toys import Numbers
+
+Finetune = Callable[..., Run]
+
+
+def training(**fields: Any) -> dict[str, Any]:
+    return {"training": {"epochs": 2, "batch_size": 16, "learning_rate": 0.01, "precision": "fp32", **fields}}
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in run.graft.state_dict().items()}
+
+
+def same(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor], **close: float) -> bool:
+    if close:
+        return all(torch.allclose(first[name], second[name], **close) for name in first)
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+class Built(Exception):
+    pass
+
+
+@pytest.fixture
+def untrained(rows: Any, tmp_path: Any) -> Callable[..., Run]:
+    """A complete run whose training was answered before it began."""
+
+    class Stop:
+        @mg.hookimpl
+        def finetune(self, run: Run) -> mg.Report:
+            return mg.Report(verb="finetune", title="not trained")
+
+    def build(**fields: Any) -> Run:
+        engine = Engine([Numbers(), Stop()], discover=False)
+        recipe = {
+            "task": {"name": "number-classification", "dropout": 0.0},
+            "backbone": "dense-tiny",
+            "data": str(rows),
+            "output": str(tmp_path / "untrained"),
+        }
+        return engine.start({**recipe, **fields}, "finetune")
+
+    return build
+
+
+def test_one_epoch_is_the_hand_written_loop(untrained: Callable[..., Run]) -> None:
+    run = untrained(**training(epochs=1, clip=0.5, weight_decay=0.1))
+    for module in run.graft.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    ours = Fit(run)
+    import copy
+
+    theirs = copy.deepcopy(run.graft)
+    decayed = [p for p in theirs.parameters() if p.ndim >= 2]
+    spared = [p for p in theirs.parameters() if p.ndim < 2]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.1}, {"params": spared, "weight_decay": 0.0}], lr=0.01
+    )
+    batches = plan_batches(run.rows["train"].lengths, size=16, seed=0, epoch=0, shuffle=True)
+    loaded = iterate(
+        run.rows["train"],
+        batches,
+        objective=run.objective,
+        reader=run.reader,
+        augment=None,
+        seed=0,
+        epoch=0,
+        train=True,
+    )
+    theirs.train()
+    for step, (_, batch) in enumerate(loaded):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.01 * rate_factor(step, len(batches), run.recipe.training)
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(theirs(batch)["logits"], batch["label"])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.5)
+        optimizer.step()
+    run.rows = {"train": run.rows["train"]}  # no validation, so the last weights are the best
+    ours.fit()
+    assert same(weights(run), theirs.state_dict(), atol=1e-6)
+
+
+def test_accumulated_batches_equal_one_batch(untrained: Callable[..., Run], tmp_path: Any) -> None:
+    """Also where class weights differ from batch to batch, so that a mean of means would be wrong."""
+    ends = []
+    for index, fields in enumerate(({"batch_size": 16}, {"batch_size": 4, "accumulation": 4})):
+        run = untrained(
+            **training(**fields),
+            task={"name": "number-classification", "dropout": 0.0, "class_weights": "balanced"},
+            output=str(tmp_path / f"run-{index}"),
+        )
+        for module in run.graft.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        fit = Fit(run)
+        order = torch.arange(32)
+        size = run.recipe.training.batch_size
+        batches = [
+            batch
+            for _, batch in iterate(
+                run.rows["train"],
+                order.numpy().reshape(-1, size)[: 16 // size],
+                objective=run.objective,
+                reader=run.reader,
+                augment=None,
+                seed=0,
+                epoch=0,
+                train=True,
+            )
+        ]
+        fit._step(batches)
+        ends.append(weights(run))
+    assert same(ends[0], ends[1], atol=1e-6)
+
+
+def test_frozen_weights_do_not_move(untrained: Callable[..., Run]) -> None:
+    run = untrained(**training(), strategy="linear-probe")
+    before = weights(run)
+    run.rows = {"train": run.rows["train"]}
+    Fit(run).fit()
+    after = weights(run)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"head.linear.weight", "head.linear.bias"}
+
+
+def test_gradual_unfreezing_moves_blocks_in_turn(untrained: Callable[..., Run]) -> None:
+    run = untrained(**training(epochs=4), strategy={"name": "gradual-unfreezing", "until": 0.75})
+    before = weights(run)
+    moved_at: dict[str, int] = {}
+
+    class Watch:
+        @mg.hookimpl
+        def step_end(self, run: Run, step: int, logs: Mapping[str, float]) -> None:
+            for name, value in run.graft.state_dict().items():
+                if name not in moved_at and not torch.equal(value, before[name]):
+                    moved_at[name] = step
+
+    run.catalog.admit(Watch())
+    run.rows = {"train": run.rows["train"]}
+    fit = Fit(run)
+    fit.fit()
+    total = fit.total_steps
+    for name, rule in run.plan.rules.items():
+        assert moved_at[name] == math.ceil(rule.start * total) + 1, name
+
+
+def test_learning_works_and_is_logged(finetune: Finetune) -> None:
+    run = finetune(**training(epochs=12, learning_rate=0.02))
+    lines = [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert losses[-1] < losses[0]
+    assert run.evaluate().metrics["accuracy"].value > 0.7
+    assert {"step", "epoch", "validation"} == set(next(line for line in lines if "epoch" in line))
+
+
+def test_same_seed_same_bits_other_seed_other_bits(untrained: Callable[..., Run], tmp_path: Any) -> None:
+    ends = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run = untrained(**training(), seed=seed, output=str(tmp_path / name))
+        Fit(run).fit()
+        ends.append(weights(run))
+    assert same(ends[0], ends[1])
+    assert not same(ends[0], ends[2])
+
+
+def test_workers_change_no_bit(untrained: Callable[..., Run], tmp_path: Any) -> None:
+    ends = []
+    for workers in (0, 2):
+        run = untrained(**training(workers=workers), output=str(tmp_path / str(workers)))
+        Fit(run).fit()
+        ends.append(weights(run))
+    assert same(ends[0], ends[1])
+
+
+def test_a_loss_that_is_no_number_stops_the_run(finetune: Finetune) -> None:
+    with pytest.raises(RunError, match=r"the loss is nan at step \d+; lower training.learning_rate"):
+        finetune(**training(learning_rate=1e30, clip=0, optimizer="sgd", momentum=0.0, epochs=20))
+
+
+def test_sgd_with_momentum_learns(finetune: Finetune) -> None:
+    run = finetune(**training(optimizer="sgd", learning_rate=0.1, schedule="cosine", epochs=8))
+    assert run.evaluate().metrics["accuracy"].value > 0.6
+
+
+def test_bf16_is_close_to_fp32(untrained: Callable[..., Run], tmp_path: Any) -> None:
+    ends = []
+    for precision in ("fp32", "bf16"):
+        run = untrained(**training(precision=precision), output=str(tmp_path / precision))
+        Fit(run).fit()
+        ends.append(weights(run))
+    assert not same(ends[0], ends[1])
+    assert same(ends[0], ends[1], atol=0.05)
+
+
+def test_lines_after_a_checkpoint_are_dropped(tmp_path: Any) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"ste')
+    keep_lines(path, 2)
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'

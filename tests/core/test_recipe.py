@@ -1,0 +1,134 @@
+"""A recipe says everything that is wrong with it, at once, and survives YAML."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from multigraft.catalog import Catalog
+from multigraft.errors import MultigraftError, RecipeError
+from multigraft.parts import read_recipe
+from multigraft.recipe import Recipe, assign, read_mapping, schema
+from toys import Numbers
+
+GOOD: dict[str, Any] = {"task": "number-classification", "backbone": "dense-tiny", "data": "rows.csv"}
+
+CATALOG = Catalog([Numbers()], discover=False)
+
+
+@pytest.fixture
+def catalog() -> Catalog:
+    return CATALOG
+
+
+def problems(raw: Any, catalog: Catalog) -> tuple[str, ...]:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(raw, catalog)
+    return caught.value.problems
+
+
+def test_short_forms_and_yaml_round_trip() -> None:
+    recipe = Recipe.parse({**GOOD, "strategy": ["full", {"name": "lora", "rank": 4}]})
+    assert recipe.strategy[1].options == {"rank": 4}
+    assert recipe.data.train == "rows.csv"
+    assert Recipe.parse(yaml.safe_load(recipe.to_yaml())) == recipe
+
+
+def test_five_mistakes_of_five_kinds_are_five_lines(catalog: Catalog) -> None:
+    found = problems(
+        {
+            **GOOD,
+            "backbone": "dense-tny",
+            "strategy": ["full", "layerwise-decay"],
+            "training": {"epochs": -1, "batchsize": 3, "optimizer": "adam"},
+        },
+        catalog,
+    )
+    assert len(found) == 5
+    text = "\n".join(found)
+    assert "training.epochs: found -1; it should be greater than 0" in text
+    assert "training.batchsize: no such field; did you mean 'batch_size'?" in text
+    assert "training.optimizer: found \"adam\"; it should be 'adamw' or 'sgd'" in text
+    assert "backbone: unknown backbone 'dense-tny': did you mean 'dense-tiny'?" in text
+    assert "unknown strategy 'layerwise-decay': did you mean 'layer-wise-decay'?" in text
+
+
+def test_options_are_checked(catalog: Catalog) -> None:
+    found = problems(
+        {
+            **GOOD,
+            "task": {"name": "number-classification", "label_smoothing": 0.9, "class_weight": "balanced"},
+            "strategy": {"name": "partial", "blocks": "two"},
+            "reader": {"longest": True},
+        },
+        catalog,
+    )
+    assert len(found) == 4
+    text = "\n".join(found)
+    assert "task.label_smoothing: found 0.9; it should be at most 0.5" in text
+    assert "task.class_weight: no such option; did you mean 'class_weights'?" in text
+    assert "strategy.0.blocks: found 'two'; it should be a whole number" in text
+    assert "reader.longest: found True; it should be a whole number" in text
+
+
+def test_weights_name_what_is_possible(catalog: Catalog, tmp_path: Path) -> None:
+    found = problems({**GOOD, "backbone": {"name": "dense-tiny", "weights": "./no/such"}}, catalog)
+    assert "backbone.weights: found './no/such'; it should be 'scratch', a file or folder" in found[0]
+    (tmp_path / "model").mkdir()
+    raw = {**GOOD, "backbone": {"name": "dense-tiny", "weights": str(tmp_path)}}
+    assert read_recipe(raw, catalog)[1].origin.path == tmp_path / "model"
+    raw = {**GOOD, "backbone": {"name": "dense-tiny", "weights": "owner/name"}}
+    assert read_recipe(raw, catalog)[1].origin.hub == "owner/name"
+
+
+def test_set_assigns_deep_values() -> None:
+    raw: dict[str, Any] = dict(GOOD)
+    assign(raw, "training.epochs=3")
+    assign(raw, "data.limit=100")
+    assign(raw, "backbone.weights=scratch")
+    recipe = Recipe.parse(raw)
+    assert recipe.training.epochs == 3
+    assert (recipe.data.train, recipe.data.limit) == ("rows.csv", 100)
+    assert (recipe.backbone.name, recipe.backbone.weights) == ("dense-tiny", "scratch")
+    with pytest.raises(RecipeError, match="must look like"):
+        assign(raw, "training.epochs")
+
+
+def test_files_that_are_no_recipes(tmp_path: Path) -> None:
+    for text in ("a: [1", "- 1\n- 2", "", "\x00"):
+        path = tmp_path / "recipe.yaml"
+        path.write_text(text)
+        with pytest.raises(RecipeError, match=r"recipe\.yaml"):
+            read_mapping(path)
+    with pytest.raises(RecipeError, match="cannot be read"):
+        read_mapping(tmp_path / "missing.yaml")
+
+
+def test_the_schema_describes_every_field() -> None:
+    published = schema()
+    json.dumps(published)
+    training = published["$defs"]["Training"]["properties"]
+    assert all("description" in training[name] for name in ("epochs", "batch_size", "precision"))
+
+
+WORDS = st.sampled_from(["", "name", "full", "a.b", "../x", "~", "train", "é", "dense-tiny", "nan"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(st.sampled_from([*Recipe.model_fields, "x"]), JSON, max_size=6))
+def test_no_recipe_brings_a_traceback(raw: dict[str, Any]) -> None:
+    try:
+        read_recipe(raw, CATALOG)
+    except MultigraftError as error:
+        assert str(error)
