@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from multigraft.api import finetune, open_run, pretrain, resume
     from multigraft.catalog import Catalog
     from multigraft.engine import Engine
-    from multigraft.errors import MultigraftError, RowError
+    from multigraft.errors import MultigraftError, RowError, WeightsError
     from multigraft.features import BackboneModule, Features
     from multigraft.hookspecs import hookimpl
     from multigraft.objectives import Brief, Objective, RowLoss
@@ -31,7 +31,7 @@ _HOMES = {
     "api": ("finetune", "open_run", "pretrain", "resume"),
     "catalog": ("Catalog",),
     "engine": ("Engine",),
-    "errors": ("MultigraftError", "RowError"),
+    "errors": ("MultigraftError", "RowError", "WeightsError"),
     "features": ("BackboneModule", "Features"),
     "hookspecs": ("hookimpl",),
     "objectives": ("Brief", "Objective", "RowLoss"),
@@ -66,6 +66,7 @@ __all__ = [
     "Size",
     "Strategy",
     "Task",
+    "WeightsError",
     "__version__",
     "finetune",
     "hookimpl",

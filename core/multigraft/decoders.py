@@ -19,7 +19,6 @@ def classification(targets: Spec, outputs: Arrays) -> list[Answer]:
 
 def embedding(targets: Spec, outputs: Arrays) -> list[Answer]:
     """The pooled features of each row; ``outputs["embedding"]`` is [B, D]."""
-    del targets
     return [{"embedding": row.tolist()} for row in outputs["embedding"]]
 
 

@@ -68,22 +68,18 @@ class Objective(Protocol):
 
     def arrange(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
         """Rewrite one split's raw rows before they are read (documents into sentence pairs, say)."""
-        del rng
         return rows
 
     def encode(self, row: Row) -> Arrays:
         """The target arrays of one raw row. Raises RowError for a target that cannot be used."""
-        del row
         return {}
 
     def view(self, row: Arrays, rng: np.random.Generator) -> Arrays:
         """Change one read row each time it is used, in training and in validation (two views, say)."""
-        del rng
         return row
 
     def prepare(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
         """Change a collated batch before it becomes tensors (mask tokens, say)."""
-        del rng
         return batch
 
     def serve(self, features: Features, outputs: Outputs | None) -> Outputs:
@@ -91,12 +87,10 @@ class Objective(Protocol):
 
         ``outputs`` is None for a pretraining task, whose head is not exported.
         """
-        del outputs
         return {"embedding": features.pooled}
 
     def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
         """What must be kept of each row to evaluate: small tensors [B]; kept for the whole split."""
-        del outputs, batch
         return {"loss": loss.total.detach(), "weight": loss.weight}
 
     def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -106,10 +100,8 @@ class Objective(Protocol):
 
     def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """What a report shows besides numbers, as JSON (``confusion``, say)."""
-        del kept
         return {}
 
     def linear_head(self, head: nn.Module) -> nn.Linear | None:
         """The linear classifier on ``pooled`` inside ``head``, where the ecosystem has a place for it."""
-        del head
         return None

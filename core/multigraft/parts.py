@@ -84,12 +84,11 @@ class _Finder:
         strategies = raw.get("strategy", ())
         listed = [strategies] if isinstance(strategies, str | Mapping) else strategies
         choices = [_choice(item) for item in listed] if isinstance(listed, list | tuple) else []
-        task, backbone, found = self._lookups(
+        task, backbone, _ = self._lookups(
             _choice(raw.get("task")), _choice(raw.get("backbone")), [c for c in choices if c is not None]
         )
         if task is not None and backbone is not None:
             self._fit(task, backbone[0], str(backbone[0].name))
-        del found
 
     def _lookups(self, task: Choice | None, backbone: Choice | None, strategies: Any) -> tuple[Any, Any, Any]:
         return (

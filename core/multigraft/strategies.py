@@ -135,13 +135,11 @@ def _blocks(graft: Graft) -> list[nn.Module]:
 
 def full(plan: Plan, options: Mapping[str, Any]) -> Plan:
     """Everything learns."""
-    del options
     return plan
 
 
 def linear_probe(plan: Plan, options: Mapping[str, Any]) -> Plan:
     """Only the head learns (Alain & Bengio 2016)."""
-    del options
     return plan.change(lambda block, name, rule: replace(rule, learns=False))
 
 
@@ -174,7 +172,6 @@ def layer_wise_decay(plan: Plan, options: Mapping[str, Any]) -> Plan:
 
 def bitfit(plan: Plan, options: Mapping[str, Any]) -> Plan:
     """Only biases and the head learn (Ben Zaken et al. 2022)."""
-    del options
     return plan.change(lambda block, name, rule: replace(rule, learns=rule.learns and name.endswith("bias")))
 
 

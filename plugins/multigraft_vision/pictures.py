@@ -14,7 +14,7 @@ from multigraft import RowError
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 # Only decoders of plain rasters: Pillow's EPS would start ghostscript.
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 KINDS = "a path, bytes, a PIL image, a uint8 array or {'bytes': ..., 'path': ...}"
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 # What Pillow's decoders raise on broken data, besides OSError.

@@ -103,13 +103,13 @@ def fetched(hub: str, fetch: Any) -> Any:
     except (OSError, RuntimeError) as error:
         raise WeightsError(
             f"weights {hub!r} are not in the local hub cache and cannot be fetched ({type(error).__name__}); "
-            f"run `hf download {hub} --local-dir weights` on a machine with a network, bring the folder or its "
-            "model.safetensors here, and set backbone.weights to it (or to 'scratch')"
+            f"run `hf download {hub} --local-dir weights` on a machine with a network, bring the folder "
+            "or its model.safetensors here, and set backbone.weights to it (or to 'scratch')"
         ) from error
 
 
 def _from_folder(folder: Path, name: str, args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The configuration and arguments in a folder of timm's hub format; what it leaves out is the architecture's."""
+    """Configuration and arguments of a folder in timm's hub format; what it leaves out is as registered."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         architecture, cfg = config["architecture"], config.get("pretrained_cfg", config)

@@ -4,22 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import multigraft_series
 import pytest
-
-from toys import Numbers, write_rows
 from multigraft.engine import Engine
 from multigraft.run import Run
+from toys import write_rows
 
 
 @pytest.fixture
 def engine() -> Engine:
     """An engine that knows the toy plugin and no other."""
-    return Engine([Numbers()], discover=False)
+    return Engine([multigraft_series], discover=False)
 
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
-    return write_rows(tmp_path / "numbers.csv")
+    return write_rows(tmp_path / "series.csv")
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def finetune(engine: Engine, rows: Path, tmp_path: Path) -> Callable[..., Run]:
 
     def start(**fields: Any) -> Run:
         recipe: dict[str, Any] = {
-            "task": "number-classification",
-            "backbone": "dense-tiny",
+            "task": "series-classification",
+            "backbone": "tcn-tiny",
             "data": str(rows),
             "training": {"epochs": 2, "batch_size": 16, "learning_rate": 0.01},
             "output": str(tmp_path / "run"),

@@ -9,13 +9,12 @@ from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import Any
 
-import pytest
-
 import multigraft as mg
+import multigraft_series
+import pytest
 from multigraft import catalog as catalog_module
 from multigraft.catalog import Catalog, PluginOff, SlowPlugin
 from multigraft.errors import PluginError, UnknownName
-from toys import Numbers
 
 
 def strategy(name: str) -> mg.Strategy:
@@ -188,10 +187,10 @@ def test_a_slow_plugin_is_named(installed: Callable[..., None], monkeypatch: pyt
 
 
 def test_names_are_suggested() -> None:
-    catalog = Catalog([Numbers()], discover=False)
-    with pytest.raises(UnknownName, match="unknown backbone 'dense-tny': did you mean 'dense-tiny'?"):
-        catalog.backbone("dense-tny")
-    with pytest.raises(UnknownName, match="unknown strategy 'loar': did you mean 'lora'?"):
+    catalog = Catalog([multigraft_series], discover=False)
+    with pytest.raises(UnknownName, match=r"unknown backbone 'tcn-tny': did you mean 'tcn-tiny'\?"):
+        catalog.backbone("tcn-tny")
+    with pytest.raises(UnknownName, match=r"unknown strategy 'loar': did you mean 'lora'\?"):
         catalog.strategy("loar")
 
 
@@ -202,7 +201,7 @@ def test_a_size_can_be_resolved_by_the_family() -> None:
             return [
                 mg.Backbone(
                     name="open",
-                    modality="numbers",
+                    modality="series",
                     sizes={},
                     build=lambda origin, spec: None,  # type: ignore[arg-type, return-value]
                     reader=lambda origin, options: {},

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import multigraft as mg
+import multigraft_series
+import pytest
 from multigraft.engine import Engine
 from multigraft.errors import DataError, PluginError, RecipeError, RunError
 from multigraft.run import Run, read_record
-from toys import Numbers, write_rows
+from toys import write_rows
 
 Finetune = Callable[..., Run]
 
@@ -22,7 +22,7 @@ def test_a_run_is_a_folder_that_tells_everything(finetune: Finetune) -> None:
     run = finetune()
     facts = read_record(run.folder)
     assert facts["state"] == "finished"
-    assert facts["plugins"] == {"Numbers": ""}
+    assert facts["plugins"] == {"multigraft_series": ""}
     assert facts["targets"]["labels"] == ["down", "up"]
     assert facts["data"]["train"]["rows"] + facts["data"]["test"]["rows"] < 96
     for name in ("recipe.yaml", "metrics.jsonl", "report.html", "model/head.safetensors"):
@@ -50,14 +50,14 @@ def test_evaluation_has_intervals_and_places(finetune: Finetune) -> None:
     )
     assert report.confusion is not None
     assert sum(map(sum, report.confusion.matrix)) == int(report.facts["rows"])
-    assert report.worst[0].place.startswith("numbers.csv row ")
+    assert report.worst[0].place.startswith("series.csv row ")
 
 
 def test_pretraining_feeds_finetuning(engine: Engine, finetune: Finetune, rows: Path, tmp_path: Path) -> None:
     pretrained = engine.start(
         {
-            "task": "next-number",
-            "backbone": "dense-tiny",
+            "task": "series-denoising",
+            "backbone": "tcn-tiny",
             "data": str(rows),
             "training": {"epochs": 3, "learning_rate": 0.01},
             "output": str(tmp_path / "pretrained"),
@@ -67,7 +67,7 @@ def test_pretraining_feeds_finetuning(engine: Engine, finetune: Finetune, rows: 
     report = pretrained.evaluate()
     assert {"loss", "knn_accuracy", "linear_probe_accuracy"} <= set(report.metrics)
     run = finetune(
-        backbone={"name": "dense-tiny", "weights": str(pretrained.folder)},
+        backbone={"name": "tcn-tiny", "weights": str(pretrained.folder)},
         strategy="linear-probe",
     )
     ours, theirs = run.graft.backbone.state_dict(), pretrained.graft.backbone.state_dict()
@@ -88,10 +88,10 @@ def test_a_plugin_may_wrap_or_replace_a_verb(rows: Path, tmp_path: Path) -> None
             report = yield
             return mg.Report(verb="evaluate", title="wrapped", metrics=report.metrics)
 
-    engine = Engine([Numbers(), Wraps()], discover=False)
+    engine = Engine([multigraft_series, Wraps()], discover=False)
     recipe = {
-        "task": "number-classification",
-        "backbone": "dense-tiny",
+        "task": "series-classification",
+        "backbone": "tcn-tiny",
         "data": str(rows),
         "training": {"steps": 2},
         "output": str(tmp_path / "run"),
@@ -132,11 +132,11 @@ def test_observers_see_steps_and_epochs_and_may_stop(rows: Path, tmp_path: Path)
             self.epochs.append(epoch)
 
     watch = Watch()
-    engine = Engine([Numbers(), watch], discover=False)
+    engine = Engine([multigraft_series, watch], discover=False)
     run = engine.start(
         {
-            "task": "number-classification",
-            "backbone": "dense-tiny",
+            "task": "series-classification",
+            "backbone": "tcn-tiny",
             "data": str(rows),
             "training": {"epochs": 4, "batch_size": 16},
             "output": str(tmp_path / "run"),
@@ -155,14 +155,14 @@ def test_early_stopping(finetune: Finetune) -> None:
 
 
 def test_mistakes_are_told_before_anything_is_written(engine: Engine, rows: Path, tmp_path: Path) -> None:
-    good = {"backbone": "dense-tiny", "data": str(rows), "output": str(tmp_path / "run")}
-    with pytest.raises(RecipeError, match="'next-number' is for pretrain; call: multigraft pretrain"):
-        engine.start({**good, "task": "next-number"}, "finetune")
-    with pytest.raises(RecipeError, match="numbers has no augmentation"):
-        engine.start({**good, "task": "number-classification", "training": {"augment": "light"}}, "finetune")
+    good = {"backbone": "tcn-tiny", "data": str(rows), "output": str(tmp_path / "run")}
+    with pytest.raises(RecipeError, match="'series-denoising' is for pretrain; call: multigraft pretrain"):
+        engine.start({**good, "task": "series-denoising"}, "finetune")
+    with pytest.raises(RecipeError, match="series has no augmentation"):
+        engine.start({**good, "task": "series-classification", "training": {"augment": "light"}}, "finetune")
     with pytest.raises(DataError, match="label"):
         bad = {**good, "data": {"train": str(rows), "columns": {"label": "nothing"}}}
-        engine.start({**bad, "task": "number-classification"}, "finetune")
+        engine.start({**bad, "task": "series-classification"}, "finetune")
     assert not (tmp_path / "run").exists()
 
 
@@ -189,7 +189,7 @@ def test_bad_rows_stop_the_run_or_are_left_out_as_told(finetune: Finetune, rows:
     lines = rows.read_text().splitlines()
     lines[5] = "1.0 two 3.0,up"
     rows.write_text("\n".join(lines) + "\n")
-    with pytest.raises(DataError, match=r"numbers\.csv row 5: holds something that is no number"):
+    with pytest.raises(DataError, match=r"series\.csv row 5: holds something that is no number"):
         finetune()
     run = finetune(data={"train": str(rows), "allowed_bad": 0.05})
     assert sum(len(part.problems) for part in run.rows.values()) == 1

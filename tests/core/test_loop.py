@@ -7,17 +7,16 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import multigraft as mg
+import multigraft_series
 import pytest
 import torch
-
-import multigraft as mg
 from multigraft.data import iterate, plan_batches
 from multigraft.engine import Engine
 from multigraft.errors import RunError
 from multigraft.loop import Fit, keep_lines
 from multigraft.run import Run
 from multigraft.schedule import rate_factor
-from toys import Numbers
 
 Finetune = Callable[..., Run]
 
@@ -50,10 +49,10 @@ def untrained(rows: Any, tmp_path: Any) -> Callable[..., Run]:
             return mg.Report(verb="finetune", title="not trained")
 
     def build(**fields: Any) -> Run:
-        engine = Engine([Numbers(), Stop()], discover=False)
+        engine = Engine([multigraft_series, Stop()], discover=False)
         recipe = {
-            "task": {"name": "number-classification", "dropout": 0.0},
-            "backbone": "dense-tiny",
+            "task": {"name": "series-classification", "dropout": 0.0},
+            "backbone": "tcn-tiny",
             "data": str(rows),
             "output": str(tmp_path / "untrained"),
         }
@@ -107,7 +106,7 @@ def test_accumulated_batches_equal_one_batch(untrained: Callable[..., Run], tmp_
     for index, fields in enumerate(({"batch_size": 16}, {"batch_size": 4, "accumulation": 4})):
         run = untrained(
             **training(**fields),
-            task={"name": "number-classification", "dropout": 0.0, "class_weights": "balanced"},
+            task={"name": "series-classification", "dropout": 0.0, "class_weights": "balanced"},
             output=str(tmp_path / f"run-{index}"),
         )
         for module in run.graft.modules():
@@ -162,6 +161,8 @@ def test_gradual_unfreezing_moves_blocks_in_turn(untrained: Callable[..., Run]) 
     fit.fit()
     total = fit.total_steps
     for name, rule in run.plan.rules.items():
+        if name == "backbone.hidden":  # only pretraining uses it
+            continue
         assert moved_at[name] == math.ceil(rule.start * total) + 1, name
 
 

@@ -6,20 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import multigraft_series
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from multigraft.catalog import Catalog
 from multigraft.errors import MultigraftError, RecipeError
 from multigraft.parts import read_recipe
 from multigraft.recipe import Recipe, assign, read_mapping, schema
-from toys import Numbers
 
-GOOD: dict[str, Any] = {"task": "number-classification", "backbone": "dense-tiny", "data": "rows.csv"}
+GOOD: dict[str, Any] = {"task": "series-classification", "backbone": "tcn-tiny", "data": "rows.csv"}
 
-CATALOG = Catalog([Numbers()], discover=False)
+CATALOG = Catalog([multigraft_series], discover=False)
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def test_five_mistakes_of_five_kinds_are_five_lines(catalog: Catalog) -> None:
     found = problems(
         {
             **GOOD,
-            "backbone": "dense-tny",
+            "backbone": "tcn-tny",
             "strategy": ["full", "layerwise-decay"],
             "training": {"epochs": -1, "batchsize": 3, "optimizer": "adam"},
         },
@@ -55,7 +54,7 @@ def test_five_mistakes_of_five_kinds_are_five_lines(catalog: Catalog) -> None:
     assert "training.epochs: found -1; it should be greater than 0" in text
     assert "training.batchsize: no such field; did you mean 'batch_size'?" in text
     assert "training.optimizer: found \"adam\"; it should be 'adamw' or 'sgd'" in text
-    assert "backbone: unknown backbone 'dense-tny': did you mean 'dense-tiny'?" in text
+    assert "backbone: unknown backbone 'tcn-tny': did you mean 'tcn-tiny'?" in text
     assert "unknown strategy 'layerwise-decay': did you mean 'layer-wise-decay'?" in text
 
 
@@ -63,7 +62,7 @@ def test_options_are_checked(catalog: Catalog) -> None:
     found = problems(
         {
             **GOOD,
-            "task": {"name": "number-classification", "label_smoothing": 0.9, "class_weight": "balanced"},
+            "task": {"name": "series-classification", "label_smoothing": 0.9, "class_weight": "balanced"},
             "strategy": {"name": "partial", "blocks": "two"},
             "reader": {"longest": True},
         },
@@ -78,12 +77,12 @@ def test_options_are_checked(catalog: Catalog) -> None:
 
 
 def test_weights_name_what_is_possible(catalog: Catalog, tmp_path: Path) -> None:
-    found = problems({**GOOD, "backbone": {"name": "dense-tiny", "weights": "./no/such"}}, catalog)
+    found = problems({**GOOD, "backbone": {"name": "tcn-tiny", "weights": "./no/such"}}, catalog)
     assert "backbone.weights: found './no/such'; it should be 'scratch', a file or folder" in found[0]
     (tmp_path / "model").mkdir()
-    raw = {**GOOD, "backbone": {"name": "dense-tiny", "weights": str(tmp_path)}}
+    raw = {**GOOD, "backbone": {"name": "tcn-tiny", "weights": str(tmp_path)}}
     assert read_recipe(raw, catalog)[1].origin.path == tmp_path / "model"
-    raw = {**GOOD, "backbone": {"name": "dense-tiny", "weights": "owner/name"}}
+    raw = {**GOOD, "backbone": {"name": "tcn-tiny", "weights": "owner/name"}}
     assert read_recipe(raw, catalog)[1].origin.hub == "owner/name"
 
 
@@ -95,7 +94,7 @@ def test_set_assigns_deep_values() -> None:
     recipe = Recipe.parse(raw)
     assert recipe.training.epochs == 3
     assert (recipe.data.train, recipe.data.limit) == ("rows.csv", 100)
-    assert (recipe.backbone.name, recipe.backbone.weights) == ("dense-tiny", "scratch")
+    assert (recipe.backbone.name, recipe.backbone.weights) == ("tcn-tiny", "scratch")
     with pytest.raises(RecipeError, match="must look like"):
         assign(raw, "training.epochs")
 
@@ -117,7 +116,7 @@ def test_the_schema_describes_every_field() -> None:
     assert all("description" in training[name] for name in ("epochs", "batch_size", "precision"))
 
 
-WORDS = st.sampled_from(["", "name", "full", "a.b", "../x", "~", "train", "é", "dense-tiny", "nan"])
+WORDS = st.sampled_from(["", "name", "full", "a.b", "../x", "~", "train", "é", "tcn-tiny", "nan"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),

@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 import torch
-
 from multigraft import builtin
 from multigraft.errors import RecipeError
 from multigraft.features import Features
 from multigraft.graft import Graft
 from multigraft.strategies import Plan, block_of, default_rate, merge_adapters
 from multigraft.tasks.classification import LinearHead
-from toys import WIDTH, NumbersBackbone
+from multigraft_series.network import SeriesNet
 
+WIDTH = 8
 STRATEGIES = {strategy.name: strategy for strategy in builtin.register_strategies()}
 
 
 @pytest.fixture
 def graft() -> Graft:
     torch.manual_seed(0)
-    return Graft(NumbersBackbone(depth=2), LinearHead(WIDTH, 2, bias=True, dropout=0.0))
+    return Graft(SeriesNet(WIDTH, depth=2), LinearHead(WIDTH, 2, bias=True, dropout=0.0))
 
 
 def plan(graft: Graft, *names: str, **options: Any) -> Plan:
@@ -41,7 +41,7 @@ def learning(made: Plan) -> set[str]:
 
 def test_loose_parameters_go_with_the_block_that_follows(graft: Graft) -> None:
     blocks = block_of(graft)
-    assert blocks["backbone.offset"] == 0  # stands before the first block
+    assert blocks["backbone.hidden"] == 0  # stands before the first block
     assert blocks["backbone.embed.weight"] == 0
     assert blocks["backbone.layers.0.linear.weight"] == 1
     assert blocks["backbone.layers.1.norm.bias"] == 2
@@ -59,7 +59,7 @@ def test_partial_learns_the_last_blocks_and_what_follows(graft: Graft) -> None:
     names = learning(plan(graft, "partial", blocks=1))
     assert {name.split(".")[1] for name in names if name.startswith("backbone")} == {"layers", "last_norm"}
     assert all("layers.0" not in name for name in names)
-    with pytest.raises(RecipeError, match="partial.blocks is 9, but the backbone has 3 blocks"):
+    with pytest.raises(RecipeError, match=r"partial\.blocks is 9, but the backbone has 3 blocks"):
         plan(graft, "partial", blocks=9)
 
 
@@ -139,7 +139,7 @@ def test_groups_spare_biases_and_norms_weight_decay(graft: Graft) -> None:
 def test_default_rate(graft: Graft) -> None:
     assert default_rate(plan(graft, "linear-probe"), scratch=False) == 1e-3
     assert default_rate(plan(graft, "lora"), scratch=False) == 1e-3
-    graft = Graft(NumbersBackbone(depth=1), LinearHead(WIDTH, 2, bias=True, dropout=0.0))
+    graft = Graft(SeriesNet(WIDTH, depth=1), LinearHead(WIDTH, 2, bias=True, dropout=0.0))
     for width, pretrained, scratch in ((768, 5e-5, 1e-4), (64, 6e-4, 1.2e-3), (4096, 5e-5, 5e-5)):
         graft.backbone.width = width
         assert default_rate(plan(graft, "full"), scratch=False) == pytest.approx(pretrained)
@@ -147,6 +147,6 @@ def test_default_rate(graft: Graft) -> None:
 
 
 def test_features_are_what_the_head_expects(graft: Graft) -> None:
-    features = graft.backbone({"values": torch.ones(1, 3)})
+    features = graft.backbone({"values": torch.ones(1, 3), "attention_mask": torch.ones(1, 3)})
     assert isinstance(features, Features)
     assert features.pooled.shape == (1, WIDTH)

@@ -7,17 +7,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import multigraft as mg
 import numpy as np
 import torch
 import toy_plugin
-from torch import Tensor, nn
-
-import multigraft as mg
 from multigraft.features import Batch
 from multigraft.graft import Graft
 from multigraft.objectives import Brief, Objective
 from multigraft.records import Arrays, Option
 from multigraft.tasks.classification import Classification
+from torch import Tensor, nn
 
 WIDTH = 16
 LABELS = ["high", "low"]

@@ -29,7 +29,9 @@ Precisions = Annotated[
 ]
 OnePrecision = Annotated[
     Precision | None,
-    typer.Option("--precision", help="The one to answer with; the bundle's own by default.", show_default=False),
+    typer.Option(
+        "--precision", help="The one to answer with; the bundle's own by default.", show_default=False
+    ),
 ]
 BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, or the run that holds one.")]
 Inputs = Annotated[
@@ -54,6 +56,7 @@ def predict(
     shell: Shell,
     bundle: BundleFolder,
     inputs: Inputs = None,
+    *,
     stdin: FromStdin = False,
     top_k: TopK = None,
     precision: OnePrecision = None,
@@ -62,7 +65,9 @@ def predict(
     """Answer texts, images or sounds with a bundle; needs no torch."""
     values = gather(inputs or [], stdin=stdin)
     if not values:
-        raise typer.BadParameter("no inputs: give texts or paths as arguments, or --stdin to read a line each")
+        raise typer.BadParameter(
+            "no inputs: give texts or paths as arguments, or --stdin to read a line each"
+        )
     from multigraft.runtime import load
 
     predictor = load(_held(bundle), precision=None if precision is None else precision.value)
@@ -75,10 +80,12 @@ def predict(
 
 
 def gather(inputs: list[str], *, stdin: bool) -> list[str]:
-    """The inputs in order, with the lines of stdin where ``-`` stands or at the end; empty lines are left out."""
+    """The inputs in order, the lines of stdin where ``-`` stands or at the end; empty lines are left out."""
     values: list[str] = []
     for value in [*inputs, *(["-"] if stdin and "-" not in inputs else [])]:
-        values += [line for line in sys.stdin.read().splitlines() if line.strip()] if value == "-" else [value]
+        values += (
+            [line for line in sys.stdin.read().splitlines() if line.strip()] if value == "-" else [value]
+        )
     return values
 
 

@@ -12,20 +12,23 @@ from multigraft.errors import RecipeError
 if TYPE_CHECKING:
     from multigraft.recipe import Recipe
 
-NOTHING = "nothing to train: give a recipe file, or --task, --backbone and --data; `multigraft recipe` prints one"
+NOTHING = (
+    "nothing to train: give a recipe file, or --task, --backbone and --data; `multigraft recipe` prints one"
+)
 
 
 def choose(file: Path | None, flags: Mapping[str, Any], assignments: Sequence[str]) -> Recipe:
-    """Read the file, lay the flags over it, then the assignments. Raises RecipeError with every problem.
+    """Read the file, lay the flags over it, then the assignments.
 
-    ``flags`` maps a dotted field to its value; None is a flag that was not given.
+    Raises RecipeError with every problem, of fields and of names. ``flags`` maps a dotted field to its value; None is a flag that was not given.
     """
-    from multigraft.recipe import Recipe
+    from multigraft.catalog import Catalog
+    from multigraft.parts import read_recipe
 
     raw = merge(file, flags, assignments)
     if not raw:
         raise RecipeError([NOTHING])
-    return Recipe.parse(raw, source="recipe" if file is None else str(file))
+    return read_recipe(raw, Catalog(), source="recipe" if file is None else str(file))[0]
 
 
 def merge(file: Path | None, flags: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
@@ -35,7 +38,9 @@ def merge(file: Path | None, flags: Mapping[str, Any], assignments: Sequence[str
     raw = {} if file is None else read_mapping(file)
     for field, value in flags.items():
         if value is not None:
-            assign(raw, f"{field}={json.dumps(value, ensure_ascii=False)}")  # JSON is YAML: no value is misread
+            assign(
+                raw, f"{field}={json.dumps(value, ensure_ascii=False)}"
+            )  # JSON is YAML: no value is misread
     for assignment in assignments:
         assign(raw, assignment)
     return raw

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ class Progress:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
+        self.folder: Path | None = None
+        """Of the run that is shown; None before its first step."""
         self._bar: Bar | None = None
         self._pace: Pace | None = None
         self._logs: dict[str, float] = {}
@@ -43,6 +46,7 @@ class Progress:
     @hookimpl
     def step_end(self, run: Run, step: int, logs: Mapping[str, float]) -> None:
         """Move the bar."""
+        self.folder = run.folder
         self._logs.update(logs)
         if self._pace is None:
             self._pace = Pace(step, time.monotonic())

@@ -58,7 +58,7 @@ class Shell:
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a typer command of ``function(shell, ...)``: the shell is made here, --quiet and --debug are added."""
+    """Make a typer command of ``function(shell, ...)``: it gets a shell, and the flags --quiet and --debug."""
 
     @functools.wraps(function)
     def run(*, quiet: bool, debug: bool, **values: Any) -> None:
@@ -91,7 +91,7 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
 
     shell = Shell(Console(file=sys.stdout), Console(file=sys.stderr), quiet=quiet, debug=debug)
     with redirect_stdout(sys.stderr), warnings.catch_warnings(), _logging(shell):
-        warnings.showwarning = functools.partial(_show_warning, shell)
+        warnings.showwarning = _warner(shell)
         try:
             yield shell
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
@@ -105,7 +105,9 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
             raise typer.Exit(WRONG_USAGE if wrong else FAILED) from caught
         except Exception as caught:
             first = (str(caught).strip().splitlines() or [""])[0]
-            hint = "" if debug else "\nThis is not an error we foresaw; run it again with --debug to see where."
+            hint = (
+                "" if debug else "\nThis is not an error we foresaw; run it again with --debug to see where."
+            )
             _fail(shell, caught, f"{type(caught).__name__}: {first}".rstrip(": ") + hint)
             raise typer.Exit(FAILED) from caught
 
@@ -116,10 +118,18 @@ def _fail(shell: Shell, error: BaseException, text: str) -> None:
     shell.err.print(text, markup=False, highlight=False, soft_wrap=True, style="red")
 
 
-def _show_warning(shell: Shell, message: Warning | str, category: type[Warning], *_: Any) -> None:
-    """Our own warnings as one line; those of libraries only with --debug."""
-    if category.__module__.startswith("multigraft") or issubclass(category, UserWarning) or shell.debug:
+def _warner(shell: Shell) -> Callable[..., None]:
+    """Show each of our own warnings once, as a line; those of libraries only with --debug."""
+    shown: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *_: Any) -> None:
+        ours = category.__module__.partition(".")[0].startswith("multigraft")
+        if str(message) in shown or not (ours or shell.debug):
+            return
+        shown.add(str(message))
         shell.err.print(f"warning: {message}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+
+    return show
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from multigraft.recipe import Recipe
+from multigraft.recipe import Data, Recipe
 from multigraft.records import Backbone, Modality, Option, Task
 
 HEAD = """\
@@ -34,7 +34,7 @@ def write(task: Task, backbone: str, family: Backbone, modality: Modality, data:
             "backbone:",
             *_indented([f"name: {_yaml(backbone)}", *weights, *_options(family.options)]),
         ],
-        "data": ["data:", *_section(_section_of(Recipe.model_fields["data"]), {"train": data}, INDENT)],
+        "data": ["data:", *_section(Data, {"train": data}, INDENT)],
         "strategy": ["strategy: full"],
         "reader": ["reader: {}", *_options(modality.options, prefix="  ")],
     }
@@ -86,7 +86,7 @@ def _choices(annotation: Any) -> list[str]:
     return [choice for inner in typing.get_args(annotation) for choice in _choices(inner)]
 
 
-def _section_of(field: FieldInfo) -> type[BaseModel]| None:
+def _section_of(field: FieldInfo) -> type[BaseModel] | None:
     found = field.annotation
     return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 

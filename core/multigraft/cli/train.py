@@ -34,7 +34,9 @@ File = Annotated[
 ]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Any field, as training.epochs=3. Repeatable, wins last."),
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="Any field, as training.epochs=3. Repeatable, wins last."
+    ),
 ]
 TaskName = Annotated[str | None, typer.Option("--task", help="What is learned.", rich_help_panel=LAST)]
 BackboneName = Annotated[
@@ -58,12 +60,11 @@ BatchSize = Annotated[
 LearningRate = Annotated[
     float | None, typer.Option("--learning-rate", help="The peak rate.", rich_help_panel=LAST)
 ]
-Seed = Annotated[
-    int | None, typer.Option("--seed", help="All chance follows from it.", rich_help_panel=LAST)
-]
+Seed = Annotated[int | None, typer.Option("--seed", help="All chance follows from it.", rich_help_panel=LAST)]
 Out = Annotated[str | None, typer.Option("--out", help="The run's folder.", rich_help_panel=LAST)]
 SplitName = Annotated[
-    SplitChoice | None, typer.Option("--split", help="Which rows; the recipe's by default.", show_default=False)
+    SplitChoice | None,
+    typer.Option("--split", help="Which rows; the recipe's by default.", show_default=False),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
 
@@ -74,6 +75,7 @@ def trainer(verb: Literal["finetune", "pretrain"]) -> Callable[..., None]:
     def train(
         shell: Shell,
         recipe: File = None,
+        *,
         assignments: Assignments = None,
         task: TaskName = None,
         backbone: BackboneName = None,
@@ -142,12 +144,17 @@ def show_report(shell: Shell, report: Report, *, as_json: bool) -> None:
 
 
 def _train(shell: Shell, verb: Callable[[Sequence[object]], Run], *, as_json: bool) -> None:
-    """Run a verb under a progress bar and show what it answers; under torchrun only the first process speaks."""
+    """Run a verb under a progress bar and show its answer; under torchrun only the first process speaks."""
     from multigraft.cli.progress import Progress
 
     leads = os.environ.get("RANK", "0") == "0"
     with Progress(shell.err) as progress:
-        run = verb([progress] if leads and not shell.quiet else [])
+        try:
+            run = verb([progress] if leads and not shell.quiet else [])
+        except KeyboardInterrupt:
+            if progress.folder is not None:
+                shell.tell(f"go on with: multigraft resume {progress.folder}")
+            raise
     if not leads:
         return
     if as_json:

@@ -70,7 +70,7 @@ def read_json(path: Path) -> Parsed:
 
 def read_parquet(path: Path) -> Parsed:
     """Read a Parquet file. Raises DataError where it is none."""
-    from pyarrow import parquet  # type: ignore[import-untyped]
+    from pyarrow import parquet
 
     try:
         return from_arrow(parquet.read_table(path, partitioning=None))

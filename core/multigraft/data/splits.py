@@ -9,7 +9,7 @@ from typing import Any
 
 from multigraft.data.source import ENDINGS, FORMATS, load_table
 from multigraft.data.split import limit_rows, split_table
-from multigraft.data.table import Table, require
+from multigraft.data.table import NOTHING, Table, require
 from multigraft.recipe import Data
 from multigraft.records import Modality
 
@@ -88,7 +88,7 @@ def _facts(table: Table) -> dict[str, Any]:
 
 def _leaks(parts: dict[str, Table]) -> list[str]:
     """A note for each held-out part with rows whose raw value is also in training."""
-    known = set(parts["train"].digests.tolist())
+    known = set(parts["train"].digests.tolist()) - {NOTHING}
     notes = []
     for part in ("validation", "test"):
         shared = sum(digest in known for digest in parts[part].digests.tolist())

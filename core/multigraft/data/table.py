@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,9 +14,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from multigraft.errors import DataError, RowError, did_you_mean
+from multigraft.errors import DataError, RowError
 
 BLOCK = 1024
+NOTHING = bytes(16)
+"""The digest of a row that has no raw value."""
 Column: TypeAlias = pa.ChunkedArray | list[Any]
 
 
@@ -46,12 +49,8 @@ class Content:
 
     @cached_property
     def digests(self) -> np.ndarray:
-        """[rows] of 16 bytes: what each raw value is. A file counts by its bytes, whatever its name."""
-        digests = [
-            _digest(self, row, cells)
-            for rows in _blocks(np.arange(len(self)))
-            for row, cells in zip(rows.tolist(), _records(self, self.raw, rows), strict=True)
-        ]
+        """[rows] of 16 bytes: what each raw value is. A file counts by all its bytes, whatever its name."""
+        digests = [_digest(self, row, cells) for row, cells in enumerate(_raw_cells(self))]
         return np.array(digests, dtype="V16")
 
 
@@ -96,12 +95,11 @@ class Table:
 
     def raws(self) -> Iterator[Any]:
         """The raw values of all rows that have one, as `Modality.fit` wants them."""
-        for rows in _blocks(self.indices):
-            for row, cells in zip(rows.tolist(), _records(self.content, self.content.raw, rows), strict=True):
-                try:
-                    yield _raw(self.content, row, cells)
-                except RowError:
-                    continue  # named, counted and judged by `Rows.audit`
+        for index in range(len(self)):
+            try:
+                yield self.raw(index)
+            except RowError:
+                continue  # named, counted and judged by `Rows.audit`
 
     def place(self, index: int) -> str:
         """Where a person finds this row: ``reviews.csv row 17``, ``photos/cat/3.jpg``."""
@@ -117,7 +115,11 @@ class Table:
     def column(self, name: str) -> list[Any]:
         """All values of one column; None where there is none. Raises DataError for an unknown one."""
         require(self, (name,))
-        return _cells(self.content.columns[name], self.indices)
+        values = self.content.columns[name]
+        if isinstance(values, list):
+            return [values[row] for row in self.indices.tolist()]
+        taken: list[Any] = values.take(pa.array(self.indices)).to_pylist()
+        return taken
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Table:
         """The rows at ``indices``, which keep their places."""
@@ -134,8 +136,8 @@ class Table:
         total = hashlib.sha256(_canonical(sorted(self.columns)))
         others = [name for name in sorted(self.columns) if name not in self.content.raw]
         total.update(self.digests.tobytes())
-        for rows in _blocks(self.indices):
-            total.update(_canonical([_cells(self.content.columns[name], rows) for name in others]))
+        for name in others:
+            total.update(_canonical(self.column(name)))
         return total.hexdigest()[:16]
 
 
@@ -155,30 +157,22 @@ def require(table: Table, names: Sequence[str]) -> None:
 
 
 def _suggest(name: str, columns: Sequence[str]) -> str:
-    hint = did_you_mean(name, columns)
-    near = hint.split("'")[1] if hint.startswith("did you mean") else None
-    asked = f"{hint} " if near else ""
-    return f"{asked}write data.columns: {{{name}: {near or '<the column that holds it>'}}}"
+    near = get_close_matches(name, columns, n=1, cutoff=0.7)
+    asked = f"did you mean {near[0]!r}? " if near else ""
+    return f"{asked}write data.columns: {{{name}: {near[0] if near else '<the column that holds it>'}}}"
 
 
 def _cell(column: Column, row: int) -> Any:
     return column[row] if isinstance(column, list) else column[row].as_py()
 
 
-def _cells(column: Column, rows: np.ndarray) -> list[Any]:
-    if isinstance(column, list):
-        return [column[row] for row in rows.tolist()]
-    taken: list[Any] = column.take(pa.array(rows)).to_pylist()
-    return taken
-
-
-def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Rows a few at a time: quicker than one by one, and never a whole source in memory."""
-    return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
-
-
-def _records(content: Content, names: Sequence[str], rows: np.ndarray) -> Iterator[tuple[Any, ...]]:
-    return zip(*(_cells(content.columns[name], rows) for name in names), strict=True)
+def _raw_cells(content: Content) -> Iterator[tuple[Any, ...]]:
+    """The cells of the raw columns, row by row: read in blocks, which is quicker, and never all at once."""
+    for start in range(0, len(content), BLOCK):
+        blocks = [content.columns[name][start : start + BLOCK] for name in content.raw]
+        yield from zip(
+            *(each if isinstance(each, list) else each.to_pylist() for each in blocks), strict=True
+        )
 
 
 def _raw(content: Content, row: int, cells: Sequence[Any]) -> Any:
@@ -197,10 +191,15 @@ def _value(content: Content, name: str, value: Any) -> Any:
     """A cell as a reader takes it: bytes, a whole file name, or the value itself."""
     if isinstance(value, dict) and value.keys() == {"bytes", "path"}:  # how `datasets` stores media
         value = value["path"] if value["bytes"] is None else value["bytes"]
-    if isinstance(value, str) and content.folder is not None:
-        is_file = name == content.raw[0] or value.lower().endswith(content.suffixes)
-        return _resolve(content.folder, value) if is_file else value
+    if content.folder is not None and _names_file(content, name, value):
+        return _resolve(content.folder, value)
     return value
+
+
+def _names_file(content: Content, name: str, value: Any) -> bool:
+    if content.folder is None or not isinstance(value, str):
+        return False
+    return name == content.raw[0] or value.lower().endswith(content.suffixes)
 
 
 def _resolve(folder: Path, name: str) -> str:
@@ -213,20 +212,22 @@ def _resolve(folder: Path, name: str) -> str:
 def _digest(content: Content, row: int, cells: Sequence[Any]) -> bytes:
     try:
         raw = _raw(content, row, cells)
-    except RowError as error:
-        return hashlib.blake2b(f"bad: {error}".encode(), digest_size=16).digest()
+    except RowError:
+        return NOTHING
     values = raw if isinstance(raw, tuple) else (raw,)
-    parts = [_file_digest(value) if _is_file(content, value) else value for value in values]
+    parts = [
+        _file_digest(value) if _names_file(content, name, value) else value
+        for name, value in zip(content.raw, values, strict=False)
+    ]
     return hashlib.blake2b(_canonical(parts), digest_size=16).digest()
 
 
-def _is_file(content: Content, value: Any) -> bool:
-    return content.folder is not None and isinstance(value, str) and Path(value).is_file()
-
-
 def _file_digest(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):  # ValueError: no name a disk could hold
+        return f"unreadable: {Path(path).name}"  # the reader will say why, with the place
 
 
 def _canonical(values: Sequence[Any]) -> bytes:

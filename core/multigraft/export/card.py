@@ -141,7 +141,8 @@ def _javascript(bundle: Bundle, sample: Arrays) -> str:
     feeds = []
     for port in bundle.inputs:
         kind, shape = _JAVASCRIPT.get(port.dtype, "Float32Array"), list(sample[port.name].shape)
-        feeds.append(f'  {port.name}: new ort.Tensor("{port.dtype}", new {kind}({_count(shape)}), {shape}),')
+        ones = f"new {kind}({_count(shape)}).fill({'1n' if port.dtype == 'int64' else '1'})"
+        feeds.append(f'  {port.name}: new ort.Tensor("{port.dtype}", {ones}, {shape}),')
     return _code(
         "From JavaScript (the same files run in a browser)",
         "javascript",

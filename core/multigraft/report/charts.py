@@ -57,7 +57,9 @@ def line_chart(
     drawn = {name: [point for point in points if _drawable(point)] for name, points in series.items()}
     values = [y for points in drawn.values() for _, y in points]
     if not values:
-        return _svg(WIDTH, 90, title, "no values", _text(WIDTH / 2, 50, "no values to draw", "empty", "middle"))
+        return _svg(
+            WIDTH, 90, title, "no values", _text(WIDTH / 2, 50, "no values to draw", "empty", "middle")
+        )
     steps = [x for points in drawn.values() for x, _ in points]
     log = log and min(values) > 0
     across = step_axis(min(steps), max(steps))
@@ -77,7 +79,9 @@ def interval_bar(value: float, low: float | None, high: float | None, *, end: fl
     band = ""
     if low is not None and high is not None and _finite(low) and _finite(high):
         left, right = across.place(max(low, 0)), across.place(min(high, end))
-        band = f'<rect class="band" x="{left:.1f}" y="4" width="{max(right - left, 1):.1f}" height="12" rx="2"/>'
+        band = (
+            f'<rect class="band" x="{left:.1f}" y="4" width="{max(right - left, 1):.1f}" height="12" rx="2"/>'
+        )
     line = '<line class="rail" x1="6" x2="234" y1="10" y2="10"/>'
     at = across.place(value)
     needle = f'<line class="needle" x1="{at:.1f}" x2="{at:.1f}" y1="2" y2="18"/>'
@@ -120,7 +124,8 @@ def value_axis(low: float, high: float, top: float = TOP, *, log: bool = False) 
 
 def step_axis(low: float, high: float) -> Axis:
     """The level axis: from 0, unless the curves begin late, to their end; ticks no closer than one step."""
-    low, high = _apart(0.0 if 0 < low < high / 2 else low, high, log=False)
+    low, high = (low - 0.5, low + 0.5) if low == high else (0.0 if 0 < low < high / 2 else low, high)
+    low, high = _apart(low, high, log=False)
     step = _nice_step((high - low) / 5)
     step = max(step, 1.0) if high - low >= 1 else step
     return Axis(low, high, LEFT, WIDTH - RIGHT, nice_ticks(low, high, step))
@@ -169,7 +174,7 @@ def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
 
 
 def moving_average(points: Sequence[Point]) -> list[Point]:
-    """Each value's mean with its neighbours, a twentieth of the curve wide and centred, so that it lags nothing."""
+    """Each value's mean with its neighbours: centred, so that it lags nothing; a twentieth of the curve."""
     reach = max(len(points) // 40, 1)
     sums = list(accumulate((y for _, y in points), initial=0.0))
     averaged = []

@@ -20,6 +20,8 @@ CELLS = 20
 """The most labels of a confusion matrix that is written as a table; a larger one is drawn."""
 SQUARES = 150
 """The most labels of one that is drawn; of a larger one only the frequent confusions are listed."""
+UPRIGHT = 6
+"""More labels than this, or longer ones, stand upright above their columns."""
 CONFUSED = 10
 LOG_RATIO = 50
 """A loss that falls by more than this factor is drawn on a log scale."""
@@ -105,6 +107,7 @@ def is_number(text: str) -> bool:
 def _section(report: Report, shared: Mapping[str, str]) -> dict[str, object]:
     facts = {name: value for name, value in report.facts.items() if name not in shared}
     confusion = report.confusion
+    labels = () if confusion is None else confusion.labels
     return {
         "verb": report.verb,
         "title": report.title,
@@ -113,7 +116,8 @@ def _section(report: Report, shared: Mapping[str, str]) -> dict[str, object]:
         "cards": list(_cards(report.metrics)),
         "confidence": percent(report.facts.get("confidence")),
         "charts": list(_charts(report.curves)),
-        "labels": () if confusion is None else confusion.labels,
+        "labels": labels,
+        "upright": len(labels) > UPRIGHT and max(map(len, labels)) > UPRIGHT,
         "matrix": None if confusion is None or len(confusion.labels) > CELLS else _cells(confusion),
         "grid": None if confusion is None else _grid(confusion),
         "confused": [] if confusion is None else _confused(confusion),
@@ -145,7 +149,8 @@ def _charts(curves: Mapping[str, Sequence[charts.Point]]) -> Iterator[tuple[str,
     """One chart for each quantity with its caption: training and validation share one."""
     grouped: dict[str, dict[str, Sequence[charts.Point]]] = {}
     for name, points in curves.items():
-        grouped.setdefault(name.removeprefix(PREFIX), {})[name] = points
+        if points:
+            grouped.setdefault(name.removeprefix(PREFIX), {})[name] = points
     for quantity, series in grouped.items():
         caption = words(quantity if len(series) > 1 else next(iter(series)))
         named = {
@@ -182,7 +187,7 @@ def _grid(confusion: Confusion) -> Markup | None:
 
 
 def _confused(confusion: Confusion) -> list[tuple[str, str, int, str]]:
-    """The most frequent confusions, where the matrix is too large to be read: expected, answered, count, share."""
+    """Of a matrix too large to be read, the largest errors: expected, answered, count, share of expected."""
     if len(confusion.labels) <= CELLS:
         return []
     found = [

@@ -57,7 +57,7 @@ def _metrics(metrics: Mapping[str, Measure], confidence: str | None) -> Table:
         table.add_column(f"0{'1':>{BAR_WIDTH - 1}}")
     for name, measure in metrics.items():
         bar = _bar(measure) if _share(name, measure) else ""
-        cells = [Text(name), figure(measure), interval(measure), bar]
+        cells: list[Text | str] = [Text(name), figure(measure), interval(measure), bar]
         table.add_row(*cells[: len(table.columns)])
     return table
 
@@ -130,9 +130,7 @@ def _worst(worst: Sequence[WorstRow]) -> Table:
     table.add_column("expected", overflow="fold")
     table.add_column("answered", overflow="fold")
     for row in worst:
-        table.add_row(
-            Text(row.place), f"{row.loss:.4g}", Text(row.expected or ""), Text(row.answered or "")
-        )
+        table.add_row(Text(row.place), f"{row.loss:.4g}", Text(row.expected or ""), Text(row.answered or ""))
     return table
 
 

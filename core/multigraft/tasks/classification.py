@@ -31,7 +31,6 @@ class LinearHead(nn.Module):
 
     def forward(self, features: Features, batch: Batch) -> Outputs:
         """[B, D] -> {"logits": [B, classes]}."""
-        del batch
         return {"logits": self.linear(self.dropout(features.pooled))}
 
 
@@ -80,7 +79,6 @@ class Classification(Objective):
 
     def serve(self, features: Features, outputs: Outputs | None) -> Outputs:
         """``probabilities`` and ``logits``, [B, classes] each."""
-        del features
         if outputs is None:
             raise ValueError("a classifier is served with its head")
         logits = outputs["logits"].float()

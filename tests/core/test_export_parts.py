@@ -1,0 +1,214 @@
+"""The steps of an export by themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from multigraft.errors import ExportError
+from multigraft.export import graph as graphs
+from multigraft.export.gate import Evidence, points_lost, verdict
+from multigraft.export.latency import medians
+from multigraft.export.parity import cases, check_parity
+from multigraft.export.surgery import depthwise, float_nodes, fold_transposed, shrink_embeddings
+from multigraft.records import Arrays
+from multigraft.report import Measure
+
+ROWS = [{"x": np.arange(n, dtype=np.float32)} for n in (4, 1, 3)]
+TRIALS = cases(ROWS, [4, 1, 3], ["row 1", "row 2", "row 3"])
+FILLS = {"x": 0.0}
+
+
+def total(arrays: Arrays) -> Arrays:
+    return {"total": arrays["x"].sum(1)}
+
+
+def test_cases_are_shortest_longest_and_all() -> None:
+    assert [(case.places[0], len(case.rows)) for case in TRIALS] == [("row 2", 1), ("row 1", 1), ("row 2", 3)]
+
+
+def test_parity_gives_the_largest_difference() -> None:
+    assert check_parity(total, lambda a: {"total": total(a)["total"] + np.float32(2e-4)}, TRIALS, FILLS) == (
+        pytest.approx(2e-4, rel=1e-2)
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda y: y + 0.1, r"output 'total', the shortest row alone \(1 of row 2"),
+        (lambda y: y * np.where(y > 5, 2, 1), r"the longest row alone \(1 of row 1 .*gives 6, the graph 12"),
+        (
+            lambda y: y * np.array([1, 1, np.nan])[: len(y)],
+            r"all in a batch.*\(2,\), row row 1.*the graph nan",
+        ),
+        (lambda y: y[:, None], r"gives shape \(1,\), the graph \(1, 1\)"),
+    ],
+)
+def test_parity_says_where_it_breaks(spoil: object, message: str) -> None:
+    with pytest.raises(ExportError, match=message):
+        check_parity(total, lambda a: {"total": spoil(total(a)["total"])}, TRIALS, FILLS)  # type: ignore[operator]
+
+
+def test_parity_refuses_a_model_that_gives_nan() -> None:
+    def broken(arrays: Arrays) -> Arrays:
+        return {"total": total(arrays)["total"] * np.nan}
+
+    with pytest.raises(ExportError, match="the model itself gives NaN"):
+        check_parity(broken, broken, TRIALS, FILLS)
+
+
+def test_parity_takes_equal_infinities() -> None:
+    def masked(arrays: Arrays) -> Arrays:
+        return {"total": np.array([-np.inf] * len(arrays["x"]))}
+
+    assert check_parity(masked, masked, TRIALS, FILLS) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "fp32", "value", "greater", "lost"),
+    [
+        ("accuracy", 0.90, 0.89, True, 1.0),
+        ("accuracy", 0.90, 0.91, True, -1.0),
+        ("word_error_rate", 0.10, 0.12, False, 2.0),
+        ("word_error_rate", 1.50, 1.51, False, 1.0),
+        ("loss", 0.50, 0.51, False, 2.0),
+        ("mean_absolute_error", 20.0, 21.0, False, 5.0),
+        ("bleu", 40.0, 39.0, True, 2.5),
+    ],
+)
+def test_points_lost(metric: str, fp32: float, value: float, greater: bool, lost: float) -> None:
+    assert points_lost(metric, fp32=fp32, value=value, greater_is_better=greater) == pytest.approx(lost)
+
+
+def test_a_metric_that_is_nan_is_refused() -> None:
+    fp32 = Evidence("accuracy", Measure(0.9), 10, None, 0.0)
+    broken = Evidence("accuracy", Measure(float("nan")), 10, None, 0.0)
+    assert verdict(broken, fp32, budget=0.5, greater_is_better=True)[0] is False
+    assert verdict(fp32, fp32, budget=0.0, greater_is_better=True)[0] is True
+
+
+def _model(
+    nodes: list[onnx.NodeProto], weights: dict[str, np.ndarray], inputs: list, outputs: list
+) -> onnx.ModelProto:
+    initializers = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def _answer(model: onnx.ModelProto, **arrays: np.ndarray) -> np.ndarray:
+    onnx.checker.check_model(model, full_check=True)
+    answer: np.ndarray = onnxruntime.InferenceSession(model.SerializeToString()).run(None, arrays)[0]
+    return answer
+
+
+def test_a_transposed_weight_becomes_a_constant() -> None:
+    weight = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    model = _model(
+        [
+            helper.make_node("Transpose", ["w"], ["wt"], perm=[1, 0]),
+            helper.make_node("MatMul", ["x", "wt"], ["y"]),
+        ],
+        {"w": weight},
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 5])],
+    )
+    x = np.ones((2, 3), dtype=np.float32)
+    before = _answer(model, x=x)
+    fold_transposed(model)
+    assert [node.op_type for node in model.graph.node] == ["MatMul"]
+    assert [weight.name for weight in model.graph.initializer] == ["wt"]
+    np.testing.assert_array_equal(_answer(model, x=x), before)
+
+
+def test_an_embedding_keeps_a_scale_for_each_row() -> None:
+    rng = np.random.default_rng(0)
+    table = (rng.normal(size=(600, 32)) * 10.0 ** rng.integers(-3, 3, (600, 1))).astype(np.float32)
+    table[7] = 0
+    model = _model(
+        [helper.make_node("Gather", ["table", "ids"], ["y"], name="lookup")],
+        {"table": table},
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, [2, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 3, 32])],
+    )
+    ids = np.array([[0, 7, 599], [1, 2, 3]])
+    shrink_embeddings(model)
+    found, wanted = _answer(model, ids=ids), table[ids]
+    assert model.ByteSize() < table.nbytes / 3
+    worst = np.abs(wanted).max(-1, keepdims=True) / 254  # half a step of each row's own scale
+    assert (np.abs(found - wanted) <= worst * 1.001).all()
+
+
+def test_a_tied_table_stays_as_it_is() -> None:
+    """A table that is also multiplied with cannot become int8 by rows."""
+    table = np.ones((600, 32), dtype=np.float32)
+    model = _model(
+        [
+            helper.make_node("Gather", ["table", "ids"], ["rows"]),
+            helper.make_node("MatMul", ["table", "rows"], ["y"]),
+        ],
+        {"table": table},
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, [32])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [600, 32])],
+    )
+    shrink_embeddings(model)
+    assert [node.op_type for node in model.graph.node] == ["Gather", "MatMul"]
+
+
+class Listener(nn.Module):
+    """A front end with weights of its own, then normalisation, then what learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frontend = nn.Sequential(nn.Conv1d(1, 8, 4, stride=2))
+        self.body = nn.Conv1d(8, 8, 3, groups=8)
+
+    def forward(self, sound: Tensor) -> Tensor:
+        spectrum = self.frontend(sound.unsqueeze(1)).square().clamp(min=1e-6).log()
+        summed: Tensor = self.body((spectrum - 1) / 2).mean((1, 2))
+        return summed
+
+
+def test_front_end_and_normalisation_stay_float(tmp_path: Path) -> None:
+    program = torch.onnx.export(
+        Listener().eval(), (torch.randn(2, 32),), dynamo=True, opset_version=20, verbose=False
+    )
+    graphs._tidy(program.model)
+    program.save(tmp_path / "model.onnx")
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    convs = [node.name for node in graph.node if node.op_type == "Conv"]
+    kept = float_nodes(graph)
+    assert convs[0] in kept and convs[1] not in kept
+    assert graph.node[0].name in kept  # the unsqueeze in front of the first weights
+    assert depthwise(graph) == [convs[1]]  # the front end's one-channel filters do not count
+
+
+def test_arrays_of_one_length_share_its_name() -> None:
+    rows = [
+        {"ids": np.zeros(n), "mask": np.zeros(n), "sound": np.zeros(m), "size": np.zeros(2)}
+        for n, m in ((5, 9), (3, 8))
+    ]
+    assert graphs._axes(rows, {"ids": 0, "mask": 0, "sound": 0}) == {
+        "ids": {0: "batch", 1: "length"},
+        "mask": {0: "batch", 1: "length"},
+        "sound": {0: "batch", 1: "length_2"},
+        "size": {0: "batch"},
+    }
+
+
+def test_latency_takes_the_median_over_rounds() -> None:
+    opened: list[str] = []
+
+    def opener() -> object:
+        opened.append("x")
+        return lambda arrays: None
+
+    found = medians({"a": opener, "b": opener}, [{}, {}])  # type: ignore[dict-item]
+    assert len(opened) == 6 and set(found) == {"a", "b"}

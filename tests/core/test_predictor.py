@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import toy_plugin
+from toy_runs import LABELS, centre, numbers_run, picture_run
+
+import multigraft as mg
+from multigraft.errors import BundleError, RowError
+from multigraft.export import export_bundle
+from multigraft.runtime import Predictor, load
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A run of variable length with its bundle."""
+    run = numbers_run(tmp_path_factory.mktemp("numbers"))
+    export_bundle(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def predictor(run: Any) -> Predictor:
+    return load(run.folder / "bundle", precision="fp32", catalog=run.catalog)
+
+
+def scores(answers: list[dict[str, Any]]) -> np.ndarray:
+    return np.array([[answer["scores"][label] for label in LABELS] for answer in answers])
+
+
+def test_answers_are_right_and_in_order(predictor: Predictor, run: Any) -> None:
+    rows = run.rows["test"]
+    assert [answer["label"] for answer in predictor.predict(rows.raws)] == rows.labels
+    assert predictor.labels == tuple(LABELS)
+    assert predictor.precision == "fp32"
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_answers_do_not_depend_on_the_batch(predictor: Predictor, run: Any, batch_size: int) -> None:
+    raws = run.rows["test"].raws
+    alone = scores([predictor.predict(raw) for raw in raws])
+    together = scores(predictor.predict(raws, batch_size=batch_size))
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_an_iterator_longer_than_the_window_gives_a_list(predictor: Predictor, run: Any) -> None:
+    raws = run.rows["test"].raws
+    assert len(raws) > 2 * 16  # more than one window of 16 batches of 2
+    streamed = predictor.predict((raw for raw in raws), batch_size=2)
+    assert [answer["label"] for answer in streamed] == run.rows["test"].labels
+
+
+def test_a_tuple_is_one_value(predictor: Predictor) -> None:
+    pair = predictor.predict(("1 2", "3"))
+    assert pair["scores"] == pytest.approx(predictor.predict("1 2 3")["scores"])
+
+
+def test_nothing_gives_nothing(predictor: Predictor) -> None:
+    assert predictor.predict([]) == []
+
+
+def test_top_k_keeps_the_best(predictor: Predictor) -> None:
+    answer = predictor.predict("1 2 3", top_k=1)
+    assert list(answer["scores"]) == [answer["label"]]
+
+
+def test_a_bad_item_is_named(predictor: Predictor) -> None:
+    with pytest.raises(RowError, match=r"^item 2: 'x' holds no known numbers"):
+        predictor.predict(["1", "2", "x"])
+    with pytest.raises(RowError, match=r"^'x' holds"):
+        predictor.predict("x")
+
+
+def test_a_batch_size_below_one_is_refused(predictor: Predictor) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        predictor.predict(["1"], batch_size=0)
+
+
+def test_outputs_are_those_of_the_graph(predictor: Predictor, run: Any) -> None:
+    raws = run.rows["test"].raws[:5]
+    outputs = predictor.outputs(raws, batch_size=2)
+    assert [set(row) for row in outputs] == [{"probabilities", "logits"}] * 5
+    answers = scores(predictor.predict(raws))
+    np.testing.assert_allclose([row["probabilities"] for row in outputs], answers, atol=1e-6)
+
+
+def test_threads_may_share_a_predictor(predictor: Predictor, run: Any) -> None:
+    raws = run.rows["test"].raws
+    wanted = scores(predictor.predict(raws))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: scores(predictor.predict(raws, batch_size=4)), range(32)))
+    for answers in found:
+        np.testing.assert_allclose(answers, wanted, atol=1e-6)
+
+
+def test_the_preferred_precision_is_used(run: Any) -> None:
+    predictor = load(run.folder / "bundle", catalog=run.catalog, threads=1)
+    assert predictor.precision == "int8"
+    rows = run.rows["test"]
+    assert [answer["label"] for answer in predictor.predict(rows.raws)] == rows.labels
+
+
+def test_a_precision_that_is_not_there_is_said(run: Any, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"'bf16' was not exported; the bundle holds fp32, int8"):
+        load(run.folder / "bundle", precision="bf16", catalog=run.catalog)
+
+
+def test_an_unknown_provider_is_said(run: Any) -> None:
+    with pytest.raises(BundleError, match="has no MoonExecutionProvider; it has"):
+        load(run.folder / "bundle", providers=["MoonExecutionProvider"], catalog=run.catalog)
+
+
+def test_a_missing_plugin_is_named(run: Any) -> None:
+    with pytest.raises(
+        BundleError, match=r"unknown modality 'numbers'[\s\S]*it came from plugin 'toy_plugin'"
+    ):
+        load(run.folder / "bundle", catalog=mg.Catalog(discover=False))
+
+
+def test_a_missing_plugin_is_named_with_its_package(run: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    for path in (run.folder / "bundle").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    raw = json.loads((folder / "bundle.json").read_text())
+    raw["owners"]["modality"] = {"plugin": "toys", "version": "1.2", "distribution": "toy-box"}
+    (folder / "bundle.json").write_text(json.dumps(raw))
+    with pytest.raises(BundleError, match=r"plugin 'toys' 1\.2  ->  pip install \"toy-box==1\.2\""):
+        load(folder, catalog=mg.Catalog(discover=False))
+
+
+def test_pictures_of_any_batch(tmp_path: Path) -> None:
+    run = centre(picture_run(tmp_path))
+    export_bundle(run)
+    rows = run.rows["test"]
+    for precision in ("fp32", "int8"):
+        predictor = load(tmp_path / "bundle", precision=precision, catalog=run.catalog)
+        answers = predictor.predict(rows.raws, batch_size=7)
+        assert [answer["label"] for answer in answers] == rows.labels
+        alone = [predictor.predict(raw) for raw in rows.raws[:5]]
+        np.testing.assert_allclose(scores(alone), scores(answers[:5]), atol=1e-6)
+
+
+WITHOUT_TORCH = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "transformers", "timm", "datasets", "accelerate", "onnx"}:
+            raise ImportError(f"{name} is not here")
+
+sys.meta_path.insert(0, Absent())
+import json
+import multigraft as mg
+import toy_plugin
+
+predictor = mg.load(sys.argv[1], catalog=mg.Catalog([toy_plugin], discover=False))
+print(json.dumps(predictor.predict(json.loads(sys.argv[2]))))
+"""
+
+
+def test_a_bundle_answers_without_torch(run: Any) -> None:
+    raws = run.rows["test"].raws[:6]
+    finished = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(run.folder / "bundle"), json.dumps(raws)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(toy_plugin.__file__).parent,
+    )
+    assert finished.returncode == 0, finished.stderr
+    here = load(run.folder / "bundle", catalog=run.catalog).predict(raws)
+    np.testing.assert_allclose(scores(json.loads(finished.stdout)), scores(here), atol=1e-6)
