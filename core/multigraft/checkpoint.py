@@ -110,3 +110,8 @@ def _restore(optimizer: torch.optim.Optimizer, names: Sequence[str], tensors: Ma
         name, _, part = key.rpartition(":")
         state.setdefault(index[name], {})[part] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    for parameter, values in optimizer.state.items():
+        for part, value in values.items():
+            if value.shape == parameter.shape:
+                # fused kernels walk memory in order, so a moment must lie as its weight does (channels-last)
+                values[part] = torch.empty_like(parameter, requires_grad=False).copy_(value)

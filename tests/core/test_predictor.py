@@ -7,15 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import multigraft as mg
 import numpy as np
 import pytest
 import toy_plugin
-from toy_runs import LABELS, centre, numbers_run, picture_run
-
-import multigraft as mg
 from multigraft.errors import BundleError, RowError
 from multigraft.export import export_bundle
 from multigraft.runtime import Predictor, load
+from toy_runs import LABELS, centre, numbers_run, picture_run
 
 
 @pytest.fixture(scope="module")

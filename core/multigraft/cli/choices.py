@@ -20,7 +20,8 @@ NOTHING = (
 def choose(file: Path | None, flags: Mapping[str, Any], assignments: Sequence[str]) -> Recipe:
     """Read the file, lay the flags over it, then the assignments.
 
-    Raises RecipeError with every problem, of fields and of names. ``flags`` maps a dotted field to its value; None is a flag that was not given.
+    Raises RecipeError with every problem, of fields and of names. ``flags`` maps a dotted field to its
+    value; None is a flag that was not given.
     """
     from multigraft.catalog import Catalog
     from multigraft.parts import read_recipe

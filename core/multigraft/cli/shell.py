@@ -58,7 +58,7 @@ class Shell:
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a typer command of ``function(shell, ...)``: it gets a shell, and the flags --quiet and --debug."""
+    """Make a typer command of ``function(shell, ...)``: it gets a shell, --quiet and --debug."""
 
     @functools.wraps(function)
     def run(*, quiet: bool, debug: bool, **values: Any) -> None:

@@ -49,7 +49,7 @@ def read_csv(path: Path) -> Parsed:
         names = next(records, [])
         if not names:
             raise DataError(f"{path.name}: is empty; a header line and rows are needed")
-        _refuse_twins(path, names)
+        _check_names(path, names)
         return _csv_columns(names, records)
 
 
@@ -63,7 +63,8 @@ def read_json(path: Path) -> Parsed:
         rows = _json_list(file, path) if text == "[" else _json_lines(file, path)
     if not rows:
         raise DataError(f"{path.name}: is empty; one JSON object a line is needed, or a list of them")
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    _check_names(path, names)
     bad: dict[int, str] = {}
     return Parsed({name: column([row.get(name) for row in rows], name, bad) for name in names}, bad)
 
@@ -73,9 +74,11 @@ def read_parquet(path: Path) -> Parsed:
     from pyarrow import parquet
 
     try:
-        return from_arrow(parquet.read_table(path, partitioning=None))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path.name}: is not a Parquet file: {error}") from error
+        table = parquet.read_table(path, partitioning=None)
+        table.validate(full=True)  # text that is not UTF-8 would else be found in the middle of training
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path.name}: is not a sound Parquet file: {_first_line(error)}") from error
+    return from_arrow(table)
 
 
 def read_hub(name: str, part: str) -> Parsed:
@@ -115,7 +118,7 @@ def column(values: list[Any], name: str, bad: dict[int, str], first: int = 0) ->
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) <= 1 and kinds <= set(SCALARS):
         try:
-            return pa.chunked_array([pa.array(values)])
+            return pa.chunked_array([pa.array(values, pa.large_string() if kinds == {str} else None)])
         except UnicodeEncodeError:
             return column(_without_broken(values, name, bad, first), name, bad, first)
         except (OverflowError, pa.ArrowInvalid):
@@ -198,8 +201,8 @@ def _csv_columns(names: Sequence[str], records: Iterator[list[str]]) -> Parsed:
 
 
 def _joined(chunks: Sequence[pa.ChunkedArray]) -> Column:
-    arrays = [array.cast(pa.string()) for chunk in chunks for array in chunk.chunks]
-    return pa.chunked_array(arrays, pa.string())
+    arrays = [array.cast(pa.large_string()) for chunk in chunks for array in chunk.chunks]
+    return pa.chunked_array(arrays, pa.large_string())
 
 
 def _json_list(file: IO[str], path: Path) -> list[dict[str, Any]]:
@@ -241,7 +244,10 @@ def _refuse(path: Path, problems: Sequence[str]) -> None:
     raise DataError("\n".join([f"{path.name}: cannot be parsed", *lines]))
 
 
-def _refuse_twins(path: Path, names: Sequence[str]) -> None:
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    broken = next((found for name in names if (found := _broken(name))), None)
+    if broken is not None:
+        raise DataError(f"{path.name}: a column's name is not UTF-8: {broken}; save the file as UTF-8")
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins:
         raise DataError(f"{path.name}: the header names {', '.join(map(repr, twins))} more than once")

@@ -79,6 +79,8 @@ class Rows:
         problems = [Problem(table.place(index), str(table.problem(index))) for index in undecodable]
         decodable = table.select(np.delete(np.arange(len(table)), undecodable))
         arranged = _arrange(decodable, objective, seed, name)
+        if len(decodable) and not len(arranged):
+            raise DataError(f"{name}: the task makes no row of the {len(decodable)} in {table.name}")
         kept: dict[int, Arrays] = {}
         good: list[int] = []
         lengths: list[int] = []

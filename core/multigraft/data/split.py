@@ -20,8 +20,7 @@ def split_table(
 ) -> tuple[Table, Table, Table]:
     """Divide into training, validation and test rows; a part whose share is 0 stays empty.
 
-    With ``labels`` (and `Split.stratify`) every part has their shares, and a label too rare for that is in
-    training first. With `Split.group` no group is in two parts; rows without one count as one group.
+    With ``labels`` (and `Split.stratify`) every part has their shares, and every label is in training first. With `Split.group` no group is in two parts; rows without one count as one group.
     The same rows and seed give the same parts. Raises DataError where a part would be empty.
     """
     rng = np.random.default_rng([seed, SPLIT])
@@ -49,7 +48,7 @@ def limit_rows(table: Table, count: int, *, labels: Sequence[Any] | None, seed: 
     rng = np.random.default_rng([seed, LIMIT])
     classes = _codes(labels) if labels is not None else np.zeros(len(table), dtype=int)
     order = _by_class(classes, rng)
-    first = np.flatnonzero(np.diff(classes[order], prepend=-1))
+    first = _firsts(classes[order])
     if len(first) > count:
         return table.select(np.sort(_spread(order, count, rng)))
     rest = np.delete(order, first)
@@ -93,32 +92,26 @@ def _divide_rows(
 ) -> np.ndarray:
     """The part (0 training, 1 validation, 2 test) of each row."""
     order = _by_class(classes, rng)
-    free = order[~_reserved(classes[order], float(shares[0]))]
+    free = np.delete(order, _firsts(classes[order]))
     part = np.zeros(len(classes), dtype=np.int64)
     for number in (2, 1):
         if shares[number] == 0:
             continue
         count = max(1, round(len(classes) * float(shares[number])))
-        if count >= len(free) + (len(free) < len(classes)):
+        if count > len(free):
             raise DataError(
-                f"{table.name}: {len(classes)} rows of {classes.max() + 1} labels are too few to keep the "
-                "labels' shares in every part; set data.split.stratify: false, or give more rows"
+                f"{table.name}: {len(classes)} rows with {classes.max() + 1} labels are too few: every label "
+                f"needs a row in training, and {count} rows must be held out; lower the shares under "
+                "data.split, or set data.split.stratify: false"
             )
         part[_spread(free, count, rng)] = number
         free = free[part[free] == 0]
     return part
 
 
-def _reserved(classes: np.ndarray, train_share: float) -> np.ndarray:
-    """Of rows sorted by class, the first of each class too small to be sure of a row in training.
-
-    Each held-out part takes a class's share to within one row, so two parts may take two rows too many.
-    """
-    sizes = np.bincount(classes)
-    first = np.diff(classes, prepend=-1) != 0
-    several = np.count_nonzero(sizes) > 1
-    reserved: np.ndarray = first & (sizes[classes] * train_share < 3) & several
-    return reserved
+def _firsts(classes: np.ndarray) -> np.ndarray:
+    """Of rows sorted by class, where each class starts."""
+    return np.flatnonzero(np.diff(classes, prepend=-1))
 
 
 def _divide_groups(

@@ -7,7 +7,7 @@ import multigraft_text as text
 import pytest
 from multigraft.records import Backbone
 from multigraft_text.reader import TextReader
-from text_toys import Grown, grow, origin
+from plugins.text.text_toys import Grown, grow, origin
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from multigraft import MultigraftError
 from multigraft.records import Backbone
 from multigraft_text.learning import fit
 from multigraft_text.reader import TextReader
-from text_toys import DOCUMENTS, origin
+from plugins.text.text_toys import DOCUMENTS, origin
 from tokenizers import Tokenizer
 
 KINDS = ["wordpiece", "bpe", "character"]
@@ -94,10 +94,10 @@ def test_too_small_a_vocabulary_for_bytes_is_an_error() -> None:
 
 
 def test_a_length_beyond_the_positions_is_an_error() -> None:
-    with pytest.raises(MultigraftError, match="found 129.*at most 128"):
+    with pytest.raises(MultigraftError, match=r"found 129.*at most 128"):
         text.BERT.reader(origin(text.BERT), {"max_length": 129})
 
 
 def test_a_length_without_room_for_special_tokens_is_an_error() -> None:
-    with pytest.raises(MultigraftError, match="found 4.*needs 5"):
+    with pytest.raises(MultigraftError, match=r"found 4.*needs 5"):
         TextReader(learned(text.BERT, "wordpiece", max_length=4))

@@ -13,7 +13,7 @@ import pytest
 from multigraft import MultigraftError, RowError
 from multigraft.readers import collate
 from multigraft_text.reader import TextReader
-from text_toys import DOCUMENTS, Grown, grow, origin
+from plugins.text.text_toys import DOCUMENTS, Grown, grow, origin
 from transformers import AutoTokenizer
 
 
@@ -38,8 +38,9 @@ def test_special_tokens_stand_where_bert_has_them(bert: Grown) -> None:
 def test_gpt_closes_a_text_and_knows_no_token_types(gpt: Grown) -> None:
     row = gpt.reader.read("the fox")
     assert set(row) == {"input_ids", "attention_mask"}
-    assert row["input_ids"][-1] == 0  # <|endoftext|>, the pad has an id of its own
-    assert gpt.spec["pad_id"] != 0
+    special = {token["content"]: token["id"] for token in gpt.spec["tokenizer.json"]["added_tokens"]}
+    assert row["input_ids"][-1] == special["<|endoftext|>"]
+    assert gpt.spec["pad_id"] == special["<|pad|>"]
 
 
 @pytest.mark.parametrize("length", [7, 16])
