@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -176,7 +177,7 @@ def bitfit(plan: Plan, options: Mapping[str, Any]) -> Plan:
 
 
 def lora(plan: Plan, options: Mapping[str, Any]) -> Plan:
-    """Low-rank updates to every linear and ungrouped convolutional layer of the blocks (Hu et al. 2022).
+    """Low-rank updates to every linear and plain convolutional layer of the blocks (Hu et al. 2022).
 
     Updates are PEFT's. They are merged into the weights when the model is saved.
     """
@@ -193,7 +194,9 @@ def lora(plan: Plan, options: Mapping[str, Any]) -> Plan:
         lora_dropout=options["dropout"],
         target_modules=names,
     )
-    inject_adapter_in_model(config, plan.graft.backbone)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="fan_in_fan_out")  # PEFT sets it right for GPT-2 and says so
+        inject_adapter_in_model(config, plan.graft.backbone)
     return Plan.start(plan.graft).change(lambda block, name, rule: replace(rule, learns=ADAPTER in name))
 
 
@@ -209,7 +212,7 @@ def _adaptable(graft: Graft) -> list[str]:
 
 def _is_adaptable(module: nn.Module) -> bool:
     if isinstance(module, nn.Conv1d | nn.Conv2d):
-        return module.groups == 1
+        return module.groups == 1 and set(module.dilation) == {1}  # PEFT's update ignores both
     return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"  # GPT-2's transposed linear
 
 

@@ -112,7 +112,7 @@ CONTRASTIVE = Task(
     modalities=("audio",),
     objective=Lazy("multigraft_speech.contrastive:Contrastive"),
     options={
-        "mask_prob": Option(default=0.65, low=0.05, high=0.95, help="expected share of masked frames, with overlap"),
+        "mask_prob": Option(default=0.65, low=0.05, high=0.95, help="share of masked frames before overlap"),
         "mask_length": Option(default=10, low=1, high=100, help="frames in one masked span"),
         "negatives": Option(default=100, low=1, high=1000, help="distractors a masked frame"),
         "diversity": Option(default=0.1, low=0.0, high=10, help="weight of the codebook diversity loss"),
@@ -129,8 +129,8 @@ MASKED_SPECTROGRAM = Task(
     modalities=("audio",),
     objective=Lazy("multigraft_speech.spectrogram:MaskedSpectrogram"),
     options={
-        "mask_prob": Option(default=0.5, low=0.05, high=0.95, help="expected share of masked frames, with overlap"),
-        "mask_length": Option(default=10, low=1, high=200, help="spectrogram frames (10 ms) in one masked span"),
+        "mask_prob": Option(default=0.5, low=0.05, high=0.95, help="share of masked frames before overlap"),
+        "mask_length": Option(default=10, low=1, high=200, help="spectrogram frames (10 ms) in one span"),
     },
 )
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
-
 from multigraft.records import Arrays, Augment, Reader
 
 
@@ -35,11 +32,15 @@ STRENGTHS = {
 def augmentation(strength: Literal["light", "strong"], reader: Reader) -> Augment:
     """The augmentation of that strength."""
     del reader
-    change: Callable[[Arrays, np.random.Generator], Arrays] = partial(_change, STRENGTHS[strength])
+    limits = STRENGTHS[strength]
+
+    def change(row: Arrays, rng: np.random.Generator) -> Arrays:
+        return _changed(row, limits, rng)
+
     return change
 
 
-def _change(strength: Strength, row: Arrays, rng: np.random.Generator) -> Arrays:
+def _changed(row: Arrays, strength: Strength, rng: np.random.Generator) -> Arrays:
     sound = _speed(row["input_values"], 1 + strength.speed * rng.uniform(-1, 1))
     sound = _shift(sound, round(len(sound) * strength.shift * rng.uniform(-1, 1)))
     sound = _noise(sound, rng.uniform(*strength.noise), rng)

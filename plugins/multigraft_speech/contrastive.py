@@ -1,4 +1,4 @@
-"""Contrastive pretraining of wav2vec2 (Baevski et al. 2020): tell the hidden frame's code from distractors."""
+"""Contrastive pretraining of wav2vec2 (Baevski et al. 2020): tell a hidden frame's code from others."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from multigraft.errors import MultigraftError
 from multigraft.features import Batch, Features
 from multigraft.objectives import Brief, Objective, Outputs, RowLoss
 from multigraft.records import Arrays
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from multigraft_speech.masking import mask_spans, sample_negatives
 from multigraft_speech.quantizer import GumbelQuantizer
 from multigraft_speech.specs import frame_count
@@ -24,7 +24,8 @@ from multigraft_speech.wav2vec2 import Wav2Vec2
 class ContrastiveHead(nn.Module):
     """Similarities of each hidden frame [M] with its own code, then with those of its distractors.
 
-    ``logits`` [M, 1 + negatives], ``perplexity`` [] of the codes used in this batch. Parameters are named as in transformers' ``Wav2Vec2ForPreTraining``.
+    ``logits`` [M, 1 + negatives], ``perplexity`` [] of the codes used in this batch. Parameters
+    are named as in transformers' ``Wav2Vec2ForPreTraining``.
     """
 
     def __init__(self, config: Any, options: Mapping[str, Any]) -> None:
@@ -90,7 +91,7 @@ class Contrastive(Objective):
         return ContrastiveHead(self.config, self.options)
 
     def prepare(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
-        """Draw ``mask_time_indices`` [B, T] bool and ``negatives`` [B, T, negatives], places in the same row."""
+        """Draw ``mask_time_indices`` [B, T] bool and ``negatives`` [B, T, K], places in the same row."""
         lengths = frame_count(batch["attention_mask"].sum(1), self.config)
         width = frame_count(batch["input_values"].shape[1], self.config)
         share, span = self.options["mask_prob"], self.options["mask_length"]

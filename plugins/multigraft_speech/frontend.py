@@ -15,14 +15,14 @@ from multigraft_speech.layout import Layout
 
 QUIETEST = 1e-10
 DYNAMIC_RANGE = 8 * math.log(10)
-"""What lies 80 dB under a sound's loudest point is the same silence, whether a microphone's or a computer's."""
+"""What lies 80 dB under a sound's loudest point is silence, whether a room's or a computer's."""
 
 
 class LogMel(nn.Module):
-    """Mel power as `torchaudio.transforms.MelSpectrogram` with slaney's mel scale and norm, ``center=False``.
+    """The log of `torchaudio.transforms.MelSpectrogram` (slaney's scale and norm, ``center=False``).
 
-    The Fourier transform is a strided convolution with a windowed cosine and sine, which ONNX runtimes compute
-    far faster than their own STFT. It stays in float32 under autocast and out of int8: its range is too wide.
+    The Fourier transform is a convolution with windowed cosines and sines, which ONNX runtimes compute far
+    faster than their own STFT. It stays in float32 under autocast, and out of int8: its range is too wide.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -32,7 +32,13 @@ class LogMel(nn.Module):
         bins = self.window // 2 + 1
         self.register_buffer("fourier", _fourier(self.window), persistent=False)
         mels = melscale_fbanks(
-            bins, 0.0, layout.sample_rate / 2, layout.mels, layout.sample_rate, norm="slaney", mel_scale="slaney"
+            bins,
+            0.0,
+            layout.sample_rate / 2,
+            layout.mels,
+            layout.sample_rate,
+            norm="slaney",
+            mel_scale="slaney",
         )
         self.register_buffer("mels", mels.T.contiguous(), persistent=False)
 

@@ -59,9 +59,13 @@ def dump_config(layout: Layout, labels: tuple[str, ...]) -> str:
 def weights_folder(origin: Origin) -> Path:
     """The folder that holds the weights. Raises WeightsError where there is none."""
     if origin.path is None:
-        raise WeightsError(f"{origin.hub}: no log-mel encoder is published; give a folder of ours, or weights: scratch")
+        raise WeightsError(
+            f"{origin.hub}: no log-mel encoder is published; give a folder of ours, or weights: scratch"
+        )
     if not origin.path.is_dir():
-        raise WeightsError(f"{origin.path} is no folder; give the one that holds config.json and model.safetensors")
+        raise WeightsError(
+            f"{origin.path} is no folder; give the one that holds config.json and model.safetensors"
+        )
     return origin.path
 
 

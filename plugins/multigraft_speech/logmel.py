@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
+from multigraft.errors import WeightsError
+from multigraft.features import Batch, Features, mean_pool
+from multigraft.records import Origin, Spec
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from multigraft.errors import WeightsError
-from multigraft.features import Batch, Features, mean_pool
-from multigraft.records import Origin, Spec
 from multigraft_speech.frontend import LogMel
 from multigraft_speech.layout import Layout, dump_config, load_layout, weights_folder
 
@@ -25,8 +24,9 @@ KERNEL = 5
 class LogMelEncoder(nn.Module):
     """``input_values`` [B, samples] and ``attention_mask`` -> one frame of features for each 20 ms.
 
-    `Features.maps` holds the normalised spectrogram [B, mels, frames] and the features [B, D, T]. ``mask_frames``
-    [B, frames] bool in a batch sets those frames of the encoder's input (not of the map) to 0, their mean.
+    `Features.maps` holds the normalised spectrogram [B, mels, frames] and the features [B, D, T].
+    ``mask_frames`` [B, frames] bool in a batch sets those frames of the encoder's input (not of the map) to
+    their mean, 0.
     """
 
     head_bias = True
@@ -37,7 +37,9 @@ class LogMelEncoder(nn.Module):
         self.width = layout.width
         self.frontend = LogMel(layout)
         self.stem = nn.Conv1d(layout.mels, layout.width, KERNEL, stride=STRIDE, padding=KERNEL // 2)
-        self.stages = nn.ModuleList(Block(layout.width, 2 ** (i % 4), layout.dropout) for i in range(layout.depth))
+        self.stages = nn.ModuleList(
+            Block(layout.width, 2 ** (i % 4), layout.dropout) for i in range(layout.depth)
+        )
         self.norm = nn.LayerNorm(layout.width)
         self.blocks: Sequence[nn.Module] = [self.stem, *self.stages]
 
@@ -100,4 +102,6 @@ def _load(encoder: LogMelEncoder, file: Path) -> None:
         state = {name: value for name, value in load_file(file).items() if not name.startswith("head.")}
         encoder.load_state_dict(state)
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise WeightsError(f"{file} cannot be read as a log-mel encoder: {str(error).splitlines()[0]}") from error
+        raise WeightsError(
+            f"{file} cannot be read as a log-mel encoder: {str(error).splitlines()[0]}"
+        ) from error

@@ -10,8 +10,8 @@ def mask_spans(
 ) -> np.ndarray:
     """Hide about ``share`` of each row's frames in spans: [B] lengths -> [B, width] bool.
 
-    Spans may overlap, so ``share`` is the upper bound that it is in Baevski et al. (2020). A row too short for
-    the span gets a shorter one, so that every row of four frames or more hides at least two and keeps some.
+    Spans may overlap, so ``share`` is the upper bound that it is in Baevski et al. (2020). A row too short
+    for the span gets a shorter one: every row of four frames or more hides at least two.
     """
     mask = np.zeros((len(lengths), width), dtype=bool)
     for row, length in zip(mask, lengths.tolist(), strict=True):

@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 
 class GumbelQuantizer(nn.Module):
-    """Chooses one code in each group for each vector: straight-through in training, the best in evaluation.
+    """Chooses one code in each group for a vector: straight-through in training, the best in evaluation.
 
-    The softmax's temperature is ``start * decay ** batches``, not below ``floor``; ``batches`` counts training
-    batches in a buffer, so a resumed run goes on where it was. Tensors are named as in transformers.
+    The softmax's temperature is ``start * decay ** batches``, not below ``floor``; ``batches`` counts
+    training batches in a buffer, so a resumed run goes on where it was. Names are transformers' own.
     """
 
     def __init__(

@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 import numpy as np
 import soundfile
 import soxr
-
 from multigraft.errors import RowError
 from multigraft.records import Arrays, Spec
 
@@ -131,7 +130,9 @@ def _from_mapping(raw: Mapping[str, Any]) -> Any:
         return np.asarray(raw["array"]), raw.get("sampling_rate")
     found = raw["bytes"] if raw.get("bytes") is not None else raw.get("path")
     if found is None:
-        raise RowError(f"a dict with {', '.join(map(repr, raw)) or 'nothing'}; give 'bytes', 'path' or 'array'")
+        raise RowError(
+            f"a dict with {', '.join(map(repr, raw)) or 'nothing'}; give 'bytes', 'path' or 'array'"
+        )
     return found
 
 

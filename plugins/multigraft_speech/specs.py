@@ -8,6 +8,7 @@ from typing import Any
 
 from multigraft.errors import MultigraftError
 from multigraft.records import Origin, Spec
+
 from multigraft_speech.layout import load_layout
 from multigraft_speech.reader import AudioReader
 
@@ -53,7 +54,8 @@ def _rate(origin: Origin, options: Mapping[str, Any], expected: int) -> int:
     asked = options.get("sample_rate")
     if asked is not None and asked != expected and not origin.scratch:
         raise MultigraftError(
-            f"reader.sample_rate: found {asked}; the weights of {origin.backbone!r} expect {expected}: leave it unset"
+            f"reader.sample_rate: found {asked}; the weights of {origin.backbone!r} expect {expected}: "
+            "leave it unset"
         )
     return int(expected if asked is None else asked)
 

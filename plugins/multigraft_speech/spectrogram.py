@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-
 from multigraft.errors import MultigraftError
 from multigraft.features import Batch, Features
 from multigraft.objectives import Brief, Objective, Outputs, RowLoss
 from multigraft.records import Arrays
+from torch import Tensor, nn
+
 from multigraft_speech.logmel import STRIDE, LogMelEncoder
 from multigraft_speech.masking import mask_spans
 
 
 class Predictor(nn.Module):
-    """From each frame of features to the spectrogram frames it stands for: ``prediction`` [B, mels, frames]."""
+    """From each frame of features to its frames of the spectrogram: ``prediction`` [B, mels, frames]."""
 
     def __init__(self, width: int, mels: int) -> None:
         super().__init__()
@@ -36,7 +35,7 @@ class Predictor(nn.Module):
 
 
 class MaskedSpectrogram(Objective):
-    """Mean squared error at the hidden frames, against the normalised spectrogram; 1 is a guess of the mean."""
+    """Mean squared error of the normalised spectrogram at hidden frames; guessing the mean costs about 1."""
 
     monitor = "loss"
     greater_is_better = False

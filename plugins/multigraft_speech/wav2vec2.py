@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from multigraft.errors import WeightsError
 from multigraft.features import Batch, Features, mean_pool
 from multigraft.records import Origin, Spec
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from multigraft_speech.specs import frame_count
 from multigraft_speech.weights import load_config, load_extractor, opened, source
 
@@ -25,7 +25,7 @@ class Wav2Vec2(nn.Module):
     ``mask_time_indices`` [B, T] bool in a batch replaces those frames by the learned mask vector; this is how
     pretraining hides them. transformers' own random masking and layer drop stay off, because they draw from
     numpy's global generator and skip blocks; ``spec_augment`` hides a share of frames in training instead.
-    `Features.maps` holds the normalised convolution features [B, C, T], the targets of contrastive pretraining.
+    `Features.maps` holds the normalised convolution features [B, C, T], what contrastive pretraining targets.
     """
 
     head_bias = True
@@ -52,7 +52,9 @@ class Wav2Vec2(nn.Module):
         projected = self.model.feature_projection(convolved)
         hidden, normed = projected if isinstance(projected, tuple) else (projected, convolved)
         hidden = self._hide(hidden, batch.get("mask_time_indices"))
-        hidden = hidden.masked_fill(~mask.unsqueeze(-1), 0)  # a copy: the encoder writes into what it is given
+        hidden = hidden.masked_fill(
+            ~mask.unsqueeze(-1), 0
+        )  # a copy: the encoder writes into what it is given
         sequence = self.model.encoder(hidden, attention_mask=mask).last_hidden_state
         return Features(mean_pool(sequence, mask), sequence, mask, (normed.transpose(1, 2),))
 
@@ -81,7 +83,7 @@ class Wav2Vec2(nn.Module):
         return centred / (centred.square().sum(1, keepdim=True) / count + 1e-7).sqrt()
 
     def _convolve(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """[B, samples] -> [B, C, T]. No layer pads, so what lies behind a row's end stays behind its frames."""
+        """[B, samples] -> [B, C, T]. No layer pads: what lies behind a row's end stays behind its frames."""
         first, *others = self.model.feature_extractor.conv_layers
         hidden = values.unsqueeze(1)
         hidden = first(hidden, lengths) if isinstance(first, MaskedNormConv) else first(hidden)
@@ -100,8 +102,8 @@ class Wav2Vec2(nn.Module):
 class MaskedNormConv(nn.Module):
     """A convolution with one norm group a channel, its mean and variance taken over real frames only.
 
-    Equal to transformers' layer for a row alone; there a padded row changes, here it does not. The modules and
-    so the weights' names are transformers' own.
+    Equal to transformers' layer for a row alone; there a padded row changes, here it does not. The modules,
+    and so the names of the weights, are transformers' own.
     """
 
     def __init__(self, layer: Any, config: Any) -> None:
@@ -134,10 +136,7 @@ def build(origin: Origin, spec: Spec) -> Wav2Vec2:
     extractor.sampling_rate = spec["sample_rate"]
     extractor.return_attention_mask = True
     extractor.padding_side = "right"
-    if origin.scratch:
-        model = AutoModel.from_config(config)
-    else:
-        model = _load(origin, config)
+    model = AutoModel.from_config(config) if origin.scratch else _load(origin, config)
     return Wav2Vec2(model, extractor, spec_augment=origin.config.get("spec_augment", 0.0))
 
 
@@ -147,12 +146,18 @@ def _load(origin: Origin, config: Any) -> Any:
     model, info = opened(
         origin,
         lambda: AutoModel.from_pretrained(
-            source(origin), config=config, dtype=torch.float32, trust_remote_code=False, output_loading_info=True
+            source(origin),
+            config=config,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            output_loading_info=True,
         ),
     )
     if info["missing_keys"]:
         missing = ", ".join(sorted(info["missing_keys"])[:3])
-        raise WeightsError(f"{source(origin)} lacks {len(info['missing_keys'])} weights of its own config: {missing} ...")
+        raise WeightsError(
+            f"{source(origin)} lacks {len(info['missing_keys'])} weights of its own config: {missing} ..."
+        )
     return model
 
 
@@ -168,8 +173,12 @@ def _shell(config: Any, *, classifier: bool) -> Any:
 def _random_spans(hidden: Tensor, share: float, span: int) -> Tensor:
     """Hide about ``share`` of the frames in spans: [B, T, D] -> [B, T] bool, drawn from torch's generator."""
     span = min(span, hidden.shape[1])
-    chance = 1 - (1 - share) ** (1 / span)  # a frame stays where none of the `span` starts before it was drawn
-    starts = (torch.rand(hidden.shape[0], 1, hidden.shape[1] + span - 1, device=hidden.device) < chance).float()
+    chance = 1 - (1 - share) ** (
+        1 / span
+    )  # a frame stays where none of the `span` starts before it was drawn
+    starts = (
+        torch.rand(hidden.shape[0], 1, hidden.shape[1] + span - 1, device=hidden.device) < chance
+    ).float()
     return F.max_pool1d(starts, span, stride=1).squeeze(1).bool()
 
 
@@ -186,5 +195,7 @@ def _classifier_state(head: nn.Linear) -> dict[str, Tensor]:
         "projector.weight": torch.eye(width),
         "projector.bias": torch.zeros(width),
         "classifier.weight": head.weight.detach().float(),
-        "classifier.bias": torch.zeros(head.out_features) if head.bias is None else head.bias.detach().float(),
+        "classifier.bias": torch.zeros(head.out_features)
+        if head.bias is None
+        else head.bias.detach().float(),
     }

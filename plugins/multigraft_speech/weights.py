@@ -1,4 +1,4 @@
-"""Weights in transformers' format, from a folder or the hub: what they are, and a clear word where they are not."""
+"""Weights in transformers' format from a folder or the hub, and a clear word where there are none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def source(origin: Origin) -> str | Path:
     if origin.path is None:
         return str(origin.hub)
     if not origin.path.is_dir():
-        raise WeightsError(f"{origin.path} is no folder; give the one that holds config.json and model.safetensors")
+        raise WeightsError(
+            f"{origin.path} is no folder; give the one that holds config.json and model.safetensors"
+        )
     return origin.path
 
 
@@ -30,15 +32,20 @@ def load_config(origin: Origin) -> Any:
     from transformers import AutoConfig
 
     if origin.scratch:
-        known = {key: value for key, value in origin.config.items() if key not in ("model_type", "spec_augment")}
+        known = {
+            key: value for key, value in origin.config.items() if key not in ("model_type", "spec_augment")
+        }
         return AutoConfig.for_model(origin.config["model_type"], **known)
     config = opened(origin, lambda: AutoConfig.from_pretrained(source(origin), trust_remote_code=False))
     if config.model_type not in KINDS:
         raise WeightsError(
-            f"{source(origin)} holds a model of type {config.model_type!r}; {origin.backbone!r} takes {' and '.join(KINDS)}"
+            f"{source(origin)} holds a model of type {config.model_type!r}; "
+            f"{origin.backbone!r} takes {' and '.join(KINDS)}"
         )
     if getattr(config, "add_adapter", False):
-        raise WeightsError(f"{source(origin)} has convolutional adapters (add_adapter), which are not supported")
+        raise WeightsError(
+            f"{source(origin)} has convolutional adapters (add_adapter), which are not supported"
+        )
     return config
 
 
@@ -77,5 +84,6 @@ def _advice(origin: Origin) -> str:
         return "these weights cannot be opened; the folder needs config.json and model.safetensors"
     return (
         "these weights are not on this machine and could not be fetched; run "
-        f"`hf download {origin.hub}` where there is a network and give the folder as weights, or use weights: scratch"
+        f"`hf download {origin.hub}` where there is a network and give the folder as weights, "
+        "or use weights: scratch"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -127,6 +128,10 @@ def _load(origin: Origin, spec: Spec, architectures: Sequence[str]) -> TextBackb
                 trust_remote_code=False,
                 output_loading_info=True,
             )
+    except UnpicklingError as error:
+        raise WeightsError(
+            f"{folder}: its weights hold more than tensors and are not opened; use a copy in safetensors"
+        ) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise WeightsError(f"{folder}: its weights cannot be used: {first_line(error)}") from error
     _report_missing(classifier, set(loaded["missing_keys"]), folder)

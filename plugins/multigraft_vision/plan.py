@@ -49,11 +49,9 @@ def plan(origin: Origin) -> Plan:
     name, args = config["architecture"], dict(config.get("model_args", {}))
     if origin.path is not None and origin.path.is_dir():
         cfg, args = _from_folder(origin.path, name, args)
-    elif origin.hub is not None:
-        cfg = _from_hub(origin.hub, name)
     else:
-        cfg = _registered(name)
-    cfg = {**cfg, **config.get("data", {})}
+        published = _registered(name) if origin.hub is None else _from_hub(origin.hub, name)
+        cfg = {**published, **config.get("data", {})}
     if config.get("drop_path"):
         args["drop_path_rate"] = config["drop_path"]
     return Plan(name, cfg, args)

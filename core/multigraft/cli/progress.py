@@ -58,10 +58,13 @@ class Progress:
     @hookimpl
     def epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, float]) -> None:
         """Say how the validation went."""
+        told = {"loss": self._logs.get("loss")}
+        told |= {f"validation {name}": metrics.get(name) for name in ("loss", run.objective.monitor)}
         parts = [f"epoch {epoch}"]
-        parts += [f"{name} {value:.4g}" for name, value in {**self._shown(), **metrics}.items()]
+        parts += [f"{name} {value:.4g}" for name, value in told.items() if value is not None]
         if self._pace is not None:
-            parts += [f"step {self._pace.step}/{run.total_steps}", *self._speed(run)]
+            total = f"/{run.total_steps}" if run.total_steps else ""
+            parts += [f"step {self._pace.step}{total}", *self._speed(run)]
             self._pace.rest(time.monotonic())
         self.console.print("  ".join(parts), markup=False, highlight=False, soft_wrap=True)
 
@@ -117,6 +120,6 @@ def _open_bar(console: Console, run: Run, step: int) -> Bar:
         expand=True,
         refresh_per_second=4,
     )
-    bar.add_task("", total=run.total_steps, completed=step, epoch=1, numbers="")
+    bar.add_task("", total=run.total_steps or None, completed=step, epoch=1, numbers="")
     bar.start()
     return bar

@@ -44,7 +44,7 @@ def iterate(
         batches=batches,
         objective=objective,
         augment=augment if train else None,
-        varied=(train and augment is not None) or type(objective).view is not Objective.view,
+        varied=(train and augment is not None) or _views(objective),
         fills={**reader.fills, **getattr(objective, "fills", {})},
         stream=(seed, epoch if train else 0, int(train)),
     )
@@ -94,6 +94,11 @@ class _Source:
         if self.augment is not None:
             row = self.augment(row, rng)
         return self.objective.view(row, rng)
+
+
+def _views(objective: Objective) -> bool:
+    """Whether an objective changes single rows; `Objective.view` itself leaves them as they are."""
+    return getattr(objective.view, "__func__", None) is not Objective.view
 
 
 def _tensor(name: str, array: np.ndarray) -> torch.Tensor:

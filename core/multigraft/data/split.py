@@ -20,7 +20,8 @@ def split_table(
 ) -> tuple[Table, Table, Table]:
     """Divide into training, validation and test rows; a part whose share is 0 stays empty.
 
-    With ``labels`` (and `Split.stratify`) every part has their shares, and every label is in training first. With `Split.group` no group is in two parts; rows without one count as one group.
+    With ``labels`` (and `Split.stratify`) every part has their shares, and training has each label at least
+    once. With `Split.group` no group is in two parts; rows without one count as one group.
     The same rows and seed give the same parts. Raises DataError where a part would be empty.
     """
     rng = np.random.default_rng([seed, SPLIT])

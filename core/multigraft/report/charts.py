@@ -10,10 +10,10 @@ from itertools import accumulate, groupby
 
 Point = tuple[float, float]
 
-WIDTH, HEIGHT = 520, 300
-LEFT, RIGHT, TOP, BOTTOM = 58, 16, 36, 42
-BARE = 16
-"""The top of a chart without a legend."""
+WIDTH, HEIGHT = 440, 280
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 42
+LEGEND = 19
+"""Height of a line of the legend."""
 LARGEST = 1e100
 """Beyond this a number is not drawn: the arithmetic of axes would overflow."""
 MOST_POINTS = 400
@@ -63,9 +63,9 @@ def line_chart(
     steps = [x for points in drawn.values() for x, _ in points]
     log = log and min(values) > 0
     across = step_axis(min(steps), max(steps))
-    legend = len(series) > 1 or log
-    up = value_axis(min(values), max(values), TOP if legend else BARE, log=log)
-    body = [*_frame(across, up, x_label), *_legend(list(series), log=log)]
+    legend, lines = _legend(list(series), log=log)
+    up = value_axis(min(values), max(values), TOP + LEGEND * lines, log=log)
+    body = [*_frame(across, up, x_label), *legend]
     for index, (name, points) in enumerate(series.items()):
         body += _curve(name, points, index % COLOURS, across, up, smooth=smooth)
     return _svg(WIDTH, HEIGHT, title, _described(drawn), "".join(body))
@@ -223,15 +223,24 @@ def _frame(across: Axis, up: Axis, x_label: str) -> Iterator[str]:
     yield _text((across.start + across.end) / 2, HEIGHT - 4, x_label, "label", "middle")
 
 
-def _legend(names: Sequence[str], *, log: bool) -> Iterator[str]:
-    x = float(LEFT)
+def _legend(names: Sequence[str], *, log: bool) -> tuple[list[str], int]:
+    """What the lines are, and on how many lines that is said; one curve needs no legend."""
+    parts, x, line = [], float(LEFT), 0
     for index, name in enumerate(names if len(names) > 1 else ()):
         short = name if len(name) <= 24 else name[:23] + "…"
-        yield f'<line class="line c{index % COLOURS}" x1="{x:.0f}" x2="{x + 18:.0f}" y1="14" y2="14"/>'
-        yield _text(x + 24, 18, short, "label", "start")
-        x += 42 + 7 * len(short)
+        wide = 40 + 6.5 * len(short)
+        if x > LEFT and x + wide > WIDTH:
+            x, line = float(LEFT), line + 1
+        y = 12 + line * LEGEND
+        parts.append(
+            f'<line class="line c{index % COLOURS}" x1="{x:.0f}" x2="{x + 18:.0f}" y1="{y}" y2="{y}"/>'
+        )
+        parts.append(_text(x + 24, y + 4, short, "label", "start"))
+        x += wide
+    lines = line + 1 if parts else 0
     if log:
-        yield _text(WIDTH - RIGHT, 18, "log scale", "tick", "end")
+        parts.append(_text(WIDTH - RIGHT, 16 + lines * LEGEND, "log scale", "tick", "end"))
+    return parts, lines + log
 
 
 def _described(drawn: Mapping[str, Sequence[Point]]) -> str:

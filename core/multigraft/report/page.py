@@ -26,6 +26,7 @@ CONFUSED = 10
 LOG_RATIO = 50
 """A loss that falls by more than this factor is drawn on a log scale."""
 PREFIX = "validation "
+RATE = "Learning rate"
 NUMBER = re.compile(r"[+\-−]?\d[\d.,]*(e[+-]?\d+)?( ?[%\w/µ]{1,8})?( \[[^]]*\])?")
 
 
@@ -77,11 +78,15 @@ def render(reports: Sequence[Report], *, title: str) -> str:
 
 
 def shared_facts(reports: Sequence[Report]) -> dict[str, str]:
-    """The facts that every report states alike; the page says them once."""
+    """The first report's facts that no other contradicts; the page says them once."""
     if not reports:
         return {}
     first, *others = (report.facts for report in reports)
-    return {name: value for name, value in first.items() if all(o.get(name) == value for o in others)}
+    return {
+        name: value
+        for name, value in first.items()
+        if all(other.get(name, value) == value for other in others)
+    }
 
 
 def words(name: str) -> str:
@@ -146,20 +151,26 @@ def _scale(measure: Measure) -> float:
 
 
 def _charts(curves: Mapping[str, Sequence[charts.Point]]) -> Iterator[tuple[str, Markup]]:
-    """One chart for each quantity with its caption: training and validation share one."""
+    """The curves under their captions, the learning rate last."""
+    for caption, series in sorted(_grouped(curves).items(), key=lambda chart: chart[0] == RATE):
+        falling = caption.lower().endswith(("loss", "perplexity"))
+        log = falling and _falls_far(series)
+        yield caption, Markup(charts.line_chart(series, title=caption, log=log, smooth=falling))
+
+
+def _grouped(curves: Mapping[str, Sequence[charts.Point]]) -> dict[str, dict[str, Sequence[charts.Point]]]:
+    """Curves that share axes: a quantity in training and validation, and the validation's shares."""
+    drawn = {name: points for name, points in curves.items() if points}
     grouped: dict[str, dict[str, Sequence[charts.Point]]] = {}
-    for name, points in curves.items():
-        if points:
-            grouped.setdefault(name.removeprefix(PREFIX), {})[name] = points
-    for quantity, series in grouped.items():
-        caption = words(quantity if len(series) > 1 else next(iter(series)))
-        named = {
-            ("validation" if name.startswith(PREFIX) else "training"): points
-            for name, points in series.items()
-        }
-        falling = quantity.endswith(("loss", "perplexity"))
-        chart = charts.line_chart(named, title=caption, log=falling and _falls_far(series), smooth=falling)
-        yield caption, Markup(chart)
+    for name, points in drawn.items():
+        quantity = name.removeprefix(PREFIX)
+        if quantity in drawn and PREFIX + quantity in drawn:
+            grouped.setdefault(words(quantity), {})["training" if name == quantity else "validation"] = points
+        elif name != quantity and all(0 <= value <= 1 for _, value in points):
+            grouped.setdefault("Validation", {})[words(quantity)] = points
+        else:
+            grouped[words(name)] = {words(name): points}
+    return grouped
 
 
 def _falls_far(series: Mapping[str, Sequence[charts.Point]]) -> bool:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -18,16 +19,18 @@ LABELS_SHOWN = 20
 BAR_WIDTH = 24
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_WIDTH = 32
+GAP = 3
+"""Between columns."""
 
 
 def show(report: Report, console: Console | None = None) -> None:
     """Print a report."""
     console = console or Console()
-    for part in _parts(report):
+    for part in _parts(report, console.width):
         console.print(part, highlight=False)
 
 
-def _parts(report: Report) -> Iterator[RenderableType]:
+def _parts(report: Report, width: int) -> Iterator[RenderableType]:
     yield Text.assemble("\n", (report.title, "bold"), (f"  {report.verb}", "dim"))
     if report.metrics:
         yield _metrics(report.metrics, report.facts.get("confidence"))
@@ -38,7 +41,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     if report.worst:
         yield _worst(report.worst)
     for title, rows in report.tables.items():
-        yield _table(title, rows)
+        if rows:
+            yield _table(title, rows, width)
     for note in report.notes:
         yield Text.assemble(("note  ", "yellow"), note)
     facts = dict(report.facts)
@@ -107,41 +111,53 @@ def _spark(values: Sequence[float]) -> str:
 def _confusion(confusion: Confusion) -> RenderableType:
     if len(confusion.labels) > LABELS_SHOWN:
         return Text(f"confusion of {len(confusion.labels)} labels: see report.html", "dim")
-    table = Table(title="expected (rows) and answered (columns)", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.title_justify = "left"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     for label in confusion.labels:
         table.add_column(Text(label), justify="right")
     for row, (label, counts) in enumerate(zip(confusion.labels, confusion.matrix, strict=True)):
         cells = [_count(count, right=row == column) for column, count in enumerate(counts)]
         table.add_row(Text(label), *cells)
-    return table
+    return Group(_heading("expected (rows) and answered (columns)"), table)
 
 
 def _count(count: int, *, right: bool) -> Text:
     return Text(str(count), "bold green" if right else "red" if count else "dim")
 
 
-def _worst(worst: Sequence[WorstRow]) -> Table:
-    table = Table(title="rows with the largest loss", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.title_justify = "left"
+def _worst(worst: Sequence[WorstRow]) -> Group:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("row", overflow="fold")
     table.add_column("loss", justify="right")
     table.add_column("expected", overflow="fold")
     table.add_column("answered", overflow="fold")
     for row in worst:
         table.add_row(Text(row.place), f"{row.loss:.4g}", Text(row.expected or ""), Text(row.answered or ""))
-    return table
+    return Group(_heading("rows with the largest loss"), table)
 
 
-def _table(title: str, rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=Text(title), box=box.SIMPLE_HEAD, pad_edge=False)
-    table.title_justify = "left"
-    for heading in rows[0] if rows else ():
-        table.add_column(Text(heading), overflow="fold")
+def _table(title: str, rows: Sequence[Sequence[str]], width: int) -> Group:
+    """A table as it is; where its words do not fit beside each other, each row as a list."""
+    narrowest = [max(map(_longest_word, cells)) for cells in zip(*rows, strict=True)]
+    if sum(narrowest) + GAP * len(narrowest) > width:
+        lists = [
+            _pairs({name: cell for name, cell in zip(rows[0], row, strict=True) if cell}) for row in rows[1:]
+        ]
+        return Group(_heading(title), *(line for each in lists for line in (Text(), each)), Text())
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading, least in zip(rows[0], narrowest, strict=True):
+        table.add_column(Text(heading), overflow="fold", min_width=least)
     for row in rows[1:]:
         table.add_row(*map(Text, row))
-    return table
+    return Group(_heading(title), table)
+
+
+def _longest_word(cell: str) -> int:
+    return max((cell_len(word) for word in cell.split()), default=1)
+
+
+def _heading(title: str) -> Text:
+    return Text(title, "italic")
 
 
 def _pairs(pairs: Mapping[str, str]) -> Table:

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from multigraft.data import Rows, load_table
+from multigraft.errors import DataError, PluginError, RowError
+from multigraft.objectives import Objective
+from multigraft.records import Arrays, Modality, Reader
+
+Audit = Callable[..., Rows]
+
+
+@pytest.fixture
+def audit(tmp_path: Path, text: Modality, reader: Reader, objective: Objective) -> Audit:
+    """Audit the CSV rows given as text."""
+
+    def start(content: str | bytes, allowed_bad: float = 0.0, **changed: Any) -> Rows:
+        path = tmp_path / "reviews.csv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        table = load_table(str(path), modality=text, columns={})
+        asked = {"reader": reader, "objective": objective, **changed}
+        return Rows.audit(table, allowed_bad=allowed_bad, name="train", **asked)
+
+    return start
+
+
+MIXED = b"text,label\ngood,0\nb4d,1\nfine,1\n,0\ncaf\xe9,0\nlast,\nwell,0\nend,1\n"
+
+
+def test_good_rows_are_kept_as_arrays(audit: Audit) -> None:
+    rows = audit("text,label\nabc,0\nde,1\n")
+    assert [len(rows), rows.lengths.tolist(), rows.problems] == [2, [3, 2], ()]
+    assert {name: array.tolist() for name, array in rows[1].items()} == {"codes": [100, 101], "label": 1}
+    assert (rows.raw(1), rows.place(1), rows.columns) == ("de", "reviews.csv row 2", ("text", "label"))
+
+
+def test_bad_rows_stop_a_run_with_their_places(audit: Audit) -> None:
+    with pytest.raises(DataError) as error:
+        audit(MIXED)
+    lines = str(error.value).splitlines()
+    assert lines[0] == "train: 4 of 8 rows (50.0%) cannot be used; 0.0% may be"
+    assert "  reviews.csv row 2: 'b4d' holds a digit" in lines
+    assert "  reviews.csv row 4: column 'text' is empty" in lines
+    assert "  reviews.csv row 5: column 'text' is not UTF-8: byte 0xe9 after 'caf'" in lines
+    assert "  reviews.csv row 6: the label is missing" in lines
+    assert lines[-1].endswith("data.allowed_bad: 0.5")
+
+
+def test_allowed_bad_rows_are_left_out_and_listed(audit: Audit) -> None:
+    rows = audit(MIXED, allowed_bad=0.5)
+    assert [rows.raw(index) for index in range(len(rows))] == ["good", "fine", "well", "end"]
+    assert [rows.place(index)[-1] for index in range(len(rows))] == ["1", "3", "7", "8"]
+    assert rows.column("label") == ["0", "1", "0", "1"]
+    assert {str(problem)[:17] for problem in rows.problems} == {
+        f"reviews.csv row {row}" for row in (2, 4, 5, 6)
+    }
+    with pytest.raises(DataError, match=r"49\.0% may be"):
+        audit(MIXED, allowed_bad=0.49)
+
+
+def test_no_share_allows_every_row_to_be_bad(audit: Audit) -> None:
+    with pytest.raises(DataError, match=r"\(no row is good\)"):
+        audit("text,label\n1,1\n", allowed_bad=0.99)
+
+
+def test_only_twenty_problems_are_shown(audit: Audit) -> None:
+    with pytest.raises(DataError) as error:
+        audit("text,label\nfine,1\n" + "7,1\n" * 30)
+    assert str(error.value).count("holds a digit") == 20
+    assert "  and 10 more" in str(error.value).splitlines()
+
+
+def test_rows_beyond_the_memory_are_read_again(audit: Audit, reader: Any) -> None:
+    content = "text,label\n" + "abcd,1\n" * 10
+    kept, frugal = audit(content), audit(content, memory=1000)
+    before = reader.reads
+    for index in range(10):
+        assert kept[index]["codes"].tolist() == frugal[index]["codes"].tolist()
+    assert 0 < reader.reads - before < 10
+
+
+def test_a_row_that_breaks_later_is_named(audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = audit("text,label\nabcd,1\n", memory=0)
+
+    def read(raw: Any) -> Arrays:
+        raise RowError("the disk is gone")
+
+    monkeypatch.setattr(reader, "read", read)
+    with pytest.raises(DataError, match=r"reviews\.csv row 1: could be read before.*the disk is gone"):
+        rows[0]
+
+
+def test_rows_cannot_be_changed_in_place(audit: Audit) -> None:
+    rows = audit("text,label\nabc,0\n")
+    rows[0]["codes"] = np.zeros(1)
+    assert rows[0]["codes"].tolist() == [97, 98, 99]
+    with pytest.raises(ValueError, match="read-only"):
+        rows[0]["codes"][0] = 1
+
+
+def test_rows_can_be_pickled(tmp_path: Path, letters: Path, text: Modality) -> None:
+    table = load_table(str(letters), modality=text, columns={})
+    again = pickle.loads(pickle.dumps(table))
+    assert again.row(3) == table.row(3)
+
+
+def test_a_broken_reader_is_told_from_a_broken_row(audit: Audit, reader: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(reader, "read", lambda raw: {}["codes"])
+    with pytest.raises(KeyError) as error:
+        audit("text,label\nabc,0\n")
+    assert error.value.__notes__ == [
+        "while reading reviews.csv row 1; for a bad value a reader must raise RowError"
+    ]
+
+
+def test_reader_and_objective_must_not_share_a_name(audit: Audit, objective: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(objective, "encode", lambda row: {"codes": np.zeros(1)})
+    with pytest.raises(PluginError, match="both give an array named 'codes'"):
+        audit("text,label\nabc,0\n")
+
+
+class TestArrange:
+    @staticmethod
+    def joined(rows: Sequence[Any], rng: np.random.Generator) -> list[dict[str, Any]]:
+        """Two rows become one, in an order of chance."""
+        order = rng.permutation(len(rows))
+        return [
+            {"text": rows[int(one)]["text"] + rows[int(two)]["text"], "label": 1}
+            for one, two in zip(order[::2], order[1::2], strict=False)
+        ]
+
+    def test_rows_are_rewritten_before_they_are_read(
+        self, audit: Audit, objective: Any, monkeypatch: Any
+    ) -> None:
+        monkeypatch.setattr(objective, "arrange", self.joined)
+        content = b"text,label\na,0\nb,0\ncaf\xe9,0\nc,0\nd,0\n"
+        rows, again, other = (audit(content, 0.4, seed=seed) for seed in (0, 0, 1))
+        assert sorted("".join(rows.raw(index) for index in range(len(rows)))) == ["a", "b", "c", "d"]
+        assert rows.place(1) == "reviews.csv arranged row 2"
+        assert [str(problem)[:17] for problem in rows.problems] == ["reviews.csv row 3"]
+        assert [rows.raw(0), rows.raw(1)] == [again.raw(0), again.raw(1)]
+        assert [rows.raw(0), rows.raw(1)] != [other.raw(0), other.raw(1)]
+
+    def test_rows_look_like_a_list(self, audit: Audit, objective: Any, monkeypatch: Any) -> None:
+        def arrange(rows: Sequence[Any], rng: np.random.Generator) -> Sequence[Any]:
+            assert [row["text"] for row in rows] == ["a", "b", "c"]
+            with pytest.raises(IndexError):
+                rows[3]
+            return [rows[-1], *rows[:1]]
+
+        monkeypatch.setattr(objective, "arrange", arrange)
+        rows = audit("text,label\na,0\nb,0\nc,0\n")
+        assert [rows.raw(index) for index in range(len(rows))] == ["c", "a"]
+
+    def test_no_row_is_an_error(self, audit: Audit, objective: Any, monkeypatch: Any) -> None:
+        monkeypatch.setattr(objective, "arrange", lambda rows, rng: [])
+        with pytest.raises(DataError, match="the task makes no row of the 1 in"):
+            audit("text,label\na,0\n")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from multigraft.data import Splits, load_splits
+from multigraft.errors import DataError
+from multigraft.recipe import Data
+from multigraft.records import Modality
+
+
+def load(data: Data, text: Modality, seed: int = 0, base: Path | None = None) -> Splits:
+    return load_splits(
+        data, modality=text, task_columns=("label",), stratify_by="label", seed=seed, base=base
+    )
+
+
+def write(path: Path, rows: int, start: int = 0) -> str:
+    path.write_text("text,label\n" + "".join(f"t{start + row},{row % 2}\n" for row in range(rows)))
+    return str(path)
+
+
+def test_parts_are_cut_from_training(tmp_path: Path, text: Modality) -> None:
+    splits = load(Data(train=write(tmp_path / "a.csv", 100)), text)
+    assert [len(splits.train), len(splits.validation), len(splits.test)] == [80, 10, 10]
+    assert splits.test.column("label").count("1") == 5
+    assert splits.notes == ()
+    assert splits.facts["test"] == {"rows": 10, "source": "a.csv", "fingerprint": splits.test.fingerprint}
+    assert json.loads(json.dumps(splits.facts)) == splits.facts
+
+
+def test_own_files_are_taken_whole(tmp_path: Path, text: Modality) -> None:
+    write(tmp_path / "a.csv", 100)
+    write(tmp_path / "b.csv", 30, start=200)
+    data = Data(train="a.csv", test="b.csv")
+    splits = load(data, text, base=tmp_path)
+    assert [len(splits.train), len(splits.validation), len(splits.test)] == [90, 10, 30]
+    assert splits.test.place(0) == "b.csv row 1"
+
+
+def test_a_part_with_no_share_is_empty(tmp_path: Path, text: Modality) -> None:
+    data = Data.model_validate({"train": write(tmp_path / "a.csv", 10), "split": {"test": 0}})
+    splits = load(data, text)
+    assert [len(splits.train), len(splits.validation), len(splits.test)] == [9, 1, 0]
+
+
+def test_the_seed_decides(tmp_path: Path, text: Modality) -> None:
+    data = Data(train=write(tmp_path / "a.csv", 100))
+    drawn = [load(data, text, seed=seed).test.indices.tolist() for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_limit_is_for_training_rows(tmp_path: Path, text: Modality) -> None:
+    path = write(tmp_path / "a.csv", 100)
+    limited, whole = (load(Data(train=path, limit=limit), text) for limit in (20, None))
+    assert len(limited.train) == 20
+    assert limited.train.column("label").count("0") == 10
+    assert set(limited.train.indices) < set(whole.train.indices)
+    assert limited.test.indices.tolist() == whole.test.indices.tolist()
+
+
+def test_copies_across_parts_are_counted(tmp_path: Path, text: Modality) -> None:
+    train, test = write(tmp_path / "a.csv", 50), write(tmp_path / "b.csv", 20, start=43)
+    data = Data.model_validate({"train": train, "test": test, "split": {"validation": 0}})
+    (note,) = load(data, text).notes
+    assert note.startswith("7 of 20 test rows are also training rows")
+
+
+def test_rows_without_a_value_are_no_copies(tmp_path: Path, text: Modality) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(f"text,label\n,1\n{name},0\n")
+    data = Data.model_validate({"train": "a.csv", "test": "b.csv", "split": {"validation": 0}})
+    assert load(data, text, base=tmp_path).notes == ()
+
+
+def test_every_file_needs_the_tasks_columns(tmp_path: Path, text: Modality) -> None:
+    train = write(tmp_path / "a.csv", 50)
+    (tmp_path / "b.csv").write_text("text,labels\na,1\n")
+    with pytest.raises(DataError, match=r"b\.csv: column 'label' is missing; did you mean 'labels'"):
+        load(Data(train=train, test=str(tmp_path / "b.csv")), text)
+
+
+def test_a_format_holds_where_an_ending_says_nothing(tmp_path: Path, text: Modality) -> None:
+    train, test = write(tmp_path / "a.txt", 50), write(tmp_path / "b.txt", 5, start=90)
+    (tmp_path / "c.jsonl").write_text('{"text": "z", "label": 1}\n')
+    data = Data(train=train, validation=str(tmp_path / "c.jsonl"), test=test, format="csv")
+    splits = load(data, text)
+    assert [len(splits.train), len(splits.validation), len(splits.test)] == [50, 1, 5]
