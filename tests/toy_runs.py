@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,12 +13,15 @@ import multigraft as mg
 import numpy as np
 import torch
 import toy_plugin
+from multigraft.export import export_bundle
+from multigraft.export.graph import evaluating
 from multigraft.features import Batch
 from multigraft.graft import Graft
 from multigraft.objectives import Brief, Objective
 from multigraft.records import Arrays, Option
+from multigraft.report import Report
 from multigraft.tasks.classification import Classification
-from torch import Tensor, nn
+from torch import nn
 
 WIDTH = 16
 LABELS = ["high", "low"]
@@ -142,7 +147,7 @@ def numbers_run(folder: Path, **kwargs: Any) -> Any:
 
 def picture_run(folder: Path, backbone: nn.Module | None = None, **kwargs: Any) -> Any:
     """A run of fixed shape, quantised statically."""
-    return _run(
+    run = _run(
         folder,
         "picture",
         toy_plugin.PictureReader(),
@@ -151,6 +156,8 @@ def picture_run(folder: Path, backbone: nn.Module | None = None, **kwargs: Any) 
         pictures,
         **kwargs,
     )
+    _centre(run)
+    return run
 
 
 def _run(
@@ -197,9 +204,19 @@ def _run(
         parts=SimpleNamespace(
             task=catalog.task(f"{modality}-{stage}"),
             modality=catalog.modality(modality),
-            backbone=SimpleNamespace(quantization=quantization),
+            backbone=SimpleNamespace(quantization=export.pop("quantization", quantization)),
         ),
     )
+
+
+@functools.cache
+def exported(modality: str) -> tuple[Any, Report]:
+    """A run with its bundle, and the report; made once for all tests, which must leave it as it is."""
+    folder = tempfile.TemporaryDirectory(prefix="multigraft-toy-")
+    run = numbers_run(Path(folder.name)) if modality == "numbers" else picture_run(Path(folder.name))
+    report = export_bundle(run)
+    run.holds = folder  # deleted with the process
+    return run, report
 
 
 class Embedding(Objective):
@@ -214,20 +231,18 @@ def _options(catalog: mg.Catalog, task: str) -> dict[str, Option]:
 
 
 def _set_head(linear: nn.Linear) -> None:
-    """The first feature against its middle: 0 for numbers; set for pictures by their own rows."""
+    """The sign of the first feature decides."""
     with torch.no_grad():
         linear.weight.zero_()
         linear.bias.zero_()
         linear.weight[0, 0], linear.weight[1, 0] = 4.0, -4.0
 
 
-def centre(run: Any) -> Any:
+def _centre(run: Any) -> None:
     """Move the head's threshold between the two labels of the training rows."""
     rows = run.rows["train"]
     batch = {name: torch.from_numpy(np.stack([rows[i][name] for i in range(len(rows))])) for name in rows[0]}
-    with torch.inference_mode():
-        first: Tensor = run.graft.eval().backbone(batch).pooled[:, 0]
-    middle = float(first.mean())
+    with torch.inference_mode(), evaluating(run.graft):
+        middle = float(run.graft.backbone(batch).pooled[:, 0].mean())
     with torch.no_grad():
         run.graft.head.linear.bias.copy_(torch.tensor([-4.0 * middle, 4.0 * middle]))
-    return run

@@ -44,8 +44,8 @@ class AudioReader:
     def read(self, raw: Any) -> Arrays:
         """Read a path, the bytes of a file, samples at this reader's rate, or a pair (samples, rate).
 
-        Samples are float, int16, int32 or uint8, [T] or [T, channels]. A dict as `datasets` gives for an audio
-        column (``bytes`` and ``path``, or ``array`` and ``sampling_rate``) is read too.
+        Samples are float, int16, int32 or uint8, [T] or [T, channels]. A dict as `datasets` gives for an
+        audio column (``bytes`` and ``path``, or ``array`` and ``sampling_rate``) is read too.
         """
         samples, rate = self._samples(raw)
         if rate != self.sample_rate and len(samples):

@@ -13,7 +13,7 @@ TEXT = Modality(
     fit=Lazy("multigraft_text.learning:fit"),
     columns=("text", "text_pair"),
     options={
-        "max_length": Option(default=128, low=4, help="tokens kept of a row, special ones counted"),
+        "max_length": Option(default=128, low=8, help="tokens kept of a row, special ones counted"),
         "tokenizer": Option(
             default=None,
             types=(str,),

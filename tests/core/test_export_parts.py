@@ -14,6 +14,7 @@ from multigraft.export import graph as graphs
 from multigraft.export.gate import Evidence, points_lost, verdict
 from multigraft.export.latency import medians
 from multigraft.export.parity import cases, check_parity
+from multigraft.export.quantize import CannotQuantize, quantize, ways
 from multigraft.export.surgery import depthwise, float_nodes, fold_transposed, shrink_embeddings
 from multigraft.records import Arrays
 from multigraft.report import Measure
@@ -159,6 +160,43 @@ def test_a_tied_table_stays_as_it_is() -> None:
     )
     shrink_embeddings(model)
     assert [node.op_type for node in model.graph.node] == ["Gather", "MatMul"]
+
+
+def _convolution(groups: int) -> onnx.ModelProto:
+    weight = np.ones((8, 8 // groups, 1), dtype=np.float32)
+    return _model(
+        [helper.make_node("Conv", ["x", "w"], ["y"], name="conv", group=groups)],
+        {"w": weight},
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 8, 4])],
+    )
+
+
+def test_depthwise_convolutions_are_not_quantised(tmp_path: Path) -> None:
+    source, target = tmp_path / "model.onnx", tmp_path / "model.int8.onnx"
+    batches = [{"x": np.ones((1, 8, 4), dtype=np.float32)}]
+    onnx.save(_convolution(groups=2), source)
+    quantize(source, target, "static", iter(batches))
+    assert target.exists()
+    target.unlink()
+    onnx.save(_convolution(groups=8), source)
+    with pytest.raises(CannotQuantize, match="it has 1 depthwise convolution"):
+        quantize(source, target, "static", iter(batches))
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_ways_to_int8(tmp_path: Path) -> None:
+    source = tmp_path / "model.onnx"
+    onnx.save(_convolution(groups=1), source)
+    assert ways("static", source) == ("static",)
+    assert ways("dynamic", source) == ("dynamic",)
+    assert ways("none", source) == ()
+    weights = {"w": np.ones((8, 9), dtype=np.float32)}
+    product = helper.make_node("MatMul", ["x", "w"], ["y"], name="product")
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 9])
+    onnx.save(_model([product], weights, [x], [y]), source)
+    assert ways("static", source) == ("static", "dynamic")
 
 
 class Listener(nn.Module):

@@ -31,6 +31,9 @@ def doctor(shell: Shell, as_json: AsJson = False) -> None:
         return
     shell.out.print(_machine_table({"multigraft": __version__, **machine}))
     shell.out.print(_library_table(found))
+    for advice in dict.fromkeys(library.advice for library in found if library.advice):
+        names = ", ".join(library.name for library in found if library.advice == advice)
+        shell.say(f"{advice}  brings {names}")
     for name, error in off.items():
         shell.out.print(f"plugin {name!r} is off: {error}", markup=False, highlight=False, style="red")
 
@@ -62,7 +65,7 @@ def _library_table(found: Sequence[Library]) -> Table:
     from rich.text import Text
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("library", "found", "wanted", "brought by", ""):
+    for heading in ("library", "found", "wanted", "brought by"):
         shown.add_column(heading)
     for library in found:
         style = "" if not library.advice else "yellow" if library.extra else "red"
@@ -71,6 +74,5 @@ def _library_table(found: Sequence[Library]) -> Table:
             Text(library.found or "missing", style),
             library.wanted,
             library.extra or "base",
-            library.advice,
         )
     return shown

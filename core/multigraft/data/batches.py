@@ -20,7 +20,8 @@ def plan_batches(
     Shuffled rows are pooled by `POOL` batches, sorted by length within a pool, and cut; batches are then
     shuffled. Without ``shuffle`` rows go from long to short. With ``world`` processes, process ``r`` takes
     ``batches[r::world]``: their number is a multiple of ``world``, and those of one step are of similar
-    length. Raises ValueError for fewer rows than processes.
+    length. Where ``size`` is 1 a batch of the last step may then hold two rows. Raises ValueError for fewer
+    rows than processes.
     """
     if len(lengths) < world and len(lengths):
         raise ValueError(f"{len(lengths)} rows cannot be shared by {world} processes")
@@ -38,8 +39,8 @@ def plan_batches(
 def padding_share(lengths: np.ndarray, batches: Sequence[np.ndarray]) -> float:
     """The share of positions that only pad, where each batch is padded to its longest row.
 
-    >>> padding_share(np.array([1, 3]), [np.array([0, 1])])
-    0.3333333333333333
+    >>> padding_share(np.array([1, 2]), [np.array([0, 1])])
+    0.25
     """
     padded = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
     real = sum(int(lengths[batch].sum()) for batch in batches)
@@ -54,14 +55,11 @@ def _pooled(order: np.ndarray, lengths: np.ndarray, pool: int) -> np.ndarray:
 
 def _steps(order: np.ndarray, size: int, world: int) -> list[list[np.ndarray]]:
     """Cut into steps of ``world`` batches each; rows that fill no whole step are shared out evenly."""
-    full, rest = divmod(len(order), size * world)
-    tail_steps = 1 if rest >= world or world == 1 else 2  # too few for one each: share the last full step too
-    if not rest:
-        tail_steps = 0
-    elif tail_steps == 2:
-        full -= 1
-    cut = full * size * world
+    rest = len(order) % (size * world)
+    if 0 < rest < world:  # too few for a batch each: share out the last full step too
+        rest += size * world
+    cut = len(order) - rest
     batches = [order[start : start + size] for start in range(0, cut, size)]
-    if tail_steps:
-        batches += np.array_split(order[cut:], tail_steps * world)
+    if rest:
+        batches += np.array_split(order[cut:], min(-(-rest // (size * world)), rest // world) * world)
     return [batches[start : start + world] for start in range(0, len(batches), world)]

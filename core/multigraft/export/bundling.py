@@ -18,12 +18,12 @@ from multigraft.export.card import model_card
 from multigraft.export.gate import FP32, Evidence
 from multigraft.export.graph import Served, evaluating, export_graph
 from multigraft.export.parity import cases, check_parity
-from multigraft.export.quantize import CannotQuantize, quantize
+from multigraft.export.quantize import CannotQuantize, quantize, ways
 from multigraft.export.subject import Subject, calibration, held_out, read, spread
 from multigraft.export.summary import summary
 from multigraft.files import whole_folder
 from multigraft.readers import collate, save_spec
-from multigraft.records import Arrays
+from multigraft.records import Arrays, Quantization
 from multigraft.report import Report
 from multigraft.runtime.session import Session
 
@@ -71,8 +71,7 @@ def export_bundle(run: Subject) -> Report:
     with whole_folder(target) as folder, evaluating(run.graft):
         work = Work(run, folder, held_out(run))
         served, parity = _make_fp32(work)
-        refusal = _make_int8(work)
-        judged, notes = _keep(work, _judge(work, parity, refusal))
+        judged, notes = _keep(work, _judge(work, parity))
         times = _time(work, judged, served)
         bundle = _seal(work, _timed(judged, times), (*notes, *_slower(times)))
     seconds = time.perf_counter() - started
@@ -96,41 +95,58 @@ def _make_fp32(work: Work) -> tuple[Served, float]:
         raise
 
 
-def _make_int8(work: Work) -> str | None:
-    """Quantise where it was asked for; the reason where that cannot be."""
-    run = work.run
-    if INT8 not in run.recipe.export.precisions:
-        return None
-    if work.split is None:
-        return "no rows are held out to measure it on"
-    way = run.parts.backbone.quantization
-    try:
-        quantize(work.graph(FP32), work.graph(INT8), way, calibration(run))
-    except CannotQuantize as error:
-        return str(error)
-    return None
-
-
-def _judge(work: Work, parity: float, refusal: str | None) -> Precisions:
-    """Each precision, measured on the held-out rows and accepted or refused."""
-    found = _measure(work)
-    reason = f"answers as the model does, to {parity:.1e}"
-    precisions = {FP32: _entry(work, FP32, found.get(FP32), accepted=True, reason=reason, parity=parity)}
-    if refusal is not None:
-        precisions[INT8] = Precision(accepted=False, file=None, reason=refusal)
-    elif INT8 in found:
-        budget, (_, better) = work.run.recipe.export.budget, gate.metric_of(work.run)
-        accepted, reason = gate.verdict(found[INT8], found[FP32], budget=budget, greater_is_better=better)
-        gap = found[INT8].difference
-        precisions[INT8] = _entry(work, INT8, found[INT8], accepted=accepted, reason=reason, parity=gap)
+def _judge(work: Work, parity: float) -> Precisions:
+    """Each precision, measured on the held-out rows; int8 in one way after another until one is accepted."""
+    accepted, reasons, found = False, list[str](), dict[str, Evidence]()
+    for way in _ways(work):
+        try:
+            quantize(work.graph(FP32), work.graph(INT8), way, calibration(work.run))
+        except CannotQuantize as error:
+            reasons.append(f"{way}: {error}")
+            continue
+        found = _measure(work)
+        accepted, reason = _verdict(work, found)
+        reasons.append(f"{way}: {reason}")
+        if accepted:
+            break
+    found = found or _measure(work)
+    same = f"answers as the model does, to {parity:.1e}"
+    precisions = {FP32: _entry(work, FP32, found.get(FP32), accepted=True, reason=same, parity=parity)}
+    if INT8 in found:
+        why, gap = "; ".join(reasons), found[INT8].difference
+        precisions[INT8] = _entry(work, INT8, found[INT8], accepted=accepted, reason=why, parity=gap)
+    elif INT8 in work.run.recipe.export.precisions:
+        precisions[INT8] = Precision(accepted=False, file=None, reason="; ".join(reasons) or _never(work))
     return precisions
 
 
+def _ways(work: Work) -> tuple[Quantization, ...]:
+    """The ways to int8 that are worth a try."""
+    run = work.run
+    if INT8 not in run.recipe.export.precisions or work.split is None:
+        return ()
+    return ways(run.parts.backbone.quantization, work.graph(FP32))
+
+
+def _never(work: Work) -> str:
+    """Why no way to int8 was tried."""
+    if work.split is None:
+        return "no rows are held out to measure it on"
+    return "its backbone is not meant to be quantised"
+
+
 def _measure(work: Work) -> dict[str, Evidence]:
+    """The graphs that are there, on the held-out rows."""
     if work.split is None:
         return {}
     sessions = {name: Session(work.graph(name)) for name in FILES if work.graph(name).exists()}
     return gate.measure_graphs(work.run, work.split, sessions)
+
+
+def _verdict(work: Work, found: Mapping[str, Evidence]) -> tuple[bool, str]:
+    _, better = gate.metric_of(work.run)
+    budget = work.run.recipe.export.budget
+    return gate.verdict(found[INT8], found[FP32], budget=budget, greater_is_better=better)
 
 
 def _entry(

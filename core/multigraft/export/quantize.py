@@ -26,7 +26,13 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from multigraft.errors import ExportError
 from multigraft.export.graph import INLINE_LIMIT
-from multigraft.export.surgery import depthwise, float_nodes, fold_transposed, shrink_embeddings
+from multigraft.export.surgery import (
+    depthwise,
+    float_nodes,
+    fold_transposed,
+    product_share,
+    shrink_embeddings,
+)
 from multigraft.records import Arrays, Quantization
 
 STATIC_TYPES = (
@@ -53,13 +59,23 @@ class CannotQuantize(ExportError):
     """A graph that has no int8 form worth measuring."""
 
 
+def ways(quantization: Quantization, source: Path) -> tuple[Quantization, ...]:
+    """How to try, one after another, until one is accepted.
+
+    A backbone quantised statically is tried dynamically next, where most of its weights are in matrix
+    products all the same (a vision transformer, a ConvNeXt).
+    """
+    if quantization == "static":
+        graph = onnx.load(source, load_external_data=False).graph
+        return ("static", "dynamic") if product_share(graph) > 0.5 else ("static",)
+    return ("dynamic",) if quantization == "dynamic" else ()
+
+
 def quantize(source: Path, target: Path, way: Quantization, batches: Iterator[Arrays]) -> None:
     """Write the int8 graph of ``source``; only ``static`` draws from ``batches``, one at a time.
 
-    Raises CannotQuantize where the backbone, or its depthwise convolutions, rule int8 out.
+    Raises CannotQuantize where depthwise convolutions rule it out.
     """
-    if way == "none":
-        raise CannotQuantize("its backbone is not meant to be quantised")
     with _muted(), tempfile.TemporaryDirectory(dir=target.parent, prefix=".quantize-") as folder:
         prepared = Path(folder) / "prepared.onnx"
         if way == "dynamic":
@@ -104,7 +120,8 @@ def _static(prepared: Path, target: Path, batches: Iterator[Arrays]) -> None:
     graph = onnx.load(prepared, load_external_data=False).graph
     if found := depthwise(graph):
         raise CannotQuantize(
-            f"it has {len(found)} depthwise convolutions, whose few weights a channel do not survive int8"
+            f"it has {len(found)} depthwise convolution{'s' * (len(found) > 1)}, "
+            "whose few weights a channel do not survive int8"
         )
     quantize_static(
         prepared,
@@ -135,7 +152,7 @@ class _Calibration(CalibrationDataReader):
 
 
 def _save(model: onnx.ModelProto, path: Path) -> None:
-    large = model.ByteSize() > INLINE_LIMIT
+    large = sum(len(weight.raw_data) for weight in model.graph.initializer) > INLINE_LIMIT
     onnx.save(model, path, save_as_external_data=large, location=f"{path.name}.data" if large else None)
 
 

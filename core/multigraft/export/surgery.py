@@ -43,6 +43,17 @@ def depthwise(graph: GraphProto) -> list[str]:
     ]
 
 
+def product_share(graph: GraphProto) -> float:
+    """The share of the weights that matrix products hold; convolutions hold the rest."""
+    sizes = {weight.name: float(np.prod(weight.dims)) for weight in graph.initializer}
+    made = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Transpose"}
+    held = {"Conv": 0.0, "ConvTranspose": 0.0, "MatMul": 0.0, "Gemm": 0.0}
+    for node in graph.node:
+        if node.op_type in held:
+            held[node.op_type] += sum(sizes.get(made.get(name, name), 0.0) for name in node.input)
+    return (held["MatMul"] + held["Gemm"]) / max(sum(held.values()), 1.0)
+
+
 def fold_transposed(model: ModelProto) -> None:
     """Compute ``Transpose(weight)`` now, so that the product after it has a constant to quantise."""
     graph = model.graph

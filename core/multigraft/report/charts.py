@@ -11,7 +11,7 @@ from itertools import accumulate, groupby
 Point = tuple[float, float]
 
 WIDTH, HEIGHT = 440, 280
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 42
+LEFT, RIGHT, TOP, BOTTOM = 52, 20, 14, 42
 LEGEND = 19
 """Height of a line of the legend."""
 LARGEST = 1e100

@@ -51,9 +51,9 @@ def duration(seconds: float) -> str:
     """
     if not math.isfinite(seconds) or seconds < 0:
         return NOT_A_NUMBER
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -12,8 +12,9 @@ from multigraft import MultigraftError
 from multigraft.records import Backbone
 from multigraft_text.learning import fit
 from multigraft_text.reader import TextReader
+from multigraft_text.specs import token_ids
 from plugins.text.text_toys import DOCUMENTS, origin
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
 KINDS = ["wordpiece", "bpe", "character"]
 
@@ -101,3 +102,17 @@ def test_a_length_beyond_the_positions_is_an_error() -> None:
 def test_a_length_without_room_for_special_tokens_is_an_error() -> None:
     with pytest.raises(MultigraftError, match=r"found 4.*needs 5"):
         TextReader(learned(text.BERT, "wordpiece", max_length=4))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        models.Unigram([("<unk>", 0.0), ("fox", -1.0), ("dog", -2.0)], unk_id=0),
+        models.WordLevel({"<unk>": 0, "fox": 1}, unk_token="<unk>"),
+    ],
+    ids=["unigram", "word-level"],
+)
+def test_ids_are_found_in_every_kind_of_file(model: Any) -> None:
+    tokenizer = Tokenizer(model)
+    tokenizer.add_special_tokens(["<pad>"])
+    assert token_ids({"tokenizer.json": json.loads(tokenizer.to_str())}) == tokenizer.get_vocab()

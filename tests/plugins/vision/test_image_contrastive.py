@@ -140,8 +140,8 @@ def test_accuracy_counts_views_that_find_their_partner(catalog):
 
 
 def test_a_few_steps_teach_views_to_find_each_other(catalog):
-    objective, graft = bound(catalog, temperature=0.2)
-    rows, rng = pictures(32), np.random.default_rng(0)
+    objective, graft = bound(catalog, temperature=0.2, crop=0.5, color=0.0, gray=0.0)
+    rows, rng = pictures(16), np.random.default_rng(0)
     optimizer = torch.optim.AdamW(graft.parameters(), lr=3e-3)
 
     def accuracy():
@@ -154,13 +154,13 @@ def test_a_few_steps_teach_views_to_find_each_other(catalog):
         return float(kept["found"].mean())
 
     before = accuracy()
-    for _ in range(30):
+    for _ in range(25):
         batch = batch_of(objective, rows, rng)
         loss = objective.loss(graft(batch), batch).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert accuracy() > before + 0.2
+    assert accuracy() > before + 0.3
 
 
 def test_the_export_serves_the_backbone_alone(catalog):

@@ -20,7 +20,7 @@ NAMES = [
     ("timm/mobilenetv3_small_050", 64),
     ("timm/test_mambaout", 64),
     ("timm/test_byobnet", 64),
-    ("timm/swin_s3_tiny_224", 224),
+    ("timm/swin_tiny_patch4_window7_224", 56),
 ]
 
 

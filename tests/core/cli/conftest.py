@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from multigraft.cli import main
+from multigraft.recipe import Recipe
+from multigraft.report import Measure, Report
+
+RAW = {"task": "text-classification", "backbone": "bert-tiny", "data": "rows.csv"}
+
+
+@dataclass
+class StandIn:
+    """What the command line sees of a run."""
+
+    folder: Path = Path("runs/x")
+    recipe: Any = field(default_factory=lambda: Recipe.parse(RAW))
+    report: Report | None = None
+    stop: str | None = None
+    total_steps: int = 6
+    history: list[dict[str, Any]] = field(default_factory=list)
+    objective: Any = field(default_factory=lambda: SimpleNamespace(monitor="accuracy"))
+
+    def evaluate(self) -> Report:
+        return report("evaluate", split=self.recipe.evaluation.split)
+
+    def export(self) -> Report:
+        return report("export", precisions=" ".join(self.recipe.export.precisions))
+
+
+def report(verb: str, **facts: str) -> Report:
+    return Report(verb=verb, title="a title", metrics={"accuracy": Measure(0.75)}, facts=facts)
+
+
+@pytest.fixture
+def make_run() -> type[StandIn]:
+    return StandIn
+
+
+@dataclass
+class Calls:
+    """What reached the engine."""
+
+    recipes: list[Recipe] = field(default_factory=list)
+    plugins: Sequence[object] = ()
+    verbs: list[str] = field(default_factory=list)
+    raises: BaseException | None = None
+    stop: str | None = None
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """`multigraft.api` replaced by stand-ins that remember their calls."""
+    import multigraft.api as api
+
+    calls = Calls()
+
+    def verb(name: str) -> Any:
+        def call(what: Any, *, plugins: Sequence[object] = ()) -> StandIn:
+            calls.verbs.append(name)
+            calls.recipes.append(what)
+            calls.plugins = plugins
+            run = StandIn(report=report(name), stop=calls.stop)
+            for plugin in plugins:
+                plugin.step_end(run=run, step=1, logs={"loss": 0.5, "learning_rate": 1e-3})  # type: ignore[attr-defined]
+            if calls.raises is not None:
+                raise calls.raises
+            return run
+
+        return call
+
+    for name in ("finetune", "pretrain", "resume", "open_run"):
+        monkeypatch.setattr(api, name, verb(name))
+    return calls
+
+
+@dataclass
+class Said:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run the command line; give its exit code and what it said."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("RANK", raising=False)
+
+    def run(*arguments: str) -> Said:
+        capsys.readouterr()
+        code = main(list(arguments))
+        heard = capsys.readouterr()
+        return Said(code, heard.out, heard.err)
+
+    return run

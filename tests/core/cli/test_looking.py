@@ -1,0 +1,144 @@
+"""plugins, recipe, schema, doctor and demo."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import multigraft.catalog as catalog
+import multigraft.cli.checkup as checkup
+import pytest
+import yaml
+from multigraft.catalog import Catalog, PluginInfo
+from multigraft.cli.starter import write
+from multigraft.recipe import Recipe, check, schema
+
+OFF = PluginInfo("speech", "0.1.0", "multigraft", error="No module named 'soundfile'")
+
+
+class FakeCatalog:
+    plugins = (PluginInfo("text", "0.1.0", "multigraft", {"tasks": ("a", "b")}), OFF)
+
+
+def test_plugins_are_listed_with_why_one_is_off(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "Catalog", FakeCatalog)
+    said = cli("plugins")
+    assert "tasks: a, b" in said.out and "off: No module" in said.out
+    assert "1 on, 1 off" in said.err
+    listed = json.loads(cli("plugins", "--json").out)
+    assert [(each["name"], each["error"]) for each in listed] == [("text", None), ("speech", OFF.error)]
+
+
+def test_the_schema_is_the_recipe_s(cli: Any) -> None:
+    assert json.loads(cli("schema").out) == schema()
+
+
+def fields(model: Any = Recipe) -> list[str]:
+    names: list[str] = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        section = hasattr(inner, "model_fields") and name not in ("task", "backbone")
+        names += [name, *fields(inner)] if section else [name]
+    return names
+
+
+def test_the_starter_is_a_valid_recipe_with_every_field(cli: Any, tmp_path: Path) -> None:
+    said = cli("recipe", "--task", "text-classification", "--backbone", "bert-tiny", "--data", "my rows.csv")
+    assert said.code == 0, said.err
+    recipe, problems = check(yaml.safe_load(said.out))
+    assert problems == []
+    raw = {"task": "text-classification", "backbone": "bert-tiny", "data": "my rows.csv"}
+    assert recipe == Recipe.parse(raw)
+    for name in fields():
+        assert f"{name}:" in said.out
+    path = tmp_path / "recipe.yaml"
+    path.write_text(said.out, encoding="utf-8")
+    checked = cli("recipe", "check", str(path), "--json")
+    assert (checked.code, json.loads(checked.out)["problems"]) == (0, [])
+
+
+def test_the_starter_is_right_when_all_of_it_is_uncommented() -> None:
+    found = Catalog()
+    for task, backbone in (("text-classification", "bert-tiny"), ("image-classification", "resnet-tiny")):
+        family = found.backbone(backbone)[0]
+        text = write(found.task(task), backbone, family, found.modality(family.modality), "x.csv")
+        settings = [line for line in text.splitlines() if line.lstrip().startswith("# ")]
+        assert all(len(line) < 112 for line in settings)
+        for option in found.task(task).options:
+            assert f"  # {option}:" in text
+
+
+def test_an_unknown_name_is_wrong_usage(cli: Any) -> None:
+    said = cli("recipe", "--backbone", "bert-tny")
+    assert (said.code, said.out) == (2, "")
+    assert "did you mean 'bert-tiny'?" in said.err
+
+
+def test_check_gives_every_problem_as_json(cli: Any, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("task: x-y-z\n", encoding="utf-8")
+    said = cli("recipe", "check", str(path), "--json")
+    assert said.code == 2
+    problems = json.loads(said.out)["problems"]
+    assert {problem.split(":")[0] for problem in problems} == {"task", "backbone", "data"}
+
+
+def test_doctor_says_what_is_missing_and_what_brings_it(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = checkup.version
+
+    def version(name: str) -> str:
+        if name == "timm":
+            raise PackageNotFoundError(name)
+        return "4.57.0" if name == "transformers" else real(name)
+
+    monkeypatch.setattr(checkup, "version", version)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    answer = json.loads(cli("doctor", "--json").out)
+    libraries = {each["name"]: each for each in answer["libraries"]}
+    assert libraries["timm"]["found"] is None
+    assert libraries["timm"]["advice"] == 'pip install "multigraft[vision]"'
+    assert (libraries["transformers"]["fits"], libraries["numpy"]["advice"]) == (False, "")
+    assert libraries["torch"]["extra"] == "train"
+    assert answer["machine"]["hub"]["HF_HUB_OFFLINE"] == "1"
+    assert "cpu" in answer["machine"]["devices"]
+    said = cli("doctor")
+    assert said.code == 0
+    assert "missing" in said.out and "multigraft[vision]" in said.out
+
+
+def test_doctor_needs_no_torch(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkup, "find_spec", lambda name: None)
+    assert json.loads(cli("doctor", "--json").out)["machine"]["devices"] == ["cpu"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (set(), (None, None)),
+        ({"avx2"}, (False, False)),
+        ({"avx512_bf16", "avx512_vnni"}, (True, True)),
+        ({"amx_bf16", "avx_vnni"}, (True, True)),
+    ],
+)
+def test_native_formats_follow_the_processor(flags: set[str], expected: tuple[bool | None, ...]) -> None:
+    found = checkup.native_formats(flags)
+    assert (found["bf16"], found["int8 (VNNI)"]) == expected
+
+
+@pytest.mark.parametrize(("arguments", "only"), [([], None), (["--only", "audio"], "audio")])
+def test_the_demo_is_handed_its_folder(
+    cli: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str], only: str | None
+) -> None:
+    import multigraft
+
+    calls = []
+    demo = ModuleType("multigraft.demo")
+    demo.main = lambda folder, *, only=None: calls.append((folder, only))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "multigraft.demo", demo)
+    monkeypatch.setattr(multigraft, "demo", demo, raising=False)
+    assert cli("demo", "--out", "somewhere", *arguments).code == 0
+    assert calls == [(Path("somewhere"), only)]

@@ -1,0 +1,92 @@
+"""What a terminal shows of a report."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from multigraft.report import Confusion, Cost, Measure, Report, WorstRow
+from multigraft.report.numbers import duration, figure, interval
+from multigraft.report.table import show
+from rich.console import Console
+
+REPORT = Report(
+    verb="evaluate",
+    title="a [bold]title[/bold]",
+    metrics={"accuracy": Measure(0.86231, 0.8451, 0.8790), "loss": Measure(0.45)},
+    curves={"loss": ((1.0, 2.0), (2.0, 0.5)), "empty": (), "flat": ((1.0, 1.0),)},
+    confusion=Confusion(("bad", "good"), ((8, 2), (1, 9))),
+    worst=(WorstRow("rows.csv row 7", 3.25, "bad", "good"), WorstRow("rows.csv row 9", 2.0)),
+    cost=Cost(4.21, 812.0),
+    facts={"split": "test", "confidence": "0.95"},
+    tables={"wide": (("name", "a very wide heading", "why"), ("int8", "1", "because_" * 6)), "none": ()},
+    notes=("no [test] rows",),
+    files={"bundle": "runs/x/bundle"},
+)
+
+
+def shown(report: Report, width: int = 100) -> str:
+    stream = io.StringIO()
+    show(report, Console(file=stream, width=width))
+    return stream.getvalue()
+
+
+def test_everything_is_said() -> None:
+    text = shown(REPORT)
+    for said in (
+        "0.862",
+        "0.845 to 0.879",
+        "95 % interval",
+        "rows.csv row 7",
+        "3.25",
+        "runs/x/bundle",
+        "4.2 s",
+    ):
+        assert said in text
+
+
+def test_brackets_are_text_and_not_markup() -> None:
+    assert "a [bold]title[/bold]" in shown(REPORT)
+    assert "no [test] rows" in shown(REPORT)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_narrow_terminal_loses_no_word(width: int) -> None:
+    text = "".join(shown(REPORT, width).split())
+    assert "because_" * 6 in text
+    assert all(len(line) <= width for line in shown(REPORT, width).splitlines())
+
+
+def test_the_bar_stands_where_the_value_is() -> None:
+    middle = Report(verb="evaluate", title="t", metrics={"accuracy": Measure(0.5, 0.25, 1.0)})
+    bar = next(line for line in shown(middle).splitlines() if "●" in line).split()[-1]
+    assert bar == "······──────●───────────"
+
+
+def test_more_labels_than_fit_point_to_the_page() -> None:
+    names = tuple(map(str, range(21)))
+    large = Report(verb="evaluate", title="t", confusion=Confusion(names, ((1,) * 21,) * 21))
+    assert "see report.html" in shown(large)
+
+
+def test_an_empty_report_is_a_title() -> None:
+    assert shown(Report(verb="export", title="t")).split() == ["t", "export"]
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "between"),
+    [
+        (Measure(0.87123, 0.8512, 0.8904), "0.871", "0.851 to 0.890"),
+        (Measure(0.87123), "0.8712", ""),
+        (Measure(1.0, 1.0, 1.0), "1", "1 to 1"),
+        (Measure(0.0312, 0.0231, 0.0448), "0.031", "0.023 to 0.045"),
+        (Measure(1234.5, 1200.0, 1300.0), "1234", "1200 to 1300"),
+        (Measure(float("nan"), float("nan"), float("nan")), "n/a", "n/a to n/a"),
+    ],
+)
+def test_the_interval_decides_the_digits(measure: Measure, value: str, between: str) -> None:
+    assert (figure(measure), interval(measure)) == (value, between)
+
+
+def test_odd_durations_are_said_plainly() -> None:
+    assert (duration(float("nan")), duration(-1.0), duration(59.99)) == ("n/a", "n/a", "1 min 0 s")
