@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import multigraft as mg
 import numpy as np
+
+import multigraft as mg
 from multigraft.decoders import embedding
 from multigraft.records import Arrays, Spec
 from multigraft.tasks import classification_task

@@ -9,9 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import multigraft as mg
 import numpy as np
 import torch
+from torch import nn
+
+import multigraft as mg
 import toy_plugin
 from multigraft.export import export_bundle
 from multigraft.export.graph import evaluating
@@ -21,14 +23,14 @@ from multigraft.objectives import Brief, Objective
 from multigraft.records import Arrays, Option
 from multigraft.report import Report
 from multigraft.tasks.classification import Classification
-from torch import nn
 
 WIDTH = 16
 LABELS = ["high", "low"]
+LOUD = toy_plugin.TOKENS - 1
 
 
 class NumbersBackbone(nn.Module):
-    """Tokens below half of `TOKENS` point one way, the others the opposite way; the mean is the row."""
+    """Tokens below half of `LOUD` point one way, the others the opposite way; the mean is the row."""
 
     width = WIDTH
     head_bias = True
@@ -41,7 +43,7 @@ class NumbersBackbone(nn.Module):
         self.blocks = nn.ModuleList([self.mix])
         with torch.no_grad():
             self.embedding.weight.mul_(0.1)[:, 0] = torch.where(
-                torch.arange(toy_plugin.TOKENS) < toy_plugin.TOKENS // 2, -1.0, 1.0
+                torch.arange(toy_plugin.TOKENS) < LOUD // 2, -1.0, 1.0
             )
             self.mix.weight.mul_(0.1).add_(torch.eye(WIDTH))
             self.mix.bias[-1] = spike
@@ -115,13 +117,13 @@ def numbers(count: int, seed: int) -> tuple[list[Any], list[str]]:
     """Rows of 3 to 12 numbers, most of them on the row's side."""
     rng = np.random.default_rng(seed)
     raws, labels = [], []
-    half = toy_plugin.TOKENS // 2
+    half = LOUD // 2
     for index in range(count):
         length = int(rng.integers(3, 13))
         others = int(rng.integers(0, max(1, length // 3)))
         low = index % 2
         chosen = rng.integers(0, half, length) + half * (1 - low)
-        chosen[:others] = (chosen[:others] + half) % toy_plugin.TOKENS
+        chosen[:others] = (chosen[:others] + half) % (2 * half)
         raws.append(" ".join(str(number) for number in rng.permutation(chosen)))
         labels.append(LABELS[low])
     return raws, labels
@@ -138,11 +140,21 @@ def pictures(count: int, seed: int) -> tuple[list[Any], list[str]]:
     return raws, [LABELS[index % 2] for index in range(count)]
 
 
-def numbers_run(folder: Path, **kwargs: Any) -> Any:
-    """A run of variable length, quantised dynamically."""
+def numbers_run(
+    folder: Path, *, spike: float = 0.0, loud: float = 1.0, quantization: str = "dynamic", **kwargs: Any
+) -> Any:
+    """A run of variable length, quantised dynamically.
+
+    ``spike`` is a feature of every token that decides nothing; ``loud`` scales a token that stands in one
+    training row and nowhere else.
+    """
     reader = toy_plugin.NumbersReader({str(i): i for i in range(toy_plugin.TOKENS)})
-    spike = kwargs.pop("spike", 0.0)
-    return _run(folder, "numbers", reader, NumbersBackbone(spike=spike), "dynamic", numbers, **kwargs)
+    backbone = NumbersBackbone(spike=spike)
+    run = _run(folder, "numbers", reader, backbone, quantization, numbers, **kwargs)
+    with torch.no_grad():
+        backbone.embedding.weight[LOUD] *= loud
+    run.rows["train"].raws[0] += f" {LOUD}"
+    return run
 
 
 def picture_run(folder: Path, backbone: nn.Module | None = None, **kwargs: Any) -> Any:
@@ -204,7 +216,7 @@ def _run(
         parts=SimpleNamespace(
             task=catalog.task(f"{modality}-{stage}"),
             modality=catalog.modality(modality),
-            backbone=SimpleNamespace(quantization=export.pop("quantization", quantization)),
+            backbone=SimpleNamespace(quantization=quantization),
         ),
     )
 

@@ -57,6 +57,8 @@ class Objective(Protocol):
     monitor: str
     """The metric that chooses the best checkpoint, a key of `summarise`."""
     greater_is_better: bool
+    fills: Mapping[str, float] = {}
+    """The target arrays that vary in length, with the value that pads them (see `Reader.fills`)."""
 
     def head(self) -> nn.Module:
         """A new head, a module called as ``head(features, batch) -> Outputs``."""

@@ -118,8 +118,6 @@ class Modality:
     """Build the augmentation of that strength; None: this modality has none."""
     suffixes: tuple[str, ...] = ()
     """The files a person may drop, as ``(".png", ".jpg")``; empty where the value is typed."""
-    folder: str | None = None
-    """The `datasets` builder that reads a folder of such files (``imagefolder``, ``audiofolder``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +178,7 @@ class Task:
     columns: tuple[str, ...] = ()
     """Columns that a row needs besides its raw value, as ``("label",)``."""
     targets: Callable[[Mapping[str, Sequence[Any]]], Spec] | None = None
-    """Learn the targets' description (the labels, say) from the training rows' ``columns``."""
+    """Learn the targets' description (the labels, say) from the training rows' ``columns``; cells may be None."""
     decode: Callable[[Spec, Arrays], list[Answer]] | None = None
     """(targets, batch of graph outputs) -> one answer a row. Torch-free: a bundle uses it."""
     options: Mapping[str, Option] = field(default_factory=dict)

@@ -29,7 +29,6 @@ AUDIO = Modality(
     },
     augment=Lazy("multigraft_speech.augment:augmentation"),
     suffixes=(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au"),
-    folder="audiofolder",
 )
 
 SPEC_AUGMENT = Option(

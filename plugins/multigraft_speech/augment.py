@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
 from multigraft.records import Arrays, Augment, Reader
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from multigraft.errors import MultigraftError
 from multigraft.features import Batch, Features
 from multigraft.objectives import Brief, Objective, Outputs, RowLoss
 from multigraft.records import Arrays
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from multigraft_speech.masking import mask_spans, sample_negatives
 from multigraft_speech.quantizer import GumbelQuantizer
 from multigraft_speech.specs import frame_count

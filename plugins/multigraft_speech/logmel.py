@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from multigraft.errors import WeightsError
-from multigraft.features import Batch, Features, mean_pool
-from multigraft.records import Origin, Spec
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from multigraft.errors import WeightsError
+from multigraft.features import Batch, Features, mean_pool
+from multigraft.records import Origin, Spec
 from multigraft_speech.frontend import LogMel
 from multigraft_speech.layout import Layout, dump_config, load_layout, weights_folder
 

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import soundfile
 import soxr
+
 from multigraft.errors import RowError
 from multigraft.records import Arrays, Spec
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from multigraft.errors import MultigraftError
 from multigraft.records import Origin, Spec
-
 from multigraft_speech.layout import load_layout
 from multigraft_speech.reader import AudioReader
 

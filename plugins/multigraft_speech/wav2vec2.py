@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from multigraft.errors import WeightsError
-from multigraft.features import Batch, Features, mean_pool
-from multigraft.records import Origin, Spec
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from multigraft.errors import WeightsError
+from multigraft.features import Batch, Features, mean_pool
+from multigraft.records import Origin, Spec
 from multigraft_speech.specs import frame_count
 from multigraft_speech.weights import load_config, load_extractor, opened, source
 

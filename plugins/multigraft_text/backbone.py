@@ -9,13 +9,13 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from torch import nn
+from transformers import AutoModelForSequenceClassification, BertConfig, GPT2Config
+
 from multigraft import Features, MultigraftError, Origin
 from multigraft.errors import WeightsError
 from multigraft.features import Batch
 from multigraft.records import Spec
-from torch import nn
-from transformers import AutoModelForSequenceClassification, BertConfig, GPT2Config
-
 from multigraft_text.pooling import POOLS
 from multigraft_text.saving import save_model, save_tokenizer
 from multigraft_text.specs import token_ids

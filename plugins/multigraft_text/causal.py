@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from torch import Tensor, nn
+
 from multigraft import Brief, Features, MultigraftError, Objective, RowLoss
 from multigraft.features import Batch
 from multigraft.objectives import Outputs
-from torch import Tensor, nn
-
 from multigraft_text.language import TiedDecoder, fitting, perplexity, right_answers, share, token_losses
 
 

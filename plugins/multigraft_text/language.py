@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from multigraft import Brief, MultigraftError
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from multigraft import Brief, MultigraftError
 
 IGNORED = -100
 

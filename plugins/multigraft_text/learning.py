@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from multigraft import MultigraftError, RowError
-from multigraft.records import Spec
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from multigraft import MultigraftError, RowError
+from multigraft.records import Spec
 from multigraft_text.reader import clean
 
 BERT_SPECIAL = {
@@ -65,37 +65,34 @@ def _texts(raws: Iterable[Any]) -> Iterable[str]:
 
 def wordpiece(texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str]) -> Tokenizer:
     """WordPiece (Schuster & Nakajima 2012) on BERT's words."""
-
-    def untrained(vocabulary: dict[str, int] | None = None) -> Tokenizer:
-        tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=special["unk_token"]))
-        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        tokenizer.decoder = decoders.WordPiece(prefix=PREFIX)
-        return tokenizer
-
-    letters = _letters(texts, untrained().normalizer, max(size // 4, 1))
-
-    def train(count: int, first: Sequence[str]) -> dict[str, int]:
-        tokenizer = untrained()
-        tokenizer.train_from_iterator(
-            texts,
-            trainers.WordPieceTrainer(
-                vocab_size=count,
-                special_tokens=list(first),
-                continuing_subword_prefix=PREFIX,
-                initial_alphabet=letters,
-                limit_alphabet=len(letters),
-                show_progress=False,
-            ),
-        )
-        found: dict[str, int] = tokenizer.get_vocab()
-        return found
-
-    names = _names(special)
+    learner = _bert_tokenizer({}, lowercase, special)
+    letters = _letters(texts, learner.normalizer, max(size // 4, 1))
     # The trainer numbers the inner letters in the order of a hash table, which differs from process to
     # process, and breaks ties by number. Numbering them first makes the result depend on the texts alone.
-    inner = sorted(token for token in train(0, names) if token.startswith(PREFIX))
-    return untrained(train(size, [*names, *inner]))
+    inner = [PREFIX + letter for letter in letters if _joins(letter, learner.pre_tokenizer)]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size,
+        special_tokens=[*_names(special), *inner],
+        continuing_subword_prefix=PREFIX,
+        initial_alphabet=letters,
+        limit_alphabet=len(letters),
+        show_progress=False,
+    )
+    learner.train_from_iterator(texts, trainer)
+    return _bert_tokenizer(learner.get_vocab(), lowercase, special)  # where the inner letters are not special
+
+
+def _bert_tokenizer(vocabulary: dict[str, int], lowercase: bool, special: dict[str, str]) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=special["unk_token"]))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece(prefix=PREFIX)
+    return tokenizer
+
+
+def _joins(letter: str, pre_tokenizer: Any) -> bool:
+    """Whether a letter may stand inside a word; punctuation and ideographs are words of their own."""
+    return len(pre_tokenizer.pre_tokenize_str(f"a{letter}a")) == 1
 
 
 def bpe(texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str]) -> Tokenizer:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from multigraft import Brief, Features, Objective, RowLoss
-from multigraft.features import Batch
-from multigraft.objectives import Outputs
-from multigraft.records import Arrays
 from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM
 from transformers.activations import ACT2FN
 
+from multigraft import Brief, Features, Objective, RowLoss
+from multigraft.features import Batch
+from multigraft.objectives import Outputs
+from multigraft.records import Arrays
 from multigraft_text.backbone import tail
 from multigraft_text.language import (
     IGNORED,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from multigraft import Brief, MultigraftError
 from multigraft.records import Arrays, Reader, Spec
-
 from multigraft_text.language import IGNORED
 from multigraft_text.specs import token_ids
 

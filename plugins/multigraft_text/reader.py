@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from tokenizers import Tokenizer
+
 from multigraft import MultigraftError, RowError
 from multigraft.records import Arrays, Spec
-from tokenizers import Tokenizer
 
 REPLACEMENT = "\ufffd"
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from multigraft.records import Spec
 from torch import nn
+
+from multigraft.records import Spec
 
 
 def save_model(

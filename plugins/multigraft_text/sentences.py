@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+
 from multigraft.errors import DataError
 from multigraft.objectives import Row
 

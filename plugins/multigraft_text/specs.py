@@ -10,7 +10,6 @@ from typing import Any
 from multigraft import MultigraftError, Origin
 from multigraft.errors import WeightsError
 from multigraft.records import Spec
-
 from multigraft_text.weights import DECODERS, ENCODERS, config_of, folder_of
 
 DEFAULT_LENGTH = 128

@@ -9,10 +9,11 @@ from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-from multigraft import Origin
-from multigraft.errors import WeightsError
 from transformers import AutoConfig
 from transformers.utils import logging as transformers_logging
+
+from multigraft import Origin
+from multigraft.errors import WeightsError
 
 ENCODERS = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "modernbert")
 """The transformers model types that ``bert`` opens."""

@@ -14,7 +14,6 @@ _IMAGE = Modality(
     columns=("image",),
     augment=Lazy("multigraft_vision.augment:policy"),
     suffixes=(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
-    folder="imagefolder",
     options={
         "size": Option(
             default=None, types=(int,), low=1, help="pixels a side; unset: what the weights expect"

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from multigraft.records import Arrays, Reader
 from numpy.random import Generator
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+
+from multigraft.records import Arrays, Reader
 
 BILINEAR = Image.Resampling.BILINEAR
 BLUR_FROM = 64

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from multigraft import Brief, Features, Objective, RowLoss
 from multigraft.features import Batch
 from multigraft.objectives import Outputs
 from multigraft.records import Arrays
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from multigraft_vision.augment import Policy
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from multigraft import RowError
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from multigraft import RowError
 
 # Only decoders of plain rasters: Pillow's EPS would start ghostscript.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")

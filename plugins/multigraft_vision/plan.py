@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import timm
+from timm.models import PretrainedCfg, is_model, load_model_config_from_hf
+
 from multigraft import MultigraftError, Origin, Size
 from multigraft.errors import WeightsError
 from multigraft.records import Spec
-from timm.models import PretrainedCfg, is_model, load_model_config_from_hf
 
 # Arguments that a saved folder sets and that do not make it another network.
 FREE_ARGS = {"num_classes", "in_chans", "global_pool", "img_size"}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from multigraft import RowError
-from multigraft.records import Arrays, Spec
 from PIL import Image
 
+from multigraft import RowError
+from multigraft.records import Arrays, Spec
 from multigraft_vision.pictures import open_rgb
 
 INTERPOLATIONS = {

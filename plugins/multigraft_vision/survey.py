@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import timm
 import torch
-from multigraft import MultigraftError
 from torch import Tensor, nn
+
+from multigraft import MultigraftError
 
 Layout = Literal["tokens", "NCHW", "NHWC", "other"]
 # The children of a stage that does nothing but run them one after another.

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import timm
-from multigraft import Origin
-from multigraft.errors import WeightsError
-from multigraft.records import Spec
 from safetensors import SafetensorError
 from timm.models import load_state_dict
 from torch import Tensor
 
+from multigraft import Origin
+from multigraft.errors import WeightsError
+from multigraft.records import Spec
 from multigraft_vision.backbone import TimmBackbone
 from multigraft_vision.plan import Plan, fetched, plan
 from multigraft_vision.survey import survey

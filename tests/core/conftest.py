@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import multigraft_series
 import pytest
+
+import multigraft_series
 from multigraft.engine import Engine
 from multigraft.run import Run
 from toys import write_rows

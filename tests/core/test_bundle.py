@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from multigraft.bundle import Bundle, Port, Precision, open_bundle, read_manifest, seal
 from multigraft.errors import BundleError
 

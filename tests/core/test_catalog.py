@@ -9,9 +9,10 @@ from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 import multigraft as mg
 import multigraft_series
-import pytest
 from multigraft import catalog as catalog_module
 from multigraft.catalog import Catalog, PluginOff, SlowPlugin
 from multigraft.errors import PluginError, UnknownName
@@ -70,6 +71,12 @@ class WrongArgument:
     def step_end(self, run: Any, step: int, loggs: Any) -> None: ...
 
 
+class Twice:
+    @mg.hookimpl
+    def register_modalities(self) -> list[mg.Modality]:
+        return [mg.Modality(name="echo", reader=lambda spec: None, columns=("echo",))] * 2  # type: ignore[arg-type, return-value]
+
+
 class Raises:
     @mg.hookimpl
     def register_backbones(self) -> list[mg.Backbone]:
@@ -86,6 +93,7 @@ class Raises:
         (ClassNotObject(), "gave the class Task; did you forget its ()?"),
         (NotAFunction(), "plan of 'odd' must be a function, not 'module:function'"),
         (WrongArgument(), "loggs"),
+        (Twice(), "modality 'echo' is registered twice"),
         (Raises(), "RuntimeError: no licence found"),
         (Good, "Good is a class; pass an object: Good()"),
     ],

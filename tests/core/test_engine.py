@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import multigraft as mg
 import multigraft_series
-import pytest
 from multigraft.engine import Engine
 from multigraft.errors import DataError, PluginError, RecipeError, RunError
 from multigraft.run import Run, read_record

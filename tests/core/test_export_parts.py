@@ -9,6 +9,9 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
 from multigraft.errors import ExportError
 from multigraft.export import graph as graphs
 from multigraft.export.gate import Evidence, points_lost, verdict
@@ -18,8 +21,6 @@ from multigraft.export.quantize import CannotQuantize, quantize, ways
 from multigraft.export.surgery import depthwise, float_nodes, fold_transposed, shrink_embeddings
 from multigraft.records import Arrays
 from multigraft.report import Measure
-from onnx import TensorProto, helper, numpy_helper
-from torch import Tensor, nn
 
 ROWS = [{"x": np.arange(n, dtype=np.float32)} for n in (4, 1, 3)]
 TRIALS = cases(ROWS, [4, 1, 3], ["row 1", "row 2", "row 3"])

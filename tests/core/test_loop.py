@@ -7,10 +7,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import multigraft as mg
-import multigraft_series
 import pytest
 import torch
+
+import multigraft as mg
+import multigraft_series
 from multigraft.data import iterate, plan_batches
 from multigraft.engine import Engine
 from multigraft.errors import RunError

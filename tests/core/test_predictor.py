@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import multigraft as mg
 import numpy as np
 import pytest
+
+import multigraft as mg
 import toy_plugin
 from multigraft.errors import BundleError, RowError
 from multigraft.runtime import Predictor, load

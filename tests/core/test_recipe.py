@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import multigraft_series
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import multigraft_series
 from multigraft.catalog import Catalog
 from multigraft.errors import MultigraftError, RecipeError
 from multigraft.parts import read_recipe

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from multigraft.report import charts
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+
 from multigraft.report import Confusion, Cost, Measure, Report, WorstRow
 from multigraft.report.page import render, shared_facts, write_page
 

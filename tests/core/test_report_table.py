@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 
 import pytest
+from rich.console import Console
+
 from multigraft.report import Confusion, Cost, Measure, Report, WorstRow
 from multigraft.report.numbers import duration, figure, interval
 from multigraft.report.table import show
-from rich.console import Console
 
 REPORT = Report(
     verb="evaluate",

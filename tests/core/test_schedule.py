@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from multigraft.recipe import Training
 from multigraft.schedule import rate_factor
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from multigraft import builtin
 from multigraft.errors import RecipeError
 from multigraft.features import Features

@@ -45,7 +45,7 @@ def iterate(
         objective=objective,
         augment=augment if train else None,
         varied=(train and augment is not None) or _views(objective),
-        fills={**reader.fills, **getattr(objective, "fills", {})},
+        fills={**reader.fills, **objective.fills},
         stream=(seed, epoch if train else 0, int(train)),
     )
     numbers = range(start, len(batches))

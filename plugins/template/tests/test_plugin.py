@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import multigraft as mg
-import multigraft_series
 import numpy as np
 import pytest
+
+import multigraft as mg
+import multigraft_series
 from multigraft_series.reader import SeriesReader
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from multigraft.cli import main
 from multigraft.recipe import Recipe
 from multigraft.report import Measure, Report

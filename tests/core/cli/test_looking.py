@@ -9,10 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import multigraft.catalog as catalog
-import multigraft.cli.checkup as checkup
 import pytest
 import yaml
+
+import multigraft.catalog as catalog
+import multigraft.cli.checkup as checkup
 from multigraft.catalog import Catalog, PluginInfo
 from multigraft.cli.starter import write
 from multigraft.recipe import Recipe, check, schema

@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import multigraft.runtime as runtime
 import pytest
+
+import multigraft.runtime as runtime
 
 
 class Predictor:

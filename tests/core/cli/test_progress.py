@@ -6,9 +6,10 @@ import io
 from typing import Any
 
 import pytest
+from rich.console import Console
+
 from multigraft.catalog import Catalog
 from multigraft.cli.progress import Pace, Progress
-from rich.console import Console
 
 
 def play(progress: Progress, run: Any, first: int = 1) -> None:

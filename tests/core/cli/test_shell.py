@@ -10,6 +10,7 @@ import warnings
 from typing import Any
 
 import pytest
+
 from multigraft.catalog import PluginOff
 from multigraft.errors import BundleError, RecipeError, RunError, UnknownName
 

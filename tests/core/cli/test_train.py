@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from multigraft.cli.choices import merge
 
 FLAGS = ("--task", "text-classification", "--backbone", "bert-tiny", "--data", "rows.csv")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from multigraft.errors import RowError
 from multigraft.objectives import Objective
 from multigraft.records import Arrays, Modality
@@ -66,7 +67,6 @@ def image() -> Modality:
         reader=lambda spec: LetterReader(),
         columns=("image", "caption"),
         suffixes=(".png", ".jpg"),
-        folder="imagefolder",
     )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from multigraft.data import padding_share, plan_batches
 
 lengths = st.lists(st.integers(1, 60), max_size=300).map(np.array)

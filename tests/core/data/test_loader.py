@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from multigraft.data import Rows, iterate, load_table, plan_batches
 from multigraft.errors import DataError, PluginError, RowError
 from multigraft.objectives import Objective

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from multigraft.data import Rows, load_table
 from multigraft.errors import DataError, PluginError, RowError
 from multigraft.objectives import Objective

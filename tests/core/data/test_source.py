@@ -8,10 +8,11 @@ from typing import Any
 import datasets
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
+
 from multigraft.data import Table, load_table
 from multigraft.errors import DataError, RowError
 from multigraft.records import Modality
-from pyarrow import parquet
 
 
 def load(path: Path, modality: Modality, **columns: str) -> Table:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from multigraft.data import Table, limit_rows, split_table
 from multigraft.data.table import Content, whole
 from multigraft.errors import DataError

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from multigraft.data import Splits, load_splits
 from multigraft.errors import DataError
 from multigraft.recipe import Data

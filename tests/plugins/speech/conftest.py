@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import multigraft_speech as speech
 import pytest
+
+import multigraft_speech as speech
 from plugins.speech.speech_toys import Grown, grow, origin
 
 KINDS = {

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import multigraft_speech as speech
 import numpy as np
 import torch
+from torch import Tensor, nn
+
+import multigraft_speech as speech
 from multigraft import Brief, Origin
 from multigraft.readers import collate
 from multigraft.records import Backbone, Spec
 from multigraft_speech.reader import AudioReader, audio_reader
-from torch import Tensor, nn
 
 LENGTHS = (16_000, 9_000, 3_456)
 
@@ -62,7 +63,8 @@ def origin(family: Backbone, *, path: Path | None = None, hub: str | None = None
 
 def grow(where: Origin) -> Grown:
     """Build what ``where`` names, every weight drawn at random, zeros and ones too, so that all of it counts."""
-    family = next(record for record in speech.register_backbones() if where.backbone.startswith(record.name))
+    families = speech.register_backbones()
+    family = next(record for record in families if where.backbone.startswith(record.name))
     spec = family.reader(where, {})
     torch.manual_seed(0)
     module = family.build(where, spec).eval()

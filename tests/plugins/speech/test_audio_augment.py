@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from multigraft_speech.augment import _noise, _shift, _speed, augmentation
 from multigraft_speech.reader import AudioReader
 from plugins.speech.speech_toys import sounds

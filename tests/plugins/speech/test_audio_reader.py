@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+
 from multigraft.errors import RowError
 from multigraft_speech.reader import AudioReader, audio_reader
 

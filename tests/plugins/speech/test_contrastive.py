@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from transformers import Wav2Vec2ForPreTraining
+
 from multigraft import MultigraftError
 from multigraft.graft import Graft
 from multigraft_speech.contrastive import Contrastive
 from plugins.speech.speech_toys import Grown, sounds, stir, tensors
-from torch import Tensor
-from transformers import Wav2Vec2ForPreTraining
 
 
 def prepared(grown: Grown, objective: Contrastive, *, seed: int = 0) -> dict[str, Tensor]:

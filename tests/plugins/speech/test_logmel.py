@@ -3,17 +3,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import multigraft_speech as speech
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+from torch import nn
+from torchaudio.transforms import MelSpectrogram
+
+import multigraft_speech as speech
 from multigraft.errors import WeightsError
 from multigraft_speech.frontend import LogMel
 from multigraft_speech.layout import Layout
 from plugins.speech.speech_toys import Grown, grow, origin, sounds
-from safetensors.torch import load_file
-from torch import nn
-from torchaudio.transforms import MelSpectrogram
 
 
 @pytest.mark.parametrize(("rate", "mels"), [(16_000, 64), (16_000, 80), (8000, 40)])

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from multigraft import MultigraftError
 from multigraft.graft import Graft
 from multigraft_speech.spectrogram import MaskedSpectrogram
 from plugins.speech.speech_toys import Grown, sounds, tensors
-from torch import Tensor
 
 
 def prepared(

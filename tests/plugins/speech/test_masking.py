@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from multigraft_speech.masking import mask_spans, sample_negatives
 
 
@@ -41,8 +42,8 @@ def test_follows_its_generator() -> None:
 
 def test_distractors_are_other_hidden_frames_of_the_row() -> None:
     mask = spans([60, 30, 4, 3])
-    negatives = sample_negatives(mask, 200, np.random.default_rng(0))
-    assert negatives.shape == (4, 60, 200)
+    negatives = sample_negatives(mask, 2000, np.random.default_rng(0))
+    assert negatives.shape == (4, 60, 2000)
     for row, hidden in zip(negatives, mask, strict=True):
         places = set(np.flatnonzero(hidden).tolist())
         for place in places:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import multigraft_speech as speech
 import pytest
 import torch
+from torch import nn
+
+import multigraft_speech as speech
 from multigraft import BackboneModule, MultigraftError
 from multigraft.errors import WeightsError
 from multigraft.records import Backbone
 from plugins.speech.speech_toys import Grown, grow, origin, sounds
-from torch import nn
 
 FAMILIES = speech.register_backbones()
 
@@ -109,7 +110,7 @@ class TestWeights:
             grow(origin(family, path=tmp_path / "weights.bin"))
 
     def test_an_empty_folder(self, family: Backbone, tmp_path: Path) -> None:
-        with pytest.raises(WeightsError, match="config.json"):
+        with pytest.raises(WeightsError, match=r"config\.json"):
             grow(origin(family, path=tmp_path))
 
     def test_a_broken_file(self, family: Backbone, tmp_path: Path) -> None:
@@ -154,5 +155,5 @@ class TestWeights:
 @pytest.mark.parametrize("family", [speech.WAV2VEC2, speech.HUBERT], ids=lambda family: family.name)
 def test_a_hub_name_that_is_not_here(family: Backbone) -> None:
     where = origin(family, hub="nobody/nothing-of-that-name")
-    with pytest.raises(WeightsError, match="nobody/nothing-of-that-name: .*hf download nobody"):
+    with pytest.raises(WeightsError, match=r"nobody/nothing-of-that-name: .*hf download nobody"):
         family.reader(where, {})

@@ -8,6 +8,8 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from torch import nn
+
 from multigraft.export.graph import Served, export_graph
 from multigraft.export.quantize import quantize
 from multigraft.graft import Graft
@@ -15,7 +17,6 @@ from multigraft.objectives import Objective
 from multigraft.readers import collate
 from multigraft.records import Arrays
 from plugins.speech.speech_toys import Grown, sounds
-from torch import nn
 
 INPUTS = ("input_values", "attention_mask")
 

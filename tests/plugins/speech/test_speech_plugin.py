@@ -3,8 +3,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import multigraft_speech as speech
 import pytest
+
+import multigraft_speech as speech
 from multigraft import Catalog, Lazy
 from multigraft_speech.layout import Layout
 

@@ -3,12 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import multigraft_speech as speech
 import numpy as np
 import pytest
 import torch
-from multigraft.errors import WeightsError
-from plugins.speech.speech_toys import Grown, grow, origin, sounds
 from torch import nn
 from transformers import (
     AutoFeatureExtractor,
@@ -20,6 +17,10 @@ from transformers import (
     Wav2Vec2ForCTC,
     pipeline,
 )
+
+import multigraft_speech as speech
+from multigraft.errors import WeightsError
+from plugins.speech.speech_toys import Grown, grow, origin, sounds
 
 LABELS = ("no", "yes", "perhaps")
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import multigraft_text as text
 import pytest
+
+import multigraft_text as text
 from multigraft.records import Backbone
 from multigraft_text.reader import TextReader
 from plugins.text.text_toys import Grown, grow, origin

@@ -5,19 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import multigraft_text as text
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 import transformers
+from torch import nn
+
+import multigraft_text as text
 from multigraft import BackboneModule, MultigraftError
 from multigraft.errors import WeightsError
 from multigraft.graft import Graft
 from multigraft.strategies import block_of
 from multigraft_text.reader import TextReader
 from plugins.text.text_toys import Grown, origin
-from torch import nn
 
 RAWS = ["The fox runs over the hill.", "Rain.", ("A cook tastes.", "It is good.")]
 LABELS = ("bad", "good", "other")
@@ -209,6 +210,20 @@ def test_pickled_code_in_weights_is_refused(
     torch.save({"weight": print}, tmp_path / "pytorch_model.bin")
     with pytest.raises(WeightsError, match="more than tensors"):
         reopen(text.BERT, tmp_path)
+
+
+@torch.no_grad()
+def test_half_precision_weights_are_trained_and_saved_whole(
+    bert: Grown, tmp_path: Path, reopen: Callable[..., Grown]
+) -> None:
+    bert.module.save(tmp_path, head=None, labels=())
+    transformers.AutoModel.from_pretrained(tmp_path, dtype=torch.float16).save_pretrained(tmp_path)
+    opened, head = reopen(text.BERT, tmp_path), head_for(bert)
+    assert {parameter.dtype for parameter in opened.module.parameters()} == {torch.float32}
+    opened.module.save(tmp_path, head=head, labels=LABELS)
+    stock = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    batch = opened.batch(RAWS)
+    torch.testing.assert_close(stock(**batch).logits, head(opened.module(batch).pooled))
 
 
 def test_a_gpt_is_no_bert(gpt: Grown, tmp_path: Path, reopen: Callable[..., Grown]) -> None:

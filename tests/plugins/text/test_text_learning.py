@@ -6,15 +6,16 @@ import subprocess
 import sys
 from typing import Any
 
-import multigraft_text as text
 import pytest
+from tokenizers import Tokenizer, models
+
+import multigraft_text as text
 from multigraft import MultigraftError
 from multigraft.records import Backbone
 from multigraft_text.learning import fit
 from multigraft_text.reader import TextReader
 from multigraft_text.specs import token_ids
 from plugins.text.text_toys import DOCUMENTS, origin
-from tokenizers import Tokenizer, models
 
 KINDS = ["wordpiece", "bpe", "character"]
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import multigraft_text as text
 import numpy as np
 import pytest
 import torch
 import transformers
+
+import multigraft_text as text
 from multigraft import Catalog, MultigraftError
 from multigraft.errors import DataError
 from multigraft.graft import Graft

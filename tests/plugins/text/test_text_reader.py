@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import multigraft_text as text
 import numpy as np
 import pytest
+from transformers import AutoTokenizer
+
+import multigraft_text as text
 from multigraft import MultigraftError, RowError
 from multigraft.readers import collate
 from multigraft_text.reader import TextReader
 from plugins.text.text_toys import DOCUMENTS, Grown, grow, origin
-from transformers import AutoTokenizer
 
 
 def rows_of(reader: TextReader, raws: list[Any]) -> list[list[int]]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import multigraft_text as text
 import torch
+
+import multigraft_text as text
 from multigraft import Brief, Origin
 from multigraft.readers import collate
 from multigraft.records import Backbone, Spec

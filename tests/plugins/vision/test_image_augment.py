@@ -5,8 +5,9 @@ import pickle
 
 import numpy as np
 import pytest
-from multigraft_vision.augment import LIGHT, OPERATIONS, STRONG, Policy, policy
 from PIL import Image
+
+from multigraft_vision.augment import LIGHT, OPERATIONS, STRONG, Policy, policy
 
 SQUARE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from multigraft import Brief
 from multigraft.catalog import Catalog
 from multigraft.graft import Graft

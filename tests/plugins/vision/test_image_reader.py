@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from multigraft import RowError
 from multigraft_vision.reader import image_reader
-from PIL import Image
 
 SPEC = {
     "kind": "image",

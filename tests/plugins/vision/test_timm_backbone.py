@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import timm
 import torch
+from torch import nn
+
 from multigraft import BackboneModule, MultigraftError
 from multigraft.catalog import Catalog
 from multigraft.records import Origin
-from torch import nn
 
 # (name, side): scratch networks that a test can afford, one for each layout of features.
 NAMES = [

@@ -6,13 +6,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+
 from multigraft import Brief
 from multigraft.catalog import Catalog
 from multigraft.graft import Graft
 from multigraft.parts import read_recipe
 from multigraft.records import Origin
-
-TINY = ("resnet-tiny",)
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import multigraft as mg
 import numpy as np
+from torch import nn
+
+import multigraft as mg
 from multigraft.features import Batch
 from multigraft.objectives import Outputs
-from torch import nn
 
 
 class Guess(nn.Module):

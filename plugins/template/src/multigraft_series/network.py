@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import multigraft as mg
 import torch
-from multigraft.features import Batch, mean_pool
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+import multigraft as mg
+from multigraft.features import Batch, mean_pool
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 

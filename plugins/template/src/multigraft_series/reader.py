@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import multigraft as mg
 import numpy as np
+
+import multigraft as mg
 
 
 class SeriesReader:
