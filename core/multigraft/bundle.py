@@ -65,7 +65,8 @@ class Precision(_Part):
     changed: int | None = None
     """How many of them are answered otherwise than in fp32; None where answers are only numbers."""
     parity: float | None = None
-    """Largest absolute difference of an output: of fp32 to torch, of the others to fp32."""
+    """Largest difference of an output, of fp32 to torch and of the others to fp32: absolute where outputs
+    are below 1, else as a share of the largest."""
     size: int = 0
     """In bytes."""
     milliseconds: float | None = None

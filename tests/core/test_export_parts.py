@@ -37,18 +37,21 @@ def test_cases_are_shortest_longest_and_all() -> None:
 
 def test_parity_gives_the_largest_difference() -> None:
     assert check_parity(total, lambda a: {"total": total(a)["total"] + np.float32(2e-4)}, TRIALS, FILLS) == (
-        pytest.approx(2e-4, rel=1e-2)
+        pytest.approx(2e-4, rel=1e-2)  # of the shortest row, whose sum is 0; the longest sums to 6
     )
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda y: y + 0.1, r"output 'total', the shortest row alone \(1 of row 2"),
-        (lambda y: y * np.where(y > 5, 2, 1), r"the longest row alone \(1 of row 1 .*gives 6, the graph 12"),
+        (lambda y: y + 0.1, r"output 'total', the shortest row alone, at \(0,\), row row 2"),
+        (
+            lambda y: y * np.where(y > 5, 2, 1),
+            r"the longest row alone.*row row 1: the model gives 6, the graph 12",
+        ),
         (
             lambda y: y * np.array([1, 1, np.nan])[: len(y)],
-            r"all in a batch.*\(2,\), row row 1.*the graph nan",
+            r"all rows in a batch.*\(2,\), row row 1.*the graph nan",
         ),
         (lambda y: y[:, None], r"gives shape \(1,\), the graph \(1, 1\)"),
     ],

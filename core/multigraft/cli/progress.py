@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from multigraft.hookspecs import hookimpl
+from multigraft.report.numbers import speed
 
 if TYPE_CHECKING:
     from multigraft.run import Run
@@ -78,11 +79,11 @@ class Progress:
         return {short: self._logs[name] for name, short in names.items() if name in self._logs}
 
     def _speed(self, run: Run) -> list[str]:
-        speed = None if self._pace is None else self._pace.steps_per_second()
-        if speed is None:
+        pace = None if self._pace is None else self._pace.steps_per_second()
+        if pace is None:
             return []
         training = run.recipe.training
-        return [f"{speed * training.batch_size * training.accumulation:.3g} rows/s"]
+        return [speed(pace * training.batch_size * training.accumulation)]
 
 
 @dataclass

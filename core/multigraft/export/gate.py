@@ -18,6 +18,7 @@ import torch
 from multigraft.data import iterate, plan_batches
 from multigraft.errors import ExportError
 from multigraft.evaluation import intervals, percentile
+from multigraft.export.parity import relative
 from multigraft.export.subject import Subject, batch_size
 from multigraft.features import Batch
 from multigraft.records import Answer, Arrays, Spec
@@ -38,7 +39,7 @@ class Evidence:
     changed: int | None
     """Rows answered otherwise than in fp32; None where an answer is only numbers."""
     difference: float
-    """Largest absolute difference of any output to fp32."""
+    """Largest difference of any output to fp32, as `parity.relative` gives it."""
 
 
 @dataclass
@@ -186,10 +187,6 @@ def _words(value: Any) -> Any:
 
 def _difference(outputs: Arrays, fp32: Arrays) -> float:
     gaps = [
-        np.abs(outputs[name].astype(np.float64) - fp32[name].astype(np.float64))
-        for name in fp32
-        if fp32[name].dtype.kind == "f"
+        relative(fp32[name], outputs[name]).max(initial=0.0) for name in fp32 if fp32[name].dtype.kind == "f"
     ]
-    return max(
-        (float(np.nan_to_num(gap, nan=np.inf, posinf=np.inf).max(initial=0.0)) for gap in gaps), default=0.0
-    )
+    return float(np.nan_to_num(max(gaps, default=0.0), nan=np.inf))

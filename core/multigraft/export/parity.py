@@ -12,7 +12,7 @@ from multigraft.readers import collate
 from multigraft.records import Arrays
 
 TOLERANCE = 1e-3
-"""Largest difference accepted, as a share of the largest output (but of at least 1)."""
+"""The largest difference accepted; see `relative`."""
 Answers = Callable[[Mapping[str, np.ndarray]], Arrays]
 
 
@@ -27,12 +27,12 @@ class Case:
 
 
 def cases(rows: Sequence[Arrays], lengths: Sequence[int], places: Sequence[str]) -> list[Case]:
-    """The shortest row alone, the longest alone, and all in one padded batch."""
+    """The shortest row alone, the longest row alone, and all rows in one padded batch."""
     order = np.argsort(lengths, kind="stable").tolist()
     chosen = {
         "the shortest row alone": order[:1],
         "the longest row alone": order[-1:],
-        "all in a batch": order,
+        "all rows in a batch": order,
     }
     return [
         Case(name, tuple(places[i] for i in indices), tuple(rows[i] for i in indices))
@@ -41,7 +41,7 @@ def cases(rows: Sequence[Arrays], lengths: Sequence[int], places: Sequence[str])
 
 
 def check_parity(model: Answers, graph: Answers, trials: Sequence[Case], fills: Mapping[str, float]) -> float:
-    """The largest absolute difference of any output. Raises ExportError naming where it is too large."""
+    """The largest difference of any output, as `relative` gives it. Raises ExportError naming where."""
     return max(_compare(model, graph, case, fills) for case in trials)
 
 
@@ -51,22 +51,37 @@ def _compare(model: Answers, graph: Answers, case: Case, fills: Mapping[str, flo
     return max(_difference(name, wanted[name], found[name], case) for name in wanted)
 
 
+def relative(wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Absolute differences, divided by the largest finite number in ``wanted`` where that is above 1.
+
+    Equal infinities do not differ; a NaN stays one.
+
+    >>> relative(np.array([0.5, -np.inf]), np.array([0.25, -np.inf])).tolist()
+    [0.25, 0.0]
+    >>> relative(np.array([200.0, 1.0]), np.array([200.0, 3.0])).tolist()
+    [0.0, 0.01]
+    """
+    expected, answered = wanted.astype(np.float64), found.astype(np.float64)
+    finite = expected[np.isfinite(expected)]
+    with np.errstate(invalid="ignore"):  # inf - inf
+        gaps = np.where(expected == answered, 0.0, np.abs(expected - answered))
+    shares: np.ndarray = gaps / max(1.0, float(np.abs(finite).max(initial=0.0)))
+    return shares
+
+
 def _difference(name: str, wanted: np.ndarray, found: np.ndarray, case: Case) -> float:
-    where = f"output {name!r}, {case.name} ({len(case.rows)} of {case.places[0]} ...)"
+    where = f"output {name!r}, {case.name}"
     if wanted.shape != found.shape:
         raise ExportError(f"{where}: the model gives shape {wanted.shape}, the graph {found.shape}")
-    expected, answered = wanted.astype(np.float64), found.astype(np.float64)
-    if np.isnan(expected).any():
+    if np.isnan(wanted.astype(np.float64)).any():
         raise ExportError(f"{where}: the model itself gives NaN")
-    with np.errstate(invalid="ignore"):  # inf - inf, where both are the same infinity
-        gap = np.where(expected == answered, 0.0, np.abs(expected - answered))
-    finite = expected[np.isfinite(expected)]
-    limit = TOLERANCE * max(1.0, float(np.abs(finite).max(initial=0.0)))
-    if gap.size and not gap.max() <= limit:  # a NaN is not below the limit either
-        worst = np.unravel_index(int(np.nanargmax(np.nan_to_num(gap, nan=np.inf))), gap.shape)
+    gaps = np.nan_to_num(relative(wanted, found), nan=np.inf)
+    largest = float(gaps.max(initial=0.0))
+    if largest > TOLERANCE:
+        worst = tuple(int(i) for i in np.unravel_index(int(gaps.argmax()), gaps.shape))
         raise ExportError(
-            f"the graph does not answer as the model does: {where}, at {tuple(map(int, worst))}, row "
-            f"{case.places[int(worst[0])]}: the model gives {expected[worst]:.6g}, the graph "
-            f"{answered[worst]:.6g}; at most {limit:.2g} apart is allowed"
+            f"the graph does not answer as the model does: {where}, at {worst}, row {case.places[worst[0]]}: "
+            f"the model gives {wanted[worst]:.6g}, the graph {found[worst]:.6g}, which is {largest:.2g} of "
+            f"the largest output; at most {TOLERANCE:g} is allowed"
         )
-    return float(gap.max(initial=0.0))
+    return largest

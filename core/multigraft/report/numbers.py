@@ -38,9 +38,17 @@ def cost_line(cost: Cost) -> str:
     """
     parts = [duration(cost.seconds), memory(cost.peak_memory_mb)]
     if cost.rows_per_second is not None:
-        speed = cost.rows_per_second
-        parts.append(f"{speed:,.0f} rows/s" if speed >= 100 else f"{speed:.3g} rows/s")
+        parts.append(speed(cost.rows_per_second))
     return ", ".join(parts)
+
+
+def speed(rows_per_second: float) -> str:
+    """Rows a second.
+
+    >>> speed(2412.3), speed(93.12)
+    ('2,412 rows/s', '93.1 rows/s')
+    """
+    return f"{rows_per_second:,.0f} rows/s" if rows_per_second >= 100 else f"{rows_per_second:.3g} rows/s"
 
 
 def duration(seconds: float) -> str:

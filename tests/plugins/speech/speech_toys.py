@@ -62,7 +62,7 @@ def origin(family: Backbone, *, path: Path | None = None, hub: str | None = None
 
 
 def grow(where: Origin) -> Grown:
-    """Build what ``where`` names, every weight drawn at random, zeros and ones too, so that all of it counts."""
+    """Build what ``where`` names; from scratch, weights that start at zero are stirred so that they count."""
     families = speech.register_backbones()
     family = next(record for record in families if where.backbone.startswith(record.name))
     spec = family.reader(where, {})
@@ -71,6 +71,14 @@ def grow(where: Origin) -> Grown:
     if where.scratch:
         stir(module)
     return Grown(family, spec, audio_reader(spec), module)
+
+
+KINDS = {
+    "wav2vec2": origin(speech.WAV2VEC2),
+    "wav2vec2-group": origin(speech.WAV2VEC2, feat_extract_norm="group", do_stable_layer_norm=False),
+    "hubert": origin(speech.HUBERT),
+    "logmel": origin(speech.LOGMEL),
+}
 
 
 def stir(module: nn.Module) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from multigraft.graft import Graft
 from multigraft.objectives import Objective
 from multigraft.readers import collate
 from multigraft.records import Arrays
-from plugins.speech.speech_toys import Grown, sounds
+from plugins.speech.speech_toys import KINDS, Grown, grow, sounds
 
 INPUTS = ("input_values", "attention_mask")
 
@@ -25,11 +25,37 @@ class Embedding(Objective):
     """Serves the pooled features."""
 
 
-def exported(grown: Grown, folder: Path) -> Path:
+@dataclass(frozen=True)
+class Exported:
+    """A backbone and its graph."""
+
+    grown: Grown
+    path: Path
+
+
+def export(kind: str, folder: Path) -> Exported:
+    grown = grow(KINDS[kind])
     served = Served(Graft(grown.module, nn.Identity()), Embedding(), INPUTS, with_head=False).eval()
     rows = [grown.reader.read(sound) for sound in sounds([8000, 5000])]
     export_graph(served, rows, grown.reader.fills, folder / "model.onnx", opset=20)
-    return folder / "model.onnx"
+    return Exported(grown, folder / "model.onnx")
+
+
+@pytest.fixture(scope="module")
+def logmel_graph(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return export("logmel", tmp_path_factory.mktemp("logmel"))
+
+
+@pytest.fixture(scope="module")
+def int8_graph(logmel_graph: Exported) -> Path:
+    rng = np.random.default_rng(0)
+    rows = [
+        logmel_graph.grown.reader.read(sound) for sound in sounds(rng.integers(3000, 16_000, 12).tolist())
+    ]
+    batches = [collate(rows[start : start + 4], logmel_graph.grown.reader.fills) for start in (0, 4, 8)]
+    path = logmel_graph.path.with_name("int8.onnx")
+    quantize(logmel_graph.path, path, logmel_graph.grown.family.quantization, iter(batches))
+    return path
 
 
 def answer(path: Path, arrays: Arrays) -> np.ndarray:
@@ -38,38 +64,42 @@ def answer(path: Path, arrays: Arrays) -> np.ndarray:
     return found
 
 
-def test_the_graph_answers_as_the_module_at_other_shapes(grown: Grown, tmp_path: Path) -> None:
-    path = exported(grown, tmp_path)
+def assert_parity(exported: Exported) -> None:
+    """At other batch sizes and lengths than the graph was made with, rows padded and not."""
+    grown = exported.grown
     for chosen in (sounds([16_000, 9_000, 3456, 12_345, 2000]), sounds([2345])):
         arrays = collate([grown.reader.read(sound) for sound in chosen], grown.reader.fills)
         with torch.no_grad():
             want = grown.module({name: torch.from_numpy(value) for name, value in arrays.items()}).pooled
-        np.testing.assert_allclose(answer(path, arrays), want.numpy(), atol=2e-5)
+        np.testing.assert_allclose(answer(exported.path, arrays), want.numpy(), atol=2e-5)
 
 
-@pytest.fixture
-def batches(logmel: Grown) -> Iterator[Arrays]:
-    rng = np.random.default_rng(0)
-    lengths = rng.integers(3000, 16_000, 12).tolist()
-    rows = [logmel.reader.read(sound) for sound in sounds(lengths)]
-    return iter([collate(rows[start : start + 4], logmel.reader.fills) for start in (0, 4, 8)])
+def test_logmels_graph_answers_as_the_module(logmel_graph: Exported) -> None:
+    assert_parity(logmel_graph)
 
 
-def test_logmel_in_int8_stays_near(logmel: Grown, tmp_path: Path, batches: Iterator[Arrays]) -> None:
-    path = exported(logmel, tmp_path)
-    quantize(path, tmp_path / "int8.onnx", logmel.family.quantization, batches)
-    arrays = collate([logmel.reader.read(sound) for sound in sounds()], logmel.reader.fills)
-    want, found = answer(path, arrays), answer(tmp_path / "int8.onnx", arrays)
+def test_wav2vec2s_graph_answers_as_the_module(tmp_path: Path) -> None:
+    assert_parity(export("wav2vec2", tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["wav2vec2-group", "hubert"])
+def test_its_relatives_graphs_do_too(kind: str, tmp_path: Path) -> None:
+    assert_parity(export(kind, tmp_path))
+
+
+def test_logmel_in_int8_stays_near(logmel_graph: Exported, int8_graph: Path) -> None:
+    reader = logmel_graph.grown.reader
+    arrays = collate([reader.read(sound) for sound in sounds()], reader.fills)
+    want, found = answer(logmel_graph.path, arrays), answer(int8_graph, arrays)
     for one, other in zip(want, found, strict=True):
         assert np.dot(one, other) / np.linalg.norm(one) / np.linalg.norm(other) > 0.995
 
 
-def test_the_front_end_stays_float_in_int8(logmel: Grown, tmp_path: Path, batches: Iterator[Arrays]) -> None:
-    path = exported(logmel, tmp_path)
-    quantize(path, tmp_path / "int8.onnx", logmel.family.quantization, batches)
-    graph = onnx.load(tmp_path / "int8.onnx").graph
+def test_the_front_end_stays_float_in_int8(logmel_graph: Exported, int8_graph: Path) -> None:
+    graph = onnx.load(int8_graph).graph
     floats = {weight.name for weight in graph.initializer if weight.data_type == onnx.TensorProto.FLOAT}
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     kept = [node for node in convolutions if node.input[1] in floats]
-    assert len(convolutions) == 1 + 1 + 2 * logmel.module.layout.depth
+    assert len(convolutions) == 1 + 1 + 2 * logmel_graph.grown.module.layout.depth
     assert len(kept) == 1

@@ -144,7 +144,7 @@ def test_nothing_of_the_machine_or_of_the_source_is_in_the_configuration(catalog
     text = (second / "config.json").read_text()
     assert text == (first / "config.json").read_text()
     assert str(tmp_path) not in text
-    assert "http" not in text
+    assert '"url"' not in text
     assert "hf_hub" not in text
 
 
