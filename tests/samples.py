@@ -16,7 +16,9 @@ LABELS = ("first", "second")
 def write_texts(folder: Path, rows: int, seed: int = 0) -> Path:
     """A CSV ``text,label``: one telling word among others, two sentences a row."""
     rng = np.random.default_rng(seed)
-    words = np.array("the a film day people music with and was some river house".split())
+    words = np.array(
+        ["the", "a", "film", "day", "people", "music", "with", "and", "was", "some", "river", "house"]
+    )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "texts.csv"
     with path.open("w", newline="", encoding="utf-8") as file:

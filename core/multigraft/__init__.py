@@ -80,7 +80,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'multigraft' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"multigraft.{_HOME_OF[name]}"), name)
+    try:
+        value = getattr(importlib.import_module(f"multigraft.{_HOME_OF[name]}"), name)
+    except ModuleNotFoundError as error:
+        from multigraft.errors import missing_dependency
+
+        raise missing_dependency(error) or error from error
     globals()[name] = value
     return value
 

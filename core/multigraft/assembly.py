@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from safetensors.torch import load_model
 
 from multigraft.catalog import Catalog
 from multigraft.data import Rows, Splits, Table, load_splits
-from multigraft.errors import RecipeError, RunError
+from multigraft.errors import RunError
 from multigraft.graft import Graft
 from multigraft.objectives import Brief, Objective
 from multigraft.parts import Parts
@@ -22,9 +23,10 @@ from multigraft.readers import load_spec, save_spec
 from multigraft.recipe import Recipe
 from multigraft.records import Augment, Reader, Spec
 from multigraft.report import Report
-from multigraft.run import HEAD, MODEL, Run
+from multigraft.run import HEAD, MODEL, RECORD, Run, read_record
 from multigraft.strategies import Plan
 
+log = logging.getLogger("multigraft")
 LIBRARIES = ("torch", "transformers", "timm", "torchaudio", "datasets", "accelerate", "peft", "onnxruntime")
 
 
@@ -57,6 +59,8 @@ def assemble(
     if trained:
         load_model(graft.head, str(folder / MODEL / HEAD), strict=True)
         graft.eval()
+    else:
+        _inherit_head(graft, parts, learned)
     return Run(
         folder=folder,
         recipe=recipe,
@@ -120,6 +124,17 @@ def _grow(parts: Parts, reader: Reader, learned: Saved) -> tuple[Objective, Graf
     return objective, Graft(backbone, objective.head())
 
 
+def _inherit_head(graft: Graft, parts: Parts, learned: Saved) -> None:
+    """Take over the head where the weights are a run of the same task with the same targets."""
+    model = parts.origin.path
+    if model is None or not (model / HEAD).exists() or not (model.parent / RECORD).exists():
+        return
+    parent = read_record(model.parent)
+    if (parent["task"], parent.get("targets")) == (parts.task.name, learned.targets):
+        load_model(graft.head, str(model / HEAD), strict=True)
+        log.info("the head goes on from %s", model.parent)
+
+
 def _plan(graft: Graft, parts: Parts) -> Plan:
     plan = Plan.start(graft)
     for strategy, options in parts.strategies:
@@ -139,14 +154,10 @@ def _rows(splits: Splits, reader: Reader, objective: Objective, recipe: Recipe) 
 
 
 def _augment(recipe: Recipe, parts: Parts, reader: Reader) -> Augment | None:
-    strength = recipe.training.augment
-    if strength == "none":
+    strength = recipe.training.augment.name
+    if strength == "none" or parts.modality.augment is None:
         return None
-    if parts.modality.augment is None:
-        raise RecipeError(
-            [f"training.augment: found {strength!r}; {parts.modality.name} has no augmentation: use 'none'"]
-        )
-    return parts.modality.augment(strength, reader)
+    return parts.modality.augment(strength, reader, parts.augment_options)
 
 
 def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, splits: Splits) -> dict[str, Any]:

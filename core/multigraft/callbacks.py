@@ -32,4 +32,4 @@ class EarlyStopping:
         best = max(values) if run.objective.greater_is_better else min(values)
         since = epoch - 1 - values.index(best)
         if since >= self.patience:
-            run.stop = f"no better {monitor} in {since} epochs"
+            run.stop = f"no better {monitor} in {since} {'epoch' if since == 1 else 'epochs'}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import resource
 import sys
-from pathlib import Path
 from typing import Literal
 
 import torch
+
+from multigraft.processor import cpu_flags
 
 Precision = Literal["fp32", "bf16"]
 
@@ -24,16 +25,6 @@ def native_bf16() -> bool:
     if torch.cuda.is_available():
         return torch.cuda.get_device_capability() >= (8, 0)
     return bool({"avx512_bf16", "amx_bf16"} & cpu_flags())
-
-
-def cpu_flags() -> set[str]:
-    """The processor's instruction sets, as Linux names them; empty elsewhere."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return set()
-    line = next((line for line in text.splitlines() if line.startswith("flags")), "")
-    return set(line.partition(":")[2].split())
 
 
 def peak_memory_mb() -> float:

@@ -56,6 +56,30 @@ class BundleError(MultigraftError):
     """A bundle that is incomplete, changed, or asks for what is not here."""
 
 
+EXTRAS = {
+    "transformers": "text",
+    "timm": "vision",
+    "torchvision": "vision",
+    "torchaudio": "speech",
+    "pycountry": "demo",
+    "espeakng_loader": "demo",
+}
+"""Libraries that one extra brings; `TRAINING` ones come with each of text, vision and speech."""
+TRAINING = {
+    *("torch", "accelerate", "datasets", "pyarrow", "safetensors", "torchmetrics", "sklearn", "peft"),
+    *("psutil", "onnx", "onnxscript", "jinja2"),
+}
+
+
+def missing_dependency(error: ModuleNotFoundError) -> MissingDependency | None:
+    """The extra to install where one of ours is missing; None where the error is about something else."""
+    library = (error.name or "").partition(".")[0]
+    extra = EXTRAS.get(library, "all" if library in TRAINING else None)
+    if extra is None:
+        return None
+    return MissingDependency(f'{library} is not installed  ->  pip install "multigraft[{extra}]"')
+
+
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:
     """The end of an "unknown name" sentence: the nearest allowed name, or all of them.
 

@@ -48,6 +48,7 @@ class Fit:
         # one process needs no wrapper; preparing would replace the graft's forward for good
         self.model = self.accelerator.prepare(run.graft) if self.accelerator.use_distributed else run.graft
         self.steps_per_epoch, self.total_steps = step_counts(run)
+        run.total_steps = self.total_steps
         self.checkpoints = run.folder / "checkpoints"
         self.progress = Progress()
         self._thawed = -1.0

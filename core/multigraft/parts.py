@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from multigraft.catalog import Catalog
 from multigraft.errors import RecipeError, UnknownName, did_you_mean
-from multigraft.recipe import BackboneChoice, Choice, Recipe, check
+from multigraft.recipe import AugmentChoice, BackboneChoice, Choice, Recipe, check
 from multigraft.records import Backbone, Modality, Option, Origin, Strategy, Task
 
 T = TypeVar("T")
@@ -25,6 +25,7 @@ class Parts:
     modality: Modality
     reader_options: Mapping[str, Any]
     """Only those that the recipe sets: the others follow the weights."""
+    augment_options: Mapping[str, Any]
     backbone: Backbone
     origin: Origin
     strategies: tuple[tuple[Strategy, Mapping[str, Any]], ...]
@@ -71,6 +72,7 @@ class _Finder:
             task_options=self._options("task", recipe.task.options, task.options),
             modality=modality,
             reader_options=self._options("reader", recipe.reader, modality.options, fill=False),
+            augment_options=self._augment(recipe.training.augment, modality),
             backbone=family,
             origin=self._weights(origin, recipe.backbone.weights),
             strategies=tuple(
@@ -133,6 +135,13 @@ class _Finder:
             else:
                 options[name] = float(value) if isinstance(allowed[name].default, float) else value
         return options
+
+    def _augment(self, choice: AugmentChoice, modality: Modality) -> dict[str, Any]:
+        if choice.name != "none" and modality.augment is None:
+            self.problems.append(
+                f"training.augment: found {choice.name!r}; {modality.name} has no augmentation: use 'none'"
+            )
+        return self._options("training.augment", choice.options, modality.augment_options)
 
     def _weights(self, origin: Origin, weights: str | None) -> Origin:
         if weights is None:

@@ -42,6 +42,12 @@ class BackboneChoice(Choice):
     """``scratch``, a folder or file, a run of ours, a hub name; unset: what the size is published with."""
 
 
+class AugmentChoice(Choice):
+    """How strongly rows are changed at random, with the modality's options."""
+
+    name: Literal["none", "light", "strong"]
+
+
 def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
@@ -116,8 +122,8 @@ class Training(Section):
     """The largest gradient norm; 0 switches clipping off."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """``auto`` is bf16 where the processor computes it natively, else fp32."""
-    augment: Literal["none", "light", "strong"] = "none"
-    """How strongly rows are changed at random, where the modality knows how."""
+    augment: Annotated[AugmentChoice, BeforeValidator(_named)] = AugmentChoice(name="none")
+    """How strongly rows are changed at random (none, light, strong), where the modality knows how."""
     early_stopping: Count | None = None
     """Stop after this many epochs without a better validation."""
     checkpoint_every: Count | None = None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from multigraft.errors import missing_dependency
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -26,6 +28,8 @@ Answer = dict[str, Any]
 """What one prediction says, ready for JSON."""
 
 Stage = Literal["pretrain", "finetune"]
+Strength = Literal["light", "strong"]
+"""Of augmentation."""
 Quantization = Literal["dynamic", "static", "none"]
 
 
@@ -47,9 +51,12 @@ class Lazy:
             raise ValueError(f"{self.target!r} must look like 'package.module:attribute'")
 
     def resolve(self) -> Callable[..., Any]:
-        """Import the module and return the attribute."""
+        """Import the module and return the attribute. Raises MissingDependency with the extra to install."""
         module, _, attribute = self.target.partition(":")
-        found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+        try:
+            found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            raise missing_dependency(error) or error from error
         return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -114,8 +121,10 @@ class Modality:
     """Complete a spec from raw training values (a tokenizer, say); gives a complete spec back unchanged."""
     options: Mapping[str, Option] = field(default_factory=dict)
     """What the recipe's ``reader:`` may set."""
-    augment: Callable[[Literal["light", "strong"], Reader], Augment] | None = None
-    """Build the augmentation of that strength; None: this modality has none."""
+    augment: Callable[[Strength, Reader, Mapping[str, Any]], Augment] | None = None
+    """(strength, reader, options) -> the augmentation; None: this modality has none."""
+    augment_options: Mapping[str, Option] = field(default_factory=dict)
+    """What the recipe's ``training.augment`` may set besides the strength."""
     suffixes: tuple[str, ...] = ()
     """The files a person may drop, as ``(".png", ".jpg")``; empty where the value is typed."""
 
@@ -178,7 +187,7 @@ class Task:
     columns: tuple[str, ...] = ()
     """Columns that a row needs besides its raw value, as ``("label",)``."""
     targets: Callable[[Mapping[str, Sequence[Any]]], Spec] | None = None
-    """Learn the targets' description (the labels, say) from the training rows' ``columns``; cells may be None."""
+    """Learn the targets' description (the labels, say) from the rows' ``columns``, whose cells may be None."""
     decode: Callable[[Spec, Arrays], list[Answer]] | None = None
     """(targets, batch of graph outputs) -> one answer a row. Torch-free: a bundle uses it."""
     options: Mapping[str, Option] = field(default_factory=dict)

@@ -58,6 +58,7 @@ class Run:
     """What `run.json` holds."""
     dispatch: Callable[[str, Run], Report]
     total_steps: int = 0
+    """Known once training begins."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """One entry a finished epoch: ``epoch``, ``step``, ``metrics``."""
     stop: str | None = None

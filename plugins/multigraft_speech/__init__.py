@@ -129,7 +129,7 @@ MASKED_SPECTROGRAM = Task(
     objective=Lazy("multigraft_speech.spectrogram:MaskedSpectrogram"),
     options={
         "mask_prob": Option(default=0.5, low=0.05, high=0.95, help="share of masked frames before overlap"),
-        "mask_length": Option(default=10, low=1, high=200, help="spectrogram frames (10 ms) in one span"),
+        "mask_length": Option(default=20, low=1, high=200, help="spectrogram frames (10 ms) in one span"),
     },
 )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,9 +31,8 @@ STRENGTHS = {
 }
 
 
-def augmentation(strength: Literal["light", "strong"], reader: Reader) -> Augment:
+def augmentation(strength: Literal["light", "strong"], reader: Reader, options: Mapping[str, Any]) -> Augment:
     """The augmentation of that strength."""
-    del reader
     limits = STRENGTHS[strength]
 
     def change(row: Arrays, rng: np.random.Generator) -> Arrays:

@@ -13,6 +13,9 @@ _IMAGE = Modality(
     reader=Lazy("multigraft_vision.reader:image_reader"),
     columns=("image",),
     augment=Lazy("multigraft_vision.augment:policy"),
+    augment_options={
+        "flip": Option(default=True, help="mirror at random; wrong for digits, letters and signs")
+    },
     suffixes=(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
     options={
         "size": Option(

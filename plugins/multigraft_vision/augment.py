@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -68,10 +68,9 @@ LIGHT = Policy(crop=(0.8, 1.0), ratio=(0.9, 1.1), flip=True)
 STRONG = Policy(crop=(0.3, 1.0), flip=True, color=0.4, operations=2)
 
 
-def policy(strength: Literal["light", "strong"], reader: Reader) -> Policy:
-    """The augmentation of a finetuning run."""
-    del reader
-    return {"light": LIGHT, "strong": STRONG}[strength]
+def policy(strength: Literal["light", "strong"], reader: Reader, options: Mapping[str, Any]) -> Policy:
+    """The augmentation of a finetuning run; ``options["flip"]`` is False where mirrored pictures mislead."""
+    return replace({"light": LIGHT, "strong": STRONG}[strength], flip=options["flip"])
 
 
 def _crop(

@@ -44,14 +44,14 @@ def test_parity_gives_the_largest_difference() -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda y: y + 0.1, r"output 'total', the shortest row alone, at \(0,\), row row 2"),
+        (lambda y: y + 0.1, r"output 'total', the shortest row alone, at \(0,\), row 2"),
         (
             lambda y: y * np.where(y > 5, 2, 1),
-            r"the longest row alone.*row row 1: the model gives 6, the graph 12",
+            r"the longest row alone.*row 1: the model gives 6, the graph 12",
         ),
         (
             lambda y: y * np.array([1, 1, np.nan])[: len(y)],
-            r"all rows in a batch.*\(2,\), row row 1.*the graph nan",
+            r"all rows in a batch.*\(2,\), row 1.*the graph nan",
         ),
         (lambda y: y[:, None], r"gives shape \(1,\), the graph \(1, 1\)"),
     ],

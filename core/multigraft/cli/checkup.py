@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from multigraft.processor import cpu_flags
+
 PACKAGE = "multigraft"
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HOME")
 TOOLS = frozenset({"dev", "docs"})
@@ -106,16 +108,6 @@ def satisfies(found: str, wanted: str) -> bool:
         ):
             return False
     return True
-
-
-def cpu_flags() -> set[str]:
-    """The processor's instruction sets as Linux names them; empty where it does not say."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return set()
-    line = next((line for line in text.splitlines() if line.startswith(("flags", "Features"))), "")
-    return set(line.partition(":")[2].split())
 
 
 def native_formats(flags: set[str]) -> dict[str, bool | None]:

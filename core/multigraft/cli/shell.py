@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multigraft.errors import MultigraftError, RecipeError, UnknownName
+from multigraft.errors import MultigraftError, RecipeError, UnknownName, missing_dependency
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,6 +103,9 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
             _fail(shell, caught, str(caught))
             wrong = isinstance(caught, RecipeError | UnknownName)
             raise typer.Exit(WRONG_USAGE if wrong else FAILED) from caught
+        except ModuleNotFoundError as caught:
+            _fail(shell, caught, str(missing_dependency(caught) or caught))
+            raise typer.Exit(FAILED) from caught
         except Exception as caught:
             first = (str(caught).strip().splitlines() or [""])[0]
             hint = (

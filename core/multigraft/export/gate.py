@@ -186,7 +186,6 @@ def _words(value: Any) -> Any:
 
 
 def _difference(outputs: Arrays, fp32: Arrays) -> float:
-    gaps = [
-        relative(fp32[name], outputs[name]).max(initial=0.0) for name in fp32 if fp32[name].dtype.kind == "f"
-    ]
+    floats = [name for name, array in fp32.items() if array.dtype.kind == "f"]
+    gaps = [float(relative(fp32[name], outputs[name]).max(initial=0.0)) for name in floats]
     return float(np.nan_to_num(max(gaps, default=0.0), nan=np.inf))

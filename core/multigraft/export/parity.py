@@ -80,7 +80,7 @@ def _difference(name: str, wanted: np.ndarray, found: np.ndarray, case: Case) ->
     if largest > TOLERANCE:
         worst = tuple(int(i) for i in np.unravel_index(int(gaps.argmax()), gaps.shape))
         raise ExportError(
-            f"the graph does not answer as the model does: {where}, at {worst}, row {case.places[worst[0]]}: "
+            f"the graph does not answer as the model does: {where}, at {worst}, {case.places[worst[0]]}: "
             f"the model gives {wanted[worst]:.6g}, the graph {found[worst]:.6g}, which is {largest:.2g} of "
             f"the largest output; at most {TOLERANCE:g} is allowed"
         )

@@ -14,7 +14,7 @@ READER = AudioReader()
 def test_changes_a_sound_by_its_generator_alone(strength: str) -> None:
     row = READER.read(sounds()[0])
     before = row["input_values"].copy()
-    change = augmentation(strength, READER)  # type: ignore[arg-type]
+    change = augmentation(strength, READER, {})  # type: ignore[arg-type]
     one, same, other = (change(row, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(row["input_values"], before)
     np.testing.assert_array_equal(one["input_values"], same["input_values"])
@@ -29,7 +29,7 @@ def test_changes_a_sound_by_its_generator_alone(strength: str) -> None:
 
 def test_silence_stays_silent() -> None:
     row = READER.read(np.zeros(4000, np.float32))
-    assert not augmentation("strong", READER)(row, np.random.default_rng(0))["input_values"].any()
+    assert not augmentation("strong", READER, {})(row, np.random.default_rng(0))["input_values"].any()
 
 
 def test_moves_and_fills_with_silence() -> None:

@@ -94,7 +94,7 @@ def test_every_operation_changes_a_picture_at_its_strongest(index):
 
 
 def test_strengths_are_policies_that_travel_to_worker_processes():
-    light, strong = policy("light", None), policy("strong", None)
+    light, strong = (policy(strength, None, {"flip": True}) for strength in ("light", "strong"))
     assert pickle.loads(pickle.dumps(strong)) == strong
     assert light != strong
     far = [np.abs(light.apply(SQUARE, generator(s)).astype(int) - SQUARE).mean() for s in range(30)]

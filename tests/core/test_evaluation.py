@@ -1,0 +1,126 @@
+"""Metrics equal scikit-learn's, and intervals cover what they should."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics as theirs
+from torch import nn
+
+from multigraft.errors import DataError, RowError
+from multigraft.evaluation import intervals, percentile
+from multigraft.objectives import Brief
+from multigraft.tasks.classification import Classification
+from multigraft.tasks.records import label_spec
+
+LABELS = ["a", "b", "c"]
+
+
+def objective(**options: Any) -> Classification:
+    defaults = {"label_smoothing": 0.0, "class_weights": "none", "dropout": 0.0}
+    return Classification(
+        Brief(
+            backbone=nn.Identity(),
+            reader=None,  # type: ignore[arg-type]
+            targets={"labels": LABELS, "counts": [50, 30, 20]},
+            options={**defaults, **options},
+            modality="any",
+        )
+    )
+
+
+@pytest.fixture
+def kept() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 3, 400)
+    answer = np.where(rng.random(400) < 0.7, target, rng.integers(0, 3, 400))
+    return {
+        "target": target,
+        "answer": answer,
+        "confidence": rng.uniform(0.34, 1, 400).astype(np.float32),
+        "loss": rng.random(400),
+        "weight": np.ones(400),
+    }
+
+
+def test_metrics_equal_scikit_learns(kept: dict[str, np.ndarray]) -> None:
+    found = objective().summarise(kept)
+    truth, answer = kept["target"], kept["answer"]
+    expected = {
+        "accuracy": theirs.accuracy_score(truth, answer),
+        "precision_macro": theirs.precision_score(truth, answer, average="macro"),
+        "recall_macro": theirs.recall_score(truth, answer, average="macro"),
+        "f1_macro": theirs.f1_score(truth, answer, average="macro"),
+        "f1_micro": theirs.f1_score(truth, answer, average="micro"),
+    }
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-6), name
+    details = objective().details(kept)
+    assert details["confusion"]["matrix"] == theirs.confusion_matrix(truth, answer).tolist()
+
+
+def test_calibration_error_is_the_weighted_gap_in_bins(kept: dict[str, np.ndarray]) -> None:
+    right = (kept["answer"] == kept["target"]).astype(float)
+    edges = np.linspace(0, 1, 16)
+    bins = np.clip(np.digitize(kept["confidence"], edges) - 1, 0, 14)
+    gap = sum(
+        abs(right[bins == b].mean() - kept["confidence"][bins == b].mean()) * (bins == b).mean()
+        for b in range(15)
+        if (bins == b).any()
+    )
+    assert objective().summarise(kept)["calibration_error"] == pytest.approx(gap, abs=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"class_weights": "balanced"}])
+def test_the_loss_is_torchs(options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    logits, label = torch.randn(16, 3), torch.randint(0, 3, (16,))
+    ours = objective(**options)
+    weight = None
+    if options.get("class_weights") == "balanced":
+        weight = torch.tensor([100 / (3 * count) for count in (50, 30, 20)])
+    expected = nn.functional.cross_entropy(
+        logits, label, weight=weight, label_smoothing=options.get("label_smoothing", 0.0)
+    )
+    assert ours.loss({"logits": logits}, {"label": label}).mean().item() == pytest.approx(expected.item())
+
+
+def test_intervals_hold_the_value_and_shrink_with_rows(kept: dict[str, np.ndarray]) -> None:
+    def width(rows: int) -> float:
+        part = {name: values[:rows] for name, values in kept.items()}
+        measure = intervals(objective(), part, count=200, confidence=0.95, seed=0)["accuracy"]
+        assert measure.low is not None
+        assert measure.high is not None
+        assert measure.low <= measure.value <= measure.high
+        return measure.high - measure.low
+
+    assert width(400) < width(40)
+
+
+def test_the_percentile_interval_covers_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        measure = percentile((rng.random(100) < 0.7).astype(float), count=200, confidence=0.9, seed=1)
+        covered += measure.low <= 0.7 <= measure.high  # type: ignore[operator]
+    assert 0.82 <= covered / 200 <= 0.96
+
+
+def test_no_bootstrap_gives_no_interval(kept: dict[str, np.ndarray]) -> None:
+    assert intervals(objective(), kept, count=0, confidence=0.95, seed=0)["accuracy"].low is None
+
+
+def test_labels_are_named_alike_whatever_the_file_held() -> None:
+    assert label_spec({"label": [2.0, 10, "2", None, 1]})["labels"] == ["1", "2", "10"]
+    with pytest.raises(DataError, match="holds 1 different values"):
+        label_spec({"label": ["x", "x"]})
+
+
+def test_an_unseen_label_is_a_row_error() -> None:
+    with pytest.raises(RowError, match=r"label 'bb' was not seen in training; allowed: a, b, c"):
+        objective().encode({"label": "bb"})
+    with pytest.raises(RowError, match="the label is missing"):
+        objective().encode({"label": None})
