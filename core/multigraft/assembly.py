@@ -15,7 +15,7 @@ from safetensors.torch import load_model
 
 from multigraft.catalog import Catalog
 from multigraft.data import Rows, Splits, Table, load_splits
-from multigraft.errors import RunError
+from multigraft.errors import DataError, RunError
 from multigraft.graft import Graft
 from multigraft.objectives import Brief, Objective
 from multigraft.parts import Parts
@@ -143,14 +143,22 @@ def _plan(graft: Graft, parts: Parts) -> Plan:
 
 
 def _rows(splits: Splits, reader: Reader, objective: Objective, recipe: Recipe) -> dict[str, Rows]:
+    """Every part that holds rows, read once. Raises DataError with what is wrong in all of them."""
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
-    return {
-        name: Rows.audit(
-            table, reader, objective, allowed_bad=recipe.data.allowed_bad, name=name, seed=recipe.seed
-        )
-        for name, table in parts.items()
-        if len(table)
-    }
+    rows: dict[str, Rows] = {}
+    problems: list[str] = []
+    for name, table in parts.items():
+        if not len(table):
+            continue
+        try:
+            rows[name] = Rows.audit(
+                table, reader, objective, allowed_bad=recipe.data.allowed_bad, name=name, seed=recipe.seed
+            )
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
+    return rows
 
 
 def _augment(recipe: Recipe, parts: Parts, reader: Reader) -> Augment | None:

@@ -187,7 +187,7 @@ class Task:
     columns: tuple[str, ...] = ()
     """Columns that a row needs besides its raw value, as ``("label",)``."""
     targets: Callable[[Mapping[str, Sequence[Any]]], Spec] | None = None
-    """Learn the targets' description (the labels, say) from the rows' ``columns``, whose cells may be None."""
+    """Learn the targets' description (the labels, say) from the rows' ``columns``; a cell may be None."""
     decode: Callable[[Spec, Arrays], list[Answer]] | None = None
     """(targets, batch of graph outputs) -> one answer a row. Torch-free: a bundle uses it."""
     options: Mapping[str, Option] = field(default_factory=dict)

@@ -49,7 +49,7 @@ def test_a_deployers_installation_says_what_training_needs(code: str) -> None:
 def test_the_command_line_says_it_too() -> None:
     script = (
         f"{WITHOUT}\nsys.argv = ['multigraft', 'finetune', '--task', 'text-classification',"
-        " '--backbone', 'bert-tiny', '--data', 'x.csv']\nfrom multigraft.cli import main\nmain()"
+        " '--backbone', 'bert-tiny', '--data', 'x.csv']\nfrom multigraft.cli import main\nsys.exit(main())"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
