@@ -195,9 +195,7 @@ def lora(plan: Plan, options: Mapping[str, Any]) -> Plan:
         target_modules=names,
     )
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="fan_in_fan_out"
-        )  # PEFT mends it for GPT-2
+        warnings.filterwarnings("ignore", message="fan_in_fan_out")  # PEFT mends it for GPT-2
         inject_adapter_in_model(config, plan.graft.backbone)
     return Plan.start(plan.graft).change(lambda block, name, rule: replace(rule, learns=ADAPTER in name))
 

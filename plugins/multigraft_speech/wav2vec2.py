@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from multigraft.errors import WeightsError
 from multigraft.features import Batch, Features, mean_pool
+from multigraft.quiet import quiet_transformers
 from multigraft.records import Origin, Spec
 from multigraft_speech.specs import frame_count
 from multigraft_speech.weights import load_config, load_extractor, opened, source
@@ -69,7 +70,8 @@ class Wav2Vec2(nn.Module):
             _describe_labels(config, labels)
             state = {f"{self.model.base_model_prefix}.{name}": value for name, value in state.items()}
             state |= _classifier_state(head)
-        _shell(config, classifier=head is not None).save_pretrained(folder, state_dict=state)
+        with quiet_transformers():
+            _shell(config, classifier=head is not None).save_pretrained(folder, state_dict=state)
         self.extractor.save_pretrained(folder)
 
     def _normalised(self, batch: Batch) -> Tensor:

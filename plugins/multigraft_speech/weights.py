@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from multigraft.errors import WeightsError
+from multigraft.quiet import quiet_transformers
 from multigraft.records import Origin
 
 KINDS = ("wav2vec2", "hubert")
@@ -60,7 +61,7 @@ def load_extractor(origin: Origin) -> Any:
 
 def opened(origin: Origin, load: Callable[[], T]) -> T:
     """Run ``load``; what transformers raises becomes a WeightsError that says what to do."""
-    with _explained(origin):
+    with quiet_transformers(), _explained(origin):
         return load()
 
 

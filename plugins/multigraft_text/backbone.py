@@ -15,11 +15,12 @@ from transformers import AutoModelForSequenceClassification, BertConfig, GPT2Con
 from multigraft import Features, MultigraftError, Origin
 from multigraft.errors import WeightsError
 from multigraft.features import Batch
+from multigraft.quiet import quiet_transformers
 from multigraft.records import Spec
 from multigraft_text.pooling import POOLS
 from multigraft_text.saving import save_model, save_tokenizer
 from multigraft_text.specs import token_ids
-from multigraft_text.weights import DECODERS, ENCODERS, config_of, first_line, folder_of, quiet
+from multigraft_text.weights import DECODERS, ENCODERS, config_of, first_line, folder_of
 
 LOG = logging.getLogger("multigraft")
 
@@ -77,7 +78,7 @@ class TextBackbone(nn.Module):
             raise MultigraftError(
                 f"a {type(self.model).__name__} has a head {'with' if self.head_bias else 'without'} a bias"
             )
-        with quiet():
+        with quiet_transformers():
             save_model(self.model, self.linear, folder, head=head, labels=labels)
         save_tokenizer(self.spec, folder)
 
@@ -119,7 +120,7 @@ def _load(origin: Origin, spec: Spec, architectures: Sequence[str]) -> TextBackb
         )
     config.pad_token_id = spec["pad_id"]
     try:
-        with quiet():
+        with quiet_transformers():
             classifier, loaded = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 config=config,

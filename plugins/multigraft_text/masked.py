@@ -13,6 +13,7 @@ from transformers.activations import ACT2FN
 from multigraft import Brief, Features, Objective, RowLoss
 from multigraft.features import Batch
 from multigraft.objectives import Outputs
+from multigraft.quiet import quiet_transformers
 from multigraft.records import Arrays
 from multigraft_text.backbone import tail
 from multigraft_text.language import (
@@ -25,7 +26,6 @@ from multigraft_text.language import (
     token_losses,
 )
 from multigraft_text.masking import Masking
-from multigraft_text.weights import quiet
 
 
 class MaskedHead(nn.Module):
@@ -104,7 +104,7 @@ def masked_head(backbone: Any) -> MaskedHead:
     head = MaskedHead(backbone)
     if backbone.source is None:
         return head
-    with quiet():
+    with quiet_transformers():
         model, loaded = AutoModelForMaskedLM.from_pretrained(
             backbone.source, local_files_only=True, trust_remote_code=False, output_loading_info=True
         )

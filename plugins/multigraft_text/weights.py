@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from transformers import AutoConfig
-from transformers.utils import logging as transformers_logging
 
 from multigraft import Origin
 from multigraft.errors import WeightsError
@@ -57,20 +55,6 @@ def config_of(folder: Path, architectures: Sequence[str]) -> Any:
             f"{folder}: holds a {kind!r}; {hint}. Allowed here: {', '.join(sorted(architectures))}"
         )
     return config
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers' progress bars and loading reports off the screen; we say what matters of them."""
-    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if bars:
-            transformers_logging.enable_progress_bar()
 
 
 def _download(hub: str) -> Path:
