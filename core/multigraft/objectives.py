@@ -87,7 +87,8 @@ class Objective(Protocol):
     def serve(self, features: Features, outputs: Outputs | None) -> Outputs:
         """What the exported graph gives: named tensors [B, ...]. By default the pooled features.
 
-        ``outputs`` is None for a pretraining task, whose head is not exported.
+        ``outputs`` is None for a pretraining task, whose head is not exported. For a finetuning task it gives
+        all that `loss` and `measure` read, since the bundle is judged by them.
         """
         return {"embedding": features.pooled}
 
