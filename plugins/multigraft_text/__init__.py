@@ -25,11 +25,14 @@ TEXT = Modality(
     },
 )
 
+_DROPOUT = Option(default=0.1, low=0, high=0.9, help="inside the network; unset: as the weights have it")
+
 BERT = Backbone(
     name="bert",
     modality="text",
     build=Lazy("multigraft_text.backbone:build_encoder"),
     reader=Lazy("multigraft_text.specs:encoder_spec"),
+    options={"dropout": _DROPOUT},
     sizes={
         "tiny": Size(
             config={
@@ -67,6 +70,7 @@ GPT = Backbone(
     modality="text",
     build=Lazy("multigraft_text.backbone:build_decoder"),
     reader=Lazy("multigraft_text.specs:decoder_spec"),
+    options={"dropout": _DROPOUT},
     sizes={
         "tiny": Size(config={"n_layer": 2, "n_embd": 64, "n_head": 2, "n_positions": 128}),
         "small": Size(hub="openai-community/gpt2"),

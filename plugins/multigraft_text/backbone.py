@@ -23,6 +23,12 @@ from multigraft_text.specs import token_ids
 from multigraft_text.weights import DECODERS, ENCODERS, config_of, first_line, folder_of
 
 LOG = logging.getLogger("multigraft")
+DROPOUTS = (
+    *("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    *("resid_pdrop", "embd_pdrop", "attn_pdrop"),
+    *("dropout", "attention_dropout"),
+)
+"""The names that transformers' configurations have for dropout inside a network."""
 
 
 class TextBackbone(nn.Module):
@@ -87,7 +93,7 @@ def build_encoder(origin: Origin, spec: Spec) -> TextBackbone:
     """A BERT, or what its weights hold: DistilBERT, RoBERTa, ELECTRA, ModernBERT ..."""
     if not origin.scratch:
         return _load(origin, spec, ENCODERS)
-    return _scratch(BertConfig(**origin.config, **_vocabulary(spec)), spec)
+    return _scratch(_with_dropout(BertConfig(**_shape(origin), **_vocabulary(spec)), origin), spec)
 
 
 def build_decoder(origin: Origin, spec: Spec) -> TextBackbone:
@@ -95,15 +101,27 @@ def build_decoder(origin: Origin, spec: Spec) -> TextBackbone:
     if not origin.scratch:
         return _load(origin, spec, DECODERS)
     end = token_ids(spec).get(spec["special"].get("eos_token"))
-    return _scratch(
-        GPT2Config(**origin.config, **_vocabulary(spec), bos_token_id=end, eos_token_id=end), spec
-    )
+    config = GPT2Config(**_shape(origin), **_vocabulary(spec), bos_token_id=end, eos_token_id=end)
+    return _scratch(_with_dropout(config, origin), spec)
 
 
 def last_linear(classifier: nn.Module) -> tuple[str, nn.Linear]:
     """The name and module of the last linear layer outside the base model."""
     found = [(name, module) for name, module in tail(classifier) if isinstance(module, nn.Linear)]
     return found[-1]
+
+
+def _with_dropout(config: Any, origin: Origin) -> Any:
+    """The configuration with the option ``dropout`` under the names its architecture has for it."""
+    for name in DROPOUTS:
+        if "dropout" in origin.config and hasattr(config, name):
+            setattr(config, name, origin.config["dropout"])
+    return config
+
+
+def _shape(origin: Origin) -> dict[str, Any]:
+    """What the size says of the architecture."""
+    return {name: value for name, value in origin.config.items() if name != "dropout"}
 
 
 def _scratch(config: Any, spec: Spec) -> TextBackbone:
@@ -119,6 +137,7 @@ def _load(origin: Origin, spec: Spec, architectures: Sequence[str]) -> TextBackb
             f"{config.vocab_size} rows; tokenizer and weights do not belong together"
         )
     config.pad_token_id = spec["pad_id"]
+    _with_dropout(config, origin)
     try:
         with quiet_transformers():
             classifier, loaded = AutoModelForSequenceClassification.from_pretrained(

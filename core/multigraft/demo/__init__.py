@@ -1,0 +1,43 @@
+"""`make demo`: the whole way once, in each modality, on data that ordinary packages bring."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+SEEDS = (0, 1, 2, 3)
+
+
+def main(folder: Path, *, only: str | None = None) -> None:
+    """Tell every chapter (or ``only`` one) and write ``folder/report.html``. Starts afresh each time.
+
+    Raises MultigraftError where any part fails.
+    """
+    import time
+
+    from rich.console import Console
+
+    from multigraft.demo.chapters import CHAPTERS
+    from multigraft.demo.figures import summary, verdict
+    from multigraft.demo.story import tell
+    from multigraft.report.page import write_page
+    from multigraft.report.table import show
+
+    console, started = Console(stderr=True), time.monotonic()
+    endings = []
+    for chapter in CHAPTERS:
+        if only is not None and chapter.modality != only:
+            continue
+        begun = time.monotonic()
+
+        def say(text: str, name: str = chapter.modality, begun: float = begun) -> None:
+            console.print(f"[bold]{name:5}[/] {time.monotonic() - begun:4.0f} s  {text}", highlight=False)
+
+        shutil.rmtree(folder / chapter.modality, ignore_errors=True)
+        endings.append(tell(chapter, folder / chapter.modality, seeds=SEEDS, say=say))
+        say(verdict(endings[-1]))
+    report = summary(endings, seeds=SEEDS, seconds=time.monotonic() - started)
+    show(report, Console())
+    details = [detail for ending in endings for detail in ending.reports]
+    page = write_page([report, *details], folder / "report.html", title=report.title)
+    console.print(f"the same with curves and confusions: {page}", highlight=False)

@@ -1,0 +1,75 @@
+"""What the demo does in each modality: a set, a backbone, and two recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multigraft.demo import sets_audio, sets_image, sets_text
+from multigraft.demo.sets import DemoSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """One modality of the demo. The recipes were chosen on the validation rows of these sets."""
+
+    modality: str
+    build: Callable[[Path], DemoSet]
+    backbone: Mapping[str, Any]
+    pretraining: Mapping[str, Any]
+    """Fields of the pretraining recipe, `task` among them."""
+    finetuning: Mapping[str, Any]
+
+
+CHAPTERS = (
+    Chapter(
+        modality="text",
+        build=sets_text.build,
+        backbone={"name": "gpt-tiny", "dropout": 0.0},
+        pretraining={
+            "task": "causal-language-modeling",
+            "reader": {"tokenizer": "character", "max_length": 48},
+            "training": {"epochs": 5, "batch_size": 64, "learning_rate": 2e-3},
+        },
+        finetuning={
+            "task": "text-classification",
+            "training": {"epochs": 40, "batch_size": 16, "learning_rate": 2e-3},
+        },
+    ),
+    Chapter(
+        modality="image",
+        build=sets_image.build,
+        backbone={"name": "resnet-tiny"},
+        pretraining={
+            "task": {
+                "name": "image-contrastive",
+                "flip": False,
+                "gray": 0.0,
+                "color": 0.3,
+                "crop": 0.5,
+                "rotate": 15.0,
+                "temperature": 0.2,
+            },
+            "training": {"epochs": 25, "batch_size": 128, "learning_rate": 2e-3, "schedule": "cosine"},
+        },
+        finetuning={
+            "task": "image-classification",
+            "training": {"epochs": 40, "batch_size": 16, "learning_rate": 1e-3},
+        },
+    ),
+    Chapter(
+        modality="audio",
+        build=sets_audio.build,
+        backbone={"name": "logmel-tiny"},
+        pretraining={
+            "task": {"name": "masked-spectrogram", "mask_length": 10},
+            "training": {"epochs": 8, "batch_size": 32, "learning_rate": 3e-3, "schedule": "cosine"},
+        },
+        finetuning={
+            "task": "audio-classification",
+            "training": {"epochs": 30, "batch_size": 16, "learning_rate": 2e-3},
+        },
+    ),
+)

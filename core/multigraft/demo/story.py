@@ -1,0 +1,135 @@
+"""One chapter told: data, pretraining, finetuning twice, evaluation, export, answers without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multigraft import api
+from multigraft.bundle import open_bundle
+from multigraft.demo.chapters import Chapter
+from multigraft.demo.sets import DemoSet
+from multigraft.errors import MultigraftError
+from multigraft.evaluation import measure_split
+from multigraft.report import Report
+from multigraft.run import Run
+
+SCRATCH = "scratch"
+ASKED = 40
+"""Test rows whose answers are compared with those of the bundle in a process without torch."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What one chapter came to."""
+
+    chapter: Chapter
+    data: DemoSet
+    scratch: tuple[float, ...]
+    """Test accuracy of each seed, made from scratch."""
+    pretrained: tuple[float, ...]
+    """The same from the pretrained weights."""
+    exported: dict[str, dict[str, Any]]
+    """Precision -> accuracy, milliseconds a row, whether it was accepted; ``torch`` -> milliseconds."""
+    agreeing: dict[str, tuple[int, int]]
+    """Precision -> how many of the rows that were asked without torch got the run's answer."""
+    reports: tuple[Report, ...]
+
+
+def tell(chapter: Chapter, folder: Path, *, seeds: Sequence[int], say: Callable[[str], None]) -> Ending:
+    """Run a chapter in ``folder``, which must be empty."""
+    data = chapter.build(folder / "data")
+    say(f"{data.facts['what']} ({', '.join(f'{rows:,} {part}' for part, rows in data.rows.items())})")
+    say(f"pretraining {chapter.backbone['name']} on {data.rows['unlabelled']:,} rows without labels")
+    start = api.pretrain(_pretraining(chapter, data), output=folder / "pretrained")
+    accuracies: dict[str, list[float]] = {SCRATCH: [], str(start.folder): []}
+    runs: list[Run] = []
+    reports: list[Report] = []
+    for weights, found in accuracies.items():
+        kind = SCRATCH if weights == SCRATCH else "pretrained"
+        say(f"finetuning on {data.rows['train']} labels, {kind}, seeds {', '.join(map(str, seeds))}")
+        for seed in seeds:
+            recipe = _finetuning(chapter, data, weights)
+            run = api.finetune(recipe, seed=seed, output=folder / f"{kind}-{seed}")
+            report = run.evaluate()
+            found.append(report.metrics["accuracy"].value)
+            if seed == seeds[0]:
+                runs.append(run)
+                reports.append(report)
+    shipped = runs[-1]
+    say("exporting, and asking the bundle in a process without torch")
+    exported = shipped.export()
+    bundle = Path(exported.files["bundle"])
+    return Ending(
+        chapter=chapter,
+        data=data,
+        scratch=tuple(accuracies[SCRATCH]),
+        pretrained=tuple(accuracies[str(start.folder)]),
+        exported=_figures(bundle, exported),
+        agreeing=_ask(shipped, bundle),
+        reports=(*reports, exported),
+    )
+
+
+def _pretraining(chapter: Chapter, data: DemoSet) -> dict[str, Any]:
+    return {
+        **chapter.pretraining,
+        "backbone": dict(chapter.backbone),
+        "data": {"train": str(data.unlabelled), "split": {"validation": 0.05, "test": 0.0}},
+    }
+
+
+def _finetuning(chapter: Chapter, data: DemoSet, weights: str) -> dict[str, Any]:
+    reader = chapter.pretraining.get("reader", {}) if weights == SCRATCH else {}
+    return {
+        **chapter.finetuning,
+        "backbone": {**chapter.backbone, "weights": weights},
+        "data": {"train": str(data.train), "validation": str(data.validation), "test": str(data.test)},
+        "reader": reader,
+    }
+
+
+def _figures(bundle: Path, exported: Report) -> dict[str, dict[str, Any]]:
+    """Accuracy and milliseconds of each precision, and of torch beside them."""
+    figures = {
+        name: {
+            "accuracy": precision.value,
+            "milliseconds": precision.milliseconds,
+            "accepted": precision.accepted,
+        }
+        for name, precision in open_bundle(bundle).precisions.items()
+    }
+    heading, *rows = exported.tables["precisions"]
+    column = next(index for index, title in enumerate(heading) if title.startswith("ms"))
+    torch = next(row for row in rows if row[0] == "torch")
+    return {**figures, "torch": {"milliseconds": float(torch[column])}}
+
+
+def _ask(run: Run, bundle: Path) -> dict[str, tuple[int, int]]:
+    """Let each precision answer test rows in a process of its own; compare with the run."""
+    rows = run.rows["test"]
+    kept = measure_split(run.graft, run.objective, rows, **run.reading())
+    expected = run.objective.details(kept)["answered"][:ASKED]
+    raws = [rows.raw(index) for index in range(len(expected))]
+    accepted = [name for name, entry in open_bundle(bundle).precisions.items() if entry.accepted]
+    return {name: (_equal(_answers(bundle, name, raws), expected), len(expected)) for name in accepted}
+
+
+def _answers(bundle: Path, precision: str, raws: Sequence[Any]) -> list[str]:
+    command = [sys.executable, "-m", "multigraft.demo.offline", str(bundle), precision]
+    done = subprocess.run(
+        command, input=json.dumps(raws), capture_output=True, text=True, check=False, timeout=120
+    )
+    if done.returncode != 0:
+        raise MultigraftError(f"the bundle did not answer without torch:\n{done.stderr}")
+    answers: list[str] = json.loads(done.stdout)
+    return answers
+
+
+def _equal(found: Sequence[str], expected: Sequence[str]) -> int:
+    return sum(one == other for one, other in zip(found, expected, strict=True))
