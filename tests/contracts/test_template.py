@@ -1,4 +1,4 @@
-"""The template is built, installed beside this package, found by its entry point, and passes its own tests."""
+"""The template is built, installed, found by its entry point, and passes its own tests."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from multigraft.recipe import Data, Recipe
+from multigraft.recipe import Choice, Data, Recipe, Section
 from multigraft.records import Backbone, Modality, Option, Task
 
 HEAD = """\
@@ -88,11 +88,13 @@ def _choices(annotation: Any) -> list[str]:
 
 def _section_of(field: FieldInfo) -> type[BaseModel] | None:
     found = field.annotation
-    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
+    return found if isinstance(found, type) and issubclass(found, Section) else None
 
 
 def _default(field: FieldInfo) -> Any:
     value = field.get_default(call_default_factory=True)
+    if isinstance(value, Choice):
+        return {"name": value.name, **value.options} if value.options else value.name
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -24,7 +24,7 @@ VOICES = tuple(
 """eSpeak NG's variants, without those that differ in an echo or a number only."""
 PARTS = {"test": 20, "validation": 5, "train": 2}
 """Voices in each labelled part; all others are unlabelled."""
-TAKES = {"test": 2, "validation": 1, "train": 3, "unlabelled": 3}
+TAKES = {"test": 2, "validation": 2, "train": 1, "unlabelled": 3}
 """How often a voice says each digit, each time in another accent, pitch, pace and noise."""
 
 
@@ -66,8 +66,8 @@ def build(folder: Path) -> DemoSet:
         rows={part: len(listed) for part, listed in rows.items()},
         facts={
             "what": "which of the ten digits a voice says in English",
-            "from": f"the synthesiser eSpeak NG in espeakng-loader: {len(VOICES)} voices, {len(ACCENTS)} accents, "
-            "pitch, pace and noise at random; no human voice",
+            "from": f"eSpeak NG, the synthesiser in espeakng-loader: {len(VOICES)} voices, {len(ACCENTS)} "
+            "accents, pitch, pace and noise at random; no human voice",
             "cut": "by voice: nobody is in two parts",
             "licence": "eSpeak NG is GPL-3; what it speaks is made here and not handed on",
         },

@@ -25,7 +25,7 @@ LANGUAGES = {
     "tr": "Turkish",
 }
 DOMAINS = ("iso3166-1", "iso3166-2", "iso3166-3", "iso4217", "iso639-3", "iso639-5", "iso15924")
-PER_CLASS = {"train": 10, "validation": 10, "test": 60}
+PER_CLASS = {"train": 5, "validation": 10, "test": 60}
 UNLABELLED = 2500
 """Of each language, so that frequent ones do not drown the others."""
 

@@ -1,7 +1,7 @@
 """Words spoken by eSpeak NG, through the shared library that espeakng-loader brings.
 
-It runs as a process of its own (``python -m multigraft.demo.speak``): the library keeps noise and flutter from
-one word to the next, so only a fresh process speaks the same list with the same samples.
+It runs as a process of its own (``python -m multigraft.demo.speak``): the library keeps noise and flutter
+from one word to the next, so only a fresh process speaks the same list with the same samples.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def fields(model: Any = Recipe) -> list[str]:
     names: list[str] = []
     for name, field in model.model_fields.items():
         inner = field.annotation
-        section = hasattr(inner, "model_fields") and name not in ("task", "backbone")
+        section = hasattr(inner, "model_fields") and name not in ("task", "backbone", "augment")
         names += [name, *fields(inner)] if section else [name]
     return names
 
