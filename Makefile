@@ -27,10 +27,10 @@ lint: $(STAMP)  ## Style, types and the floors of the house
 	$(BIN)/lint-imports
 
 test: lint  ## Everything that must pass before a commit lands
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"
 
 soak: $(STAMP)  ## The slow tests too
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 clean:  ## Remove what the other targets made
 	rm -rf .venv build dist demo-out runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,6 +15,7 @@ def main(folder: Path, *, only: str | None = None) -> None:
     """
     import time
 
+    import torch
     from rich.console import Console
 
     from multigraft.demo.chapters import CHAPTERS
@@ -23,6 +24,7 @@ def main(folder: Path, *, only: str | None = None) -> None:
     from multigraft.report.page import write_page
     from multigraft.report.table import show
 
+    torch.set_num_threads(1)  # networks this small only wait for each other on more
     console, started = Console(stderr=True), time.monotonic()
     endings = []
     for chapter in CHAPTERS:

@@ -62,14 +62,14 @@ CHAPTERS = (
     Chapter(
         modality="audio",
         build=sets_audio.build,
-        backbone={"name": "logmel-tiny"},
+        backbone={"name": "logmel-small"},
         pretraining={
-            "task": {"name": "masked-spectrogram", "mask_length": 10},
+            "task": {"name": "masked-spectrogram", "mask_prob": 0.6},
             "training": {"epochs": 8, "batch_size": 32, "learning_rate": 3e-3, "schedule": "cosine"},
         },
         finetuning={
             "task": "audio-classification",
-            "training": {"epochs": 30, "batch_size": 16, "learning_rate": 2e-3},
+            "training": {"epochs": 25, "batch_size": 16, "learning_rate": 2e-3},
         },
     ),
 )

@@ -24,7 +24,7 @@ VOICES = tuple(
 """eSpeak NG's variants, without those that differ in an echo or a number only."""
 PARTS = {"test": 20, "validation": 5, "train": 2}
 """Voices in each labelled part; all others are unlabelled."""
-TAKES = {"test": 2, "validation": 2, "train": 1, "unlabelled": 3}
+TAKES = {"test": 2, "validation": 2, "train": 1, "unlabelled": 5}
 """How often a voice says each digit, each time in another accent, pitch, pace and noise."""
 
 

@@ -86,7 +86,7 @@ class Speaker:
     def _hear(self, samples: object, count: int, events: object) -> int:
         del events
         if samples and count > 0:
-            self.chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())  # type: ignore[call-overload]
+            self.chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
 
 
