@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def tell(chapter: Chapter, folder: Path, *, seeds: Sequence[int], say: Callable[
             found.append(report.metrics["accuracy"].value)
             if seed == seeds[0]:
                 runs.append(run)
-                reports.append(report)
+                reports.append(replace(report, title=f"{chapter.modality}, {kind}, seed {seed}"))
     shipped = runs[-1]
     say("exporting, and asking the bundle in a process without torch")
     exported = shipped.export()
@@ -72,7 +72,7 @@ def tell(chapter: Chapter, folder: Path, *, seeds: Sequence[int], say: Callable[
         pretrained=tuple(accuracies[str(start.folder)]),
         exported=_figures(bundle, exported),
         agreeing=_ask(shipped, bundle),
-        reports=(*reports, exported),
+        reports=(*reports, replace(exported, title=f"{chapter.modality}, pretrained, seed {seeds[0]}")),
     )
 
 
