@@ -15,8 +15,8 @@ from multigraft.callbacks import EarlyStopping
 from multigraft.catalog import Catalog
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError
 from multigraft.files import write_json, write_text
-from multigraft.parts import read_recipe
-from multigraft.recipe import read_mapping
+from multigraft.parts import SCRATCH, read_recipe
+from multigraft.recipe import Recipe, read_mapping
 from multigraft.records import Stage
 from multigraft.report import Report
 from multigraft.report.page import write_page
@@ -41,6 +41,7 @@ class Engine:
     def start(self, raw: Mapping[str, Any], stage: Stage, *, source: str = "recipe") -> Run:
         """Build a run from a recipe and train it. Raises RecipeError, DataError, WeightsError, RunError."""
         recipe, parts = read_recipe(raw, self.catalog, source=source)
+        recipe = recipe.anchored()
         if parts.task.stage != stage:
             raise RecipeError(
                 [f"task: {parts.task.name!r} is for {parts.task.stage}; call: multigraft {parts.task.stage}"],
@@ -120,7 +121,11 @@ class Engine:
 
     def _build(self, folder: Path, facts: Mapping[str, Any], *, trained: bool) -> Run:
         source = folder / RECIPE
-        recipe, parts = read_recipe(read_mapping(source), self.catalog, source=str(source))
+        recipe = Recipe.parse(read_mapping(source), source=str(source))
+        raw = recipe.model_dump(mode="json")
+        if trained:  # its own model is opened, so what it grew from may be gone
+            raw["backbone"]["weights"] = SCRATCH
+        _, parts = read_recipe(raw, self.catalog, source=str(source))
         run = assembly.assemble(
             recipe,
             parts,

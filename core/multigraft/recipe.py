@@ -192,9 +192,23 @@ class Recipe(Section):
             raise RecipeError(problems, source=source)
         return recipe
 
+    def anchored(self) -> Recipe:
+        """The same recipe with whole paths, so that it means the same from any folder."""
+        sources = {name: _whole_path(getattr(self.data, name)) for name in ("train", "validation", "test")}
+        data = self.data.model_copy(update=sources)
+        backbone = self.backbone.model_copy(update={"weights": _whole_path(self.backbone.weights)})
+        return self.model_copy(update={"data": data, "backbone": backbone})
+
     def to_yaml(self) -> str:
         """The recipe as YAML, every field written out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _whole_path(value: str | None) -> str | None:
+    """A local path in full; what is no path here (a hub name, ``scratch``) as it is."""
+    if value is None or not Path(value).expanduser().exists():
+        return value
+    return str(Path(value).expanduser().resolve())
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

@@ -76,6 +76,21 @@ def test_pretraining_feeds_finetuning(engine: Engine, finetune: Finetune, rows: 
     assert read_record(run.folder)["weights"] == str(pretrained.folder / "model")
 
 
+def test_a_run_is_opened_from_anywhere_and_without_what_it_grew_from(
+    engine: Engine, finetune: Finetune, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = finetune(data=rows.name, output="first")
+    second = finetune(data=rows.name, output="second", backbone={"name": "tcn-tiny", "weights": "first"})
+    before = second.evaluate().metrics
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (tmp_path / "first").rename(tmp_path / "gone")
+    assert engine.open(tmp_path / "second").evaluate().metrics == before
+    assert first.folder == Path("first")
+
+
 def test_lora_is_merged_in_the_saved_model(finetune: Finetune, engine: Engine) -> None:
     run = finetune(strategy="lora")
     assert not any("lora" in name for name in run.graft.state_dict())
