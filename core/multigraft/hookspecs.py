@@ -1,4 +1,4 @@
-"""The whole extension contract: six nouns and verbs a plugin may answer, and two moments it may watch.
+"""The whole extension contract: four nouns to register, four verbs to answer, two moments to watch.
 
 A plugin is a module or an object with functions marked ``@multigraft.hookimpl`` under the names below.
 """
