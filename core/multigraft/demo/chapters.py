@@ -52,7 +52,7 @@ CHAPTERS = (
                 "rotate": 15.0,
                 "temperature": 0.2,
             },
-            "training": {"epochs": 20, "batch_size": 128, "learning_rate": 2e-3, "schedule": "cosine"},
+            "training": {"epochs": 25, "batch_size": 128, "learning_rate": 2e-3, "schedule": "cosine"},
         },
         finetuning={
             "task": "image-classification",
