@@ -96,6 +96,7 @@ def summary(endings: Sequence[Ending], *, seeds: Sequence[int], seconds: float) 
         facts={
             "seeds": ", ".join(map(str, seeds)),
             "intervals": "Student's, 95%, over seeds",
+            "settings": "sizes and label counts were chosen on these sets, where pretraining can help",
             "time": f"{seconds:.0f} s",
             **{f"{e.chapter.modality} set": "; ".join(e.data.facts.values()) for e in endings},
         },
