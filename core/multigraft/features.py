@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -67,9 +67,3 @@ def mean_pool(sequence: Tensor, mask: Tensor | None) -> Tensor:
         return sequence.mean(1)
     real = mask.unsqueeze(-1).to(sequence.dtype)
     return (sequence * real).sum(1) / real.sum(1).clamp(min=1)  # an empty row gives zeros, not NaN
-
-
-def real_positions(batch: Mapping[str, Tensor]) -> Tensor | None:
-    """The batch's ``attention_mask`` as [B, T] bool, or None where the modality has none."""
-    mask = batch.get("attention_mask")
-    return None if mask is None else mask.bool()

@@ -51,6 +51,7 @@ class Fit:
         run.total_steps = self.total_steps
         self.checkpoints = run.folder / "checkpoints"
         self.progress = Progress()
+        self._starts = run.plan.starts()
         self._thawed = -1.0
 
     def fit(self) -> Progress:
@@ -180,7 +181,7 @@ class Fit:
 
     def _thaw(self, share: float) -> None:
         """Freeze and unfreeze when a new part of the plan begins."""
-        begun = max((start for start in self.run.plan.starts() if start <= share), default=0.0)
+        begun = max((start for start in self._starts if start <= share), default=0.0)
         if begun != self._thawed:
             self.run.plan.activate(share)
             self._thawed = begun
