@@ -4,10 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak lint clean
+.PHONY: help install demo test soak bench bench-quick lint clean
 
 help:  ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP)  ## Make .venv and install the tested set
 
@@ -31,6 +31,12 @@ test: lint  ## Everything that must pass before a commit lands
 
 soak: $(STAMP)  ## The slow tests too
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+bench: $(STAMP)  ## Ours beside what a user would otherwise run; benchmarks/README.md (an hour)
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(STAMP)  ## The same on fewer rows (10 minutes)
+	$(BIN)/python -m benchmarks --quick
 
 clean:  ## Remove what the other targets made
 	rm -rf .venv build dist demo-out runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

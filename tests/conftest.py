@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_real_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a fixture of a longer life than a test writes stays out of the person's cache too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MULTIGRAFT_CACHE", str(tmp_path_factory.mktemp("shared-cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(
+    no_real_cache: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A machine cache of each test's own, which the processes it starts share."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("MULTIGRAFT_CACHE", str(folder))
+    return folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,6 +105,9 @@ class ToyRows:
     def __getitem__(self, index: int) -> Arrays:
         row = self.reader.read(self.raws[index])
         return {**row, **self.objective.encode({"label": self.labels[index]})}
+
+    def fetch(self, index: int, names: Collection[str] | None) -> Arrays:
+        return {name: array for name, array in self[index].items() if names is None or name in names}
 
     def raw(self, index: int) -> Any:
         return self.raws[index]

@@ -106,7 +106,7 @@ def _learn(parts: Parts, train: Table) -> Saved:
     spec = parts.backbone.reader(parts.origin, parts.reader_options)
     if parts.modality.fit is not None:
         spec = parts.modality.fit(train.raws(), spec)
-    columns = {name: train.column(name) for name in parts.task.columns}
+    columns = {name: train.cells(name) for name in parts.task.columns}
     return Saved(spec, parts.task.targets(columns) if parts.task.targets is not None else {})
 
 

@@ -35,6 +35,10 @@ class Progress:
     loss_count: int = 0
     seconds: float = 0.0
     """Time spent in training, interruptions left out."""
+    waited: float = 0.0
+    """Of these, spent waiting for data."""
+    rows: int = 0
+    """Rows trained on, each as often as it was used."""
     stop: str | None = None
     """Why training ended before its last step."""
 

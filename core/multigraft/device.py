@@ -7,6 +7,7 @@ import sys
 from typing import Literal
 
 import torch
+from torch import nn
 
 from multigraft.processor import cpu_flags
 
@@ -25,6 +26,12 @@ def native_bf16() -> bool:
     if torch.cuda.is_available():
         return torch.cuda.get_device_capability() >= (8, 0)
     return bool({"avx512_bf16", "amx_bf16"} & cpu_flags())
+
+
+def lay_out(module: nn.Module, *, channels_last: bool) -> None:
+    """Order the weights of two-dimensional convolutions in memory, in place; others have but one order."""
+    if any(isinstance(each, nn.Conv2d) for each in module.modules()):
+        module.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
 
 
 def peak_memory_mb() -> float:

@@ -13,6 +13,7 @@ from multigraft.features import Batch
 from multigraft.graft import Graft
 from multigraft.objectives import Objective
 from multigraft.records import Reader
+from multigraft.replay import Replayed
 from multigraft.report import Measure
 
 Kept = dict[str, np.ndarray]
@@ -20,10 +21,22 @@ Kept = dict[str, np.ndarray]
 
 
 def measure_split(
-    graft: Graft, objective: Objective, rows: Rows, *, reader: Reader, batch_size: int, seed: int
+    graft: Graft,
+    objective: Objective,
+    rows: Rows,
+    *,
+    reader: Reader,
+    batch_size: int,
+    seed: int,
+    budget: float | None = None,
+    replayed: Replayed | None = None,
 ) -> Kept:
-    """What the objective keeps of each of ``rows``, in their order. The graft's modes are left as found."""
-    batches = plan_batches(rows.lengths, size=batch_size, seed=seed, epoch=0, shuffle=False)
+    """What the objective keeps of each of ``rows``, in their order. The graft's modes are left as found.
+
+    Memory grows by the few numbers that are kept of a row. Where the frozen part of the graft is ``replayed``
+    for these rows, only the rest of it is computed.
+    """
+    batches = plan_batches(rows.lengths, size=batch_size, seed=seed, epoch=0, shuffle=False, budget=budget)
     loaded = iterate(
         rows,
         batches,
@@ -33,20 +46,20 @@ def measure_split(
         seed=seed,
         epoch=0,
         train=False,
-        workers=0,
+        names=None if replayed is None else replayed.player.reads,
     )
     device = next(graft.parameters()).device
+
+    def measure(numbers: np.ndarray, batch: Batch) -> Kept:
+        moved = {name: value.to(device) for name, value in batch.items()}
+        outputs = graft(moved) if replayed is None else replayed.outputs(graft, moved, numbers)
+        kept = objective.measure(outputs, moved, objective.loss(outputs, moved))
+        return {name: value.cpu().numpy() for name, value in kept.items()}
+
     with _evaluating(graft):
-        parts = [_measure(graft, objective, batch, device) for _, batch in loaded]
+        parts = [measure(numbers, batch) for numbers, batch in loaded]
     back = np.argsort(np.concatenate(batches))
     return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
-
-
-def _measure(graft: Graft, objective: Objective, batch: Batch, device: torch.device) -> Kept:
-    moved = {name: value.to(device) for name, value in batch.items()}
-    outputs = graft(moved)
-    kept = objective.measure(outputs, moved, objective.loss(outputs, moved))
-    return {name: value.cpu().numpy() for name, value in kept.items()}
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,19 +17,28 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from multigraft import checkpoint
+from multigraft.chance import quick_dropout
 from multigraft.checkpoint import Progress
-from multigraft.data import iterate, plan_batches
-from multigraft.device import choose_precision
+from multigraft.clock import Clock
+from multigraft.data import iterate
+from multigraft.data.workers import choose_workers
+from multigraft.device import choose_precision, lay_out
 from multigraft.errors import RunError
 from multigraft.evaluation import measure_split
 from multigraft.features import Batch
+from multigraft.forward import Forward
+from multigraft.recompute import recomputing
 from multigraft.schedule import rate_factor
 from multigraft.strategies import default_rate
+from multigraft.timetable import Timetable
 
 if TYPE_CHECKING:
     from multigraft.run import Run
 
 log = logging.getLogger("multigraft")
+
+Step = tuple[np.ndarray, Batch]
+"""The rows of a batch and their tensors; an optimizer step has one or, with accumulation, several."""
 
 
 class Fit:
@@ -38,21 +47,29 @@ class Fit:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.training = run.recipe.training
-        self.accelerator = _accelerator(choose_precision(self.training.precision))
+        precision = choose_precision(self.training.precision)
+        self.accelerator = _accelerator(precision)
         self.device = self.accelerator.device
         run.graft.to(self.device)
+        lay_out(run.graft, channels_last=self.training.channels_last)
         self.groups = run.plan.groups()
         self.names = [name for group in self.groups for name in group.names]
         self.rate = self.training.learning_rate or default_rate(run.plan, scratch=run.parts.origin.scratch)
         self.optimizer = self._optimizer()
         # one process needs no wrapper; preparing would replace the graft's forward for good
-        self.model = self.accelerator.prepare(run.graft) if self.accelerator.use_distributed else run.graft
-        self.steps_per_epoch, self.total_steps = step_counts(run)
-        run.total_steps = self.total_steps
+        model = self.accelerator.prepare(run.graft) if self.accelerator.use_distributed else run.graft
+        self.forward = Forward(run, model, precision=precision, autocast=self.accelerator.autocast)
+        self.timetable = Timetable(
+            run.rows["train"].lengths, self.training, seed=run.recipe.seed, budget=run.budget()
+        )
+        self.total_steps = run.total_steps = self.timetable.total_steps
         self.checkpoints = run.folder / "checkpoints"
         self.progress = Progress()
+        self.workers = self._choose_workers()
         self._starts = run.plan.starts()
         self._thawed = -1.0
+        """The share of training at which the present phase began."""
+        self._clock = Clock()
 
     def fit(self) -> Progress:
         """Train from the newest checkpoint, or from the start, to the end or to a stop."""
@@ -63,56 +80,64 @@ class Fit:
             f"{sum(p.numel() for p in self.run.graft.parameters()):,}",
             self.total_steps,
             self.rate,
-            "bf16" if self.accelerator.mixed_precision == "bf16" else "fp32",
+            self.forward.precision,
         )
-        while self.progress.step < self.total_steps and self.progress.stop is None:
-            self._epoch(self.progress.step // self.steps_per_epoch)
+        with ExitStack() as stack:
+            stack.enter_context(quick_dropout())
+            if self.training.gradient_checkpointing:
+                stack.enter_context(recomputing(self.run.graft))
+            while not self._finished():
+                self._epoch(self.timetable.place(self.progress.step)[0])
+        self.run.record(frozen=self.run.plan.frozen(1.0))
         checkpoint.load_best(self.checkpoints, self.run.graft)
         return self.progress
 
     def _epoch(self, epoch: int) -> None:
-        done = self.progress.step % self.steps_per_epoch
-        started = time.perf_counter()
-        for batches in self._steps(epoch, skip=done):
-            self._step(batches)
-            ended = self.progress.step % self.steps_per_epoch == 0
+        self._clock.start()
+        for step in self._steps(epoch):
+            self._step(step)
+            ended = self.timetable.ends(self.progress.step)
             if ended or self._finished():
                 self._end_epoch(epoch)
             if ended or self._finished() or self._due():
-                self.progress.seconds += time.perf_counter() - started
-                started = time.perf_counter()
+                self._clock.stop(self.progress)
                 self._save()
+                self._clock.start()
             if self._finished():
                 return
 
-    def _steps(self, epoch: int, *, skip: int) -> Iterator[Sequence[Batch]]:
-        """The batches of each remaining step of an epoch, on the device."""
-        run, size = self.run, self.training.accumulation
-        rows = run.rows["train"]
-        batches = plan_batches(
-            rows.lengths, size=self.training.batch_size, seed=run.recipe.seed, epoch=epoch, shuffle=True
-        )
-        loaded = iterate(
-            rows,
-            batches,
+    def _steps(self, epoch: int) -> Iterator[list[Step]]:
+        """The batches of each remaining step of an epoch, on the device; read anew where a phase begins."""
+        loaded: Iterator[Step] = iter(())
+        phase: float | None = None
+        while self.timetable.place(self.progress.step)[0] == epoch:
+            self._thaw(self.progress.step)
+            if phase != self._thawed:
+                loaded, phase = self._load(epoch), self._thawed
+            with self._clock.waiting():
+                batches = list(islice(loaded, self.training.accumulation))
+            yield [(rows, self._to_device(batch)) for rows, batch in batches]
+
+    def _load(self, epoch: int) -> Iterator[Step]:
+        run = self.run
+        return iterate(
+            run.rows["train"],
+            self.timetable.batches(epoch),
             objective=run.objective,
             reader=run.reader,
             augment=run.augment,
             seed=run.recipe.seed,
             epoch=epoch,
             train=True,
-            workers=self.training.workers,
-            start=skip * size,
+            workers=self.workers,
+            start=self.timetable.place(self.progress.step)[1] * self.training.accumulation,
+            names=self.forward.needs(),
         )
-        moved = (self._to_device(batch) for _, batch in loaded)
-        while step := list(islice(moved, size)):
-            yield step
 
-    def _step(self, batches: Sequence[Batch]) -> None:
+    def _step(self, batches: list[Step]) -> None:
         """One optimizer step over the batches that make it."""
         step, progress = self.progress.step, self.progress
         torch.manual_seed(_mix(self.run.recipe.seed, step))  # dropout, and what else draws inside forward
-        self._thaw(step / self.total_steps)
         factor = rate_factor(step, self.total_steps, self.training)
         for group, settings in zip(self.groups, self.optimizer.param_groups, strict=True):
             settings["lr"] = self.rate * factor * group.rule.scale
@@ -127,16 +152,21 @@ class Fit:
             self.accelerator.clip_grad_norm_(self.run.graft.parameters(), self.training.clip)
         self.optimizer.step()
         progress.step += 1
+        progress.rows += sum(len(rows) for rows, _ in batches)
         progress.loss_sum += loss
         progress.loss_count += 1
+        self._clock.stepped()
+        self.forward.consider(
+            progress.step, batches[0][1], self._clock.step_seconds(), self.total_steps - progress.step
+        )
         self._after_step(loss, self.rate * factor)
 
-    def _backward(self, batches: Sequence[Batch]) -> float:
+    def _backward(self, batches: list[Step]) -> float:
         """Gradients of the loss over all rows of the step, whatever batches they came in."""
         total, weight = 0.0, 0.0
-        for batch in batches:
+        for rows, batch in batches:
             with self.accelerator.autocast():
-                loss = self.run.objective.loss(self.model(batch), batch)
+                loss = self.run.objective.loss(self.forward(batch, rows), batch)
             summed = loss.total.sum()
             self.accelerator.backward(loss.mean() if len(batches) == 1 else summed)
             total, weight = total + float(summed.detach()), weight + float(loss.weight.sum())
@@ -160,12 +190,18 @@ class Fit:
         """Validate, keep the best, and tell the observers."""
         progress, objective = self.progress, self.run.objective
         metrics = self._validate()
+        line: dict[str, Any] = {
+            "step": progress.step,
+            "epoch": epoch + 1,
+            "padding": self.timetable.padding(epoch),
+        }
         if metrics:
             value = metrics[objective.monitor]
             if progress.best is None or _better(value, progress.best, objective.greater_is_better):
                 progress.best, progress.best_step = value, progress.step
                 checkpoint.save_best(self.checkpoints, self.run.graft)
-            self._write({"step": progress.step, "epoch": epoch + 1, "validation": metrics})
+            line["validation"] = metrics
+        self._write(line)
         progress.history.append({"epoch": epoch + 1, "step": progress.step, "metrics": metrics})
         self.run.history = progress.history
         self.run.hook.epoch_end(run=self.run, epoch=epoch + 1, metrics=metrics)
@@ -175,15 +211,20 @@ class Fit:
         run = self.run
         if "validation" not in run.rows:
             return {}
+        replayed = self.forward.replayed.get("validation")
         with self.accelerator.autocast():
-            kept = measure_split(run.graft, run.objective, run.rows["validation"], **run.reading())
+            kept = measure_split(
+                run.graft, run.objective, run.rows["validation"], replayed=replayed, **run.reading()
+            )
         return run.objective.summarise(kept)
 
-    def _thaw(self, share: float) -> None:
-        """Freeze and unfreeze when a new part of the plan begins."""
+    def _thaw(self, step: int) -> None:
+        """Freeze and unfreeze where a new phase of the plan begins."""
+        share = step / self.total_steps
         begun = max((start for start in self._starts if start <= share), default=0.0)
         if begun != self._thawed:
-            self.run.plan.activate(share)
+            end = min((start for start in self._starts if start > begun), default=1.0)
+            self.forward.begin(begun, self.timetable.epochs(begun, end))
             self._thawed = begun
 
     def _finished(self) -> bool:
@@ -216,6 +257,20 @@ class Fit:
     def _to_device(self, batch: Batch) -> Batch:
         return {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
 
+    def _choose_workers(self) -> int:
+        run, wanted = self.run, self.training.workers
+        if wanted != "auto":
+            return wanted
+        return choose_workers(
+            run.rows["train"],
+            objective=run.objective,
+            reader=run.reader,
+            augment=run.augment,
+            seed=run.recipe.seed,
+            batch_size=self.training.batch_size,
+            accelerated=self.device.type != "cpu",
+        )
+
     def _optimizer(self) -> torch.optim.Optimizer:
         training = self.training
         settings = [
@@ -229,14 +284,6 @@ class Fit:
         if training.optimizer == "sgd":
             return torch.optim.SGD(settings, lr=self.rate, momentum=training.momentum)
         return torch.optim.AdamW(settings, lr=self.rate, betas=training.betas, fused=True)
-
-
-def step_counts(run: Run) -> tuple[int, int]:
-    """Optimizer steps in an epoch, and in the whole training."""
-    training = run.recipe.training
-    batches = math.ceil(len(run.rows["train"]) / training.batch_size)
-    per_epoch = math.ceil(batches / training.accumulation)
-    return per_epoch, training.steps or max(1, math.ceil(training.epochs * per_epoch))
 
 
 def keep_lines(path: Path, step: int) -> None:

@@ -59,6 +59,12 @@ class Objective(Protocol):
     greater_is_better: bool
     fills: Mapping[str, float] = {}
     """The target arrays that vary in length, with the value that pads them (see `Reader.fills`)."""
+    packs: bool = False
+    """Whether rows may be joined into one sequence; the backbone then keeps them apart by ``segments``.
+
+    [B, T]: 1, 2 ... number the rows inside a sequence, 0 is padding. `Features.pooled` then belongs to no
+    row.
+    """
 
     def head(self) -> nn.Module:
         """A new head, a module called as ``head(features, batch) -> Outputs``."""

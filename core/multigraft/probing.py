@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ import numpy as np
 import torch
 
 from multigraft.data import Rows, plan_batches
-from multigraft.graft import Graft
-from multigraft.readers import collate
-from multigraft.records import Reader
+from multigraft.forward import replay_setting
+from multigraft.replay import UnfitError, pooled, tensors
+from multigraft.run import Run
+
+log = logging.getLogger("multigraft")
 
 
 @dataclass(frozen=True)
@@ -23,18 +26,28 @@ class Probe:
     linear: np.ndarray
 
 
-def pooled_features(graft: Graft, rows: Rows, *, reader: Reader, batch_size: int) -> np.ndarray:
-    """[N, D] of `Features.pooled`, in the rows' order; rows are read without views and masks."""
-    batches = plan_batches(rows.lengths, size=batch_size, seed=0, epoch=0, shuffle=False)
-    device = next(graft.parameters()).device
-    names = reader.read(rows.raw(0)).keys()
-    graft.eval()
+def pooled_features(run: Run, rows: Rows) -> np.ndarray:
+    """[N, D] of `Features.pooled`, in the rows' order; rows are read without views and masks.
+
+    They are kept in the machine's cache, where a linear probe of the same weights finds them.
+    """
+    run.graft.eval()
+    try:
+        return pooled(replay_setting(run), rows)
+    except (UnfitError, OSError) as error:
+        log.info("the pooled features are not kept: %s", error)
+        return _computed(run, rows)
+
+
+def _computed(run: Run, rows: Rows) -> np.ndarray:
+    batches = plan_batches(rows.lengths, size=run.reading()["batch_size"], seed=0, epoch=0, shuffle=False)
+    device = next(run.graft.parameters()).device
+    names = run.reader.read(rows.raw(0)).keys()
     parts = []
     with torch.inference_mode():
         for batch in batches:
-            arrays = collate([{name: rows[i][name] for name in names} for i in batch], reader.fills)
-            tensors = {name: torch.from_numpy(value).to(device) for name, value in arrays.items()}
-            parts.append(graft.backbone(tensors).pooled.float().cpu().numpy())
+            read = [rows.fetch(index, names) for index in batch.tolist()]
+            parts.append(run.graft.backbone(tensors(read, run.reader, device)).pooled.float().cpu().numpy())
     features: np.ndarray = np.concatenate(parts)[np.argsort(np.concatenate(batches))]
     return features
 

@@ -103,6 +103,12 @@ class Training(Section):
     """Optimizer steps; overrides ``epochs``."""
     batch_size: Count = 32
     """Rows in one step on one device, before accumulation."""
+    batch_budget: Annotated[float, Field(gt=0)] | None = None
+    """The padded length of a batch in the modality's unit (tokens, seconds of audio); ``batch_size`` is then
+    the most rows in one."""
+    packing: Count | None = None
+    """Join short rows into sequences of up to this length, in tokens; for tasks that can (language modeling).
+    No row sees another."""
     accumulation: Count = 1
     """Batches whose gradients make one step; equal to one batch of their size together."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
@@ -122,6 +128,15 @@ class Training(Section):
     """The largest gradient norm; 0 switches clipping off."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """``auto`` is bf16 where the processor computes it natively, else fp32."""
+    replay: Literal["auto", "on", "off"] = "auto"
+    """Compute what a frozen part gives for a row once, and go on from it in later epochs and runs; ``auto``
+    where it is used twice in this run."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """`torch.compile`; ``auto`` tries it in long runs and keeps it where a step was measured faster."""
+    channels_last: bool = True
+    """Lay out the weights of image convolutions as processors read them fastest."""
+    gradient_checkpointing: bool = False
+    """Compute the inside of a block again for its gradient: less memory, about a third more time."""
     augment: Annotated[AugmentChoice, BeforeValidator(_named)] = AugmentChoice(name="none")
     """How strongly rows are changed at random (none, light, strong), where the modality knows how."""
     early_stopping: Count | None = None
@@ -132,8 +147,8 @@ class Training(Section):
     """The newest checkpoints that are kept; the best model is kept besides."""
     log_every: Count = 10
     """Steps between lines in metrics.jsonl."""
-    workers: Annotated[int, Field(ge=0)] = 0
-    """Processes that read rows; 0 reads in the training process."""
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    """Processes that read rows; 0 reads in the training process, ahead of the step; ``auto`` measures."""
 
 
 class Evaluation(Section):

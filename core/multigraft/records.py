@@ -125,6 +125,11 @@ class Modality:
     """(strength, reader, options) -> the augmentation; None: this modality has none."""
     augment_options: Mapping[str, Option] = field(default_factory=dict)
     """What the recipe's ``training.augment`` may set besides the strength."""
+    unit: Callable[[Spec], tuple[str, float]] | None = None
+    """(reader spec) -> the unit in which a person counts lengths, and how many of `Reader.length` make one.
+
+    As ``("seconds", 16000.0)``. None: in `Reader.length` as it is.
+    """
     suffixes: tuple[str, ...] = ()
     """The files a person may drop, as ``(".png", ".jpg")``; empty where the value is typed."""
 

@@ -36,6 +36,7 @@ class Reading(TypedDict):
     reader: Reader
     batch_size: int
     seed: int
+    budget: float | None
 
 
 @dataclass(kw_only=True)
@@ -79,7 +80,14 @@ class Run:
     def reading(self) -> Reading:
         """How `evaluation.measure_split` is to read this run's rows."""
         size = self.recipe.evaluation.batch_size or self.recipe.training.batch_size
-        return Reading(reader=self.reader, batch_size=size, seed=self.recipe.seed)
+        return Reading(reader=self.reader, batch_size=size, seed=self.recipe.seed, budget=self.budget())
+
+    def budget(self) -> float | None:
+        """The largest padded length of a batch, as `Reader.length` counts; None where the recipe has none."""
+        asked, unit = self.recipe.training.batch_budget, self.parts.modality.unit
+        if asked is None or unit is None:
+            return asked
+        return asked * unit(self.reader.spec())[1]
 
     def held_out(self) -> str:
         """The split that evaluation uses: the recipe's, else the nearest there is."""

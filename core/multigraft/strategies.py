@@ -86,12 +86,23 @@ class Plan:
     def activate(self, share: float) -> None:
         """Freeze and unfreeze the graft for the moment when ``share`` of the training is done.
 
-        A module whose parameters are all frozen is put in evaluation mode: no dropout, no batch statistics.
+        A module whose parameters are all frozen is put in evaluation mode: no dropout, no batch statistics;
+        so is dropout between frozen blocks.
         """
         for name, parameter in self.graft.named_parameters():
             parameter.requires_grad_(self.rules[name].active(share))
         self.graft.train()
         _rest(self.graft)
+        _rest_between(self.graft, self.frozen(share))
+
+    def frozen(self, share: float) -> int:
+        """How many blocks stand before the first that learns when ``share`` of the training is done.
+
+        One more than there are where the backbone rests altogether, what follows its last block included.
+        """
+        blocks = block_of(self.graft)
+        learning = [block for name, block in blocks.items() if self.rules[name].active(share)]
+        return min(learning, default=self.depth + 1)
 
     def starts(self) -> list[float]:
         """The shares of training at which something begins to learn, in order."""
@@ -111,6 +122,28 @@ def _rest(module: nn.Module) -> None:
             child.eval()
         else:
             _rest(child)
+
+
+def _rest_between(graft: Graft, depth: int) -> None:
+    """Put what has no parameters and stands before the first ``depth`` blocks' end in evaluation mode.
+
+    Like a parameter outside every block it goes with the block that follows it in registration order.
+    """
+    blocks = _blocks(graft)
+    inside = {id(module) for block in blocks for module in block.modules()}
+    of = {id(parameter): number for parameter, number in _numbered(graft)}
+    following = len(blocks)
+    for module in reversed(list(graft.backbone.modules())):
+        if id(module) not in inside and not any(True for _ in module.parameters()):
+            module.train(module.training and following >= depth)
+        for parameter in module.parameters(recurse=False):
+            following = of[id(parameter)]
+            break
+
+
+def _numbered(graft: Graft) -> list[tuple[nn.Parameter, int]]:
+    numbers = block_of(graft)
+    return [(parameter, numbers[name]) for name, parameter in graft.named_parameters() if name in numbers]
 
 
 def block_of(graft: Graft) -> dict[str, int]:

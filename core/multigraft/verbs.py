@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from safetensors.torch import save_model
 
+from multigraft.checkpoint import Progress
 from multigraft.data import Rows
 from multigraft.device import peak_memory_mb
 from multigraft.evaluation import Kept, intervals, measure_split, percentile
 from multigraft.files import whole_folder
+from multigraft.forward import replayed_split
 from multigraft.loop import Fit
 from multigraft.probing import pooled_features, probe
 from multigraft.report import Confusion, Cost, Measure, Report, WorstRow
@@ -35,7 +37,7 @@ def train(run: Run) -> Report:
         title=f"{run.parts.task.name} with {run.recipe.backbone.name}",
         metrics={f"validation {name}": Measure(value) for name, value in (best or [{}])[0].items()},
         curves=read_curves(run.metrics_file),
-        cost=Cost(progress.seconds, peak_memory_mb(), _speed(run, progress.step, progress.seconds)),
+        cost=_cost(progress),
         facts=_facts(run),
         notes=(*notes, *_data_notes(run)),
         files={"model": str(run.folder / MODEL)},
@@ -58,7 +60,8 @@ def evaluate(run: Run) -> Report:
     started = time.perf_counter()
     split = run.held_out()
     rows, settings = run.rows[split], run.recipe.evaluation
-    kept = measure_split(run.graft, run.objective, rows, **run.reading())
+    replayed = replayed_split(run, split)
+    kept = measure_split(run.graft, run.objective, rows, replayed=replayed, **run.reading())
     metrics = intervals(
         run.objective,
         kept,
@@ -94,13 +97,11 @@ def _probe(run: Run, split: str) -> tuple[dict[str, Measure], list[str]]:
     known, asked = run.rows["train"], run.rows[split]
     if not (_labelled(known) and _labelled(asked)):
         return {}, ["no column 'label', so the features were not probed"]
-    settings, size = run.recipe.evaluation, run.reading()["batch_size"]
+    settings = run.recipe.evaluation
     labels = [[label_name(value) for value in rows.column("label")] for rows in (known, asked)]
     if len(set(labels[0])) < 2:
         return {}, ["all training rows have the same label, so the features were not probed"]
-    features = [
-        pooled_features(run.graft, rows, reader=run.reader, batch_size=size) for rows in (known, asked)
-    ]
+    features = [pooled_features(run, rows) for rows in (known, asked)]
     right = probe(features[0], labels[0], features[1], labels[1], neighbours=settings.neighbours)
 
     def accuracy(values: np.ndarray) -> Measure:
@@ -161,9 +162,11 @@ def _data_notes(run: Run) -> list[str]:
     return notes
 
 
-def _speed(run: Run, steps: int, seconds: float) -> float | None:
-    rows = steps * run.recipe.training.batch_size * run.recipe.training.accumulation
-    return rows / seconds if seconds > 0 else None
+def _cost(progress: Progress) -> Cost:
+    seconds = progress.seconds
+    if seconds <= 0:
+        return Cost(seconds, peak_memory_mb())
+    return Cost(seconds, peak_memory_mb(), progress.rows / seconds, progress.waited / seconds)
 
 
 def read_curves(path: Path) -> dict[str, tuple[tuple[float, float], ...]]:

@@ -11,6 +11,7 @@ AUDIO = Modality(
     name="audio",
     reader=Lazy("multigraft_speech.reader:audio_reader"),
     columns=("audio",),
+    unit=lambda spec: ("seconds", float(spec["sample_rate"])),
     options={
         "sample_rate": Option(
             default=None,

@@ -12,6 +12,7 @@ TEXT = Modality(
     reader=Lazy("multigraft_text.reader:TextReader"),
     fit=Lazy("multigraft_text.learning:fit"),
     columns=("text", "text_pair"),
+    unit=lambda spec: ("tokens", 1.0),
     options={
         "max_length": Option(default=128, low=8, help="tokens kept of a row, special ones counted"),
         "tokenizer": Option(

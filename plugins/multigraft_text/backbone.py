@@ -19,6 +19,7 @@ from multigraft.quiet import quiet_transformers
 from multigraft.records import Spec
 from multigraft_text.pooling import POOLS
 from multigraft_text.saving import save_model, save_tokenizer
+from multigraft_text.segments import can_pack, packed_inputs
 from multigraft_text.specs import token_ids
 from multigraft_text.weights import DECODERS, ENCODERS, config_of, first_line, folder_of
 
@@ -63,14 +64,25 @@ class TextBackbone(nn.Module):
         module: nn.Module = self.model.get_input_embeddings()
         return module
 
+    @property
+    def packs(self) -> bool:
+        """Whether `forward` takes rows that were joined."""
+        return can_pack(self.model.config)
+
     def forward(self, batch: Batch) -> Features:
-        """``input_ids``, ``attention_mask`` and, where used, ``token_type_ids``, [B, T] each -> Features."""
+        """``input_ids``, ``attention_mask`` and, where used, ``token_type_ids``, [B, T] each -> Features.
+
+        With ``segments`` [B, T] a token sees those of its own segment only, and its features are those that
+        it has where its row is alone; ``pooled`` then belongs to no row.
+        """
         mask = batch["attention_mask"]
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
         if self.spec["token_types"]:
             inputs["token_type_ids"] = batch["token_type_ids"]
         if self.causal:
             inputs["use_cache"] = False
+        if "segments" in batch:
+            inputs |= packed_inputs(self.model.config, batch["segments"], causal=self.causal)
         output = self.model.base_model(**inputs)
         return Features(
             pooled=POOLS[self.model.config.model_type](self.model, output, mask),

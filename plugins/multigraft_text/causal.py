@@ -34,6 +34,7 @@ class CausalLanguageModeling(Objective):
 
     def __init__(self, brief: Brief) -> None:
         self.backbone = fitting(brief, "causal-language-modeling", causal=True)
+        self.packs = bool(getattr(self.backbone, "packs", False))
         if not self.backbone.model.config.tie_word_embeddings:
             raise MultigraftError(
                 "causal-language-modeling scores tokens with the input embeddings, but these weights have an "
@@ -70,5 +71,9 @@ class CausalLanguageModeling(Objective):
 
 
 def _followed(batch: Batch) -> Tensor:
-    """Which tokens a real one follows: [B, T - 1] bool."""
-    return batch["attention_mask"][:, 1:].bool()
+    """Which tokens a real one of the same row follows: [B, T - 1] bool."""
+    followed = batch["attention_mask"][:, 1:].bool()
+    if "segments" not in batch:
+        return followed
+    segments = batch["segments"]
+    return followed & (segments[:, 1:] == segments[:, :-1])

@@ -56,6 +56,7 @@ class MaskedLanguageModeling(Objective):
 
     def __init__(self, brief: Brief) -> None:
         self.backbone = fitting(brief, "masked-language-modeling", causal=False)
+        self.packs = bool(getattr(self.backbone, "packs", False))
         self.masking = Masking.of(brief)
 
     def head(self) -> nn.Module:

@@ -43,10 +43,12 @@ class Masking:
     def apply(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
         """Change ``input_ids``; add ``labels`` [B, T]: the token that stood there, -100 where not chosen.
 
-        Padding and special tokens are never chosen; of every row that has others, at least one is.
+        Padding and special tokens are never chosen; of every row that has others, also of a joined one, at
+        least one is.
         """
         ids = batch["input_ids"]
-        chosen = self._choose(ids, batch["attention_mask"], rng)
+        mask = batch["attention_mask"]
+        chosen = self._choose(ids, mask, batch.get("segments", mask), rng)
         fate = rng.random(ids.shape)
         changed = np.where(chosen & (fate < 0.8), self.mask, ids)
         drawn = rng.choice(self.words, size=ids.shape)
@@ -54,8 +56,20 @@ class Masking:
         labels = np.where(chosen, ids, IGNORED)
         return {**batch, "input_ids": changed.astype(ids.dtype), "labels": labels.astype(ids.dtype)}
 
-    def _choose(self, ids: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _choose(
+        self, ids: np.ndarray, mask: np.ndarray, segments: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
         open_to_choice = (mask == 1) & ~np.isin(ids, self.special)
         draw = np.where(open_to_choice, rng.random(ids.shape), np.inf)
-        lowest = draw == draw.min(axis=1, keepdims=True)
+        lowest = draw == _lowest(draw, segments)
         return open_to_choice & ((draw < self.share) | lowest)
+
+
+def _lowest(draw: np.ndarray, segments: np.ndarray) -> np.ndarray:
+    """Each position's lowest draw in its own segment: [B, T]."""
+    count = int(segments.max()) + 1
+    group = segments + count * np.arange(len(segments))[:, None]
+    lowest = np.full(count * len(segments), np.inf)
+    np.minimum.at(lowest, group, draw)
+    found: np.ndarray = lowest[group]
+    return found

@@ -116,20 +116,17 @@ def test_accumulated_batches_equal_one_batch(untrained: Callable[..., Run], tmp_
         fit = Fit(run)
         order = torch.arange(32)
         size = run.recipe.training.batch_size
-        batches = [
-            batch
-            for _, batch in iterate(
-                run.rows["train"],
-                order.numpy().reshape(-1, size)[: 16 // size],
-                objective=run.objective,
-                reader=run.reader,
-                augment=None,
-                seed=0,
-                epoch=0,
-                train=True,
-            )
-        ]
-        fit._step(batches)
+        batches = iterate(
+            run.rows["train"],
+            order.numpy().reshape(-1, size)[: 16 // size],
+            objective=run.objective,
+            reader=run.reader,
+            augment=None,
+            seed=0,
+            epoch=0,
+            train=True,
+        )
+        fit._step(list(batches))
         ends.append(weights(run))
     assert same(ends[0], ends[1], atol=1e-6)
 
@@ -173,7 +170,7 @@ def test_learning_works_and_is_logged(finetune: Finetune) -> None:
     losses = [line["loss"] for line in lines if "loss" in line]
     assert losses[-1] < losses[0]
     assert run.evaluate().metrics["accuracy"].value > 0.7
-    assert {"step", "epoch", "validation"} == set(next(line for line in lines if "epoch" in line))
+    assert {"step", "epoch", "padding", "validation"} == set(next(line for line in lines if "epoch" in line))
 
 
 def test_same_seed_same_bits_other_seed_other_bits(untrained: Callable[..., Run], tmp_path: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from multigraft.__about__ import __version__
-from multigraft.cli import bundle, demo, doctor, plugins, recipes, train
+from multigraft.cli import bundle, cache, demo, doctor, plugins, recipes, train
 from multigraft.cli.shell import command
 
 EPILOG = (
@@ -43,6 +43,7 @@ def build() -> typer.Typer:
     app.command("schema", rich_help_panel=LOOKING)(command(recipes.schema))
     app.command("plugins", rich_help_panel=LOOKING)(command(plugins.plugins))
     app.command("doctor", rich_help_panel=LOOKING)(command(doctor.doctor))
+    app.command("cache", rich_help_panel=LOOKING)(command(cache.cache))
     app.command("demo", rich_help_panel=LOOKING)(command(demo.demo))
     return app
 

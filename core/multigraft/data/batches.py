@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,55 +12,114 @@ POOL = 50
 BATCHES = 3
 """What the generator is for; part of its seed."""
 
+Members = np.ndarray | tuple[np.ndarray, ...]
+"""The row numbers of one batch; a tuple holds those of each of its packs (`multigraft.data.packing`)."""
+
 
 def plan_batches(
-    lengths: np.ndarray, *, size: int, seed: int, epoch: int, shuffle: bool, world: int = 1
+    lengths: np.ndarray,
+    *,
+    size: int,
+    seed: int,
+    epoch: int,
+    shuffle: bool,
+    world: int = 1,
+    budget: float | None = None,
 ) -> list[np.ndarray]:
-    """The row numbers of each batch; every row is in exactly one.
+    """The row numbers of each batch, at most ``size``; every row is in exactly one.
 
-    Shuffled rows are pooled by `POOL` batches, sorted by length within a pool, and cut; batches are then
-    shuffled. Without ``shuffle`` rows go from long to short. With ``world`` processes, process ``r`` takes
-    ``batches[r::world]``: their number is a multiple of ``world``, and those of one step are of similar
-    length. Where ``size`` is 1 a batch of the last step may then hold two rows. Raises ValueError for fewer
-    rows than processes.
+    With a ``budget``, in the unit of ``lengths``, a batch's rows times its longest row stay within it; a row
+    that is longer makes a batch of its own. Shuffled rows are pooled by `POOL` batches, sorted by length
+    within a pool, and cut; batches are then shuffled. Without ``shuffle`` rows go from long to short.
+
+    With ``world`` processes, process ``r`` takes ``batches[r::world]``: their number is a multiple of
+    ``world``, and those of one step are of similar length. To reach that multiple the last large batches are
+    halved; where every batch is one row, some hold two, whatever ``size`` and ``budget``. Raises ValueError
+    for fewer rows than processes.
     """
-    if len(lengths) < world and len(lengths):
-        raise ValueError(f"{len(lengths)} rows cannot be shared by {world} processes")
+    if not len(lengths):
+        return []
+    if len(lengths) < world:
+        raise ValueError(f"{len(lengths)} rows or packs cannot be shared by {world} processes")
+    limit = math.inf if budget is None else budget
     if not shuffle:
-        order = np.argsort(-lengths, kind="stable")
-        return [batch for step in _steps(order, size, world) for batch in step]
+        return _even(_cut(np.argsort(-lengths, kind="stable"), lengths, size, limit), world)
     rng = np.random.default_rng([seed, epoch, BATCHES])
     order = rng.permutation(len(lengths))
-    if np.ptp(lengths) if len(lengths) else 0:
-        order = _pooled(order, lengths, size * world * POOL)
-    steps = _steps(order, size, world)
-    return [batch for number in rng.permutation(len(steps)) for batch in steps[number]]
+    batches = _even(_cut_pools(order, lengths, size, limit, world), world)
+    steps = rng.permutation(len(batches) // world)
+    return [batches[step * world + process] for step in steps for process in range(world)]
 
 
-def padding_share(lengths: np.ndarray, batches: Sequence[np.ndarray]) -> float:
-    """The share of positions that only pad, where each batch is padded to its longest row.
+def padding_share(lengths: np.ndarray, batches: Sequence[Members]) -> float:
+    """The share of positions that only pad, where each batch is padded to its longest row or pack.
 
     >>> padding_share(np.array([1, 2]), [np.array([0, 1])])
     0.25
+    >>> padding_share(np.array([1, 2, 4]), [(np.array([0, 1]), np.array([2]))])
+    0.125
     """
-    padded = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
-    real = sum(int(lengths[batch].sum()) for batch in batches)
+    padded, real = 0, 0
+    for batch in batches:
+        sequences = _sequence_lengths(lengths, batch)
+        padded += len(sequences) * int(sequences.max())
+        real += int(sequences.sum())
     return 1 - real / padded if padded else 0.0
 
 
-def _pooled(order: np.ndarray, lengths: np.ndarray, pool: int) -> np.ndarray:
-    """Sort each run of ``pool`` rows by length; rows of equal length keep their random order."""
-    pools = [order[start : start + pool] for start in range(0, len(order), pool)]
-    return np.concatenate([rows[np.argsort(lengths[rows], kind="stable")] for rows in pools])
+def _sequence_lengths(lengths: np.ndarray, batch: Members) -> np.ndarray:
+    if isinstance(batch, tuple):
+        return np.array([lengths[pack].sum() for pack in batch])
+    found: np.ndarray = lengths[batch]
+    return found
 
 
-def _steps(order: np.ndarray, size: int, world: int) -> list[list[np.ndarray]]:
-    """Cut into steps of ``world`` batches each; rows that fill no whole step are shared out evenly."""
-    rest = len(order) % (size * world)
-    if 0 < rest < world:  # too few for a batch each: share out the last full step too
-        rest += size * world
-    cut = len(order) - rest
-    batches = [order[start : start + size] for start in range(0, cut, size)]
-    if rest:
-        batches += np.array_split(order[cut:], min(-(-rest // (size * world)), rest // world) * world)
-    return [batches[start : start + world] for start in range(0, len(batches), world)]
+def _cut_pools(
+    order: np.ndarray, lengths: np.ndarray, size: int, limit: float, world: int
+) -> list[np.ndarray]:
+    """Sort each pool by length and cut it; rows of equal length keep their random order.
+
+    What fills no whole step of ``world`` batches moves to the next pool, so only the last one has such rows.
+    """
+    pool = _most(lengths.mean(), size, limit) * world * POOL
+    batches: list[np.ndarray] = []
+    rest = order[:0]
+    for start in range(0, len(order), pool):
+        rows = np.concatenate([rest, order[start : start + pool]])
+        rows = rows[np.argsort(lengths[rows], kind="stable")]
+        cut = _cut(rows, lengths, size, limit)
+        if start + pool < len(order):
+            full = len(cut) - (len(cut[-1]) < size)
+            cut = cut[: full - full % world]
+            rest = rows[sum(map(len, cut)) :]
+        batches += cut
+    return batches
+
+
+def _cut(order: np.ndarray, lengths: np.ndarray, size: int, limit: float) -> list[np.ndarray]:
+    """Cut sorted rows one batch after another, each with as many rows as ``size`` and ``limit`` allow."""
+    batches = []
+    start = 0
+    while start < len(order):
+        rows = order[start : start + _most(lengths[order[start]], size, limit)]
+        padded = np.maximum.accumulate(lengths[rows]) * np.arange(1, len(rows) + 1)
+        batches.append(rows[: max(1, int(np.searchsorted(padded, limit, side="right")))])
+        start += len(batches[-1])
+    return batches
+
+
+def _most(length: float, size: int, limit: float) -> int:
+    """How many rows fit into a batch that is padded to ``length``; at least one."""
+    return size if limit >= size * length else max(1, int(limit / length))
+
+
+def _even(batches: list[np.ndarray], world: int) -> list[np.ndarray]:
+    """Batches whose number is a multiple of ``world``: large ones are halved, else single rows are paired."""
+    while extra := len(batches) % world:
+        at = max(range(len(batches)), key=lambda number: (len(batches[number]), number))
+        if len(batches[at]) == 1:
+            tail = batches[-2 * extra :]
+            pairs = [np.concatenate(pair) for pair in zip(tail[::2], tail[1::2], strict=True)]
+            return [*batches[: -2 * extra], *pairs]
+        batches[at : at + 1] = np.array_split(batches[at], 2)
+    return batches

@@ -9,29 +9,24 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 
-from multigraft.data.table import Column
+from multigraft.data.cells import broken, column, open_text
+from multigraft.data.chunkfile import Chunk, Parsed, convert, gather
 from multigraft.errors import DataError
 
 SHOWN = 20
 CHUNK = 50_000
-SCALARS = (str, int, float, bool)
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """A file's columns by its own names, and the rows in it that cannot be decoded."""
-
-    columns: dict[str, Column]
-    bad: dict[int, str] = field(default_factory=dict)
+"""The most rows of a chunk."""
+CHUNK_BYTES = 2**23
+"""About the most text of a chunk."""
+LARGE = 64 * 2**20
+"""The bytes from which a file is not kept in memory."""
 
 
 def read_csv(path: Path) -> Parsed:
@@ -40,7 +35,31 @@ def read_csv(path: Path) -> Parsed:
     CSV knows no types: every cell is text, an empty one None. Raises DataError with the lines of records
     that have more or fewer cells than the header.
     """
-    with _text(path) as file, _long_fields():
+    return _read(path, csv_chunks, path.stat().st_size)
+
+
+def read_json(path: Path) -> Parsed:
+    """Read JSON lines, or one list of objects. Raises DataError with the lines that are not JSON objects."""
+    return _read(path, json_chunks, path.stat().st_size)
+
+
+def read_parquet(path: Path) -> Parsed:
+    """Read a Parquet file. Raises DataError where it is none."""
+    from pyarrow import parquet
+
+    with _sound(path):
+        facts = parquet.read_metadata(path)
+    size = sum(facts.row_group(number).total_byte_size for number in range(facts.num_row_groups))
+    return _read(path, parquet_chunks, size)
+
+
+def _read(path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int) -> Parsed:
+    return convert(path, chunks, size) if size >= LARGE else gather(chunks(path))
+
+
+def csv_chunks(path: Path) -> Iterator[Chunk]:
+    """The rows of a CSV file, some at a time."""
+    with open_text(path) as file, _long_fields():
         header = file.readline()
         file.seek(0)
         delimiter = max(",;\t", key=header.count)
@@ -50,35 +69,75 @@ def read_csv(path: Path) -> Parsed:
         if not names:
             raise DataError(f"{path.name}: is empty; a header line and rows are needed")
         _check_names(path, names)
-        return _csv_columns(names, records)
+        first = 0
+        for block in _blocks((record, sum(map(len, record))) for record in records):
+            bad: dict[int, str] = {}
+            cells = zip(names, zip(*block, strict=True), strict=True)
+            columns = {
+                name: column([cell or None for cell in values], name, bad, first) for name, values in cells
+            }
+            yield Chunk(columns, len(block), bad)
+            first += len(block)
+        if not first:
+            yield Chunk({name: [] for name in names}, 0)
 
 
-def read_json(path: Path) -> Parsed:
-    """Read JSON lines, or one list of objects. Raises DataError with the lines that are not JSON objects."""
-    with _text(path) as file:
+def json_chunks(path: Path) -> Iterator[Chunk]:
+    """The rows of JSON lines some at a time; a list is parsed whole."""
+    first = 0
+    with open_text(path) as file:
         text = file.read(1)
         while text.isspace():
             text = file.read(1)
         file.seek(0)
         rows = _json_list(file, path) if text == "[" else _json_lines(file, path)
-    if not rows:
+        for block in _blocks(rows):
+            names = list(dict.fromkeys(name for row in block for name in row))
+            _check_names(path, names)
+            bad: dict[int, str] = {}
+            columns = {name: column([row.get(name) for row in block], name, bad, first) for name in names}
+            yield Chunk(columns, len(block), bad)
+            first += len(block)
+    if not first:
         raise DataError(f"{path.name}: is empty; one JSON object a line is needed, or a list of them")
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    _check_names(path, names)
-    bad: dict[int, str] = {}
-    return Parsed({name: column([row.get(name) for row in rows], name, bad) for name in names}, bad)
 
 
-def read_parquet(path: Path) -> Parsed:
-    """Read a Parquet file. Raises DataError where it is none."""
+def parquet_chunks(path: Path) -> Iterator[Chunk]:
+    """The rows of a Parquet file, some at a time."""
     from pyarrow import parquet
 
+    with _sound(path), parquet.ParquetFile(path) as file:
+        features = file.schema_arrow.metadata
+        size = sum(file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups))
+        rows = max(1, min(CHUNK, CHUNK_BYTES * file.metadata.num_rows // max(1, size)))
+        if not file.metadata.num_rows:
+            yield Chunk({name: [] for name in file.schema_arrow.names}, 0)
+        for batch in file.iter_batches(batch_size=rows):
+            table = pa.Table.from_batches([batch])
+            table.validate(full=True)  # text that is not UTF-8 would else be found in the middle of training
+            yield Chunk(_named(table.replace_schema_metadata(features)), len(table))
+
+
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
     try:
-        table = parquet.read_table(path, partitioning=None)
-        table.validate(full=True)  # text that is not UTF-8 would else be found in the middle of training
+        yield
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path.name}: is not a sound Parquet file: {_first_line(error)}") from error
-    return from_arrow(table)
+
+
+def _blocks(rows: Iterable[tuple[Any, int]]) -> Iterator[list[Any]]:
+    """Rows, each with its bytes, as lists of not too many rows or bytes."""
+    block: list[Any] = []
+    total = 0
+    for row, size in rows:
+        block.append(row)
+        total += size
+        if len(block) >= CHUNK or total >= CHUNK_BYTES:
+            yield block
+            block, total = [], 0
+    if block:
+        yield block
 
 
 def read_hub(name: str, part: str) -> Parsed:
@@ -96,68 +155,18 @@ def read_hub(name: str, part: str) -> Parsed:
         ) from error
     if part not in found:
         raise DataError(f"hub:{name}: has no split {part!r}; it has: {', '.join(found)}")
-    return from_arrow(found[part].with_format("arrow")[:])
+    return Parsed(dict(_named(found[part].with_format("arrow")[:])))
 
 
-def from_arrow(table: pa.Table) -> Parsed:
+def _named(table: pa.Table) -> Mapping[str, Any]:
     """The columns of an Arrow table; classes that `datasets` stores as numbers get their names back."""
     features = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
     kinds = features.get("info", {}).get("features", {})
-    columns: dict[str, Column] = {}
+    columns: dict[str, Any] = {}
     for name in table.column_names:
         names = kinds.get(name, {}).get("names") if isinstance(kinds.get(name), dict) else None
         columns[name] = _class_names(table[name], names) if names else table[name]
-    return Parsed(columns)
-
-
-def column(values: list[Any], name: str, bad: dict[int, str], first: int = 0) -> Column:
-    """Values as an Arrow column where all are of one plain type, else as they are.
-
-    Text that cannot be UTF-8 becomes None, and its row (counted from ``first``) goes to ``bad``.
-    """
-    kinds = {type(value) for value in values if value is not None}
-    if len(kinds) <= 1 and kinds <= set(SCALARS):
-        try:
-            return pa.chunked_array([pa.array(values, pa.large_string() if kinds == {str} else None)])
-        except UnicodeEncodeError:
-            return column(_without_broken(values, name, bad, first), name, bad, first)
-        except (OverflowError, pa.ArrowInvalid):
-            return values  # a whole number beyond 64 bits
-    return _without_broken(values, name, bad, first)
-
-
-def _without_broken(values: list[Any], name: str, bad: dict[int, str], first: int) -> list[Any]:
-    kept = []
-    for row, value in enumerate(values, start=first):
-        broken = _broken(value)
-        if broken is not None:
-            bad.setdefault(row, f"column {name!r} is not UTF-8: {broken}")
-        kept.append(value if broken is None else None)
-    return kept
-
-
-def _broken(value: Any) -> str | None:
-    """What in a value is not UTF-8, where something is."""
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            code = ord(value[error.start])
-            what = f"byte 0x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"half a pair U+{code:04X}"
-            return f"{what} after {value[max(0, error.start - 20) : error.start]!r}"
-        return None
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next((found for item in inner if (found := _broken(item))), None)
-
-
-@contextmanager
-def _text(path: Path) -> Iterator[IO[str]]:
-    """A file as text in which a byte that is not UTF-8 is kept as one lone surrogate (`_broken` finds it)."""
-    with path.open("rb") as file:
-        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            raise DataError(f"{path.name}: is UTF-16; save it as UTF-8")
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-        yield text
+    return columns
 
 
 @contextmanager
@@ -188,24 +197,7 @@ def _records(reader: Any, path: Path) -> Iterator[list[str]]:
     _refuse(path, problems)
 
 
-def _csv_columns(names: Sequence[str], records: Iterator[list[str]]) -> Parsed:
-    bad: dict[int, str] = {}
-    chunks: list[list[Column]] = [[] for _ in names]
-    first = 0
-    while block := list(islice(records, CHUNK)):
-        for name, cells, done in zip(names, zip(*block, strict=True), chunks, strict=True):
-            done.append(column([cell or None for cell in cells], name, bad, first))
-        first += len(block)
-    columns = {name: _joined(done) for name, done in zip(names, chunks, strict=True)}
-    return Parsed(columns, bad)
-
-
-def _joined(chunks: Sequence[pa.ChunkedArray]) -> Column:
-    arrays = [array.cast(pa.large_string()) for chunk in chunks for array in chunk.chunks]
-    return pa.chunked_array(arrays, pa.large_string())
-
-
-def _json_list(file: IO[str], path: Path) -> list[dict[str, Any]]:
+def _json_list(file: IO[str], path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     try:
         rows = json.load(file)
     except json.JSONDecodeError as error:
@@ -214,11 +206,11 @@ def _json_list(file: IO[str], path: Path) -> list[dict[str, Any]]:
         raise DataError(f"{path.name}: is nested too deeply") from error
     wrong = [number for number, row in enumerate(rows, 1) if not isinstance(row, dict)]
     _refuse(path, [f'item {number}: an object is needed, as {{"text": ...}}' for number in wrong])
-    return rows
+    yield from ((row, 0) for row in rows)
 
 
-def _json_lines(file: IO[str], path: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+def _json_lines(file: IO[str], path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """Each line's object and length. At the file's end raises DataError where some lines hold none."""
     problems: list[str] = []
     for number, line in enumerate(file, start=1):
         if not line.strip():
@@ -229,11 +221,10 @@ def _json_lines(file: IO[str], path: Path) -> list[dict[str, Any]]:
             problems.append(f"line {number}: is not JSON: {_first_line(error)}")
             continue
         if isinstance(row, dict):
-            rows.append(row)
+            yield row, len(line)
         else:
             problems.append(f"line {number}: holds {type(row).__name__}; an object is needed")
     _refuse(path, problems)
-    return rows
 
 
 def _refuse(path: Path, problems: Sequence[str]) -> None:
@@ -245,9 +236,9 @@ def _refuse(path: Path, problems: Sequence[str]) -> None:
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
-    broken = next((found for name in names if (found := _broken(name))), None)
-    if broken is not None:
-        raise DataError(f"{path.name}: a column's name is not UTF-8: {broken}; save the file as UTF-8")
+    found = next((found for name in names if (found := broken(name))), None)
+    if found is not None:
+        raise DataError(f"{path.name}: a column's name is not UTF-8: {found}; save the file as UTF-8")
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins:
         raise DataError(f"{path.name}: the header names {', '.join(map(repr, twins))} more than once")

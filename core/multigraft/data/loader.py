@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from multigraft.data.ahead import read_ahead, timed
+from multigraft.data.batches import Members
+from multigraft.data.packing import collate_packs
 from multigraft.data.rows import Rows
-from multigraft.errors import PluginError
+from multigraft.errors import MultigraftError, PluginError
 from multigraft.features import Batch
 from multigraft.objectives import Objective
 from multigraft.readers import collate
@@ -22,7 +25,7 @@ ROW, BATCH = 5, 6
 
 def iterate(
     rows: Rows,
-    batches: Sequence[np.ndarray],
+    batches: Sequence[Members],
     *,
     objective: Objective,
     reader: Reader,
@@ -32,13 +35,24 @@ def iterate(
     train: bool,
     workers: int = 0,
     start: int = 0,
+    names: Collection[str] | None = None,
+    waits: list[float] | None = None,
 ) -> Iterator[tuple[np.ndarray, Batch]]:
     """Give each batch from number ``start`` on, with the numbers of its rows.
 
     A row's chance follows from (seed, epoch, row), a batch's from (seed, epoch, batch number): neither
     ``workers`` nor ``start`` changes a bit. Without ``train`` nothing is augmented, and every epoch is the
     same. Draws nothing from torch's generators.
+
+    Batches of packs (`plan_packs`) hold their rows joined, with ``segments`` int64 [B, T]: 1, 2 ... for the
+    rows of a pack, 0 where padded; their row numbers come pack after pack. Raises MultigraftError for
+    packs where the objective has no `Objective.packs`.
+
+    Of each row only the arrays in ``names`` are read, where they are given. ``workers`` are the processes
+    that read; with 0 this one does, ahead in a thread where a batch takes long. The seconds that each batch
+    was waited for are added to ``waits``.
     """
+    _check_packs(batches, objective)
     source = _Source(
         rows=rows,
         batches=batches,
@@ -47,10 +61,14 @@ def iterate(
         varied=(train and augment is not None) or _views(objective),
         fills={**reader.fills, **objective.fills},
         stream=(seed, epoch if train else 0, int(train)),
+        names=names,
     )
     numbers = range(start, len(batches))
-    if not workers:
-        return (source[number] for number in numbers)
+    loaded = _by_workers(source, numbers, workers) if workers else read_ahead(source.__getitem__, numbers)
+    return loaded if waits is None else timed(loaded, waits)
+
+
+def _by_workers(source: _Source, numbers: range, workers: int) -> Iterator[tuple[np.ndarray, Batch]]:
     return iter(
         torch.utils.data.DataLoader(
             source,
@@ -69,31 +87,46 @@ class _Source:
     """Batches by number."""
 
     rows: Rows
-    batches: Sequence[np.ndarray]
+    batches: Sequence[Members]
     objective: Objective
     augment: Augment | None
     varied: bool
     """Whether anything changes single rows; making a generator for each takes its time."""
     fills: Mapping[str, float]
     stream: tuple[int, int, int]
+    names: Collection[str] | None
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, Batch]:
-        indices = self.batches[number]
-        batch = collate([self._row(int(index)) for index in indices], self.fills)
+        members = self.batches[number]
+        batch = self._collate(members)
         prepared = self.objective.prepare(batch, np.random.default_rng([*self.stream, BATCH, number]))
+        indices = np.concatenate(members) if isinstance(members, tuple) else members
         return indices, {name: _tensor(name, array) for name, array in prepared.items()}
 
+    def _collate(self, members: Members) -> Arrays:
+        if isinstance(members, tuple):
+            return collate_packs([[self._row(int(row)) for row in pack] for pack in members], self.fills)
+        return collate([self._row(int(row)) for row in members], self.fills)
+
     def _row(self, index: int) -> Arrays:
-        row = self.rows[index]
+        row = self.rows.fetch(index, self.names)
         if not self.varied:
             return row
         rng = np.random.default_rng([*self.stream, ROW, index])
         if self.augment is not None:
             row = self.augment(row, rng)
         return self.objective.view(row, rng)
+
+
+def _check_packs(batches: Sequence[Members], objective: Objective) -> None:
+    if len(batches) and isinstance(batches[0], tuple) and not objective.packs:
+        raise MultigraftError(
+            f"training.packing: {type(objective).__name__} needs every row in a sequence of its own; "
+            "leave it unset, or use training.batch_budget"
+        )
 
 
 def _views(objective: Objective) -> bool:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from multigraft.data.table import Content, Table, whole
+from multigraft.data.content import Content
+from multigraft.data.kept import Keeper, Kept, frozen
+from multigraft.data.table import Table, whole
+from multigraft.data.targets import Targets
 from multigraft.errors import DataError, PluginError, RowError
 from multigraft.objectives import Objective
 from multigraft.records import Arrays, Reader
 
 SHOWN = 20
-MEMORY = 2**30
-OVERHEAD = 200
-"""Bytes an array costs besides its data, roughly."""
+MEMORY = 2**28
 ARRANGE = 4
 """What the generator is for; part of its seed."""
 
@@ -34,7 +36,7 @@ class Problem:
 
 
 class Rows:
-    """Good rows as arrays: the reader's and the objective's targets. Kept in memory as far as they fit."""
+    """Good rows as the reader's arrays and the objective's targets; what is slow is decoded only once."""
 
     def __init__(
         self,
@@ -43,11 +45,12 @@ class Rows:
         objective: Objective,
         *,
         lengths: np.ndarray,
-        kept: Mapping[int, Arrays],
+        kept: Kept,
+        targets: Targets,
         problems: Sequence[Problem],
         name: str,
     ) -> None:
-        """Use `Rows.audit`. ``kept`` are the rows that need not be read again, by their number."""
+        """Use `Rows.audit`. ``kept`` and ``targets`` are what need not be read again, by row number."""
         self.table = table
         self.lengths = lengths
         """[rows] int64: each row's `Reader.length`."""
@@ -56,6 +59,7 @@ class Rows:
         self._reader = reader
         self._objective = objective
         self._kept = kept
+        self._targets = targets
 
     @classmethod
     def audit(
@@ -71,37 +75,39 @@ class Rows:
     ) -> Rows:
         """Let the objective arrange the rows, then read each once; those that cannot be read are left out.
 
-        ``name`` is the part's, for messages. At most about ``memory`` bytes of arrays are kept; other rows
-        are read again when asked for. Raises DataError with places and reasons where a larger share than
-        ``allowed_bad`` is bad, or no row is good.
+        ``name`` is the part's, for messages. At most about ``memory`` bytes of the reader's arrays are kept
+        in memory; what is slow to decode, or more, goes to the cache (see `Keeper`), and is read again where
+        that has no room. Raises DataError with places and reasons where a larger share than ``allowed_bad``
+        is bad, or no row is good.
         """
-        undecodable = [index for index in range(len(table)) if table.problem(index)]
+        bad = table.content.bad
+        undecodable = [index for index in range(len(table)) if table.problem(index)] if bad else []
         problems = [Problem(table.place(index), str(table.problem(index))) for index in undecodable]
-        decodable = table.select(np.delete(np.arange(len(table)), undecodable))
+        decodable = table.select(np.delete(np.arange(len(table)), undecodable)) if undecodable else table
         arranged = _arrange(decodable, objective, seed, name)
         if len(decodable) and not len(arranged):
             raise DataError(f"{name}: the task makes no row of the {len(decodable)} in {table.name}")
-        kept: dict[int, Arrays] = {}
-        good: list[int] = []
-        lengths: list[int] = []
-        for index in range(len(arranged)):
-            try:
-                arrays = _read(arranged, index, reader, objective)
-            except RowError as error:
-                problems.append(Problem(arranged.place(index), str(error)))
-                continue
-            memory -= sum(array.nbytes + OVERHEAD for array in arrays.values())
-            if memory >= 0:
-                kept[len(good)] = arrays
-            lengths.append(reader.length(arrays))
-            good.append(index)
+        good, lengths, targets = array("q"), array("q"), Targets()
+        with Keeper(arranged, reader, memory=memory, name=name) as keeper:
+            for index in range(len(arranged)):
+                try:
+                    arrays, labels = _read(arranged, index, keeper.read, objective)
+                except RowError as error:
+                    problems.append(Problem(arranged.place(index), str(error)))
+                    continue
+                keeper.keep(index, len(good), arrays)
+                targets.add(labels)
+                lengths.append(reader.length(arrays))
+                good.append(index)
         _judge(problems, len(undecodable) + len(arranged), allowed_bad, name)
+        chosen = arranged.select(np.array(good, dtype=np.int64))
         return cls(
-            arranged.select(good),
+            chosen,
             reader,
             objective,
             lengths=np.array(lengths, dtype=np.int64),
-            kept=kept,
+            kept=keeper.finish(chosen),
+            targets=targets,
             problems=problems,
             name=name,
         )
@@ -111,14 +117,24 @@ class Rows:
 
     def __getitem__(self, index: int) -> Arrays:
         """The arrays of one row; a new dict each time, the arrays themselves read-only."""
+        return self.fetch(index, None)
+
+    def fetch(self, index: int, names: Collection[str] | None) -> Arrays:
+        """Those arrays of one row that are in ``names``; None: all. What is not asked for is not read."""
         index = int(index)
-        kept = self._kept.get(index)
-        if kept is not None:
-            return dict(kept)
+        targets = self._targets.get(index)
+        if names is not None and targets is not None and targets.keys() >= set(names):
+            return {name: targets[name] for name in names}
         try:
-            return _read(self.table, index, self._reader, self._objective)
+            arrays = self._kept.fetch(index, names)
+            if arrays is None:
+                arrays = frozen(self._reader.read(self.table.raw(index)))
+            if targets is None and (names is None or not arrays.keys() >= set(names)):
+                targets = frozen(self._objective.encode(self.table.row(index)))
         except RowError as error:
             raise DataError(f"{self.place(index)}: could be read before, but not now: {error}") from error
+        both = {**arrays, **(targets or {})}
+        return both if names is None else {name: both[name] for name in both if name in names}
 
     def raw(self, index: int) -> Any:
         """The raw value of one row."""
@@ -137,11 +153,18 @@ class Rows:
         """All values of one raw column."""
         return self.table.column(name)
 
+    def cells(self, name: str) -> Sequence[Any]:
+        """The same values as `column`, read when they are asked for."""
+        return self.table.cells(name)
 
-def _read(table: Table, index: int, reader: Reader, objective: Objective) -> Arrays:
+
+def _read(
+    table: Table, index: int, read: Callable[[int], Arrays], objective: Objective
+) -> tuple[Arrays, Arrays]:
+    """One row's arrays and its targets. Raises RowError."""
     try:
-        arrays = reader.read(table.raw(index))
-        targets = objective.encode(table.row(index))
+        arrays = read(index)
+        targets = frozen(objective.encode(table.row(index)))
     except RowError:
         raise
     except Exception as error:
@@ -150,10 +173,7 @@ def _read(table: Table, index: int, reader: Reader, objective: Objective) -> Arr
     twice = arrays.keys() & targets.keys()
     if twice:
         raise PluginError(f"reader and objective both give an array named {min(twice)!r}; rename the target")
-    both = {name: np.asarray(value) for name, value in {**arrays, **targets}.items()}
-    for array in both.values():
-        array.setflags(write=False)  # kept rows are used again: a change in place would be felt later
-    return both
+    return arrays, targets
 
 
 def _arrange(table: Table, objective: Objective, seed: int, name: str) -> Table:

@@ -7,9 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from multigraft.data.formats import Parsed, column, read_csv, read_hub, read_json, read_parquet
-from multigraft.data.table import Content, Table, require, whole
+from multigraft.data.cells import column
+from multigraft.data.chunkfile import Parsed
+from multigraft.data.content import Content
+from multigraft.data.formats import read_csv, read_hub, read_json, read_parquet
+from multigraft.data.table import Table, require, whole
 from multigraft.errors import DataError, did_you_mean
+from multigraft.readers import fingerprint
 from multigraft.records import Modality
 
 HUB = "hub:"
@@ -171,13 +175,16 @@ def _content(
     renamed = {ours: parsed.columns[theirs] for ours, theirs in columns.items()}
     kept = {own: values for own, values in parsed.columns.items() if own not in columns.values()}
     named = {**kept, **renamed}
+    raw = tuple(each for each in modality.columns if each in named)
     content = Content(
         name=name,
         columns=named,
-        raw=tuple(each for each in modality.columns if each in named),
+        raw=raw,
         bad=parsed.bad,
         folder=folder,
         suffixes=modality.suffixes,
+        key=parsed.key
+        and fingerprint({"content": parsed.key, "raw": [columns.get(each, each) for each in raw]}),
     )
     require(whole(content), modality.columns[:1])
     return content

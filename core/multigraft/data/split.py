@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def split_table(
     classes = _codes(labels) if labels is not None and split.stratify else np.zeros(len(table), dtype=int)
     if split.group is not None:
         require(table, (split.group,))
-        groups = _codes(table.column(split.group))
+        groups = _codes(table.cells(split.group))
         _need(table, "groups", int(groups.max(initial=-1)) + 1, wanted)
         part = _divide_groups(groups, classes, shares, rng)
     else:
@@ -65,11 +65,13 @@ def _need(table: Table, what: str, found: int, wanted: int) -> None:
         )
 
 
-def _codes(values: Sequence[Any]) -> np.ndarray:
+def _codes(values: Iterable[Any]) -> np.ndarray:
     """Number the different values in the order of their text, so that the order of rows has no say."""
-    keys: list[Hashable] = [str(value) for value in values]
-    _, codes = np.unique(np.array(keys, dtype=object), return_inverse=True)
-    return np.asarray(codes, dtype=np.int64)
+    met: dict[str, int] = {}
+    numbers = np.fromiter((met.setdefault(str(value), len(met)) for value in values), dtype=np.int64)
+    ranks = np.empty(len(met), dtype=np.int64)
+    ranks[[met[text] for text in sorted(met)]] = np.arange(len(met))
+    return ranks[numbers]
 
 
 def _by_class(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

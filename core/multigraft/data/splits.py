@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from multigraft.data.content import NOTHING
+from multigraft.data.digests import DIGEST, find
 from multigraft.data.source import ENDINGS, FORMATS, load_table
 from multigraft.data.split import limit_rows, split_table
-from multigraft.data.table import NOTHING, Table, require
+from multigraft.data.table import Table, require
 from multigraft.recipe import Data
 from multigraft.records import Modality
 
@@ -78,8 +82,8 @@ def _format(data: Data, part: str, path: str) -> str:
     return "auto"
 
 
-def _labels(table: Table, name: str | None) -> list[Any] | None:
-    return None if name is None else table.column(name)
+def _labels(table: Table, name: str | None) -> Sequence[Any] | None:
+    return None if name is None else table.cells(name)
 
 
 def _facts(table: Table) -> dict[str, Any]:
@@ -88,10 +92,12 @@ def _facts(table: Table) -> dict[str, Any]:
 
 def _leaks(parts: dict[str, Table]) -> list[str]:
     """A note for each held-out part with rows whose raw value is also in training."""
-    known = set(parts["train"].digests.tolist()) - {NOTHING}
+    known = np.sort(parts["train"].digests)
+    nothing = np.array(NOTHING, DIGEST)
     notes = []
     for part in ("validation", "test"):
-        shared = sum(digest in known for digest in parts[part].digests.tolist())
+        held = parts[part].digests
+        shared = int(((find(held, known) >= 0) & (held != nothing)).sum())
         if shared:
             notes.append(
                 f"{shared} of {len(parts[part])} {part} rows are also training rows (equal raw value), which "

@@ -3,55 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from pathlib import Path
-from typing import Any, TypeAlias
+from itertools import islice
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from multigraft.data.columns import BLOCK, Cells, cell
+from multigraft.data.content import Content, canonical, raw_value
 from multigraft.errors import DataError, RowError
-
-BLOCK = 1024
-NOTHING = bytes(16)
-"""The digest of a row that has no raw value."""
-Column: TypeAlias = pa.ChunkedArray | list[Any]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Content:
-    """What one source holds; every table cut from it shares this."""
-
-    name: str
-    """How a person calls the source: ``reviews.csv``."""
-    columns: Mapping[str, Column]
-    raw: tuple[str, ...]
-    """The columns that hold the raw value; the first one is required."""
-    bad: Mapping[int, str] = field(default_factory=dict)
-    """Rows that are known to be unreadable before any reader sees them, and why."""
-    paths: Sequence[str] | None = None
-    """Of a folder: each row's file, relative to it."""
-    folder: Path | None = None
-    """Where relative file names start; None where raw values are no files."""
-    suffixes: tuple[str, ...] = ()
-    """The endings by which a further raw column is known to hold file names."""
-    notes: tuple[str, ...] = ()
-    """What a person should know about how it was read."""
-    kind: str = "row"
-    """What one row is called in its place."""
-
-    def __len__(self) -> int:
-        return len(next(iter(self.columns.values()), []))
-
-    @cached_property
-    def digests(self) -> np.ndarray:
-        """[rows] of 16 bytes: what each raw value is. A file counts by all its bytes, whatever its name."""
-        digests = [_digest(self, row, cells) for row, cells in enumerate(_raw_cells(self))]
-        return np.array(digests, dtype="V16")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +46,7 @@ class Table:
     def row(self, index: int) -> dict[str, Any]:
         """One row, by our column names. A cell that holds nothing, or cannot be decoded, is None."""
         row = int(self.indices[index])
-        return {name: _cell(values, row) for name, values in self.content.columns.items()}
+        return {name: cell(values, row) for name, values in self.content.columns.items()}
 
     def raw(self, index: int) -> Any:
         """The raw value of one row; a tuple where several of the modality's columns hold something.
@@ -91,7 +54,8 @@ class Table:
         Raises RowError for a row that is known to be bad, or whose first raw column is empty.
         """
         row = int(self.indices[index])
-        return _raw(self.content, row, [_cell(self.content.columns[name], row) for name in self.content.raw])
+        content = self.content
+        return raw_value(content, row, [cell(content.columns[name], row) for name in content.raw])
 
     def raws(self) -> Iterator[Any]:
         """The raw values of all rows that have one, as `Modality.fit` wants them."""
@@ -114,12 +78,12 @@ class Table:
 
     def column(self, name: str) -> list[Any]:
         """All values of one column; None where there is none. Raises DataError for an unknown one."""
+        return list(self.cells(name))
+
+    def cells(self, name: str) -> Cells:
+        """The same values as `column`, read when they are asked for."""
         require(self, (name,))
-        values = self.content.columns[name]
-        if isinstance(values, list):
-            return [values[row] for row in self.indices.tolist()]
-        taken: list[Any] = values.take(pa.array(self.indices)).to_pylist()
-        return taken
+        return Cells(self.content.columns[name], self.indices)
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Table:
         """The rows at ``indices``, which keep their places."""
@@ -130,15 +94,32 @@ class Table:
         """[rows] of 16 bytes, equal where raw values are equal; files are compared by their bytes."""
         return self.content.digests[self.indices]
 
+    def digest(self, index: int) -> bytes:
+        """One of `digests`."""
+        found: bytes = self.content.digests[self.indices[index]].tobytes()
+        return found
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all rows in their order, files by their bytes; the same on every machine."""
-        total = hashlib.sha256(_canonical(sorted(self.columns)))
+        total = hashlib.sha256(canonical(sorted(self.columns)))
         others = [name for name in sorted(self.columns) if name not in self.content.raw]
-        total.update(self.digests.tobytes())
+        for start in range(0, len(self), BLOCK):
+            total.update(self.content.digests[self.indices[start : start + BLOCK]].tobytes())
         for name in others:
-            total.update(_canonical(self.column(name)))
+            for piece in _canonical_list(self.cells(name)):
+                total.update(piece)
         return total.hexdigest()[:16]
+
+
+def _canonical_list(cells: Cells) -> Iterator[bytes]:
+    """`canonical` of all cells, some at a time."""
+    values = iter(cells)
+    between = b"["
+    while block := list(islice(values, BLOCK)):
+        yield between + canonical(block)[1:-1]
+        between = b", "
+    yield b"]" if len(cells) else b"[]"
 
 
 def whole(content: Content) -> Table:
@@ -160,82 +141,3 @@ def _suggest(name: str, columns: Sequence[str]) -> str:
     near = get_close_matches(name, columns, n=1, cutoff=0.7)
     asked = f"did you mean {near[0]!r}? " if near else ""
     return f"{asked}write data.columns: {{{name}: {near[0] if near else '<the column that holds it>'}}}"
-
-
-def _cell(column: Column, row: int) -> Any:
-    return column[row] if isinstance(column, list) else column[row].as_py()
-
-
-def _raw_cells(content: Content) -> Iterator[tuple[Any, ...]]:
-    """The cells of the raw columns, row by row: read in blocks, which is quicker, and never all at once."""
-    for start in range(0, len(content), BLOCK):
-        blocks = [content.columns[name][start : start + BLOCK] for name in content.raw]
-        yield from zip(
-            *(each if isinstance(each, list) else each.to_pylist() for each in blocks), strict=True
-        )
-
-
-def _raw(content: Content, row: int, cells: Sequence[Any]) -> Any:
-    """The raw value in the cells of the raw columns."""
-    if row in content.bad:
-        raise RowError(content.bad[row])
-    values = [_value(content, name, cell) for name, cell in zip(content.raw, cells, strict=True)]
-    if values[0] is None:
-        raise RowError(f"column {content.raw[0]!r} is empty")
-    while values[-1] is None:
-        values.pop()
-    return tuple(values) if len(values) > 1 else values[0]
-
-
-def _value(content: Content, name: str, value: Any) -> Any:
-    """A cell as a reader takes it: bytes, a whole file name, or the value itself."""
-    if isinstance(value, dict) and value.keys() == {"bytes", "path"}:  # how `datasets` stores media
-        value = value["path"] if value["bytes"] is None else value["bytes"]
-    if content.folder is not None and _names_file(content, name, value):
-        return _resolve(content.folder, value)
-    return value
-
-
-def _names_file(content: Content, name: str, value: Any) -> bool:
-    if content.folder is None or not isinstance(value, str):
-        return False
-    return name == content.raw[0] or value.lower().endswith(content.suffixes)
-
-
-def _resolve(folder: Path, name: str) -> str:
-    path = Path(name)
-    if not path.is_absolute() and ".." in path.parts:
-        raise RowError(f"{name!r} leaves the data's folder; write it as an absolute path")
-    return str(folder / path)
-
-
-def _digest(content: Content, row: int, cells: Sequence[Any]) -> bytes:
-    try:
-        raw = _raw(content, row, cells)
-    except RowError:
-        return NOTHING
-    values = raw if isinstance(raw, tuple) else (raw,)
-    parts = [
-        _file_digest(value) if _names_file(content, name, value) else value
-        for name, value in zip(content.raw, values, strict=False)
-    ]
-    return hashlib.blake2b(_canonical(parts), digest_size=16).digest()
-
-
-def _file_digest(path: str) -> str:
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError):  # ValueError: no name a disk could hold
-        return f"unreadable: {Path(path).name}"  # the reader will say why, with the place
-
-
-def _canonical(values: Sequence[Any]) -> bytes:
-    return CANONICAL.encode(values).encode()
-
-
-def _plain(value: Any) -> str:
-    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else str(value)
-
-
-CANONICAL = json.JSONEncoder(default=_plain, sort_keys=True)

@@ -35,10 +35,14 @@ def cost_line(cost: Cost) -> str:
 
     >>> cost_line(Cost(75.2, 812.4, 93.12))
     '1 min 15 s, 812 MB peak, 93.1 rows/s'
+    >>> cost_line(Cost(75.2, 812.4, 93.12, waited=0.004))
+    '1 min 15 s, 812 MB peak, 93.1 rows/s, 0.4% waiting for data'
     """
     parts = [duration(cost.seconds), memory(cost.peak_memory_mb)]
     if cost.rows_per_second is not None:
         parts.append(speed(cost.rows_per_second))
+    if cost.waited is not None:
+        parts.append(f"{cost.waited:.1%} waiting for data")
     return ", ".join(parts)
 
 

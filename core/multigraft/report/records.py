@@ -47,6 +47,8 @@ class Cost:
     peak_memory_mb: float
     """The largest resident set of the process since it started."""
     rows_per_second: float | None = None
+    waited: float | None = None
+    """The share of the time that was spent waiting for data."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -143,3 +143,16 @@ def test_the_demo_is_handed_its_folder(
     monkeypatch.setattr(multigraft, "demo", demo, raising=False)
     assert cli("demo", "--out", "somewhere", *arguments).code == 0
     assert calls == [(Path("somewhere"), only)]
+
+
+def test_the_cache_is_shown_and_cleared(cli: Any, cache_folder: Path) -> None:
+    from multigraft.cache import new_entry
+
+    with new_entry("rows", "some") as folder:
+        (folder / "data").write_bytes(bytes(3_000_000))
+    shown = cli("cache")
+    assert str(cache_folder) in shown.out.replace("\n", "")
+    assert "3.0 MB" in shown.out
+    assert "0.00 of 20 GB" in shown.out
+    assert json.loads(cli("cache", "--json").out)["bytes"] == {"rows": 3_000_000}
+    assert json.loads(cli("cache", "--clear", "--json").out)["bytes"] == {"rows": 0}

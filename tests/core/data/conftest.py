@@ -81,6 +81,12 @@ def objective() -> LabelObjective:
 
 
 @pytest.fixture
+def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose cache takes nothing."""
+    monkeypatch.setenv("MULTIGRAFT_CACHE_GB", "0")
+
+
+@pytest.fixture
 def letters(tmp_path: Path) -> Path:
     """40 good rows of text of many lengths, with labels 0 and 1."""
     words = ["abcdefghijklmnopqrst"[: 1 + (7 * number) % 20] for number in range(40)]

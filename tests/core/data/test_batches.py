@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -26,6 +28,49 @@ def test_every_row_is_in_one_batch(
     assert len(plan[0]) % world == 0
     if world == 1:
         assert sum(len(batch) < size for batch in plan[0]) == (len(lengths) % size > 0)
+
+
+@given(lengths, st.integers(1, 400), st.integers(1, 16), st.booleans(), st.integers(1, 4), st.integers(0, 3))
+def test_a_budget_is_kept(
+    lengths: np.ndarray, budget: int, size: int, shuffle: bool, world: int, epoch: int
+) -> None:
+    if 0 < len(lengths) < world:
+        return
+    asked: dict[str, Any] = {"size": size, "seed": 1, "epoch": epoch, "shuffle": shuffle, "world": world}
+    plan, again = (plan_batches(lengths, budget=budget, **asked) for _ in "ab")
+    assert [batch.tolist() for batch in plan] == [batch.tolist() for batch in again]
+    assert sorted(row for batch in plan for row in batch) == list(range(len(lengths)))
+    assert len(plan) % world == 0
+    paired = len(lengths) % world > 0 and max(map(len, plan), default=0) == 2
+    for batch in plan:
+        fits = len(batch) <= size and len(batch) * lengths[batch].max() <= budget
+        assert fits or len(batch) == 1 or paired
+
+
+def test_a_budget_fills_batches_of_similar_length() -> None:
+    drawn = np.random.default_rng(0).lognormal(3.6, 0.8, 20_000)
+    lengths = np.clip(drawn, 6, 256).astype(np.int64)
+    plan = plan_batches(lengths, size=1000, budget=4096, seed=0, epoch=0, shuffle=True)
+    padded = np.array([len(batch) * lengths[batch].max() for batch in plan])
+    assert padding_share(lengths, plan) < 0.04
+    assert (padded > 0.9 * 4096).mean() > 0.95
+    means = np.array([lengths[batch].mean() for batch in plan])
+    middle = len(means) // 2
+    assert means[:middle].mean() == pytest.approx(means[middle:].mean(), abs=15)
+
+
+def test_a_budget_cuts_from_long_to_short_in_evaluation() -> None:
+    lengths = np.array([3, 9, 1, 9, 5, 30])
+    plan = plan_batches(lengths, size=3, budget=18, seed=0, epoch=0, shuffle=False)
+    assert [batch.tolist() for batch in plan] == [[5], [1, 3], [4, 0, 2]]
+
+
+def test_processes_share_a_budget() -> None:
+    lengths = np.random.default_rng(0).integers(1, 100, 4001)
+    plan = plan_batches(lengths, size=500, budget=800, seed=0, epoch=0, shuffle=True, world=4)
+    spread = [np.ptp([lengths[batch].max() for batch in plan[at : at + 4]]) for at in range(0, len(plan), 4)]
+    assert np.median(spread) < 5
+    assert max(len(batch) * lengths[batch].max() for batch in plan) <= 800
 
 
 def test_seed_and_epoch_change_the_order() -> None:
@@ -74,3 +119,4 @@ def test_padding_share() -> None:
     assert padding_share(lengths, [np.array([0, 1]), np.array([2])]) == pytest.approx(2 / 11)
     assert padding_share(lengths, [np.array([0]), np.array([1]), np.array([2])]) == 0
     assert padding_share(lengths, []) == 0
+    assert padding_share(lengths, [(np.array([0, 1]), np.array([2]))]) == pytest.approx(3 / 12)

@@ -91,12 +91,22 @@ def test_workers_change_no_bit(load: Start, start: int) -> None:
     assert equal(load(workers=2, start=start), load(start=start))
 
 
+def test_a_thread_changes_no_bit(load: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = load()
+    monkeypatch.setattr("multigraft.data.ahead.SLOW", 0.0)
+    waits: list[float] = []
+    assert equal(load(waits=waits), alone)
+    assert len(waits) == len(alone)
+    assert min(waits) >= 0
+
+
 def test_a_late_start_is_the_tail(load: Start, reader: Any) -> None:
     assert equal(load(start=3), load()[3:])
     assert load(start=7) == []
     assert load(start=7, workers=2) == []
 
 
+@pytest.mark.usefixtures("no_cache")
 def test_skipped_batches_are_not_read(
     letters: Path, text: Modality, reader: Any, objective: Objective
 ) -> None:
@@ -148,6 +158,7 @@ def test_arrays_that_are_no_numbers_are_named(load: Start, objective: Any, monke
         load()
 
 
+@pytest.mark.usefixtures("no_cache")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_row_that_breaks_later_is_named(
     letters: Path, text: Modality, reader: Any, objective: Objective, workers: int

@@ -76,6 +76,7 @@ def test_only_twenty_problems_are_shown(audit: Audit) -> None:
     assert "  and 10 more" in str(error.value).splitlines()
 
 
+@pytest.mark.usefixtures("no_cache")
 def test_rows_beyond_the_memory_are_read_again(audit: Audit, reader: Any) -> None:
     content = "text,label\n" + "abcd,1\n" * 10
     kept, frugal = audit(content), audit(content, memory=1000)
@@ -85,6 +86,7 @@ def test_rows_beyond_the_memory_are_read_again(audit: Audit, reader: Any) -> Non
     assert 0 < reader.reads - before < 10
 
 
+@pytest.mark.usefixtures("no_cache")
 def test_a_row_that_breaks_later_is_named(audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = audit("text,label\nabcd,1\n", memory=0)
 
@@ -102,6 +104,21 @@ def test_rows_cannot_be_changed_in_place(audit: Audit) -> None:
     assert rows[0]["codes"].tolist() == [97, 98, 99]
     with pytest.raises(ValueError, match="read-only"):
         rows[0]["codes"][0] = 1
+
+
+def test_only_what_is_asked_for_is_read(
+    tmp_path: Path, text: Modality, reader: Any, objective: Objective
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\nabc,0\nde,1\n")
+    table = load_table(str(path), modality=text, columns={})
+    rows = Rows.audit(table, reader, objective, allowed_bad=0, name="train", memory=0)
+    before = reader.reads
+    assert {name: array.tolist() for name, array in rows.fetch(1, ["label"]).items()} == {"label": 1}
+    assert rows.fetch(1, []) == {}
+    assert reader.reads == before
+    assert rows.fetch(1, ["codes"]).keys() == {"codes"}
+    assert rows.fetch(1, {"codes", "label", "no such"}).keys() == {"codes", "label"}
 
 
 def test_rows_can_be_pickled(tmp_path: Path, letters: Path, text: Modality) -> None:

@@ -15,6 +15,14 @@ from multigraft.errors import DataError, RowError
 from multigraft.records import Modality
 
 
+@pytest.fixture(autouse=True, params=["memory", "mapped"])
+def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file is read as a small one, and as one that is mapped from the cache in chunks of two rows."""
+    if request.param == "mapped":
+        monkeypatch.setattr("multigraft.data.formats.LARGE", 0)
+        monkeypatch.setattr("multigraft.data.formats.CHUNK", 2)
+
+
 def load(path: Path, modality: Modality, **columns: str) -> Table:
     return load_table(str(path), modality=modality, columns=columns)
 

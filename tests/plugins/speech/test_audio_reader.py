@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from multigraft.errors import RowError
+from multigraft_speech import AUDIO
 from multigraft_speech.reader import AudioReader, audio_reader
 
 READER = AudioReader()
@@ -171,6 +172,14 @@ def test_its_spec_survives_json() -> None:
     assert reader.spec()["kind"] == "audio"
     assert audio_reader(json.loads(json.dumps(reader.spec()))) == reader
     assert reader.length(reader.read(np.ones(1234, np.float32))) == 1234
+
+
+def test_lengths_are_counted_in_seconds() -> None:
+    reader = AudioReader(sample_rate=8000)
+    assert AUDIO.unit is not None
+    name, factor = AUDIO.unit(reader.spec())
+    assert name == "seconds"
+    assert reader.length(reader.read(tone(0.5, rate=8000))) / factor == 0.5
 
 
 def test_threads_read_the_same(tmp_path: Path) -> None:

@@ -18,34 +18,9 @@ from multigraft.errors import WeightsError
 from multigraft.graft import Graft
 from multigraft.strategies import block_of
 from multigraft_text.reader import TextReader
-from plugins.text.text_toys import Grown, origin
+from plugins.text.text_toys import DECODERS, ENCODERS, LABELS, SHAPE, Grown, origin, relative
 
 RAWS = ["The fox runs over the hill.", "Rain.", ("A cook tastes.", "It is good.")]
-LABELS = ("bad", "good", "other")
-
-ENCODERS: dict[str, Any] = {
-    "bert": {},
-    "roberta": {"type_vocab_size": 1},
-    "xlm-roberta": {"type_vocab_size": 1},
-    "camembert": {"type_vocab_size": 1},
-    "distilbert": {"dim": 64, "n_heads": 2, "n_layers": 2, "hidden_dim": 96},
-    "electra": {"embedding_size": 32},
-    "modernbert": {"classifier_pooling": "mean", "num_hidden_layers": 3},
-}
-DECODERS: dict[str, Any] = {
-    "gpt2": {"n_inner": 96},
-    "llama": {"num_key_value_heads": 1},
-    "mistral": {"num_key_value_heads": 1},
-    "qwen2": {"num_key_value_heads": 1},
-    "qwen3": {"num_key_value_heads": 1, "head_dim": 32},
-}
-SHAPE = {
-    "hidden_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 96,
-    "max_position_embeddings": 140,
-}
 
 
 def head_for(grown: Grown) -> nn.Linear:
@@ -56,24 +31,6 @@ def head_for(grown: Grown) -> nn.Linear:
 def same_state(one: nn.Module, other: nn.Module) -> bool:
     ours, theirs = one.state_dict(), other.state_dict()
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
-
-
-def relative(kind: str, grown: Grown, folder: Path) -> Any:
-    """A random stock classifier of another architecture, saved beside the tokenizer of ``grown``."""
-    torch.manual_seed(2)
-    kinds = {**ENCODERS, **DECODERS}
-    config = transformers.AutoConfig.for_model(
-        kind,
-        **{**SHAPE, **kinds[kind]},
-        vocab_size=400,
-        num_labels=len(LABELS),
-        pad_token_id=grown.spec["pad_id"],
-    )
-    model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
-    grown.module.save(folder, head=None, labels=())
-    (folder / "model.safetensors").unlink()
-    model.save_pretrained(folder)
-    return model
 
 
 @torch.no_grad()

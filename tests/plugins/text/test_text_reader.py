@@ -120,6 +120,11 @@ def test_transformers_tokenizes_the_saved_folder_alike(grown: Grown, tmp_path: P
     assert {name: array.tolist() for name, array in row.items()} == dict(pair)
 
 
+def test_lengths_are_counted_in_tokens(grown: Grown) -> None:
+    assert text.TEXT.unit is not None
+    assert text.TEXT.unit(grown.reader.spec()) == ("tokens", 1.0)
+
+
 def test_a_deployer_needs_neither_torch_nor_transformers() -> None:
     code = "import sys, multigraft_text.reader; print('torch' in sys.modules, 'transformers' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

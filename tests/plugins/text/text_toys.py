@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 
 import multigraft_text as text
 from multigraft import Brief, Origin
@@ -19,6 +20,32 @@ DOCUMENTS = [
     "A cook tastes the soup. She adds salt. It is good now.",
     "Trains leave at noon. People hurry. One of them has lost a hat.",
 ] * 5
+
+LABELS = ("bad", "good", "other")
+
+ENCODERS: dict[str, Any] = {
+    "bert": {},
+    "roberta": {"type_vocab_size": 1},
+    "xlm-roberta": {"type_vocab_size": 1},
+    "camembert": {"type_vocab_size": 1},
+    "distilbert": {"dim": 64, "n_heads": 2, "n_layers": 2, "hidden_dim": 96},
+    "electra": {"embedding_size": 32},
+    "modernbert": {"classifier_pooling": "mean", "num_hidden_layers": 3},
+}
+DECODERS: dict[str, Any] = {
+    "gpt2": {"n_inner": 96},
+    "llama": {"num_key_value_heads": 1},
+    "mistral": {"num_key_value_heads": 1},
+    "qwen2": {"num_key_value_heads": 1},
+    "qwen3": {"num_key_value_heads": 1, "head_dim": 32},
+}
+SHAPE = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 96,
+    "max_position_embeddings": 140,
+}
 
 
 @dataclass(frozen=True)
@@ -57,3 +84,21 @@ def grow(family: Backbone, **options: Any) -> Grown:
     for parameter in module.parameters():  # fresh biases are zero and norms one: mistakes would not show
         torch.nn.init.normal_(parameter, std=0.1)
     return Grown(family, spec, TextReader(spec), module)
+
+
+def relative(kind: str, grown: Grown, folder: Path, **changed: Any) -> Any:
+    """A random stock classifier of another architecture, saved beside the tokenizer of ``grown``."""
+    torch.manual_seed(2)
+    kinds = {**ENCODERS, **DECODERS}
+    config = transformers.AutoConfig.for_model(
+        kind,
+        **{**SHAPE, **kinds[kind], **changed},
+        vocab_size=400,
+        num_labels=len(LABELS),
+        pad_token_id=grown.spec["pad_id"],
+    )
+    model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
+    grown.module.save(folder, head=None, labels=())
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder)
+    return model

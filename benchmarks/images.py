@@ -1,0 +1,118 @@
+"""Generated pictures in class folders, and timm's side of training on them.
+
+A picture is a JPEG of about 200 x 180 pixels: a bright shape (disc, square, cross, ring: the label) of random
+colour, size and place on a smooth random ground with noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from benchmarks.training import Settings
+
+SHAPES = ("cross", "disc", "ring", "square")
+SIZE = 160
+WORKERS = 4
+"""The default of timm's train.py."""
+
+
+def write_pictures(folder: Path, count: int, *, seed: int) -> Path:
+    """JPEG files ``folder/<shape>/<number>.jpg``, the shapes in turn."""
+    rng = np.random.default_rng(seed)
+    for index in range(count):
+        shape = SHAPES[index % len(SHAPES)]
+        path = folder / shape / f"{index:05d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _picture(shape, rng).save(path, quality=90)
+    return folder
+
+
+def _picture(shape: str, rng: np.random.Generator) -> Image.Image:
+    width, height = int(rng.integers(180, 221)), int(rng.integers(165, 196))
+    coarse = Image.fromarray(rng.integers(20, 170, (7, 8, 3), dtype=np.uint8))
+    picture = coarse.resize((width, height), Image.Resampling.BICUBIC)
+    _draw(ImageDraw.Draw(picture), shape, width, height, rng)
+    noisy = np.asarray(picture, dtype=np.float32) + rng.normal(0, 12, (height, width, 3))
+    return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+
+
+def _draw(pen: Any, shape: str, width: int, height: int, rng: np.random.Generator) -> None:
+    color = tuple(int(value) for value in rng.integers(170, 256, 3))
+    radius = rng.uniform(30, 55)
+    x, y = rng.uniform(radius, width - radius), rng.uniform(radius, height - radius)
+    box, thin = (x - radius, y - radius, x + radius, y + radius), radius / 4
+    if shape == "disc":
+        pen.ellipse(box, fill=color)
+    elif shape == "square":
+        pen.rectangle(box, fill=color)
+    elif shape == "ring":
+        pen.ellipse(box, outline=color, width=int(thin) + 4)
+    else:
+        pen.rectangle((x - radius, y - thin, x + radius, y + thin), fill=color)
+        pen.rectangle((x - thin, y - radius, x + thin, y + radius), fill=color)
+
+
+def loader(folder: Path, *, batch_size: int, train: bool, augment: str = "none") -> Any:
+    """timm's `create_dataset` and `create_loader` as its train.py calls them, with its four workers.
+
+    ``light`` is our augmentation of that name in timm's words: crops of 80 to 100% of the area, sides within
+    10%, mirrored at random, no change of colour.
+    """
+    import torch
+    from timm.data import create_dataset, create_loader
+
+    light = {"scale": (0.8, 1.0), "ratio": (0.9, 1.1), "hflip": 0.5, "color_jitter": None}
+    return create_loader(
+        create_dataset("", root=str(folder), is_training=train, batch_size=batch_size),
+        input_size=(3, SIZE, SIZE),
+        batch_size=batch_size,
+        is_training=train,
+        no_aug=train and augment == "none",
+        interpolation="bilinear" if train else "bicubic",
+        crop_pct=0.95,
+        num_workers=WORKERS,
+        device=torch.device("cpu"),
+        persistent_workers=train,
+        **(light if train and augment == "light" else {}),
+    )
+
+
+def train_by_hand(model: Any, epochs: Iterable[Iterable[Any]], *, steps: int, settings: Settings) -> None:
+    """The loop of timm's train.py in fp32: its AdamW, cross-entropy, clipping."""
+    import torch
+    from timm.optim import create_optimizer_v2
+    from transformers import get_linear_schedule_with_warmup
+
+    optimizer = create_optimizer_v2(
+        model, opt="adamw", lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    schedule = get_linear_schedule_with_warmup(optimizer, math.ceil(settings.warmup * steps), steps)
+    criterion = torch.nn.CrossEntropyLoss()
+    for batches in epochs:
+        for images, labels in batches:
+            loss = criterion(model(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+            optimizer.step()
+            schedule.step()
+            loss.item()
+
+
+def accuracy(model: Any, folder: Path, *, batch_size: int) -> float:
+    """Of a timm model on held-out pictures."""
+    import torch
+
+    right = total = 0
+    model.eval()
+    with torch.inference_mode():
+        for images, labels in loader(folder, batch_size=batch_size, train=False):
+            right += int((model(images).argmax(-1) == labels).sum())
+            total += len(labels)
+    return right / total

@@ -1,0 +1,62 @@
+"""Training the top blocks of a BERT for ten epochs, whole run, against Trainer with the same layers frozen.
+
+The top 2 of 6 blocks, and the top 1 of 12, of a BERT of width 384, on the rows of `benchmarks.texts`; ten
+epochs, batches of 32, AdamW at 5e-4, else as `benchmarks.text_finetune`. On both sides the last blocks, the
+pooler and the classifier learn. Trainer: rows grouped by length, fp32 (its best flags here). Seconds of the
+whole run: from reading the file to the written model, nothing subtracted.
+
+Trainer groups in pools of 50 batches here, as it does by itself from 6,400 rows on (`training.POOL`): on so
+few rows its own pools hardly group, and the padding would decide the ratio.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import Case, Mode, Sample, Turn, at_least
+from benchmarks.texts import BEST, corpus, ours, trainers
+from benchmarks.training import Settings
+
+ROWS = {"full": 256, "quick": 64, "smoke": 64}
+ROUNDS = {"full": 2, "quick": 1, "smoke": 1}
+SETTINGS = Settings(epochs=10)
+
+
+def cases(mode: Mode, desk: Path) -> list[Case]:
+    """2 of 6, and 1 of 12."""
+    return [
+        _case(mode, desk, learning=2, layers=6, bar=1.5),
+        _case(mode, desk, learning=1, layers=12, bar=4.0),
+    ]
+
+
+def _case(mode: Mode, desk: Path, *, learning: int, layers: int, bar: float) -> Case:
+    desk = desk / str(layers)
+    desk.mkdir()
+    found = corpus(desk, rows=ROWS[mode], test=256 if mode == "full" else 64, layers=layers)
+    strategy = {"name": "partial", "blocks": learning}
+
+    def freeze(model: Any) -> None:
+        model.bert.embeddings.requires_grad_(False)
+        model.bert.encoder.layer[: layers - learning].requires_grad_(False)
+
+    def we(turn: Turn) -> Sample:
+        done, accuracy = ours(found, turn, SETTINGS, strategy)
+        return Sample(done.whole, accuracy, {"training s": done.steps})
+
+    def they(turn: Turn) -> Sample:
+        done, accuracy = trainers(found, turn, SETTINGS, freeze=freeze, flags=BEST)
+        return Sample(done.whole, accuracy, {"training s": done.steps})
+
+    return Case(
+        name=f"partial_{learning}_of_{layers}",
+        work=f"top {learning} of {layers} blocks of a BERT (384), {found.rows} texts, 10 epochs, whole run",
+        other="Trainer, same frozen, grouped by length (pools of 50), fp32",
+        unit="s",
+        ours=we,
+        theirs=they,
+        rounds=ROUNDS[mode],
+        bar=at_least(bar),
+        settings={"rows": found.rows, "strategy": strategy, **SETTINGS.recipe()},
+    )

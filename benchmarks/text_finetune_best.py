@@ -1,0 +1,59 @@
+"""Finetuning the same BERT on the same rows, against transformers' Trainer with its best flags.
+
+All as in `benchmarks.text_finetune`, but Trainer groups rows by length (``train_sampling_strategy=
+"group_by_length"``), in one row of the table with ``bf16=True`` and in one without. A processor without
+native bf16 computes it several times slower than fp32; the row that counts is the one in which Trainer is
+faster.
+
+Trainer groups in pools of 50 batches here, as it does by itself from 6,400 rows on (`training.POOL`): on so
+few rows its own pools hardly group, and the padding would decide the ratio.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.harness import Case, Mode, Sample, Turn, at_least
+from benchmarks.text_finetune import SETTINGS
+from benchmarks.texts import BEST, Corpus, corpus, ours, trainers
+
+ROWS = {
+    "full": {"fp32": 2048, "bf16": 256},
+    "quick": {"fp32": 256, "bf16": 64},
+    "smoke": {"fp32": 64, "bf16": 32},
+}
+ROUNDS = {"full": {"fp32": 3, "bf16": 2}, "quick": {"fp32": 1, "bf16": 1}, "smoke": {"fp32": 1, "bf16": 1}}
+
+
+def cases(mode: Mode, desk: Path) -> list[Case]:
+    """Grouped in fp32, and grouped in bf16."""
+    return [_case(mode, desk / precision, precision) for precision in ("fp32", "bf16")]
+
+
+def _case(mode: Mode, desk: Path, precision: str) -> Case:
+    desk.mkdir()
+    found = corpus(
+        desk, rows=ROWS[mode][precision], test=256 if mode == "full" and precision == "fp32" else 64
+    )
+    flags = {**BEST, "bf16": precision == "bf16"}
+    return Case(
+        name=f"text_finetune_best_{precision}",
+        work=f"6x384 BERT, {found.rows} texts, 1 epoch, training only",
+        other=f"Trainer, grouped by length (pools of 50), {precision}",
+        unit="rows/s",
+        ours=lambda turn: _we(found, turn),
+        theirs=lambda turn: _they(found, turn, flags),
+        rounds=ROUNDS[mode][precision],
+        bar=at_least(1.25),
+        settings={"rows": found.rows, **SETTINGS.recipe(), "flags": flags},
+    )
+
+
+def _we(found: Corpus, turn: Turn) -> Sample:
+    done, accuracy = ours(found, turn, SETTINGS)
+    return Sample(done.rows / done.steps, accuracy)
+
+
+def _they(found: Corpus, turn: Turn, flags: dict[str, object]) -> Sample:
+    done, accuracy = trainers(found, turn, SETTINGS, flags=flags)
+    return Sample(done.rows / done.steps, accuracy)

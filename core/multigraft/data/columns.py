@@ -1,0 +1,125 @@
+"""Columns however they are kept: plain lists, Arrow arrays, or pieces of both; read by row or in blocks."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, TypeAlias, overload
+
+import numpy as np
+import pyarrow as pa
+
+BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Values of mixed types, each as JSON text."""
+
+    texts: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+Piece: TypeAlias = pa.Array | pa.ChunkedArray | Coded | list[Any] | None
+"""Consecutive values of one type, or plain ones; None: nothing in all of these rows."""
+
+
+class Pieces:
+    """A column in pieces that need not be of one type: what a file is read into, chunk by chunk."""
+
+    def __init__(
+        self,
+        pieces: Sequence[Piece],
+        counts: Sequence[int],
+        restore: tuple[Callable[..., Any], tuple[Any, ...]] | None = None,
+    ) -> None:
+        """``counts`` are the rows of each piece. ``restore`` makes the same column where this is pickled."""
+        self._pieces = pieces
+        self._counts = counts
+        self._starts = [0, *accumulate(counts)]
+        self._restore = restore
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __getitem__(self, row: int) -> Any:
+        """The value of one row."""
+        number = bisect_right(self._starts, row) - 1
+        return cell(self._pieces[number], row - self._starts[number])
+
+    def take(self, rows: np.ndarray) -> list[Any]:
+        """The values of some rows, in their order."""
+        where = np.searchsorted(self._starts, rows, side="right") - 1
+        found: list[Any] = [None] * len(rows)
+        for number in np.unique(where).tolist():
+            mine = np.flatnonzero(where == number)
+            values = take(self._pieces[number], rows[mine] - self._starts[number])
+            for at, value in zip(mine.tolist(), values, strict=True):
+                found[at] = value
+        return found
+
+    def __reduce__(self) -> Any:
+        return self._restore or (Pieces, (self._pieces, self._counts))
+
+
+Column: TypeAlias = pa.Array | pa.ChunkedArray | Pieces | list[Any]
+
+
+class Cells(Sequence[Any]):
+    """Some values of a column as a sequence that is read in blocks and never held whole."""
+
+    def __init__(self, column: Column, rows: np.ndarray) -> None:
+        self._column = column
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Cells: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return Cells(self._column, self._rows[index])
+        return cell(self._column, int(self._rows[index]))
+
+    def __iter__(self) -> Iterator[Any]:
+        for start in range(0, len(self._rows), BLOCK):
+            yield from take(self._column, self._rows[start : start + BLOCK])
+
+
+def cell(column: Column | Piece, row: int) -> Any:
+    """One value."""
+    if column is None or isinstance(column, list | Pieces):
+        return None if column is None else column[row]
+    if isinstance(column, Coded):
+        return _decoded(column.texts[row].as_py())
+    return column[row].as_py()
+
+
+def take(column: Column | Piece, rows: np.ndarray) -> list[Any]:
+    """The values of some rows, in their order."""
+    if column is None:
+        return [None] * len(rows)
+    if isinstance(column, list):
+        return [column[row] for row in rows.tolist()]
+    if isinstance(column, Pieces):
+        return column.take(rows)
+    if isinstance(column, Coded):
+        return [_decoded(text) for text in take(column.texts, rows)]
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+        chosen = column.slice(int(rows[0]), len(rows))  # nothing is copied
+    else:
+        chosen = column.take(pa.array(rows))
+    values: list[Any] = chosen.to_pylist()
+    return values
+
+
+def _decoded(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

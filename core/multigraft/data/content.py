@@ -1,0 +1,130 @@
+"""What one source holds: its columns, the raw value of each row, and a digest of each raw value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multigraft.data import digests
+from multigraft.data.columns import BLOCK, Column, take
+from multigraft.data.hashes import FileHashes
+from multigraft.errors import RowError
+
+NOTHING = bytes(16)
+"""The digest of a row that has no raw value."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Content:
+    """What one source holds; every table cut from it shares this."""
+
+    name: str
+    """How a person calls the source: ``reviews.csv``."""
+    columns: Mapping[str, Column]
+    raw: tuple[str, ...]
+    """The columns that hold the raw value; the first one is required."""
+    bad: Mapping[int, str] = field(default_factory=dict)
+    """Rows that are known to be unreadable before any reader sees them, and why."""
+    paths: Sequence[str] | None = None
+    """Of a folder: each row's file, relative to it."""
+    folder: Path | None = None
+    """Where relative file names start; None where raw values are no files."""
+    suffixes: tuple[str, ...] = ()
+    """The endings by which a further raw column is known to hold file names."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about how it was read."""
+    kind: str = "row"
+    """What one row is called in its place."""
+    key: str | None = None
+    """What names the raw columns in the cache, where they are kept there."""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), []))
+
+    @cached_property
+    def digests(self) -> np.ndarray:
+        """[rows] of 16 bytes: what each raw value is. A file counts by all its bytes, whatever its name."""
+        if self.key is None or self.folder is not None:
+            return _digests(self)
+        return digests.remembered(self.key, lambda: _digests(self))
+
+
+def raw_value(content: Content, row: int, cells: Sequence[Any]) -> Any:
+    """The raw value in the cells of the raw columns. Raises RowError where there is none."""
+    if row in content.bad:
+        raise RowError(content.bad[row])
+    values = [_value(content, name, cell) for name, cell in zip(content.raw, cells, strict=True)]
+    if values[0] is None:
+        raise RowError(f"column {content.raw[0]!r} is empty")
+    while values[-1] is None:
+        values.pop()
+    return tuple(values) if len(values) > 1 else values[0]
+
+
+def _value(content: Content, name: str, value: Any) -> Any:
+    """A cell as a reader takes it: bytes, a whole file name, or the value itself."""
+    if isinstance(value, dict) and value.keys() == {"bytes", "path"}:  # how `datasets` stores media
+        value = value["path"] if value["bytes"] is None else value["bytes"]
+    if content.folder is not None and _names_file(content, name, value):
+        return _resolve(content.folder, value)
+    return value
+
+
+def _names_file(content: Content, name: str, value: Any) -> bool:
+    if content.folder is None or not isinstance(value, str):
+        return False
+    return name == content.raw[0] or value.lower().endswith(content.suffixes)
+
+
+def _resolve(folder: Path, name: str) -> str:
+    path = Path(name)
+    if not path.is_absolute() and ".." in path.parts:
+        raise RowError(f"{name!r} leaves the data's folder; write it as an absolute path")
+    return str(folder / path)
+
+
+def _digests(content: Content) -> np.ndarray:
+    found = np.empty(len(content), "V16")
+    with FileHashes() as hashes:
+        for row, cells in enumerate(_raw_cells(content)):
+            found[row] = _digest(content, row, cells, hashes)
+    return found
+
+
+def _raw_cells(content: Content) -> Iterator[tuple[Any, ...]]:
+    """The cells of the raw columns, row by row: read in blocks, which is quicker, and never all at once."""
+    for start in range(0, len(content), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(content)))
+        yield from zip(*(take(content.columns[name], rows) for name in content.raw), strict=True)
+
+
+def _digest(content: Content, row: int, cells: Sequence[Any], hashes: FileHashes) -> bytes:
+    try:
+        raw = raw_value(content, row, cells)
+    except RowError:
+        return NOTHING
+    values = raw if isinstance(raw, tuple) else (raw,)
+    parts = [
+        hashes.digest(value) if _names_file(content, name, value) else value
+        for name, value in zip(content.raw, values, strict=False)
+    ]
+    return hashlib.blake2b(canonical(parts), digest_size=16).digest()
+
+
+def canonical(values: Sequence[Any]) -> bytes:
+    """Values as JSON that is the same everywhere; bytes count by their hash."""
+    return CANONICAL.encode(values).encode()
+
+
+def _plain(value: Any) -> str:
+    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else str(value)
+
+
+CANONICAL = json.JSONEncoder(default=_plain, sort_keys=True)

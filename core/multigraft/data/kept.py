@@ -1,0 +1,130 @@
+"""Where a reader's arrays are kept: in memory where reading is quick, else decoded once into the cache."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from multigraft.data.shelf import Shelf, ShelfWriter, reader_key
+from multigraft.data.table import Table
+from multigraft.records import Arrays, Reader
+
+OVERHEAD = 200
+"""Bytes an array costs besides its data, roughly."""
+TRIAL = 64
+"""Rows after which it is decided whether decoding is so slow that the cache pays."""
+SLOW = 100e-6
+"""Seconds a row; mapped rows take a tenth."""
+WORTH = 0.5
+"""Seconds that decoding all rows must take before any is written to the disk."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Decoded rows by number: in memory, on the shelf, or nowhere."""
+
+    memory: Mapping[int, Arrays]
+    shelf: Shelf
+    parts: np.ndarray
+    """[rows] the shelf's part of each row; -1: none. Empty where no row is on the shelf."""
+    numbers: np.ndarray
+
+    def fetch(self, index: int, names: Collection[str] | None) -> Arrays | None:
+        """Those arrays of a row that are in ``names``, read-only; None where the row must be decoded."""
+        row = self.memory.get(index)
+        if row is not None:
+            return {name: row[name] for name in row if names is None or name in names}
+        if len(self.parts) and self.parts[index] >= 0:
+            return self.shelf.fetch(int(self.parts[index]), int(self.numbers[index]), names)
+        return None
+
+
+class Keeper:
+    """Reads the rows of a table one after another, and decides which are kept where; a context."""
+
+    def __init__(self, table: Table, reader: Reader, *, memory: int, name: str) -> None:
+        self._table = table
+        self._reader = reader
+        self._memory = memory
+        self._key = reader_key(reader)
+        self._shelf = Shelf(self._key)
+        self._writer = ShelfWriter(self._shelf, name)
+        self._parts, self._numbers = _places(self._shelf, table)
+        self._kept: dict[int, tuple[int, Arrays]] = {}
+        self._seconds: list[float] = []
+        self._slow = False
+        self._read, self._bytes = 0, 0
+
+    def __enter__(self) -> Self:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._writer.__exit__(*error)  # type: ignore[arg-type]
+
+    def read(self, index: int) -> Arrays:
+        """The reader's arrays of one row, read-only. Raises what `Reader.read` raises."""
+        if len(self._parts) and self._parts[index] >= 0:
+            return self._shelf.fetch(int(self._parts[index]), int(self._numbers[index]), None)
+        raw = self._table.raw(index)
+        started = time.perf_counter()
+        arrays = frozen(self._reader.read(raw))
+        if len(self._seconds) < TRIAL:
+            self._seconds.append(time.perf_counter() - started)
+        return arrays
+
+    def keep(self, index: int, number: int, arrays: Arrays) -> None:
+        """Keep row ``index`` of the table, the good row ``number``, where that pays."""
+        if len(self._parts) and self._parts[index] >= 0:
+            return
+        size = sum(array.nbytes + OVERHEAD for array in arrays.values())
+        self._read, self._bytes = self._read + 1, self._bytes + size
+        if self._slow and self._shelve(index, arrays):
+            return
+        if self._memory >= size:
+            self._memory -= size
+            self._kept[number] = (index, arrays)
+        elif not self._slow:
+            self._shelve(index, arrays)
+        if self._read == TRIAL:
+            self._decide()
+
+    def finish(self, good: Table) -> Kept:
+        """What is kept of the good rows, once this context has ended."""
+        memory = {number: arrays for number, (_, arrays) in self._kept.items()}
+        shelf = Shelf(self._key)
+        return Kept(memory, shelf, *_places(shelf, good))
+
+    def _decide(self) -> None:
+        """Where decoding is slow, move what is in memory to the shelf, as far as there is room."""
+        each = float(np.median(self._seconds))
+        self._slow = each > SLOW and each * len(self._table) > WORTH
+        if not self._slow:
+            return
+        for number, (index, arrays) in list(self._kept.items()):
+            if not self._shelve(index, arrays):
+                return
+            self._memory += sum(array.nbytes + OVERHEAD for array in arrays.values())
+            del self._kept[number]
+
+    def _shelve(self, index: int, arrays: Arrays) -> bool:
+        left = (len(self._table) - self._read + 1) * self._bytes // self._read
+        return self._writer.add(self._table.digest(index), arrays, left)
+
+
+def _places(shelf: Shelf, table: Table) -> tuple[np.ndarray, np.ndarray]:
+    if not shelf:  # digests of arranged rows are made for this alone
+        return np.empty(0, np.int16), np.empty(0, np.int64)
+    return shelf.find(table.digests)
+
+
+def frozen(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    """The arrays, read-only: rows are used again, and a change in place would be felt later."""
+    made = {name: np.asarray(value) for name, value in arrays.items()}
+    for array in made.values():
+        array.setflags(write=False)
+    return made

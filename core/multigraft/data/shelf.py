@@ -1,0 +1,192 @@
+"""Decoded rows in the machine's cache, found again by what was decoded, whatever the split, seed or file."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sys
+from collections.abc import Collection
+from contextlib import ExitStack, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from multigraft import cache
+from multigraft.__about__ import __version__
+from multigraft.data import digests
+from multigraft.data.store import Store, StoreWriter, map_array
+from multigraft.readers import fingerprint
+from multigraft.records import Arrays, Reader
+
+log = logging.getLogger("multigraft")
+KIND = "rows"
+DIGESTS, NUMBERS = "digests.npy", "numbers.npy"
+PART = 2**31
+"""Bytes after which a part is closed: a killed process loses no more. Each part costs two open files."""
+LIBRARIES = ("numpy", "pillow", "soundfile", "soxr", "tokenizers")
+"""What decodes: another version may decode the same bytes into other numbers."""
+
+
+class Shelf:
+    """The decoded rows of one reader: complete parts, each a store with the digests of its raw values."""
+
+    def __init__(self, key: str | None) -> None:
+        """Open the parts under ``key``; None: a reader whose rows cannot be kept."""
+        self.key = key
+        self.folders: list[Path] = []
+        self._stores: list[Store] = []
+        for folder in cache.entries(KIND, f"{key}-") if key else ():
+            self._open(folder)
+
+    def __bool__(self) -> bool:
+        return bool(self._stores)
+
+    def _open(self, folder: Path) -> None:
+        try:
+            store = Store(folder)
+            _known(folder)
+        except (FileNotFoundError, ValueError, KeyError):  # damaged: its rows are decoded again
+            cache.drop_entry(folder)
+        except OSError as error:
+            log.warning("%s: cannot be opened: %s", folder, error)
+        else:
+            cache.touch(folder)
+            self._stores.append(store)
+            self.folders.append(folder)
+
+    def find(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each digest its part, int16, and its number there, int64; -1 for what is not here."""
+        parts, numbers = np.full(len(wanted), -1, np.int16), np.full(len(wanted), -1)
+        for part, folder in enumerate(self.folders):
+            with suppress(OSError, ValueError):  # evicted since it was opened
+                known, order = _known(folder)
+                at = digests.find(wanted, known)
+                found = np.flatnonzero(at >= 0)
+                parts[found], numbers[found] = part, order[at[found]]
+        return parts, numbers
+
+    def fetch(self, part: int, number: int, names: Collection[str] | None) -> Arrays:
+        """Those arrays of a row that are in ``names``; None: all. Read-only views of the file."""
+        return self._stores[part].fetch(number, names)
+
+
+def _known(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The sorted digests of a part, and the number of each one's row in its store."""
+    return digests.load(folder / DIGESTS), map_array(folder / NUMBERS)
+
+
+class ShelfWriter:
+    """Adds parts to a shelf while rows are read; a context, at whose end the last part is closed."""
+
+    def __init__(self, shelf: Shelf, name: str) -> None:
+        """``name`` is what a person calls the rows."""
+        self._shelf = shelf
+        self._name = name
+        self._full = shelf.key is None
+        self._entry = ExitStack()
+        self._folder = Path()
+        self._store: StoreWriter | None = None
+        self._digests: list[bytes] = []
+        self._made: list[Path] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None:
+            self._close()
+        elif self._store is not None:
+            self._abandon()
+
+    def add(self, digest: bytes, row: Arrays, expected: int) -> bool:
+        """Write a row, where there is room for ``expected`` bytes or a part; whether it was written."""
+        if self._full or (self._store is None and not self._begin(min(expected, PART))):
+            return False
+        assert self._store is not None
+        try:
+            self._store.add(row)
+            self._digests.append(digest)
+            if self._store.size >= PART:
+                self._close()
+        except (OSError, TypeError) as error:
+            self._give_up(f"cannot be written: {error}")
+            return False
+        return True
+
+    def _begin(self, size: int) -> bool:
+        if not cache.room_for(size, keep=[*self._shelf.folders, *self._made]):
+            self._give_up("has no room for them")
+            return False
+        key = f"{self._shelf.key}-{len(self._made)}-{np.random.default_rng().bytes(4).hex()}"
+        try:
+            self._folder = self._entry.enter_context(cache.new_entry(KIND, key))
+            self._store = StoreWriter(self._folder)
+        except OSError as error:
+            self._give_up(f"cannot be written: {error}")
+            return False
+        self._made.append(cache.cache_folder() / KIND / key)
+        return True
+
+    def _close(self) -> None:
+        if self._store is None:
+            return
+        store, self._store = self._store, None
+        wanted = np.frombuffer(b"".join(self._digests), digests.DIGEST)
+        self._digests = []
+        order = np.argsort(wanted)
+        try:
+            store.close()
+            digests.save(self._folder / DIGESTS, wanted[order])
+            np.save(self._folder / NUMBERS, order)
+            self._entry.close()
+        except OSError as error:
+            self._store = store
+            self._give_up(f"cannot be written: {error}")
+
+    def _give_up(self, why: str) -> None:
+        if not self._full:
+            log.warning(
+                "%s: decoded rows are not all kept, the cache %s; the others are decoded again each time",
+                self._name,
+                why,
+            )
+        self._full = True
+        if self._store is not None:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        assert self._store is not None
+        self._store.abandon()
+        self._store, self._digests = None, []
+        self._entry.__exit__(RuntimeError, RuntimeError(), None)
+
+
+def reader_key(reader: Reader) -> str | None:
+    """What names this reader's arrays: its class and code, its spec, and the libraries that decode.
+
+    None for a reader whose code is in no file.
+    """
+    kind = type(reader)
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    if file is None:
+        return None
+    code = hashlib.sha256()
+    for path in sorted(Path(file).parent.glob("*.py")):
+        code.update(path.read_bytes())
+    return fingerprint(
+        {
+            "reader": f"{kind.__module__}.{kind.__qualname__}",
+            "code": code.hexdigest(),
+            "spec": reader.spec(),
+            "versions": [__version__, *map(_version, LIBRARIES)],
+        }
+    )
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,136 @@
+"""How a batch goes through the graft at present: replayed from a frozen part, compiled, or plainly."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import nullcontext
+
+import numpy as np
+from torch import nn
+
+from multigraft.compiling import TRIAL_STEP, compiled, is_faster, worth_trying
+from multigraft.features import Batch
+from multigraft.objectives import Outputs
+from multigraft.replay import Autocast, Replayed, Setting, UnfitError, open_player, untouched
+from multigraft.run import Run
+
+log = logging.getLogger("multigraft")
+TWICE = 2.0
+"""The epochs of a phase from which on computing once pays."""
+
+
+class Forward:
+    """The forward pass of one training."""
+
+    def __init__(self, run: Run, model: nn.Module, *, precision: str, autocast: Autocast) -> None:
+        """``model`` is the run's graft, or a wrapper around it."""
+        self.run = run
+        self.model = model
+        self.precision = precision
+        self.autocast = autocast
+        self.replayed: Mapping[str, Replayed] = {}
+        self._compile = run.recipe.training.compile
+        """``auto`` until it is decided."""
+
+    def begin(self, share: float, epochs: float) -> None:
+        """Freeze and unfreeze for the phase that begins at ``share`` and lasts ``epochs``."""
+        self.run.plan.activate(share)
+        self.replayed = self._replay(share, epochs)
+
+    def __call__(self, batch: Batch, rows: np.ndarray) -> Outputs:
+        """The outputs for a batch of these training rows."""
+        if "train" in self.replayed:
+            return self.replayed["train"].outputs(self.model, batch, rows)
+        outputs: Outputs = self.model(batch)
+        return outputs
+
+    def needs(self) -> frozenset[str] | None:
+        """The arrays of a training batch that are still read; None where all may be."""
+        return self.replayed["train"].player.reads if "train" in self.replayed else None
+
+    def consider(self, step: int, batch: Batch, step_seconds: float, steps_left: int) -> None:
+        """Switch to `torch.compile` where the recipe asks for it, or where ``auto`` measures that it pays."""
+        if self._compile == "off" or self.replayed or self.run.recipe.training.gradient_checkpointing:
+            return
+        if self._compile == "on":
+            self._switch(self._compiled())
+        elif step >= TRIAL_STEP:
+            self._compile = "off"
+            if self.run.facts.get("compiled"):  # decided before an interruption, and kept to
+                self._switch(self._compiled())
+            elif "compiled" not in self.run.facts and worth_trying(step_seconds, steps_left):
+                self._try(batch)
+
+    def _try(self, batch: Batch) -> None:
+        candidate = self._compiled()
+        with untouched(self.run.graft, gradients=True):
+            faster = is_faster(lambda: self._probe(self.model, batch), lambda: self._probe(candidate, batch))
+        self.run.record(compiled=faster)
+        if faster:
+            self._switch(candidate)
+
+    def _probe(self, model: nn.Module, batch: Batch) -> None:
+        """A step's forward and backward pass."""
+        with self.autocast():
+            loss = self.run.objective.loss(model(batch), batch).mean()
+        loss.backward()
+        self.run.graft.zero_grad(set_to_none=True)
+
+    def _compiled(self) -> nn.Module:
+        lengths = self.run.rows["train"].lengths
+        return compiled(self.model, varied=bool(np.ptp(lengths)))
+
+    def _switch(self, model: nn.Module) -> None:
+        self.model = model
+        self._compile = "off"
+
+    def _replay(self, share: float, epochs: float) -> Mapping[str, Replayed]:
+        """The frozen part's results for training and validation rows; nothing where it is not replayed."""
+        run, wanted = self.run, self.run.recipe.training.replay
+        depth = run.plan.frozen(share)
+        packed = run.recipe.training.packing is not None
+        if not depth or packed or wanted == "off" or (wanted == "auto" and epochs < TWICE):
+            return {}
+        setting = replay_setting(run, precision=self.precision, autocast=self.autocast)
+        try:
+            player = open_player(setting, depth, run.rows["train"])
+            if player is None:
+                return {}
+            found = {
+                name: player.take(run.rows[name]) for name in ("train", "validation") if name in run.rows
+            }
+        except (UnfitError, OSError) as error:
+            log.info("the frozen part is computed in every epoch: %s", error)
+            return {}
+        log.info("replaying %s of %d rows", player.frozen.name, sum(len(run.rows[name]) for name in found))
+        return found
+
+
+def replay_setting(run: Run, *, precision: str = "fp32", autocast: Autocast = nullcontext) -> Setting:
+    """What the replay must know of a run."""
+    return Setting(
+        graft=run.graft,
+        objective=run.objective,
+        reader=run.reader,
+        augment=run.augment,
+        precision=precision,
+        autocast=autocast,
+        device=next(run.graft.parameters()).device,
+        size=run.recipe.training.batch_size,
+        made_with={name: run.facts.get(name) for name in ("versions", "plugins", "multigraft")},
+    )
+
+
+def replayed_split(run: Run, split: str) -> Replayed | None:
+    """The results of what training left frozen, for evaluating a split; None where training kept none."""
+    depth = int(run.facts.get("frozen", 0))
+    if not depth or run.recipe.training.replay == "off":
+        return None
+    run.graft.eval()
+    try:
+        player = open_player(replay_setting(run), depth, run.rows[split])
+        return player.take(run.rows[split]) if player is not None and player.archive else None
+    except (UnfitError, OSError) as error:
+        log.info("evaluation computes the frozen part anew: %s", error)
+        return None

@@ -1,0 +1,208 @@
+"""The part of a graft in front of everything that learns: computing it, and going on from what it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from multigraft.features import Batch, Features
+from multigraft.graft import Graft
+from multigraft.objectives import Outputs
+
+FIELDS = tuple(field.name for field in fields(Features))
+
+
+class UnfitError(Exception):
+    """A backbone whose frozen part cannot be replayed; the text says why."""
+
+
+class Frozen(Protocol):
+    """What is computed once for a row, and how the rest is computed from it."""
+
+    @property
+    def name(self) -> str:
+        """Tells it from other parts of the same backbone."""
+        ...
+
+    def compute(self, batch: Batch) -> list[Any]:
+        """Its results for a batch; only the last is needed again, of the others the shapes."""
+        ...
+
+    def rest(self, graft: nn.Module, batch: Batch, results: Sequence[Any]) -> Outputs:
+        """The graft's outputs from the results, without computing what is frozen."""
+        ...
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A backbone that is frozen altogether: the fields of its features that the head reads."""
+
+    graft: Graft
+    fields: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The fields by name."""
+        return "features:" + ",".join(self.fields)
+
+    def compute(self, batch: Batch) -> list[Any]:
+        """One mapping from field to value."""
+        features = self.graft.backbone(batch)
+        return [{name: getattr(features, name) for name in self.fields}]
+
+    def rest(self, graft: nn.Module, batch: Batch, results: Sequence[Any]) -> Outputs:
+        """The head's outputs."""
+        given = {"pooled": torch.empty(0), **results[-1]}
+        outputs: Outputs = self.graft.head(Features(**given), batch)
+        return outputs
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """The first blocks of a backbone.
+
+    In a replay the last of them answers with what it gave once, those before it with zeros of the right
+    shape that take no memory, so that whatever stands between blocks still runs.
+    """
+
+    graft: Graft
+    depth: int
+
+    @property
+    def name(self) -> str:
+        """The number of blocks."""
+        return f"blocks:{self.depth}"
+
+    def compute(self, batch: Batch) -> list[Any]:
+        """What each block gives; nothing behind the last one is computed."""
+        given: dict[int, Any] = {}
+        with ExitStack() as hooks:
+            for index, block in enumerate(self._blocks()):
+                hooks.callback(block.register_forward_hook(_Keeper(given, index, self.depth)).remove)
+            try:
+                self.graft.backbone(batch)
+            except _ReachedError:
+                return [given[index] for index in range(self.depth)]
+        raise UnfitError(f"block {self.depth - 1} is not called in a forward pass")
+
+    def rest(self, graft: nn.Module, batch: Batch, results: Sequence[Any]) -> Outputs:
+        """The outputs of ``graft``, which may be a wrapper around the graft itself."""
+        with _answering(self._blocks(), results):
+            outputs: Outputs = graft(batch)
+        return outputs
+
+    def _blocks(self) -> list[nn.Module]:
+        blocks: Any = self.graft.backbone.blocks
+        return list(blocks)[: self.depth]
+
+
+class _ReachedError(Exception):
+    """The last block of a prefix has answered."""
+
+
+@dataclass(frozen=True)
+class _Keeper:
+    """A forward hook that keeps what a block gives, and ends the pass behind the last one."""
+
+    given: dict[int, Any]
+    index: int
+    depth: int
+
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
+        if self.index in self.given:
+            raise UnfitError(f"block {self.index} is called more than once in a forward pass")
+        self.given[self.index] = output
+        if self.index == self.depth - 1:
+            missing = next((number for number in range(self.depth) if number not in self.given), None)
+            if missing is not None:
+                raise UnfitError(f"block {missing} is not called before block {self.index}")
+            raise _ReachedError
+
+
+@contextmanager
+def _answering(blocks: Sequence[nn.Module], results: Sequence[Any]) -> Iterator[None]:
+    """Let each block answer with its result, whatever it is called with."""
+    for block, result in zip(blocks, results, strict=True):
+        block.__dict__["forward"] = partial(_answer, result)
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.__dict__["forward"]
+
+
+def _answer(result: Any, *args: Any, **kwargs: Any) -> Any:
+    return result
+
+
+def frozen_part(graft: Graft, depth: int, reads: Collection[str]) -> Frozen | None:
+    """The first ``depth`` blocks, or all where ``depth`` says so (see `Plan.frozen`); None for no block.
+
+    ``reads`` are the fields of `Features` that the head reads.
+    """
+    blocks: Any = graft.backbone.blocks
+    if depth > len(list(blocks)):
+        return Whole(graft, tuple(name for name in FIELDS if name in reads))
+    return Prefix(graft, depth) if depth else None
+
+
+class Watch:
+    """Which fields of the features a head reads, and which arrays of the batch head and objective read."""
+
+    def __init__(self) -> None:
+        self.fields: set[str] = set()
+        self.arrays: set[str] = set()
+
+    def features(self, features: Features) -> Features:
+        """The same features, watched."""
+        watched = _WatchedFeatures(**{name: getattr(features, name) for name in FIELDS})
+        watched.__dict__["_seen"] = self.fields
+        return watched
+
+    def batch(self, batch: Batch) -> Batch:
+        """The same batch, watched."""
+        return _WatchedBatch(batch, self.arrays)
+
+
+class _WatchedFeatures(Features):
+    def __getattribute__(self, name: str) -> Any:
+        seen = object.__getattribute__(self, "__dict__").get("_seen")
+        if seen is not None and name in FIELDS:
+            seen.add(name)
+        return object.__getattribute__(self, name)
+
+
+class _WatchedBatch(dict[str, Tensor]):
+    def __init__(self, batch: Batch, seen: set[str]) -> None:
+        super().__init__(batch)
+        self._seen = seen
+
+    def __getitem__(self, name: str) -> Tensor:
+        self._seen.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._seen.add(name)
+        return super().get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        self._seen.add(str(name))
+        return super().__contains__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        self._seen.update(super().keys())
+        return super().__iter__()
+
+    def items(self) -> Any:
+        self._seen.update(super().keys())
+        return super().items()
+
+    def values(self) -> Any:
+        self._seen.update(super().keys())
+        return super().values()

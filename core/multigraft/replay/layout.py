@@ -1,0 +1,134 @@
+"""How results of blocks become arrays of one row each, and batches of rows become results again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from multigraft.records import Arrays
+from multigraft.replay.frozen import UnfitError
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One tensor in a result."""
+
+    axis: int
+    """The axis that counts rows."""
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one result is made of tensors: nested tuples, lists and mappings of them, and constants."""
+
+    tree: Any
+    leaves: tuple[Leaf | Any, ...]
+    """A `Leaf` for each tensor; what is no tensor stands for itself."""
+
+
+def survey(twice: Sequence[Any], thrice: Sequence[Any]) -> list[Layout]:
+    """The layouts of results, from those of one row taken twice and taken three times.
+
+    Raises UnfitError where a tensor holds no single rows.
+    """
+    return [
+        _layout(number, two, three) for number, (two, three) in enumerate(zip(twice, thrice, strict=True))
+    ]
+
+
+def _layout(number: int, two: Any, three: Any) -> Layout:
+    leaves, tree = pytree.tree_flatten(two)
+    others, other = pytree.tree_flatten(three)
+    if tree != other:
+        raise UnfitError(f"the output of block {number} has another structure for another number of rows")
+    return Layout(tree, tuple(_leaf(number, a, b) for a, b in zip(leaves, others, strict=True)))
+
+
+def _leaf(number: int, two: Any, three: Any) -> Leaf | Any:
+    if not isinstance(two, Tensor):
+        return two
+    changed = [axis for axis in range(two.ndim) if two.shape[axis] != three.shape[axis]]
+    if len(changed) != 1 or (two.shape[changed[0]], three.shape[changed[0]]) != (2, 3):
+        raise UnfitError(f"block {number} gives a tensor that does not hold one part for each row")
+    return Leaf(changed[0], two.dtype)
+
+
+def split(layouts: Sequence[Layout], results: Sequence[Any]) -> list[Arrays]:
+    """One set of arrays for each row: the tensors of the last result, the shapes of those of the others."""
+    columns: dict[str, np.ndarray] = {}
+    last = len(layouts) - 1
+    for number, (layout, result) in enumerate(zip(layouts, results, strict=True)):
+        for place, (leaf, value) in enumerate(zip(layout.leaves, pytree.tree_leaves(result), strict=True)):
+            if isinstance(leaf, Leaf):
+                rows = value.detach().movedim(leaf.axis, 0)
+                columns[f"{number}.{place}"] = _numbers(rows) if number == last else _shapes(rows)
+    count = len(next(iter(columns.values())))
+    return [{name: np.asarray(column[row]) for name, column in columns.items()} for row in range(count)]
+
+
+def join(
+    layouts: Sequence[Layout],
+    rows: Sequence[Mapping[str, np.ndarray]],
+    device: torch.device,
+    *,
+    hollow: bool = True,
+) -> list[Any]:
+    """The results of a batch of rows, shorter rows padded with zeros.
+
+    All but the last are zeros; ``hollow`` ones take no memory, and cannot be written to in place.
+    """
+    last = len(layouts) - 1
+    results = []
+    for number, layout in enumerate(layouts):
+        values = [
+            _value(leaf, [row[f"{number}.{place}"] for row in rows], device, number == last, hollow)
+            if isinstance(leaf, Leaf)
+            else leaf
+            for place, leaf in enumerate(layout.leaves)
+        ]
+        results.append(pytree.tree_unflatten(values, layout.tree))
+    return results
+
+
+def _value(leaf: Leaf, rows: Sequence[np.ndarray], device: torch.device, whole: bool, hollow: bool) -> Tensor:
+    if not whole:
+        shape = (len(rows), *np.max(rows, axis=0).tolist())
+        zeros = torch.zeros(() if hollow else shape, dtype=leaf.dtype, device=device)
+        return zeros.expand(shape).movedim(0, leaf.axis)
+    values = torch.from_numpy(pad(rows))
+    if leaf.dtype is torch.bfloat16:
+        values = values.view(torch.bfloat16)
+    return values.to(device, leaf.dtype).movedim(0, leaf.axis)
+
+
+def pad(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Stack arrays of equal rank; each axis is as long as the longest, and what is missing is zero.
+
+    >>> pad([np.ones((1, 2)), np.ones((2, 1))]).tolist()
+    [[[1.0, 1.0], [0.0, 0.0]], [[1.0, 0.0], [1.0, 0.0]]]
+    """
+    shapes = {row.shape for row in rows}
+    if len(shapes) == 1:
+        return np.stack(rows)
+    padded = np.zeros((len(rows), *np.max(list(shapes), axis=0).tolist()), dtype=rows[0].dtype)
+    for place, row in zip(padded, rows, strict=True):
+        place[tuple(slice(extent) for extent in row.shape)] = row
+    return padded
+
+
+def _numbers(rows: Tensor) -> np.ndarray:
+    rows = rows.contiguous().cpu()
+    if rows.dtype is torch.bfloat16:
+        rows = rows.view(torch.int16)  # numpy has no such numbers
+    return rows.numpy()
+
+
+def _shapes(rows: Tensor) -> np.ndarray:
+    return np.tile(np.array(rows.shape[1:], dtype=np.int32), (len(rows), 1))

@@ -1,0 +1,159 @@
+"""Replaying a frozen part for the rows of a split: compute what is missing once, then go on from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from multigraft import cache
+from multigraft.data import Rows
+from multigraft.features import Batch
+from multigraft.objectives import Outputs
+from multigraft.readers import collate
+from multigraft.records import Arrays, Reader
+from multigraft.replay.archive import Archive, row_key
+from multigraft.replay.frozen import Frozen, UnfitError
+from multigraft.replay.layout import Layout, join, split, survey
+
+Autocast = Callable[[], AbstractContextManager[object]]
+Shapes = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Player:
+    """A frozen part, how its results are laid out, and where they are kept."""
+
+    frozen: Frozen
+    layouts: Sequence[Layout]
+    archive: Archive
+    reader: Reader
+    names: frozenset[str]
+    """The arrays that the reader gives: all that a frozen part depends on."""
+    device: torch.device
+    autocast: Autocast
+    size: int
+    """The most rows that are computed together."""
+    reads: frozenset[str] | None
+    """The arrays of a batch that are still read in a replay; None where all may be."""
+    hollow: bool = True
+    """Whether the zeros that stand for earlier blocks take no memory (see `layout.join`)."""
+
+    @classmethod
+    def open(
+        cls,
+        frozen: Frozen,
+        rows: Rows,
+        *,
+        key: str,
+        reader: Reader,
+        device: torch.device,
+        autocast: Autocast,
+        size: int,
+        reads: frozenset[str] | None,
+    ) -> Player:
+        """Survey the frozen part on the row of median length. Raises UnfitError where it does not fit."""
+        middle = int(np.argsort(rows.lengths, kind="stable")[len(rows) // 2])
+        row = reader.read(rows.raw(middle))
+
+        def results(count: int) -> list[object]:
+            with torch.no_grad(), autocast():
+                return frozen.compute(tensors([row] * count, reader, device))
+
+        return cls(
+            frozen=frozen,
+            layouts=survey(results(2), results(3)),
+            archive=Archive(key),
+            reader=reader,
+            names=frozenset(row),
+            device=device,
+            autocast=autocast,
+            size=size,
+            reads=reads,
+        )
+
+    def take(self, rows: Rows) -> Replayed:
+        """Have the results for every row, computing those that are not kept yet.
+
+        Each row is computed at its own length, so nothing is padded and what is kept is what it gives alone.
+        Raises UnfitError where there is no room, OSError where the cache cannot be written.
+        """
+        keys, shapes = self._describe(rows)
+        missing = {key: index for index, key in reversed(list(enumerate(keys))) if key not in self.archive}
+        if missing:
+            self._check_room(rows, list(missing.values()))
+            self.archive.add(self._computed(rows, {index: key for key, index in missing.items()}, shapes))
+        return Replayed(self, keys)
+
+    def kept(self, rows: Rows) -> bool:
+        """Whether nothing is missing for ``rows``."""
+        return all(key in self.archive for key in self._describe(rows)[0])
+
+    def compute(self, arrays: Sequence[Arrays]) -> list[Arrays]:
+        """The results for rows of equal shapes, row by row."""
+        with torch.no_grad(), self.autocast():
+            results = self.frozen.compute(tensors(arrays, self.reader, self.device))
+        return split(self.layouts, results)
+
+    def rest(self, model: nn.Module, batch: Batch, rows: Sequence[Arrays]) -> Outputs:
+        """The outputs of ``model`` for a batch whose rows gave these results."""
+        results = join(self.layouts, rows, self.device, hollow=self.hollow)
+        return self.frozen.rest(model, batch, results)
+
+    def _describe(self, rows: Rows) -> tuple[list[bytes], list[Shapes]]:
+        keys: list[bytes] = []
+        shapes: list[Shapes] = []
+        for index in range(len(rows)):
+            arrays = rows.fetch(index, self.names)
+            keys.append(row_key(arrays))
+            shapes.append(tuple(arrays[name].shape for name in sorted(arrays)))
+        return keys, shapes
+
+    def _computed(
+        self, rows: Rows, wanted: dict[int, bytes], shapes: Sequence[Shapes]
+    ) -> Iterator[tuple[bytes, Arrays]]:
+        """The results of the wanted rows, those of equal shapes together."""
+        groups: dict[Shapes, list[int]] = {}
+        for index in sorted(wanted):
+            groups.setdefault(shapes[index], []).append(index)
+        for group in groups.values():
+            for start in range(0, len(group), self.size):
+                chosen = group[start : start + self.size]
+                results = self.compute([rows.fetch(index, self.names) for index in chosen])
+                yield from zip([wanted[index] for index in chosen], results, strict=True)
+
+    def _check_room(self, rows: Rows, missing: Sequence[int]) -> None:
+        longest = max(missing, key=lambda index: int(rows.lengths[index]))
+        one = sum(array.nbytes for array in self.compute([rows.fetch(longest, self.names)])[0].values())
+        needed = int(one * rows.lengths[missing].sum() / max(1, rows.lengths[longest]))
+        if not cache.room_for(needed, keep=self.archive.folders):
+            raise UnfitError(
+                f"its results for {len(missing)} rows take {needed / 1e9:.1f} GB, and {cache.cache_folder()} "
+                f"has no room for them (raise {cache.LIMIT}, or point {cache.FOLDER} to a larger disk)"
+            )
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """The results for every row of one split."""
+
+    player: Player
+    keys: Sequence[bytes]
+
+    def outputs(self, model: nn.Module, batch: Batch, indices: np.ndarray) -> Outputs:
+        """The outputs of ``model`` (the graft, or a wrapper around it) for a batch of these rows."""
+        return self.player.rest(model, batch, self.rows(indices))
+
+    def rows(self, indices: Iterable[int]) -> list[Arrays]:
+        """The results for these rows as they are kept (see `layout.split`)."""
+        return [self.player.archive.read(self.keys[index]) for index in indices]
+
+
+def tensors(rows: Sequence[Arrays], reader: Reader, device: torch.device) -> Batch:
+    """A batch of read rows on the device."""
+    arrays = collate(rows, reader.fills)
+    return {name: torch.from_numpy(value).to(device) for name, value in arrays.items()}

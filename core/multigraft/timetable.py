@@ -1,0 +1,103 @@
+"""When what is trained on: the batches of every epoch and the steps they make, decided before training."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from multigraft.data.batches import Members, padding_share, plan_batches
+from multigraft.data.packing import plan_packs
+from multigraft.recipe import Training
+
+
+class Timetable:
+    """Follows from the rows' lengths, the recipe and the seed alone; keeps the present epoch's plan."""
+
+    def __init__(
+        self, lengths: np.ndarray, training: Training, *, seed: int, budget: float | None = None
+    ) -> None:
+        """``budget`` is the recipe's, counted as ``lengths`` are."""
+        self._lengths = lengths
+        self._training = training
+        self._seed = seed
+        self._budget = budget
+        self._epoch = -1
+        self._batches: Sequence[Members] = ()
+        self._starts = [0]
+        self._fill()
+        self.total_steps = training.steps or max(1, math.ceil(self._fraction(training.epochs)))
+        """Optimizer steps in the whole training."""
+
+    def place(self, step: int) -> tuple[int, int]:
+        """The epoch that a step (from 0) belongs to, and the steps of it that come before."""
+        epoch = bisect.bisect_right(self._starts, step) - 1
+        return epoch, step - self._starts[epoch]
+
+    def ends(self, step: int) -> bool:
+        """Whether an epoch ends with the step before ``step``."""
+        return self.place(step)[1] == 0
+
+    def batches(self, epoch: int) -> Sequence[Members]:
+        """The row numbers of each batch of an epoch."""
+        if epoch != self._epoch:
+            self._batches, self._epoch = self._plan(epoch), epoch
+        return self._batches
+
+    def padding(self, epoch: int) -> float:
+        """The share of positions in an epoch's batches that only pad."""
+        return padding_share(self._lengths, self.batches(epoch))
+
+    def epochs(self, start: float, end: float) -> float:
+        """How many epochs lie between two shares of the training."""
+        first, last = (self._epochs(share * self.total_steps) for share in (start, end))
+        return last - first
+
+    def _epochs(self, step: float) -> float:
+        epoch, done = self.place(int(step))
+        return epoch + done / self._steps(epoch)
+
+    def _fill(self) -> None:
+        """Know where each epoch starts, up to the last; with a budget they differ in their steps."""
+        training = self._training
+        varies = self._budget is not None
+        one = self._steps(0)
+        epochs = math.ceil(training.epochs) if training.steps is None else -(-training.steps // one)
+        epoch = 0
+        while epoch < epochs or (training.steps or 0) > self._starts[-1]:
+            self._starts.append(self._starts[-1] + (self._steps(epoch) if varies else one))
+            epoch += 1
+        self._starts.append(self._starts[-1] + one)  # what would follow
+
+    def _fraction(self, epochs: float) -> float:
+        """The steps in a number of epochs that need not be whole."""
+        whole = math.floor(epochs)
+        rest = epochs - whole
+        return self._starts[whole] + (rest * (self._starts[whole + 1] - self._starts[whole]) if rest else 0)
+
+    def _steps(self, epoch: int) -> int:
+        if epoch + 1 < len(self._starts):
+            return self._starts[epoch + 1] - self._starts[epoch]
+        return max(1, -(-len(self.batches(epoch)) // self._training.accumulation))
+
+    def _plan(self, epoch: int) -> Sequence[Members]:
+        training = self._training
+        if training.packing is not None:
+            return plan_packs(
+                self._lengths,
+                capacity=training.packing,
+                size=training.batch_size,
+                seed=self._seed,
+                epoch=epoch,
+                shuffle=True,
+            )
+        return plan_batches(
+            self._lengths,
+            size=training.batch_size,
+            seed=self._seed,
+            epoch=epoch,
+            shuffle=True,
+            budget=self._budget,
+        )
