@@ -56,10 +56,14 @@ def measure_split(
         kept = objective.measure(outputs, moved, objective.loss(outputs, moved))
         return {name: value.cpu().numpy() for name, value in kept.items()}
 
+    kept: Kept = {}
     with _evaluating(graft):
-        parts = [measure(numbers, batch) for numbers, batch in loaded]
-    back = np.argsort(np.concatenate(batches))
-    return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+        for numbers, batch in loaded:
+            for name, values in measure(numbers, batch).items():
+                if name not in kept:
+                    kept[name] = np.empty(len(rows), values.dtype)
+                kept[name][numbers] = values
+    return kept
 
 
 @contextmanager

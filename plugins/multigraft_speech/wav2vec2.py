@@ -15,6 +15,7 @@ from multigraft.errors import WeightsError
 from multigraft.features import Batch, Features, mean_pool
 from multigraft.quiet import quiet_transformers
 from multigraft.records import Origin, Spec
+from multigraft_speech.framing import FrameConv, convolve
 from multigraft_speech.specs import frame_count
 from multigraft_speech.weights import load_config, load_extractor, opened, source
 
@@ -35,8 +36,10 @@ class Wav2Vec2(nn.Module):
         super().__init__()
         model.config.layerdrop = 0.0
         layers = model.feature_extractor.conv_layers
-        if model.config.feat_extract_norm == "group":
-            layers[0] = MaskedNormConv(layers[0], model.config)
+        grouped = model.config.feat_extract_norm == "group"
+        for index, layer in enumerate(layers):
+            first = grouped and index == 0
+            layers[index] = MaskedNormConv(layer, model.config) if first else FrameConv(layer)
         self.model = model
         self.config = model.config
         self.extractor = extractor
@@ -118,15 +121,16 @@ class MaskedNormConv(nn.Module):
 
     def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
         """[B, 1, samples] and true samples [B] -> [B, C, T]."""
-        hidden = self.conv(hidden).float()
+        frames = convolve(self.conv, hidden).float()
         count = (lengths - self.kernel) // self.stride + 1
-        places = torch.arange(hidden.shape[-1], device=hidden.device)
-        real = (places < count[:, None]).to(hidden.dtype)[:, None]
-        count = real.sum(-1, keepdim=True)
-        centred = hidden - (hidden * real).sum(-1, keepdim=True) / count
-        variance = (centred.square() * real).sum(-1, keepdim=True) / count
-        scale = self.layer_norm.weight[:, None] * (variance + self.layer_norm.eps).rsqrt()
-        return self.activation(centred * scale + self.layer_norm.bias[:, None])
+        places = torch.arange(frames.shape[1], device=frames.device)
+        real = (places < count[:, None]).to(frames.dtype)[:, :, None]
+        count = real.sum(1, keepdim=True)
+        centred = frames - (frames * real).sum(1, keepdim=True) / count
+        variance = (centred.square() * real).sum(1, keepdim=True) / count
+        scale = self.layer_norm.weight * (variance + self.layer_norm.eps).rsqrt()
+        activated: Tensor = self.activation(centred * scale + self.layer_norm.bias)
+        return activated.transpose(1, 2)
 
 
 def build(origin: Origin, spec: Spec) -> Wav2Vec2:
