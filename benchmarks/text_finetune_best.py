@@ -18,11 +18,11 @@ from benchmarks.text_finetune import SETTINGS
 from benchmarks.texts import BEST, Corpus, corpus, ours, trainers
 
 ROWS = {
-    "full": {"fp32": 2048, "bf16": 256},
+    "full": {"fp32": 1024, "bf16": 128},
     "quick": {"fp32": 256, "bf16": 64},
     "smoke": {"fp32": 64, "bf16": 32},
 }
-ROUNDS = {"full": {"fp32": 3, "bf16": 2}, "quick": {"fp32": 1, "bf16": 1}, "smoke": {"fp32": 1, "bf16": 1}}
+ROUNDS = {"full": {"fp32": 3, "bf16": 1}, "quick": {"fp32": 1, "bf16": 1}, "smoke": {"fp32": 1, "bf16": 1}}
 
 
 def cases(mode: Mode, desk: Path) -> list[Case]:
