@@ -65,7 +65,7 @@ class Fit:
         self.total_steps = run.total_steps = self.timetable.total_steps
         self.checkpoints = run.folder / "checkpoints"
         self.progress = Progress()
-        self.workers = self._choose_workers()
+        self.workers = 0
         self._starts = run.plan.starts()
         self._thawed = -1.0
         """The share of training at which the present phase began."""
@@ -225,6 +225,7 @@ class Fit:
         if begun != self._thawed:
             end = min((start for start in self._starts if start > begun), default=1.0)
             self.forward.begin(begun, self.timetable.epochs(begun, end))
+            self.workers = self._choose_workers()
             self._thawed = begun
 
     def _finished(self) -> bool:
@@ -269,6 +270,7 @@ class Fit:
             seed=run.recipe.seed,
             batch_size=self.training.batch_size,
             accelerated=self.device.type != "cpu",
+            names=self.forward.needs(),
         )
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -282,7 +284,7 @@ class Fit:
             for group in self.groups
         ]
         if training.optimizer == "sgd":
-            return torch.optim.SGD(settings, lr=self.rate, momentum=training.momentum)
+            return torch.optim.SGD(settings, lr=self.rate, momentum=training.momentum, fused=True)
         return torch.optim.AdamW(settings, lr=self.rate, betas=training.betas, fused=True)
 
 

@@ -37,7 +37,7 @@ def train(run: Run) -> Report:
         title=f"{run.parts.task.name} with {run.recipe.backbone.name}",
         metrics={f"validation {name}": Measure(value) for name, value in (best or [{}])[0].items()},
         curves=read_curves(run.metrics_file),
-        cost=_cost(progress),
+        cost=_cost(run, progress),
         facts=_facts(run),
         notes=(*notes, *_data_notes(run)),
         files={"model": str(run.folder / MODEL)},
@@ -162,21 +162,32 @@ def _data_notes(run: Run) -> list[str]:
     return notes
 
 
-def _cost(progress: Progress) -> Cost:
+def _cost(run: Run, progress: Progress) -> Cost:
     seconds = progress.seconds
     if seconds <= 0:
         return Cost(seconds, peak_memory_mb())
-    return Cost(seconds, peak_memory_mb(), progress.rows / seconds, progress.waited / seconds)
+    shares = [line["padding"] for line in _lines(run.metrics_file) if "padding" in line]
+    return Cost(
+        seconds,
+        peak_memory_mb(),
+        rows_per_second=progress.rows / seconds,
+        waited=progress.waited / seconds,
+        padding=shares[-1] if shares else None,
+    )
 
 
 def read_curves(path: Path) -> dict[str, tuple[tuple[float, float], ...]]:
     """The lines of metrics.jsonl as curves: ``loss``, ``learning_rate``, ``validation ...``."""
     curves: dict[str, list[tuple[float, float]]] = {}
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    for line in lines:
-        entry = json.loads(line)
+    for entry in _lines(path):
         values = {f"validation {name}": value for name, value in entry.get("validation", {}).items()}
         values |= {name: entry[name] for name in ("loss", "learning_rate") if name in entry}
         for name, value in values.items():
             curves.setdefault(name, []).append((float(entry["step"]), float(value)))
     return {name: tuple(points) for name, points in curves.items()}
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [json.loads(line) for line in text.splitlines()]

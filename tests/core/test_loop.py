@@ -217,3 +217,69 @@ def test_lines_after_a_checkpoint_are_dropped(tmp_path: Any) -> None:
     path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"ste')
     keep_lines(path, 2)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+class Breaks(Exception):
+    pass
+
+
+class BreakAt:
+    """Ends a training from inside, as a crash would."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    @mg.hookimpl
+    def step_end(self, run: Run, step: int) -> None:
+        if step == self.step:
+            raise Breaks
+
+
+@pytest.mark.parametrize("at", [2, 7, 11])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"batch_budget": 40.0, "accumulation": 2},
+        {"batch_size": 8, "epochs": 2.5},
+        {"batch_size": 8, "gradient_checkpointing": True},
+        {"batch_size": 8, "optimizer": "sgd"},
+    ],
+)
+def test_broken_off_anywhere_it_ends_with_the_same_bits(
+    rows: Any, tmp_path: Any, fields: dict[str, Any], at: int
+) -> None:
+    recipe = {
+        "task": "series-classification",
+        "backbone": "tcn-tiny",
+        "data": str(rows),
+        **training(checkpoint_every=3, log_every=1, **fields),
+    }
+    calm = Engine([multigraft_series], discover=False).start(
+        {**recipe, "output": str(tmp_path / "calm")}, "finetune"
+    )
+    assert calm.total_steps > at
+    folder = tmp_path / "broken"
+    with pytest.raises(Breaks):
+        Engine([multigraft_series, BreakAt(at)], discover=False).start(
+            {**recipe, "output": str(folder)}, "finetune"
+        )
+    again = Engine([multigraft_series], discover=False).resume(folder)
+    assert same(weights(calm), weights(again))
+    assert calm.metrics_file.read_text() == again.metrics_file.read_text()
+
+
+def test_gradient_checkpointing_changes_no_bit(finetune: Finetune, tmp_path: Any) -> None:
+    plain, saving = (
+        finetune(**training(gradient_checkpointing=on), output=str(tmp_path / str(on)))
+        for on in (False, True)
+    )
+    assert same(weights(plain), weights(saving))
+
+
+def test_budget_and_accumulation_train_every_row_once_an_epoch(finetune: Finetune) -> None:
+    run = finetune(**training(batch_budget=160.0, accumulation=3, epochs=2))
+    assert run.report is not None
+    assert run.report.cost is not None
+    assert run.report.cost.rows_per_second is not None
+    seen = run.report.cost.rows_per_second * run.report.cost.seconds
+    assert round(seen) == 2 * len(run.rows["train"])

@@ -35,14 +35,16 @@ def cost_line(cost: Cost) -> str:
 
     >>> cost_line(Cost(75.2, 812.4, 93.12))
     '1 min 15 s, 812 MB peak, 93.1 rows/s'
-    >>> cost_line(Cost(75.2, 812.4, 93.12, waited=0.004))
-    '1 min 15 s, 812 MB peak, 93.1 rows/s, 0.4% waiting for data'
+    >>> cost_line(Cost(75.2, 812.4, 93.12, waited=0.004, padding=0.031))
+    '1 min 15 s, 812 MB peak, 93.1 rows/s, 0.4% waiting for data, 3.1% padding'
     """
     parts = [duration(cost.seconds), memory(cost.peak_memory_mb)]
     if cost.rows_per_second is not None:
         parts.append(speed(cost.rows_per_second))
     if cost.waited is not None:
         parts.append(f"{cost.waited:.1%} waiting for data")
+    if cost.padding is not None:
+        parts.append(f"{cost.padding:.1%} padding")
     return ", ".join(parts)
 
 

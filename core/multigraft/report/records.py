@@ -49,6 +49,8 @@ class Cost:
     rows_per_second: float | None = None
     waited: float | None = None
     """The share of the time that was spent waiting for data."""
+    padding: float | None = None
+    """The share of positions that only padded, in the last epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
