@@ -89,10 +89,6 @@ class Player:
             self.archive.add(self._computed(rows, {index: key for key, index in missing.items()}, shapes))
         return Replayed(self, keys)
 
-    def kept(self, rows: Rows) -> bool:
-        """Whether nothing is missing for ``rows``."""
-        return all(key in self.archive for key in self._describe(rows)[0])
-
     def compute(self, arrays: Sequence[Arrays]) -> list[Arrays]:
         """The results for rows of equal shapes, row by row."""
         with torch.no_grad(), self.autocast():
