@@ -15,6 +15,7 @@ from safetensors.torch import load_model
 
 from multigraft.catalog import Catalog
 from multigraft.data import Rows, Splits, Table, load_splits
+from multigraft.device import choose_device
 from multigraft.errors import DataError, RunError
 from multigraft.graft import Graft
 from multigraft.objectives import Brief, Objective
@@ -25,9 +26,10 @@ from multigraft.records import Augment, Reader, Spec
 from multigraft.report import Report
 from multigraft.run import HEAD, MODEL, RECORD, Run, read_record
 from multigraft.strategies import Plan
+from multigraft.world import ALONE, World
 
 log = logging.getLogger("multigraft")
-LIBRARIES = ("torch", "transformers", "timm", "torchaudio", "datasets", "accelerate", "peft", "onnxruntime")
+LIBRARIES = ("torch", "transformers", "timm", "torchaudio", "datasets", "peft", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ def assemble(
     dispatch: Callable[[str, Run], Report],
     saved: Saved | None = None,
     trained: bool = False,
+    world: World = ALONE,
 ) -> Run:
     """Build a complete run in ``folder``. ``trained`` takes the weights from its ``model`` folder."""
     splits = _splits(recipe, parts)
@@ -75,6 +78,7 @@ def assemble(
         augment=_augment(recipe, parts, reader),
         facts=_facts(recipe, parts, catalog, splits),
         dispatch=dispatch,
+        world=world,
     )
 
 
@@ -184,6 +188,7 @@ def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, splits: Splits) -> di
         "seed": recipe.seed,
         "plugins": {owner.name: owner.version for owner in owners},
         "versions": {"python": platform.python_version(), **_versions()},
+        "machine": {"threads": torch.get_num_threads(), "device": str(choose_device())},
         "data": splits.facts,
         "notes": list(splits.notes),
     }

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from multigraft.checkpoint import Progress
+from multigraft.checkpoint.progress import Progress
 
 
 class Clock:
@@ -27,8 +27,12 @@ class Clock:
 
     def stop(self, progress: Progress) -> None:
         """Add what passed since `start`."""
-        progress.seconds += time.perf_counter() - self._began
+        progress.seconds += self.running()
         progress.waited += self._waited
+
+    def running(self) -> float:
+        """Seconds since `start`."""
+        return time.perf_counter() - self._began
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
-from typing import Literal
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -12,6 +16,21 @@ from torch import nn
 from multigraft.processor import cpu_flags
 
 Precision = Literal["fp32", "bf16"]
+
+
+def choose_device() -> torch.device:
+    """The accelerator of this process, else the CPU."""
+    found = torch.accelerator.current_accelerator()
+    if found is None or not torch.accelerator.is_available():
+        return torch.device("cpu")
+    return torch.device(found.type, int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def autocast(device: torch.device, precision: Precision) -> Callable[[], AbstractContextManager[Any]]:
+    """Makes the context in which a forward pass computes in this precision."""
+    if precision == "fp32":
+        return nullcontext
+    return partial(torch.autocast, device.type, dtype=torch.bfloat16)
 
 
 def choose_precision(wanted: str) -> Precision:

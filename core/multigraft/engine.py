@@ -13,17 +13,22 @@ from typing import Any
 from multigraft import assembly
 from multigraft.callbacks import EarlyStopping
 from multigraft.catalog import Catalog
+from multigraft.disk import explaining
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError
 from multigraft.files import write_json, write_text
+from multigraft.lock import alone_in
 from multigraft.parts import SCRATCH, read_recipe
 from multigraft.recipe import Recipe, read_mapping
 from multigraft.records import Stage
 from multigraft.report import Report
 from multigraft.report.page import write_page
 from multigraft.run import PAGE, RECIPE, RECORD, Run, read_record
+from multigraft.world import join_world
 
 log = logging.getLogger("multigraft")
 REPORTS = "reports"
+TRAINING = ("pretrain", "finetune")
+"""The verbs in which all processes take part."""
 
 
 class Engine:
@@ -37,6 +42,8 @@ class Engine:
         self, plugins: Sequence[object] = (), *, discover: bool = True, strict: bool = False
     ) -> None:
         self.catalog = Catalog(plugins, discover=discover, strict=strict)
+        self._held: set[Path] = set()
+        """Run folders whose lock this engine holds."""
 
     def start(self, raw: Mapping[str, Any], stage: Stage, *, source: str = "recipe") -> Run:
         """Build a run from a recipe and train it. Raises RecipeError, DataError, WeightsError, RunError."""
@@ -47,11 +54,14 @@ class Engine:
                 [f"task: {parts.task.name!r} is for {parts.task.stage}; call: multigraft {parts.task.stage}"],
                 source=source,
             )
-        folder = _new_folder(recipe.output, parts.task.name, recipe.backbone.name)
-        run = assembly.assemble(recipe, parts, self.catalog, folder, dispatch=self.call)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / RECIPE, recipe.to_yaml())
-        run.facts |= assembly.saved_facts(run.reader, run.targets, folder)
+        world = join_world()
+        folder = world.agree(_new_folder(recipe.output, parts.task.name, recipe.backbone.name))
+        run = assembly.assemble(recipe, parts, self.catalog, folder, dispatch=self.call, world=world)
+        if world.leads:
+            with explaining(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                write_text(folder / RECIPE, recipe.to_yaml())
+                run.facts |= assembly.saved_facts(run.reader, run.targets, folder)
         return self._train(run)
 
     def resume(self, folder: Path) -> Run:
@@ -77,8 +87,21 @@ class Engine:
     def call(self, verb: str, run: Run) -> Report:
         """Call a verb's hook and keep its report in the run's folder.
 
-        Raises PluginError where the answer is no `Report`, naming who gave it.
+        Of several processes the first measures and exports; the others wait and read its report. Raises
+        PluginError where the answer is no `Report`, naming who gave it, RunError where another process is at
+        work in the folder.
         """
+        if not run.world.leads and verb not in TRAINING:
+            run.world.wait()
+            run.report = _kept(verb, run.folder)
+            return run.report
+        with self._at_work(run):
+            report = self._ask(verb, run)
+        if verb not in TRAINING:
+            run.world.wait()
+        return report
+
+    def _ask(self, verb: str, run: Run) -> Report:
         report = getattr(self.catalog.manager.hook, verb)(run=run)
         if not isinstance(report, Report):
             raise PluginError(
@@ -86,23 +109,38 @@ class Engine:
                 + ", ".join(self._answering(verb))
             )
         run.report = report
-        _keep(report, run.folder)
+        if run.world.leads:
+            _keep(report, run.folder)
         return report
+
+    @contextmanager
+    def _at_work(self, run: Run) -> Iterator[None]:
+        """Keep other processes out of the run's folder, and explain what its disk refuses."""
+        if run.folder in self._held or not run.world.leads:
+            yield
+            return
+        with explaining(run.folder), alone_in(run.folder):
+            self._held.add(run.folder)
+            try:
+                yield
+            finally:
+                self._held.discard(run.folder)
 
     def _train(self, run: Run) -> Run:
         stage = run.parts.task.stage
-        run.record(state="running")
         started = time.time()
-        try:
-            with self._observing(run):
-                self.call(stage, run)
-        except KeyboardInterrupt:
-            run.record(state="interrupted")
-            raise
-        except MultigraftError as error:
-            run.record(state="failed", reason=str(error))
-            raise
-        run.record(state="finished", reason=run.stop, finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+        with self._at_work(run):
+            run.record(state="running")
+            try:
+                with self._observing(run):
+                    self.call(stage, run)
+            except KeyboardInterrupt:
+                run.record(state="interrupted")
+                raise
+            except MultigraftError as error:
+                run.record(state="failed", reason=str(error))
+                raise
+            run.record(state="finished", reason=run.stop, finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
         log.info("finished %s in %.1f s", run.folder, time.time() - started)
         return run
 
@@ -134,6 +172,7 @@ class Engine:
             dispatch=self.call,
             saved=assembly.read_saved(facts, folder),
             trained=trained,
+            world=join_world(),
         )
         _same_data(facts, run.facts, folder)
         return run
@@ -169,6 +208,11 @@ def _same_data(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) 
             f"{folder}: the data changed since the run began (fingerprints in {RECORD}); "
             "put the old files back, or start a new run"
         )
+
+
+def _kept(verb: str, folder: Path) -> Report:
+    """The report that the first process wrote."""
+    return Report.from_dict(json.loads((folder / REPORTS / f"{verb}.json").read_text(encoding="utf-8")))
 
 
 def _keep(report: Report, folder: Path) -> None:

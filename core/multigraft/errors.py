@@ -66,7 +66,7 @@ EXTRAS = {
 }
 """Libraries that one extra brings; `TRAINING` ones come with each of text, vision and speech."""
 TRAINING = {
-    *("torch", "accelerate", "datasets", "pyarrow", "safetensors", "torchmetrics", "sklearn", "peft"),
+    *("torch", "datasets", "pyarrow", "safetensors", "torchmetrics", "sklearn", "peft"),
     *("psutil", "onnx", "onnxscript", "jinja2"),
 }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,10 +12,12 @@ import torch
 from multigraft.data import Rows, iterate, plan_batches
 from multigraft.features import Batch
 from multigraft.graft import Graft
+from multigraft.memory import halving, in_parts
 from multigraft.objectives import Objective
 from multigraft.records import Reader
 from multigraft.replay import Replayed
 from multigraft.report import Measure
+from multigraft.world import ALONE, World
 
 Kept = dict[str, np.ndarray]
 """What `Objective.measure` keeps, for all rows: arrays [N]."""
@@ -30,16 +33,26 @@ def measure_split(
     seed: int,
     budget: float | None = None,
     replayed: Replayed | None = None,
+    world: World = ALONE,
 ) -> Kept:
     """What the objective keeps of each of ``rows``, in their order. The graft's modes are left as found.
 
     Memory grows by the few numbers that are kept of a row. Where the frozen part of the graft is ``replayed``
-    for these rows, only the rest of it is computed.
+    for these rows, only the rest of it is computed. Batches that memory cannot hold are computed in parts.
+    The processes of a ``world`` share the batches, and each gets the whole.
     """
-    batches = plan_batches(rows.lengths, size=batch_size, seed=seed, epoch=0, shuffle=False, budget=budget)
+    batches = plan_batches(
+        rows.lengths,
+        size=batch_size,
+        seed=seed,
+        epoch=0,
+        shuffle=False,
+        budget=budget,
+        world=min(world.size, len(rows)),
+    )
     loaded = iterate(
         rows,
-        batches,
+        world.share(batches),
         objective=objective,
         reader=reader,
         augment=None,
@@ -57,13 +70,37 @@ def measure_split(
         return {name: value.cpu().numpy() for name, value in kept.items()}
 
     kept: Kept = {}
+    pieces = 1
     with _evaluating(graft):
         for numbers, batch in loaded:
-            for name, values in measure(numbers, batch).items():
-                if name not in kept:
-                    kept[name] = np.empty(len(rows), values.dtype)
-                kept[name][numbers] = values
-    return kept
+            most = 1 if objective.mixes_rows else len(numbers)
+            parts, pieces = halving(partial(_each, measure, numbers, batch), pieces, most)
+            for part, values in parts:
+                _keep(kept, part, values, len(rows))
+    return _together(kept, batches, world) if world.size > 1 else kept
+
+
+def _each(
+    measure: Callable[[np.ndarray, Batch], Kept], numbers: np.ndarray, batch: Batch, parts: int
+) -> list[tuple[np.ndarray, Kept]]:
+    return [(rows, measure(rows, part)) for rows, part in in_parts(numbers, batch, parts)]
+
+
+def _keep(kept: Kept, numbers: np.ndarray, values: Kept, rows: int) -> None:
+    for name, found in values.items():
+        if name not in kept:
+            kept[name] = np.empty(rows, found.dtype)
+        kept[name][numbers] = found
+
+
+def _together(kept: Kept, batches: Sequence[np.ndarray], world: World) -> Kept:
+    """What all processes kept, each of its own batches."""
+    whole: Kept = {}
+    for rank, theirs in enumerate(world.gather(kept)):
+        for numbers in batches[rank :: world.size]:
+            part = {name: values[numbers] for name, values in theirs.items()}
+            _keep(whole, numbers, part, sum(map(len, batches)))
+    return whole
 
 
 @contextmanager

@@ -23,10 +23,10 @@ TWICE = 2.0
 class Forward:
     """The forward pass of one training."""
 
-    def __init__(self, run: Run, model: nn.Module, *, precision: str, autocast: Autocast) -> None:
-        """``model`` is the run's graft, or a wrapper around it."""
+    def __init__(self, run: Run, *, precision: str, autocast: Autocast) -> None:
         self.run = run
-        self.model = model
+        self.model: nn.Module = run.graft
+        """The graft, or what compiling made of it."""
         self.precision = precision
         self.autocast = autocast
         self.replayed: Mapping[str, Replayed] = {}
@@ -53,6 +53,8 @@ class Forward:
         """Switch to `torch.compile` where the recipe asks for it, or where ``auto`` measures that it pays."""
         if self._compile == "off" or self.replayed or self.run.recipe.training.gradient_checkpointing:
             return
+        if self._compile == "auto" and (self.run.world.size > 1 or self.run.recipe.training.deterministic):
+            return  # what is measured may differ from process to process, and from run to run
         if self._compile == "on":
             self._switch(self._compiled())
         elif step >= TRIAL_STEP:
@@ -94,12 +96,13 @@ class Forward:
             return {}
         setting = replay_setting(run, precision=self.precision, autocast=self.autocast)
         try:
-            player = open_player(setting, depth, run.rows["train"])
-            if player is None:
-                return {}
-            found = {
-                name: player.take(run.rows[name]) for name in ("train", "validation") if name in run.rows
-            }
+            with run.world.in_turn():
+                player = open_player(setting, depth, run.rows["train"])
+                if player is None:
+                    return {}
+                found = {
+                    name: player.take(run.rows[name]) for name in ("train", "validation") if name in run.rows
+                }
         except (UnfitError, OSError) as error:
             log.info("the frozen part is computed in every epoch: %s", error)
             return {}

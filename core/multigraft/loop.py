@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from itertools import islice
-from pathlib import Path
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 
-from multigraft import checkpoint
+from multigraft import guard
+from multigraft.averaging import Average
 from multigraft.chance import quick_dropout
-from multigraft.checkpoint import Progress
+from multigraft.checkpoint import Checkpoints, Progress
 from multigraft.clock import Clock
-from multigraft.data import iterate
-from multigraft.data.workers import choose_workers
-from multigraft.device import choose_precision, lay_out
+from multigraft.determinism import deterministic
+from multigraft.device import autocast, choose_device, choose_precision, lay_out
+from multigraft.disk import check_space
 from multigraft.errors import RunError
 from multigraft.evaluation import measure_split
-from multigraft.features import Batch
+from multigraft.feed import Feed
 from multigraft.forward import Forward
+from multigraft.journal import Journal
+from multigraft.optimizers import Descent
 from multigraft.recompute import recomputing
-from multigraft.schedule import rate_factor
+from multigraft.signals import Interrupted, Stopping
+from multigraft.step import Gradient, Step
 from multigraft.strategies import default_rate
-from multigraft.timetable import Timetable
 
 if TYPE_CHECKING:
     from multigraft.run import Run
 
 log = logging.getLogger("multigraft")
-
-Step = tuple[np.ndarray, Batch]
-"""The rows of a batch and their tensors; an optimizer step has one or, with accumulation, several."""
 
 
 class Fit:
@@ -46,150 +41,172 @@ class Fit:
 
     def __init__(self, run: Run) -> None:
         self.run = run
+        self.world = run.world
         self.training = run.recipe.training
-        precision = choose_precision(self.training.precision)
-        self.accelerator = _accelerator(precision)
-        self.device = self.accelerator.device
-        run.graft.to(self.device)
+        device, precision = choose_device(), choose_precision(self.training.precision)
+        run.graft.to(device)
         lay_out(run.graft, channels_last=self.training.channels_last)
-        self.groups = run.plan.groups()
-        self.names = [name for group in self.groups for name in group.names]
-        self.rate = self.training.learning_rate or default_rate(run.plan, scratch=run.parts.origin.scratch)
-        self.optimizer = self._optimizer()
-        # one process needs no wrapper; preparing would replace the graft's forward for good
-        model = self.accelerator.prepare(run.graft) if self.accelerator.use_distributed else run.graft
-        self.forward = Forward(run, model, precision=precision, autocast=self.accelerator.autocast)
-        self.timetable = Timetable(
-            run.rows["train"].lengths, self.training, seed=run.recipe.seed, budget=run.budget()
-        )
+        self.forward = Forward(run, precision=precision, autocast=autocast(device, precision))
+        self.gradient = Gradient(run, self.forward)
+        self.feed = Feed(run, device)
+        self.timetable = self.feed.timetable
         self.total_steps = run.total_steps = self.timetable.total_steps
-        self.checkpoints = run.folder / "checkpoints"
+        rate = self.training.learning_rate or default_rate(run.plan, scratch=run.parts.origin.scratch)
+        self.descent = Descent(run.plan, self.training, rate=rate, total_steps=self.total_steps)
+        resting, decay = run.plan.resting(), self.training.ema
+        self.average = None if decay is None else Average(run.graft, resting, decay)
+        self.checkpoints = Checkpoints(
+            run.folder / "checkpoints",
+            run.graft,
+            self.descent.optimizer,
+            names=self.descent.names,
+            resting=resting,
+            average=None if self.average is None else self.average.values,
+            keep=self.training.keep,
+        )
+        self.journal = Journal(run.metrics_file, writes=self.world.leads)
         self.progress = Progress()
-        self.workers = 0
         self._starts = run.plan.starts()
         self._thawed = -1.0
         """The share of training at which the present phase began."""
         self._clock = Clock()
+        self._stopping = Stopping(patient=self.world.size > 1)
+        self._saved = 0.0
+        """Seconds of training at the last checkpoint."""
 
     def fit(self) -> Progress:
-        """Train from the newest checkpoint, or from the start, to the end or to a stop."""
+        """Train from the newest checkpoint, or from the start, to the end or to a stop.
+
+        Raises Interrupted where a signal asked to stop; a checkpoint is written before.
+        """
         self._resume()
         log.info(
             "training %s of %s parameters for %d steps at rate %.3g in %s",
             f"{self.run.plan.learning():,}",
             f"{sum(p.numel() for p in self.run.graft.parameters()):,}",
             self.total_steps,
-            self.rate,
+            self.descent.rate,
             self.forward.precision,
         )
         with ExitStack() as stack:
             stack.enter_context(quick_dropout())
+            if self.training.deterministic:
+                stack.enter_context(deterministic())
             if self.training.gradient_checkpointing:
                 stack.enter_context(recomputing(self.run.graft))
-            while not self._finished():
-                self._epoch(self.timetable.place(self.progress.step)[0])
+            self._epochs()
         self.run.record(frozen=self.run.plan.frozen(1.0))
-        checkpoint.load_best(self.checkpoints, self.run.graft)
+        self._take_best()
         return self.progress
 
-    def _epoch(self, epoch: int) -> None:
+    def _epochs(self) -> None:
         self._clock.start()
-        for step in self._steps(epoch):
-            self._step(step)
-            ended = self.timetable.ends(self.progress.step)
-            if ended or self._finished():
-                self._end_epoch(epoch)
-            if ended or self._finished() or self._due():
-                self._clock.stop(self.progress)
+        with self._stopping.heeding():
+            try:
+                self._end_epoch_if_owed()
+                while not self._finished():
+                    self._epoch(self.timetable.place(self.progress.step)[0])
+            except Interrupted:
                 self._save()
-                self._clock.start()
+                raise
+        self._clock.stop(self.progress)
+
+    def _epoch(self, epoch: int) -> None:
+        """Train to the end of an epoch, or until training must go on from elsewhere."""
+        for step in self._steps(epoch):
+            with self._stopping.held():
+                went_back = not self._step(step)
+            if went_back:
+                return
+            self._end_epoch_if_owed()
+            if self._due():
+                self._save()
             if self._finished():
                 return
 
-    def _steps(self, epoch: int) -> Iterator[list[Step]]:
-        """The batches of each remaining step of an epoch, on the device; read anew where a phase begins."""
-        loaded: Iterator[Step] = iter(())
+    def _steps(self, epoch: int) -> Iterator[Step]:
+        """Each remaining step of an epoch; read anew where a phase of the plan begins."""
+        steps: Iterator[Step] = iter(())
         phase: float | None = None
         while self.timetable.place(self.progress.step)[0] == epoch:
             self._thaw(self.progress.step)
             if phase != self._thawed:
-                loaded, phase = self._load(epoch), self._thawed
+                steps, phase = self.feed.steps(self.progress.step), self._thawed
             with self._clock.waiting():
-                batches = list(islice(loaded, self.training.accumulation))
-            yield [(rows, self._to_device(batch)) for rows, batch in batches]
+                step = next(steps)
+            yield step
 
-    def _load(self, epoch: int) -> Iterator[Step]:
-        run = self.run
-        return iterate(
-            run.rows["train"],
-            self.timetable.batches(epoch),
-            objective=run.objective,
-            reader=run.reader,
-            augment=run.augment,
-            seed=run.recipe.seed,
-            epoch=epoch,
-            train=True,
-            workers=self.workers,
-            start=self.timetable.place(self.progress.step)[1] * self.training.accumulation,
-            names=self.forward.needs(),
-        )
-
-    def _step(self, batches: list[Step]) -> None:
-        """One optimizer step over the batches that make it."""
-        step, progress = self.progress.step, self.progress
-        torch.manual_seed(_mix(self.run.recipe.seed, step))  # dropout, and what else draws inside forward
-        factor = rate_factor(step, self.total_steps, self.training)
-        for group, settings in zip(self.groups, self.optimizer.param_groups, strict=True):
-            settings["lr"] = self.rate * factor * group.rule.scale
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = self._backward(batches)
-        if not math.isfinite(loss):
-            raise RunError(
-                f"the loss is {loss} at step {step + 1}; lower training.learning_rate (now {self.rate:g}) "
-                "or raise training.warmup, and start again"
-            )
-        if self.training.clip:
-            self.accelerator.clip_grad_norm_(self.run.graft.parameters(), self.training.clip)
-        self.optimizer.step()
+    def _step(self, batches: Step) -> bool:
+        """One optimizer step over the batches that make it; False where training went back instead."""
+        progress = self.progress
+        # dropout, and what else draws inside forward
+        torch.manual_seed(_mix(self.run.recipe.seed, progress.step, self.world.rank))
+        outcome = self.gradient.compute(batches, progress.pieces)
+        progress.pieces = outcome.pieces
         progress.step += 1
-        progress.rows += sum(len(rows) for rows, _ in batches)
-        progress.loss_sum += loss
+        if not outcome.finite:
+            return self._leave_out(outcome.loss)
+        rate = self.descent.step(progress.step - 1, progress.rate_scale)
+        guard.passed(progress, outcome.loss)
+        if self.average is not None:
+            self.average.update(progress.step)
+        rows, asked = self.world.sum(sum(len(rows) for rows, _ in batches), self._stopping.asked or 0)
+        progress.rows += int(rows)
+        self._stopping.asked = self._stopping.asked or (signal.SIGTERM if asked else None)
+        progress.loss_sum += outcome.loss
         progress.loss_count += 1
         self._clock.stepped()
         self.forward.consider(
             progress.step, batches[0][1], self._clock.step_seconds(), self.total_steps - progress.step
         )
-        self._after_step(loss, self.rate * factor)
+        self._after_step(outcome.loss, rate)
+        return True
 
-    def _backward(self, batches: list[Step]) -> float:
-        """Gradients of the loss over all rows of the step, whatever batches they came in."""
-        total, weight = 0.0, 0.0
-        for rows, batch in batches:
-            with self.accelerator.autocast():
-                loss = self.run.objective.loss(self.forward(batch, rows), batch)
-            summed = loss.total.sum()
-            self.accelerator.backward(loss.mean() if len(batches) == 1 else summed)
-            total, weight = total + float(summed.detach()), weight + float(loss.weight.sum())
-        weight = max(weight, 1e-12)
-        if len(batches) > 1:
-            gradients = [p.grad for p in self.run.graft.parameters() if p.grad is not None]
-            torch._foreach_div_(gradients, weight)
-        return total / weight
+    def _leave_out(self, loss: float) -> bool:
+        """Leave out a step whose numbers are not finite; after several in a row go back, and say False."""
+        progress = self.progress
+        guard.skipped(progress)
+        log.warning("step %d is left out: its loss (%g) or gradient is not finite", progress.step, loss)
+        if progress.bad < self.training.bad_steps:
+            return True
+        restored = self.checkpoints.load() if progress.rollbacks < guard.ROLLBACKS else None
+        if restored is None:
+            raise RunError(guard.hopeless(progress, loss, self.descent.rate))
+        self.progress = guard.went_back(progress, restored)
+        log.warning("%d such steps in a row: back to step %d, at half the rate", progress.bad, restored.step)
+        self._thawed = -1.0
+        self.run.history = self.progress.history
+        self.world.wait()
+        self.journal.keep(restored.step)
+        self._save()
+        return False
 
     def _after_step(self, loss: float, rate: float) -> None:
         progress = self.progress
-        logs = {"loss": loss, "learning_rate": rate}
         if progress.step % self.training.log_every == 0 or progress.step == self.total_steps:
-            mean = progress.loss_sum / progress.loss_count
-            self._write({"step": progress.step, "loss": mean, "learning_rate": rate})
+            line = {
+                "step": progress.step,
+                "loss": progress.loss_sum / progress.loss_count,
+                "learning_rate": rate,
+            }
+            self.journal.write({**line, "skipped": progress.skipped} if progress.skipped else line)
             progress.loss_sum, progress.loss_count = 0.0, 0
-        self.run.hook.step_end(run=self.run, step=progress.step, logs=logs)
+        self.run.stop = self.run.stop or guard.diverged(progress, self.training.diverged)
+        self.run.hook.step_end(run=self.run, step=progress.step, logs={"loss": loss, "learning_rate": rate})
         self._hear_stop()
 
-    def _end_epoch(self, epoch: int) -> None:
-        """Validate, keep the best, and tell the observers."""
+    def _end_epoch_if_owed(self) -> None:
+        """Validate at an epoch's end, unless that was done before an interruption."""
+        progress = self.progress
+        told = progress.history[-1]["step"] if progress.history else 0
+        if self._pauses() and told < progress.step:
+            metrics = self._validate()
+            with self._stopping.held():
+                self._end_epoch(self.timetable.place(progress.step - 1)[0], metrics)
+
+    def _end_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
+        """Keep the best, and tell the observers."""
         progress, objective = self.progress, self.run.objective
-        metrics = self._validate()
         line: dict[str, Any] = {
             "step": progress.step,
             "epoch": epoch + 1,
@@ -199,9 +216,10 @@ class Fit:
             value = metrics[objective.monitor]
             if progress.best is None or _better(value, progress.best, objective.greater_is_better):
                 progress.best, progress.best_step = value, progress.step
-                checkpoint.save_best(self.checkpoints, self.run.graft)
+                mean = None if self.average is None else self.average.values
+                self.checkpoints.keep_best(progress.step, mean)
             line["validation"] = metrics
-        self._write(line)
+        self.journal.write(line)
         progress.history.append({"epoch": epoch + 1, "step": progress.step, "metrics": metrics})
         self.run.history = progress.history
         self.run.hook.epoch_end(run=self.run, epoch=epoch + 1, metrics=metrics)
@@ -212,9 +230,15 @@ class Fit:
         if "validation" not in run.rows:
             return {}
         replayed = self.forward.replayed.get("validation")
-        with self.accelerator.autocast():
+        averaged = nullcontext() if self.average is None else self.average.applied()
+        with averaged, self.forward.autocast():
             kept = measure_split(
-                run.graft, run.objective, run.rows["validation"], replayed=replayed, **run.reading()
+                run.graft,
+                run.objective,
+                run.rows["validation"],
+                replayed=replayed,
+                world=self.world,
+                **run.reading(),
             )
         return run.objective.summarise(kept)
 
@@ -225,87 +249,59 @@ class Fit:
         if begun != self._thawed:
             end = min((start for start in self._starts if start > begun), default=1.0)
             self.forward.begin(begun, self.timetable.epochs(begun, end))
-            self.workers = self._choose_workers()
+            self.feed.begin(self.forward.needs())
             self._thawed = begun
 
     def _finished(self) -> bool:
         return self.progress.step >= self.total_steps or self.progress.stop is not None
 
+    def _pauses(self) -> bool:
+        """Whether an epoch ends here, or all of the training."""
+        return self.timetable.ends(self.progress.step) or self._finished()
+
     def _due(self) -> bool:
+        """Whether a checkpoint is written now: where the recipe says so, else where it costs little."""
         every = self.training.checkpoint_every
-        return every is not None and self.progress.step % every == 0
+        if every is not None:
+            return self.progress.step % every == 0 or self._pauses()
+        since = self.progress.seconds + self._clock.running() - self._saved
+        return self.checkpoints.due(since, pause=self._pauses())
 
     def _hear_stop(self) -> None:
+        """Take up a reason to stop; of several processes the first decides."""
+        self.run.stop = self.world.agree(self.run.stop)
         if self.run.stop is not None:
             self.progress.stop = self.run.stop
 
     def _save(self) -> None:
-        checkpoint.save(self.checkpoints, self.run.graft, self.optimizer, self.names, self.progress)
-        checkpoint.prune(self.checkpoints, self.training.keep)
+        self._clock.stop(self.progress)
+        if self.world.leads:
+            with self._stopping.held():
+                self.checkpoints.save(self.progress)
+        self._saved = self.progress.seconds
+        self._clock.start()
 
     def _resume(self) -> None:
-        found = checkpoint.latest(self.checkpoints)
+        if self.world.leads:
+            check_space(self.run.folder, self.checkpoints.needed())
+        found = self.checkpoints.load()
         if found is not None:
-            self.progress = checkpoint.load(found, self.run.graft, self.optimizer, self.names)
-            log.info("resuming at step %d of %d", self.progress.step, self.total_steps)
+            self.progress = found
+            log.info("resuming at step %d of %d", found.step, self.total_steps)
+        self._saved = self.progress.seconds
         self.run.history = self.progress.history
-        keep_lines(self.run.metrics_file, self.progress.step)
+        self.journal.keep(self.progress.step)
 
-    def _write(self, line: Mapping[str, Any]) -> None:
-        with self.run.metrics_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-
-    def _to_device(self, batch: Batch) -> Batch:
-        return {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
-
-    def _choose_workers(self) -> int:
-        run, wanted = self.run, self.training.workers
-        if wanted != "auto":
-            return wanted
-        return choose_workers(
-            run.rows["train"],
-            objective=run.objective,
-            reader=run.reader,
-            augment=run.augment,
-            seed=run.recipe.seed,
-            batch_size=self.training.batch_size,
-            accelerated=self.device.type != "cpu",
-            names=self.forward.needs(),
-        )
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        training = self.training
-        settings = [
-            {
-                "params": list(group.parameters),
-                "lr": self.rate * group.rule.scale,
-                "weight_decay": training.weight_decay if group.decays else 0.0,
-            }
-            for group in self.groups
-        ]
-        if training.optimizer == "sgd":
-            return torch.optim.SGD(settings, lr=self.rate, momentum=training.momentum, fused=True)
-        return torch.optim.AdamW(settings, lr=self.rate, betas=training.betas, fused=True)
+    def _take_best(self) -> None:
+        """Give the graft the weights that validated best; without validation, the last or their mean."""
+        if not self.checkpoints.load_best(self.progress.best_step) and self.average is not None:
+            self.average.take_over()
 
 
-def keep_lines(path: Path, step: int) -> None:
-    """Drop the lines of metrics.jsonl that a resumed training is about to write again."""
-    if not path.exists():
-        return
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-    path.write_text("".join(kept), encoding="utf-8")
-
-
-def _accelerator(precision: str) -> Accelerator:
-    """An accelerator for this precision, whatever an earlier run in the process used."""
-    AcceleratorState._reset_state()
-    return Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", log_with=None)
-
-
-def _mix(seed: int, step: int) -> int:
-    """One seed from two."""
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+def _mix(seed: int, step: int, rank: int) -> int:
+    """One seed from several; the first process has the seed of a training alone."""
+    entropy = [seed, step, rank] if rank else [seed, step]
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _better(value: float, best: float, greater: bool) -> bool:

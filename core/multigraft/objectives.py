@@ -66,6 +66,10 @@ class Objective(Protocol):
     row.
     """
 
+    mixes_rows: bool = False
+    """Whether a row's loss depends on the rows beside it (contrastive pairs); such a batch is never computed
+    in parts."""
+
     def head(self) -> nn.Module:
         """A new head, a module called as ``head(features, batch) -> Outputs``."""
         ...

@@ -139,10 +139,20 @@ class Training(Section):
     """Compute the inside of a block again for its gradient: less memory, about a third more time."""
     augment: Annotated[AugmentChoice, BeforeValidator(_named)] = AugmentChoice(name="none")
     """How strongly rows are changed at random (none, light, strong), where the modality knows how."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Validate, keep and ship a running mean of the weights with this decay (0.999, say)."""
+    bad_steps: Count = 5
+    """Steps in a row with a loss or gradient that is no finite number, each left out, after which training
+    goes back to the last checkpoint and on at half the rate."""
+    diverged: Annotated[float, Field(ge=0)] = 3.0
+    """Stop where the running loss is this many times that of the first steps; 0: never."""
+    deterministic: bool = False
+    """Only algorithms that give the same bits each time, also on accelerators, where they may be slower."""
     early_stopping: Count | None = None
     """Stop after this many epochs without a better validation."""
     checkpoint_every: Count | None = None
-    """Steps between checkpoints; unset: at every epoch's end."""
+    """Steps between checkpoints, besides each epoch's end; unset: at the ends of epochs and every five
+    minutes, but no more often than costs 2% of the time."""
     keep: Count = 2
     """The newest checkpoints that are kept; the best model is kept besides."""
     log_every: Count = 10

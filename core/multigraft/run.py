@@ -19,6 +19,7 @@ from multigraft.recipe import Recipe
 from multigraft.records import Augment, Reader, Spec
 from multigraft.report import Report
 from multigraft.strategies import Plan
+from multigraft.world import ALONE, World
 
 RECIPE, RECORD, METRICS, MODEL, HEAD, PAGE = (
     "recipe.yaml",
@@ -58,6 +59,8 @@ class Run:
     facts: dict[str, Any]
     """What `run.json` holds."""
     dispatch: Callable[[str, Run], Report]
+    world: World = ALONE
+    """The processes that train it together."""
     total_steps: int = 0
     """Known once training begins."""
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -110,7 +113,8 @@ class Run:
     def record(self, **facts: Any) -> None:
         """Add facts to run.json."""
         self.facts.update(facts)
-        write_json(self.folder / RECORD, self.facts)
+        if self.world.leads:
+            write_json(self.folder / RECORD, self.facts)
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -104,6 +104,25 @@ class Plan:
         learning = [block for name, block in blocks.items() if self.rules[name].active(share)]
         return min(learning, default=self.depth + 1)
 
+    def resting(self) -> frozenset[str]:
+        """The names in the graft's state that no step changes: weights that never learn, and the buffers of
+        modules that rest in evaluation mode throughout."""
+        modes = [(module, module.training) for module in self.graft.modules()]
+        wanted = {name: p.requires_grad for name, p in self.graft.named_parameters()}
+        self.activate(1.0)
+        still = {
+            f"{path}.{name}" if path else name
+            for path, module in self.graft.named_modules(remove_duplicate=False)
+            for name, _ in module.named_buffers(recurse=False)
+            if not module.training
+        }
+        for module, mode in modes:
+            module.training = mode
+        for name, parameter in self.graft.named_parameters():
+            parameter.requires_grad_(wanted[name])
+        never = {name for name, rule in self.rules.items() if not rule.learns}
+        return frozenset((still | never) & self.graft.state_dict().keys())
+
     def starts(self) -> list[float]:
         """The shares of training at which something begins to learn, in order."""
         return sorted({rule.start for rule in self.rules.values() if rule.learns})

@@ -17,13 +17,20 @@ class Timetable:
     """Follows from the rows' lengths, the recipe and the seed alone; keeps the present epoch's plan."""
 
     def __init__(
-        self, lengths: np.ndarray, training: Training, *, seed: int, budget: float | None = None
+        self,
+        lengths: np.ndarray,
+        training: Training,
+        *,
+        seed: int,
+        budget: float | None = None,
+        world: int = 1,
     ) -> None:
-        """``budget`` is the recipe's, counted as ``lengths`` are."""
+        """``budget`` is the recipe's, counted as ``lengths`` are; ``world`` processes share a step."""
         self._lengths = lengths
         self._training = training
         self._seed = seed
         self._budget = budget
+        self._world = world
         self._epoch = -1
         self._batches: Sequence[Members] = ()
         self._starts = [0]
@@ -80,7 +87,7 @@ class Timetable:
     def _steps(self, epoch: int) -> int:
         if epoch + 1 < len(self._starts):
             return self._starts[epoch + 1] - self._starts[epoch]
-        return max(1, -(-len(self.batches(epoch)) // self._training.accumulation))
+        return max(1, -(-len(self.batches(epoch)) // (self._training.accumulation * self._world)))
 
     def _plan(self, epoch: int) -> Sequence[Members]:
         training = self._training
@@ -92,6 +99,7 @@ class Timetable:
                 seed=self._seed,
                 epoch=epoch,
                 shuffle=True,
+                world=self._world,
             )
         return plan_batches(
             self._lengths,
@@ -99,5 +107,6 @@ class Timetable:
             seed=self._seed,
             epoch=epoch,
             shuffle=True,
+            world=self._world,
             budget=self._budget,
         )

@@ -28,10 +28,17 @@ from multigraft.tasks.records import label_name
 def train(run: Run) -> Report:
     """Fit the run, keep its best model, and report how the training went."""
     progress = Fit(run).fit()
-    save_model_folder(run)
+    if run.world.leads:
+        save_model_folder(run)
+    run.world.wait()
     run.record(steps=progress.step, best={"value": progress.best, "step": progress.best_step})
     best = [entry["metrics"] for entry in progress.history if entry["step"] == progress.best_step]
     notes = [f"stopped early: {progress.stop}"] if progress.stop else []
+    if progress.skipped:
+        notes.append(
+            f"{progress.skipped} steps were left out, their loss or gradient being no finite number; "
+            f"training went back to a checkpoint {progress.rollbacks} times"
+        )
     return Report(
         verb=run.parts.task.stage,
         title=f"{run.parts.task.name} with {run.recipe.backbone.name}",
@@ -172,6 +179,7 @@ def _cost(run: Run, progress: Progress) -> Cost:
         peak_memory_mb(),
         rows_per_second=progress.rows / seconds,
         waited=progress.waited / seconds,
+        saving=progress.saving / (seconds + progress.saving),
         padding=shares[-1] if shares else None,
     )
 

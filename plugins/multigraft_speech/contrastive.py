@@ -71,6 +71,7 @@ class Contrastive(Objective):
 
     monitor = "contrastive_accuracy"
     greater_is_better = True
+    mixes_rows = True  # the diversity of the codes is that of a batch
 
     def __init__(self, brief: Brief) -> None:
         backbone = brief.backbone

@@ -37,6 +37,7 @@ class ImageContrastive(Objective):
 
     monitor = "loss"
     greater_is_better = False
+    mixes_rows = True
 
     def __init__(self, brief: Brief) -> None:
         self.brief = brief

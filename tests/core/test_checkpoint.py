@@ -1,72 +1,244 @@
-"""A checkpoint is whole or not there, and restores what the optimizer had."""
+"""A checkpoint is whole or not there, restores what the optimizer had, and is checked before it is used."""
 
 from __future__ import annotations
 
+import errno
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from multigraft import checkpoint
-from multigraft.checkpoint import Progress
+from multigraft.checkpoint import Checkpoints, Progress, manifest, store
+from multigraft.disk import check_space, explaining
 from multigraft.errors import RunError
 from multigraft.files import whole_folder, write_json
 
 
-def trained(layout: torch.memory_format) -> tuple[nn.Module, torch.optim.Optimizer, list[str]]:
+@dataclass
+class Training:
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    checkpoints: Checkpoints
+
+    def advance(self, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.optimizer.zero_grad()
+        self.model(torch.randn(2, 3, 8, 8)).square().sum().backward()
+        self.optimizer.step()
+
+
+def trained(folder: Path, layout: torch.memory_format = torch.contiguous_format, **settings: Any) -> Training:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 2)).to(memory_format=layout)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, fused=True)
+    resting = settings.get("resting", frozenset())
+    learning = {name: p for name, p in model.named_parameters() if name not in resting}
+    optimizer = torch.optim.AdamW(learning.values(), lr=0.01, fused=True)
+    checkpoints = Checkpoints(folder, model, optimizer, names=list(learning), **settings)
+    training = Training(model, optimizer, checkpoints)
     for step in range(3):
-        advance(model, optimizer, step)
-    return model, optimizer, [name for name, _ in model.named_parameters()]
+        training.advance(step)
+    return training
 
 
-def advance(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None:
-    torch.manual_seed(seed)
-    optimizer.zero_grad()
-    model(torch.randn(2, 3, 8, 8)).square().sum().backward()
-    optimizer.step()
+def equal(first: nn.Module, second: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_the_next_step_is_the_same_bit_for_bit(layout: torch.memory_format, tmp_path: Path) -> None:
-    model, optimizer, names = trained(layout)
-    progress = Progress(step=3, best=0.5, history=[{"epoch": 1, "step": 3, "metrics": {"loss": 0.1}}])
-    path = checkpoint.save(tmp_path, model, optimizer, names, progress)
-    advance(model, optimizer, 7)
-    other, fresh, _ = trained(layout)
-    advance(other, fresh, 99)  # somewhere else entirely
-    assert checkpoint.load(path, other, fresh, names) == progress
-    advance(other, fresh, 7)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+    one = trained(tmp_path, layout)
+    progress = Progress(step=3, history=[{"epoch": 1, "step": 3, "metrics": {"loss": 0.1}}])
+    one.checkpoints.save(progress)
+    one.advance(7)
+    other = trained(tmp_path, layout)
+    other.advance(99)  # somewhere else entirely
+    found = other.checkpoints.load()
+    assert found is not None
+    assert (found.step, found.history) == (3, progress.history)
+    other.advance(7)
+    assert equal(one.model, other.model)
 
 
-def test_the_newest_complete_one_counts(tmp_path: Path) -> None:
-    model, optimizer, names = trained(torch.contiguous_format)
+def test_weights_that_rest_are_left_out_and_guarded(tmp_path: Path) -> None:
+    resting = frozenset({"0.weight", "0.bias"})
+    one = trained(tmp_path, resting=resting)
+    path = one.checkpoints.save(Progress(step=3))
+    from safetensors.torch import load_file
+
+    assert load_file(path / "model.safetensors").keys() == {"2.weight", "2.bias"}
+    again = trained(tmp_path, resting=resting)
+    again.advance(5)
+    assert again.checkpoints.load() is not None
+    assert equal(one.model, again.model)
+    with torch.no_grad():
+        again.model[0].weight.mul_(1.5)  # type: ignore[operator,index]
+    other = Checkpoints(tmp_path, again.model, again.optimizer, names=one.checkpoints.names, resting=resting)
+    with pytest.raises(RunError, match="weights that do not learn are others"):
+        other.load()
+
+
+def test_old_ones_go_and_the_newest_complete_one_counts(tmp_path: Path) -> None:
+    one = trained(tmp_path, keep=2)
     for step in (5, 10, 15):
-        checkpoint.save(tmp_path, model, optimizer, names, Progress(step=step))
+        one.checkpoints.save(Progress(step=step))
     (tmp_path / "step-00000020").mkdir()  # begun and never finished
-    latest = checkpoint.latest(tmp_path)
-    assert latest is not None
-    assert latest.name == "step-00000015"
-    checkpoint.prune(tmp_path, 2)
-    assert [path.name for path in sorted(tmp_path.glob("step-*"))][:2] == ["step-00000010", "step-00000015"]
+    found = one.checkpoints.load()
+    assert found is not None
+    assert found.step == 15
+    assert sorted(path.name for path in tmp_path.glob("step-*/state.json")) == ["state.json"] * 2
+
+
+def damages(path: Path) -> Iterator[str]:
+    """Every file of a checkpoint: cut short, one bit turned, or gone."""
+    for file in sorted(path.iterdir()):
+        whole = file.read_bytes()
+        middle = len(whole) // 2
+        changes = {
+            "cut": whole[:middle],
+            "bit": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+            "gone": None,
+        }
+        for name, content in changes.items():
+            if content is None:
+                file.unlink()
+            else:
+                file.write_bytes(content)
+            yield f"{file.name} {name}"
+            file.write_bytes(whole)
+
+
+def test_any_damage_is_found_and_the_one_before_is_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = trained(tmp_path)
+    one.checkpoints.save(Progress(step=1))
+    one.advance(1)
+    newest = one.checkpoints.save(Progress(step=2))
+    for what in damages(newest):
+        if what.startswith("state.json gone"):  # without it there is no checkpoint at all
+            continue
+        assert manifest.damage(newest) is not None, what
+    (newest / "model.safetensors").write_bytes(b"torn")
+    found = one.checkpoints.load()
+    assert found is not None
+    assert found.step == 1
+    assert "model.safetensors is not as it was written; going on from what was before it" in caplog.text
+    assert not newest.exists()
+
+
+def test_damaged_best_weights_are_made_again(tmp_path: Path) -> None:
+    one = trained(tmp_path)
+    one.checkpoints.save(Progress(step=1))
+    one.checkpoints.keep_best(2)
+    one.checkpoints.save(Progress(step=2, best=0.5, best_step=2))
+    (tmp_path / "best-00000002" / "model.safetensors").write_bytes(b"torn")
+    found = trained(tmp_path).checkpoints.load()
+    assert found is not None
+    assert found.step == 1
+    assert not (tmp_path / "best-00000002").exists()
+
+
+def test_nothing_intact_is_a_start_from_the_beginning(tmp_path: Path) -> None:
+    one = trained(tmp_path)
+    path = one.checkpoints.save(Progress(step=1))
+    (path / "manifest.json").write_text("[]")
+    assert one.checkpoints.load() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_best_are_those_of_their_step_also_from_the_disk(tmp_path: Path) -> None:
+    one = trained(tmp_path)
+    best = {name: value.clone() for name, value in one.model.state_dict().items()}
+    one.checkpoints.keep_best(3)
+    one.advance(3)
+    assert one.checkpoints.load_best(3)
+    assert all(torch.equal(value, best[name]) for name, value in one.model.state_dict().items())
+    one.advance(4)
+    one.checkpoints.save(Progress(step=5, best=1.0, best_step=3))
+    fresh = trained(tmp_path)
+    fresh.checkpoints.load()
+    assert fresh.checkpoints.load_best(3)
+    assert all(torch.equal(value, best[name]) for name, value in fresh.model.state_dict().items())
+    assert not fresh.checkpoints.load_best(4)
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
-    model, optimizer, names = trained(torch.contiguous_format)
-    path = checkpoint.save(tmp_path, model, optimizer, names, Progress(step=1))
+    trained(tmp_path).checkpoints.save(Progress(step=1))
     other = nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(other.parameters())
     with pytest.raises(RunError, match="does not fit the run"):
-        checkpoint.load(path, other, torch.optim.AdamW(other.parameters()), ["weight", "bias"])
+        Checkpoints(tmp_path, other, optimizer, names=["weight", "bias"]).load()
 
 
 def test_nothing_is_pickled(tmp_path: Path) -> None:
-    model, optimizer, names = trained(torch.contiguous_format)
-    path = checkpoint.save(tmp_path, model, optimizer, names, Progress(step=1))
+    path = trained(tmp_path).checkpoints.save(Progress(step=1))
     assert {file.suffix for file in path.iterdir()} == {".safetensors", ".json"}
+
+
+def test_saving_keeps_to_its_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoints = trained(tmp_path).checkpoints
+    monkeypatch.setattr(store, "SPEED", checkpoints.size() / 3.0)  # a disk that takes 3 seconds
+    assert not checkpoints.pays(3.0 * 49 - 1)
+    assert checkpoints.pays(3.0 * 49 + 1)
+    checkpoints.save(Progress(step=1))
+    assert checkpoints.pays(60.0)  # it was measured, and is much faster
+    assert checkpoints.due(60.0, pause=True)
+    assert not checkpoints.due(60.0, pause=False)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_and_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = trained(tmp_path / "checkpoints").checkpoints
+    checkpoints.save(Progress(step=1))
+
+    def full(tensors: Any, path: Path) -> None:
+        from safetensors import SafetensorError
+
+        path.write_bytes(b"half")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    with monkeypatch.context() as patch, pytest.raises(RunError, match=r"disk is full.*multigraft resume"):
+        patch.setattr(store, "save_file", full)
+        with explaining(tmp_path):
+            checkpoints.save(Progress(step=2))
+    found = checkpoints.load()
+    assert found is not None
+    assert found.step == 1
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
+
+
+def test_space_is_asked_for_before_training(tmp_path: Path) -> None:
+    checkpoints = trained(tmp_path).checkpoints
+    check_space(tmp_path, checkpoints.needed())
+    with pytest.raises(RunError, match=r"MB free, .* need about 1,000,000,000 MB; make room"):
+        check_space(tmp_path, 10**15)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (errno.EACCES, "may not be written; allow it"),
+        (errno.EROFS, "may not be written; allow it"),
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EIO, "Input/output error; what was saved before is whole"),
+    ],
+)
+def test_what_a_disk_refuses_is_explained(tmp_path: Path, code: int, told: str) -> None:
+    with pytest.raises(RunError, match=told), explaining(tmp_path):
+        raise OSError(code, "Input/output error", str(tmp_path / "metrics.jsonl"))
+
+
+def test_a_folder_that_vanished_is_named_and_other_errors_pass(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="was removed while the run was"), explaining(tmp_path / "run"):
+        (tmp_path / "run" / "metrics.jsonl").write_text("")
+    with pytest.raises(FileNotFoundError), explaining(tmp_path / "run"):
+        (tmp_path / "elsewhere").read_text()
 
 
 def test_a_folder_that_fails_halfway_leaves_the_old_one(tmp_path: Path) -> None:
@@ -85,4 +257,4 @@ def test_json_is_replaced_whole(tmp_path: Path) -> None:
     write_json(path, {"a": 1})
     with pytest.raises(TypeError):
         write_json(path, {"a": object()})
-    assert path.read_text() == '{\n  "a": 1\n}\n'
+    assert json.loads(path.read_text()) == {"a": 1}

@@ -15,7 +15,8 @@ import multigraft_series
 from multigraft.data import iterate, plan_batches
 from multigraft.engine import Engine
 from multigraft.errors import RunError
-from multigraft.loop import Fit, keep_lines
+from multigraft.journal import Journal
+from multigraft.loop import Fit
 from multigraft.run import Run
 from multigraft.schedule import rate_factor
 
@@ -215,7 +216,7 @@ def test_bf16_is_close_to_fp32(untrained: Callable[..., Run], tmp_path: Any) -> 
 def test_lines_after_a_checkpoint_are_dropped(tmp_path: Any) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"ste')
-    keep_lines(path, 2)
+    Journal(path, writes=True).keep(2)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
 
 

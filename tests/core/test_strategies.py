@@ -151,3 +151,42 @@ def test_features_are_what_the_head_expects(graft: Graft) -> None:
     features = graft.backbone({"values": torch.ones(1, 3), "attention_mask": torch.ones(1, 3)})
     assert isinstance(features, Features)
     assert features.pooled.shape == (1, WIDTH)
+
+
+class Normed(torch.nn.Module):
+    """Two blocks, each with a linear layer and batch statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = torch.nn.ModuleList(
+            torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4)) for _ in range(2)
+        )
+
+    def forward(self, batch: Mapping[str, torch.Tensor]) -> Features:
+        hidden = batch["x"]
+        for block in self.blocks:
+            hidden = block(hidden)
+        return Features(pooled=hidden)
+
+
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [(("full",), {}), (("linear-probe",), {}), (("partial",), {"blocks": 1}), (("bitfit",), {})],
+)
+def test_what_rests_is_what_a_step_leaves_as_it_is(names: tuple[str, ...], options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    graft = Graft(Normed(), LinearHead(4, 2, bias=True, dropout=0.0))
+    made = plan(graft, *names, **options)
+    graft.eval()
+    resting = made.resting()
+    assert not graft.training  # it was only asked
+    before = {name: value.clone() for name, value in graft.state_dict().items()}
+    made.activate(0.0)
+    outputs = graft({"x": torch.randn(8, 4)})
+    outputs["logits"].square().sum().backward()
+    with torch.no_grad():
+        for parameter in graft.parameters():
+            if parameter.grad is not None:
+                parameter.sub_(0.1 * parameter.grad + 0.01)
+    moved = {name for name, value in graft.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == before.keys() - resting

@@ -11,7 +11,7 @@ from multigraft.cli import bundle, cache, demo, doctor, plugins, recipes, train
 from multigraft.cli.shell import command
 
 EPILOG = (
-    "Exit codes: 0 done, 1 failed, 2 wrong recipe or usage, 130 interrupted. "
+    "Exit codes: 0 done, 1 failed, 2 wrong recipe or usage, 130 interrupted (143 by SIGTERM). "
     "Every command takes --quiet (warnings only) and --debug (show the traceback)."
 )
 FINETUNE = "Grow a head onto a backbone and train it on your rows."

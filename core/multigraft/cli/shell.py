@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 import math
+import signal
 import sys
 import traceback
 import typing
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 FAILED = 1
 WRONG_USAGE = 2
-INTERRUPTED = 130
+SIGNALLED = 128
+"""Plus the signal's number, as shells count."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, warnings only.")]
@@ -97,8 +99,8 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
             raise
         except KeyboardInterrupt as caught:
-            _fail(shell, caught, "interrupted")
-            raise typer.Exit(INTERRUPTED) from caught
+            _fail(shell, caught, str(caught) or "interrupted")
+            raise typer.Exit(SIGNALLED + getattr(caught, "number", signal.SIGINT)) from caught
         except MultigraftError as caught:
             _fail(shell, caught, str(caught))
             wrong = isinstance(caught, RecipeError | UnknownName)

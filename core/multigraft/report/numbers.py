@@ -35,8 +35,8 @@ def cost_line(cost: Cost) -> str:
 
     >>> cost_line(Cost(75.2, 812.4, 93.12))
     '1 min 15 s, 812 MB peak, 93.1 rows/s'
-    >>> cost_line(Cost(75.2, 812.4, 93.12, waited=0.004, padding=0.031))
-    '1 min 15 s, 812 MB peak, 93.1 rows/s, 0.4% waiting for data, 3.1% padding'
+    >>> cost_line(Cost(75.2, 812.4, 93.12, waited=0.004, padding=0.031, saving=0.01))
+    '1 min 15 s, 812 MB peak, 93.1 rows/s, 0.4% waiting for data, 3.1% padding, 1.0% writing checkpoints'
     """
     parts = [duration(cost.seconds), memory(cost.peak_memory_mb)]
     if cost.rows_per_second is not None:
@@ -45,6 +45,8 @@ def cost_line(cost: Cost) -> str:
         parts.append(f"{cost.waited:.1%} waiting for data")
     if cost.padding is not None:
         parts.append(f"{cost.padding:.1%} padding")
+    if cost.saving is not None:
+        parts.append(f"{cost.saving:.1%} writing checkpoints")
     return ", ".join(parts)
 
 

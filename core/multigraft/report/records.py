@@ -51,6 +51,8 @@ class Cost:
     """The share of the time that was spent waiting for data."""
     padding: float | None = None
     """The share of positions that only padded, in the last epoch."""
+    saving: float | None = None
+    """The share of the time that was spent writing checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,56 @@
+"""A running mean of the weights, which often generalises better than the last (Polyak & Juditsky 1992)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from multigraft.checkpoint.tensors import changing, put_back
+
+
+class Average:
+    """The exponential moving average of what changes in a model.
+
+    After step t the mean keeps ``min(decay, (1 + t) / (10 + t))`` of itself, so that early weights are soon
+    forgotten (the warm-up of tf.train.ExponentialMovingAverage). Whole numbers are copied.
+    """
+
+    def __init__(self, model: nn.Module, resting: frozenset[str], decay: float) -> None:
+        """``resting`` names what never changes."""
+        self.model = model
+        self.resting = resting
+        self.decay = decay
+        self.values = {name: tensor.detach().clone() for name, tensor in self._now().items()}
+
+    def _now(self) -> dict[str, Tensor]:
+        return changing(self.model, self.resting)
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after ``step`` (from 1)."""
+        tensors = self._now()
+        keep = min(self.decay, (1 + step) / (10 + step))
+        floats = [name for name, value in self.values.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [self.values[name] for name in floats], [tensors[name].detach() for name in floats], 1 - keep
+        )
+        for name in self.values.keys() - set(floats):
+            self.values[name].copy_(tensors[name])
+
+    @contextmanager
+    @torch.no_grad()
+    def applied(self) -> Iterator[None]:
+        """Let the model have the mean's weights within the block."""
+        own = {name: tensor.detach().clone() for name, tensor in self._now().items()}
+        self.take_over()
+        try:
+            yield
+        finally:
+            put_back(self._now(), own)
+
+    def take_over(self) -> None:
+        """Give the model the mean's weights for good."""
+        put_back(self._now(), self.values)

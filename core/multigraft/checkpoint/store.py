@@ -1,0 +1,234 @@
+"""The checkpoints of a run: written whole, checked before they are used, as often as they are cheap."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from multigraft.checkpoint.manifest import damage, seal
+from multigraft.checkpoint.progress import Progress
+from multigraft.checkpoint.tensors import (
+    changing,
+    copies,
+    fingerprint,
+    moments,
+    packed,
+    put_back,
+    restore_moments,
+)
+from multigraft.errors import RunError
+from multigraft.files import whole_folder
+
+log = logging.getLogger("multigraft")
+MODEL, OPTIMIZER, AVERAGE, STATE = (
+    "model.safetensors",
+    "optimizer.safetensors",
+    "average.safetensors",
+    "state.json",
+)
+STEP, BEST = "step-", "best-"
+SHARE = 0.02
+"""The share of a training's time that checkpoints may take where the recipe sets no interval."""
+LONG = 300.0
+"""Seconds of training after which a checkpoint need not wait for an epoch's end."""
+SPEED = 200e6
+"""Bytes a second that a disk is taken to write, before it was measured."""
+BROKEN = (RuntimeError, OSError, ValueError, TypeError, KeyError, SafetensorError, RunError)
+
+
+class Checkpoints:
+    """The checkpoints in one folder, of one graft and its optimizer.
+
+    A checkpoint holds what changes in training. Weights in ``resting`` never learn: they are rebuilt from
+    where they came from, and ``fingerprint`` tells whether they are still the same.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        graft: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        names: Sequence[str],
+        resting: frozenset[str] = frozenset(),
+        average: Mapping[str, Tensor] | None = None,
+        keep: int = 2,
+    ) -> None:
+        """``names`` are the optimizer's parameters in order; ``average`` is a running mean of weights."""
+        self.folder = folder
+        self.graft = graft
+        self.optimizer = optimizer
+        self.names = names
+        self.resting = resting
+        self.average = average
+        self.keep = keep
+        self.fingerprint = fingerprint(graft, resting) if resting else ""
+        self._best: tuple[int, dict[str, Tensor]] | None = None
+        self._cost: float | None = None
+
+    def size(self) -> int:
+        """About how many bytes a checkpoint takes."""
+        learning = [p for group in self.optimizer.param_groups for p in group["params"]]
+        kept = sum(_bytes(tensor) for tensor in changing(self.graft, self.resting).values())
+        average = sum(_bytes(tensor) for tensor in (self.average or {}).values())
+        slots = 1 if isinstance(self.optimizer, torch.optim.SGD) else 2
+        return kept + average + slots * sum(_bytes(tensor) for tensor in learning)
+
+    def needed(self) -> int:
+        """About how many bytes the run will take: its checkpoints and one being written, and the best weights
+        and the model, each while a new one is written beside the old."""
+        weights = sum(_bytes(tensor) for tensor in self.graft.state_dict().values())
+        return (self.keep + 1) * self.size() + 4 * weights
+
+    def due(self, seconds: float, *, pause: bool) -> bool:
+        """Whether ``seconds`` of training since the last are worth saving; ``pause`` is an epoch's end."""
+        return (pause or seconds > LONG) and self.pays(seconds)
+
+    def pays(self, seconds: float) -> bool:
+        """Whether saving after ``seconds`` of training keeps to its share of the time."""
+        cost = self.size() / SPEED if self._cost is None else self._cost
+        return cost <= SHARE * (seconds + cost)
+
+    def save(self, progress: Progress) -> Path:
+        """Write ``step-N``, and the best weights where they are new; drop what is older than needed."""
+        began = time.perf_counter()
+        self._write_best()
+        path = self.folder / f"{STEP}{progress.step:08d}"
+        state = {**asdict(progress), "resting": self.fingerprint}
+        with whole_folder(path) as beside:
+            _write(packed(changing(self.graft, self.resting)), beside / MODEL)
+            _write(packed(moments(self.optimizer, self.names)), beside / OPTIMIZER)
+            if self.average is not None:
+                _write(packed(self.average), beside / AVERAGE)
+            (beside / STATE).write_text(json.dumps(state), encoding="utf-8")
+            seal(beside)
+        self._prune()
+        self._cost = time.perf_counter() - began
+        progress.saving += self._cost
+        return path
+
+    def load(self) -> Progress | None:
+        """Restore the newest intact checkpoint in place; None where there is none, and training starts anew.
+
+        A damaged one is passed over with a warning; since a training follows from its recipe and seed, what
+        it held is made again with the same bits. Raises RunError where an intact one is of another run.
+        """
+        for path in reversed(self._all()):
+            wrong = self._damage(path)
+            if wrong is None:
+                progress = self._load(path)
+                self._forget(progress)
+                return progress
+            log.warning("%s: %s; going on from what was before it", path, wrong)
+        self._forget(Progress())
+        return None
+
+    def keep_best(self, step: int, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Remember the weights as the best so far; the next `save` writes them."""
+        self._best = step, copies(changing(self.graft, self.resting) if weights is None else weights)
+
+    def load_best(self, step: int) -> bool:
+        """Restore the best weights, of this step, in place; False where none were kept."""
+        if self._best is not None and self._best[0] == step:
+            put_back(changing(self.graft, self.resting), self._best[1])
+            return True
+        path = self._best_at(step)
+        if not path.exists():
+            return False
+        wrong = damage(path)
+        if wrong is not None:
+            raise RunError(
+                f"{path}: {wrong}; train it again from there: multigraft resume {self.folder.parent}"
+            )
+        put_back(changing(self.graft, self.resting), load_file(path / MODEL))
+        return True
+
+    def _load(self, path: Path) -> Progress:
+        try:
+            state: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
+            if state.pop("resting") != self.fingerprint:
+                raise RunError("the weights that do not learn are others than when the run began")
+            put_back(changing(self.graft, self.resting), load_file(path / MODEL))
+            restore_moments(self.optimizer, self.names, load_file(path / OPTIMIZER))
+            if self.average is not None:
+                put_back(self.average, load_file(path / AVERAGE))
+            return Progress(**state)
+        except BROKEN as error:
+            raise RunError(f"{path}: this checkpoint does not fit the run: {error}") from error
+
+    def _forget(self, progress: Progress) -> None:
+        """Drop what is newer than ``progress``: it is made anew."""
+        self._best = None
+        for kind, step in ((STEP, progress.step), (BEST, progress.best_step)):
+            for path in self.folder.glob(f"{kind}*"):
+                if path.name > f"{kind}{step:08d}" or progress.step == 0:
+                    shutil.rmtree(path)
+
+    def _damage(self, path: Path) -> str | None:
+        """What is wrong with a checkpoint, or with the best weights it speaks of."""
+        wrong = damage(path)
+        if wrong is not None:
+            return wrong
+        best = self._best_of(path)
+        return None if best is None else damage(best)
+
+    def _write_best(self) -> None:
+        if self._best is None or self._best_at(self._best[0]).exists():
+            return
+        step, weights = self._best
+        with whole_folder(self._best_at(step)) as beside:
+            _write(packed(weights), beside / MODEL)
+            seal(beside)
+
+    def _prune(self) -> None:
+        """Remove all but the newest checkpoints, and best weights that none of them speaks of."""
+        found = self._all()
+        for path in found[: -self.keep]:
+            shutil.rmtree(path)
+        spoken = {self._best_of(path) for path in found[-self.keep :]}
+        for path in self.folder.glob(f"{BEST}*"):
+            if path not in spoken:
+                shutil.rmtree(path)
+
+    def _best_of(self, path: Path) -> Path | None:
+        """The best weights that a checkpoint speaks of."""
+        try:
+            state = json.loads((path / STATE).read_text(encoding="utf-8"))
+            return None if state["best"] is None else self._best_at(state["best_step"])
+        except (OSError, ValueError, KeyError):  # damaged since; `load` will say so
+            return None
+
+    def _best_at(self, step: int) -> Path:
+        return self.folder / f"{BEST}{step:08d}"
+
+    def _all(self) -> list[Path]:
+        return sorted(path for path in self.folder.glob(f"{STEP}*") if (path / STATE).exists())
+
+
+def _write(tensors: dict[str, Tensor], path: Path) -> None:
+    """Save tensors; what the disk refuses is an OSError, as for any other file."""
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        code = int(number[1])
+        raise OSError(code, os.strerror(code), str(path)) from error
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

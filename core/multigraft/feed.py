@@ -1,0 +1,78 @@
+"""The batches of a training's steps, read ahead and brought to the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import torch
+
+from multigraft.data import iterate
+from multigraft.data.workers import choose_workers
+from multigraft.step import Step
+from multigraft.timetable import Timetable
+
+if TYPE_CHECKING:
+    from multigraft.run import Run
+
+
+class Feed:
+    """Reads this process's share of every step."""
+
+    def __init__(self, run: Run, device: torch.device) -> None:
+        self.run = run
+        self.training = run.recipe.training
+        self.device = device
+        self.timetable = Timetable(
+            run.rows["train"].lengths,
+            self.training,
+            seed=run.recipe.seed,
+            budget=run.budget(),
+            world=run.world.size,
+        )
+        self._names: frozenset[str] | None = None
+        self._workers = 0
+
+    def begin(self, names: frozenset[str] | None) -> None:
+        """From now on read these arrays only (None: all), with as many workers as that needs."""
+        self._names = names
+        self._workers = self._choose_workers()
+
+    def steps(self, step: int) -> Iterator[Step]:
+        """The batches of ``step`` and of those after it in its epoch."""
+        run = self.run
+        epoch, done = self.timetable.place(step)
+        loaded = iterate(
+            run.rows["train"],
+            run.world.share(self.timetable.batches(epoch)),
+            objective=run.objective,
+            reader=run.reader,
+            augment=run.augment,
+            seed=run.recipe.seed,
+            epoch=epoch,
+            train=True,
+            workers=self._workers,
+            start=done * self.training.accumulation,
+            names=self._names,
+        )
+        while batches := list(islice(loaded, self.training.accumulation)):
+            yield [
+                (rows, {name: value.to(self.device, non_blocking=True) for name, value in batch.items()})
+                for rows, batch in batches
+            ]
+
+    def _choose_workers(self) -> int:
+        run, wanted = self.run, self.training.workers
+        if wanted != "auto":
+            return wanted
+        return choose_workers(
+            run.rows["train"],
+            objective=run.objective,
+            reader=run.reader,
+            augment=run.augment,
+            seed=run.recipe.seed,
+            batch_size=self.training.batch_size,
+            accelerated=self.device.type != "cpu",
+            names=self._names,
+        )

@@ -1,0 +1,66 @@
+"""Being asked to stop: what is under way is ended and saved, then the process leaves."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+log = logging.getLogger("multigraft")
+HEEDED = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training was asked to stop (Ctrl-C, or SIGTERM from a scheduler) and has saved where it was."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.number = number
+
+
+class Stopping:
+    """Turns a signal into `Interrupted`, at once or, within `held`, at the end of the block."""
+
+    def __init__(self, *, patient: bool = False) -> None:
+        """``patient`` waits for the end of a held block always, as processes that must stop together do."""
+        self.patient = patient
+        self.asked: int | None = None
+        """The signal that came."""
+        self._held = False
+
+    @contextmanager
+    def heeding(self) -> Iterator[None]:
+        """Heed SIGINT and SIGTERM; outside the main thread, where no handler can be set, leave them be."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before: dict[int, Any] = {number: signal.signal(number, self._hear) for number in HEEDED}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the block end before a signal is answered."""
+        self._held, outer = True, self._held
+        try:
+            yield
+        finally:
+            self._held = outer
+        if self.asked is not None and not outer:
+            raise Interrupted(self.asked)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.asked is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt  # asked twice: leave at once
+        self.asked = number
+        log.warning("%s: saving; once more (Ctrl-C) to leave at once", signal.Signals(number).name)
+        if not (self._held or self.patient):
+            raise Interrupted(number)

@@ -1,0 +1,108 @@
+"""One optimizer step: the gradient over all its rows, whatever batches, parts and processes they came in."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from multigraft.errors import RunError
+from multigraft.features import Batch
+from multigraft.memory import batch_size, halving, in_parts, out_of_memory
+
+if TYPE_CHECKING:
+    from multigraft.forward import Forward
+    from multigraft.run import Run
+
+log = logging.getLogger("multigraft")
+
+Step = Sequence[tuple[np.ndarray, Batch]]
+"""The rows of a batch and their tensors; an optimizer step has one or, with accumulation, several."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step's forward and backward pass gave."""
+
+    loss: float
+    """The mean over the rows of all processes."""
+    norm: float
+    """Of the whole gradient, before clipping."""
+    pieces: int
+    """The parts each batch was computed in."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether it may change the weights."""
+        return math.isfinite(self.loss) and math.isfinite(self.norm)
+
+
+class Gradient:
+    """Computes the gradient of a step and leaves it in the parameters."""
+
+    def __init__(self, run: Run, forward: Forward) -> None:
+        self.parameters = list(run.graft.parameters())
+        self.objective = run.objective
+        self.forward = forward
+        self.world = run.world
+        self.clip = run.recipe.training.clip
+
+    def compute(self, batches: Step, pieces: int) -> Outcome:
+        """The gradient of the loss over all rows; batches that do not fit into memory are computed in parts.
+
+        Parts give the same sums, to rounding; only dropout draws other masks, and batch normalisation sees
+        fewer rows at once. Raises RunError where one row does not fit, or where the objective mixes rows.
+        """
+        most = 1 if self.objective.mixes_rows else max(batch_size(batch) for _, batch in batches)
+        try:
+            (total, weight), taken = halving(partial(self._sum, batches), pieces, most)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            raise RunError(_too_large(self.objective.mixes_rows)) from error
+        if taken > pieces:
+            log.warning("memory ran out: each batch is now computed in %d parts", taken)
+        return self._finish(total, weight, averaged=len(batches) == 1 and taken == 1, pieces=taken)
+
+    def _sum(self, batches: Step, pieces: int) -> tuple[float, float]:
+        """Add up the gradients; a single batch's is averaged at once. The sums of losses and weights."""
+        for parameter in self.parameters:
+            parameter.grad = None
+        parts = [part for rows, batch in batches for part in in_parts(rows, batch, pieces)]
+        alone = len(parts) == 1 and self.world.size == 1
+        total, weight = 0.0, 0.0
+        for rows, batch in parts:
+            with self.forward.autocast():
+                loss = self.objective.loss(self.forward(batch, rows), batch)
+            summed = loss.total.sum()
+            (loss.mean() if alone else summed).backward()
+            total, weight = total + float(summed.detach()), weight + float(loss.weight.sum())
+        return total, weight
+
+    def _finish(self, total: float, weight: float, *, averaged: bool, pieces: int) -> Outcome:
+        """Add up what all processes have, average and clip it."""
+        learning = [parameter for parameter in self.parameters if parameter.requires_grad]
+        self.world.add_up(learning)
+        total, weight = self.world.sum(total, weight)
+        weight = max(weight, 1e-12)
+        gradients = [parameter.grad for parameter in learning if parameter.grad is not None]
+        if not (averaged and self.world.size == 1):
+            torch._foreach_div_(gradients, weight)
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.clip:
+            torch.nn.utils.clip_grads_with_norm_(learning, self.clip, norm)
+        return Outcome(total / weight, float(norm), pieces)
+
+
+def _too_large(whole: bool) -> str:
+    what = "a batch, which this task computes as one," if whole else "a single row"
+    return (
+        f"memory ran out on {what}; set training.gradient_checkpointing: true, lower training.batch_size, or "
+        "cut rows shorter with the reader's options"
+    )

@@ -1,0 +1,128 @@
+"""The processes that train one run together, as ``torchrun`` or ``accelerate launch`` started them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+Value = TypeVar("Value")
+BUCKET = 25 * 1024 * 1024
+"""Bytes that are sent at once, as torch's own DistributedDataParallel does."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes of this run. Alone, every method here does nothing and costs nothing."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the run's folder; the others compute only."""
+        return self.rank == 0
+
+    def share(self, items: Sequence[Value]) -> Sequence[Value]:
+        """What of a sequence falls to this process: every ``size``-th item."""
+        return items if self.size == 1 else items[self.rank :: self.size]
+
+    def sum(self, *values: float) -> list[float]:
+        """Each value summed over the processes; the same bits in all of them."""
+        if self.size == 1:
+            return list(values)
+        tensor = torch.tensor(values, dtype=torch.float64)
+        if dist.get_backend() == "nccl":
+            tensor = tensor.cuda()
+        dist.all_reduce(tensor)
+        found: list[float] = tensor.tolist()
+        return found
+
+    def add_up(self, parameters: Sequence[torch.nn.Parameter]) -> None:
+        """Sum the gradients of these parameters over the processes, in place.
+
+        One that has a gradient in some processes only counts as zero in the others; one that has it nowhere
+        stays without.
+        """
+        if self.size == 1 or not parameters:
+            return
+        used = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
+        dist.all_reduce(used)
+        learned = [p for p, count in zip(parameters, used.tolist(), strict=True) if count]
+        for parameter in learned:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        for bucket in _buckets([p.grad for p in learned if p.grad is not None]):
+            flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
+            dist.all_reduce(flat)
+            parts = flat.split([tensor.numel() for tensor in bucket])
+            for tensor, part in zip(bucket, parts, strict=True):
+                tensor.copy_(part.view_as(tensor))
+
+    def gather(self, value: Value) -> list[Value]:
+        """The values of all processes, in the order of their rank."""
+        if self.size == 1:
+            return [value]
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, value)
+        return found
+
+    def agree(self, value: Value) -> Value:
+        """The first process's value, in all of them."""
+        if self.size == 1:
+            return value
+        held = [value]
+        dist.broadcast_object_list(held, src=0)
+        return held[0]
+
+    def wait(self) -> None:
+        """Go on when every process has come here."""
+        if self.size > 1:
+            dist.barrier()
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Let the first process run the block, then the others, who find in the cache what it made."""
+        if not self.leads:
+            self.wait()
+        try:
+            yield
+        finally:
+            if self.leads:
+                self.wait()
+
+
+ALONE = World()
+
+
+def join_world() -> World:
+    """The world this process was started in; joined on the first call, and left when the process ends."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return ALONE
+    if not dist.is_initialized():
+        device = torch.accelerator.current_accelerator()
+        if device is not None:
+            torch.accelerator.set_device_index(int(os.environ.get("LOCAL_RANK", "0")))
+        dist.init_process_group("nccl" if device is not None and device.type == "cuda" else "gloo")
+    return World(dist.get_rank(), dist.get_world_size())
+
+
+def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """The tensors in groups of one type and about `BUCKET` bytes, the last (first to be ready) first."""
+    bucket: list[Tensor] = []
+    size = 0
+    for tensor in reversed(tensors):
+        if bucket and (size >= BUCKET or tensor.dtype != bucket[0].dtype):
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(tensor)
+        size += tensor.numel() * tensor.element_size()
+    if bucket:
+        yield bucket

@@ -1,0 +1,103 @@
+"""Batches that do not fit are computed in parts, with the same sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from multigraft.errors import MultigraftError
+from multigraft.evaluation import measure_split
+from multigraft.features import Batch
+from multigraft.graft import Graft
+from multigraft.memory import halving, in_parts, out_of_memory
+from multigraft.objectives import Outputs
+from multigraft.run import Run
+
+
+def test_parts_cover_the_batch_once() -> None:
+    batch = {"x": torch.arange(7)}
+    parts = list(in_parts(np.arange(7), batch, 3))
+    assert [len(rows) for rows, _ in parts] == [3, 3, 1]
+    assert torch.equal(torch.cat([part["x"] for _, part in parts]), batch["x"])
+
+
+def test_only_memory_errors_are_tried_again() -> None:
+    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    assert not out_of_memory(RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes"):
+        halving(_fail, 1, 8)
+
+
+def _fail(parts: int) -> None:
+    raise RuntimeError("shapes do not match")
+
+
+def test_a_real_allocation_that_fails_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert out_of_memory(caught.value)
+
+
+@pytest.fixture
+def cramped(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """A graft for which more than so many rows do not fit."""
+
+    def limit(most: int) -> None:
+        forward = Graft.forward
+
+        def cramped(self: Graft, batch: Batch) -> Outputs:
+            if len(next(iter(batch.values()))) > most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return forward(self, batch)
+
+        monkeypatch.setattr(Graft, "forward", cramped)
+
+    return limit
+
+
+def run_with(finetune: Callable[..., Run], output: Any, **fields: Any) -> Run:
+    training = {"epochs": 2, "batch_size": 16, "learning_rate": 0.01, "precision": "fp32", **fields}
+    task = {"name": "series-classification", "dropout": 0.0}
+    return finetune(task=task, training=training, output=str(output))
+
+
+def test_a_run_that_does_not_fit_ends_with_the_same_weights(
+    finetune: Callable[..., Run],
+    cramped: Callable[[int], None],
+    tmp_path: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)  # parts draw masks of their own
+    roomy = run_with(finetune, tmp_path / "roomy")
+    cramped(5)
+    tight = run_with(finetune, tmp_path / "tight")
+    assert "memory ran out: each batch is now computed in 4 parts" in caplog.text
+    for name, value in roomy.graft.state_dict().items():
+        assert torch.allclose(value, tight.graft.state_dict()[name], atol=1e-5), name
+
+
+def test_evaluation_halves_its_batches(
+    finetune: Callable[..., Run], cramped: Callable[[int], None], tmp_path: Any
+) -> None:
+    run = run_with(finetune, tmp_path / "run")
+    whole = measure_split(run.graft, run.objective, run.rows["test"], **run.reading())
+    cramped(3)
+    parts = measure_split(run.graft, run.objective, run.rows["test"], **run.reading())
+    for name in whole:
+        assert np.allclose(whole[name], parts[name], atol=1e-6), name
+
+
+def test_a_single_row_that_does_not_fit_is_an_error(
+    finetune: Callable[..., Run], cramped: Callable[[int], None], tmp_path: Any
+) -> None:
+    cramped(0)
+    with pytest.raises(
+        MultigraftError, match=r"memory ran out on a single row; set training.gradient_checkpointing"
+    ):
+        run_with(finetune, tmp_path / "run")

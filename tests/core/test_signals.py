@@ -1,0 +1,122 @@
+"""Asked to stop, a training saves and leaves; resumed, it ends with the same bits."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import multigraft as mg
+import multigraft_series
+from multigraft.engine import Engine
+from multigraft.loop import Fit
+from multigraft.run import Run, read_record
+from multigraft.signals import Interrupted, Stopping
+
+
+class Ask:
+    """Sends this process a signal at the end of a step."""
+
+    def __init__(self, step: int, number: int) -> None:
+        self.step = step
+        self.number = number
+
+    @mg.hookimpl
+    def step_end(self, run: Run, step: int) -> None:
+        if step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.fixture
+def recipe(rows: Any) -> dict[str, Any]:
+    return {
+        "task": "series-classification",
+        "backbone": "tcn-tiny",
+        "data": str(rows),
+        "training": {
+            "epochs": 3, "batch_size": 16, "learning_rate": 0.01, "log_every": 1, "ema": 0.9,
+            "accumulation": 2,
+        },
+    }  # fmt: skip
+
+
+def engine(*plugins: object) -> Engine:
+    return Engine([multigraft_series, *plugins], discover=False)
+
+
+def same_end(first: Run, second: Run) -> None:
+    other = second.graft.state_dict()
+    assert all(torch.equal(value, other[name]) for name, value in first.graft.state_dict().items())
+    assert first.metrics_file.read_bytes() == second.metrics_file.read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", [1, 2, 4])
+def test_interrupted_it_saves_and_goes_on(
+    recipe: dict[str, Any], tmp_path: Path, number: int, step: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    calm = engine().start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted) as caught:
+        engine(Ask(step, number)).start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
+    assert caught.value.number == number
+    assert signal.getsignal(number) is before
+    assert f"{signal.Signals(number).name}: saving" in caplog.text
+    assert read_record(tmp_path / "asked")["state"] == "interrupted"
+    assert (tmp_path / "asked" / "checkpoints" / f"step-{step:08d}").exists()
+    same_end(calm, engine().resume(tmp_path / "asked"))
+
+
+def test_interrupted_in_the_midst_of_a_validation(
+    recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The validation is not waited for; it is made up for when the run goes on."""
+    calm = engine().start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
+
+    def asked(self: Fit) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("the signal was to end this at once")
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(Fit, "_validate", asked)
+        engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
+    same_end(calm, engine().resume(tmp_path / "asked"))
+
+
+def test_asked_twice_it_leaves_at_once() -> None:
+    stopping = Stopping()
+    with pytest.raises(KeyboardInterrupt) as caught, stopping.heeding(), stopping.held():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("not reached")
+    assert type(caught.value) is KeyboardInterrupt
+
+
+def test_a_held_block_ends_first() -> None:
+    stopping, done = Stopping(), []
+    with pytest.raises(Interrupted), stopping.heeding(), stopping.held():
+        os.kill(os.getpid(), signal.SIGTERM)
+        with stopping.held():
+            pass
+        done.append("all")
+    assert done == ["all"]
+
+
+def test_outside_the_main_thread_nothing_is_touched() -> None:
+    from threading import Thread
+
+    heard: list[Callable[..., Any] | int | None] = []
+
+    def work() -> None:
+        with Stopping().heeding():
+            heard.append(signal.getsignal(signal.SIGTERM))
+
+    thread = Thread(target=work)
+    thread.start()
+    thread.join()
+    assert heard == [signal.getsignal(signal.SIGTERM)]
