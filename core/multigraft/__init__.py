@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from multigraft.__about__ import __version__
 
 if TYPE_CHECKING:
-    from multigraft.api import finetune, open_run, pretrain, resume
+    from multigraft.api import finetune, open_run, pretrain, rerun, resume
     from multigraft.catalog import Catalog
     from multigraft.engine import Engine
     from multigraft.errors import MultigraftError, RowError, WeightsError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Names are imported when they are first used, so that `import multigraft` costs a deployer nothing.
 _HOMES = {
-    "api": ("finetune", "open_run", "pretrain", "resume"),
+    "api": ("finetune", "open_run", "pretrain", "rerun", "resume"),
     "catalog": ("Catalog",),
     "engine": ("Engine",),
     "errors": ("MultigraftError", "RowError", "WeightsError"),
@@ -73,6 +73,7 @@ __all__ = [
     "load",
     "open_run",
     "pretrain",
+    "rerun",
     "resume",
 ]
 

@@ -10,6 +10,7 @@ from multigraft.engine import Engine
 from multigraft.errors import RecipeError
 from multigraft.recipe import Recipe, read_mapping
 from multigraft.records import Stage
+from multigraft.repeat import Comparison
 from multigraft.run import Run
 
 Source = Recipe | Mapping[str, Any] | str | Path
@@ -52,6 +53,13 @@ def finetune(
 def resume(folder: str | Path, *, plugins: Sequence[object] = ()) -> Run:
     """Go on with an interrupted run; it ends with the same weights as if it had not been interrupted."""
     return Engine(plugins).resume(Path(folder))
+
+
+def rerun(
+    folder: str | Path, *, output: str | Path | None = None, plugins: Sequence[object] = ()
+) -> Comparison:
+    """Train a finished run again from its own folder, and compare weights and metrics."""
+    return Engine(plugins).rerun(Path(folder), None if output is None else Path(output))
 
 
 def open_run(folder: str | Path, *, plugins: Sequence[object] = ()) -> Run:

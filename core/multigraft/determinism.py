@@ -38,3 +38,14 @@ def deterministic() -> Iterator[None]:
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = before[1:3]
         if before[3] is None:
             os.environ.pop(WORKSPACE, None)
+
+
+@contextmanager
+def as_many_threads(count: int | None) -> Iterator[None]:
+    """Compute with ``count`` threads within the block: sums of floats follow from how work is divided."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -13,6 +13,7 @@ from typing import Any
 from multigraft import assembly
 from multigraft.callbacks import EarlyStopping
 from multigraft.catalog import Catalog
+from multigraft.determinism import as_many_threads
 from multigraft.disk import explaining
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError
 from multigraft.files import write_json, write_text
@@ -20,6 +21,7 @@ from multigraft.lock import alone_in
 from multigraft.parts import SCRATCH, read_recipe
 from multigraft.recipe import Recipe, read_mapping
 from multigraft.records import Stage
+from multigraft.repeat import Comparison, compare
 from multigraft.report import Report
 from multigraft.report.page import write_page
 from multigraft.run import PAGE, RECIPE, RECORD, Run, read_record
@@ -45,8 +47,18 @@ class Engine:
         self._held: set[Path] = set()
         """Run folders whose lock this engine holds."""
 
-    def start(self, raw: Mapping[str, Any], stage: Stage, *, source: str = "recipe") -> Run:
-        """Build a run from a recipe and train it. Raises RecipeError, DataError, WeightsError, RunError."""
+    def start(
+        self,
+        raw: Mapping[str, Any],
+        stage: Stage,
+        *,
+        source: str = "recipe",
+        before: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Build a run from a recipe and train it; ``before`` are the facts of a run that it must repeat.
+
+        Raises RecipeError, DataError, WeightsError, RunError.
+        """
         recipe, parts = read_recipe(raw, self.catalog, source=source)
         recipe = recipe.anchored()
         if parts.task.stage != stage:
@@ -57,6 +69,8 @@ class Engine:
         world = join_world()
         folder = world.agree(_new_folder(recipe.output, parts.task.name, recipe.backbone.name))
         run = assembly.assemble(recipe, parts, self.catalog, folder, dispatch=self.call, world=world)
+        if before is not None:
+            _same_data(before, run.facts, folder)
         if world.leads:
             with explaining(folder):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -75,6 +89,22 @@ class Engine:
         run = self._build(folder, facts, trained=False)
         run.facts = {**facts, "resumed": facts.get("resumed", 0) + 1}
         return self._train(run)
+
+    def rerun(self, folder: Path, output: Path | None = None) -> Comparison:
+        """Train a finished run again, in ``output`` (unset: beside it), and compare the two.
+
+        With the threads and on the data it had. Raises RunError where it is not finished or its data changed.
+        """
+        facts = read_record(folder)
+        assembly.check_trained(folder)
+        source = folder / RECIPE
+        raw = {
+            **read_mapping(source),
+            "output": str(output or _free(folder.with_name(f"{folder.name}-again"))),
+        }
+        with as_many_threads(facts.get("machine", {}).get("threads")):
+            again = self.start(raw, facts["stage"], source=str(source), before=facts)
+        return compare(folder, again.folder)
 
     def open(self, folder: Path) -> Run:
         """A trained run, ready to be evaluated and exported. Raises RunError."""

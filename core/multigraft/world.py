@@ -12,6 +12,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from multigraft.errors import RunError
+
 Value = TypeVar("Value")
 BUCKET = 25 * 1024 * 1024
 """Bytes that are sent at once, as torch's own DistributedDataParallel does."""
@@ -40,7 +42,8 @@ class World:
         tensor = torch.tensor(values, dtype=torch.float64)
         if dist.get_backend() == "nccl":
             tensor = tensor.cuda()
-        dist.all_reduce(tensor)
+        with _together():
+            dist.all_reduce(tensor)
         found: list[float] = tensor.tolist()
         return found
 
@@ -53,24 +56,22 @@ class World:
         if self.size == 1 or not parameters:
             return
         used = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
-        dist.all_reduce(used)
-        learned = [p for p, count in zip(parameters, used.tolist(), strict=True) if count]
-        for parameter in learned:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        for bucket in _buckets([p.grad for p in learned if p.grad is not None]):
-            flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
-            dist.all_reduce(flat)
-            parts = flat.split([tensor.numel() for tensor in bucket])
-            for tensor, part in zip(bucket, parts, strict=True):
-                tensor.copy_(part.view_as(tensor))
+        with _together():
+            dist.all_reduce(used)
+            learned = [p for p, count in zip(parameters, used.tolist(), strict=True) if count]
+            for parameter in learned:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+            for bucket in _buckets([p.grad for p in learned if p.grad is not None]):
+                _add_up(bucket)
 
     def gather(self, value: Value) -> list[Value]:
         """The values of all processes, in the order of their rank."""
         if self.size == 1:
             return [value]
         found: list[Any] = [None] * self.size
-        dist.all_gather_object(found, value)
+        with _together():
+            dist.all_gather_object(found, value)
         return found
 
     def agree(self, value: Value) -> Value:
@@ -78,13 +79,15 @@ class World:
         if self.size == 1:
             return value
         held = [value]
-        dist.broadcast_object_list(held, src=0)
+        with _together():
+            dist.broadcast_object_list(held, src=0)
         return held[0]
 
     def wait(self) -> None:
         """Go on when every process has come here."""
         if self.size > 1:
-            dist.barrier()
+            with _together():
+                dist.barrier()
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:
@@ -107,11 +110,31 @@ def join_world() -> World:
     if size == 1:
         return ALONE
     if not dist.is_initialized():
-        device = torch.accelerator.current_accelerator()
-        if device is not None:
+        if torch.accelerator.is_available():
             torch.accelerator.set_device_index(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group("nccl" if device is not None and device.type == "cuda" else "gloo")
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return World(dist.get_rank(), dist.get_world_size())
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Say what it means where the other processes do not answer any more."""
+    try:
+        yield
+    except RuntimeError as error:  # torch's errors of this kind are all RuntimeErrors
+        raise RunError(
+            "another process of this training has ended; see its own message, then start all of them again "
+            f"with `multigraft resume` ({str(error).splitlines()[0]})"
+        ) from error
+
+
+def _add_up(bucket: Sequence[Tensor]) -> None:
+    """Sum each tensor over the processes, in place, with one message."""
+    flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
+    dist.all_reduce(flat)
+    parts = flat.split([tensor.numel() for tensor in bucket])
+    for tensor, part in zip(bucket, parts, strict=True):
+        tensor.copy_(part.view_as(tensor))
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from multigraft.__about__ import __version__
-from multigraft.cli import bundle, cache, demo, doctor, plugins, recipes, train
+from multigraft.cli import bundle, cache, demo, doctor, plugins, recipes, rerun, train
 from multigraft.cli.shell import command
 
 EPILOG = (
@@ -36,6 +36,7 @@ def build() -> typer.Typer:
     app.command("finetune", help=FINETUNE, rich_help_panel=TRAINING)(command(train.trainer("finetune")))
     app.command("pretrain", help=PRETRAIN, rich_help_panel=TRAINING)(command(train.trainer("pretrain")))
     app.command("resume", rich_help_panel=TRAINING)(command(train.resume))
+    app.command("rerun", rich_help_panel=TRAINING)(command(rerun.rerun))
     app.command("evaluate", rich_help_panel=TRAINING)(command(train.evaluate))
     app.command("export", rich_help_panel=SHIPPING)(command(bundle.export))
     app.command("predict", rich_help_panel=SHIPPING)(command(bundle.predict))
