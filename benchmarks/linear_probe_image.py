@@ -16,7 +16,7 @@ from benchmarks.harness import Case, Mode, Sample, Turn, at_least, stopwatch
 from benchmarks.image_finetune import recipe
 from benchmarks.training import Settings, held_out_accuracy, ours
 
-ROWS = {"full": 160, "quick": 64, "smoke": 64}
+ROWS = {"full": 480, "quick": 64, "smoke": 64}
 ROUNDS = {"full": 2, "quick": 1, "smoke": 1}
 SETTINGS = Settings(epochs=10, learning_rate=1e-3)
 

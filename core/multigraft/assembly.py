@@ -76,7 +76,7 @@ def assemble(
         plan=_plan(graft, parts),
         rows=_rows(splits, reader, objective, recipe),
         augment=_augment(recipe, parts, reader),
-        facts=_facts(recipe, parts, catalog, splits),
+        facts=_facts(recipe, parts, catalog, splits, world),
         dispatch=dispatch,
         world=world,
     )
@@ -172,7 +172,7 @@ def _augment(recipe: Recipe, parts: Parts, reader: Reader) -> Augment | None:
     return parts.modality.augment(strength, reader, parts.augment_options)
 
 
-def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, splits: Splits) -> dict[str, Any]:
+def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, splits: Splits, world: World) -> dict[str, Any]:
     owners = [
         catalog.owner("modalities", parts.modality.name),
         catalog.owner("backbones", parts.backbone.name),
@@ -188,7 +188,11 @@ def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, splits: Splits) -> di
         "seed": recipe.seed,
         "plugins": {owner.name: owner.version for owner in owners},
         "versions": {"python": platform.python_version(), **_versions()},
-        "machine": {"threads": torch.get_num_threads(), "device": str(choose_device())},
+        "machine": {
+            "threads": torch.get_num_threads(),
+            "device": choose_device().type,
+            "processes": world.size,
+        },
         "data": splits.facts,
         "notes": list(splits.notes),
     }

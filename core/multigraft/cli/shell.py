@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 import math
+import os
 import signal
 import sys
 import traceback
@@ -146,7 +147,8 @@ def _logging(shell: Shell) -> Iterator[None]:
     before = logger.level, logger.propagate
     handler = ConsoleHandler(shell.err)
     logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG if shell.debug else logging.WARNING if shell.quiet else logging.INFO)
+    quiet = shell.quiet or not leads()
+    logger.setLevel(logging.DEBUG if shell.debug else logging.WARNING if quiet else logging.INFO)
     logger.propagate = False
     try:
         yield
@@ -154,6 +156,11 @@ def _logging(shell: Shell) -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(before[0])
         logger.propagate = before[1]
+
+
+def leads() -> bool:
+    """Whether this process speaks: under torchrun the first one does."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _finite(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from multigraft.cli.choices import choose
-from multigraft.cli.shell import AsJson, Shell
+from multigraft.cli.shell import AsJson, Shell, leads
 
 if TYPE_CHECKING:
     from multigraft.report import Report
@@ -147,15 +146,14 @@ def _train(shell: Shell, verb: Callable[[Sequence[object]], Run], *, as_json: bo
     """Run a verb under a progress bar and show its answer; under torchrun only the first process speaks."""
     from multigraft.cli.progress import Progress
 
-    leads = os.environ.get("RANK", "0") == "0"
     with Progress(shell.err) as progress:
         try:
-            run = verb([progress] if leads and not shell.quiet else [])
+            run = verb([progress] if leads() and not shell.quiet else [])
         except KeyboardInterrupt:
             if progress.folder is not None:
                 shell.tell(f"go on with: multigraft resume {progress.folder}")
             raise
-    if not leads:
+    if not leads():
         return
     if as_json:
         report = None if run.report is None else run.report.to_dict()
