@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from multigraft.hookspecs import hookimpl
     from multigraft.objectives import Brief, Objective, RowLoss
     from multigraft.recipe import Recipe
-    from multigraft.records import Backbone, Lazy, Modality, Option, Origin, Size, Strategy, Task
+    from multigraft.records import Backbone, Lazy, Likeness, Modality, Option, Origin, Size, Strategy, Task
     from multigraft.report import Measure, Report
     from multigraft.run import Run
     from multigraft.runtime import Predictor, load
@@ -36,7 +36,7 @@ _HOMES = {
     "hookspecs": ("hookimpl",),
     "objectives": ("Brief", "Objective", "RowLoss"),
     "recipe": ("Recipe",),
-    "records": ("Backbone", "Lazy", "Modality", "Option", "Origin", "Size", "Strategy", "Task"),
+    "records": ("Backbone", "Lazy", "Likeness", "Modality", "Option", "Origin", "Size", "Strategy", "Task"),
     "report": ("Measure", "Report"),
     "run": ("Run",),
     "runtime": ("Predictor", "load"),
@@ -51,6 +51,7 @@ __all__ = [
     "Engine",
     "Features",
     "Lazy",
+    "Likeness",
     "Measure",
     "Modality",
     "MultigraftError",

@@ -109,6 +109,23 @@ class Augment(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Likeness:
+    """How rows are found that are nearly the same, though their raw values are not equal."""
+
+    sketch: Callable[[Sequence[Any]], tuple[np.ndarray, np.ndarray]]
+    """Raw values -> sketches [rows, values] and flaws [rows], both of unsigned integers.
+
+    Two rows are as alike as the share of their sketches' values that are equal. A sketch of zeros is like
+    no other: what the reader would refuse, or a value that says nothing. A flaw is 0, or the number, from 1,
+    of what is wrong in `flaws`. Equal values must give equal sketches, in every process.
+    """
+    near: float
+    """From which likeness two rows count as nearly the same, as 0.9."""
+    flaws: tuple[str, ...] = ()
+    """What makes a row that can be read look wrong, as ``("silent",)``."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Modality:
     """A kind of raw value: how it is read, and what a person types or drops to give one."""
 
@@ -132,6 +149,8 @@ class Modality:
     """
     suffixes: tuple[str, ...] = ()
     """The files a person may drop, as ``(".png", ".jpg")``; empty where the value is typed."""
+    likeness: Likeness | None = None
+    """How nearly equal rows in two parts are found; None: only equal ones are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multigraft import Backbone, Lazy, Modality, Option, Size, Task, hookimpl
+from multigraft import Backbone, Lazy, Likeness, Modality, Option, Size, Task, hookimpl
 from multigraft.tasks import classification_task
 
 AUDIO = Modality(
     name="audio",
     reader=Lazy("multigraft_speech.reader:audio_reader"),
     columns=("audio",),
+    likeness=Likeness(
+        sketch=Lazy("multigraft_speech.likeness:sketch"),
+        near=0.9,
+        flaws=("silent", "clipped (more than 1% of the samples stand at full scale)"),
+    ),
     unit=lambda spec: ("seconds", float(spec["sample_rate"])),
     options={
         "sample_rate": Option(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multigraft import Backbone, Lazy, Modality, Option, Size, Task, hookimpl
+from multigraft import Backbone, Lazy, Likeness, Modality, Option, Size, Task, hookimpl
 from multigraft.tasks import classification_task
 
 _IMAGE = Modality(
     name="image",
     reader=Lazy("multigraft_vision.reader:image_reader"),
     columns=("image",),
+    likeness=Likeness(sketch=Lazy("multigraft_vision.likeness:sketch"), near=0.88, flaws=("of one colour",)),
     augment=Lazy("multigraft_vision.augment:policy"),
     augment_options={
         "flip": Option(default=True, help="mirror at random; wrong for digits, letters and signs")

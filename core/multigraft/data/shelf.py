@@ -18,7 +18,7 @@ from multigraft.__about__ import __version__
 from multigraft.data import digests
 from multigraft.data.store import Store, StoreWriter, map_array
 from multigraft.readers import fingerprint
-from multigraft.records import Arrays, Reader
+from multigraft.records import Arrays, Reader, Spec
 
 log = logging.getLogger("multigraft")
 KIND = "rows"
@@ -169,20 +169,24 @@ def reader_key(reader: Reader) -> str | None:
     None for a reader whose code is in no file.
     """
     kind = type(reader)
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    code = code_facts(kind.__module__)
+    if code is None:
+        return None
+    return fingerprint({"reader": f"{kind.__module__}.{kind.__qualname__}", "spec": reader.spec(), **code})
+
+
+def code_facts(module: str) -> Spec | None:
+    """What tells whether a module still computes the same: its package's code, and the versions used.
+
+    None for a module that is in no file.
+    """
+    file = getattr(sys.modules.get(module), "__file__", None)
     if file is None:
         return None
     code = hashlib.sha256()
     for path in sorted(Path(file).parent.glob("*.py")):
         code.update(path.read_bytes())
-    return fingerprint(
-        {
-            "reader": f"{kind.__module__}.{kind.__qualname__}",
-            "code": code.hexdigest(),
-            "spec": reader.spec(),
-            "versions": [__version__, *map(_version, LIBRARIES)],
-        }
-    )
+    return {"code": code.hexdigest(), "versions": [__version__, *map(_version, LIBRARIES)]}
 
 
 def _version(library: str) -> str | None:

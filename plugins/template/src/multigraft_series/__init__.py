@@ -22,6 +22,9 @@ def register_modalities() -> Sequence[mg.Modality]:
             name="series",
             reader=mg.Lazy("multigraft_series.reader:SeriesReader"),
             columns=("series",),
+            likeness=mg.Likeness(
+                sketch=mg.Lazy("multigraft_series.likeness:sketch"), near=0.9, flaws=("constant",)
+            ),
             options={"longest": mg.Option(default=256, low=1, help="numbers that are read of a series")},
         )
     ]
