@@ -6,6 +6,7 @@ import logging
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ import torch
 from safetensors.torch import load_model
 
 from multigraft.catalog import Catalog
-from multigraft.data import Rows, Splits, Table, load_splits
+from multigraft.data import QUARANTINE, Rows, Splits, Table, label_notes, load_splits, quarantine, told
 from multigraft.device import choose_device
 from multigraft.errors import DataError, RunError
 from multigraft.graft import Graft
 from multigraft.objectives import Brief, Objective
 from multigraft.parts import Parts
-from multigraft.readers import load_spec, save_spec
+from multigraft.readers import fingerprint, load_spec, save_spec
 from multigraft.recipe import Recipe
 from multigraft.records import Augment, Reader, Spec
 from multigraft.report import Report
@@ -52,7 +53,7 @@ def assemble(
     world: World = ALONE,
 ) -> Run:
     """Build a complete run in ``folder``. ``trained`` takes the weights from its ``model`` folder."""
-    splits = _splits(recipe, parts)
+    splits = _splits(recipe, parts, settled=saved is not None)
     if trained:
         parts = replace(parts, origin=replace(parts.origin, path=folder / MODEL, hub=None), strategies=())
     learned = saved or _learn(parts, splits.train)
@@ -64,6 +65,7 @@ def assemble(
         graft.eval()
     else:
         _inherit_head(graft, parts, learned)
+    rows = _rows(splits, reader, objective, recipe, folder if world.leads and not trained else None)
     return Run(
         folder=folder,
         recipe=recipe,
@@ -74,9 +76,9 @@ def assemble(
         objective=objective,
         graft=graft,
         plan=_plan(graft, parts),
-        rows=_rows(splits, reader, objective, recipe),
+        rows=rows,
         augment=_augment(recipe, parts, reader),
-        facts=_facts(recipe, parts, catalog, splits, world),
+        facts={**_facts(recipe, parts, catalog, world), **_data_facts(splits, rows, learned)},
         dispatch=dispatch,
         world=world,
     )
@@ -94,7 +96,7 @@ def read_saved(facts: Mapping[str, Any], folder: Path) -> Saved | None:
     return Saved(load_spec(facts["reader"], folder), facts["targets"])
 
 
-def _splits(recipe: Recipe, parts: Parts) -> Splits:
+def _splits(recipe: Recipe, parts: Parts, *, settled: bool) -> Splits:
     labelled = "label" in parts.task.columns
     return load_splits(
         recipe.data,
@@ -102,6 +104,7 @@ def _splits(recipe: Recipe, parts: Parts) -> Splits:
         task_columns=parts.task.columns,
         stratify_by="label" if labelled else None,
         seed=recipe.seed,
+        settled=settled,
     )
 
 
@@ -111,7 +114,10 @@ def _learn(parts: Parts, train: Table) -> Saved:
     if parts.modality.fit is not None:
         spec = parts.modality.fit(train.raws(), spec)
     columns = {name: train.cells(name) for name in parts.task.columns}
-    return Saved(spec, parts.task.targets(columns) if parts.task.targets is not None else {})
+    try:
+        return Saved(spec, parts.task.targets(columns) if parts.task.targets is not None else {})
+    except DataError as error:
+        raise DataError(f"{train.name}: {error}") from error
 
 
 def _grow(parts: Parts, reader: Reader, learned: Saved) -> tuple[Objective, Graft]:
@@ -146,8 +152,14 @@ def _plan(graft: Graft, parts: Parts) -> Plan:
     return plan
 
 
-def _rows(splits: Splits, reader: Reader, objective: Objective, recipe: Recipe) -> dict[str, Rows]:
-    """Every part that holds rows, read once. Raises DataError with what is wrong in all of them."""
+def _rows(
+    splits: Splits, reader: Reader, objective: Objective, recipe: Recipe, folder: Path | None
+) -> dict[str, Rows]:
+    """Every part that holds rows, read once; ``folder`` takes what is put in quarantine.
+
+    Raises DataError with what is wrong in all of them.
+    """
+    apart = folder if recipe.data.on_bad_row == "quarantine" else None
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     rows: dict[str, Rows] = {}
     problems: list[str] = []
@@ -156,12 +168,19 @@ def _rows(splits: Splits, reader: Reader, objective: Objective, recipe: Recipe) 
             continue
         try:
             rows[name] = Rows.audit(
-                table, reader, objective, allowed_bad=recipe.data.allowed_bad, name=name, seed=recipe.seed
+                table,
+                reader,
+                objective,
+                allowed_bad=recipe.data.bad_share,
+                name=name,
+                seed=recipe.seed,
+                hand_over=None if apart is None else partial(quarantine, folder=apart, part=name),
             )
         except DataError as error:
             problems.append(str(error))
     if problems:
-        raise DataError("\n".join(problems))
+        written = [f"the rows were written to {apart / QUARANTINE}"] if apart is not None else []
+        raise DataError("\n".join([*problems, *written]))
     return rows
 
 
@@ -172,7 +191,7 @@ def _augment(recipe: Recipe, parts: Parts, reader: Reader) -> Augment | None:
     return parts.modality.augment(strength, reader, parts.augment_options)
 
 
-def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, splits: Splits, world: World) -> dict[str, Any]:
+def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, world: World) -> dict[str, Any]:
     owners = [
         catalog.owner("modalities", parts.modality.name),
         catalog.owner("backbones", parts.backbone.name),
@@ -193,9 +212,25 @@ def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, splits: Splits, world
             "device": choose_device().type,
             "processes": world.size,
         },
-        "data": splits.facts,
-        "notes": list(splits.notes),
     }
+
+
+def _data_facts(splits: Splits, rows: Mapping[str, Rows], learned: Saved) -> dict[str, Any]:
+    """What the record says about the rows: what they are, which were left out, what to know about them."""
+    return {
+        "data": {part: {**facts, **_left_out(rows.get(part))} for part, facts in splits.facts.items()},
+        "bad_rows": told({part: each.problems for part, each in rows.items()}),
+        "leaks": [leak.record() for leak in splits.leaks],
+        "notes": [*splits.notes, *label_notes(rows, learned.targets.get("labels", ()))],
+    }
+
+
+def _left_out(rows: Rows | None) -> dict[str, Any]:
+    """How many rows of a part were left out, and which: a run that is opened again must see the same ones."""
+    if rows is None or not rows.problems:
+        return {}
+    places = sorted(problem.place for problem in rows.problems)
+    return {"left_out": len(places), "left_out_fingerprint": fingerprint({"places": places})}
 
 
 def _weights(parts: Parts) -> str:

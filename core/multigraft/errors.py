@@ -33,7 +33,14 @@ class MissingDependency(MultigraftError):
 
 
 class RowError(MultigraftError):
-    """One value that cannot be read. Raised without its place; the data room adds file and row."""
+    """One value that cannot be read. Raised without its place; the data room adds file and row.
+
+    ``column`` names the cell where it is another than the raw value's.
+    """
+
+    def __init__(self, message: str, *, column: str | None = None) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 class DataError(MultigraftError):

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core.core_schema import ValidationInfo
 
 from multigraft.errors import RecipeError, did_you_mean
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+ALLOWED_BAD = 0.05
 
 
 class Section(BaseModel):
@@ -74,6 +76,16 @@ class Split(Section):
     """Keep the labels' shares in every part, where the task has labels."""
 
 
+class Leakage(Section):
+    """What is said and done about rows that stand in two parts."""
+
+    near: bool = True
+    """Look for nearly equal rows too, where the modality can tell them; equal ones are always looked for."""
+    allowed: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """The share of a part's rows that may also stand in training, equal or nearly so, before the run stops.
+    A note is given from the first; fewer than five stop a run only where this is 0."""
+
+
 class Data(Section):
     """Where rows come from and what their columns mean."""
 
@@ -88,10 +100,29 @@ class Data(Section):
     columns: dict[str, str] = Field(default_factory=dict)
     """Our name of a column -> its name in the data, as ``{text: review, label: stars}``."""
     split: Split = Field(default_factory=Split)
-    allowed_bad: Share = 0.0
-    """The share of rows that may be unreadable before the run stops; those rows are left out and listed."""
+    on_bad_row: Literal["stop", "skip", "quarantine"] = "stop"
+    """What a row that cannot be used does: ``stop`` the run, be left out and listed (``skip``), or besides be
+    written to the run's folder, where it can be mended (``quarantine``)."""
+    allowed_bad: Share | None = None
+    """The share of a part's rows that ``skip`` and ``quarantine`` leave out before the run stops all the
+    same; unset: 0.05."""
+    leakage: Leakage = Field(default_factory=Leakage)
     limit: Count | None = None
     """Use at most this many training rows, drawn with the seed and in the labels' shares."""
+
+    @field_validator("allowed_bad")
+    @classmethod
+    def _needs_leave(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value and info.data.get("on_bad_row") == "stop":
+            raise ValueError("data.on_bad_row is 'stop', which allows none: set it to 'skip' or 'quarantine'")
+        return value
+
+    @property
+    def bad_share(self) -> float:
+        """The share of a part's rows that may be left out."""
+        if self.on_bad_row == "stop":
+            return 0.0
+        return ALLOWED_BAD if self.allowed_bad is None else self.allowed_bad
 
 
 class Training(Section):
@@ -299,7 +330,7 @@ def _line(problem: Any) -> str:
 
 
 def _wanted(problem: Any) -> str:
-    message = str(problem["msg"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
     return "it " + message[len("Input ") :] if message.startswith("Input ") else message
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_model
 
 from multigraft.checkpoint import Progress
 from multigraft.data import Rows
+from multigraft.data.telling import bad_row_notes, data_tables, leak_notes
 from multigraft.device import peak_memory_mb
 from multigraft.evaluation import Kept, intervals, measure_split, percentile
 from multigraft.files import whole_folder
@@ -46,7 +47,8 @@ def train(run: Run) -> Report:
         curves=read_curves(run.metrics_file),
         cost=_cost(run, progress),
         facts=_facts(run),
-        notes=(*notes, *_data_notes(run)),
+        tables=data_tables(run.facts),
+        notes=(*notes, *run.facts.get("notes", ()), *bad_row_notes(run.facts)),
         files={"model": str(run.folder / MODEL)},
     )
 
@@ -78,6 +80,7 @@ def evaluate(run: Run) -> Report:
     )
     details = run.objective.details(kept)
     notes = [] if split == settings.split else [f"no {settings.split} rows; measured on {split}"]
+    notes += [*leak_notes(run.facts, split), *bad_row_notes(run.facts, split)]
     if run.parts.task.stage == "pretrain":
         probed, note = _probe(run, split)
         metrics, notes = {**metrics, **probed}, [*notes, *note]
@@ -158,15 +161,6 @@ def _facts(run: Run) -> dict[str, str]:
         "train rows": str(len(run.rows["train"])),
         "seed": str(run.recipe.seed),
     }
-
-
-def _data_notes(run: Run) -> list[str]:
-    """What a reader of the report should know about the rows."""
-    notes = list(run.facts.get("notes", ()))
-    for name, rows in run.rows.items():
-        if rows.problems:
-            notes.append(f"{name}: {len(rows.problems)} unreadable rows were left out")
-    return notes
 
 
 def _cost(run: Run, progress: Progress) -> Cost:

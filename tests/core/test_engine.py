@@ -214,7 +214,7 @@ def test_bad_rows_stop_the_run_or_are_left_out_as_told(finetune: Finetune, rows:
         DataError, match=r"(?s)series\.csv row 5:.*validation\.csv row 2: column 'series' is empty"
     ):
         finetune(data={"train": str(rows), "validation": str(bad)})  # both parts' faults at once
-    run = finetune(data={"train": str(rows), "allowed_bad": 0.05})
+    run = finetune(data={"train": str(rows), "on_bad_row": "skip", "allowed_bad": 0.05})
     assert sum(len(part.problems) for part in run.rows.values()) == 1
 
 

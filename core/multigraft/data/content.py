@@ -62,7 +62,7 @@ def raw_value(content: Content, row: int, cells: Sequence[Any]) -> Any:
         raise RowError(content.bad[row])
     values = [_value(content, name, cell) for name, cell in zip(content.raw, cells, strict=True)]
     if values[0] is None:
-        raise RowError(f"column {content.raw[0]!r} is empty")
+        raise RowError(f"column {content.raw[0]!r} is empty", column=content.raw[0])
     while values[-1] is None:
         values.pop()
     return tuple(values) if len(values) > 1 else values[0]

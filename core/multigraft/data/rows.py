@@ -5,12 +5,12 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from multigraft.data.content import Content
+from multigraft.data.faults import Problem, judge, refused, undecodable
 from multigraft.data.kept import Keeper, Kept, frozen
 from multigraft.data.table import Table, whole
 from multigraft.data.targets import Targets
@@ -18,21 +18,9 @@ from multigraft.errors import DataError, PluginError, RowError
 from multigraft.objectives import Objective
 from multigraft.records import Arrays, Reader
 
-SHOWN = 20
 MEMORY = 2**28
 ARRANGE = 4
 """What the generator is for; part of its seed."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A row that was left out."""
-
-    place: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.reason}"
 
 
 class Rows:
@@ -72,18 +60,19 @@ class Rows:
         name: str,
         seed: int = 0,
         memory: int = MEMORY,
+        hand_over: Callable[[Sequence[Problem]], object] | None = None,
     ) -> Rows:
         """Let the objective arrange the rows, then read each once; those that cannot be read are left out.
 
         ``name`` is the part's, for messages. At most about ``memory`` bytes of the reader's arrays are kept
         in memory; what is slow to decode, or more, goes to the cache (see `Keeper`), and is read again where
-        that has no room. Raises DataError with places and reasons where a larger share than ``allowed_bad``
-        is bad, or no row is good.
+        that has no room. ``hand_over`` is given what was left out, where anything was. Raises DataError with
+        places and reasons where a larger share than ``allowed_bad`` is bad, or no row is good.
         """
         bad = table.content.bad
-        undecodable = [index for index in range(len(table)) if table.problem(index)] if bad else []
-        problems = [Problem(table.place(index), str(table.problem(index))) for index in undecodable]
-        decodable = table.select(np.delete(np.arange(len(table)), undecodable)) if undecodable else table
+        known = [index for index in range(len(table)) if table.problem(index)] if bad else []
+        problems = [undecodable(table, index) for index in known]
+        decodable = table.select(np.delete(np.arange(len(table)), known)) if known else table
         arranged = _arrange(decodable, objective, seed, name)
         if len(decodable) and not len(arranged):
             raise DataError(f"{name}: the task makes no row of the {len(decodable)} in {table.name}")
@@ -93,13 +82,15 @@ class Rows:
                 try:
                     arrays, labels = _read(arranged, index, keeper.read, objective)
                 except RowError as error:
-                    problems.append(Problem(arranged.place(index), str(error)))
+                    problems.append(refused(arranged, index, error))
                     continue
                 keeper.keep(index, len(good), arrays)
                 targets.add(labels)
                 lengths.append(reader.length(arrays))
                 good.append(index)
-        _judge(problems, len(undecodable) + len(arranged), allowed_bad, name)
+        if problems and hand_over is not None:
+            hand_over(problems)
+        judge(problems, len(known) + len(arranged), allowed_bad, name)
         chosen = arranged.select(np.array(good, dtype=np.int64))
         return cls(
             chosen,
@@ -161,11 +152,15 @@ class Rows:
 def _read(
     table: Table, index: int, read: Callable[[int], Arrays], objective: Objective
 ) -> tuple[Arrays, Arrays]:
-    """One row's arrays and its targets. Raises RowError."""
+    """One row's arrays and its targets. Raises RowError, which names the column where that is known."""
+    raw = table.content.raw
+    column = raw[0] if len(raw) == 1 else None
     try:
         arrays = read(index)
+        column = None
         targets = frozen(objective.encode(table.row(index)))
-    except RowError:
+    except RowError as error:
+        error.column = error.column or column
         raise
     except Exception as error:
         error.add_note(f"while reading {table.place(index)}; for a bad value a reader must raise RowError")
@@ -215,18 +210,3 @@ class _View(Sequence[Mapping[str, Any]]):
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         return (self._table.row(row) for row in range(len(self)))
-
-
-def _judge(problems: Sequence[Problem], total: int, allowed: float, name: str) -> None:
-    if not problems or (len(problems) < total and len(problems) <= allowed * total):
-        return
-    share = len(problems) / total
-    lines = [f"  {problem}" for problem in problems[:SHOWN]]
-    if len(problems) > SHOWN:
-        lines.append(f"  and {len(problems) - SHOWN} more")
-    head = f"{name}: {len(problems)} of {total} rows ({share:.1%}) cannot be used; {allowed:.1%} may be"
-    advice = "mend these rows, or let such rows be left out: data.allowed_bad: "
-    hint = (
-        f"{min(0.99, float(np.ceil(share * 100) / 100)):g}" if len(problems) < total else "(no row is good)"
-    )
-    raise DataError("\n".join([head, *lines, advice + hint]))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from multigraft.data.content import NOTHING
-from multigraft.data.digests import DIGEST, find
+from multigraft.data.doubts import flaw_notes, group_notes
+from multigraft.data.ids import ID, check_ids
+from multigraft.data.leaks import Leak, find_leaks, judge_leaks
+from multigraft.data.sketches import sketch_tables
 from multigraft.data.source import ENDINGS, FORMATS, load_table
 from multigraft.data.split import limit_rows, split_table
 from multigraft.data.table import Table, require
@@ -28,7 +28,9 @@ class Splits:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Part -> ``rows``, ``source`` and ``fingerprint``, ready for JSON."""
     notes: tuple[str, ...] = ()
-    """What a person must know: equal rows in two parts, files left out."""
+    """What a person must know: rows in two parts, rows that look wrong, files left out."""
+    leaks: tuple[Leak, ...] = ()
+    """What stands in two parts."""
 
 
 def load_splits(
@@ -39,11 +41,13 @@ def load_splits(
     stratify_by: str | None,
     seed: int,
     base: Path | None = None,
+    settled: bool = False,
 ) -> Splits:
     """Load the parts that have a source of their own, and cut the others from the training rows.
 
     ``task_columns`` must be in every part; ``stratify_by`` names the column of labels, where there is one.
-    Relative paths start at ``base``. Raises DataError.
+    Relative paths start at ``base``. ``settled``: a run was begun with these rows, so they are not compared
+    with each other again. Raises DataError.
     """
     own = {
         part: load_table(
@@ -58,15 +62,21 @@ def load_splits(
     }
     for table in own.values():
         require(table, task_columns)
+    if ID in data.columns:
+        own = check_ids(own)
     shares = data.split.model_copy(update={part: 0.0 for part in own if part != "train"})
     train = own["train"]
     train, validation, test = split_table(train, shares, labels=_labels(train, stratify_by), seed=seed)
     if data.limit is not None:
         train = limit_rows(train, data.limit, labels=_labels(train, stratify_by), seed=seed)
     parts = {"train": train, "validation": own.get("validation", validation), "test": own.get("test", test)}
+    leaks, doubts = ([], []) if settled else _compare(parts, data, modality)
     notes = [note for table in own.values() for note in table.notes]
     return Splits(
-        **parts, facts={part: _facts(table) for part, table in parts.items()}, notes=(*notes, *_leaks(parts))
+        **parts,
+        facts={part: _facts(table) for part, table in parts.items()},
+        notes=(*notes, *doubts),
+        leaks=tuple(leaks),
     )
 
 
@@ -90,17 +100,15 @@ def _facts(table: Table) -> dict[str, Any]:
     return {"rows": len(table), "source": table.name, "fingerprint": table.fingerprint}
 
 
-def _leaks(parts: dict[str, Table]) -> list[str]:
-    """A note for each held-out part with rows whose raw value is also in training."""
-    known = np.sort(parts["train"].digests)
-    nothing = np.array(NOTHING, DIGEST)
-    notes = []
-    for part in ("validation", "test"):
-        held = parts[part].digests
-        shared = int(((find(held, known) >= 0) & (held != nothing)).sum())
-        if shared:
-            notes.append(
-                f"{shared} of {len(parts[part])} {part} rows are also training rows (equal raw value), which "
-                "flatters the score; remove the copies, or keep them together: data.split.group"
-            )
-    return notes
+def _compare(parts: dict[str, Table], data: Data, modality: Modality) -> tuple[list[Leak], list[str]]:
+    """What stands in two parts, and all that a person should know of it. Raises DataError for too much."""
+    likeness = modality.likeness if data.leakage.near else None
+    sketches = sketch_tables(parts, likeness) if likeness is not None else {}
+    leaks = find_leaks(parts, sketches, likeness)
+    judge_leaks(leaks, data.leakage)
+    notes = [note for leak in leaks for note in leak.notes()]
+    if data.split.group is not None:
+        notes += group_notes(parts, data.split.group)
+    if likeness is not None:
+        notes += flaw_notes(parts, sketches, likeness.flaws)
+    return leaks, notes

@@ -67,10 +67,15 @@ class Table:
 
     def place(self, index: int) -> str:
         """Where a person finds this row: ``reviews.csv row 17``, ``photos/cat/3.jpg``."""
+        file, row = self.where(index)
+        return file if row is None else f"{file} {self.content.kind} {row}"
+
+    def where(self, index: int) -> tuple[str, int | None]:
+        """The file of this row, and its number there from 1; None where the file is the row."""
         row = int(self.indices[index])
         if self.content.paths is not None:
-            return f"{self.name}/{self.content.paths[row]}"
-        return f"{self.name} {self.content.kind} {row + 1}"
+            return f"{self.name}/{self.content.paths[row]}", None
+        return self.name, row + 1
 
     def problem(self, index: int) -> str | None:
         """Why this row is known to be bad before any reader sees it; None where it is not."""

@@ -15,7 +15,7 @@ from multigraft.errors import RowError, did_you_mean
 from multigraft.features import Batch, Features
 from multigraft.objectives import Brief, Objective, Outputs, Row, RowLoss
 from multigraft.records import Arrays
-from multigraft.tasks.records import label_name
+from multigraft.tasks.records import label_fault, label_name
 
 
 class LinearHead(nn.Module):
@@ -60,11 +60,14 @@ class Classification(Objective):
     def encode(self, row: Row) -> Arrays:
         """The label as an index. Raises RowError for one that training never saw."""
         value = row.get("label")
-        if value is None:
-            raise RowError("the label is missing")
+        fault = label_fault(value)
+        if fault is not None:
+            raise RowError(fault, column="label")
         name = label_name(value)
         if name not in self.index:
-            raise RowError(f"label {name!r} was not seen in training; {did_you_mean(name, self.labels)}")
+            raise RowError(
+                f"label {name!r} was not seen in training; {did_you_mean(name, self.labels)}", column="label"
+            )
         return {"label": np.asarray(self.index[name], dtype=np.int64)}
 
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:

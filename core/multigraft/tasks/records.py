@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,13 +40,29 @@ def label_spec(columns: Mapping[str, Sequence[Any]]) -> Spec:
     >>> label_spec({"label": ["b", "a", "b"]})
     {'labels': ['a', 'b'], 'counts': [1, 2]}
     """
-    counts = Counter(label_name(value) for value in columns["label"] if value is not None)
+    counts = Counter(label_name(value) for value in columns["label"] if label_fault(value) is None)
     if len(counts) < 2:
         raise DataError(
             f"column 'label' holds {len(counts)} different values in the training rows; at least 2 are needed"
         )
     labels = sorted(counts, key=_natural)
     return {"labels": labels, "counts": [counts[label] for label in labels]}
+
+
+def label_fault(value: Any) -> str | None:
+    """What keeps a cell from being a label; None where nothing does.
+
+    >>> label_fault(float("nan")), label_fault(["a"]), label_fault("a")
+    ('the label is missing: NaN', 'the label is a list; text or a number is needed', None)
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return "the label is missing"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "the label is missing: NaN" if math.isnan(value) else "the label is not finite"
+    if isinstance(value, list | tuple | dict | bytes):
+        kind = type(value).__name__
+        return f"the label is a {kind}; text or a number is needed"
+    return None
 
 
 def label_name(value: Any) -> str:

@@ -1,0 +1,109 @@
+"""Rows that cannot be used: where each stands, what is wrong with it, and where it waits to be mended."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multigraft.data.table import Table
+from multigraft.errors import DataError, RowError
+from multigraft.files import write_text
+
+SHOWN = 20
+QUARANTINE = "quarantine"
+NAMED = re.compile(r"column (['\"])(.*?)\1 ")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row that was left out."""
+
+    table: Table
+    index: int
+    reason: str
+    column: str | None = None
+    """The cell that is wrong, where one alone is."""
+
+    @property
+    def place(self) -> str:
+        """Where a person finds the row."""
+        return self.table.place(self.index)
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+    def record(self) -> dict[str, Any]:
+        """File, row, column and reason, ready for JSON."""
+        file, row = self.table.where(self.index)
+        return {"file": file, "row": row, "column": self.column, "reason": self.reason}
+
+
+def undecodable(table: Table, index: int) -> Problem:
+    """The problem of a row that is known to be bad before any reader sees it; its reason names the column."""
+    reason = str(table.problem(index))
+    named = NAMED.match(reason)
+    return Problem(table, index, reason, named[2] if named else None)
+
+
+def refused(table: Table, index: int, error: RowError) -> Problem:
+    """The problem of a row that a reader or an objective refused."""
+    return Problem(table, index, str(error), error.column)
+
+
+def judge(problems: Sequence[Problem], total: int, allowed: float, name: str) -> None:
+    """Raise DataError, listing the problems, where they are more than the share ``allowed`` of ``total``."""
+    if not problems or (len(problems) < total and len(problems) <= allowed * total):
+        return
+    share = len(problems) / total
+    lines = [f"  {problem}" for problem in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        lines.append(f"  and {len(problems) - SHOWN} more")
+    head = f"{name}: {len(problems)} of {total} rows ({share:.1%}) cannot be used; {allowed:.1%} may be"
+    advice = (
+        "mend these rows, or let such rows be left out: data.on_bad_row: skip (or quarantine, which writes "
+        "them to a file), data.allowed_bad: "
+    )
+    hint = (
+        f"{min(0.99, float(np.ceil(share * 100) / 100)):g}" if len(problems) < total else "(no row is good)"
+    )
+    raise DataError("\n".join([head, *lines, advice + hint]))
+
+
+def told(problems: Mapping[str, Sequence[Problem]]) -> dict[str, Any]:
+    """Part -> how many rows were left out, and the first of them; ready for JSON. Empty where none was."""
+    return {
+        part: {"rows": len(found), "first": [problem.record() for problem in found[:SHOWN]]}
+        for part, found in problems.items()
+        if found
+    }
+
+
+def quarantine(problems: Sequence[Problem], folder: Path, part: str) -> Path:
+    """Write the rows as ``quarantine/<part>.jsonl`` in a run's folder: file, row, column, reason and cells.
+
+    A cell of bytes is written as ``{"base64": ...}``; one that could not be decoded is null.
+    """
+    path = folder / QUARANTINE / f"{part}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [
+        json.dumps(
+            {**problem.record(), "cells": problem.table.row(problem.index)},
+            default=_plain,
+            ensure_ascii=False,
+        )
+        for problem in problems
+    ]
+    write_text(path, "".join(f"{line}\n" for line in lines))
+    return path
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know: bytes, times, numbers of other kinds."""
+    return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)

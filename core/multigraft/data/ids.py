@@ -1,0 +1,68 @@
+"""Rows whose id is missing, or was met before, in the same file or in another part's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from multigraft.data.columns import Cells
+from multigraft.data.content import Content
+from multigraft.data.table import Table, whole
+from multigraft.readers import fingerprint
+from multigraft.tasks.records import label_fault, label_name
+
+ID = "id"
+EMPTY = f"column {ID!r} holds no id"
+
+
+def check_ids(tables: Mapping[str, Table]) -> dict[str, Table]:
+    """The same tables, in which a row whose id is empty or stands further up counts as one that is bad.
+
+    The parts are gone through in their order, so that of two equal ids the first part's stays. Tables are
+    whole files here.
+    """
+    marks = {part: _marks(table.cells(ID)) for part, table in tables.items()}
+    joined = np.concatenate(list(marks.values()))
+    _, first, of = np.unique(joined, return_index=True, return_inverse=True)
+    again = first[of] != np.arange(len(joined))
+    starts = dict(zip(marks, np.cumsum([0, *map(len, marks.values())]).tolist(), strict=False))
+    checked: dict[str, Table] = {}
+    for part, table in tables.items():
+        start = starts[part]
+        bad: dict[int, str] = {}
+        for row in np.flatnonzero(again[start : start + len(table)] | (marks[part] == 0)).tolist():
+            before = int(first[of[start + row]])
+            bad[row] = EMPTY if marks[part][row] == 0 else _met(table, row, _place(before, tables, starts))
+        checked[part] = whole(_marked(table.content, bad)) if bad else table
+    return checked
+
+
+def _marks(ids: Cells) -> np.ndarray:
+    """[rows] uint64: a hash of each id; 0 where there is none."""
+    return np.fromiter((_mark(value) for value in ids), np.uint64, len(ids))
+
+
+def _mark(value: Any) -> int:
+    if label_fault(value) is not None:
+        return 0
+    digest = hashlib.blake2b(label_name(value).strip().encode(), digest_size=8).digest()
+    return int.from_bytes(digest) or 1
+
+
+def _place(joined: int, tables: Mapping[str, Table], starts: Mapping[str, int]) -> str:
+    part = [part for part, start in starts.items() if start <= joined][-1]
+    return tables[part].place(joined - starts[part])
+
+
+def _met(table: Table, row: int, place: str) -> str:
+    return f"column {ID!r} holds {label_name(table.row(row)[ID])!r} again, which is also at {place}"
+
+
+def _marked(content: Content, bad: Mapping[int, str]) -> Content:
+    """A content with further bad rows; its digests are others, so its name in the cache is too."""
+    key = content.key and fingerprint({"content": content.key, "bad": sorted(bad)})
+    return replace(content, bad={**bad, **content.bad}, key=key)

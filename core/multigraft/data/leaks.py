@@ -1,0 +1,162 @@
+"""Rows that stand in two parts, equal or nearly so: found, told, and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from multigraft.data.content import NOTHING
+from multigraft.data.digests import DIGEST, find
+from multigraft.data.near import find_near
+from multigraft.data.sketches import Sketches
+from multigraft.data.table import Table
+from multigraft.errors import DataError
+from multigraft.recipe import Leakage
+from multigraft.records import Likeness
+
+SHOWN, NAMED = 20, 3
+FEW = 5
+"""So many rows may be a coincidence: fewer never stop a run that allows any."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row, where it stands again, and how alike the two are."""
+
+    row: str
+    other: str
+    likeness: float
+    equal: bool
+    """Whether the raw values are the same, and not only their sketches."""
+
+    def __str__(self) -> str:
+        return f"{self.row} as {self.other}" + ("" if self.equal else f" ({self.likeness:.2f})")
+
+
+@dataclass(frozen=True)
+class Leak:
+    """The rows of one part that stand in another too."""
+
+    part: str
+    other: str
+    rows: int
+    """Of the part, all."""
+    equal: int
+    near: int
+    first: tuple[Pair, ...]
+    """Equal ones, then nearly equal ones, the most alike first."""
+
+    @property
+    def share(self) -> float:
+        """The share of the part's rows that stand in the other."""
+        return (self.equal + self.near) / self.rows
+
+    def notes(self) -> Iterator[str]:
+        """What a person should know about it."""
+        name = "training" if self.other == "train" else self.other
+        for count, equal in ((self.equal, True), (self.near, False)):
+            if not count:
+                continue
+            what = f"also {name} rows (equal raw value)" if equal else f"nearly equal to {name} rows"
+            if self.other == "train":
+                what += f", which {'flatters' if equal else 'may flatter'} the score"
+            first = [str(pair) for pair in self.first if pair.equal == equal][:NAMED]
+            more = ", ..." if count > len(first) else ""
+            yield (
+                f"{count} of {self.rows} {self.part} rows are {what}; remove the copies, or keep them "
+                f"together: data.split.group; {', '.join(first)}{more}"
+            )
+
+    def record(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Match:
+    """For each row of a part: which row of another it is (or -1), how alike, and whether equal."""
+
+    at: np.ndarray
+    alike: np.ndarray
+    equal: np.ndarray
+
+
+def find_leaks(
+    parts: Mapping[str, Table], sketches: Mapping[str, Sketches], likeness: Likeness | None
+) -> list[Leak]:
+    """What stands in two parts: of validation in training, of test in training and in validation.
+
+    Equal rows are found by the digests of their raw values, nearly equal ones by their sketches.
+    """
+    leaks = []
+    for other, part in combinations(parts, 2):
+        table, known = parts[part], parts[other]
+        if not len(table) or not len(known):
+            continue
+        match = _equal(table, known)
+        if likeness is not None:
+            at, alike = find_near(sketches[part], sketches[other], likeness.near)
+            equal = match.equal
+            match = _Match(np.where(equal, match.at, at), np.where(equal, match.alike, alike), equal)
+        if (match.at >= 0).any():
+            leaks.append(_leak((part, table), (other, known), match))
+    return leaks
+
+
+def _equal(table: Table, known: Table) -> _Match:
+    wanted, there = table.digests, known.digests
+    order = np.argsort(there)
+    at = find(wanted, there[order])
+    equal = (at >= 0) & (wanted != np.array(NOTHING, DIGEST))
+    return _Match(np.where(equal, order[at], -1), equal.astype(float), equal)
+
+
+def _leak(part: tuple[str, Table], other: tuple[str, Table], match: _Match) -> Leak:
+    near = np.flatnonzero((match.at >= 0) & ~match.equal)
+    nearest = near[np.argsort(-match.alike[near], kind="stable")]
+    shown = [*np.flatnonzero(match.equal)[:SHOWN].tolist(), *nearest[:SHOWN].tolist()]
+    return Leak(
+        part=part[0],
+        other=other[0],
+        rows=len(match.at),
+        equal=int(match.equal.sum()),
+        near=len(near),
+        first=tuple(
+            Pair(
+                row=part[1].place(row),
+                other=other[1].place(int(match.at[row])),
+                likeness=round(float(match.alike[row]), 3),
+                equal=bool(match.equal[row]),
+            )
+            for row in shown
+        ),
+    )
+
+
+def judge_leaks(leaks: Sequence[Leak], settings: Leakage) -> None:
+    """Raise DataError, with examples, where more of a part's rows stand in training than are allowed."""
+    least = FEW if settings.allowed else 1
+    over = [
+        leak
+        for leak in leaks
+        if leak.other == "train" and leak.share > settings.allowed and leak.equal + leak.near >= least
+    ]
+    if not over:
+        return
+    lines = []
+    for leak in over:
+        lines.append(
+            f"{leak.part}: {leak.equal + leak.near} of {leak.rows} rows ({leak.share:.1%}) also stand in "
+            f"training, {leak.equal} equal and {leak.near} nearly so; {settings.allowed:.1%} may"
+        )
+        lines += [f"  {pair}" for pair in leak.first[:SHOWN]]
+    share = min(1.0, float(np.ceil(max(leak.share for leak in over) * 100) / 100))
+    lines.append(
+        "remove the copies, or keep them together: data.split.group; to train all the same, on a score that "
+        f"means little: data.leakage.allowed: {share:g}"
+    )
+    raise DataError("\n".join(lines))

@@ -1,0 +1,61 @@
+"""What a run's record says about its rows, as a report tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Table = tuple[tuple[str, ...], ...]
+
+
+def bad_row_notes(facts: Mapping[str, Any], part: str | None = None) -> list[str]:
+    """How many rows were left out of each part, or of one."""
+    return [
+        f"{name}: {found['rows']} {'row' if found['rows'] == 1 else 'rows'} left out that cannot be used, "
+        f"{_place(found['first'][0])}"
+        for name, found in facts.get("bad_rows", {}).items()
+        if part in (None, name)
+    ]
+
+
+def leak_notes(facts: Mapping[str, Any], part: str) -> list[str]:
+    """What to know before a score on this part is believed."""
+    return [
+        f"{leak['equal'] + leak['near']} of {leak['rows']} {part} rows also stand in training, "
+        f"{leak['equal']} equal and {leak['near']} nearly so, which flatters the score"
+        for leak in facts.get("leaks", ())
+        if leak["part"] == part and leak["other"] == "train"
+    ]
+
+
+def data_tables(facts: Mapping[str, Any]) -> dict[str, Table]:
+    """The first rows that were left out, and the first that stand in two parts."""
+    bad = [
+        (part, _text(row["file"]), _text(row["row"]), _text(row["column"]), row["reason"])
+        for part, found in facts.get("bad_rows", {}).items()
+        for row in found["first"]
+    ]
+    twice = [
+        (leak["part"], pair["row"], leak["other"], pair["other"], _alike(pair))
+        for leak in facts.get("leaks", ())
+        for pair in leak["first"]
+    ]
+    tables: dict[str, Table] = {}
+    if bad:
+        tables["Rows left out"] = (("part", "file", "row", "column", "reason"), *bad)
+    if twice:
+        tables["Rows in two parts"] = (("part", "row", "other part", "other row", "likeness"), *twice)
+    return tables
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    where = row["file"] if row["row"] is None else f"{row['file']} row {row['row']}"
+    return f"the first {where}: {row['reason']}"
+
+
+def _alike(pair: Mapping[str, Any]) -> str:
+    return "equal" if pair["equal"] else f"{pair['likeness']:.2f}"
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from multigraft.data import Rows, label_notes, load_table
+from multigraft.errors import DataError, RowError
+from multigraft.objectives import Objective
+from multigraft.records import Modality, Reader
+from multigraft.tasks.records import label_fault, label_name, label_spec
+
+Parts = Callable[..., dict[str, Rows]]
+
+
+class Named(Objective):
+    """Any label, as long as it is one."""
+
+    def encode(self, row: Any) -> dict[str, np.ndarray]:
+        fault = label_fault(row["label"])
+        if fault is not None:
+            raise RowError(fault, column="label")
+        return {"label": np.zeros(())}
+
+
+class Tagged(Objective):
+    """A list of labels a row."""
+
+    def encode(self, row: Any) -> dict[str, np.ndarray]:
+        return {"labels": np.zeros(len(row["label"]))}
+
+
+@pytest.fixture
+def parts(tmp_path: Path, text: Modality, reader: Reader) -> Parts:
+    """Rows for each part from its labels."""
+
+    def start(objective: Objective | None = None, **labels: list[Any]) -> dict[str, Rows]:
+        found = {}
+        for part, values in labels.items():
+            path = tmp_path / f"{part}.jsonl"
+            path.write_text("".join(json.dumps({"text": "a", "label": value}) + "\n" for value in values))
+            table = load_table(str(path), modality=text, columns={})
+            found[part] = Rows.audit(table, reader, objective or Named(), allowed_bad=0.9, name=part)
+        return found
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        (None, "the label is missing"),
+        ("", "the label is missing"),
+        (" \t", "the label is missing"),
+        (float("nan"), "the label is missing: NaN"),
+        (float("inf"), "the label is not finite"),
+        (["a"], "the label is a list"),
+        ({"a": 1}, "the label is a dict"),
+        (b"a", "the label is a bytes"),
+    ],
+)
+def test_a_cell_that_is_no_label(parts: Parts, value: Any, fault: str) -> None:
+    assert str(label_fault(value)).startswith(fault)
+    assert label_spec({"label": ["a", "b", value]}) == {"labels": ["a", "b"], "counts": [1, 1]}
+    if not isinstance(value, bytes):
+        (problem,) = parts(train=["a", value])["train"].problems
+        assert (problem.place, problem.column) == ("train.jsonl row 2", "label")
+        assert problem.reason.startswith(fault)
+
+
+@pytest.mark.parametrize("value", ["a", 0, 3, True, 2.0, 2.5, "nan", "None"])
+def test_a_cell_that_is_a_label(value: Any) -> None:
+    assert label_fault(value) is None
+    assert label_spec({"label": [value, "other"]})["labels"].count(label_name(value)) == 1
+
+
+def test_labels_that_are_all_equal_are_an_error() -> None:
+    with pytest.raises(DataError, match="holds 1 different values in the training rows"):
+        label_spec({"label": ["a", "a", None]})
+
+
+def test_lone_labels_and_parts_of_one_label_are_told(parts: Parts) -> None:
+    rows = parts(train=["a", "a", "b", "c", "c"], validation=["a", "a"], test=["a", "b"])
+    assert label_notes(rows, ["a", "b", "c", "d"]) == [
+        "1 of 4 labels has no training row that can be used, and will hardly be learned: 'd'",
+        "1 of 4 labels has a single training row, and will hardly be learned: 'b'",
+        "all 2 validation rows have the label 'a', so a score on them says little; give rows of every label, "
+        "or draw them with data.split.stratify",
+    ]
+
+
+def test_many_lone_labels_are_counted(parts: Parts) -> None:
+    (note,) = label_notes(parts(train=list("abcdefgh")), list("abcdefgh"))
+    assert note.startswith("8 of 8 labels have a single training row")
+    assert note.endswith("'a', 'b', 'c', 'd', 'e' and 3 more")
+
+
+def test_enough_rows_are_not_worth_a_note(parts: Parts) -> None:
+    assert label_notes(parts(train=["a", "a", "b", "b"], test=["a", "b"]), ["a", "b"]) == []
+
+
+def test_other_columns_than_labels_are_passed_over(parts: Parts) -> None:
+    rows = parts(Tagged(), train=[["a", "b"], ["c"]])
+    assert len(rows["train"]) == 2
+    assert label_notes(rows, ["a", "b", "c"]) == []
+
+
+def test_a_task_without_labels_is_told_nothing(parts: Parts) -> None:
+    assert label_notes(parts(train=["a"], test=["a"]), ()) == []
