@@ -17,6 +17,17 @@ from safetensors.torch import load_model
 from multigraft.catalog import Catalog
 from multigraft.data import QUARANTINE, Rows, Splits, Table, label_notes, load_splits, quarantine, told
 from multigraft.device import choose_device
+from multigraft.data import (
+    QUARANTINE,
+    Rows,
+    Splits,
+    Table,
+    label_notes,
+    load_splits,
+    quarantine,
+    release,
+    told,
+)
 from multigraft.errors import DataError, RunError
 from multigraft.graft import Graft
 from multigraft.objectives import Brief, Objective
@@ -164,6 +175,8 @@ def _rows(
     rows: dict[str, Rows] = {}
     problems: list[str] = []
     for name, table in parts.items():
+        if folder is not None:
+            release(folder, name)
         if not len(table):
             continue
         try:

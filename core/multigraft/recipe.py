@@ -98,7 +98,8 @@ class Data(Section):
     format: Literal["auto", "csv", "json", "parquet", "folder", "hub"] = "auto"
     """What ``train`` is; ``auto`` goes by its ending."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Our name of a column -> its name in the data, as ``{text: review, label: stars}``."""
+    """Our name of a column -> its name in the data, as ``{text: review, label: stars}``; the values of ``id``
+    must not repeat, in any part."""
     split: Split = Field(default_factory=Split)
     on_bad_row: Literal["stop", "skip", "quarantine"] = "stop"
     """What a row that cannot be used does: ``stop`` the run, be left out and listed (``skip``), or besides be

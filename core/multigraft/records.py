@@ -124,6 +124,12 @@ class Likeness:
     flaws: tuple[str, ...] = ()
     """What makes a row that can be read look wrong, as ``("silent",)``."""
 
+    def __post_init__(self) -> None:
+        if not callable(self.sketch) or not 0 < self.near <= 1:
+            raise ValueError(
+                f"a likeness has a function and a share up to 1, not {self.sketch!r}, {self.near!r}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Modality:

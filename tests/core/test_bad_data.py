@@ -63,6 +63,7 @@ def test_rows_of_a_run_that_stops_are_in_quarantine_too(
     assert len(entries(tmp_path / "run")) == sum("one." in line for line in text.splitlines())
     write_rows(rows)
     assert finetune(data=data).folder == tmp_path / "run"
+    assert entries(tmp_path / "run") == []
 
 
 def test_a_run_that_would_see_other_rows_is_not_opened(

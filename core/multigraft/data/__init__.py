@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from multigraft.data.batches import padding_share, plan_batches
-from multigraft.data.faults import QUARANTINE, Problem, quarantine, told
+from multigraft.data.faults import QUARANTINE, Problem, quarantine, release, told
 from multigraft.data.labels import label_notes
 from multigraft.data.loader import iterate
 from multigraft.data.packing import plan_packs
@@ -30,6 +30,7 @@ __all__ = [
     "plan_batches",
     "plan_packs",
     "quarantine",
+    "release",
     "split_table",
     "told",
 ]

@@ -104,6 +104,11 @@ def quarantine(problems: Sequence[Problem], folder: Path, part: str) -> Path:
     return path
 
 
+def release(folder: Path, part: str) -> None:
+    """Remove what an earlier start in this folder put in quarantine: the rows may have been mended."""
+    (folder / QUARANTINE / f"{part}.jsonl").unlink(missing_ok=True)
+
+
 def _plain(value: Any) -> Any:
     """What JSON does not know: bytes, times, numbers of other kinds."""
     return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)

@@ -65,6 +65,8 @@ def _remembered(content: Content, rows: np.ndarray, likeness: Likeness) -> Pair:
     """The sketches and flaws of some rows of a source, mapped where the cache holds or takes them."""
     key = _key(content.digests[rows], likeness)
     found = _opened(key)
+    if found is None:
+        log.info("%s: looking at %s rows for nearly equal ones", content.name, f"{len(rows):,}")
     if found is None and key and cache.room_for(len(rows) * EXPECTED):
         try:
             with cache.new_entry(KIND, key) as folder:
@@ -84,11 +86,12 @@ def _remembered(content: Content, rows: np.ndarray, likeness: Likeness) -> Pair:
 def _key(wanted: np.ndarray, likeness: Likeness) -> str | None:
     """What names the sketches of these rows; None where nothing tells whether the function stays the same."""
     function = likeness.sketch.resolve() if isinstance(likeness.sketch, Lazy) else likeness.sketch
-    code = code_facts(function.__module__)
-    if code is None:
+    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "<no function>")
+    code = code_facts(module)
+    if code is None or "<" in name:  # what a lambda or an inner function holds is not in its code
         return None
     rows = hashlib.sha256(wanted.tobytes()).hexdigest()
-    return fingerprint({"rows": rows, "function": f"{function.__module__}.{function.__qualname__}", **code})
+    return fingerprint({"rows": rows, "function": f"{module}.{name}", **code})
 
 
 def _opened(key: str | None) -> Pair | None:

@@ -164,6 +164,26 @@ def test_a_second_run_sketches_nothing(load: Load) -> None:
     assert letters.asked == 2 * len(WORDS) + 1
 
 
+def test_a_function_that_holds_more_than_its_code_is_not_remembered(load: Load) -> None:
+    parts: dict[str, Any] = {"train": WORDS, "test": ["AGAXYZGO,z", "new thing,a"]}
+    found = []
+    for width in (4, 8):
+
+        def start(raws: Sequence[Any], width: int = width) -> tuple[np.ndarray, np.ndarray]:
+            values, flaws = sketch(raws)
+            return values[:, :width], flaws
+
+        found.append(len(load(**parts, likeness=Likeness(sketch=start, near=1)).leaks))
+    assert found == [1, 0]
+    assert not cache.entries("sketches")
+
+
+@pytest.mark.parametrize("fields", [{"near": 0}, {"near": 1.1}, {"sketch": None}])
+def test_a_likeness_is_checked_where_it_is_made(fields: Any) -> None:
+    with pytest.raises(ValueError, match="a likeness has a function and a share"):
+        Likeness(**{"sketch": sketch, "near": 0.9, **fields})
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense"])
 def test_a_damaged_entry_is_made_again(load: Load, content: bytes) -> None:
     expected = load(train=WORDS, test=["AGAXYZGA,z"]).leaks
