@@ -15,8 +15,6 @@ import torch
 from safetensors.torch import load_model
 
 from multigraft.catalog import Catalog
-from multigraft.data import QUARANTINE, Rows, Splits, Table, label_notes, load_splits, quarantine, told
-from multigraft.device import choose_device
 from multigraft.data import (
     QUARANTINE,
     Rows,
@@ -28,6 +26,7 @@ from multigraft.data import (
     release,
     told,
 )
+from multigraft.device import choose_device
 from multigraft.errors import DataError, RunError
 from multigraft.graft import Graft
 from multigraft.objectives import Brief, Objective
