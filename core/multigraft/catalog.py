@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pluggy
 
 from multigraft import builtin, hookspecs
 from multigraft.__about__ import __version__
+from multigraft.candidates import IN_TREE, Candidate, check_version, installed, unwanted
+from multigraft.contract import KINDS, check_hooks, check_record
 from multigraft.errors import PluginError, UnknownName, did_you_mean
 from multigraft.records import Backbone, Modality, Record, Size, Strategy, Task
+from multigraft.switches import WANTED
+from multigraft.tracing import Tell, chosen_trace, trace_plugin
 
-GROUP = "multigraft"
-IN_TREE = "multigraft"
 SLOW_SECONDS = 0.5
 
-KINDS: Mapping[str, type[Record]] = {
-    "modalities": Modality,
-    "backbones": Backbone,
-    "tasks": Task,
-    "strategies": Strategy,
-}
 R = TypeVar("R", bound=Record)
 
 
@@ -49,35 +48,49 @@ class PluginInfo:
     seconds: float = 0.0
     error: str | None = None
     """Why it is off; None: it is on."""
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    name: str
-    version: str
-    origin: str
-    load: Callable[[], object]
+    target: str = ""
+    """What its entry point names, as ``package.module``."""
+    file: str = ""
+    """Where its code lies."""
+    hooks: tuple[str, ...] = ()
+    """The hooks it answers."""
+    details: str = ""
+    """The traceback behind ``error``."""
 
 
 class Catalog:
     """The admitted plugins and what they registered. Two catalogs share nothing."""
 
     def __init__(
-        self, plugins: Sequence[object] = (), *, discover: bool = True, strict: bool = False
+        self,
+        plugins: Sequence[object] = (),
+        *,
+        discover: bool = True,
+        strict: bool = False,
+        trace: Tell | None = None,
     ) -> None:
         """Admit the installed plugins (unless ``discover`` is false), then the objects in ``plugins``.
 
         An installed plugin that fails is kept in `plugins` with its error and warned about once; one handed
-        over as an object raises PluginError, as does any with ``strict``.
+        over as an object raises PluginError, as does any with ``strict``. The environment variable
+        ``MULTIGRAFT_PLUGINS`` names those to load. ``trace`` is told of every hook call; unset,
+        ``MULTIGRAFT_TRACE`` has them logged.
         """
+        self.strict = strict
+        self._trace = trace or chosen_trace()
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.plugins: list[PluginInfo] = []
         self._records: dict[str, dict[str, tuple[Record, str]]] = {kind: {} for kind in KINDS}
-        self._try(_Candidate("engine", __version__, IN_TREE, lambda: builtin), strict=True)
+        self._try(Candidate("engine", __version__, IN_TREE, lambda: builtin), strict=True)
         if discover:
-            for candidate in _installed():
-                self._try(candidate, strict=strict)
+            candidates = installed()
+            left_out = unwanted(candidates)
+            for candidate in candidates:
+                if candidate.name in left_out:
+                    self._leave_out(candidate)
+                else:
+                    self._try(candidate, strict=strict)
         for plugin in plugins:
             self.admit(plugin)
 
@@ -88,7 +101,7 @@ class Catalog:
         name = getattr(plugin, "__name__", None) or type(plugin).__name__
         taken = {info.name for info in self.plugins}
         unique = next(n for n in _numbered(str(name)) if n not in taken)
-        return self._try(_Candidate(unique, "", "handed over", lambda: plugin), strict=True)
+        return self._try(Candidate(unique, "", "handed over", lambda: plugin), strict=True)
 
     def modality(self, name: str) -> Modality:
         """The modality of that name. Raises UnknownName."""
@@ -154,17 +167,25 @@ class Catalog:
         lines += [f"  plugin {info.name!r} is off: {info.error}" for info in self.plugins if info.error]
         return UnknownName("\n".join(lines))
 
-    def _try(self, candidate: _Candidate, *, strict: bool) -> PluginInfo:
+    def _leave_out(self, candidate: Candidate) -> None:
+        why = f"not asked for: {WANTED} is {os.environ[WANTED]!r}"
+        self.plugins.append(
+            PluginInfo(
+                candidate.name, candidate.version, candidate.origin, error=why, target=candidate.target
+            )
+        )
+
+    def _try(self, candidate: Candidate, *, strict: bool) -> PluginInfo:
         started = time.perf_counter()
         plugin: object | None = None
         try:
             plugin = candidate.load()
             brought = self._register(plugin, candidate.name)
-            error = None
+            error, details = None, ""
         except Exception as caught:
             if plugin is not None and self.manager.is_registered(plugin):
                 self.manager.unregister(plugin)
-            brought, error = {}, _reason(caught)
+            brought, error, details = {}, _reason(caught), "".join(traceback.format_exception(caught))
             if strict:
                 raise PluginError(f"plugin {candidate.name!r}: {error}") from caught
             warnings.warn(f"plugin {candidate.name!r} is off: {error}", PluginOff, stacklevel=4)
@@ -177,20 +198,36 @@ class Catalog:
                 stacklevel=4,
             )
         info = PluginInfo(
-            candidate.name, candidate.version, candidate.origin, _names(brought), seconds, error
+            candidate.name,
+            candidate.version,
+            candidate.origin,
+            _names(brought),
+            seconds,
+            error,
+            target=candidate.target,
+            file=_file(plugin),
+            hooks=self._hooks(plugin),
+            details=details,
         )
         self.plugins.append(info)
         return info
 
     def _register(self, plugin: object, name: str) -> dict[str, list[Record]]:
-        _refuse_foreign_hooks(self.manager, plugin)
+        check_version(plugin)
+        check_hooks(self.manager, plugin)
         if self.manager.register(plugin, name) is None:
             raise PluginError("is blocked")
         self.manager.check_pending()
         brought = {kind: self._collect(plugin, kind) for kind in KINDS}
         for kind, records in brought.items():
             self._records[kind].update({record.name: (record, name) for record in records})
+        if self._trace is not None:
+            trace_plugin(self.manager, plugin, self._trace)
         return brought
+
+    def _hooks(self, plugin: object | None) -> tuple[str, ...]:
+        callers = self.manager.get_hookcallers(plugin) if plugin is not None else None
+        return tuple(sorted(caller.name for caller in callers or ()))
 
     def _collect(self, plugin: object, kind: str) -> list[Record]:
         """Ask one plugin for one kind of record, and check each."""
@@ -199,7 +236,7 @@ class Catalog:
         answers = self.manager.subset_hook_caller(hook.name, others)()
         records: list[Record] = []
         for record in (record for answer in answers for record in answer):
-            _refuse_foreign_record(hook.name, kind, record)
+            check_record(hook.name, kind, record)
             self._refuse_clash(kind, record, records)
             records.append(record)
         return records
@@ -211,46 +248,6 @@ class Catalog:
             raise PluginError(f"{noun} {record.name!r} is already registered by plugin {owner!r}")
         if any(record.name == other.name for other in siblings):
             raise PluginError(f"{noun} {record.name!r} is registered twice")
-
-
-def _installed() -> list[_Candidate]:
-    """The installed plugins: in-tree first, then by name."""
-    found = [_candidate(entry) for entry in entry_points(group=GROUP)]
-    return sorted(found, key=lambda candidate: (candidate.origin != IN_TREE, candidate.name))
-
-
-def _candidate(entry: EntryPoint) -> _Candidate:
-    distribution = entry.dist
-    return _Candidate(
-        name=entry.name,
-        version="" if distribution is None else distribution.version,
-        origin="" if distribution is None else distribution.name,
-        load=entry.load,
-    )
-
-
-def _refuse_foreign_record(hook: str, kind: str, record: object) -> None:
-    wanted = KINDS[kind]
-    if isinstance(record, type) and issubclass(record, wanted):
-        raise PluginError(f"{hook} gave the class {record.__name__}; did you forget its ()?")
-    if not isinstance(record, wanted):
-        raise PluginError(f"{hook} gave {type(record).__name__}; {wanted.__name__} records are needed")
-    if not record.name or not isinstance(record.name, str):
-        raise PluginError(f"{hook} gave a {wanted.__name__} without a name")
-    for name in record.__dataclass_fields__:
-        value, text = getattr(record, name), str(record.__dataclass_fields__[name].type)
-        if text.startswith("Callable") and not callable(value) and not ("None" in text and value is None):
-            raise PluginError(f"{hook}: {name} of {record.name!r} must be a function, not {value!r}")
-
-
-def _refuse_foreign_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
-    """Find what pluggy would pass over: a hook's name without its marker."""
-    for name in dir(manager.hook):
-        function = getattr(plugin, name, None)
-        if name.startswith("_") or not callable(function):
-            continue
-        if manager.parse_hookimpl_opts(plugin, name) is None:
-            raise PluginError(f"{name} is a hook but is not marked; write @multigraft.hookimpl above it")
 
 
 def _names(brought: Mapping[str, Sequence[Record]]) -> dict[str, tuple[str, ...]]:
@@ -265,6 +262,13 @@ def _shown(records: Sequence[Record]) -> Iterator[str]:
                 yield f"{record.name}/..."
         else:
             yield record.name
+
+
+def _file(plugin: object | None) -> str:
+    """Where a plugin's code lies, in short: a module's file, or an object's class's."""
+    module = sys.modules.get(type(plugin).__module__) if not hasattr(plugin, "__file__") else plugin
+    found = getattr(module, "__file__", None)
+    return "" if plugin is None or found is None else str(Path(found))
 
 
 def _reason(error: BaseException) -> str:

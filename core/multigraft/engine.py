@@ -25,6 +25,7 @@ from multigraft.repeat import Comparison, compare
 from multigraft.report import Report
 from multigraft.report.page import write_page
 from multigraft.run import PAGE, RECIPE, RECORD, Run, read_record
+from multigraft.tracing import Tell
 from multigraft.world import join_world
 
 log = logging.getLogger("multigraft")
@@ -37,13 +38,19 @@ class Engine:
     """Runs recipes with the plugins of one catalog. Two engines share nothing.
 
     ``plugins`` are further plugin objects (callbacks among them); ``discover=False`` leaves the installed
-    ones out; ``strict=True`` raises where a plugin cannot be admitted.
+    ones out; ``strict=True`` raises where a plugin cannot be admitted, or fails while it watches a run.
+    ``trace`` is told of every hook call: (hook, plugin, seconds, whether it answered).
     """
 
     def __init__(
-        self, plugins: Sequence[object] = (), *, discover: bool = True, strict: bool = False
+        self,
+        plugins: Sequence[object] = (),
+        *,
+        discover: bool = True,
+        strict: bool = False,
+        trace: Tell | None = None,
     ) -> None:
-        self.catalog = Catalog(plugins, discover=discover, strict=strict)
+        self.catalog = Catalog(plugins, discover=discover, strict=strict, trace=trace)
         self._held: set[Path] = set()
         """Run folders whose lock this engine holds."""
 

@@ -24,6 +24,7 @@ from multigraft.evaluation import measure_split
 from multigraft.feed import Feed
 from multigraft.forward import Forward
 from multigraft.journal import Journal
+from multigraft.observers import Observers
 from multigraft.optimizers import Descent
 from multigraft.recompute import recomputing
 from multigraft.signals import Interrupted, Stopping
@@ -64,6 +65,7 @@ class Fit:
             average=None if self.average is None else self.average.values,
             keep=self.training.keep,
         )
+        self.observers = Observers(run.catalog.manager, run.folder, strict=run.catalog.strict)
         self.journal = Journal(run.metrics_file, writes=self.world.leads)
         self.progress = Progress()
         self._starts = run.plan.starts()
@@ -95,7 +97,7 @@ class Fit:
             if self.training.gradient_checkpointing:
                 stack.enter_context(recomputing(self.run.graft))
             self._epochs()
-        self.run.record(frozen=self.run.plan.frozen(1.0))
+        self.run.record(frozen=self.run.plan.frozen(1.0), observers_off=self.observers.off)
         self._take_best()
         return self.progress
 
@@ -192,7 +194,8 @@ class Fit:
             self.journal.write({**line, "skipped": progress.skipped} if progress.skipped else line)
             progress.loss_sum, progress.loss_count = 0.0, 0
         self.run.stop = self.run.stop or guard.diverged(progress, self.training.diverged)
-        self.run.hook.step_end(run=self.run, step=progress.step, logs={"loss": loss, "learning_rate": rate})
+        logs = {"loss": loss, "learning_rate": rate}
+        self.observers.tell("step_end", run=self.run, step=progress.step, logs=logs)
         self._hear_stop()
 
     def _end_epoch_if_owed(self) -> None:
@@ -222,7 +225,7 @@ class Fit:
         self.journal.write(line)
         progress.history.append({"epoch": epoch + 1, "step": progress.step, "metrics": metrics})
         self.run.history = progress.history
-        self.run.hook.epoch_end(run=self.run, epoch=epoch + 1, metrics=metrics)
+        self.observers.tell("epoch_end", run=self.run, epoch=epoch + 1, metrics=metrics)
         self._hear_stop()
 
     def _validate(self) -> dict[str, float]:

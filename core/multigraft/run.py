@@ -71,11 +71,6 @@ class Run:
     """The newest answer of a verb."""
 
     @property
-    def hook(self) -> Any:
-        """The hooks of the plugins that were loaded for this run."""
-        return self.catalog.manager.hook
-
-    @property
     def metrics_file(self) -> Path:
         """One JSON line for each logged step and each validation."""
         return self.folder / METRICS

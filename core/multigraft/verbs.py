@@ -35,6 +35,7 @@ def train(run: Run) -> Report:
     run.record(steps=progress.step, best={"value": progress.best, "step": progress.best_step})
     best = [entry["metrics"] for entry in progress.history if entry["step"] == progress.best_step]
     notes = [f"stopped early: {progress.stop}"] if progress.stop else []
+    notes += [f"plugin {name!r} raised {what} and was off" for name, what in _off(run).items()]
     if progress.skipped:
         notes.append(
             f"{progress.skipped} steps were left out, their loss or gradient being no finite number; "
@@ -51,6 +52,12 @@ def train(run: Run) -> Report:
         notes=(*notes, *run.facts.get("notes", ()), *bad_row_notes(run.facts)),
         files={"model": str(run.folder / MODEL)},
     )
+
+
+def _off(run: Run) -> Mapping[str, str]:
+    """Observers that were switched off, with what they raised."""
+    found: Mapping[str, str] = run.facts.get("observers_off", {})
+    return found
 
 
 def save_model_folder(run: Run) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import multigraft as mg
 import multigraft_series
+from multigraft import candidates
 from multigraft import catalog as catalog_module
 from multigraft.catalog import Catalog, PluginOff, SlowPlugin
 from multigraft.errors import PluginError, UnknownName
@@ -122,7 +123,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
                 names.append(plugin.__name__)
             module = plugin.__name__ if isinstance(plugin, ModuleType) else str(plugin)
             entries.append(EntryPoint(name=name, value=module, group="multigraft"))
-        monkeypatch.setattr(catalog_module, "entry_points", lambda group: entries)
+        monkeypatch.setattr(candidates, "entry_points", lambda group: entries)
 
     yield install
 
@@ -242,3 +243,59 @@ def test_the_in_tree_plugins_are_admitted_strictly_and_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "['engine', 'speech', 'text', 'vision']"
+
+
+@pytest.mark.parametrize(
+    ("asked", "on"),
+    [("good", {"good"}), ("good, other", {"good", "other"}), ("", set()), (None, {"good", "other"})],
+)
+def test_the_environment_names_those_to_load(
+    installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch, asked: str | None, on: set[str]
+) -> None:
+    installed(
+        good=module("good_plugin", register_strategies=register_strategies), other=module("other_plugin")
+    )
+    if asked is not None:
+        monkeypatch.setenv("MULTIGRAFT_PLUGINS", asked)
+    found = Catalog().plugins
+    assert {info.name for info in found if info.error is None} == {"engine", *on}
+    off = [info.error for info in found if info.error]
+    assert off == [f"not asked for: MULTIGRAFT_PLUGINS is {asked!r}"] * (2 - len(on))
+
+
+def test_a_name_that_is_not_installed_is_an_error(
+    installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(good=module("good_plugin"))
+    monkeypatch.setenv("MULTIGRAFT_PLUGINS", "goood")
+    with pytest.raises(PluginError, match="no plugin 'goood' is installed; did you mean 'good'"):
+        Catalog()
+
+
+def test_a_plugin_for_other_versions_is_off_and_names_both() -> None:
+    class Old:
+        requires_multigraft = "<0.0.1"
+
+    with pytest.raises(PluginError, match=r"needs multigraft <0.0.1, and \S+ is installed"):
+        Catalog([Old()], discover=False)
+
+    class Garbled(Old):
+        requires_multigraft = "about one"
+
+    with pytest.raises(PluginError, match=r"write it as '>=0\.1,<0\.3'"):
+        Catalog([Garbled()], discover=False)
+
+    class Fits(Old):
+        requires_multigraft = ">=0.0.1"
+
+    assert Catalog([Fits()], discover=False).plugins[-1].error is None
+
+
+def test_what_is_known_of_a_plugin(installed: Callable[..., None]) -> None:
+    installed(good=module("good_plugin", register_strategies=register_strategies), bad="not_there")
+    with pytest.warns(PluginOff):
+        found = {info.name: info for info in Catalog().plugins}
+    assert found["good"].hooks == ("register_strategies",)
+    assert found["good"].target == "good_plugin"
+    assert "ModuleNotFoundError" in found["bad"].details
+    assert found["engine"].file.endswith("builtin.py")

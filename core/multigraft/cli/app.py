@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,6 +12,7 @@ import typer
 from multigraft.__about__ import __version__
 from multigraft.cli import bundle, cache, demo, doctor, plugins, recipes, rerun, train
 from multigraft.cli.shell import command
+from multigraft.switches import TRACE, WANTED
 
 EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 wrong recipe or usage, 130 interrupted (143 by SIGTERM). "
@@ -56,8 +60,27 @@ def _show_version(asked: bool) -> None:
 
 
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
+    names: Annotated[
+        str | None,
+        typer.Option("--plugins", help="Load only these, as text,vision ('' for none).", show_default=False),
+    ] = None,
+    trace: Annotated[bool, typer.Option("--trace", help="Show every hook call and who answered.")] = False,
 ) -> None:
     del version
+    settings = {WANTED: names, TRACE: "1" if trace else None}
+    given = {name: value for name, value in settings.items() if value is not None}
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)  # worker processes and libraries of ours read it too
+    context.call_on_close(partial(_put_back, before))
+
+
+def _put_back(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
 
 from multigraft.cli.shell import AsJson, Shell
 
@@ -15,15 +17,46 @@ if TYPE_CHECKING:
     from multigraft.catalog import PluginInfo
 
 
-def plugins(shell: Shell, as_json: AsJson = False) -> None:
+Why = Annotated[
+    str | None,
+    typer.Option("--why", metavar="NAME", help="All that is known of one plugin.", show_default=False),
+]
+
+
+def plugins(shell: Shell, why: Why = None, as_json: AsJson = False) -> None:
     """List the installed plugins, what each brings, and why one is off."""
     found = installed()
+    if why is not None:
+        found = [info for info in found if info.name == why] or _no_such(why, found)
     if as_json:
         shell.say_json([asdict(info) for info in found])
+        return
+    if why is not None:
+        for line in _all_of(found[0]):
+            shell.say(line)
         return
     shell.out.print(table(found))
     off = sum(info.error is not None for info in found)
     shell.tell(f"{len(found) - off} on, {off} off")
+
+
+def _no_such(name: str, found: Sequence[PluginInfo]) -> NoReturn:
+    from multigraft.errors import UnknownName, did_you_mean
+
+    known = did_you_mean(name, [info.name for info in found])
+    raise UnknownName(f"no plugin {name!r} is installed: {known}")
+
+
+def _all_of(info: PluginInfo) -> Iterator[str]:
+    yield f"{info.name} {info.version}".strip()
+    facts = {"from": info.origin, "entry point": info.target, "file": info.file}
+    yield from (f"  {name}: {value}" for name, value in facts.items() if value)
+    yield f"  loaded in {1000 * info.seconds:.0f} ms"
+    yield from (f"  {kind}: {', '.join(names)}" for kind, names in info.brings.items())
+    if info.hooks:
+        yield f"  hooks: {', '.join(info.hooks)}"
+    yield "  on" if info.error is None else f"  off: {info.error}"
+    yield from (f"    {line}" for line in info.details.splitlines())
 
 
 def installed() -> list[PluginInfo]:

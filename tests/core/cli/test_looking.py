@@ -34,6 +34,23 @@ def test_plugins_are_listed_with_why_one_is_off(cli: Any, monkeypatch: pytest.Mo
     assert [(each["name"], each["error"]) for each in listed] == [("text", None), ("speech", OFF.error)]
 
 
+def test_why_tells_all_of_one(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "Catalog", FakeCatalog)
+    assert cli("plugins", "--why", "speech").out.splitlines()[-1] == f"  off: {OFF.error}"
+    said = cli("plugins", "--why", "spech")
+    assert said.code == 2
+    assert "did you mean 'speech'?" in said.err
+
+
+def test_plugins_are_chosen_and_hook_calls_shown_for_one_command(cli: Any) -> None:
+    import os
+
+    said = cli("--plugins", "text", "--trace", "plugins", "--json")
+    states = {each["name"]: each["error"] for each in json.loads(said.out)}
+    assert (states["text"], states["vision"]) == (None, "not asked for: MULTIGRAFT_PLUGINS is 'text'")
+    assert not {"MULTIGRAFT_PLUGINS", "MULTIGRAFT_TRACE"} & os.environ.keys()
+
+
 def test_the_schema_is_the_recipe_s(cli: Any) -> None:
     assert json.loads(cli("schema").out) == schema()
 

@@ -1,0 +1,77 @@
+"""Plugins that could be admitted: what is installed under the entry points, and which of it is wanted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+
+from multigraft.__about__ import __version__
+from multigraft.errors import PluginError, did_you_mean
+from multigraft.switches import WANTED
+
+GROUP = "multigraft"
+IN_TREE = "multigraft"
+REQUIRES = "requires_multigraft"
+"""The attribute with which a plugin says which versions it was written for, as ``">=0.1,<0.3"``."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A plugin before it is loaded."""
+
+    name: str
+    version: str
+    origin: str
+    """The distribution it came with, or where it was handed over."""
+    load: Callable[[], object]
+    target: str = ""
+    """What its entry point names."""
+
+
+def installed() -> list[Candidate]:
+    """The installed plugins: in-tree first, then by name."""
+    found = [_candidate(entry) for entry in entry_points(group=GROUP)]
+    return sorted(found, key=lambda candidate: (candidate.origin != IN_TREE, candidate.name))
+
+
+def unwanted(candidates: Sequence[Candidate]) -> frozenset[str]:
+    """The names that `WANTED` leaves out. Raises PluginError where it names what is not installed."""
+    asked = os.environ.get(WANTED)
+    if asked is None:
+        return frozenset()
+    wanted = {name.strip() for name in asked.split(",") if name.strip()}
+    known = {candidate.name for candidate in candidates}
+    for name in sorted(wanted - known):
+        raise PluginError(f"{WANTED}: no plugin {name!r} is installed; {did_you_mean(name, known)}")
+    return frozenset(known - wanted)
+
+
+def check_version(plugin: object) -> None:
+    """Raise PluginError where a plugin was written for other versions of multigraft."""
+    wanted = getattr(plugin, REQUIRES, None)
+    if wanted is None:
+        return
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        allowed = SpecifierSet(str(wanted))
+    except InvalidSpecifier as error:
+        raise PluginError(f"{REQUIRES} is {wanted!r}; write it as '>=0.1,<0.3'") from error
+    if not allowed.contains(__version__, prereleases=True):
+        raise PluginError(
+            f"needs multigraft {allowed}, and {__version__} is installed; install a version of the plugin "
+            f'for it, or: pip install "multigraft{allowed}"'
+        )
+
+
+def _candidate(entry: EntryPoint) -> Candidate:
+    distribution = entry.dist
+    return Candidate(
+        name=entry.name,
+        version="" if distribution is None else distribution.version,
+        origin="" if distribution is None else distribution.name,
+        load=entry.load,
+        target=entry.value,
+    )

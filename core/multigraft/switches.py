@@ -1,0 +1,6 @@
+"""The environment variables that decide which plugins are loaded, and whether their calls are shown."""
+
+WANTED = "MULTIGRAFT_PLUGINS"
+"""Restricts loading: names, comma between them; empty for none."""
+TRACE = "MULTIGRAFT_TRACE"
+"""Set, it has every hook call logged."""
