@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -27,7 +28,8 @@ from multigraft.data import (
     told,
 )
 from multigraft.device import choose_device
-from multigraft.errors import DataError, RunError
+from multigraft.errors import DataError, RunError, WeightsError, refused_as
+from multigraft.files import check_tree
 from multigraft.graft import Graft
 from multigraft.objectives import Brief, Objective
 from multigraft.parts import Parts
@@ -67,14 +69,15 @@ def assemble(
     if trained:
         parts = replace(parts, origin=replace(parts.origin, path=folder / MODEL, hub=None), strategies=())
     learned = saved or _learn(parts, splits.train)
-    reader = parts.modality.reader(learned.reader)
-    torch.manual_seed(recipe.seed)
-    objective, graft = _grow(parts, reader, learned)
-    if trained:
-        load_model(graft.head, str(folder / MODEL / HEAD), strict=True)
-        graft.eval()
-    else:
-        _inherit_head(graft, parts, learned)
+    with _outside(parts, folder if saved else None):
+        reader = parts.modality.reader(learned.reader)
+        torch.manual_seed(recipe.seed)
+        objective, graft = _grow(parts, reader, learned)
+        if trained:
+            load_model(graft.head, str(folder / MODEL / HEAD), strict=True)
+            graft.eval()
+        else:
+            _inherit_head(graft, parts, learned)
     rows = _rows(splits, reader, objective, recipe, folder if world.leads and not trained else None)
     return Run(
         folder=folder,
@@ -103,7 +106,21 @@ def read_saved(facts: Mapping[str, Any], folder: Path) -> Saved | None:
     """What was learned, or None where the run stopped before that."""
     if "reader" not in facts:
         return None
-    return Saved(load_spec(facts["reader"], folder), facts["targets"])
+    return Saved(load_spec(facts["reader"], folder), facts.get("targets", {}))
+
+
+@contextmanager
+def _outside(parts: Parts, folder: Path | None) -> Iterator[None]:
+    """Around what opens files that we did not write: a run's, or weights. They are plain data or refused."""
+    path = parts.origin.path
+    if folder is None and path is None and parts.origin.hub is None:
+        yield
+        return
+    kind = WeightsError if folder is None else RunError
+    with refused_as(kind, f"{folder or path or parts.origin.hub}: cannot be used"):
+        if path is not None and path.is_dir():
+            check_tree(path, links=True)
+        yield
 
 
 def _splits(recipe: Recipe, parts: Parts, *, settled: bool) -> Splits:
@@ -120,7 +137,8 @@ def _splits(recipe: Recipe, parts: Parts, *, settled: bool) -> Splits:
 
 def _learn(parts: Parts, train: Table) -> Saved:
     """The reader's spec and the targets' description, from the weights and the training rows."""
-    spec = parts.backbone.reader(parts.origin, parts.reader_options)
+    with _outside(parts, None):
+        spec = parts.backbone.reader(parts.origin, parts.reader_options)
     if parts.modality.fit is not None:
         spec = parts.modality.fit(train.raws(), spec)
     columns = {name: train.cells(name) for name in parts.task.columns}
@@ -150,7 +168,7 @@ def _inherit_head(graft: Graft, parts: Parts, learned: Saved) -> None:
     if model is None or not (model / HEAD).exists() or not (model.parent / RECORD).exists():
         return
     parent = read_record(model.parent)
-    if (parent["task"], parent.get("targets")) == (parts.task.name, learned.targets):
+    if (parent.get("task"), parent.get("targets")) == (parts.task.name, learned.targets):
         load_model(graft.head, str(model / HEAD), strict=True)
         log.info("the head goes on from %s", model.parent)
 

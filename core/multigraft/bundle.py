@@ -11,10 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multigraft.__about__ import __version__
 from multigraft.errors import BundleError
+from multigraft.files import check_plain
+from multigraft.problems import problem_lines
 from multigraft.records import Spec
 
 FORMAT = 1
 MANIFEST = "bundle.json"
+MANIFEST_BYTES = 2**26
+"""The most bytes of a manifest; one with 100,000 labels takes 2 MB."""
 
 
 class _Part(BaseModel):
@@ -133,6 +137,7 @@ def read_manifest(folder: Path) -> Bundle:
     if path.is_symlink():
         raise BundleError(f"{path}: is a link; a bundle holds plain files only")
     try:
+        check_plain(path, limit=MANIFEST_BYTES)
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BundleError(f"{folder}: is not a bundle: it holds no {MANIFEST}") from error
@@ -142,7 +147,7 @@ def read_manifest(folder: Path) -> Bundle:
     try:
         return Bundle.model_validate(raw)
     except ValidationError as error:
-        problems = [f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        problems = [f"  {line}" for line in problem_lines(error, Bundle)]
         raise BundleError("\n".join([f"{path}: is not a valid manifest", *problems])) from error
 
 

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from multigraft.errors import BundleError
 from multigraft.records import Answer, Arrays, Spec
 
 
 def classification(targets: Spec, outputs: Arrays) -> list[Answer]:
     """The most probable label of each row, and every label's probability, best first.
 
-    ``outputs["probabilities"]`` is [B, len(targets["labels"])].
+    ``outputs["probabilities"]`` is [B, len(targets["labels"])]. Raises BundleError where it is not.
 
-    >>> import numpy as np
     >>> classification({"labels": ["no", "yes"]}, {"probabilities": np.array([[0.25, 0.75]])})
     [{'label': 'yes', 'score': 0.75, 'scores': {'yes': 0.75, 'no': 0.25}}]
     """
-    return [_best(targets["labels"], row.tolist()) for row in outputs["probabilities"]]
+    probabilities = outputs["probabilities"]
+    labels = _labels(targets, probabilities.shape[-1])
+    if not np.isfinite(probabilities).all():
+        raise BundleError("the graph gives values that are no numbers; export the run again")
+    return [_best(labels, row.tolist()) for row in probabilities]
 
 
 def embedding(targets: Spec, outputs: Arrays) -> list[Answer]:
     """The pooled features of each row; ``outputs["embedding"]`` is [B, D]."""
     return [{"embedding": row.tolist()} for row in outputs["embedding"]]
+
+
+def _labels(targets: Spec, count: int) -> list[str]:
+    """The labels, one for each of ``count`` outputs; both come from files that may not belong together."""
+    labels = targets.get("labels")
+    if not isinstance(labels, list) or len(set(map(str, labels))) != len(labels) or len(labels) != count:
+        raise BundleError(
+            f"the graph tells {count} labels apart; the targets do not list as many different ones"
+        )
+    return labels
 
 
 def _best(labels: list[str], scores: list[float]) -> Answer:

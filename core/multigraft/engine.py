@@ -15,7 +15,7 @@ from multigraft.callbacks import EarlyStopping
 from multigraft.catalog import Catalog
 from multigraft.determinism import as_many_threads
 from multigraft.disk import explaining
-from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError
+from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError, refused_as
 from multigraft.files import write_json, write_text
 from multigraft.lock import alone_in
 from multigraft.parts import SCRATCH, read_recipe
@@ -130,7 +130,7 @@ class Engine:
         """
         if not run.world.leads and verb not in TRAINING:
             run.world.wait()
-            run.report = _kept(verb, run.folder)
+            run.report = _read_report(run.folder / REPORTS / f"{verb}.json")
             return run.report
         with self._at_work(run):
             report = self._ask(verb, run)
@@ -247,9 +247,18 @@ def _same_data(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) 
         )
 
 
-def _kept(verb: str, folder: Path) -> Report:
-    """The report that the first process wrote."""
-    return Report.from_dict(json.loads((folder / REPORTS / f"{verb}.json").read_text(encoding="utf-8")))
+def _kept(path: Path) -> Report | None:
+    """A report written earlier; None, and a word, where it is damaged: the page does without it."""
+    try:
+        return _read_report(path)
+    except RunError as error:
+        log.warning("%s; it is left out of %s", error, PAGE)
+        return None
+
+
+def _read_report(path: Path) -> Report:
+    with refused_as(RunError, f"{path}: cannot be read"):
+        return Report.from_dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _keep(report: Report, folder: Path) -> None:
@@ -257,8 +266,6 @@ def _keep(report: Report, folder: Path) -> None:
     reports = folder / REPORTS
     reports.mkdir(parents=True, exist_ok=True)
     write_json(reports / f"{report.verb}.json", report.to_dict())
-    everything = [
-        Report.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        for path in sorted(reports.glob("*.json"), key=lambda path: path.stat().st_mtime)
-    ]
+    found = sorted(reports.glob("*.json"), key=lambda path: path.stat().st_mtime)
+    everything = [kept for path in found if (kept := _kept(path)) is not None]
     write_page(everything, folder / PAGE, title=report.title)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -61,6 +62,26 @@ class ExportError(MultigraftError):
 
 class BundleError(MultigraftError):
     """A bundle that is incomplete, changed, or asks for what is not here."""
+
+
+@contextmanager
+def refused_as(kind: type[MultigraftError], what: str) -> Iterator[None]:
+    """Turn whatever a library raises about files from outside into ``kind``; ours pass as they are.
+
+    For the places alone where a stranger's files are opened: libraries share no base for "this is broken".
+    """
+    try:
+        yield
+    except MultigraftError:
+        raise
+    except Exception as error:
+        raise kind(f"{what}: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in a line."""
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return said if len(said) <= 300 else said[:297] + "..."
 
 
 EXTRAS = {

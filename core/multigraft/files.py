@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+def check_plain(path: str | Path, *, limit: int | None = None) -> None:
+    """Raise OSError for what is no plain file of at most ``limit`` bytes.
+
+    To be asked before a file of a stranger is read: a device or a pipe would be read for ever.
+    """
+    facts = Path(path).stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise OSError(errno.EINVAL, "it is no plain file")
+    if limit is not None and facts.st_size > limit:
+        raise OSError(errno.EFBIG, f"it has {facts.st_size:,} bytes; at most {limit:,} are read")
+
+
+def check_tree(folder: Path, *, links: bool) -> None:
+    """Raise OSError where anything below ``folder`` is neither a plain file nor a folder.
+
+    ``links`` may lead out of the folder where it says so; a link to a device is refused all the same.
+    """
+    inside = folder.resolve()
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            continue
+        if path.is_symlink() and not (links or path.resolve().is_relative_to(inside)):
+            raise OSError(errno.EINVAL, f"{path.relative_to(folder)} is a link out of the folder")
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, f"{path.relative_to(folder)} is no plain file")
 
 
 def write_json(path: Path, value: Any) -> None:

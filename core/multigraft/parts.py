@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,7 +40,7 @@ def read_recipe(raw: Mapping[str, Any], catalog: Catalog, *, source: str = "reci
     recipe, problems = check(raw)
     finder = _Finder(catalog, problems)
     parts = finder.parts(recipe) if recipe is not None else None
-    if recipe is None:
+    if recipe is None and isinstance(raw, Mapping):
         finder.names(raw)
     if recipe is None or parts is None or problems:
         raise RecipeError(problems, source=source)
@@ -184,6 +185,8 @@ def _misfit(value: Any, option: Option) -> str | None:
 
 
 def _out_of_range(value: Any, option: Option) -> str | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "it should be finite"
     if option.low is not None and value < option.low:
         return f"it should be at least {option.low:g}"
     if option.high is not None and value > option.high:

@@ -6,11 +6,19 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from pydantic import BaseModel, ValidationError
 
-from multigraft.errors import BundleError
+from multigraft.errors import BundleError, RowError
+from multigraft.files import check_plain
+from multigraft.problems import problem_lines
 from multigraft.records import Arrays, Spec
+
+Checked = TypeVar("Checked", bound=BaseModel)
+SPEC_BYTES = 2**28
+"""The most bytes of a file that belongs to a spec; the largest published tokenizer takes 35 MB."""
 
 
 def collate(rows: Sequence[Arrays], fills: Mapping[str, float]) -> Arrays:
@@ -57,6 +65,32 @@ def save_spec(spec: Spec, folder: Path) -> Spec:
     return kept
 
 
+def check_spec(spec: Mapping[str, object], model: type[Checked]) -> Checked:
+    """The spec as ``model`` describes it. Raises BundleError with every field that is missing or wrong.
+
+    A spec comes from a run's folder or a bundle, which anybody may have written.
+    """
+    try:
+        return model.model_validate(spec)
+    except ValidationError as error:
+        lines = [f"  {line}" for line in problem_lines(error, model)]
+        raise BundleError("\n".join(["the reader's saved settings are wrong", *lines])) from error
+
+
+def plain_file(path: str | Path, *, limit: int | None = None) -> Path:
+    """The path of a row's file, once it is known to be a plain one of at most ``limit`` bytes.
+
+    Raises RowError.
+    """
+    try:
+        check_plain(path, limit=limit)
+    except OSError as error:
+        raise RowError(f"the file cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise RowError("is text, not the path of a file") from error
+    return Path(path)
+
+
 def load_spec(spec: Mapping[str, object], folder: Path) -> Spec:
     """Undo `save_spec`. Raises BundleError where a file is missing or a name leaves the folder."""
     full: Spec = {}
@@ -69,9 +103,13 @@ def load_spec(spec: Mapping[str, object], folder: Path) -> Spec:
 
 
 def _read_json(folder: Path, name: str) -> object:
-    if Path(name).name != name:
+    if Path(name).name != name or "\\" in name:
         raise BundleError(f"reader file {name!r} must lie in {folder}, not elsewhere")
+    file = folder / name
     try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{folder / name}: cannot be read: {error}") from error
+        if file.is_symlink():
+            raise BundleError(f"{file}: is a link; a reader's files are plain ones")
+        check_plain(file, limit=SPEC_BYTES)
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(f"{file}: cannot be read: {error}") from error

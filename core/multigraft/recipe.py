@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core.core_schema import ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
-from multigraft.errors import RecipeError, did_you_mean
+from multigraft.errors import RecipeError
+from multigraft.problems import problem_lines, short
+from multigraft.yamltext import YamlError, parse_yaml, read_yaml
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -21,7 +29,19 @@ ALLOWED_BAD = 0.05
 class Section(BaseModel):
     """A part of a recipe: frozen, and strict about its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_is_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads a bare on, off, yes or no as true or false, which else would count as 1 or 0."""
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        if not isinstance(value, bool) or wanted is bool:
+            return value
+        word = "on" if value else "off"
+        if word not in get_args(wanted):
+            raise ValueError("it should not be true or false (YAML's on, off, yes, no)")
+        return word
 
 
 class Choice(BaseModel):
@@ -271,11 +291,12 @@ def _whole_path(value: str | None) -> str | None:
 def read_mapping(path: Path) -> dict[str, Any]:
     """The mapping in a YAML or JSON file. Raises RecipeError where it is none."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError([f"cannot be read: {error.strerror}"], source=str(path)) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError([f"is not YAML: {' '.join(str(error).split())}"], source=str(path)) from error
+        raw = read_yaml(path)
+    except (OSError, ValueError) as error:  # ValueError: no name a disk could hold
+        reason = getattr(error, "strerror", None) or error
+        raise RecipeError([f"cannot be read: {reason}"], source=str(path)) from error
+    except YamlError as error:
+        raise RecipeError([str(error)], source=str(path)) from error
     if not isinstance(raw, dict):
         raise RecipeError([f"holds {type(raw).__name__}; a mapping of fields is needed"], source=str(path))
     return raw
@@ -291,11 +312,11 @@ def assign(raw: dict[str, Any], assignment: str) -> None:
     path, equals, text = assignment.partition("=")
     keys = path.split(".")
     if not equals or not all(keys):
-        raise RecipeError([f"{assignment!r} must look like training.epochs=3"], source="--set")
+        raise RecipeError([f"{short(assignment)} must look like training.epochs=3"], source="--set")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError([f"{assignment!r}: the value is not YAML"], source="--set") from error
+        value = parse_yaml(text)
+    except YamlError as error:
+        raise RecipeError([f"{short(assignment)}: the value {error}"], source="--set") from error
     node = raw
     for key in keys[:-1]:
         inner = node.get(key)
@@ -311,42 +332,9 @@ def check(raw: Any) -> tuple[Recipe | None, list[str]]:
     try:
         return Recipe.model_validate(raw), []
     except ValidationError as error:
-        return None, [_line(problem) for problem in error.errors()]
+        return None, problem_lines(error, Recipe)
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a recipe, for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}
-
-
-def _line(problem: Any) -> str:
-    location = [str(part) for part in problem["loc"]]
-    field = ".".join(location) or "recipe"
-    kind = problem["type"]
-    if kind == "extra_forbidden":
-        return f"{field}: no such field; {did_you_mean(location[-1], _fields_beside(location))}"
-    if kind == "missing":
-        return f"{field}: is missing"
-    return f"{field}: found {_short(problem['input'])}; {_wanted(problem)}"
-
-
-def _wanted(problem: Any) -> str:
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return "it " + message[len("Input ") :] if message.startswith("Input ") else message
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _fields_beside(location: list[str]) -> list[str]:
-    """The fields allowed where the last part of ``location`` stands."""
-    model: Any = Recipe
-    for part in location[:-1]:
-        field = model.model_fields.get(part)
-        inner = None if field is None else field.annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)

@@ -10,8 +10,9 @@ from typing import Any, TypedDict
 
 from multigraft.catalog import Catalog
 from multigraft.data import Rows
-from multigraft.errors import RunError
-from multigraft.files import write_json
+from multigraft.errors import RunError, first_line
+from multigraft.facts import check_facts
+from multigraft.files import check_plain, check_tree, write_json
 from multigraft.graft import Graft
 from multigraft.objectives import Objective
 from multigraft.parts import Parts
@@ -29,6 +30,10 @@ RECIPE, RECORD, METRICS, MODEL, HEAD, PAGE = (
     "head.safetensors",
     "report.html",
 )
+
+
+RECORD_BYTES = 2**26
+"""The most bytes of a record; one with 100,000 labels takes 3 MB."""
 
 
 class Reading(TypedDict):
@@ -116,11 +121,15 @@ def read_record(folder: Path) -> dict[str, Any]:
     """The facts in a run's folder. Raises RunError where there is no run."""
     path = folder / RECORD
     try:
+        check_plain(path, limit=RECORD_BYTES)
+        check_tree(folder, links=False)
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise RunError(f"{folder}: is not a run: it has no {RECORD}") from error
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path}: cannot be read: {first_line(error)}") from error
     if not isinstance(facts, dict) or "state" not in facts:
         raise RunError(f"{path}: does not hold the facts of a run")
+    if problems := check_facts(facts):
+        raise RunError("\n  ".join([f"{path}: does not hold the facts of a run", *problems]))
     return facts

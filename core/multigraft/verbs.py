@@ -15,6 +15,7 @@ from multigraft.checkpoint import Progress
 from multigraft.data import Rows
 from multigraft.data.telling import bad_row_notes, data_tables, leak_notes
 from multigraft.device import peak_memory_mb
+from multigraft.errors import RunError, refused_as
 from multigraft.evaluation import Kept, intervals, measure_split, percentile
 from multigraft.files import whole_folder
 from multigraft.forward import replayed_split
@@ -163,7 +164,7 @@ def _facts(run: Run) -> dict[str, str]:
         "run": str(run.folder),
         "task": run.parts.task.name,
         "backbone": run.recipe.backbone.name,
-        "weights": str(run.facts["weights"]),
+        "weights": str(run.facts.get("weights", "")),
         "strategy": " + ".join(choice.name for choice in run.recipe.strategy),
         "train rows": str(len(run.rows["train"])),
         "seed": str(run.recipe.seed),
@@ -188,11 +189,12 @@ def _cost(run: Run, progress: Progress) -> Cost:
 def read_curves(path: Path) -> dict[str, tuple[tuple[float, float], ...]]:
     """The lines of metrics.jsonl as curves: ``loss``, ``learning_rate``, ``validation ...``."""
     curves: dict[str, list[tuple[float, float]]] = {}
-    for entry in _lines(path):
-        values = {f"validation {name}": value for name, value in entry.get("validation", {}).items()}
-        values |= {name: entry[name] for name in ("loss", "learning_rate") if name in entry}
-        for name, value in values.items():
-            curves.setdefault(name, []).append((float(entry["step"]), float(value)))
+    with refused_as(RunError, f"{path}: cannot be read"):
+        for entry in _lines(path):
+            values = {f"validation {name}": value for name, value in entry.get("validation", {}).items()}
+            values |= {name: entry[name] for name in ("loss", "learning_rate") if name in entry}
+            for name, value in values.items():
+                curves.setdefault(name, []).append((float(entry["step"]), float(value)))
     return {name: tuple(points) for name, points in curves.items()}
 
 

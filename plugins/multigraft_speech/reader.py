@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import soundfile
 import soxr
+from pydantic import BaseModel, ConfigDict, Field
 
 from multigraft.errors import RowError
+from multigraft.readers import check_spec, plain_file
 from multigraft.records import Arrays, Spec
 
 RATES = range(1000, 768_001)
@@ -22,7 +25,31 @@ RATES = range(1000, 768_001)
 MAX_CHANNELS = 64
 LOUDEST = 1e6
 """Beyond this a float sample is garbage, and its square no longer safe in float32."""
+MAX_SAMPLES = 2**28
+"""The most samples of a sound before resampling, 1 GB as they are decoded: 100 minutes at 44.1 kHz."""
+BLOCK = 2**22
+"""The values (samples times channels) that are decoded at a time: all channels of a long sound are never
+in memory together."""
+CUT_OFF = (
+    re.compile(
+        r"^ *(?:data|SSND|riff|Data Size) *: (?P<declared>\d+) \(should be (?P<found>\d+)\)", re.MULTILINE
+    ),
+    re.compile(r"frame count (?P<found>\d+) does not match value from 'ds64' chunk of (?P<declared>\d+)"),
+)
+"""What libsndfile notes of a sound that ends before its header says."""
+STREAMED = 2**31 - 2**16
+"""Sizes from here on are placeholders of programs that wrote to a pipe; the sound ends with the file."""
 FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31}
+
+
+class AudioSpec(BaseModel):
+    """A saved spec."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    kind: Literal["audio"] = "audio"
+    sample_rate: int = Field(16_000, ge=1000, le=768_000)
+    max_seconds: float = Field(30.0, gt=0, le=3600)
+    min_seconds: float = Field(0.05, ge=0, le=3600)
 
 
 @dataclass(frozen=True)
@@ -80,7 +107,7 @@ class AudioReader:
 
     def _decode_path(self, path: Path) -> tuple[np.ndarray, int]:
         try:
-            with path.open("rb") as file:
+            with plain_file(path).open("rb") as file:
                 return self._decode(file)
         except OSError as error:
             raise RowError(f"cannot be opened: {error.strerror or type(error).__name__}") from error
@@ -90,9 +117,9 @@ class AudioReader:
         try:
             with soundfile.SoundFile(file) as sound:
                 _check_header(sound.samplerate, sound.channels)
-                frames = math.ceil(self.max_seconds * sound.samplerate)
-                found = sound.read(frames, dtype="float32", always_2d=True)
-                return found.mean(axis=1), sound.samplerate
+                _check_whole(sound.extra_info)
+                frames = min(math.ceil(self.max_seconds * sound.samplerate), sound.frames)
+                return _read_mono(sound, frames), sound.samplerate
         except soundfile.LibsndfileError as error:
             raise RowError(f"cannot be decoded: {error.error_string.rstrip('.')}") from error
         except TypeError as error:  # soundfile's way to say that a .raw file has no header
@@ -123,12 +150,15 @@ def audio_reader(spec: Spec) -> AudioReader:
     >>> audio_reader({"kind": "audio", "sample_rate": 8000}).sample_rate
     8000
     """
-    return AudioReader(**{key: value for key, value in spec.items() if key != "kind"})
+    return AudioReader(**check_spec(spec, AudioSpec).model_dump(exclude={"kind"}))
 
 
 def _from_mapping(raw: Mapping[str, Any]) -> Any:
     if raw.get("array") is not None:
-        return np.asarray(raw["array"]), raw.get("sampling_rate")
+        try:
+            return np.asarray(raw["array"]), raw.get("sampling_rate")
+        except (ValueError, TypeError, OverflowError) as error:
+            raise RowError("'array' holds no samples, or lists of several lengths") from error
     found = raw["bytes"] if raw.get("bytes") is not None else raw.get("path")
     if found is None:
         raise RowError(
@@ -142,6 +172,30 @@ def _check_header(rate: int, channels: int) -> None:
         raise RowError(f"a rate of {rate} Hz; {RATES[0]} to {RATES[-1]} can be read")
     if channels > MAX_CHANNELS:
         raise RowError(f"{channels} channels; at most {MAX_CHANNELS} can be read")
+
+
+def _check_whole(notes: str) -> None:
+    """libsndfile reads what is left of a sound that was cut off, and only its notes tell."""
+    for pattern in CUT_OFF:
+        for note in pattern.finditer(notes):
+            found, declared = int(note["found"]), int(note["declared"])
+            if found < declared < STREAMED:
+                raise RowError(f"is cut off: {found / declared:.0%} of what its header says is there")
+
+
+def _read_mono(sound: soundfile.SoundFile, frames: int) -> np.ndarray:
+    """The first ``frames`` samples, the channels averaged."""
+    if frames > MAX_SAMPLES:
+        raise RowError(f"would be {frames:,} samples; at most {MAX_SAMPLES:,} are read: lower max_seconds")
+    step = max(1, BLOCK // sound.channels)
+    parts = []
+    for start in range(0, frames, step):
+        wanted = min(step, frames - start)
+        block = sound.read(wanted, dtype="float32", always_2d=True)
+        if len(block) < wanted:
+            raise RowError(f"is cut off: holds {start + len(block)} samples of at least {frames}")
+        parts.append(block.mean(axis=1))
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
 
 
 def _as_float(array: np.ndarray) -> np.ndarray:

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
 from multigraft import MultigraftError, RowError
+from multigraft.errors import BundleError
+from multigraft.readers import check_spec
 from multigraft.records import Arrays, Spec
 
 REPLACEMENT = "\ufffd"
+MAX_CHARACTERS = 1_000_000
+"""Of a text, about a long novel: all of it is tokenized before it is cut to ``max_length`` tokens."""
+
+
+class TextSpec(BaseModel):
+    """A saved spec; what learning the tokenizer needed may stand in it too."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    kind: Literal["text"] = "text"
+    max_length: int = Field(ge=1, le=2**20)
+    pad_id: int = Field(ge=0, lt=2**31)
+    token_types: bool
+    special: dict[str, str] = Field(default_factory=dict)
 
 
 class TextReader:
@@ -23,8 +39,12 @@ class TextReader:
     """
 
     def __init__(self, spec: Spec) -> None:
-        self._spec = {**spec, "tokenizer.json": _plain(spec.get("tokenizer.json"))}
-        self._tokenizer = Tokenizer.from_str(json.dumps(self._spec["tokenizer.json"]))
+        content = _plain(spec)
+        check_spec(spec, TextSpec)
+        self._spec = {**spec, "tokenizer.json": content}
+        self._tokenizer = _tokenizer(content)
+        self._frame = [self._tokenizer.num_special_tokens_to_add(is_pair=pair) for pair in (False, True)]
+        """The tokens that stand around a text, and around a pair."""
         self._check_length()
         self._tokenizer.enable_truncation(spec["max_length"], strategy="longest_first")
         self._fills: dict[str, float] = {"input_ids": spec["pad_id"], "attention_mask": 0}
@@ -46,7 +66,7 @@ class TextReader:
             raise RowError(f"found {len(texts)} texts; one or two are needed")
         first, *second = (clean(text) for text in texts)
         encoding = self._tokenizer.encode(first, second[0] if second else None)
-        if not encoding.ids:
+        if len(encoding.ids) <= self._frame[len(second)]:
             raise RowError("the tokenizer finds no token in the text")
         arrays = {"input_ids": encoding.ids, "attention_mask": [1] * len(encoding.ids)}
         if self._spec["token_types"]:
@@ -62,7 +82,7 @@ class TextReader:
         return self._spec
 
     def _check_length(self) -> None:
-        needed = self._tokenizer.num_special_tokens_to_add(is_pair=True) + 2
+        needed = self._frame[True] + 2
         if self._spec["max_length"] < needed:
             raise MultigraftError(
                 f"reader.max_length: found {self._spec['max_length']}; this tokenizer needs {needed} "
@@ -81,6 +101,10 @@ def clean(raw: Any) -> str:
         raise RowError("the text is missing")
     if not isinstance(raw, str):
         raise RowError(f"found {type(raw).__name__}; text is needed")
+    if len(raw) > MAX_CHARACTERS:
+        raise RowError(
+            f"the text has {len(raw):,} characters; at most {MAX_CHARACTERS:,} are read: cut it in rows"
+        )
     if not raw.strip():
         raise RowError("the text is empty")
     if "\0" in raw:
@@ -102,8 +126,16 @@ def _refuse_surrogates(text: str) -> None:
         raise RowError(f"the text holds half a surrogate pair at character {error.start}") from error
 
 
-def _plain(tokenizer: Any) -> dict[str, Any]:
-    """The tokenizer's JSON without a truncation and padding of its own."""
+def _tokenizer(content: dict[str, Any]) -> Tokenizer:
+    try:
+        return Tokenizer.from_str(json.dumps(content))
+    except Exception as error:  # `tokenizers` raises nothing narrower
+        raise BundleError(f"tokenizer.json cannot be used: {error}") from error
+
+
+def _plain(spec: Spec) -> dict[str, Any]:
+    """The JSON of the spec's tokenizer without a truncation and padding of its own."""
+    tokenizer = spec.get("tokenizer.json") if isinstance(spec, dict) else None
     if not isinstance(tokenizer, dict):
         raise MultigraftError("the reader has no tokenizer yet: complete its spec with the modality's `fit`")
     return {**tokenizer, "truncation": None, "padding": None}

@@ -20,7 +20,7 @@ _IMAGE = Modality(
     suffixes=(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
     options={
         "size": Option(
-            default=None, types=(int,), low=1, help="pixels a side; unset: what the weights expect"
+            default=None, types=(int,), low=1, high=8192, help="pixels a side; unset: what the weights expect"
         ),
         "crop": Option(
             default=None,

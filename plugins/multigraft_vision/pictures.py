@@ -13,11 +13,16 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from multigraft import RowError
+from multigraft.readers import plain_file
 
 # Only decoders of plain rasters: Pillow's EPS would start ghostscript.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 KINDS = "a path, bytes, a PIL image, a uint8 array or {'bytes': ..., 'path': ...}"
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+PIXEL_BYTES = 8
+"""The most that one pixel takes in a file: four channels of 16 bits."""
+SPARE = 2**24
+"""What a file may hold besides pixels: EXIF, profiles, a preview."""
 # What Pillow's decoders raise on broken data, besides OSError.
 BROKEN = (SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error)
 
@@ -36,17 +41,16 @@ def open_rgb(raw: Any, max_pixels: int) -> Image.Image:
     if isinstance(raw, bytes | bytearray | memoryview):
         return _from_bytes(bytes(raw), max_pixels)
     if isinstance(raw, str | Path):
-        return _from_bytes(_content(Path(raw)), max_pixels)
+        return _from_bytes(_content(Path(raw), max_pixels), max_pixels)
     raise RowError(f"is {type(raw).__name__}; an image is {KINDS}")
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, max_pixels: int) -> bytes:
+    file = plain_file(path, limit=max_pixels * PIXEL_BYTES + SPARE)
     try:
-        return path.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise RowError(f"the file cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise RowError("is text, not the path of a file") from error
 
 
 def _from_bytes(content: bytes, max_pixels: int) -> Image.Image:

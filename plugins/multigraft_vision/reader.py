@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
 
 from multigraft import RowError
+from multigraft.readers import check_spec
 from multigraft.records import Arrays, Spec
 from multigraft_vision.pictures import open_rgb
 
@@ -22,16 +24,24 @@ INTERPOLATIONS = {
 }
 
 
+Side = Annotated[int, Field(ge=1, le=8192)]
+
+
+class ImageSpec(BaseModel):
+    """A saved spec."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    kind: Literal["image"] = "image"
+    size: tuple[Side, Side] = Field(strict=False)  # JSON knows lists only
+    crop: float = Field(ge=0.05, le=1)
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
+    fit: Literal["center", "squash"]
+    max_pixels: int = Field(ge=1, le=Image.MAX_IMAGE_PIXELS * 2)
+
+
 def image_reader(spec: Spec) -> ImageReader:
     """Build a reader from its spec."""
-    height, width = spec["size"]
-    return ImageReader(
-        size=(height, width),
-        crop=spec["crop"],
-        interpolation=spec["interpolation"],
-        fit=spec["fit"],
-        max_pixels=spec["max_pixels"],
-    )
+    return ImageReader(**check_spec(spec, ImageSpec).model_dump(exclude={"kind"}))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,7 +111,7 @@ def _escape_precision(raw: dict[str, Any]) -> None:
         (_edit(_escape_precision), "'/etc/passwd' leaves the folder"),
         (_edit(lambda raw: raw.update(format=2)), "has format 2; multigraft .* reads format 1"),
         (_edit(lambda raw: raw.pop("format")), "has format None"),
-        (_edit(lambda raw: raw.pop("task")), "task: Field required"),
+        (_edit(lambda raw: raw.pop("task")), "task: is missing"),
         (_edit(lambda raw: raw.update(default="int8")), "default precision 'int8' is not in the bundle"),
         (_edit(lambda raw: raw["precisions"]["fp32"].update(file="x.onnx")), "fp32 names no listed file"),
         (lambda folder: (folder / "bundle.json").write_text("{"), "bundle.json: cannot be read"),

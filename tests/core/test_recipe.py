@@ -132,3 +132,32 @@ def test_no_recipe_brings_a_traceback(raw: dict[str, Any]) -> None:
         read_recipe(raw, CATALOG)
     except MultigraftError as error:
         assert str(error)
+
+
+def test_a_bare_on_or_off_is_a_word_where_one_is_needed(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(
+        "task: a\nbackbone: b\ndata: c\ntraining: {replay: off, compile: on, channels_last: no}\n"
+    )
+    training = Recipe.parse(read_mapping(file)).training
+    assert (training.replay, training.compile, training.channels_last) == ("off", "on", False)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("seed", True, "it should not be true or false"),
+        ("output", False, "it should not be true or false"),
+        ("training", {"epochs": True}, "training.epochs: found true; it should not be true or false"),
+        ("training", {"epochs": float("inf")}, "it should be a finite number"),
+        ("training", {"learning_rate": float("nan")}, "training.learning_rate: found NaN"),
+    ],
+)
+def test_no_switch_is_a_number_and_no_number_is_without_end(field: str, value: object, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        Recipe.parse({"task": "a", "backbone": "b", "data": "c", field: value})
+
+
+def test_what_is_no_mapping_is_refused_with_a_word() -> None:
+    with pytest.raises(RecipeError, match="found null"):
+        Recipe.parse(None)

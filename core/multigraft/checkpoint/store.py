@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ from multigraft.checkpoint.tensors import (
     put_back,
     restore_moments,
 )
-from multigraft.errors import RunError
+from multigraft.errors import RunError, refused_as
 from multigraft.files import whole_folder
 
 log = logging.getLogger("multigraft")
@@ -46,7 +47,6 @@ LONG = 300.0
 """Seconds of training after which a checkpoint need not wait for an epoch's end."""
 SPEED = 200e6
 """Bytes a second that a disk is taken to write, before it was measured."""
-BROKEN = (RuntimeError, OSError, ValueError, TypeError, KeyError, SafetensorError, RunError)
 
 
 class Checkpoints:
@@ -153,21 +153,20 @@ class Checkpoints:
             raise RunError(
                 f"{path}: {wrong}; train it again from there: multigraft resume {self.folder.parent}"
             )
-        put_back(changing(self.graft, self.resting), load_file(path / MODEL))
+        with refused_as(RunError, f"{path}: these weights do not fit the run"):
+            put_back(changing(self.graft, self.resting), load_file(path / MODEL))
         return True
 
     def _load(self, path: Path) -> Progress:
-        try:
+        with refused_as(RunError, f"{path}: this checkpoint does not fit the run"):
             state: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
             if state.pop("resting") != self.fingerprint:
-                raise RunError("the weights that do not learn are others than when the run began")
+                raise ValueError("the weights that do not learn are others than when the run began")
             put_back(changing(self.graft, self.resting), load_file(path / MODEL))
             restore_moments(self.optimizer, self.names, load_file(path / OPTIMIZER))
             if self.average is not None:
                 put_back(self.average, load_file(path / AVERAGE))
-            return Progress(**state)
-        except BROKEN as error:
-            raise RunError(f"{path}: this checkpoint does not fit the run: {error}") from error
+            return TypeAdapter(Progress).validate_python(state, strict=True)
 
     def _forget(self, progress: Progress) -> None:
         """Drop what is newer than ``progress``: it is made anew."""

@@ -8,8 +8,6 @@ import torch
 import xxhash
 from torch import Tensor, nn
 
-from multigraft.errors import RunError
-
 
 def changing(model: nn.Module, resting: frozenset[str]) -> dict[str, Tensor]:
     """The tensors of a model's state but those named in ``resting``, each storage once, by name."""
@@ -36,12 +34,12 @@ def copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def put_back(into: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    """Copy ``values`` into the tensors of the same names. Raises RunError where names or shapes differ."""
+    """Copy ``values`` into the tensors of the same names. Raises ValueError where names or shapes differ."""
     for name in sorted(into.keys() ^ values.keys()):
-        raise RunError(f"{name} is {'missing' if name in into else 'not part of the model'}")
+        raise ValueError(f"{name} is {'missing' if name in into else 'not part of the model'}")
     for name, tensor in into.items():
         if tensor.shape != values[name].shape:
-            raise RunError(f"{name} has shape {tuple(values[name].shape)}, not {tuple(tensor.shape)}")
+            raise ValueError(f"{name} has shape {tuple(values[name].shape)}, not {tuple(tensor.shape)}")
         tensor.copy_(values[name])
 
 
@@ -86,5 +84,5 @@ def _places(names: Sequence[str], tensors: Mapping[str, Tensor]) -> Iterator[tup
     for key, tensor in tensors.items():
         name, _, part = key.rpartition(":")
         if name not in index:
-            raise RunError(f"{name} does not learn in this run")
+            raise ValueError(f"{name} does not learn in this run")
         yield index[name], part, tensor

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from multigraft import cache
+from multigraft.files import check_plain
 
 log = logging.getLogger("multigraft")
 KIND, KEY, FILE = "hashes", "sha256", "files.sqlite"
@@ -47,6 +48,7 @@ class FileHashes:
         """SHA-256 of a file's bytes; ``unreadable: <name>`` where they cannot be read."""
         try:
             file = Path(path)
+            check_plain(file)
             facts = file.stat()
             name = os.fsencode(file.absolute())  # a name on a disk need not be UTF-8
             told = f"{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_ino}"

@@ -54,11 +54,15 @@ def load_table(
         content = _content(f"{HUB}{name} {part}", read_hub(name, part), modality, columns, None)
     else:
         file = (base or Path()) / Path(path).expanduser()
-        if not file.exists():
-            raise DataError(f"{path}: does not exist{_looked_in(file)}")
-        kind = _format(file) if format == "auto" else format
-        read = _load_folder if kind == "folder" else _load_file
-        content = read(file, kind, modality, columns)
+        try:
+            if not (file.is_file() or file.is_dir()):  # a device or a pipe would be read for ever
+                what = "is no plain file" if file.exists() else f"does not exist{_looked_in(file)}"
+                raise DataError(f"{path}: {what}")
+            kind = _format(file) if format == "auto" else format
+            read = _load_folder if kind == "folder" else _load_file
+            content = read(file, kind, modality, columns)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     table = whole(content)
     if not len(table):
         raise DataError(f"{table.name}: holds no rows")

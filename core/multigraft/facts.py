@@ -1,0 +1,50 @@
+"""What a run's record may say; a run's folder may come from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from multigraft.problems import problem_lines
+
+
+class Machine(BaseModel):
+    """What a run computed on, as far as a repetition must do the same."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    threads: int = Field(1, ge=1, le=4096)
+
+
+class Facts(BaseModel):
+    """The facts in run.json that anything is decided by; others may stand beside them."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    state: str
+    task: str = ""
+    stage: str = ""
+    modality: str = ""
+    backbone: str = ""
+    weights: str = ""
+    seed: int = Field(0, ge=0)
+    plugins: dict[str, str] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    data: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
+    reader: dict[str, Any] = Field(default_factory=dict)
+    targets: dict[str, Any] = Field(default_factory=dict)
+    frozen: int = Field(0, ge=0)
+    resumed: int = Field(0, ge=0)
+    compiled: bool | None = None
+    machine: Machine = Field(default_factory=Machine)
+    observers_off: dict[str, str] = Field(default_factory=dict)
+
+
+def check_facts(raw: Mapping[str, Any]) -> list[str]:
+    """What is wrong with them, a line each."""
+    try:
+        Facts.model_validate(raw)
+    except ValidationError as error:
+        return problem_lines(error, Facts)
+    return []

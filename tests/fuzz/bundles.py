@@ -1,0 +1,152 @@
+"""Bundles of unknown origin: a changed manifest, changed files, links, and sealed lies."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+import multigraft as mg
+import toy_plugin
+import toy_runs
+from fuzz.breaking import broken_bytes, broken_values
+from fuzz.harness import Border, WrongAnswer
+from multigraft.runtime import load
+
+ROW = "3 1 4 1 5"
+CATALOG = mg.Catalog([toy_plugin], discover=False)
+
+
+@functools.cache
+def sound_files() -> dict[str, bytes]:
+    """The files of a sound bundle."""
+    run, _ = toy_runs.exported("numbers")
+    return {path.name: path.read_bytes() for path in (Path(run.folder) / "bundle").iterdir()}
+
+
+@functools.cache
+def manifest() -> dict[str, Any]:
+    """What its bundle.json says."""
+    found: dict[str, Any] = json.loads(sound_files()["bundle.json"])
+    return found
+
+
+@functools.cache
+def answer() -> dict[str, Any]:
+    """What it answers."""
+    run, _ = toy_runs.exported("numbers")
+    found: dict[str, Any] = load(Path(run.folder) / "bundle", catalog=CATALOG).predict(ROW)
+    return found
+
+
+def _fresh(case: Path) -> None:
+    shutil.rmtree(case, ignore_errors=True)
+    case.mkdir()
+    for name, content in sound_files().items():
+        (case / name).write_bytes(content)
+
+
+def _link(case: Path) -> None:
+    (case / "model.onnx").unlink()
+    (case / "model.onnx").symlink_to(case.parent / "model.onnx")
+
+
+def _hard_link(case: Path) -> None:
+    (case / "model.onnx").unlink()
+    os.link(case.parent / "model.onnx", case / "model.onnx")
+
+
+def _linked_folder(case: Path) -> None:
+    shutil.rmtree(case)
+    (case.parent / "elsewhere.json").write_text("{}")
+    case.mkdir()
+    (case / "bundle.json").symlink_to(case.parent / "elsewhere.json")
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "symlink": _link,
+    "hard link": _hard_link,
+    "linked manifest": _linked_folder,
+    "unlisted": lambda case: (case / "extra.bin").write_bytes(b"x"),
+    "folder": lambda case: (case / "inner").mkdir(),
+    "pipe": lambda case: os.mkfifo(case / "pipe"),
+    "missing": lambda case: (case / "model.onnx").unlink(),
+    "no manifest": lambda case: (case / "bundle.json").unlink(),
+    "pipe as manifest": lambda case: ((case / "bundle.json").unlink(), os.mkfifo(case / "bundle.json")),
+    "huge manifest": lambda case: os.truncate(case / "bundle.json", 2**36),
+}
+NAMES = ("model.onnx", "model.int8.onnx", "words.json")
+BROKEN = st.deferred(
+    lambda: st.sampled_from(NAMES).flatmap(
+        lambda name: st.tuples(st.just(name), broken_bytes(st.just(sound_files()[name])))
+    )
+)
+MANIFESTS = st.deferred(lambda: broken_values(manifest()))
+TEXTS_OF_MANIFESTS = st.deferred(lambda: broken_bytes(st.just(sound_files()["bundle.json"])))
+INPUTS = st.one_of(
+    *[st.tuples(st.just("manifest"), MANIFESTS)] * 4,
+    st.tuples(st.just("text"), TEXTS_OF_MANIFESTS),
+    st.tuples(st.just("file"), BROKEN),
+    *[st.tuples(st.just("sealed"), BROKEN)] * 2,
+    st.tuples(st.just("change"), st.sampled_from(list(CHANGES))),
+)
+
+
+def prepare(folder: Path) -> None:
+    """Export once; a graph outside the bundle for links to point at."""
+    answer()
+    (folder / "model.onnx").write_bytes(sound_files()["model.onnx"])
+
+
+def feed(folder: Path, given: tuple[str, Any]) -> None:
+    """Changed files are never answered from; a changed manifest that is accepted answers in its own words."""
+    way, what = given
+    case = folder / "case"
+    _fresh(case)
+    if way == "manifest":
+        (case / "bundle.json").write_text(json.dumps(what))
+    elif way == "text":
+        (case / "bundle.json").write_bytes(what)
+    elif way == "change":
+        CHANGES[what](case)
+    else:
+        _write(case, *what, sealed=way == "sealed")
+    predictor = load(case, catalog=CATALOG)
+    found = predictor.predict(ROW)
+    if way == "change" or (way == "file" and what[1] != sound_files()[what[0]]):
+        raise WrongAnswer(f"answered {found}")
+    _check(found, predictor.labels)
+    same = (predictor.labels, predictor.precision) == (
+        tuple(manifest()["targets"]["labels"]),
+        manifest()["default"],
+    )
+    if way in ("manifest", "text") and same and found["label"] != answer()["label"]:
+        raise WrongAnswer(f"answered {found}, not {answer()}")
+
+
+def _write(case: Path, name: str, content: bytes, *, sealed: bool) -> None:
+    """Change a file; sealed: as somebody who changes the manifest with it."""
+    (case / name).write_bytes(content)
+    if sealed:
+        entry = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        files = {**manifest()["files"], name: entry}
+        (case / "bundle.json").write_text(json.dumps({**manifest(), "files": files}))
+
+
+def _check(found: Any, labels: tuple[str, ...]) -> None:
+    """An answer is a probability for each label; NaN is none."""
+    scores = found["scores"]
+    if tuple(sorted(scores)) != tuple(sorted(labels)) or not all(
+        0 <= score <= 1 for score in scores.values()
+    ):
+        raise WrongAnswer(f"answered {found}")
+
+
+BORDER = Border("bundle", INPUTS, feed, lambda: [("manifest", manifest())], prepare)
