@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multigraft.__about__ import __version__
 from multigraft.errors import BundleError
-from multigraft.files import check_plain
+from multigraft.files import check_plain, is_plain_name
 from multigraft.problems import problem_lines
 from multigraft.records import Spec
 
@@ -29,8 +29,8 @@ class Owner(_Part):
     """The plugin that registered a task or a modality."""
 
     plugin: str
-    version: str = ""
-    distribution: str = ""
+    version: str = Field("", pattern=r"^[\w.+!-]*$")
+    distribution: str = Field("", pattern=r"^[\w.-]*$")
     """What `pip install` knows it as; empty where the plugin was handed over as an object."""
 
 
@@ -191,7 +191,7 @@ def _check_precisions(bundle: Bundle, folder: Path) -> None:
 
 
 def _is_plain(name: str) -> bool:
-    return name not in {"", ".", "..", MANIFEST} and not any(sign in name for sign in "/\\:\0")
+    return name != MANIFEST and is_plain_name(name)
 
 
 def _check_plain(path: Path) -> None:

@@ -41,6 +41,14 @@ def cache_folder() -> Path:
     return Path(home).expanduser() / "multigraft"
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder of the cache. The cache itself is made for this person alone: it holds their rows."""
+    root = cache_folder()
+    root.parent.mkdir(parents=True, exist_ok=True)
+    root.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def cache_limit() -> int:
     """How many bytes all entries together may take: ``$MULTIGRAFT_CACHE_GB``, else 20 GB; 0 is no cache."""
     asked = os.environ.get(LIMIT)
@@ -84,7 +92,7 @@ def new_entry(kind: str, key: str) -> Iterator[Path]:
     """
     path = cache_folder() / kind / key
     beside = path.with_name(f".{key}.{platform.node()}.{os.getpid()}.{next(_numbers)}.new")
-    beside.mkdir(parents=True)
+    make_folder(beside)
     try:
         yield beside
         sync_folder(beside)
@@ -116,7 +124,7 @@ def room_for(size: int, *, keep: Collection[Path] = ()) -> bool:
     """
     folder = cache_folder()
     with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     try:
         disk = shutil.disk_usage(folder)
     except OSError:

@@ -37,7 +37,7 @@ class Facts(BaseModel):
     frozen: int = Field(0, ge=0)
     resumed: int = Field(0, ge=0)
     compiled: bool | None = None
-    machine: Machine = Field(default_factory=Machine)
+    machine: Machine = Machine(threads=1)
     observers_off: dict[str, str] = Field(default_factory=dict)
 
 

@@ -13,6 +13,11 @@ from pathlib import Path
 from typing import Any
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether ``name`` can only be a file directly in a folder, on every system."""
+    return name not in {"", ".", ".."} and not any(sign in name for sign in "/\\:\0")
+
+
 def check_plain(path: str | Path, *, limit: int | None = None) -> None:
     """Raise OSError for what is no plain file of at most ``limit`` bytes.
 

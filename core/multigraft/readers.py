@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from multigraft.errors import BundleError, RowError
-from multigraft.files import check_plain
+from multigraft.files import check_plain, is_plain_name
 from multigraft.problems import problem_lines
 from multigraft.records import Arrays, Spec
 
@@ -58,6 +58,7 @@ def save_spec(spec: Spec, folder: Path) -> Spec:
     kept: Spec = {}
     for key, value in spec.items():
         if key.endswith(".json"):
+            _refuse_path(key, folder)
             (folder / key).write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
             kept[key] = None
         else:
@@ -95,16 +96,18 @@ def load_spec(spec: Mapping[str, object], folder: Path) -> Spec:
     """Undo `save_spec`. Raises BundleError where a file is missing or a name leaves the folder."""
     full: Spec = {}
     for key, value in spec.items():
-        if key.endswith(".json") and value is None:
-            full[key] = _read_json(folder, key)
-        else:
-            full[key] = value
+        if key.endswith(".json"):
+            _refuse_path(key, folder)
+        full[key] = _read_json(folder, key) if key.endswith(".json") and value is None else value
     return full
 
 
-def _read_json(folder: Path, name: str) -> object:
-    if Path(name).name != name or "\\" in name:
+def _refuse_path(name: str, folder: Path) -> None:
+    if not is_plain_name(name):
         raise BundleError(f"reader file {name!r} must lie in {folder}, not elsewhere")
+
+
+def _read_json(folder: Path, name: str) -> object:
     file = folder / name
     try:
         if file.is_symlink():

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multigraft.cli.shell import AsJson, Shell
+from multigraft.cli.logs import harmless
+from multigraft.cli.shell import AsJson, Shell, encodable
 from multigraft.cli.train import RunFolder, show_report, with_settings
+from multigraft.errors import RowError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -83,10 +85,15 @@ def gather(inputs: list[str], *, stdin: bool) -> list[str]:
     """The inputs in order, the lines of stdin where ``-`` stands or at the end; empty lines are left out."""
     values: list[str] = []
     for value in [*inputs, *(["-"] if stdin and "-" not in inputs else [])]:
-        values += (
-            [line for line in sys.stdin.read().splitlines() if line.strip()] if value == "-" else [value]
-        )
+        values += _typed() if value == "-" else [value]
     return values
+
+
+def _typed() -> list[str]:
+    try:
+        return [line for line in sys.stdin.read().splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise RowError(f"stdin is not UTF-8: byte {error.start}") from error
 
 
 def table(values: list[str], answers: list[dict[str, Any]]) -> Table:
@@ -101,7 +108,8 @@ def table(values: list[str], answers: list[dict[str, Any]]) -> Table:
     for heading in headings:
         shown.add_column(heading, overflow="fold")
     for value, answer in zip(values, answers, strict=True):
-        shown.add_row(Text(value), *(Text(_cell(answer.get(heading))) for heading in headings))
+        cells = [value, *(_cell(answer.get(heading)) for heading in headings)]
+        shown.add_row(*(Text(encodable(harmless(cell))) for cell in cells))
     return shown
 
 

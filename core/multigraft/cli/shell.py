@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from multigraft.cli.logs import harmless
 from multigraft.errors import MultigraftError, RecipeError, UnknownName, missing_dependency
 
 if TYPE_CHECKING:
@@ -48,16 +49,16 @@ class Shell:
         """Print one JSON document; numbers that JSON has no word for become null."""
         plain = str(getattr(self.out.file, "encoding", None) or "utf-8").lower().startswith("utf")
         text = json.dumps(_finite(data), indent=2, ensure_ascii=not plain, default=str, allow_nan=False)
-        self.out.file.write(text + "\n")
+        self.out.file.write(encodable(text) + "\n")
 
     def say(self, text: str) -> None:
         """Print one plain line of the answer, however long."""
-        self.out.file.write(text + "\n")
+        self.out.file.write(encodable(text) + "\n")
 
     def tell(self, text: str) -> None:
         """Print one plain line beside the answer, unless quiet."""
         if not self.quiet:
-            self.err.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.err.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -121,7 +122,7 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
 def _fail(shell: Shell, error: BaseException, text: str) -> None:
     if shell.debug:
         shell.err.file.write("".join(traceback.format_exception(error)))
-    shell.err.print(text, markup=False, highlight=False, soft_wrap=True, style="red")
+    shell.err.print(harmless(text), markup=False, highlight=False, soft_wrap=True, style="red")
 
 
 def _warner(shell: Shell) -> Callable[..., None]:
@@ -133,7 +134,9 @@ def _warner(shell: Shell) -> Callable[..., None]:
         if str(message) in shown or not (ours or shell.debug):
             return
         shown.add(str(message))
-        shell.err.print(f"warning: {message}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+        shell.err.print(
+            harmless(f"warning: {message}"), markup=False, highlight=False, soft_wrap=True, style="yellow"
+        )
 
     return show
 
@@ -161,6 +164,11 @@ def _logging(shell: Shell) -> Iterator[None]:
 def leads() -> bool:
     """Whether this process speaks: under torchrun the first one does."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def encodable(text: str) -> str:
+    """A file's name may hold bytes that are no text; they are shown as their codes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _finite(value: Any) -> Any:

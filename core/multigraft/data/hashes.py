@@ -80,7 +80,7 @@ def _open() -> sqlite3.Connection | None:
     if cache.cache_limit() == 0:
         return None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        cache.make_folder(folder)
         cache.touch(folder)
         known = sqlite3.connect(folder / FILE, timeout=1.0)
         known.execute(CREATE)
