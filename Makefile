@@ -35,6 +35,11 @@ soak: $(STAMP)  ## The slow tests too
 fuzz: $(STAMP)  ## A thousand bad inputs for each border, as a table; FUZZ="image --inputs 200 --seed 3" for less
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ)
 
+audit: $(STAMP)  ## Known holes in the tested set; asks an online service, and fails where it cannot be reached
+	test -x .venv/audit/bin/pip-audit || { $(PYTHON) -m venv .venv/audit && .venv/audit/bin/python -m pip install --quiet pip-audit; }
+	$(BIN)/python -m pytest -q tests/security/test_versions.py
+	.venv/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
+
 bench: $(STAMP)  ## Ours beside what a user would otherwise run; benchmarks/README.md (an hour)
 	$(BIN)/python -m benchmarks
 

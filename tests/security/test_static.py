@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,3 +150,9 @@ def test_the_search_finds_what_it_is_for(source: str) -> None:
 )
 def test_the_search_leaves_the_harmless_alone(source: str) -> None:
     assert not findings(source)
+
+
+def test_the_security_page_names_tests_that_are_there() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    for folder, name in re.findall(r"(tests/[\w/]*?/)?\b(test_\w+\.py)", page):
+        assert list(ROOT.glob(f"{folder or 'tests/**/'}{name}")), name
