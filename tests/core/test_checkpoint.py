@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,21 @@ def test_old_ones_go_and_the_newest_complete_one_counts(tmp_path: Path) -> None:
     assert found is not None
     assert found.step == 15
     assert sorted(path.name for path in tmp_path.glob("step-*/state.json")) == ["state.json"] * 2
+
+
+def test_what_a_killed_process_left_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = trained(tmp_path, keep=1)
+    one.checkpoints.save(Progress(step=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda path, ignore_errors=False: None)  # killed while removing
+        one.checkpoints.save(Progress(step=2))
+    (tmp_path / ".best-00000009.new").mkdir()
+    (tmp_path / "step-00000001").mkdir()
+    (tmp_path / "step-00000001" / "state.json").write_text("{}")
+    found = trained(tmp_path, keep=1).checkpoints.load()
+    assert found is not None
+    assert found.step == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000002"]
 
 
 def damages(path: Path) -> Iterator[str]:

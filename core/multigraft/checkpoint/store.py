@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -31,7 +30,7 @@ from multigraft.checkpoint.tensors import (
     restore_moments,
 )
 from multigraft.errors import RunError, refused_as
-from multigraft.files import whole_folder
+from multigraft.files import remove_folder, sweep, whole_folder
 
 log = logging.getLogger("multigraft")
 MODEL, OPTIMIZER, AVERAGE, STATE = (
@@ -126,11 +125,13 @@ class Checkpoints:
         A damaged one is passed over with a warning; since a training follows from its recipe and seed, what
         it held is made again with the same bits. Raises RunError where an intact one is of another run.
         """
+        sweep(self.folder)
         for path in reversed(self._all()):
             wrong = self._damage(path)
             if wrong is None:
                 progress = self._load(path)
                 self._forget(progress)
+                self._prune()
                 return progress
             log.warning("%s: %s; going on from what was before it", path, wrong)
         self._forget(Progress())
@@ -174,7 +175,7 @@ class Checkpoints:
         for kind, step in ((STEP, progress.step), (BEST, progress.best_step)):
             for path in self.folder.glob(f"{kind}*"):
                 if path.name > f"{kind}{step:08d}" or progress.step == 0:
-                    shutil.rmtree(path)
+                    remove_folder(path)
 
     def _damage(self, path: Path) -> str | None:
         """What is wrong with a checkpoint, or with the best weights it speaks of."""
@@ -196,11 +197,11 @@ class Checkpoints:
         """Remove all but the newest checkpoints, and best weights that none of them speaks of."""
         found = self._all()
         for path in found[: -self.keep]:
-            shutil.rmtree(path)
+            remove_folder(path)
         spoken = {self._best_of(path) for path in found[-self.keep :]}
         for path in self.folder.glob(f"{BEST}*"):
             if path not in spoken:
-                shutil.rmtree(path)
+                remove_folder(path)
 
     def _best_of(self, path: Path) -> Path | None:
         """The best weights that a checkpoint speaks of."""
