@@ -23,17 +23,21 @@ class Journal:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
 
-    def keep(self, step: int) -> None:
-        """Drop the lines after ``step``, which a training that goes on from there writes again."""
+    def keep(self, step: int, epoch: int) -> None:
+        """Drop the lines after ``step``, and those of ends of epochs after ``epoch``: they are written again.
+
+        A training that was stopped before a validation goes on from the step whose line is then to come.
+        """
         if not (self.writes and self.path.exists()):
             return
         lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-        write_text(self.path, "".join(line for line in lines if _until(line, step)))
+        write_text(self.path, "".join(line for line in lines if _until(line, step, epoch)))
 
 
-def _until(line: str, step: int) -> bool:
-    """Whether a line is whole and not after ``step``."""
+def _until(line: str, step: int, epoch: int) -> bool:
+    """Whether a line is whole, not after ``step``, and of no later end of an epoch than ``epoch``."""
     try:
-        return line.endswith("\n") and json.loads(line)["step"] <= step
-    except (ValueError, TypeError, KeyError):
+        said = json.loads(line)
+        return line.endswith("\n") and said["step"] <= step and said.get("epoch", 0) <= epoch
+    except (ValueError, TypeError, KeyError, AttributeError):
         return False

@@ -179,7 +179,7 @@ class Fit:
         self._thawed = -1.0
         self.run.history = self.progress.history
         self.world.wait()
-        self.journal.keep(restored.step)
+        self.journal.keep(restored.step, _epochs_told(restored))
         self._save()
         return False
 
@@ -289,11 +289,11 @@ class Fit:
             check_space(self.run.folder, self.checkpoints.needed())
         found = self.checkpoints.load()
         if found is not None:
-            self.progress = found
+            self.progress, self.run.stop = found, found.stop
             log.info("resuming at step %d of %d", found.step, self.total_steps)
         self._saved = self.progress.seconds
         self.run.history = self.progress.history
-        self.journal.keep(self.progress.step)
+        self.journal.keep(self.progress.step, _epochs_told(self.progress))
 
     def _take_best(self) -> None:
         """Give the graft the weights that validated best; without validation, the last or their mean."""
@@ -305,6 +305,11 @@ def _mix(seed: int, step: int, rank: int) -> int:
     """One seed from several; the first process has the seed of a training alone."""
     entropy = [seed, step, rank] if rank else [seed, step]
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _epochs_told(progress: Progress) -> int:
+    """The epochs whose ends are in the history."""
+    return progress.history[-1]["epoch"] if progress.history else 0
 
 
 def _better(value: float, best: float, greater: bool) -> bool:

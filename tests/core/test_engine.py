@@ -11,6 +11,7 @@ import pytest
 
 import multigraft as mg
 import multigraft_series
+from multigraft import verbs
 from multigraft.engine import Engine
 from multigraft.errors import DataError, PluginError, RecipeError, RunError
 from multigraft.run import Run, read_record
@@ -169,6 +170,18 @@ def test_early_stopping(finetune: Finetune) -> None:
     run = finetune(training={"epochs": 50, "learning_rate": 1e-9, "early_stopping": 2, "batch_size": 32})
     assert run.stop == "no better accuracy in 2 epochs"
     assert len(run.history) == 3
+
+
+def test_a_resumed_run_knows_why_it_was_stopped(
+    finetune: Finetune, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = {"epochs": 9, "learning_rate": 1e-9, "early_stopping": 2, "checkpoint_every": 1}
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(verbs, "save_model_folder", lambda run: 1 / 0)
+        finetune(training=training)
+    run = engine.resume(tmp_path / "run")
+    assert run.stop == "no better accuracy in 2 epochs"
+    assert read_record(run.folder)["reason"] == run.stop
 
 
 def test_mistakes_are_told_before_anything_is_written(engine: Engine, rows: Path, tmp_path: Path) -> None:

@@ -216,8 +216,16 @@ def test_bf16_is_close_to_fp32(untrained: Callable[..., Run], tmp_path: Any) -> 
 def test_lines_after_a_checkpoint_are_dropped(tmp_path: Any) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"ste')
-    Journal(path, writes=True).keep(2)
+    Journal(path, writes=True).keep(2, 0)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+
+
+def test_the_line_of_a_validation_that_is_still_owed_is_dropped(tmp_path: Any) -> None:
+    path = tmp_path / "metrics.jsonl"
+    kept = '{"step": 1, "epoch": 1}\n{"step": 2}\n'
+    path.write_text(kept + '{"step": 2, "epoch": 2}\n')
+    Journal(path, writes=True).keep(2, 1)
+    assert path.read_text() == kept
 
 
 class Breaks(BaseException):
