@@ -24,6 +24,8 @@ class Average:
         self.resting = resting
         self.decay = decay
         self.values = {name: tensor.detach().clone() for name, tensor in self._now().items()}
+        self._own: dict[str, Tensor] = {}
+        """The model's weights while it has the mean's."""
 
     def _now(self) -> dict[str, Tensor]:
         return changing(self.model, self.resting)
@@ -44,12 +46,18 @@ class Average:
     @torch.no_grad()
     def applied(self) -> Iterator[None]:
         """Let the model have the mean's weights within the block."""
-        own = {name: tensor.detach().clone() for name, tensor in self._now().items()}
-        self.take_over()
+        self._own = {name: tensor.detach().clone() for name, tensor in self._now().items()}
         try:
+            self.take_over()
             yield
         finally:
-            put_back(self._now(), own)
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Give the model its own weights again; also where a signal came in the midst of that."""
+        if self._own:
+            put_back(self._now(), self._own)
+            self._own = {}
 
     def take_over(self) -> None:
         """Give the model the mean's weights for good."""

@@ -109,6 +109,8 @@ class Fit:
                 while not self._finished():
                     self._epoch(self.timetable.place(self.progress.step)[0])
             except Interrupted:
+                if self.average is not None:
+                    self.average.give_back()
                 self._save()
                 raise
         self._clock.stop(self.progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 import multigraft as mg
 import multigraft_series
+from multigraft import averaging
 from multigraft.engine import Engine
 from multigraft.loop import Fit
 from multigraft.run import Run, read_record
@@ -84,6 +86,50 @@ def test_interrupted_in_the_midst_of_a_validation(
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         patch.setattr(Fit, "_validate", asked)
+        engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
+    same_end(calm, engine().resume(tmp_path / "asked"))
+
+
+class Crash:
+    """Ends a training with an error of its own at the end of an epoch."""
+
+    @mg.hookimpl
+    def epoch_end(self, run: Run, epoch: int) -> None:
+        raise ZeroDivisionError
+
+
+def test_a_validation_made_up_for_and_then_lost_leaves_no_second_line(
+    recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped before the validation, killed after it: its line is older than the checkpoint remembers."""
+    calm = engine().start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(Fit, "_validate", lambda fit: os.kill(os.getpid(), signal.SIGTERM))
+        engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
+    with pytest.raises(ZeroDivisionError):
+        engine(Crash()).resume(tmp_path / "asked")
+    same_end(calm, engine().resume(tmp_path / "asked"))
+
+
+@pytest.mark.parametrize("call", [0, 1])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_interrupted_while_the_mean_takes_its_turn(
+    recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int, when: str
+) -> None:
+    """The weights that are saved are the model's own, wherever in the exchange the signal comes."""
+    calm = engine().start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
+    put_back, calls = averaging.put_back, count()
+
+    def asked(into: Any, values: Any) -> None:
+        ask = next(calls) == call
+        if ask and when == "before":
+            os.kill(os.getpid(), signal.SIGTERM)
+        put_back(into, values)
+        if ask:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(averaging, "put_back", asked)
         engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
     same_end(calm, engine().resume(tmp_path / "asked"))
 

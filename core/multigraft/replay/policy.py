@@ -188,9 +188,17 @@ def untouched(graft: nn.Module, *, gradients: bool = False) -> Iterator[None]:
         try:
             yield
         finally:
-            with torch.no_grad():
-                for buffer, before in buffers:
-                    buffer.copy_(before)
+            try:
+                _put_back(buffers)
+            except BaseException:  # a signal that asks to stop came meanwhile, and the buffers will be saved
+                _put_back(buffers)
+                raise
+
+
+@torch.no_grad()
+def _put_back(buffers: Sequence[tuple[Tensor, Tensor]]) -> None:
+    for buffer, before in buffers:
+        buffer.copy_(before)
 
 
 def _key(setting: Setting, frozen: Frozen, depth: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,28 @@ def test_batch_statistics_and_chance_are_left_as_they_were() -> None:
         assert not torch.equal(norm.running_mean, before)
     assert torch.equal(norm.running_mean, before)
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_batch_statistics_are_put_back_also_where_a_signal_comes_meanwhile() -> None:
+    from multigraft.replay import untouched
+
+    norm = nn.BatchNorm1d(3)
+    before = {name: buffer.clone() for name, buffer in norm.named_buffers()}
+    copies = count()
+
+    class Asked(torch.Tensor):
+        """A buffer in whose restoring the first signal comes."""
+
+        def copy_(self, *args: Any, **kwargs: Any) -> Any:
+            if next(copies) == 0:
+                raise KeyboardInterrupt
+            return super().copy_(*args, **kwargs)
+
+    norm.register_buffer("running_var", norm.running_var.as_subclass(Asked))
+    with pytest.raises(KeyboardInterrupt), untouched(norm):
+        norm(torch.randn(8, 3))
+    assert next(copies) > 1
+    assert all(torch.equal(buffer, before[name]) for name, buffer in norm.named_buffers())
 
 
 def test_metrics_say_how_much_is_padding_and_the_report_how_long_it_waited(start: Callable[..., Run]) -> None:
