@@ -167,7 +167,7 @@ class Checkpoints:
             restore_moments(self.optimizer, self.names, load_file(path / OPTIMIZER))
             if self.average is not None:
                 put_back(self.average, load_file(path / AVERAGE))
-            return TypeAdapter(Progress).validate_python(state, strict=True)
+            return TypeAdapter(Progress).validate_json(json.dumps(state), strict=True)
 
     def _forget(self, progress: Progress) -> None:
         """Drop what is newer than ``progress``: it is made anew."""
