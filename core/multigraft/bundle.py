@@ -73,8 +73,20 @@ class Precision(_Part):
     are below 1, else as a share of the largest."""
     size: int = 0
     """In bytes."""
+    lost: float | None = None
+    """Points lost against fp32 on the same rows, as `export.budget` counts them."""
+    lost_low: float | None = None
+    lost_high: float | None = None
+    """The paired bootstrap interval of ``lost``."""
+    floats: tuple[str, ...] = ()
+    """Layers of an int8 graph that stay float, because the budget needs it."""
     milliseconds: float | None = None
     """Median time of one row, batch 1, on the machine that exported."""
+    latency: dict[int, float] = Field(default_factory=dict)
+    """Rows in a batch -> median milliseconds of that batch there."""
+    batch_length: int | None = None
+    """The padded length of a batch, rows times the longest row as the reader counts, that takes the least
+    time for its rows there."""
 
 
 class Bundle(_Part):

@@ -231,11 +231,17 @@ class Evaluation(Section):
 class Export(Section):
     """What the bundle holds."""
 
-    precisions: tuple[Literal["fp32", "int8"], ...] = ("fp32", "int8")
+    precisions: Annotated[tuple[Literal["fp32", "int8", "fp16"], ...], Field(min_length=1)] = ("fp32", "int8")
+    """Each is measured on held-out rows. fp16 is for graphics processors: no processor's default."""
     budget: Annotated[float, Field(ge=0)] = 0.5
     """The points (of 100) of the task's metric that a precision may lose before it is refused."""
+    rows: Count | None = None
+    """The fewest held-out rows on which anything but fp32 is accepted; unset: as many that one row counts no
+    more than the budget (200 for 0.5 points)."""
+    repair: Annotated[float, Field(ge=0)] = 300
+    """Seconds to look for layers that must stay float where int8 loses more than the budget; 0: refuse it."""
     calibration: Count = 128
-    """Training rows that set the ranges of a static int8 graph."""
+    """Training rows that set the ranges of a static int8 graph, and by which layers are ranked."""
     opset: Annotated[int, Field(ge=18)] = 20
 
 

@@ -14,25 +14,59 @@ from torch import Tensor, nn
 
 from multigraft.errors import ExportError
 from multigraft.export import graph as graphs
-from multigraft.export.gate import Evidence, points_lost, verdict
-from multigraft.export.latency import medians
+from multigraft.export.latency import Timed, a_row, best_size, medians, trial
 from multigraft.export.parity import cases, check_parity
 from multigraft.export.quantize import CannotQuantize, quantize, ways
 from multigraft.export.surgery import depthwise, float_nodes, fold_transposed, shrink_embeddings
+from multigraft.export.verdict import points_lost
 from multigraft.records import Arrays
-from multigraft.report import Measure
 
 ROWS = [{"x": np.arange(n, dtype=np.float32)} for n in (4, 1, 3)]
-TRIALS = cases(ROWS, [4, 1, 3], ["row 1", "row 2", "row 3"])
 FILLS = {"x": 0.0}
+TRIALS = cases(ROWS, [4, 1, 3], ["row 1", "row 2", "row 3"], FILLS)
 
 
 def total(arrays: Arrays) -> Arrays:
     return {"total": arrays["x"].sum(1)}
 
 
-def test_cases_are_shortest_longest_and_all() -> None:
-    assert [(case.places[0], len(case.rows)) for case in TRIALS] == [("row 2", 1), ("row 1", 1), ("row 2", 3)]
+def test_cases_are_real_rows_and_rows_of_other_lengths() -> None:
+    assert [(case.places[0], len(case.rows)) for case in TRIALS[:4]] == [
+        ("row 2", 1),
+        ("row 1", 1),
+        ("row 2", 3),
+        ("row 2", 2),
+    ]
+    assert [[len(row["x"]) for row in case.rows] for case in TRIALS[4:]] == [[2], [2, 1], [4, 0]]
+    assert len(cases(ROWS, [4, 1, 3], ["", "", ""], {})) == 4  # nothing is padded, so nothing can be cut
+
+
+def test_a_row_of_padding_alone_must_give_numbers_and_spoil_nothing() -> None:
+    def mean(arrays: Arrays) -> Arrays:
+        return {"mean": arrays["x"].mean(1)}
+
+    def broken(arrays: Arrays) -> Arrays:
+        real = arrays["x"].any(1)
+        return {"mean": np.where(real, arrays["x"].mean(1), np.nan)}
+
+    def otherwise(arrays: Arrays) -> Arrays:
+        real = arrays["x"].any(1)
+        return {"mean": np.where(real, arrays["x"].mean(1), 7.0)}
+
+    empty = TRIALS[-1:]
+    with pytest.raises(ExportError, match=r"gives NaN where the model does not.*nothing but padding"):
+        check_parity(mean, broken, empty, FILLS)
+    assert check_parity(mean, otherwise, empty, FILLS) == 0.0
+    assert check_parity(broken, mean, empty, FILLS) == 0.0  # what the model cannot answer is not asked
+
+
+def test_a_cut_row_that_the_model_cannot_take_is_passed_over() -> None:
+    def picky(arrays: Arrays) -> Arrays:
+        if arrays["x"].shape[1] == 2:
+            raise RuntimeError("too short")
+        return total(arrays)
+
+    assert check_parity(picky, total, TRIALS, FILLS) == 0.0
 
 
 def test_parity_gives_the_largest_difference() -> None:
@@ -90,13 +124,6 @@ def test_parity_takes_equal_infinities() -> None:
 )
 def test_points_lost(metric: str, fp32: float, value: float, greater: bool, lost: float) -> None:
     assert points_lost(metric, fp32=fp32, value=value, greater_is_better=greater) == pytest.approx(lost)
-
-
-def test_a_metric_that_is_nan_is_refused() -> None:
-    fp32 = Evidence("accuracy", Measure(0.9), 10, None, 0.0)
-    broken = Evidence("accuracy", Measure(float("nan")), 10, None, 0.0)
-    assert verdict(broken, fp32, budget=0.5, greater_is_better=True)[0] is False
-    assert verdict(fp32, fp32, budget=0.0, greater_is_better=True)[0] is True
 
 
 def _model(
@@ -244,6 +271,26 @@ def test_arrays_of_one_length_share_its_name() -> None:
     }
 
 
+class Lengthy:
+    """As much of a reader as timing needs."""
+
+    fills = FILLS
+
+    def length(self, row: Arrays) -> int:
+        return len(row["x"])
+
+
+def test_batches_for_timing_hold_rows_of_middling_length() -> None:
+    rows = [{"x": np.zeros(n, dtype=np.float32)} for n in range(1, 65)]
+    found = trial(rows, Lengthy())  # type: ignore[arg-type]
+    assert [(batch.rows, batch.length) for batch in found] == [
+        *((1, 1), (1, 22), (1, 43), (1, 64)),
+        *((4, 34), (8, 36), (16, 40), (32, 48)),
+    ]
+    few = trial(rows[:3], Lengthy())  # type: ignore[arg-type]
+    assert [batch.arrays["x"].shape for batch in few][-1] == (32, 3)
+
+
 def test_latency_takes_the_median_over_rounds() -> None:
     opened: list[str] = []
 
@@ -251,5 +298,15 @@ def test_latency_takes_the_median_over_rounds() -> None:
         opened.append("x")
         return lambda arrays: None
 
-    found = medians({"a": opener, "b": opener}, [{}, {}])  # type: ignore[dict-item]
-    assert len(opened) == 6 and set(found) == {"a", "b"}
+    batches = [Timed(1, 1, {}), Timed(1, 1, {}), Timed(8, 8, {})]
+    found = medians({"a": opener, "b": opener}, batches)  # type: ignore[dict-item]
+    assert len(opened) == 6 and {name: set(times) for name, times in found.items()} == {
+        "a": {1, 8},
+        "b": {1, 8},
+    }
+
+
+def test_the_best_batch_takes_the_least_time_a_row() -> None:
+    times = {1: 4.0, 8: 8.0, 32: 64.0}
+    assert best_size(times) == 8
+    assert a_row(times) == 2.0  # between 4 alone and 1 in the best batch

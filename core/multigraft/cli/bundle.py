@@ -23,11 +23,21 @@ class Precision(StrEnum):
 
     FP32 = "fp32"
     INT8 = "int8"
+    FP16 = "fp16"
 
 
 Precisions = Annotated[
     list[Precision] | None,
     typer.Option("--precision", help="What the bundle holds; the recipe's by default. Repeatable."),
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        "--budget",
+        min=0,
+        help="Points of the metric that a precision may lose; the recipe's by default.",
+        show_default=False,
+    ),
 ]
 OnePrecision = Annotated[
     Precision | None,
@@ -44,13 +54,22 @@ FromStdin = Annotated[bool, typer.Option("--stdin", help="Read one input a line 
 TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="Keep the best scores only.")]
 
 
-def export(shell: Shell, run: RunFolder, precision: Precisions = None, as_json: AsJson = False) -> None:
+def export(
+    shell: Shell,
+    run: RunFolder,
+    precision: Precisions = None,
+    *,
+    budget: Budget = None,
+    as_json: AsJson = False,
+) -> None:
     """Write a run's bundle: the folder a machine without torch answers from."""
     from multigraft import api
 
     opened = api.open_run(run)
     if precision:
         opened = with_settings(opened, "export", precisions=tuple(each.value for each in precision))
+    if budget is not None:
+        opened = with_settings(opened, "export", budget=budget)
     show_report(shell, opened.export(), as_json=as_json)
 
 

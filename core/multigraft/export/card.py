@@ -61,12 +61,17 @@ def _measured(bundle: Bundle) -> str:
     lines = [
         "## What it was measured at",
         "",
-        "| precision | metric on held-out rows | other answers than fp32 | size | one row |",
-        "|---|---|---|---|---|",
+        "| precision | metric on held-out rows | points lost | other answers | size | one row | 32 rows |",
+        "|---|---|---|---|---|---|---|",
         *(_precision(name, entry) for name, entry in bundle.precisions.items()),
         "",
         f"`{bundle.default}` is used unless another one is asked for. Times are of the exporting machine.",
         *(f"\n{note}" for note in bundle.notes),
+        *(
+            _floats(name, entry)
+            for name, entry in bundle.precisions.items()
+            if entry.accepted and entry.floats
+        ),
     ]
     return "\n".join(lines)
 
@@ -77,8 +82,24 @@ def _precision(name: str, entry: Precision) -> str:
     if entry.low is not None and entry.high is not None:
         metric += f" [{entry.low:.4f}, {entry.high:.4f}]"
     changed = "-" if entry.changed is None else f"{entry.changed} of {entry.rows}"
-    time = "-" if entry.milliseconds is None else f"{entry.milliseconds:.2f} ms"
-    return f"| {shown} | {metric} | {changed} | {entry.size / 1e6:.2f} MB | {time} |"
+    alone, batch = (_milliseconds(entry.latency.get(rows)) for rows in (1, 32))
+    size = f"{entry.size / 1e6:.2f} MB"
+    return f"| {shown} | {metric} | {_lost(entry)} | {changed} | {size} | {alone} | {batch} |"
+
+
+def _lost(entry: Precision) -> str:
+    if entry.lost is None:
+        return "-"
+    between = "" if entry.lost_low is None else f" [{entry.lost_low:.2f}, {entry.lost_high:.2f}]"
+    return f"{entry.lost:.2f}{between}"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} ms"
+
+
+def _floats(name: str, entry: Precision) -> str:
+    return f"\nIn {name} these layers stay float: {', '.join(f'`{layer}`' for layer in entry.floats)}."
 
 
 def _ports(bundle: Bundle) -> str:

@@ -20,26 +20,13 @@ from multigraft.errors import ExportError
 from multigraft.evaluation import intervals, percentile
 from multigraft.export.parity import relative
 from multigraft.export.subject import Subject, batch_size
+from multigraft.export.verdict import Evidence, Judge, rows_needed
 from multigraft.features import Batch
 from multigraft.records import Answer, Arrays, Spec
-from multigraft.report import Measure
 from multigraft.runtime.session import Session
 
 FP32 = "fp32"
 SIMILARITY = "embedding_similarity"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What one precision was measured at."""
-
-    metric: str
-    measure: Measure
-    rows: int
-    changed: int | None
-    """Rows answered otherwise than in fp32; None where an answer is only numbers."""
-    difference: float
-    """Largest difference of any output to fp32, as `parity.relative` gives it."""
 
 
 @dataclass
@@ -65,35 +52,33 @@ def measure_graphs(run: Subject, split: str, sessions: Mapping[str, Session]) ->
     return {name: _evidence(run, tally, len(run.rows[split])) for name, tally in tallies.items()}
 
 
-def points_lost(metric: str, *, fp32: float, value: float, greater_is_better: bool) -> float:
-    """How much worse ``value`` is: points of 100 for a share, percent of ``fp32`` for anything else.
-
-    >>> points_lost("accuracy", fp32=0.9, value=0.88, greater_is_better=True)
-    2.0
-    >>> points_lost("loss", fp32=2.0, value=2.1, greater_is_better=False)
-    5.0
-    """
-    worse = fp32 - value if greater_is_better else value - fp32
-    share = metric.endswith("rate") or (greater_is_better and abs(fp32) <= 1)
-    return round(100 * worse / (1 if share else max(abs(fp32), 1e-12)), 9)
-
-
-def verdict(
-    evidence: Evidence, fp32: Evidence, *, budget: float, greater_is_better: bool
-) -> tuple[bool, str]:
-    """Whether a precision is accepted, and the sentence that says why."""
-    value, reference = evidence.measure.value, fp32.measure.value
-    lost = points_lost(evidence.metric, fp32=reference, value=value, greater_is_better=greater_is_better)
-    accepted = lost <= budget  # NaN is refused
-    numbers = f"{evidence.metric} {value:.4g}, fp32 {reference:.4g}"
-    return accepted, f"loses {lost:.2f} of {budget:g} allowed ({numbers}, {evidence.rows} rows)"
-
-
 def metric_of(run: Subject) -> tuple[str, bool]:
     """The metric that judges, and whether more of it is better."""
     if run.parts.task.stage == "pretrain":
         return SIMILARITY, True
     return run.objective.monitor, run.objective.greater_is_better
+
+
+def judge_of(run: Subject) -> Judge:
+    """How this run's precisions are compared, by its recipe."""
+    settings, export = run.recipe.evaluation, run.recipe.export
+    metric, better = metric_of(run)
+    return Judge(
+        metric=metric,
+        greater_is_better=better,
+        score=_score(run, metric),
+        budget=export.budget,
+        rows=rows_needed(export.budget) if export.rows is None else export.rows,
+        resamples=settings.bootstrap,
+        confidence=settings.confidence,
+        seed=run.recipe.seed,
+    )
+
+
+def _score(run: Subject, metric: str) -> Callable[[Mapping[str, np.ndarray]], float]:
+    if metric == SIMILARITY:
+        return lambda kept: float(kept[metric].mean())
+    return lambda kept: float(run.objective.summarise(kept)[metric])
 
 
 def _batches(run: Subject, split: str) -> Iterator[Batch]:
@@ -156,7 +141,7 @@ def _evidence(run: Subject, tally: _Tally, rows: int) -> Evidence:
             seed=run.recipe.seed,
         )[metric]
     changed = None if None in tally.changed else sum(count or 0 for count in tally.changed)
-    return Evidence(metric, measure, rows, changed, tally.difference)
+    return Evidence(metric, measure, rows, changed, tally.difference, kept)
 
 
 def _changed(run: Subject, outputs: Arrays, fp32: Arrays) -> int | None:

@@ -14,13 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from multigraft.errors import ExportError
+from multigraft.export.storage import is_large
 from multigraft.graft import Graft
 from multigraft.objectives import Objective, Outputs
 from multigraft.readers import collate
 from multigraft.records import Arrays
 
-INLINE_LIMIT = 1_500_000_000
-"""Bytes of weights above which they lie beside the graph: one protobuf holds 2 GB at most."""
 SCOPES = "pkg.torch.onnx.name_scopes"
 """The key under which a node keeps the names of the modules it came from."""
 
@@ -92,7 +91,7 @@ def export_graph(
         raise ExportError(f"torch.onnx.export cannot make a graph of this model: {_reason(error)}") from error
     _name_outputs(program.model, names)
     _tidy(program.model)
-    program.save(path, external_data=_weight_bytes(served) > INLINE_LIMIT)
+    program.save(path, external_data=is_large(_weight_bytes(served)))
 
 
 def _uneven(sample: Sequence[Arrays], fills: Mapping[str, float]) -> list[Arrays]:

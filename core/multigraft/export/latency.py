@@ -1,32 +1,93 @@
-"""How long one row takes in each form of a model, measured on this machine."""
+"""How long a model takes in each of its forms, alone and in batches, measured on this machine."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from multigraft.records import Arrays
+from multigraft.readers import collate
+from multigraft.records import Arrays, Reader
 
 ROUNDS = 3
+PATIENCE = 20.0
+"""Seconds for all rounds of a contender; a large model gets fewer rounds, but one."""
+SIZES = (1, 4, 8, 16, 32)
+ALONE = 4
+"""How many rows are timed alone."""
 Answer = Callable[[Arrays], object]
+Opener = Callable[[], Answer]
 
 
-def medians(contenders: Mapping[str, Callable[[], Answer]], batches: Sequence[Arrays]) -> dict[str, float]:
-    """Median milliseconds a batch for each contender, in alternating rounds over the same batches.
+@dataclass(frozen=True)
+class Timed:
+    """One batch that every contender computes."""
+
+    rows: int
+    length: int
+    """Of its longest row, as `Reader.length` counts."""
+    arrays: Arrays
+
+
+def trial(rows: Sequence[Arrays], reader: Reader) -> list[Timed]:
+    """Rows alone, from the shortest to the longest, and a batch of middling rows for each of `SIZES`."""
+    ordered = sorted(rows, key=reader.length)
+    places = np.linspace(0, len(ordered) - 1, min(ALONE, len(ordered))).round().astype(int)
+    groups = [[ordered[place]] for place in places] + [_middle(ordered, size) for size in SIZES[1:]]
+    return [Timed(len(group), reader.length(group[-1]), collate(group, reader.fills)) for group in groups]
+
+
+def _middle(ordered: Sequence[Arrays], size: int) -> list[Arrays]:
+    """``size`` rows around the middle; too few rows are repeated."""
+    count = len(ordered)
+    start = max(0, (count - size) // 2)
+    return [ordered[start + place * min(size, count) // size] for place in range(size)]
+
+
+def medians(contenders: Mapping[str, Opener], batches: Sequence[Timed]) -> dict[str, dict[int, float]]:
+    """Median milliseconds of a batch by its rows for each contender, in alternating rounds.
 
     A contender is opened anew in each round and closed before the next one: sessions that are open together
     take each other's cores.
     """
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(ROUNDS):
+    times: dict[str, list[tuple[int, float]]] = {name: [] for name in contenders}
+    spent = dict.fromkeys(contenders, 0.0)
+    for number in range(ROUNDS):
         for name, opener in contenders.items():
+            if number and spent[name] * (number + 1) / number > PATIENCE:
+                continue
+            began = time.perf_counter()
             answer = opener()
-            answer(batches[0])  # the first call allocates
-            times[name] += [_seconds(answer, batch) for batch in batches]
+            answer(batches[0].arrays)  # the first call allocates
+            times[name] += [(batch.rows, _seconds(answer, batch.arrays)) for batch in batches]
             del answer
-    return {name: 1000 * float(np.median(seconds)) for name, seconds in times.items()}
+            spent[name] += time.perf_counter() - began
+    return {name: _by_size(measured) for name, measured in times.items()}
+
+
+def a_row(times: Mapping[int, float]) -> float:
+    """Milliseconds a row, between one alone and the best batch: the geometric mean of the two."""
+    return float(np.sqrt(times[1] * min(each / size for size, each in times.items())))
+
+
+def best_size(times: Mapping[int, float]) -> int:
+    """The rows of a batch that take the least time a row."""
+    return min(times, key=lambda size: times[size] / size)
+
+
+def _by_size(measured: Sequence[tuple[int, float]]) -> dict[int, float]:
+    return {
+        size: round(1000 * float(np.median([seconds for each, seconds in measured if each == size])), 4)
+        for size in dict.fromkeys(size for size, _ in measured)
+    }
+
+
+def _even(rows: Sequence[Arrays], count: int) -> list[Arrays]:
+    """``count`` rows from the first to the last, evenly; all of them where there are fewer."""
+    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
+    return [rows[place] for place in places]
 
 
 def _seconds(answer: Answer, batch: Arrays) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -10,14 +11,24 @@ from multigraft.bundle import Bundle, Precision
 from multigraft.device import peak_memory_mb
 from multigraft.report import Cost, Measure, Report
 
-HEADING = ("precision", "accepted", "metric", "parity", "other answers", "MB", "ms a row", "why")
+HEADING = (
+    *("precision", "accepted", "metric", "parity", "other answers", "MB"),
+    *("ms a row", "ms a batch of 32", "why"),
+)
+BATCH = 32
 
 
 def summary(
-    bundle: Bundle, target: Path, *, split: str | None, torch_milliseconds: float, seconds: float
+    bundle: Bundle,
+    target: Path,
+    *,
+    split: str | None,
+    torch_milliseconds: Mapping[int, float],
+    seconds: float,
 ) -> Report:
     """The report of an export: each precision's metric, and a table with parity, size and time."""
-    eager = ("torch", "", "", "", "", "", f"{torch_milliseconds:.3g}", "eager fp32, for comparison")
+    times = (_number(torch_milliseconds.get(size), ".3g") for size in (1, BATCH))
+    eager = ("torch", "", "", "", "", "", *times, "eager fp32, for comparison")
     return Report(
         verb="export",
         title=f"{bundle.task} with {bundle.backbone}",
@@ -50,6 +61,7 @@ def _line(name: str, entry: Precision) -> tuple[str, ...]:
         "" if entry.changed is None else f"{entry.changed} of {entry.rows}",
         f"{entry.size / 1e6:.3g}" if entry.size else "",
         _number(entry.milliseconds, ".3g"),
+        _number(entry.latency.get(BATCH), ".3g"),
         entry.reason,
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ast
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -66,10 +67,16 @@ def fold_transposed(model: ModelProto) -> None:
     drop_unused(graph)
 
 
-def shrink_embeddings(model: ModelProto) -> None:
+def tables(graph: GraphProto) -> list[str]:
+    """The large embedding tables: weights that are only ever looked up by row."""
+    return [weight.name for weight in graph.initializer if _is_table(weight, graph)]
+
+
+def shrink_embeddings(model: ModelProto, *, spared: Collection[str] = ()) -> None:
     """Keep large embedding tables as int8 with one scale a row, which loses far less than one for all."""
     graph = model.graph
-    for table in [weight for weight in graph.initializer if _is_table(weight, graph)]:
+    chosen = set(tables(graph)) - set(spared)
+    for table in [weight for weight in graph.initializer if weight.name in chosen]:
         rows = numpy_helper.to_array(table)
         scale = np.abs(rows).max(axis=1, keepdims=True) / 127
         scale[scale == 0] = 1  # a row of zeros
@@ -82,6 +89,12 @@ def shrink_embeddings(model: ModelProto) -> None:
     drop_unused(graph)
 
 
+def titles(graph: GraphProto) -> dict[str, str]:
+    """The module that each node came from, where the exporter noted it."""
+    scopes = {node.name: _scopes(node) for node in graph.node}
+    return {name: found[-1].removeprefix("graft.") for name, found in scopes.items() if found}
+
+
 def drop_unused(graph: GraphProto) -> None:
     """Remove weights that no node reads."""
     used = {*_names_read(graph), *(port.name for port in graph.output)}
@@ -89,12 +102,28 @@ def drop_unused(graph: GraphProto) -> None:
         graph.initializer.remove(weight)
 
 
+def drop_unreached(graph: GraphProto) -> None:
+    """Remove nodes whose outputs nobody reads."""
+    wanted = {port.name for port in graph.output}
+    kept = []
+    for node in reversed(graph.node):  # sorted topologically
+        if any(name in wanted for name in node.output):
+            kept.append(node)
+            wanted.update(_names_of(node))
+    del graph.node[:]
+    graph.node.extend(reversed(kept))
+
+
 def _names_read(graph: GraphProto) -> Iterator[str]:
     for node in graph.node:
-        yield from node.input
-        for attribute in node.attribute:
-            if attribute.HasField("g"):  # the branches of an If, the body of a Loop
-                yield from _names_read(attribute.g)
+        yield from _names_of(node)
+
+
+def _names_of(node: NodeProto) -> Iterator[str]:
+    yield from node.input
+    for attribute in node.attribute:
+        if attribute.HasField("g"):  # the branches of an If, the body of a Loop
+            yield from _names_read(attribute.g)
 
 
 def _is_table(weight: TensorProto, graph: GraphProto) -> bool:
@@ -121,8 +150,13 @@ def _looked_up(node: NodeProto, table: str) -> Iterator[NodeProto]:
 
 
 def _in_frontend(node: NodeProto) -> bool:
-    scopes = next((item.value for item in node.metadata_props if item.key == SCOPES), "")
-    return FRONTEND in scopes.replace("'", ".").split(".")
+    return any(FRONTEND in scope.split(".") for scope in _scopes(node))
+
+
+def _scopes(node: NodeProto) -> list[str]:
+    """The modules that a node came from, outermost first; the exporter writes them as a list in Python."""
+    noted = next((item.value for item in node.metadata_props if item.key == SCOPES), "[]")
+    return [scope for scope in ast.literal_eval(noted)[:-1] if scope]
 
 
 def _attribute(node: NodeProto, name: str, default: Any) -> Any:

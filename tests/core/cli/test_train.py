@@ -141,5 +141,6 @@ def test_evaluate_measures_the_split_that_is_asked_for(cli: Any, calls: Any) -> 
 
 def test_export_holds_the_precisions_that_are_asked_for(cli: Any, calls: Any) -> None:
     assert json.loads(cli("export", "runs/x", "--json").out)["facts"] == {"precisions": "fp32 int8"}
+    cli("export", "runs/x", "--budget", "2.5")
     said = cli("export", "runs/x", "--precision", "fp32", "--json")
     assert json.loads(said.out)["facts"] == {"precisions": "fp32"}

@@ -1,0 +1,97 @@
+"""An int8 graph that loses too much, mended: its most sensitive layers are left in float."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from multigraft.export import gate, latency
+from multigraft.export.quantize import Prepared, write
+from multigraft.export.repair import RANKING, Deadline, Layers, fewest, noise, rank
+from multigraft.export.subject import calibration, read, spread
+from multigraft.export.verdict import Evidence, Verdict
+from multigraft.export.work import FP32, INT8, Work
+from multigraft.runtime.session import Session
+
+LOG = logging.getLogger("multigraft")
+RANKED_BATCHES = 4
+TIMED_ROWS = 32
+NAMED = 5
+"""How many layers a sentence names."""
+
+
+@dataclass(frozen=True)
+class Mended:
+    """An accepted graph with some layers in float, left in the place of the int8 one."""
+
+    floats: Layers
+    evidence: Mapping[str, Evidence]
+    verdict: Verdict
+
+
+def mend(
+    work: Work, prepared: Prepared, measure: Callable[[], Mapping[str, Evidence]]
+) -> tuple[Mended | None, str]:
+    """Search within ``export.repair`` seconds; with the sentence that says what came of it.
+
+    Where nothing was found the int8 graph has every layer in int8 again.
+    """
+    seconds = work.run.recipe.export.repair
+    deadline = Deadline.after(seconds)
+    groups, damages = _ranked(work, prepared, Deadline.after(RANKING * seconds))
+    LOG.info("export: int8 suffers most from %s (noise %.2g)", _named(prepared, groups[0]), damages[0])
+    judge = gate.judge_of(work.run)
+
+    def trial(floats: Layers) -> Mended | None:
+        write(prepared, work.graph(INT8), lambda: calibration(work.run), floats=floats)
+        evidence = measure()
+        verdict = judge.verdict(evidence[INT8], evidence[FP32])
+        LOG.info("export: int8 with %d layers in float %s", len(floats), verdict.reason)
+        return Mended(floats, evidence, verdict) if verdict.accepted else None
+
+    best = fewest(groups, trial, deadline=deadline)
+    floats = () if best is None else best.floats
+    write(prepared, work.graph(INT8), lambda: calibration(work.run), floats=floats)
+    if best is None:
+        over = "" if deadline.left else f" within {seconds:g} s (export.repair)"
+        return None, f"no few of its {len(prepared.layers)} layers in float mend it{over}"
+    times = _times(work)
+    said = f"with {len(floats)} of {len(prepared.layers)} layers in float ({_named(prepared, floats)}) it"
+    if times[INT8] >= times[FP32]:
+        write(prepared, work.graph(INT8), lambda: calibration(work.run))
+        return None, f"{said} takes {times[INT8]:.3g} ms a row, fp32 {times[FP32]:.3g} ms"
+    return best.found, f"{said} {best.found.verdict.reason}"
+
+
+def _ranked(work: Work, prepared: Prepared, deadline: Deadline) -> tuple[list[Layers], list[float]]:
+    """Groups of layers, the most damaging first, by the noise that each alone brings to calibration rows."""
+    batches = [batch for batch, _ in zip(calibration(work.run), range(RANKED_BATCHES), strict=False)]
+    wanted = [Session(work.graph(FP32)).run(batch) for batch in batches]
+
+    def damage(layers: Layers) -> float:
+        floats = [name for name in prepared.layers if name not in layers]
+        write(prepared, work.graph(INT8), lambda: calibration(work.run), floats=floats)
+        return noise(Session(work.graph(INT8)).run, wanted, batches)
+
+    return rank(prepared.layers, damage, deadline=deadline)
+
+
+def _times(work: Work) -> dict[str, float]:
+    """Milliseconds a row of both graphs."""
+    rows, threads = work.run.rows[work.checked], torch.get_num_threads()
+    batches = latency.trial(read(work.run, rows, spread(rows, TIMED_ROWS)), work.run.reader)
+    times = latency.medians({name: _opener(work, name, threads) for name in (FP32, INT8)}, batches)
+    return {name: latency.a_row(found) for name, found in times.items()}
+
+
+def _opener(work: Work, name: str, threads: int) -> latency.Opener:
+    return lambda: Session(work.graph(name), threads=threads).run
+
+
+def _named(prepared: Prepared, floats: Layers) -> str:
+    layers = prepared.named(floats)
+    more = f" and {len(layers) - NAMED} more" if len(layers) > NAMED else ""
+    return ", ".join(layers[:NAMED]) + more

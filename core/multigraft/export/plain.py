@@ -1,0 +1,60 @@
+"""The fp32 graph: made from the model, compared with it, and fused where that changes nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import onnx
+
+from multigraft.errors import ExportError
+from multigraft.export.attention import fuse_attention
+from multigraft.export.graph import Served, export_graph
+from multigraft.export.parity import Case, cases, check_parity
+from multigraft.export.storage import delete, save
+from multigraft.export.subject import read, spread
+from multigraft.export.work import FP32, Work
+from multigraft.runtime.session import Session
+
+LOG = logging.getLogger("multigraft")
+COMPARED_ROWS = 5
+
+
+def make_fp32(work: Work) -> tuple[Served, float]:
+    """Export the graph and compare it with the model: the served model, and their largest difference.
+
+    Raises ExportError, and leaves no graph behind, where they differ.
+    """
+    run, rows = work.run, work.run.rows[work.checked]
+    chosen = spread(rows, COMPARED_ROWS)
+    arrays = read(run, rows, chosen)
+    with_head = run.parts.task.stage != "pretrain"
+    served = Served(run.graft, run.objective, tuple(arrays[0]), with_head=with_head).eval()
+    path, fills = work.graph(FP32), run.reader.fills
+    export_graph(served, [arrays[-1], arrays[0]], fills, path, opset=run.recipe.export.opset)
+    trials = cases(arrays, rows.lengths[chosen].tolist(), [rows.place(index) for index in chosen], fills)
+    try:
+        parity = check_parity(served.answer, Session(path).run, trials, fills)
+    except ExportError:
+        delete(path)
+        raise
+    return served, _fused(work, served, trials, parity)
+
+
+def _fused(work: Work, served: Served, trials: Sequence[Case], parity: float) -> float:
+    """The parity of the graph with fused attention, which takes the plain one's place where it is right."""
+    path, fills = work.graph(FP32), work.run.reader.fills
+    model = onnx.load(path)
+    if not fuse_attention(model):
+        return parity
+    trial = path.with_name("fused.onnx")
+    save(model, trial)
+    try:
+        found = check_parity(served.answer, Session(trial).run, trials, fills)
+    except ExportError as error:
+        LOG.info("export: attention is left as torch wrote it: %s", error)
+        return parity
+    finally:
+        delete(trial)
+    save(model, path)
+    return found

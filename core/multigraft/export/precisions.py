@@ -1,0 +1,200 @@
+"""The precisions of a bundle: each is made, measured on held-out rows, mended and timed."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from multigraft.bundle import Precision
+from multigraft.export import gate, latency
+from multigraft.export.graph import Served
+from multigraft.export.half import halve
+from multigraft.export.mending import Mended, mend
+from multigraft.export.quantize import CannotQuantize, Prepared, prepare, ways, write
+from multigraft.export.storage import delete
+from multigraft.export.subject import calibration, read, spread
+from multigraft.export.verdict import Evidence, Verdict
+from multigraft.export.work import FP16, FP32, INT8, Work
+from multigraft.runtime.session import Session
+
+LOG = logging.getLogger("multigraft")
+TIMED_ROWS = 64
+FASTER = 0.95
+"""A precision is preferred to fp32 from this share of its time on: less is within the noise."""
+
+Precisions = dict[str, Precision]
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """One way to int8, and what came of it."""
+
+    prepared: Prepared
+    evidence: Mapping[str, Evidence]
+    verdict: Verdict
+
+    @property
+    def order(self) -> tuple[bool, float]:
+        """Sorts the accepted first, then those that lose least."""
+        points = self.verdict.loss.points
+        return not self.verdict.accepted, points if math.isfinite(points) else math.inf
+
+
+def judge(work: Work, parity: float) -> Precisions:
+    """Make and measure every precision that the recipe asks for; refused graphs are left in place."""
+    found = gate.measure_graphs(work.run, work.split, {FP32: Session(work.graph(FP32))}) if work.split else {}
+    same = f"answers as the model does, to {parity:.1e}"
+    entry = _entry(work, FP32, found.get(FP32), accepted=True, reason=same)
+    precisions = {FP32: entry.model_copy(update={"parity": _finite(parity)})}
+    for name, make in ((INT8, _int8), (FP16, _fp16)):
+        if work.asked(name):
+            LOG.info("export: measuring %s on %d held-out rows", name, work.rows)
+            precisions[name] = make(work)
+            LOG.info("export: %s %s", name, precisions[name].reason)
+    return precisions
+
+
+def time_all(work: Work, precisions: Precisions, served: Served) -> tuple[Precisions, dict[int, float]]:
+    """The precisions with their latency, refused ones too; and torch's."""
+    run, threads = work.run, torch.get_num_threads()
+    rows = run.rows[work.checked]
+    batches = latency.trial(read(run, rows, spread(rows, TIMED_ROWS)), run.reader)
+    contenders: dict[str, latency.Opener] = {"torch": lambda: served.answer}
+    contenders |= {name: opener(work.graph(name), threads) for name in precisions if work.files(name)}
+    times = latency.medians(contenders, batches)
+    lengths = {batch.rows: batch.rows * batch.length for batch in batches}
+    timed = {name: _timed(entry, times.get(name, {}), lengths) for name, entry in precisions.items()}
+    return timed, times["torch"]
+
+
+def fastest(precisions: Precisions) -> str:
+    """The accepted precision that was measured fastest; fp16 never, because it was timed on a processor."""
+    held = {name: entry for name, entry in precisions.items() if entry.accepted and name != FP16}
+    if not held:
+        return FP16
+    times = {name: latency.a_row(entry.latency) for name, entry in held.items()}
+    best = min(times, key=lambda name: times[name])
+    return best if FP32 not in held or times[best] < FASTER * times[FP32] else FP32
+
+
+def opener(path: Path, threads: int) -> latency.Opener:
+    """Opens a graph for timing."""
+    return lambda: Session(path, threads=threads).run
+
+
+def _int8(work: Work) -> Precision:
+    """In one way after another until one is accepted; else the best of them is mended."""
+    if refused := _hopeless(work):
+        return Precision(accepted=False, file=None, reason=refused)
+    reasons, tried = list[str](), list[_Tried]()
+    with tempfile.TemporaryDirectory(dir=work.folder.parent, prefix=".int8-") as folder:
+        for way in ways(work.run.parts.backbone.quantization, work.graph(FP32)):
+            place = Path(folder) / way
+            place.mkdir()
+            try:
+                tried.append(_try(work, prepare(work.graph(FP32), place, way)))
+            except CannotQuantize as error:
+                reasons.append(f"{way}: {error}")
+                continue
+            reasons.append(f"{way}: {tried[-1].verdict.reason}")
+            if tried[-1].verdict.accepted:
+                break
+        if not tried:
+            delete(work.graph(INT8))
+            why = "; ".join(reasons) or "its backbone is not meant to be quantised"
+            return Precision(accepted=False, file=None, reason=why)
+        best = min(tried, key=lambda each: each.order)
+        mended = None if best.verdict.accepted else _mend(work, best, reasons)
+        if mended is None and best is not tried[-1]:
+            write(best.prepared, work.graph(INT8), lambda: calibration(work.run))
+    if mended is not None:
+        entry = _entry(work, INT8, mended.evidence[INT8], accepted=True, reason="; ".join(reasons))
+        floats = best.prepared.named(mended.floats)
+        return _with_loss(entry, mended.verdict).model_copy(update={"floats": floats})
+    accepted = best.verdict.accepted
+    entry = _entry(work, INT8, best.evidence[INT8], accepted=accepted, reason="; ".join(reasons))
+    return _with_loss(entry, best.verdict)
+
+
+def _try(work: Work, prepared: Prepared) -> _Tried:
+    write(prepared, work.graph(INT8), lambda: calibration(work.run))
+    evidence = _measure(work, INT8)
+    verdict = gate.judge_of(work.run).verdict(evidence[INT8], evidence[FP32])
+    return _Tried(prepared, evidence, verdict)
+
+
+def _mend(work: Work, best: _Tried, reasons: list[str]) -> Mended | None:
+    """Leave layers in float, where the recipe gives time for it."""
+    if not work.run.recipe.export.repair:
+        return None
+    mended, reason = mend(work, best.prepared, lambda: _measure(work, INT8))
+    reasons.append(reason)
+    return mended
+
+
+def _fp16(work: Work) -> Precision:
+    if refused := _hopeless(work):
+        return Precision(accepted=False, file=None, reason=refused)
+    halve(work.graph(FP32), work.graph(FP16))
+    evidence = _measure(work, FP16)
+    verdict = gate.judge_of(work.run).verdict(evidence[FP16], evidence[FP32])
+    entry = _entry(work, FP16, evidence[FP16], accepted=verdict.accepted, reason=verdict.reason)
+    return _with_loss(entry, verdict)
+
+
+def _hopeless(work: Work) -> str | None:
+    """Why no held-out rows could ever accept a precision; None where they may."""
+    if work.split is None:
+        return "no rows are held out to measure it on"
+    judge = gate.judge_of(work.run)
+    return judge.too_few(work.rows) if work.rows < judge.rows else None
+
+
+def _measure(work: Work, name: str) -> dict[str, Evidence]:
+    if work.split is None:
+        return {}
+    sessions = {each: Session(work.graph(each)) for each in (FP32, name)}
+    return gate.measure_graphs(work.run, work.split, sessions)
+
+
+def _entry(work: Work, name: str, evidence: Evidence | None, *, accepted: bool, reason: str) -> Precision:
+    size = sum(path.stat().st_size for path in work.files(name))
+    entry = Precision(accepted=accepted, file=work.graph(name).name, reason=reason, size=size)
+    if evidence is None:
+        return entry
+    measure = evidence.measure
+    return entry.model_copy(
+        update={
+            "metric": evidence.metric,
+            "value": _finite(measure.value),
+            "low": _finite(measure.low),
+            "high": _finite(measure.high),
+            "rows": evidence.rows,
+            "changed": None if name == FP32 else evidence.changed,
+            "parity": _finite(evidence.difference),
+        }
+    )
+
+
+def _with_loss(entry: Precision, verdict: Verdict) -> Precision:
+    loss = verdict.loss
+    bounds = {"lost": loss.points, "lost_low": loss.low, "lost_high": loss.high}
+    return entry.model_copy(update={name: _finite(value) for name, value in bounds.items()})
+
+
+def _timed(entry: Precision, times: Mapping[int, float], lengths: Mapping[int, int]) -> Precision:
+    if not times:
+        return entry
+    best = lengths[latency.best_size(times)]
+    update = {"milliseconds": times[1], "latency": dict(times), "batch_length": best}
+    return entry.model_copy(update=update)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and abs(value) < float("inf") else None

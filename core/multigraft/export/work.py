@@ -1,0 +1,45 @@
+"""What every step of an export needs: the run, the folder that is being made, and the rows that judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from multigraft.export.storage import files_of
+from multigraft.export.subject import Subject
+
+FP32, INT8, FP16 = "fp32", "int8", "fp16"
+FILES = {FP32: "model.onnx", INT8: "model.int8.onnx", FP16: "model.fp16.onnx"}
+
+
+@dataclass(frozen=True)
+class Work:
+    """An export under way."""
+
+    run: Subject
+    folder: Path
+    """Where the bundle is made."""
+    split: str | None
+    """The held-out rows that judge; None where there are none."""
+
+    @property
+    def checked(self) -> str:
+        """The split whose rows are compared and timed."""
+        return self.split or "train"
+
+    @property
+    def rows(self) -> int:
+        """How many held-out rows there are."""
+        return len(self.run.rows[self.split]) if self.split else 0
+
+    def asked(self, name: str) -> bool:
+        """Whether the recipe wants that precision."""
+        return name in self.run.recipe.export.precisions
+
+    def graph(self, name: str) -> Path:
+        """The file of a precision."""
+        return self.folder / FILES[name]
+
+    def files(self, name: str) -> list[Path]:
+        """The file of a precision, and its external data."""
+        return files_of(self.graph(name))
