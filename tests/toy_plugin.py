@@ -34,6 +34,12 @@ class NumbersReader:
             raise mg.RowError(f"{raw!r} holds no known numbers") from error
         return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
 
+    def windows(self, raw: Any) -> list[Arrays]:
+        """Four numbers a window, three of them new."""
+        words = self.read(raw) and raw.split()
+        starts = range(0, max(1, len(words) - 1), 3)
+        return [self.read(" ".join(words[start : start + 4])) for start in starts]
+
     def length(self, row: Arrays) -> int:
         return len(row["input_ids"])
 

@@ -105,6 +105,8 @@ class Bundle(_Part):
     """What `Task.decode` needs, as the labels."""
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    sample: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    """The shapes of a row of middling length, as a batch of one."""
     precisions: dict[str, Precision]
     default: str
     """The precision that is used where none is asked for."""

@@ -23,6 +23,20 @@ def classification(targets: Spec, outputs: Arrays) -> list[Answer]:
     return [_best(labels, row.tolist()) for row in probabilities]
 
 
+def mean_probabilities(outputs: Arrays, lengths: np.ndarray) -> Arrays:
+    """The windows of one value as one row: the mean of their probabilities, weighted by their lengths.
+
+    >>> import numpy as np
+    >>> windows = {"probabilities": np.array([[1.0, 0.0], [0.25, 0.75]])}
+    >>> mean_probabilities(windows, np.array([2, 1]))["probabilities"].tolist()
+    [[0.75, 0.25]]
+    """
+    weights = lengths / lengths.sum()
+    mean = (weights[:, None] * outputs["probabilities"].astype(np.float64)).sum(0, keepdims=True)
+    with np.errstate(divide="ignore"):  # of a probability of 0
+        return {"probabilities": mean, "logits": np.log(mean)}
+
+
 def embedding(targets: Spec, outputs: Arrays) -> list[Answer]:
     """The pooled features of each row; ``outputs["embedding"]`` is [B, D]."""
     return [{"embedding": row.tolist()} for row in outputs["embedding"]]

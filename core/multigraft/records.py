@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -99,6 +99,15 @@ class Reader(Protocol):
 
     def spec(self) -> Spec:
         """All that is needed to build this reader again, as JSON."""
+        ...
+
+
+@runtime_checkable
+class WindowReader(Protocol):
+    """A reader that cuts what is too long for one row: optional, beside `Reader`."""
+
+    def windows(self, raw: Any) -> Sequence[Arrays]:
+        """Read all of one raw value as rows that overlap; as one row where it fits."""
         ...
 
 
@@ -220,6 +229,11 @@ class Task:
     """Learn the targets' description (the labels, say) from the rows' ``columns``; a cell may be None."""
     decode: Callable[[Spec, Arrays], list[Answer]] | None = None
     """(targets, batch of graph outputs) -> one answer a row. Torch-free: a bundle uses it."""
+    merge: Callable[[Arrays, np.ndarray], Arrays] | None = None
+    """(outputs [W, ...] of one value's windows, their lengths [W]) -> outputs of one row, [1, ...].
+
+    None: a value that is too long for one row can only be cut off. Torch-free.
+    """
     options: Mapping[str, Option] = field(default_factory=dict)
 
 

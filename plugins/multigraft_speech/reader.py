@@ -6,7 +6,7 @@ import io
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from multigraft.errors import RowError
 from multigraft.readers import check_spec, plain_file
 from multigraft.records import Arrays, Spec
+from multigraft_speech.windows import LONGEST_SECONDS, cut_windows
 
 RATES = range(1000, 768_001)
 """Sample rates a header may name; others are a broken or hostile file."""
@@ -80,8 +81,13 @@ class AudioReader:
             samples = soxr.resample(samples, rate, self.sample_rate)
         samples = samples[: round(self.max_seconds * self.sample_rate)]
         self._check(samples)
-        values = np.ascontiguousarray(samples, dtype=np.float32)
-        return {"input_values": values, "attention_mask": np.ones(len(values), dtype=np.int64)}
+        return _row(samples)
+
+    def windows(self, raw: Any) -> list[Arrays]:
+        """All of a sound, an hour at most, as rows of ``max_seconds`` that overlap."""
+        whole = replace(self, max_seconds=max(LONGEST_SECONDS, self.max_seconds)).read(raw)["input_values"]
+        size = round(self.max_seconds * self.sample_rate)
+        return [_row(samples) for samples in cut_windows(whole, size)]
 
     def length(self, row: Arrays) -> int:
         """Samples."""
@@ -151,6 +157,11 @@ def audio_reader(spec: Spec) -> AudioReader:
     8000
     """
     return AudioReader(**check_spec(spec, AudioSpec).model_dump(exclude={"kind"}))
+
+
+def _row(samples: np.ndarray) -> Arrays:
+    values = np.ascontiguousarray(samples, dtype=np.float32)
+    return {"input_values": values, "attention_mask": np.ones(len(values), dtype=np.int64)}
 
 
 def _from_mapping(raw: Mapping[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from multigraft import MultigraftError, RowError
 from multigraft.errors import BundleError
 from multigraft.readers import check_spec
 from multigraft.records import Arrays, Spec
+from multigraft_text.windows import overlapping
 
 REPLACEMENT = "\ufffd"
 MAX_CHARACTERS = 1_000_000
@@ -68,10 +70,21 @@ class TextReader:
         encoding = self._tokenizer.encode(first, second[0] if second else None)
         if len(encoding.ids) <= self._frame[len(second)]:
             raise RowError("the tokenizer finds no token in the text")
+        return self._arrays(encoding)
+
+    def _arrays(self, encoding: Any) -> Arrays:
         arrays = {"input_ids": encoding.ids, "attention_mask": [1] * len(encoding.ids)}
         if self._spec["token_types"]:
             arrays["token_type_ids"] = encoding.type_ids
         return {name: np.asarray(values, dtype=np.int64) for name, values in arrays.items()}
+
+    def windows(self, raw: Any) -> list[Arrays]:
+        """All of a text as rows that overlap; a pair of texts is one row, cut off as `read` cuts it."""
+        row = self.read(raw)
+        if isinstance(raw, tuple | list) or self.length(row) < self._spec["max_length"]:
+            return [row]
+        encoding = self._overlapping.encode(clean(raw))
+        return [self._arrays(window) for window in (encoding, *encoding.overflowing)]
 
     def length(self, row: Arrays) -> int:
         """The number of tokens."""
@@ -80,6 +93,10 @@ class TextReader:
     def spec(self) -> Spec:
         """What this reader was built from."""
         return self._spec
+
+    @cached_property
+    def _overlapping(self) -> Tokenizer:
+        return overlapping(self._tokenizer, self._spec["max_length"])
 
     def _check_length(self) -> None:
         needed = self._frame[True] + 2

@@ -14,6 +14,7 @@ import multigraft as mg
 import toy_plugin
 from multigraft.errors import BundleError, RowError
 from multigraft.runtime import Predictor, load
+from multigraft.runtime.providers import prefers_half, provider_names
 from toy_runs import LABELS, exported
 
 
@@ -68,6 +69,65 @@ def test_top_k_keeps_the_best(predictor: Predictor) -> None:
     assert list(answer["scores"]) == [answer["label"]]
 
 
+def test_a_threshold_keeps_what_is_sure_enough(predictor: Predictor) -> None:
+    sure = predictor.predict("1 2 3")
+    assert predictor.predict("1 2 3", threshold=sure["score"]) == {**sure, "scores": {"low": sure["score"]}}
+    unsure = predictor.predict(["1 2 3"], threshold=1.1)
+    assert unsure == [{"label": None, "score": None, "scores": {}}]
+
+
+def test_errors_may_be_answers(predictor: Predictor, run: Any) -> None:
+    raws = [*run.rows["test"].raws[:3], "x", 7, *run.rows["test"].raws[3:6]]
+    answers = predictor.predict(raws, on_error="return", top_k=1)
+    assert answers[3] == {"error": "item 3: 'x' holds no known numbers"}
+    assert answers[4] == {"error": "item 4: 7 holds no known numbers"}
+    labels = [answer["label"] for answer in answers if "error" not in answer]
+    assert labels == run.rows["test"].labels[:6]
+    assert predictor.predict("x", on_error="return") == {"error": "'x' holds no known numbers"}
+
+
+def test_windows_are_merged_by_their_lengths(predictor: Predictor) -> None:
+    """Six numbers are windows of four and three, of which each answers for itself."""
+    text = "1 2 3 4 1096 1097"
+    merged = predictor.predict(["5", text, "6"], long="window")
+    parts = predictor.predict(["1 2 3 4", "4 1096 1097"])
+    expected = {name: (4 * parts[0]["scores"][name] + 3 * parts[1]["scores"][name]) / 7 for name in LABELS}
+    assert merged[1]["scores"] == pytest.approx(expected, abs=1e-6)
+    assert merged[1]["scores"] != pytest.approx(predictor.predict(text)["scores"], abs=1e-3)
+    for found, wanted in zip([merged[0], merged[2]], predictor.predict(["5", "6"]), strict=True):
+        assert found["scores"] == pytest.approx(wanted["scores"], abs=1e-6)
+
+
+def test_windows_need_a_reader_that_cuts() -> None:
+    run, _ = exported("picture")
+    pictures = load(run.folder / "bundle", catalog=run.catalog)
+    with pytest.raises(ValueError, match="the reader of 'picture' does not"):
+        pictures.predict(run.rows["test"].raws[0], long="window")
+
+
+def test_a_warm_up_computes_once(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+    inner = predictor._session.run
+
+    def watched(feed: dict[str, Any]) -> Any:
+        seen.append(feed)
+        return inner(feed)
+
+    monkeypatch.setattr(predictor._session, "run", watched)
+    predictor.warmup()
+    (feed,) = seen
+    assert {name: (array.shape[0], array.dtype.name) for name, array in feed.items()} == {
+        "input_ids": (1, "int64"),
+        "attention_mask": (1, "int64"),
+    }
+
+
+def test_on_a_graphics_processor_int8_is_not_chosen(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multigraft.runtime.predictor.prefers_half", lambda providers: True)
+    assert load(run.folder / "bundle", catalog=run.catalog).precision == "fp32"
+    assert load(run.folder / "bundle", precision="int8", catalog=run.catalog).precision == "int8"
+
+
 def test_a_bad_item_is_named(predictor: Predictor) -> None:
     with pytest.raises(RowError, match=r"^item 2: 'x' holds no known numbers"):
         predictor.predict(["1", "2", "x"])
@@ -98,7 +158,7 @@ def test_threads_may_share_a_predictor(predictor: Predictor, run: Any) -> None:
 
 
 def test_the_preferred_precision_is_used(run: Any) -> None:
-    predictor = load(run.folder / "bundle", catalog=run.catalog, threads=1)
+    predictor = load(run.folder / "bundle", precision="auto", catalog=run.catalog, threads=1)
     assert predictor.precision == "int8"
     rows = run.rows["test"]
     assert [answer["label"] for answer in predictor.predict(rows.raws)] == rows.labels
@@ -110,8 +170,19 @@ def test_a_precision_that_is_not_there_is_said(run: Any, tmp_path: Path) -> None
 
 
 def test_an_unknown_provider_is_said(run: Any) -> None:
-    with pytest.raises(BundleError, match="has no MoonExecutionProvider; it has"):
-        load(run.folder / "bundle", providers=["MoonExecutionProvider"], catalog=run.catalog)
+    with pytest.raises(BundleError, match=r"'moon' is not in this onnxruntime; allowed: .*cpu") as caught:
+        load(run.folder / "bundle", providers="moon", catalog=run.catalog)
+    assert "onnxruntime-openvino" in str(caught.value)
+
+
+def test_short_names_of_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: known)
+    assert provider_names("cuda") == provider_names(["CUDAExecutionProvider", "cpu"]) == known
+    assert provider_names(None) == provider_names("CPU") == ["CPUExecutionProvider"]
+    assert (prefers_half("cuda"), prefers_half(None)) == (True, False)
+    with pytest.raises(BundleError, match=r"'coreml' is not in this onnxruntime; allowed: cpu, cuda"):
+        provider_names("coreml")
 
 
 def test_a_missing_plugin_is_named(run: Any) -> None:

@@ -26,6 +26,13 @@ class Precision(StrEnum):
     FP16 = "fp16"
 
 
+class Cut(StrEnum):
+    """What becomes of a value that is longer than the model takes."""
+
+    TRUNCATE = "truncate"
+    WINDOW = "window"
+
+
 Precisions = Annotated[
     list[Precision] | None,
     typer.Option("--precision", help="What the bundle holds; the recipe's by default. Repeatable."),
@@ -51,6 +58,23 @@ Inputs = Annotated[
     typer.Argument(metavar="INPUTS...", help="Texts, or paths of images or sounds. - reads a line each."),
 ]
 FromStdin = Annotated[bool, typer.Option("--stdin", help="Read one input a line from stdin.")]
+Threshold = Annotated[
+    float | None, typer.Option("--threshold", help="Keep scores at least as high.", show_default=False)
+]
+HowLong = Annotated[
+    Cut,
+    typer.Option(
+        "--long",
+        help="Cut off what is longer than the model takes, or merge windows of it.",
+        show_default=True,
+    ),
+]
+Provider = Annotated[
+    str | None,
+    typer.Option(
+        "--provider", help="cpu, cuda, openvino, coreml ...; what is installed.", show_default="cpu"
+    ),
+]
 TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="Keep the best scores only.")]
 
 
@@ -80,6 +104,9 @@ def predict(
     *,
     stdin: FromStdin = False,
     top_k: TopK = None,
+    threshold: Threshold = None,
+    long: HowLong = Cut.TRUNCATE,
+    provider: Provider = None,
     precision: OnePrecision = None,
     as_json: AsJson = False,
 ) -> None:
@@ -91,8 +118,9 @@ def predict(
         )
     from multigraft.runtime import load
 
-    predictor = load(_held(bundle), precision=None if precision is None else precision.value)
-    answers = predictor.predict(values, top_k=top_k)
+    wanted = None if precision is None else precision.value
+    predictor = load(held(bundle), precision=wanted, providers=provider)
+    answers = predictor.predict(values, top_k=top_k, threshold=threshold, long=long.value)
     if as_json:
         pairs = zip(values, answers, strict=True)
         shell.say_json([{"input": value, "answer": answer} for value, answer in pairs])
@@ -144,7 +172,7 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _held(folder: Path) -> Path:
+def held(folder: Path) -> Path:
     """The bundle itself, where the folder of a run was given."""
     inner = folder / "bundle"
     return inner if not (folder / "bundle.json").exists() and (inner / "bundle.json").exists() else folder

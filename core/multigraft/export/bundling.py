@@ -78,6 +78,7 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
     """Write the reader's files, the card and the manifest."""
     run = work.run
     default = fastest(precisions)
+    sample = _sample(work)
     inputs, outputs = Session(work.graph(default)).ports()
     bundle = Bundle(
         task=run.parts.task.name,
@@ -91,6 +92,7 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
         targets=run.targets,
         inputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in inputs),
         outputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in outputs),
+        sample={name: array.shape for name, array in sample.items()},
         precisions=precisions,
         default=default,
         opset=run.recipe.export.opset,
@@ -98,7 +100,7 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
         facts=_facts(run.facts),
         notes=notes,
     )
-    card = model_card(bundle, suffixes=run.parts.modality.suffixes, sample=_sample(work))
+    card = model_card(bundle, suffixes=run.parts.modality.suffixes, sample=sample)
     (work.folder / "README.md").write_text(card, encoding="utf-8")
     return seal(bundle, work.folder)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from io import IOBase
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,11 +16,27 @@ from multigraft.catalog import Catalog
 from multigraft.decoders import embedding
 from multigraft.errors import BundleError, RowError, UnknownName
 from multigraft.readers import collate, load_spec
-from multigraft.records import Answer, Arrays, Modality, Reader, Task
+from multigraft.records import Answer, Arrays, Modality, Reader, Task, WindowReader
+from multigraft.runtime.answers import trimmed
+from multigraft.runtime.batching import cut, nbytes, read_ahead
+from multigraft.runtime.providers import prefers_half
 from multigraft.runtime.session import Session
 
-WINDOW = 16
-"""How many batches are read ahead, so that rows of one length meet."""
+Long = Literal["truncate", "window"]
+OnError = Literal["raise", "return"]
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One value as it was read."""
+
+    rows: tuple[Arrays, ...]
+    """One row; several where it was cut into windows; none where it could not be read."""
+    error: str = ""
+
+    @property
+    def size(self) -> int:
+        return sum(nbytes(row) for row in self.rows)
 
 
 class Predictor:
@@ -38,65 +55,124 @@ class Predictor:
         self.reader = reader
         self._session = session
         self._decode = task.decode or embedding
+        self._merge = task.merge
+        self._budget = bundle.precisions[precision].batch_length
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels an answer may have; empty where the task has none."""
         return tuple(self.bundle.targets.get("labels", ()))
 
-    def predict(self, raw: Any, *, batch_size: int = 32, top_k: int | None = None) -> Any:
+    def predict(
+        self,
+        raw: Any,
+        *,
+        batch_size: int | None = None,
+        top_k: int | None = None,
+        threshold: float | None = None,
+        long: Long = "truncate",
+        on_error: OnError = "raise",
+    ) -> Any:
         """Answer one value, or each of many (a list or an iterator gives a list in the same order).
 
-        A tuple is one value of several columns, as a pair of texts. ``top_k`` keeps the best scores only.
-        Raises RowError with the index of a value that cannot be read.
+        A value is what the modality reads: a text, a path, bytes, an array, a Pillow image; a tuple is one
+        value of several columns, as a pair of texts. Rows in a batch: ``batch_size``; unset, as many as the
+        export measured to be fastest. ``top_k`` keeps the best scores, ``threshold`` those at least as high
+        (``label`` is None where none is). A value longer than the model takes is cut off, or with
+        ``long="window"`` read in windows that overlap, whose answers are merged by the task.
+
+        Raises RowError with the index of a value that cannot be read; with ``on_error="return"`` its answer
+        is ``{"error": ...}``, and the others are answered.
         """
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+        self._check_long(long)
+        read = partial(self._item, long=long, on_error=on_error)
+        trim = partial(trimmed, top_k=top_k, threshold=threshold)
         if not _is_many(raw):
-            return self._answers([self._read(raw)], batch_size, top_k)[0]
+            return trim(self._answers([read((None, raw))], batch_size)[0])
         answers: list[Answer] = []
-        for rows in self._windows(raw, batch_size):
-            answers += self._answers(rows, batch_size, top_k)
+        for items in read_ahead(enumerate(raw), read, lambda item: item.size):
+            answers += map(trim, self._answers(items, batch_size))
         return answers
 
-    def outputs(self, values: Iterable[Any], *, batch_size: int = 32) -> list[Arrays]:
+    def outputs(self, values: Iterable[Any], *, batch_size: int | None = None) -> list[Arrays]:
         """The graph's own outputs for each of many values, in order."""
         found: list[Arrays] = []
-        for rows in self._windows(values, batch_size):
-            window: list[Arrays] = [{} for _ in rows]
+        read = partial(self._item, long="truncate", on_error="raise")
+        for items in read_ahead(enumerate(values), read, lambda item: item.size):
+            rows = [item.rows[0] for item in items]
+            part: list[Arrays] = [{} for _ in rows]
             for indices, outputs in self._batches(rows, batch_size):
                 for place, index in enumerate(indices):
-                    window[index] = {name: array[place] for name, array in outputs.items()}
-            found += window
+                    part[index] = {name: array[place] for name, array in outputs.items()}
+            found += part
         return found
 
-    def _windows(self, values: Iterable[Any], batch_size: int) -> Iterator[list[Arrays]]:
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-        numbered = enumerate(values)
-        while window := list(islice(numbered, WINDOW * batch_size)):
-            yield [self._read(raw, index) for index, raw in window]
+    def warmup(self) -> None:
+        """Compute once, so that the first real call need not allocate."""
+        if not self.bundle.sample:
+            raise BundleError("the bundle does not say how large a row is; export it again to warm it up")
+        dtypes = {port.name: port.dtype for port in self.bundle.inputs}
+        self._session.run(
+            {name: np.ones(self.bundle.sample[name], dtype=dtype) for name, dtype in dtypes.items()}
+        )
 
-    def _read(self, raw: Any, index: int | None = None) -> Arrays:
+    def _check_long(self, long: Long) -> None:
+        if long == "window" and (self._merge is None or not isinstance(self.reader, WindowReader)):
+            lacking = "reader" if self._merge is not None else "task"
+            raise ValueError(
+                f"long='window' needs a reader that cuts and a task that merges; the {lacking} of "
+                f"{getattr(self.bundle, 'task' if lacking == 'task' else 'modality')!r} does not"
+            )
+
+    def _item(self, numbered: tuple[int | None, Any], *, long: Long, on_error: OnError) -> _Item:
+        index, raw = numbered
         try:
-            return self.reader.read(raw)
+            if long == "window" and isinstance(self.reader, WindowReader):
+                return _Item(tuple(self.reader.windows(raw)))
+            return _Item((self.reader.read(raw),))
         except RowError as error:
-            if index is None:
-                raise
-            raise RowError(f"item {index}: {error}") from error
+            text = str(error) if index is None else f"item {index}: {error}"
+            if on_error == "return":
+                return _Item((), text)
+            raise RowError(text) from error
 
-    def _answers(self, rows: Sequence[Arrays], batch_size: int, top_k: int | None) -> list[Answer]:
-        answers: list[Answer] = [{} for _ in rows]
+    def _answers(self, items: Sequence[_Item], batch_size: int | None) -> list[Answer]:
+        answers: list[Answer] = [{"error": item.error} for item in items]
+        owners = [place for place, item in enumerate(items) for _ in item.rows]
+        parts: dict[int, list[Arrays]] = {}
+        rows = [row for item in items for row in item.rows]
         for indices, outputs in self._batches(rows, batch_size):
-            for index, answer in zip(indices, self._decode(self.bundle.targets, outputs), strict=True):
-                answers[index] = answer if top_k is None else _best(answer, top_k)
+            answered = self._decode(self.bundle.targets, outputs)
+            for place, index in enumerate(indices):
+                owner = owners[index]
+                answers[owner] = answered[place]
+                if len(items[owner].rows) > 1:
+                    one = {name: array[place] for name, array in outputs.items()}
+                    lengthy = {LENGTH: np.asarray(self.reader.length(rows[index]))}
+                    parts.setdefault(owner, []).append({**one, **lengthy})
+        for owner, windows in parts.items():
+            answers[owner] = self._merged(windows)
         return answers
 
-    def _batches(self, rows: Sequence[Arrays], batch_size: int) -> Iterator[tuple[list[int], Arrays]]:
+    def _merged(self, windows: Sequence[Arrays]) -> Answer:
+        """One answer from the outputs of a value's windows."""
+        stacked = {name: np.stack([window[name] for window in windows]) for name in windows[0]}
+        lengths = stacked.pop(LENGTH)
+        if self._merge is None:
+            raise ValueError("windows without a task that merges them")
+        return self._decode(self.bundle.targets, self._merge(stacked, lengths))[0]
+
+    def _batches(self, rows: Sequence[Arrays], batch_size: int | None) -> Iterator[tuple[list[int], Arrays]]:
         """Rows of like length together: (indices, outputs of the graph)."""
         lengths = [self.reader.length(row) for row in rows]
-        order = np.argsort(lengths, kind="stable").tolist()
-        for start in range(0, len(order), batch_size):
-            indices = order[start : start + batch_size]
+        for indices in cut(lengths, rows=batch_size, budget=self._budget):
             yield indices, self._session.run(collate([rows[i] for i in indices], self.reader.fills))
+
+
+LENGTH = "\0length"
+"""Where a window's length is kept among its outputs; no output has this name."""
 
 
 def load(
@@ -104,22 +180,33 @@ def load(
     *,
     precision: str | None = None,
     threads: int | None = None,
-    providers: Sequence[str] | None = None,
+    providers: str | Sequence[str] | None = None,
     catalog: Catalog | None = None,
 ) -> Predictor:
     """Check a bundle and open it. Raises BundleError.
 
-    ``precision`` is one that the bundle holds (unset: the one it prefers); ``threads`` compute one call;
-    ``providers`` are onnxruntime's (unset: the CPU); ``catalog`` knows the modality and the task
-    (unset: the installed plugins).
+    ``precision`` is one that the bundle holds (unset or ``auto``: the one it prefers, on a graphics processor
+    fp16 or else fp32); ``threads`` compute one call; ``providers`` are ``cpu``, ``cuda``, ``openvino``,
+    ``coreml`` and so on, or onnxruntime's own names (unset: the processor); ``catalog`` knows the modality
+    and the task (unset: the installed plugins).
     """
     folder = Path(folder)
+    half = prefers_half(providers)
     bundle = open_bundle(folder)
-    chosen, file = _choose(bundle, precision)
+    wanted = None if precision == "auto" else precision
+    chosen, file = _choose(bundle, wanted or (_on_graphics(bundle) if half else None))
     modality, task = _look_up(bundle, catalog if catalog is not None else Catalog())
     session = Session(folder / file, threads=threads, providers=providers)
     reader = modality.reader(load_spec(bundle.reader, folder))
     return Predictor(bundle, precision=chosen, session=session, reader=reader, task=task)
+
+
+def _on_graphics(bundle: Bundle) -> str | None:
+    """The precision for a graphics processor, which computes our int8 slowly."""
+    held = [
+        name for name in ("fp16", "fp32") if name in bundle.precisions and bundle.precisions[name].accepted
+    ]
+    return held[0] if held else None
 
 
 def _choose(bundle: Bundle, wanted: str | None) -> tuple[str, str]:
@@ -139,7 +226,7 @@ def _look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Task]:
     )
 
 
-def _known(find: Any, noun: str, bundle: Bundle) -> Any:
+def _known(find: Callable[[], Any], noun: str, bundle: Bundle) -> Any:
     try:
         return find()
     except UnknownName as error:
@@ -158,9 +245,3 @@ def _advice(noun: str, owner: Owner | None) -> str:
 
 def _is_many(raw: Any) -> bool:
     return isinstance(raw, list) or (isinstance(raw, Iterator) and not isinstance(raw, IOBase))
-
-
-def _best(answer: Answer, count: int) -> Answer:
-    if not isinstance(answer.get("scores"), dict):
-        raise ValueError("top_k needs a task whose answers rank labels; this one's have no 'scores'")
-    return {**answer, "scores": dict(islice(answer["scores"].items(), count))}

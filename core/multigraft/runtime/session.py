@@ -11,6 +11,7 @@ import onnxruntime
 
 from multigraft.errors import BundleError
 from multigraft.records import Arrays
+from multigraft.runtime.providers import provider_names
 
 _DTYPES = {
     "tensor(float)": "float32",
@@ -24,14 +25,18 @@ class Session:
     """An onnxruntime session that takes any named arrays and feeds the ones its graph has. Thread-safe."""
 
     def __init__(
-        self, path: Path, *, threads: int | None = None, providers: Sequence[str] | None = None
+        self, path: Path, *, threads: int | None = None, providers: str | Sequence[str] | None = None
     ) -> None:
-        """Open a graph; ``threads`` compute one call (unset: all cores). Raises BundleError."""
+        """Open a graph; ``threads`` compute one call (unset: all cores). Raises BundleError.
+
+        ``providers`` are as `providers.provider_names` takes them; unset, the processor.
+        """
+        chosen = provider_names(providers)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: warnings about the graph help nobody who deploys it
         options.intra_op_num_threads = threads or 0
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=_providers(providers))
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:  # onnxruntime's own exceptions share no base
             raise BundleError(f"{path}: onnxruntime cannot open it: {error}") from error
         self.inputs = tuple(port.name for port in self._session.get_inputs())
@@ -53,12 +58,3 @@ class Session:
 def _port(port: Any) -> tuple[str, str, tuple[Any, ...]]:
     dtype = _DTYPES.get(port.type) or port.type.removeprefix("tensor(").removesuffix(")")
     return port.name, dtype, tuple(port.shape)
-
-
-def _providers(wanted: Sequence[str] | None) -> list[str]:
-    if wanted is None:
-        return ["CPUExecutionProvider"]
-    available = onnxruntime.get_available_providers()
-    if missing := [name for name in wanted if name not in available]:
-        raise BundleError(f"this onnxruntime has no {', '.join(missing)}; it has {', '.join(available)}")
-    return list(wanted)

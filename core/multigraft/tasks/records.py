@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multigraft.decoders import classification
+from multigraft.decoders import classification, mean_probabilities
 from multigraft.errors import DataError
 from multigraft.records import Lazy, Option, Spec, Task
 
@@ -22,6 +22,7 @@ def classification_task(name: str, modality: str) -> Task:
         targets=label_spec,
         objective=Lazy("multigraft.tasks.classification:Classification"),
         decode=classification,
+        merge=mean_probabilities,
         options={
             "label_smoothing": Option(default=0.0, low=0, high=0.5, help="share of the target given to all"),
             "class_weights": Option(

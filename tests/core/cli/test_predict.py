@@ -11,9 +11,14 @@ import pytest
 
 import multigraft.runtime as runtime
 
+asked: list[tuple[float | None, str]] = []
+
 
 class Predictor:
-    def predict(self, values: list[str], *, top_k: int | None = None) -> list[dict[str, Any]]:
+    def predict(
+        self, values: list[str], *, top_k: int | None, threshold: float | None, long: str
+    ) -> list[dict[str, Any]]:
+        asked.append((threshold, long))
         ranked = {"good": 0.9, "bad": 0.1}
         kept = dict(list(ranked.items())[: top_k or 2])
         return [
@@ -26,7 +31,8 @@ class Predictor:
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str | None]]:
     calls: list[tuple[Path, str | None]] = []
 
-    def load(folder: Path, *, precision: str | None = None) -> Predictor:
+    def load(folder: Path, *, precision: str | None, providers: str | None) -> Predictor:
+        assert providers in (None, "cpu")
         calls.append((folder, precision))
         return Predictor()
 
@@ -41,6 +47,14 @@ def test_json_pairs_each_input_with_its_answer(cli: Any, loaded: list[Any]) -> N
     assert answers[0]["answer"] == {"label": "good", "score": 0.9, "scores": {"good": 0.9}}
     assert answers[1]["answer"]["score"] is None
     assert loaded == [(Path("bundle"), "int8")]
+
+
+def test_what_is_kept_and_cut_reaches_the_predictor(cli: Any, loaded: list[Any]) -> None:
+    asked.clear()
+    assert cli("predict", "bundle", "x").code == 0
+    options = ("--threshold", "0.5", "--long", "window", "--provider", "cpu")
+    assert cli("predict", "bundle", "x", *options).code == 0
+    assert asked == [(None, "truncate"), (0.5, "window")]
 
 
 def test_the_table_shows_text_as_it_is(cli: Any, loaded: list[Any]) -> None:

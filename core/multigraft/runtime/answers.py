@@ -1,0 +1,30 @@
+"""What a person keeps of an answer: the best labels, or those that are sure enough."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from multigraft.records import Answer
+
+
+def trimmed(answer: Answer, *, top_k: int | None, threshold: float | None) -> Answer:
+    """The answer with fewer ``scores``; without a ``label`` where none reaches the threshold.
+
+    >>> trimmed({"label": "a", "score": 0.6, "scores": {"a": 0.6, "b": 0.4}}, top_k=1, threshold=None)
+    {'label': 'a', 'score': 0.6, 'scores': {'a': 0.6}}
+    >>> trimmed({"label": "a", "score": 0.6, "scores": {"a": 0.6, "b": 0.4}}, top_k=None, threshold=0.7)
+    {'label': None, 'score': None, 'scores': {}}
+    """
+    if (top_k is None and threshold is None) or "error" in answer:
+        return answer
+    scores = answer.get("scores")
+    if not isinstance(scores, dict):
+        raise ValueError(
+            "top_k and threshold need a task whose answers rank labels; this one's have no 'scores'"
+        )
+    kept = dict(islice(scores.items(), top_k))
+    if threshold is None:
+        return {**answer, "scores": kept}
+    kept = {label: score for label, score in kept.items() if score >= threshold}
+    label, score = next(iter(kept.items()), (None, None))
+    return {**answer, "label": label, "score": score, "scores": kept}

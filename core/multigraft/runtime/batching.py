@@ -1,0 +1,81 @@
+"""Values of any number, read ahead within bounds and put together with those of like length."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+from multigraft.records import Arrays
+
+READ_AHEAD = 512
+"""How many values are read before they are sorted into batches, so that rows of one length meet."""
+READ_BYTES = 256 << 20
+"""Of their arrays, at most; long sounds are large."""
+TRIED = 4
+SLOW = 1e-3
+"""Seconds from which reading one value (decoding an image, a sound) is shared among threads."""
+ROWS = 32
+MOST_ROWS = 128
+"""In a batch: where nothing was measured, and at most where rows are short."""
+
+V = TypeVar("V")
+R = TypeVar("R")
+
+
+def read_ahead(values: Iterable[V], read: Callable[[V], R], size: Callable[[R], int]) -> Iterator[list[R]]:
+    """What was read of the values, in order, in lists that are bounded in number and bytes."""
+    kept: list[R] = []
+    held = 0
+    for row in _read(values, read):
+        kept.append(row)
+        held += size(row)
+        if len(kept) == READ_AHEAD or held > READ_BYTES:
+            yield kept
+            kept, held = [], 0
+    if kept:
+        yield kept
+
+
+def nbytes(row: Arrays) -> int:
+    """The bytes of a row's arrays."""
+    return sum(array.nbytes for array in row.values())
+
+
+def cut(lengths: Sequence[int], *, rows: int | None, budget: int | None) -> Iterator[list[int]]:
+    """Indices of rows of like length, a batch at a time, the shortest first.
+
+    A batch holds at most ``rows``; where that is None, as many as keep rows times the longest in ``budget``.
+    """
+    most = rows or (ROWS if budget is None else MOST_ROWS)
+    bound = None if rows else budget
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        full = bound is not None and (len(batch) + 1) * lengths[index] > bound
+        if batch and (len(batch) == most or full):
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def _read(values: Iterable[V], read: Callable[[V], R]) -> Iterator[R]:
+    """In order; by several threads where the first values show that it is slow."""
+    source = iter(values)
+    began, count = time.perf_counter(), 0
+    for value in islice(source, TRIED):
+        yield read(value)
+        count += 1
+    if count < TRIED:
+        return
+    workers = min(4, os.cpu_count() or 1)
+    if workers == 1 or (time.perf_counter() - began) / count < SLOW:
+        yield from map(read, source)
+        return
+    with ThreadPoolExecutor(workers, "multigraft-read") as pool:
+        while chunk := list(islice(source, 4 * workers)):
+            yield from pool.map(read, chunk)
