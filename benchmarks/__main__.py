@@ -29,7 +29,11 @@ MODULES = (
     "speech_finetune",
     "step_overhead",
     "evaluation_memory",
-    "predict",
+    "predict_text",
+    "predict_text_single",
+    "predict_image",
+    "predict_audio",
+    "bundle_start",
 )
 
 

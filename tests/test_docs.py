@@ -63,6 +63,7 @@ def test_the_recipe_on_the_command_line(desk: Path) -> None:
         "finetune recipe.yaml --set training.epochs=1",
         "evaluate runs/reviews",
         "predict runs/reviews/bundle 'a fine film'",
+        "bench runs/reviews/bundle",
     ):
         assert f"multigraft {line}".split(" --set")[0].split(" '")[0] in README
         if line.startswith("predict"):

@@ -1,0 +1,82 @@
+"""From nothing to a first answer in a fresh process, and what has to be installed for it.
+
+The 6 x 384 BERT. Ours: import, load (hashes checked), answer. Other: import transformers, build its pipeline
+from the same model's folder, answer. Seconds are the wall clock of the whole process. The notes hold the
+megabytes on the disk of each side's installed packages: those that multigraft requires without an extra, and
+transformers with torch and what they require.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from benchmarks.harness import Case, Mode, Sample, Turn, stopwatch
+from benchmarks.predict_text import prepared
+
+ROUNDS = {"full": 5, "quick": 3, "smoke": 1}
+OURS = """
+import sys, multigraft as mg
+print(mg.load(sys.argv[1]).predict("w1 w2 w3")["label"])
+"""
+THEIRS = """
+import sys
+from transformers import pipeline
+print(pipeline("text-classification", model=sys.argv[1], tokenizer=sys.argv[1])("w1 w2 w3")[0]["label"])
+"""
+
+
+def cases(mode: Mode, desk: Path) -> list[Case]:
+    """The one row."""
+    model, bundle, _ = prepared(desk, 48)
+    sizes = {"ours": _megabytes("multigraft"), "theirs": _megabytes("transformers", "torch")}
+
+    def side(script: str, folder: Path, size: float) -> Sample:
+        with stopwatch() as seconds:
+            subprocess.run([sys.executable, "-c", script, str(folder)], check=True, capture_output=True)
+        return Sample(seconds[0], facts={"installed MB": size})
+
+    def we(turn: Turn) -> Sample:
+        return side(OURS, bundle, sizes["ours"])
+
+    def they(turn: Turn) -> Sample:
+        return side(THEIRS, model, sizes["theirs"])
+
+    return [
+        Case(
+            name="bundle_start",
+            work="import, load and a first answer of a 6x384 BERT, a fresh process",
+            other="torch and transformers.pipeline",
+            unit="s",
+            ours=we,
+            theirs=they,
+            rounds=ROUNDS[mode],
+        )
+    ]
+
+
+def _megabytes(*names: str) -> float:
+    """What packages and all that they require, without extras, take on the disk."""
+    seen: set[str] = set()
+    queue = list(names)
+    total = 0
+    while queue:
+        name = re.sub(r"[-_.]+", "-", queue.pop()).lower()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            found = metadata.distribution(name)
+        except metadata.PackageNotFoundError:  # for another platform
+            continue
+        total += sum(_size(Path(str(found.locate_file(file)))) for file in found.files or ())
+        wanted = [line for line in found.requires or () if "extra ==" not in line]
+        queue += [re.split(r"[\s;<>=!~\[(]", line, maxsplit=1)[0] for line in wanted]
+    return round(total / 1e6, 1)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
