@@ -2,8 +2,8 @@
 
 The wav2vec2 of 4 x 256 of `benchmarks.sounds`, random weights, WAV files of 1 to 8 seconds. Ours:
 ``mg.load(bundle, precision=...).predict(paths)`` at its defaults. The pipeline: with ``batch_size=8``, and at
-its defaults, which answer sound by sound; both sides read the files with soundfile (its own way calls ffmpeg).
-Loading is left out.
+its defaults, which answer sound by sound; both sides read the files with soundfile (its own way calls
+ffmpeg). Loading is left out.
 """
 
 from __future__ import annotations
@@ -55,10 +55,8 @@ def _pipeline_opener(model: Path, **options: Any) -> Callable[[], Ask]:
         ask = pipeline("audio-classification", model=str(model), feature_extractor=str(model))
 
         def answer(paths: list[str]) -> list[str]:
-            read = [
-                {"raw": soundfile.read(path, dtype="float32")[0], "sampling_rate": sounds.RATE}
-                for path in paths
-            ]
+            sounded = [soundfile.read(path, dtype="float32")[0] for path in paths]
+            read = [{"raw": samples, "sampling_rate": sounds.RATE} for samples in sounded]
             return [ranked[0]["label"] for ranked in ask(read, **options)]
 
         return answer

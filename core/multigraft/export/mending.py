@@ -83,12 +83,8 @@ def _times(work: Work) -> dict[str, float]:
     """Milliseconds a row of both graphs."""
     rows, threads = work.run.rows[work.checked], torch.get_num_threads()
     batches = latency.trial(read(work.run, rows, spread(rows, TIMED_ROWS)), work.run.reader)
-    times = latency.medians({name: _opener(work, name, threads) for name in (FP32, INT8)}, batches)
+    times = latency.medians({name: work.opener(name, threads) for name in (FP32, INT8)}, batches)
     return {name: latency.a_row(found) for name, found in times.items()}
-
-
-def _opener(work: Work, name: str, threads: int) -> latency.Opener:
-    return lambda: Session(work.graph(name), threads=threads).run
 
 
 def _named(prepared: Prepared, floats: Layers) -> str:

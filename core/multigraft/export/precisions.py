@@ -66,7 +66,7 @@ def time_all(work: Work, precisions: Precisions, served: Served) -> tuple[Precis
     rows = run.rows[work.checked]
     batches = latency.trial(read(run, rows, spread(rows, TIMED_ROWS)), run.reader)
     contenders: dict[str, latency.Opener] = {"torch": lambda: served.answer}
-    contenders |= {name: opener(work.graph(name), threads) for name in precisions if work.files(name)}
+    contenders |= {name: work.opener(name, threads) for name in precisions if work.files(name)}
     times = latency.medians(contenders, batches)
     lengths = {batch.rows: batch.rows * batch.length for batch in batches}
     timed = {name: _timed(entry, times.get(name, {}), lengths) for name, entry in precisions.items()}
@@ -81,11 +81,6 @@ def fastest(precisions: Precisions) -> str:
     times = {name: latency.a_row(entry.latency) for name, entry in held.items()}
     best = min(times, key=lambda name: times[name])
     return best if FP32 not in held or times[best] < FASTER * times[FP32] else FP32
-
-
-def opener(path: Path, threads: int) -> latency.Opener:
-    """Opens a graph for timing."""
-    return lambda: Session(path, threads=threads).run
 
 
 def _int8(work: Work) -> Precision:

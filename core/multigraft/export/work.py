@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from multigraft.export.parity import Answers
 from multigraft.export.storage import files_of
 from multigraft.export.subject import Subject
+from multigraft.runtime.session import Session
 
 FP32, INT8, FP16 = "fp32", "int8", "fp16"
 FILES = {FP32: "model.onnx", INT8: "model.int8.onnx", FP16: "model.fp16.onnx"}
@@ -39,6 +42,10 @@ class Work:
     def graph(self, name: str) -> Path:
         """The file of a precision."""
         return self.folder / FILES[name]
+
+    def opener(self, name: str, threads: int) -> Callable[[], Answers]:
+        """Opens a precision's graph when its turn to be timed comes."""
+        return lambda: Session(self.graph(name), threads=threads).run
 
     def files(self, name: str) -> list[Path]:
         """The file of a precision, and its external data."""
