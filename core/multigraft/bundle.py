@@ -81,12 +81,57 @@ class Precision(_Part):
     floats: tuple[str, ...] = ()
     """Layers of an int8 graph that stay float, because the budget needs it."""
     milliseconds: float | None = None
-    """Median time of one row, batch 1, on the machine that exported."""
+    """Median time of one row, batch 1, on the machine that exported; of a token where tokens are written."""
     latency: dict[int, float] = Field(default_factory=dict)
     """Rows in a batch -> median milliseconds of that batch there."""
     batch_length: int | None = None
     """The padded length of a batch, rows times the longest row as the reader counts, that takes the least
     time for its rows there."""
+    graphs: dict[str, str] = Field(default_factory=dict)
+    """The files of further graphs by role (``encoder``); ``file`` is the decoder where tokens are written."""
+    same_tokens: float | None = None
+    """Share of held-out tokens at which fp32's most likely one is the most likely one here too."""
+
+
+class CachePort(_Part):
+    """A tensor that one step of a decoder gives out and the next step takes in."""
+
+    past: str
+    """The input."""
+    present: str
+    """The output: ``past`` with the new tokens' part at its end."""
+    dtype: str
+    shape: tuple[int | str, ...]
+    """Of the input: ``batch`` first; ``past`` is the axis that grows, 0 before the first step."""
+
+
+class Generation(_Part):
+    """How the graphs of a bundle write tokens, one after another.
+
+    The decoder's own inputs are named here; an encoder takes the reader's arrays. All ids are int64.
+    """
+
+    tokens: str
+    """The input of new tokens, [batch, new]: a prompt, or the token written last."""
+    mask: str | None = None
+    """The input that is 1 for real tokens and 0 for padding, past ones first: [batch, past + new]."""
+    positions: str | None = None
+    """The input of the new tokens' places, [batch, new]; padding does not count."""
+    kept: str | None = None
+    """The input of which new tokens' logits are wanted, [kept]; without it they are the last one's alone."""
+    logits: str
+    """The output, [batch, kept, vocabulary]: scores of the token that follows."""
+    cache: tuple[CachePort, ...]
+    memory: tuple[str, ...] = ()
+    """The inputs that stay as the encoder gives them, outputs of the same names; empty without an encoder."""
+    start: tuple[int, ...] = ()
+    """What the decoder begins with where there is an encoder, or where the prompt is empty."""
+    stop: tuple[int, ...] = ()
+    """Each of these ends a text."""
+    pad: int
+    vocabulary: int
+    max_length: int
+    """How many tokens the decoder can hold, the prompt's counted."""
 
 
 class Bundle(_Part):
@@ -110,6 +155,8 @@ class Bundle(_Part):
     precisions: dict[str, Precision]
     default: str
     """The precision that is used where none is asked for."""
+    generation: Generation | None = None
+    """None where a bundle answers in one step."""
     opset: int
     files: dict[str, FileEntry] = Field(default_factory=dict)
     """Every file beside ``bundle.json``; `seal` fills it."""
@@ -176,7 +223,8 @@ def _check_format(raw: Any, path: Path) -> None:
 
 def _check_folder(bundle: Bundle, folder: Path) -> None:
     """Names, links, sizes and completeness: all that can be told without reading the files."""
-    for name in [*bundle.files, *(p.file for p in bundle.precisions.values() if p.file is not None)]:
+    graphs = [name for p in bundle.precisions.values() for name in p.graphs.values()]
+    for name in [*bundle.files, *graphs, *(p.file for p in bundle.precisions.values() if p.file is not None)]:
         if not _is_plain(name):
             raise BundleError(f"{folder / MANIFEST}: file name {name!r} leaves the folder")
     found = {path.name: path for path in folder.iterdir() if path.name != MANIFEST}
@@ -195,7 +243,7 @@ def _check_folder(bundle: Bundle, folder: Path) -> None:
 
 def _check_precisions(bundle: Bundle, folder: Path) -> None:
     for name, precision in bundle.precisions.items():
-        if precision.accepted and precision.file not in bundle.files:
+        if precision.accepted and not {precision.file, *precision.graphs.values()} <= bundle.files.keys():
             raise BundleError(f"{folder / MANIFEST}: precision {name} names no listed file")
     chosen = bundle.precisions.get(bundle.default)
     if chosen is None or not chosen.accepted:

@@ -64,6 +64,10 @@ class BundleError(MultigraftError):
     """A bundle that is incomplete, changed, or asks for what is not here."""
 
 
+class GenerationError(MultigraftError):
+    """A text that cannot be written as asked: a wrong setting, or a prompt that leaves no room."""
+
+
 @contextmanager
 def refused_as(kind: type[MultigraftError], what: str) -> Iterator[None]:
     """Turn whatever a library raises about files from outside into ``kind``; ours pass as they are.

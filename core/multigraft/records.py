@@ -111,6 +111,21 @@ class WindowReader(Protocol):
         ...
 
 
+class PromptReader(Reader, Protocol):
+    """A reader whose model writes tokens; it turns them back into text."""
+
+    def prompt(self, raw: Any) -> np.ndarray:
+        """The tokens of a text that is to be continued, int64 [T], without what closes a text.
+
+        Empty for an empty text. A prompt is never cut. Raises RowError.
+        """
+        ...
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, special ones left out; bytes that are no whole character yet give U+FFFD."""
+        ...
+
+
 class Augment(Protocol):
     """Changes one read row at random, in training only. All chance comes from ``rng``."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -85,6 +85,28 @@ class TextReader:
             return [row]
         encoding = self._overlapping.encode(clean(raw))
         return [self._arrays(window) for window in (encoding, *encoding.overflowing)]
+
+    def prompt(self, raw: Any) -> np.ndarray:
+        """Tokens of a text that is to be continued, int64 [T]: never cut, and not closed.
+
+        An empty text has none. Raises RowError.
+        """
+        if raw in ("", b""):
+            return np.zeros(0, dtype=np.int64)
+        encoding = self._whole.encode(clean(raw))
+        added = encoding.special_tokens_mask  # 1 for what the tokenizer adds, not for what the text says
+        end = max((place + 1 for place, special in enumerate(added) if not special), default=0)
+        return np.asarray(encoding.ids[:end], dtype=np.int64)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, special ones left out."""
+        text: str = self._whole.decode(list(tokens))
+        return text
+
+    @cached_property
+    def _whole(self) -> Tokenizer:
+        """The tokenizer without a limit."""
+        return Tokenizer.from_str(json.dumps(self._spec["tokenizer.json"]))
 
     def length(self, row: Arrays) -> int:
         """The number of tokens."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from io import IOBase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from multigraft.records import Answer, Arrays, Modality, Reader, Task, WindowRea
 from multigraft.runtime.answers import trimmed
 from multigraft.runtime.batching import cut, nbytes, read_ahead
 from multigraft.runtime.providers import prefers_half
+from multigraft.runtime.generation import DECODER, Generator, generator_of
+from multigraft.runtime.generation_options import Asked
 from multigraft.runtime.session import Session
 
 Long = Literal["truncate", "window"]
@@ -47,13 +49,21 @@ class Predictor:
     """
 
     def __init__(
-        self, bundle: Bundle, *, precision: str, session: Session, reader: Reader, task: Task
+        self,
+        bundle: Bundle,
+        *,
+        precision: str,
+        session: Session,
+        reader: Reader,
+        task: Task,
+        generator: Generator | None = None,
     ) -> None:
         """Use `load`."""
         self.bundle = bundle
         self.precision = precision
         self.reader = reader
         self._session = session
+        self._generator = generator
         self._decode = task.decode or embedding
         self._merge = task.merge
         self._budget = bundle.precisions[precision].batch_length
@@ -82,8 +92,12 @@ class Predictor:
         ``long="window"`` read in windows that overlap, whose answers are merged by the task.
 
         Raises RowError with the index of a value that cannot be read; with ``on_error="return"`` its answer
-        is ``{"error": ...}``, and the others are answered.
+        is ``{"error": ...}``, and the others are answered. A bundle that generates takes ``batch_size`` alone,
+        and answers as `generate` does by default.
         """
+        plain = (top_k, threshold, long, on_error) == (None, None, "truncate", "raise")
+        if self._generator is not None and plain:
+            return self.generate(raw, **({} if batch_size is None else {"batch_size": batch_size}))
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
         self._check_long(long)
@@ -95,6 +109,25 @@ class Predictor:
         for items in read_ahead(enumerate(raw), read, lambda item: item.size):
             answers += map(trim, self._answers(items, batch_size))
         return answers
+
+    def generate(self, prompts: Any, **asked: Unpack[Asked]) -> Any:
+        """Continue one prompt, or each of many: answers with ``text``, ``tokens`` and why it ``ended``.
+
+        What may be asked, with its defaults, is in `multigraft.runtime.generation_options.Settings`. Raises
+        GenerationError for a wrong setting and for a prompt that leaves no room.
+        """
+        many = _is_many(prompts)
+        answers = self._writing().generate(list(prompts) if many else [prompts], **asked)
+        return answers if many else answers[0]
+
+    def stream(self, prompt: Any, **asked: Unpack[Asked]) -> Iterator[str]:
+        """Continue one prompt piece by piece: texts that, joined, are the ``text`` of `generate`."""
+        return self._writing().stream(prompt, **asked)
+
+    def _writing(self) -> Generator:
+        if self._generator is None:
+            raise BundleError(f"a bundle of task {self.bundle.task!r} does not generate; use predict")
+        return self._generator
 
     def outputs(self, values: Iterable[Any], *, batch_size: int | None = None) -> list[Arrays]:
         """The graph's own outputs for each of many values, in order."""
@@ -166,6 +199,8 @@ class Predictor:
 
     def _batches(self, rows: Sequence[Arrays], batch_size: int | None) -> Iterator[tuple[list[int], Arrays]]:
         """Rows of like length together: (indices, outputs of the graph)."""
+        if self._generator is not None:
+            raise BundleError(f"a bundle of task {self.bundle.task!r} writes texts and nothing else")
         lengths = [self.reader.length(row) for row in rows]
         for indices in cut(lengths, rows=batch_size, budget=self._budget):
             yield indices, self._session.run(collate([rows[i] for i in indices], self.reader.fills))
@@ -198,7 +233,12 @@ def load(
     modality, task = _look_up(bundle, catalog if catalog is not None else Catalog())
     session = Session(folder / file, threads=threads, providers=providers)
     reader = modality.reader(load_spec(bundle.reader, folder))
-    return Predictor(bundle, precision=chosen, session=session, reader=reader, task=task)
+    roles = {
+        role: Session(folder / name, threads=threads, providers=providers)
+        for role, name in bundle.precisions[chosen].graphs.items()
+    }
+    generator = generator_of(bundle.generation, reader, {DECODER: session, **roles})
+    return Predictor(bundle, precision=chosen, session=session, reader=reader, task=task, generator=generator)
 
 
 def _on_graphics(bundle: Bundle) -> str | None:

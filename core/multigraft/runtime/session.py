@@ -47,6 +47,12 @@ class Session:
         feed = {name: arrays[name] for name in self.inputs}
         return dict(zip(self.outputs, self._session.run(None, feed), strict=True))
 
+    def chain(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The same from and to onnxruntime's own values: what one call gives, the next takes as it is."""
+        return dict(
+            zip(self.outputs, self._session.run_with_ort_values(self.outputs, dict(values)), strict=True)
+        )
+
     def ports(self) -> tuple[list[tuple[str, str, tuple[Any, ...]]], list[tuple[str, str, tuple[Any, ...]]]]:
         """Inputs and outputs as (name, numpy dtype, shape)."""
         return (

@@ -1,0 +1,95 @@
+"""A decoder called step by step, its cache handed from each call to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from onnxruntime import OrtValue
+
+from multigraft.bundle import CachePort, Generation
+from multigraft.records import Arrays
+from multigraft.runtime.session import Session
+
+
+class Decoding:
+    """A batch of texts half written.
+
+    What a step gives as ``present`` is the next step's ``past`` as it is, without a copy in Python. Rows are
+    padded on the left, so that all end together; places are counted without the padding.
+    """
+
+    def __init__(
+        self, session: Session, ports: Generation, *, rows: int, memory: Arrays | None = None
+    ) -> None:
+        """Begin with ``rows`` empty texts; ``memory`` is what an encoder gave for them."""
+        self.session = session
+        self.ports = ports
+        self.mask = np.zeros((rows, 0), dtype=np.int64)
+        self._cache = {port.past: _value(_empty(port, rows)) for port in ports.cache}
+        self._memory = {name: _value(array) for name, array in (memory or {}).items()}
+
+    def advance(
+        self, tokens: np.ndarray, real: np.ndarray | None = None, *, every: bool = False
+    ) -> np.ndarray:
+        """Read new tokens, [B, T], of which ``real`` [B, T] are no padding: the last one's logits, [B, V].
+
+        With ``every`` those of all of them, [B, T, V]; for a graph that can give them.
+        """
+        ports, new = self.ports, tokens.shape[1]
+        mask = np.concatenate([self.mask, np.ones_like(tokens) if real is None else real], axis=1)
+        kept = np.arange(new) if every else np.array([new - 1])
+        arrays = {ports.tokens: tokens}
+        if ports.mask is not None:
+            arrays[ports.mask] = mask
+        if ports.positions is not None:
+            arrays[ports.positions] = np.maximum(mask.cumsum(axis=1) - 1, 0)[:, -new:]
+        if ports.kept is not None:
+            arrays[ports.kept] = kept
+        found = self.session.chain({**_values(arrays), **self._cache, **self._memory})
+        self.mask = mask
+        self._cache = {port.past: found[port.present] for port in ports.cache}
+        logits: np.ndarray = found[ports.logits].numpy()
+        return logits if every else logits[:, -1]
+
+    def choose(self, rows: Sequence[int]) -> None:
+        """Go on with these rows only, in this order; a row may be named twice. Padding of all is cut off."""
+        if list(rows) == list(range(len(self.mask))):
+            return
+        self.mask = self.mask[rows]
+        spare = int(self.mask.argmax(axis=1).min(initial=self.mask.shape[1]))
+        self.mask = self.mask[:, spare:]
+        for port in self.ports.cache:
+            taken = self._cache[port.past].numpy()[rows]
+            past = [slice(None)] * taken.ndim
+            past[port.shape.index("past")] = slice(spare, None)
+            self._cache[port.past] = _value(taken[tuple(past)])
+        self._memory = {name: _value(value.numpy()[rows]) for name, value in self._memory.items()}
+
+
+def left_padded(rows: Sequence[np.ndarray], pad: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of tokens as a batch that ends together, [B, T], and which of it is real.
+
+    >>> left_padded([np.array([1, 2]), np.array([3])], 0)[0].tolist()
+    [[1, 2], [0, 3]]
+    """
+    longest = max(len(row) for row in rows)
+    tokens = np.full((len(rows), longest), pad, dtype=np.int64)
+    real = np.zeros_like(tokens)
+    for index, row in enumerate(rows):
+        tokens[index, longest - len(row) :] = row
+        real[index, longest - len(row) :] = 1
+    return tokens, real
+
+
+def _empty(port: CachePort, rows: int) -> np.ndarray:
+    sizes = {"batch": rows, "past": 0}
+    return np.zeros([sizes[size] if isinstance(size, str) else size for size in port.shape], dtype=port.dtype)
+
+
+def _values(arrays: Mapping[str, np.ndarray]) -> dict[str, OrtValue]:
+    return {name: _value(array.astype(np.int64, copy=False)) for name, array in arrays.items()}
+
+
+def _value(array: np.ndarray) -> OrtValue:
+    return OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))

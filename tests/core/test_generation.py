@@ -1,0 +1,174 @@
+"""Settings, stops and pieces of generation, without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multigraft.bundle import CachePort, Generation
+from multigraft.errors import GenerationError
+from multigraft.runtime.generation_cache import Decoding, left_padded
+from multigraft.runtime.generation_options import settings
+from multigraft.runtime.generation_scores import keep_top_p
+from multigraft.runtime.generation_text import Pieces, Stops
+
+
+def text(tokens: Sequence[int]) -> str:
+    """Tokens that are bytes of UTF-8; 256 is special."""
+    return bytes(token for token in tokens if token < 256).decode(errors="replace")
+
+
+def stops(*texts: str, tokens: Sequence[int] = (256,)) -> Stops:
+    return Stops(frozenset(tokens), texts, text)
+
+
+def told(tokens: Sequence[int], ends: Stops) -> list[str]:
+    pieces = Pieces(ends)
+    return [*(pieces.add(token) for token in tokens), pieces.close()]
+
+
+@given(st.text(max_size=20))
+def test_pieces_are_whole_characters_and_together_the_text(words: str) -> None:
+    pieces = told(list(words.encode()), stops())
+    assert "".join(pieces) == words
+    if "\ufffd" not in words:
+        assert not any("\ufffd" in piece for piece in pieces)
+
+
+@given(st.binary(max_size=20), st.sampled_from([(), ("ab",), ("a", "bab"), ("\u00e9",)]))
+def test_pieces_are_the_text_before_its_first_stop_whatever_the_bytes(
+    raw: bytes, texts: tuple[str, ...]
+) -> None:
+    ends = stops(*texts)
+    assert "".join(told(list(raw), ends)) == ends.cut(raw.decode(errors="replace"))
+
+
+def test_what_may_become_a_stop_is_held_back() -> None:
+    assert told(list(b"go STOP"), stops("STOP")) == ["g", "o", " ", "", "", "", "", ""]
+    assert told(list(b"go STAY"), stops("STOP")) == ["g", "o", " ", "", "", "STA", "Y", ""]
+    assert told(list("né".encode()), stops()) == ["n", "", "é", ""]
+
+
+def test_why_a_text_ends() -> None:
+    ends = stops("END", tokens=(256, 7))
+    assert ends.ended([65, 256], 9) == "stop"
+    assert ends.ended([65, 7], 9) == "stop"
+    assert ends.ended(list(b"the END"), 9) == "stop"
+    assert ends.ended(list(b"the EN"), 9) is None
+    assert ends.ended(list(b"the EN"), 6) == "length"
+    assert ends.ended([*b"an END", 256], 7) == "stop"  # the end is a stop, though room ran out too
+    assert ends.cut("a END b") == "a " and ends.cut("a") == "a"
+
+
+def test_settings_have_defaults_and_take_one_stop_or_many() -> None:
+    assert settings({}).method == "greedy"
+    assert settings({"stop": "x"}).stop == ("x",)
+    assert settings({"stop": 3}).stop == (3,)
+    assert settings({"stop": ["x", 3]}).stop == ("x", 3)
+
+
+def test_all_wrong_settings_are_told_at_once() -> None:
+    asked: dict[str, Any] = {
+        "max_new_tokens": 0,
+        "temperature": 0.5,
+        "top_p": 0,
+        "beams": True,
+        "stop": [""],
+        "repetition_penalty": float("nan"),
+        "seeds": 3,
+    }
+    with pytest.raises(GenerationError) as caught:
+        settings(asked)  # type: ignore[arg-type]
+    said = str(caught.value)
+    for part in (
+        "seeds: no such setting; did you mean 'seed'?",
+        "max_new_tokens: found 0; it should be a whole number from 1",
+        "temperature: belongs to method='sample', and the method is 'greedy'",
+        "top_p: found 0; it should be a number above 0, and at most 1",
+        "beams: found True; it should be a whole number from 1",
+        "stop: found ''; it should be a text or a token's id",
+        "repetition_penalty: found nan; it should be a number above 0",
+    ):
+        assert part in said
+    with pytest.raises(GenerationError, match="did you mean 'greedy'"):
+        settings({"method": "gredy"})  # type: ignore[typeddict-item]
+
+
+def test_top_p_keeps_the_likeliest_that_reach_it() -> None:
+    scores = np.log(np.array([[0.5, 0.1, 0.3, 0.1]], dtype=np.float32))
+    assert np.isinf(keep_top_p(scores, 0.75)).tolist() == [[False, True, False, True]]
+    assert np.isinf(keep_top_p(scores, 0.4)).tolist() == [[False, True, True, True]]
+
+
+class Recorder:
+    """A session that gives its own inputs back as cache, and remembers what it was fed."""
+
+    def __init__(self) -> None:
+        self.fed: list[dict[str, np.ndarray]] = []
+
+    def chain(self, values: Any) -> Any:
+        from onnxruntime import OrtValue
+
+        arrays = {name: value.numpy().copy() for name, value in values.items()}
+        self.fed.append(arrays)
+        tokens = arrays["t"]
+        present = np.concatenate([arrays["past"], tokens[:, None, :, None].astype(np.float32)], axis=2)
+        self.held = {
+            "logits": OrtValue.ortvalue_from_numpy(np.zeros((len(tokens), 1, 9), np.float32)),
+            "present": OrtValue.ortvalue_from_numpy(present),
+        }
+        return self.held
+
+
+def ports(**changed: Any) -> Generation:
+    return Generation(
+        **{
+            "tokens": "t",
+            "mask": "m",
+            "positions": "p",
+            "kept": "k",
+            "logits": "logits",
+            "cache": (
+                CachePort(past="past", present="present", dtype="float32", shape=("batch", 1, "past", 1)),
+            ),
+            "pad": 0,
+            "vocabulary": 9,
+            "max_length": 8,
+            **changed,
+        }
+    )
+
+
+def test_a_decoder_is_fed_masks_places_and_its_own_cache() -> None:
+    session = Recorder()
+    decoding = Decoding(session, ports(), rows=2)  # type: ignore[arg-type]
+    decoding.advance(*left_padded([np.array([5]), np.array([6, 7, 8])], 0))
+    decoding.advance(np.array([[1], [2]]))
+    decoding.choose([1, 1, 0])
+    decoding.advance(np.array([[3], [4], [5]]))
+    first, second, third = session.fed
+    assert first["past"].shape == (2, 1, 0, 1)
+    assert first["t"].tolist() == [[0, 0, 5], [6, 7, 8]]
+    assert first["m"].tolist() == [[0, 0, 1], [1, 1, 1]]
+    assert first["p"].tolist() == [[0, 0, 0], [0, 1, 2]]
+    assert first["k"].tolist() == [2]
+    assert second["m"].tolist() == [[0, 0, 1, 1], [1, 1, 1, 1]]
+    assert (second["p"].tolist(), second["k"].tolist()) == ([[1], [3]], [0])
+    assert third["past"][:, 0, :, 0].tolist() == [[6, 7, 8, 2], [6, 7, 8, 2], [0, 0, 5, 1]]
+    assert third["p"].tolist() == [[4], [4], [2]]
+    decoding.choose([2])  # only the short row is left, and its padding goes
+    decoding.advance(np.array([[6]]))
+    assert session.fed[3]["past"][0, 0, :, 0].tolist() == [5, 1, 5]
+    assert session.fed[3]["m"].tolist() == [[1, 1, 1, 1]]
+
+
+def test_inputs_that_a_graph_does_not_have_are_not_fed() -> None:
+    session = Recorder()
+    decoding = Decoding(session, ports(mask=None, positions=None, kept=None), rows=1)  # type: ignore[arg-type]
+    decoding.advance(np.array([[5]]))
+    assert session.fed[0].keys() == {"t", "past"}
