@@ -53,6 +53,12 @@ def test_pretraining_and_its_run_as_weights(desk: Path) -> None:
     assert run.facts["weights"].endswith("model")
 
 
+def test_generation(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(example("generate"), {})
+    assert "multigraft generate" in README
+    assert capsys.readouterr().out
+
+
 def test_the_recipe_on_the_command_line(desk: Path) -> None:
     from multigraft.cli.app import build
 

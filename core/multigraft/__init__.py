@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from multigraft.engine import Engine
     from multigraft.errors import MultigraftError, RowError, WeightsError
     from multigraft.features import BackboneModule, Features
+    from multigraft.generating import Generating
     from multigraft.hookspecs import hookimpl
     from multigraft.objectives import Brief, Objective, RowLoss
     from multigraft.recipe import Recipe
@@ -33,6 +34,7 @@ _HOMES = {
     "engine": ("Engine",),
     "errors": ("MultigraftError", "RowError", "WeightsError"),
     "features": ("BackboneModule", "Features"),
+    "generating": ("Generating",),
     "hookspecs": ("hookimpl",),
     "objectives": ("Brief", "Objective", "RowLoss"),
     "recipe": ("Recipe",),
@@ -50,6 +52,7 @@ __all__ = [
     "Catalog",
     "Engine",
     "Features",
+    "Generating",
     "Lazy",
     "Likeness",
     "Measure",

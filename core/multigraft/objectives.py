@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from multigraft.features import Batch, Features
+from multigraft.generating import Generating
 from multigraft.records import Arrays, Reader, Spec
 
 Outputs = dict[str, Tensor]
@@ -101,6 +102,13 @@ class Objective(Protocol):
         all that `loss` and `measure` read, since the bundle is judged by them.
         """
         return {"embedding": features.pooled}
+
+    def generating(self, head: nn.Module) -> Generating | None:
+        """How the model writes tokens one after another; None where it answers in one step.
+
+        A bundle of a task that says so generates: `serve` is not used, and it is judged by `monitor`.
+        """
+        return None
 
     def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
         """What must be kept of each row to evaluate: small tensors [B]; kept for the whole split."""

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor, nn
 
-from multigraft import Brief, Features, MultigraftError, Objective, RowLoss
+from multigraft import Brief, Features, Generating, MultigraftError, Objective, RowLoss
 from multigraft.features import Batch
 from multigraft.objectives import Outputs
 from multigraft_text.language import TiedDecoder, fitting, perplexity, right_answers, share, token_losses
+from multigraft_text.specs import positions
+from multigraft_text.writing import CachedDecoder, cache_of, special_ids
 
 
 class CausalHead(nn.Module):
@@ -50,6 +52,23 @@ class CausalLanguageModeling(Objective):
         chosen = _followed(batch)
         targets = batch["input_ids"][:, 1:][chosen]
         return RowLoss(token_losses(outputs["logits"], targets, chosen), chosen.sum(1).float())
+
+    def generating(self, head: nn.Module) -> Generating:
+        """The whole model, a token after the other."""
+        backbone = self.backbone
+        config, spec = backbone.model.config, backbone.spec
+        assert isinstance(head, CausalHead)
+        return Generating(
+            decoder=CachedDecoder(backbone.model.base_model, head.decoder),
+            cache=cache_of(config),
+            feed=lambda batch: (batch["input_ids"], batch["attention_mask"]),
+            outputs=lambda logits, batch: {"logits": logits[:, :-1][_followed(batch)]},
+            vocabulary=config.vocab_size,
+            max_length=positions(config),
+            pad=spec["pad_id"],
+            start=special_ids(spec, "bos_token"),
+            stop=special_ids(spec, "eos_token"),
+        )
 
     def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
         """Loss, weight, and how many tokens were guessed right."""

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from multigraft.__about__ import __version__
-from multigraft.cli import bench, bundle, cache, demo, doctor, plugins, recipes, rerun, train
+from multigraft.cli import bench, bundle, cache, demo, doctor, generate, plugins, recipes, rerun, train
 from multigraft.cli.shell import command
 from multigraft.switches import TRACE, WANTED
 
@@ -44,6 +44,7 @@ def build() -> typer.Typer:
     app.command("evaluate", rich_help_panel=TRAINING)(command(train.evaluate))
     app.command("export", rich_help_panel=SHIPPING)(command(bundle.export))
     app.command("predict", rich_help_panel=SHIPPING)(command(bundle.predict))
+    app.command("generate", rich_help_panel=SHIPPING)(command(generate.generate))
     app.command("bench", rich_help_panel=SHIPPING)(command(bench.bench))
     app.add_typer(recipes.build(), rich_help_panel=LOOKING)
     app.command("schema", rich_help_panel=LOOKING)(command(recipes.schema))

@@ -11,6 +11,7 @@ from typing import Any
 from multigraft.bundle import Bundle, Owner, Port, seal
 from multigraft.export import latency
 from multigraft.export.card import model_card
+from multigraft.export.decoding import ports_of, sample_of
 from multigraft.export.graph import evaluating
 from multigraft.export.plain import make_fp32
 from multigraft.export.precisions import Precisions, fastest, judge, time_all
@@ -76,7 +77,7 @@ def _slower(precisions: Precisions) -> list[str]:
 
 def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
     """Write the reader's files, the card and the manifest."""
-    run = work.run
+    run, generating = work.run, work.generating
     default = fastest(precisions)
     sample = _sample(work)
     inputs, outputs = Session(work.graph(default)).ports()
@@ -95,6 +96,7 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
         sample={name: array.shape for name, array in sample.items()},
         precisions=precisions,
         default=default,
+        generation=ports_of(generating, [name for name, *_ in inputs]) if generating else None,
         opset=run.recipe.export.opset,
         versions={name: version(name) for name in LIBRARIES},
         facts=_facts(run.facts),
@@ -107,6 +109,8 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
 
 def _sample(work: Work) -> Arrays:
     """One row of middling length, as a batch."""
+    if work.generating is not None:
+        return sample_of(work.generating)
     rows = work.run.rows[work.checked]
     chosen = spread(rows, 3)
     return collate(read(work.run, rows, [chosen[len(chosen) // 2]]), work.run.reader.fills)

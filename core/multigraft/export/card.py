@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from multigraft.bundle import Bundle, Port, Precision
+from multigraft.bundle import Bundle, Generation, Port, Precision
 from multigraft.records import Arrays
 
 _CSHARP = {"int64": "long", "int32": "int", "uint8": "byte", "float32": "float", "bool": "bool"}
@@ -17,6 +17,11 @@ _JAVASCRIPT = {
     "float32": "Float32Array",
     "bool": "Uint8Array",
 }
+_WRITING = (
+    'print(predictor.generate("The", max_new_tokens=40)["text"])',
+    'for piece in predictor.stream("The", method="sample", temperature=0.8, top_p=0.9, seed=1):',
+    '    print(piece, end="", flush=True)',
+)
 
 
 def model_card(bundle: Bundle, *, suffixes: tuple[str, ...], sample: Arrays) -> str:
@@ -41,6 +46,8 @@ def _front_matter(bundle: Bundle) -> str:
 def _what_it_is(bundle: Bundle) -> str:
     lines = [f"# {bundle.task} with {bundle.backbone}", ""]
     lines.append(f"An ONNX bundle for {bundle.modality}, exported by multigraft {bundle.multigraft}.")
+    if bundle.generation is not None:
+        lines += ["It continues a text, one token after another.", "", _writing(bundle.generation)]
     if labels := bundle.targets.get("labels"):
         shown = ", ".join(f"`{label}`" for label in labels[:20])
         more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
@@ -48,6 +55,17 @@ def _what_it_is(bundle: Bundle) -> str:
     if bundle.facts:
         lines += ["", "## How it was trained", "", *_listed(bundle.facts)]
     return "\n".join(lines)
+
+
+def _writing(generation: Generation) -> str:
+    """How the decoder is called, for whoever calls it without multigraft."""
+    return (
+        f"Its graph is one step of a decoder of {generation.vocabulary} tokens that holds "
+        f"{generation.max_length}: it reads a prompt with an empty past, or one token with the past that the "
+        f"step before gave as `present`. `{generation.kept}` chooses the new tokens whose logits are given. "
+        f"Texts end at {', '.join(map(str, generation.stop)) or 'no token of its own'}; "
+        f"{generation.pad} pads, on the left."
+    )
 
 
 def _listed(facts: Mapping[str, Any]) -> list[str]:
@@ -61,7 +79,8 @@ def _measured(bundle: Bundle) -> str:
     lines = [
         "## What it was measured at",
         "",
-        "| precision | metric on held-out rows | points lost | other answers | size | one row | 32 rows |",
+        "| precision | metric on held-out rows | points lost | other answers | size | "
+        + ("one token | of 32 rows |" if bundle.generation else "one row | 32 rows |"),
         "|---|---|---|---|---|---|---|",
         *(_precision(name, entry) for name, entry in bundle.precisions.items()),
         "",
@@ -82,6 +101,8 @@ def _precision(name: str, entry: Precision) -> str:
     if entry.low is not None and entry.high is not None:
         metric += f" [{entry.low:.4f}, {entry.high:.4f}]"
     changed = "-" if entry.changed is None else f"{entry.changed} of {entry.rows}"
+    if entry.same_tokens is not None:
+        changed += f" ({entry.same_tokens:.1%} of the tokens alike)"
     alone, batch = (_milliseconds(entry.latency.get(rows)) for rows in (1, 32))
     size = f"{entry.size / 1e6:.2f} MB"
     return f"| {shown} | {metric} | {_lost(entry)} | {changed} | {size} | {alone} | {batch} |"
@@ -135,7 +156,7 @@ def _python(bundle: Bundle, suffixes: tuple[str, ...]) -> str:
         "import multigraft as mg",
         "",
         'predictor = mg.load("bundle")',
-        f"print(predictor.predict({value!r}))",
+        *(_WRITING if bundle.generation else [f"print(predictor.predict({value!r}))"]),
     )
 
 

@@ -42,7 +42,7 @@ def measure_graphs(run: Subject, split: str, sessions: Mapping[str, Session]) ->
     """Measure each precision in one pass over a split; ``sessions`` holds ``fp32``."""
     tallies = {name: _Tally() for name in sessions}
     judge = _similarity if run.parts.task.stage == "pretrain" else _judge(run)
-    for batch in _batches(run, split):
+    for batch in batches(run, split):
         arrays = {name: tensor.numpy() for name, tensor in batch.items()}
         outputs = {name: session.run(arrays) for name, session in sessions.items()}
         for name, tally in tallies.items():
@@ -54,7 +54,7 @@ def measure_graphs(run: Subject, split: str, sessions: Mapping[str, Session]) ->
 
 def metric_of(run: Subject) -> tuple[str, bool]:
     """The metric that judges, and whether more of it is better."""
-    if run.parts.task.stage == "pretrain":
+    if run.parts.task.stage == "pretrain" and run.objective.generating(run.graft.head) is None:
         return SIMILARITY, True
     return run.objective.monitor, run.objective.greater_is_better
 
@@ -81,7 +81,7 @@ def _score(run: Subject, metric: str) -> Callable[[Mapping[str, np.ndarray]], fl
     return lambda kept: float(run.objective.summarise(kept)[metric])
 
 
-def _batches(run: Subject, split: str) -> Iterator[Batch]:
+def batches(run: Subject, split: str) -> Iterator[Batch]:
     """The batches that evaluation sees."""
     rows, seed = run.rows[split], run.recipe.seed
     plan = plan_batches(rows.lengths, size=batch_size(run), seed=seed, epoch=0, shuffle=False)

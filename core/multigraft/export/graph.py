@@ -76,22 +76,44 @@ def export_graph(
     with torch.no_grad():
         names = list(served.serve(batch))
     shapes = _axes(rows, fills)
+    write_graph(
+        served,
+        tuple(batch[name] for name in served.inputs),
+        inputs=served.inputs,
+        outputs=names,
+        shapes=(tuple(shapes[name] for name in served.inputs),),
+        path=path,
+        opset=opset,
+    )
+
+
+def write_graph(
+    module: nn.Module,
+    sample: tuple[Any, ...],
+    *,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    shapes: Any,
+    path: Path,
+    opset: int,
+) -> None:
+    """Trace ``module(*sample)`` into ``path``; ``shapes`` names its varying axes. Raises ExportError."""
     try:
         with _quiet():
             program = torch.onnx.export(
-                served,
-                tuple(batch[name] for name in served.inputs),
+                module,
+                sample,
                 dynamo=True,
                 opset_version=opset,
-                input_names=list(served.inputs),
-                dynamic_shapes=(tuple(shapes[name] for name in served.inputs),),
+                input_names=list(inputs),
+                dynamic_shapes=shapes,
                 verbose=False,
             )
     except Exception as error:  # the exporter's own errors, and whatever the model raises when traced
         raise ExportError(f"torch.onnx.export cannot make a graph of this model: {_reason(error)}") from error
-    _name_outputs(program.model, names)
+    _name_outputs(program.model, outputs)
     _tidy(program.model)
-    program.save(path, external_data=is_large(_weight_bytes(served)))
+    program.save(path, external_data=is_large(_weight_bytes(module)))
 
 
 def _uneven(sample: Sequence[Arrays], fills: Mapping[str, float]) -> list[Arrays]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from multigraft.export import gate, latency
+from multigraft.export.decoding import fed
+from multigraft.export.decoding_time import token_times
 from multigraft.export.quantize import Prepared, write
 from multigraft.export.repair import RANKING, Deadline, Layers, fewest, noise, rank
 from multigraft.export.subject import calibration, read, spread
@@ -69,6 +71,8 @@ def mend(
 def _ranked(work: Work, prepared: Prepared, deadline: Deadline) -> tuple[list[Layers], list[float]]:
     """Groups of layers, the most damaging first, by the noise that each alone brings to calibration rows."""
     batches = [batch for batch, _ in zip(calibration(work.run), range(RANKED_BATCHES), strict=False)]
+    if work.generating is not None:
+        batches = [fed(work.generating, batch) for batch in batches]
     wanted = [Session(work.graph(FP32)).run(batch) for batch in batches]
 
     def damage(layers: Layers) -> float:
@@ -81,6 +85,10 @@ def _ranked(work: Work, prepared: Prepared, deadline: Deadline) -> tuple[list[La
 
 def _times(work: Work) -> dict[str, float]:
     """Milliseconds a row of both graphs."""
+    if work.generating is not None:
+        graphs = {name: work.graph(name) for name in (FP32, INT8)}
+        tokens = token_times(work.generating, graphs)
+        return {name: latency.a_row(tokens[name]) for name in graphs}
     rows, threads = work.run.rows[work.checked], torch.get_num_threads()
     batches = latency.trial(read(work.run, rows, spread(rows, TIMED_ROWS)), work.run.reader)
     times = latency.medians({name: work.opener(name, threads) for name in (FP32, INT8)}, batches)

@@ -9,6 +9,8 @@ import onnx
 
 from multigraft.errors import ExportError
 from multigraft.export.attention import fuse_attention
+from multigraft.export.decoding import export_decoder
+from multigraft.export.decoding_gate import check_decoder
 from multigraft.export.graph import Served, export_graph
 from multigraft.export.parity import Case, cases, check_parity
 from multigraft.export.storage import delete, save
@@ -25,15 +27,18 @@ def make_fp32(work: Work) -> tuple[Served, float]:
 
     Raises ExportError, and leaves no graph behind, where they differ.
     """
-    run, rows = work.run, work.run.rows[work.checked]
+    run, rows, generating = work.run, work.run.rows[work.checked], work.generating
     chosen = spread(rows, COMPARED_ROWS)
     arrays = read(run, rows, chosen)
     with_head = run.parts.task.stage != "pretrain"
     served = Served(run.graft, run.objective, tuple(arrays[0]), with_head=with_head).eval()
     path, fills = work.graph(FP32), run.reader.fills
-    export_graph(served, [arrays[-1], arrays[0]], fills, path, opset=run.recipe.export.opset)
     trials = cases(arrays, rows.lengths[chosen].tolist(), [rows.place(index) for index in chosen], fills)
     try:
+        if generating is not None:
+            export_decoder(generating, path, opset=run.recipe.export.opset)
+            return served, check_decoder(run, generating, Session(path), trials)
+        export_graph(served, [arrays[-1], arrays[0]], fills, path, opset=run.recipe.export.opset)
         parity = check_parity(served.answer, Session(path).run, trials, fills)
     except ExportError:
         delete(path)

@@ -13,6 +13,8 @@ import torch
 
 from multigraft.bundle import Precision
 from multigraft.export import gate, latency
+from multigraft.export.decoding_gate import measure_decoders
+from multigraft.export.decoding_time import token_times
 from multigraft.export.graph import Served
 from multigraft.export.half import halve
 from multigraft.export.mending import Mended, mend
@@ -48,7 +50,7 @@ class _Tried:
 
 def judge(work: Work, parity: float) -> Precisions:
     """Make and measure every precision that the recipe asks for; refused graphs are left in place."""
-    found = gate.measure_graphs(work.run, work.split, {FP32: Session(work.graph(FP32))}) if work.split else {}
+    found = _measure(work, FP32)
     same = f"answers as the model does, to {parity:.1e}"
     entry = _entry(work, FP32, found.get(FP32), accepted=True, reason=same)
     precisions = {FP32: entry.model_copy(update={"parity": _finite(parity)})}
@@ -62,6 +64,12 @@ def judge(work: Work, parity: float) -> Precisions:
 
 def time_all(work: Work, precisions: Precisions, served: Served) -> tuple[Precisions, dict[int, float]]:
     """The precisions with their latency, refused ones too; and torch's."""
+    if work.generating is not None:
+        graphs = {name: work.graph(name) for name in precisions if work.files(name)}
+        tokens = token_times(work.generating, graphs)
+        update = {name: {"milliseconds": tokens[name][1], "latency": tokens[name]} for name in graphs}
+        written = {name: each.model_copy(update=update.get(name, {})) for name, each in precisions.items()}
+        return written, tokens["torch"]
     run, threads = work.run, torch.get_num_threads()
     rows = run.rows[work.checked]
     batches = latency.trial(read(run, rows, spread(rows, TIMED_ROWS)), run.reader)
@@ -89,7 +97,8 @@ def _int8(work: Work) -> Precision:
         return Precision(accepted=False, file=None, reason=refused)
     reasons, tried = list[str](), list[_Tried]()
     with tempfile.TemporaryDirectory(dir=work.folder.parent, prefix=".int8-") as folder:
-        for way in ways(work.run.parts.backbone.quantization, work.graph(FP32)):
+        chosen = ways(work.run.parts.backbone.quantization, work.graph(FP32))
+        for way in chosen if work.generating is None else ("dynamic",):
             place = Path(folder) / way
             place.mkdir()
             try:
@@ -155,6 +164,8 @@ def _measure(work: Work, name: str) -> dict[str, Evidence]:
     if work.split is None:
         return {}
     sessions = {each: Session(work.graph(each)) for each in (FP32, name)}
+    if work.generating is not None:
+        return measure_decoders(work.run, work.generating, work.split, sessions)
     return gate.measure_graphs(work.run, work.split, sessions)
 
 
@@ -172,6 +183,7 @@ def _entry(work: Work, name: str, evidence: Evidence | None, *, accepted: bool, 
             "high": _finite(measure.high),
             "rows": evidence.rows,
             "changed": None if name == FP32 else evidence.changed,
+            "same_tokens": None if name == FP32 else evidence.same_tokens,
             "parity": _finite(evidence.difference),
         }
     )

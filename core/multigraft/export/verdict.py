@@ -28,6 +28,8 @@ class Evidence:
     """Largest difference of any output to fp32, as `parity.relative` gives it."""
     kept: Kept
     """What the metric is computed from, row by row in the order of every other precision."""
+    same_tokens: float | None = None
+    """Where tokens are written: the share after which fp32's most likely one is the most likely one here."""
 
 
 @dataclass(frozen=True)

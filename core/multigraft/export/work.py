@@ -9,6 +9,7 @@ from pathlib import Path
 from multigraft.export.parity import Answers
 from multigraft.export.storage import files_of
 from multigraft.export.subject import Subject
+from multigraft.generating import Generating
 from multigraft.runtime.session import Session
 
 FP32, INT8, FP16 = "fp32", "int8", "fp16"
@@ -34,6 +35,11 @@ class Work:
     def rows(self) -> int:
         """How many held-out rows there are."""
         return len(self.run.rows[self.split]) if self.split else 0
+
+    @property
+    def generating(self) -> Generating | None:
+        """How the model writes tokens; None where it answers in one step."""
+        return self.run.objective.generating(self.run.graft.head)
 
     def asked(self, name: str) -> bool:
         """Whether the recipe wants that precision."""

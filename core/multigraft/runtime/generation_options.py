@@ -34,7 +34,7 @@ class Asked(TypedDict, total=False):
     repetition_penalty: float
     seed: int
     stop: Stop
-    batch_size: int
+    batch_size: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,9 +19,9 @@ from multigraft.readers import collate, load_spec
 from multigraft.records import Answer, Arrays, Modality, Reader, Task, WindowReader
 from multigraft.runtime.answers import trimmed
 from multigraft.runtime.batching import cut, nbytes, read_ahead
-from multigraft.runtime.providers import prefers_half
 from multigraft.runtime.generation import DECODER, Generator, generator_of
 from multigraft.runtime.generation_options import Asked
+from multigraft.runtime.providers import prefers_half
 from multigraft.runtime.session import Session
 
 Long = Literal["truncate", "window"]
@@ -92,12 +92,12 @@ class Predictor:
         ``long="window"`` read in windows that overlap, whose answers are merged by the task.
 
         Raises RowError with the index of a value that cannot be read; with ``on_error="return"`` its answer
-        is ``{"error": ...}``, and the others are answered. A bundle that generates takes ``batch_size`` alone,
-        and answers as `generate` does by default.
+        is ``{"error": ...}``, and the others are answered. A bundle that generates answers as `generate` does
+        by default, and takes ``batch_size`` alone.
         """
         plain = (top_k, threshold, long, on_error) == (None, None, "truncate", "raise")
         if self._generator is not None and plain:
-            return self.generate(raw, **({} if batch_size is None else {"batch_size": batch_size}))
+            return self.generate(raw, batch_size=batch_size)
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
         self._check_long(long)

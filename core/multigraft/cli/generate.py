@@ -1,0 +1,101 @@
+"""``generate``: a bundle continues texts."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from multigraft.cli.bundle import BundleFolder, FromStdin, OnePrecision, gather, held
+from multigraft.cli.shell import AsJson, Shell
+
+if TYPE_CHECKING:
+    from multigraft.runtime import Predictor
+
+
+class Method(StrEnum):
+    """How the next token is chosen."""
+
+    GREEDY = "greedy"
+    BEAM = "beam"
+    SAMPLE = "sample"
+
+
+Prompts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PROMPTS...", help="Texts to continue. - reads a line each from stdin."),
+]
+MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="At most so many a text.")]
+HowChosen = Annotated[
+    Method, typer.Option("--method", help="The likeliest token, the likeliest text found, or drawn ones.")
+]
+Beams = Annotated[int | None, typer.Option(min=1, help="For beam: how many texts are kept. [4]")]
+Temperature = Annotated[float | None, typer.Option(help="For sample: below 1 is less daring. [1.0]")]
+TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="For sample: draw among so many tokens.")]
+TopP = Annotated[
+    float | None, typer.Option("--top-p", help="For sample: draw among the likeliest of this probability.")
+]
+RepetitionPenalty = Annotated[
+    float | None, typer.Option("--repetition-penalty", help="Above 1: say less often what was said. [1.0]")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="For sample: the same seed, the same text. [0]")]
+Stop = Annotated[list[str] | None, typer.Option(help="A text that ends the writing. Repeatable.")]
+
+
+def generate(
+    shell: Shell,
+    bundle: BundleFolder,
+    prompts: Prompts = None,
+    *,
+    max_new_tokens: MaxNewTokens = 64,
+    method: HowChosen = Method.GREEDY,
+    beams: Beams = None,
+    temperature: Temperature = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    repetition_penalty: RepetitionPenalty = None,
+    seed: Seed = None,
+    stop: Stop = None,
+    stdin: FromStdin = False,
+    precision: OnePrecision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Continue texts with a bundle that generates; needs no torch.
+
+    One prompt is continued as you watch; several are written together, each in its own paragraph.
+    """
+    values = gather(prompts or [], stdin=stdin)
+    if not values:
+        raise typer.BadParameter("no prompts: give texts as arguments, or --stdin to read a line each")
+    from multigraft.runtime import load
+
+    predictor = load(held(bundle), precision=None if precision is None else precision.value)
+    asked = {
+        "max_new_tokens": max_new_tokens,
+        "method": method.value,
+        "beams": beams,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "repetition_penalty": repetition_penalty,
+        "seed": seed,
+        "stop": stop or None,
+    }
+    _write(shell, predictor, values, asked, as_json=as_json)
+
+
+def _write(
+    shell: Shell, predictor: Predictor, values: list[str], asked: dict[str, Any], *, as_json: bool
+) -> None:
+    if as_json:
+        answers = predictor.generate(values, **asked)
+        pairs = zip(values, answers, strict=True)
+        shell.say_json([{"input": value, "answer": answer} for value, answer in pairs])
+    elif len(values) == 1 and asked["method"] != Method.BEAM:
+        for piece in predictor.stream(values[0], **asked):
+            shell.out.file.write(piece)
+            shell.out.file.flush()
+        shell.say("")
+    else:
+        shell.say("\n\n".join(answer["text"] for answer in predictor.generate(values, **asked)))
