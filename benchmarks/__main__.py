@@ -34,6 +34,7 @@ MODULES = (
     "predict_image",
     "predict_audio",
     "bundle_start",
+    "generate",
 )
 
 
