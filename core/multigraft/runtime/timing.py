@@ -53,8 +53,14 @@ class Timing:
 def shapes(bundle: Bundle, batches: Sequence[int], lengths: Sequence[int] | None) -> list[Shape]:
     """Every batch at every length; unset, the lengths are that of a middling row and half of it.
 
-    Raises BundleError where lengths are given for rows that all have one size.
+    Raises BundleError where lengths are given for rows that all have one size, and for a bundle that
+    generates.
     """
+    if bundle.generation is not None:
+        raise BundleError(
+            f"a bundle of task {bundle.task!r} writes token by token, which is not timed here; what a token "
+            "took where it was exported is in its bundle.json (milliseconds)"
+        )
     middling = row_length(bundle)
     if middling is None:
         if lengths:

@@ -260,3 +260,5 @@ def test_the_command_line_writes(bundle: Path, capsys: pytest.CaptureFixture[str
     assert found == [{"input": "The fox", "answer": beams[0]}]
     assert main(["generate", str(bundle), "The fox", "--beams", "2"]) == 1
     assert "beams: belongs to method='beam'" in capsys.readouterr().err
+    assert main(["bench", str(bundle)]) == 1
+    assert "writes token by token" in capsys.readouterr().err
