@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from multigraft.bundle import CachePort, Generation
 from multigraft.errors import GenerationError
-from multigraft.runtime.generation_cache import Decoding, left_padded
-from multigraft.runtime.generation_options import settings
-from multigraft.runtime.generation_scores import keep_top_p
-from multigraft.runtime.generation_text import Pieces, Stops
+from multigraft.runtime.generation.cache import Decoding, left_padded
+from multigraft.runtime.generation.options import settings
+from multigraft.runtime.generation.scores import keep_top_p
+from multigraft.runtime.generation.text import Pieces, Stops
 
 
 def text(tokens: Sequence[int]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from multigraft.bundle import Bundle, Owner, Port, seal
 from multigraft.export import latency
 from multigraft.export.card import model_card
-from multigraft.export.decoding import ports_of, sample_of
+from multigraft.export.decoding.graph import ports_of, sample_of
 from multigraft.export.graph import evaluating
 from multigraft.export.plain import make_fp32
 from multigraft.export.precisions import Precisions, fastest, judge, time_all

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from multigraft.export import gate, latency
-from multigraft.export.decoding import fed
-from multigraft.export.decoding_time import token_times
+from multigraft.export.decoding.graph import fed
+from multigraft.export.decoding.timing import token_times
 from multigraft.export.quantize import Prepared, write
 from multigraft.export.repair import RANKING, Deadline, Layers, fewest, noise, rank
 from multigraft.export.subject import calibration, read, spread

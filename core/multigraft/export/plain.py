@@ -9,8 +9,8 @@ import onnx
 
 from multigraft.errors import ExportError
 from multigraft.export.attention import fuse_attention
-from multigraft.export.decoding import export_decoder
-from multigraft.export.decoding_gate import check_decoder
+from multigraft.export.decoding.gate import check_decoder
+from multigraft.export.decoding.graph import export_decoder
 from multigraft.export.graph import Served, export_graph
 from multigraft.export.parity import Case, cases, check_parity
 from multigraft.export.storage import delete, save

@@ -13,8 +13,8 @@ import torch
 
 from multigraft.bundle import Precision
 from multigraft.export import gate, latency
-from multigraft.export.decoding_gate import measure_decoders
-from multigraft.export.decoding_time import token_times
+from multigraft.export.decoding.gate import measure_decoders
+from multigraft.export.decoding.timing import token_times
 from multigraft.export.graph import Served
 from multigraft.export.half import halve
 from multigraft.export.mending import Mended, mend

@@ -19,8 +19,8 @@ from multigraft.readers import collate, load_spec
 from multigraft.records import Answer, Arrays, Modality, Reader, Task, WindowReader
 from multigraft.runtime.answers import trimmed
 from multigraft.runtime.batching import cut, nbytes, read_ahead
-from multigraft.runtime.generation import DECODER, Generator, generator_of
-from multigraft.runtime.generation_options import Asked
+from multigraft.runtime.generation.generator import DECODER, Generator, generator_of
+from multigraft.runtime.generation.options import Asked
 from multigraft.runtime.providers import prefers_half
 from multigraft.runtime.session import Session
 
@@ -113,7 +113,7 @@ class Predictor:
     def generate(self, prompts: Any, **asked: Unpack[Asked]) -> Any:
         """Continue one prompt, or each of many: answers with ``text``, ``tokens`` and why it ``ended``.
 
-        What may be asked, with its defaults, is in `multigraft.runtime.generation_options.Settings`. Raises
+        What may be asked, with its defaults, is in `multigraft.runtime.generation.options.Settings`. Raises
         GenerationError for a wrong setting and for a prompt that leaves no room.
         """
         many = _is_many(prompts)

@@ -11,8 +11,8 @@ from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogit
 from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
 from multigraft.errors import GenerationError
-from multigraft.runtime.generation_options import settings
-from multigraft.runtime.generation_scores import draw, narrowed, penalise
+from multigraft.runtime.generation.options import settings
+from multigraft.runtime.generation.scores import draw, narrowed, penalise
 from plugins.text.writing_toys import END, ROOM, VOCABULARY, Writing, random_prompts, random_writing, said
 
 LENGTHS = [(5,), (1,), (7, 7), (3, 9, 1, 6)]

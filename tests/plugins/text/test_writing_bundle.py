@@ -21,7 +21,7 @@ import multigraft as mg
 from multigraft.bundle import open_bundle
 from multigraft.cli import main
 from multigraft.errors import BundleError, ExportError, GenerationError, RowError
-from multigraft.export.decoding_gate import check_decoder, measure_decoders
+from multigraft.export.decoding.gate import check_decoder, measure_decoders
 from multigraft.export.gate import judge_of
 from multigraft.export.graph import evaluating
 from multigraft.export.parity import cases

@@ -17,7 +17,7 @@ import torch
 from multigraft.bundle import Generation
 from multigraft.errors import ExportError
 from multigraft.evaluation import intervals
-from multigraft.export.decoding import ports_of
+from multigraft.export.decoding.graph import ports_of
 from multigraft.export.gate import FP32, batches
 from multigraft.export.parity import TOLERANCE, Case, relative
 from multigraft.export.subject import Subject
@@ -25,7 +25,7 @@ from multigraft.export.verdict import Evidence
 from multigraft.features import Batch
 from multigraft.generating import Generating
 from multigraft.readers import collate
-from multigraft.runtime.generation_cache import Decoding, left_padded
+from multigraft.runtime.generation.cache import Decoding, left_padded
 from multigraft.runtime.session import Session
 
 LARGEST = 1 << 26

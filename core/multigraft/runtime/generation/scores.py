@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from multigraft.runtime.generation_options import Settings
+from multigraft.runtime.generation.options import Settings
 
 
 def penalise(scores: np.ndarray, seen: Sequence[np.ndarray], penalty: float) -> np.ndarray:

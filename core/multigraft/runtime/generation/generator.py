@@ -12,11 +12,11 @@ from multigraft.bundle import Generation
 from multigraft.errors import GenerationError, RowError
 from multigraft.readers import collate
 from multigraft.records import Answer, Arrays, PromptReader, Reader
-from multigraft.runtime.generation_beams import search
-from multigraft.runtime.generation_cache import Decoding
-from multigraft.runtime.generation_methods import Line, write
-from multigraft.runtime.generation_options import Asked, Settings, settings
-from multigraft.runtime.generation_text import Pieces, Stops
+from multigraft.runtime.generation.beams import search
+from multigraft.runtime.generation.cache import Decoding
+from multigraft.runtime.generation.methods import Line, write
+from multigraft.runtime.generation.options import Asked, Settings, settings
+from multigraft.runtime.generation.text import Pieces, Stops
 from multigraft.runtime.session import Session
 
 DECODER, ENCODER = "decoder", "encoder"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from multigraft.runtime.generation_cache import Decoding, left_padded
-from multigraft.runtime.generation_options import Settings
-from multigraft.runtime.generation_scores import draw, narrowed, penalise
-from multigraft.runtime.generation_text import Ended, Stops
+from multigraft.runtime.generation.cache import Decoding, left_padded
+from multigraft.runtime.generation.options import Settings
+from multigraft.runtime.generation.scores import draw, narrowed, penalise
+from multigraft.runtime.generation.text import Ended, Stops
 
 
 @dataclass

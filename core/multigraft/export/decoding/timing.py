@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from multigraft.export import latency
-from multigraft.export.decoding import ports_of
+from multigraft.export.decoding.graph import ports_of
 from multigraft.generating import Generating
 from multigraft.records import Arrays
-from multigraft.runtime.generation_cache import Decoding
+from multigraft.runtime.generation.cache import Decoding
 from multigraft.runtime.session import Session
 
 WRITTEN = 16

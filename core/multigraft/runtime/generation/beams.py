@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from multigraft.runtime.generation_cache import Decoding, left_padded
-from multigraft.runtime.generation_methods import Line
-from multigraft.runtime.generation_options import Settings
-from multigraft.runtime.generation_scores import log_softmax, penalise
-from multigraft.runtime.generation_text import Ended, Stops
+from multigraft.runtime.generation.cache import Decoding, left_padded
+from multigraft.runtime.generation.methods import Line
+from multigraft.runtime.generation.options import Settings
+from multigraft.runtime.generation.scores import log_softmax, penalise
+from multigraft.runtime.generation.text import Ended, Stops
 
 NEVER = np.float32(-1e9)
 """The score of a beam that must not be chosen."""
