@@ -265,7 +265,8 @@ def _keep(report: Report, folder: Path) -> None:
     """Write the report beside the earlier ones, and the page that shows them all."""
     reports = folder / REPORTS
     reports.mkdir(parents=True, exist_ok=True)
-    write_json(reports / f"{report.verb}.json", report.to_dict())
+    with refused_as(RunError, f"{reports}: the report cannot be kept"):
+        write_json(reports / f"{report.verb}.json", report.to_dict())
     found = sorted(reports.glob("*.json"), key=lambda path: path.stat().st_mtime)
     everything = [kept for path in found if (kept := _kept(path)) is not None]
     write_page(everything, folder / PAGE, title=report.title)

@@ -47,7 +47,7 @@ def _pad(values: Sequence[np.ndarray], fill: float) -> np.ndarray:
 def fingerprint(spec: Spec) -> str:
     """A short hash of a spec, equal for equal specs whatever the order of their keys."""
     text = json.dumps(spec, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def save_spec(spec: Spec, folder: Path) -> Spec:

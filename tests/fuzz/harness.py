@@ -30,6 +30,9 @@ MEMORY = 2 * 2**30
 ROUNDS = 8
 """Rounds after which no more inputs are generated, whatever share of them was bad."""
 
+SMALLEST = 10
+"""Inputs of a round: the first ones that are generated are the simplest, and may all be good."""
+
 
 class WrongAnswer(Exception):
     """A border accepted an input and gave something that cannot be right."""
@@ -78,18 +81,29 @@ class Tally:
         started = time.perf_counter()
         try:
             with _limited(SECONDS):
-                border.feed(folder, raw)
+                self._feed(border, folder, raw)
+        except Hang:  # a busy machine may have slept; what hangs does so again
+            started = time.perf_counter()
+            try:
+                with _limited(SECONDS):
+                    self._feed(border, folder, raw)
+            except Hang as error:
+                self._crash(error, raw)
+        seconds = time.perf_counter() - started
+        if seconds > self.slowest:
+            self.slowest, self.slowest_input = seconds, shown(raw)
+
+    def _feed(self, border: Border, folder: Path, raw: Any) -> None:
+        try:
+            border.feed(folder, raw)
             self.accepted += 1
         except MultigraftError as error:
             kind = type(error).__name__
             self.refused[kind] = self.refused.get(kind, 0) + 1
             if not str(error).strip():
                 self._crash(error, raw)
-        except (Exception, Hang) as error:
+        except Exception as error:
             self._crash(error, raw)
-        seconds = time.perf_counter() - started
-        if seconds > self.slowest:
-            self.slowest, self.slowest_input = seconds, shown(raw)
 
     def _crash(self, error: BaseException, raw: Any) -> None:
         frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -107,7 +121,7 @@ def explore(border: Border, folder: Path, *, bad: int, seed: int = 0) -> Tally:
     before = peak_bytes()
     for number in range(ROUNDS):
         if tally.bad < bad:
-            _round(border, folder, tally, bad - tally.bad, seed + number)
+            _round(border, folder, tally, max(SMALLEST, bad - tally.bad), seed + number)
     tally.peak_mb = (peak_bytes() - before) / 2**20
     return tally
 

@@ -28,7 +28,7 @@ def test_a_border_refuses_what_is_broken(name: str, tmp_path: Path) -> None:
 
 
 def explored(feed: Any, folder: Path) -> Tally:
-    return explore(Border("toy", st.integers(0, 9), lambda _, number: feed(number), list), folder, bad=5)
+    return explore(Border("toy", st.integers(0, 9), lambda _, number: feed(number), list), folder, bad=10)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_refusal_is_counted_by_its_kind(tmp_path: Path) -> None:
         raise RowError("bad")
 
     tally = explored(feed, tmp_path)
-    assert tally.refused == {"RowError": 5}
+    assert tally.refused == {"RowError": 10}
     assert not tally.crashes
 
 

@@ -184,3 +184,32 @@ def test_a_page_shows_a_stranger_s_words_as_words() -> None:
 
 def test_a_terminal_gets_no_control_characters() -> None:
     assert harmless("a\x1b[31mb\x07\u202ec\x9b2J\td\n") == "a\\x1b[31mb\\x07\\u202ec\\x9b2J\td\n"
+
+
+def test_a_report_of_other_types_is_none() -> None:
+    sound = Report(verb="evaluate", title="x").to_dict()
+    assert Report.from_dict(sound).verb == "evaluate"
+    for wrong in ({"title": ["x"]}, {"metrics": {"a": {"value": ["1"]}}}, {"curves": {"loss": [[1]]}}):
+        with pytest.raises(ValueError, match="validation error"):
+            Report.from_dict({**sound, **wrong})
+
+
+def test_a_report_that_cannot_be_kept_is_said(run: Path) -> None:
+    (run / "reports" / "evaluate.json").unlink()
+    (run / "reports" / "evaluate.json").mkdir()
+    with pytest.raises(RunError, match="the report cannot be kept"):
+        mg.open_run(run).evaluate()
+
+
+def test_a_disk_that_refuses_is_said_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from multigraft import api
+    from multigraft.cli import main
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device", "runs/x/run.json")
+
+    monkeypatch.setattr(api, "open_run", full)
+    assert main(["evaluate", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.strip() == "runs/x/run.json: No space left on device"

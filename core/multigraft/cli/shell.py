@@ -110,6 +110,9 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
         except ModuleNotFoundError as caught:
             _fail(shell, caught, str(missing_dependency(caught) or caught))
             raise typer.Exit(FAILED) from caught
+        except OSError as caught:  # a full disk, a folder that may not be written
+            _fail(shell, caught, f"{caught.filename or 'the disk'}: {caught.strerror or caught}")
+            raise typer.Exit(FAILED) from caught
         except Exception as caught:
             first = (str(caught).strip().splitlines() or [""])[0]
             hint = (

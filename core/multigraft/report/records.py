@@ -82,23 +82,7 @@ class Report:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Report:
-        """Undo `to_dict`, also after a trip through JSON."""
-        return cls(
-            verb=raw["verb"],
-            title=raw["title"],
-            metrics={name: Measure(**value) for name, value in raw["metrics"].items()},
-            curves={name: tuple((x, y) for x, y in points) for name, points in raw["curves"].items()},
-            confusion=_confusion(raw["confusion"]),
-            worst=tuple(WorstRow(**row) for row in raw["worst"]),
-            cost=None if raw["cost"] is None else Cost(**raw["cost"]),
-            facts=dict(raw["facts"]),
-            tables={title: tuple(tuple(row) for row in rows) for title, rows in raw["tables"].items()},
-            notes=tuple(raw["notes"]),
-            files=dict(raw["files"]),
-        )
+        """Undo `to_dict`, also after a trip through JSON. Raises ValueError for a field of another type."""
+        from pydantic import TypeAdapter
 
-
-def _confusion(raw: Mapping[str, Any] | None) -> Confusion | None:
-    if raw is None:
-        return None
-    return Confusion(tuple(raw["labels"]), tuple(tuple(row) for row in raw["matrix"]))
+        return TypeAdapter(cls).validate_python(raw)
