@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+N ?= 200
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test soak fuzz audit bench bench-quick lint clean
@@ -29,8 +30,9 @@ lint: $(STAMP)  ## Style, types and the floors of the house
 test: lint  ## Everything that must pass before a commit lands
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"
 
-soak: $(STAMP)  ## The slow tests too
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+soak: $(STAMP)  ## Kill runs anywhere N=200 times and compare their ends; then the slow tests
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m faults.soak --kills $(N)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 fuzz: $(STAMP)  ## A thousand bad inputs for each border, as a table; FUZZ="image --inputs 200 --seed 3" for less
 	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ)

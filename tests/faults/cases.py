@@ -1,0 +1,149 @@
+"""The recipes that are interrupted: every feature that keeps state is in one of them, for each modality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samples import WRITERS
+
+
+@dataclass(frozen=True)
+class Case:
+    """A tiny recipe, and which of the house's rooms it goes through."""
+
+    name: str
+    modality: str
+    features: tuple[str, ...]
+    recipe: Mapping[str, Any]
+    training: Mapping[str, Any] = field(default_factory=dict)
+    stage: str = "finetune"
+    exports: tuple[str, ...] = ()
+    """The precisions of the bundle; empty: none is made."""
+    rows: int = 32
+    caches: bool = False
+    """Whether decoded rows and parsed tables go to the machine's cache, however quick they are."""
+
+    def written(self, data: Path, output: Path) -> dict[str, Any]:
+        """The recipe for a run in ``output``."""
+        return {
+            "data": str(data),
+            "seed": 3,
+            **self.recipe,
+            "training": {**TRAINING, **self.training},
+            "evaluation": {"bootstrap": 8},
+            "export": {"precisions": list(self.exports or ("fp32",)), "calibration": 8},
+            "output": str(output),
+        }
+
+    def make_data(self, folder: Path) -> Path:
+        """Rows for the run."""
+        return WRITERS[self.modality](folder, self.rows)
+
+
+TRAINING = {
+    "epochs": 2,
+    "batch_size": 4,
+    "learning_rate": 1e-3,
+    "checkpoint_every": 3,
+    "log_every": 2,
+    "workers": 0,
+    "precision": "fp32",
+}
+
+TEXT = (
+    Case(
+        "text-gradual",
+        "text",
+        ("gradual unfreezing", "EMA", "accumulation"),
+        {"task": "text-classification", "backbone": "bert-tiny", "strategy": "gradual-unfreezing"},
+        {"accumulation": 2, "ema": 0.9, "epochs": 3},
+    ),
+    Case(
+        "text-replay",
+        "text",
+        ("replay", "table cache", "early stopping"),
+        {"task": "text-classification", "backbone": "bert-tiny", "strategy": "partial"},
+        {"epochs": 6, "early_stopping": 1, "learning_rate": 5e-3},
+        caches=True,
+    ),
+    Case(
+        "text-packing",
+        "text",
+        ("packing", "bf16", "gradient checkpointing"),
+        {"task": "causal-language-modeling", "backbone": "gpt-tiny"},
+        {"packing": 48, "precision": "bf16", "gradient_checkpointing": True},
+        stage="pretrain",
+    ),
+    Case(
+        "text-budget",
+        "text",
+        ("batch budget", "workers", "EMA", "export"),
+        {"task": "text-classification", "backbone": "bert-tiny"},
+        {"batch_budget": 64, "workers": 1, "ema": 0.95},
+        exports=("fp32",),
+        rows=30,
+    ),
+)
+IMAGE = (
+    Case(
+        "image-export",
+        "image",
+        ("augmentation", "workers", "EMA", "export"),
+        {"task": "image-classification", "backbone": "resnet-tiny"},
+        {"augment": "strong", "workers": 2, "ema": 0.9},
+        exports=("fp32", "int8"),
+    ),
+    Case(
+        "image-replay",
+        "image",
+        ("replay", "rows cache", "SGD"),
+        {"task": "image-classification", "backbone": "resnet-tiny", "strategy": "linear-probe"},
+        {"optimizer": "sgd", "learning_rate": 0.05},
+        caches=True,
+    ),
+    Case(
+        "image-contrastive",
+        "image",
+        ("bf16", "accumulation", "early stopping"),
+        {"task": "image-contrastive", "backbone": "resnet-tiny"},
+        {"precision": "bf16", "accumulation": 2, "early_stopping": 1, "epochs": 5},
+        stage="pretrain",
+    ),
+)
+AUDIO = (
+    Case(
+        "audio-lora",
+        "audio",
+        ("LoRA", "gradient checkpointing", "batch budget", "workers"),
+        {"task": "audio-classification", "backbone": "wav2vec2-tiny", "strategy": "lora"},
+        {"gradient_checkpointing": True, "batch_budget": 2.0, "workers": 1},
+    ),
+    Case(
+        "audio-replay",
+        "audio",
+        ("replay", "rows cache", "EMA"),
+        {"task": "audio-classification", "backbone": "logmel-tiny", "strategy": "partial"},
+        {"ema": 0.9},
+        caches=True,
+    ),
+    Case(
+        "audio-contrastive",
+        "audio",
+        ("accumulation", "bf16", "layer-wise decay"),
+        {"task": "wav2vec2-contrastive", "backbone": "wav2vec2-tiny", "strategy": "layer-wise-decay"},
+        {"accumulation": 2, "precision": "bf16"},
+        stage="pretrain",
+    ),
+    Case(
+        "audio-export",
+        "audio",
+        ("augmentation", "early stopping", "export"),
+        {"task": "audio-classification", "backbone": "logmel-tiny"},
+        {"augment": "light", "early_stopping": 1, "epochs": 6},
+        exports=("fp32",),
+    ),
+)
+CASES = {case.name: case for case in (*TEXT, *IMAGE, *AUDIO)}
