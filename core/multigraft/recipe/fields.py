@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -18,69 +15,20 @@ from pydantic import (
 )
 
 from multigraft.errors import RecipeError
-from multigraft.problems import problem_lines, short
-from multigraft.yamltext import YamlError, parse_yaml, read_yaml
+from multigraft.problems import problem_lines
+from multigraft.recipe.choices import (
+    AugmentChoice,
+    BackboneChoice,
+    Choice,
+    Section,
+    named,
+    named_list,
+    trained,
+)
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 ALLOWED_BAD = 0.05
-
-
-class Section(BaseModel):
-    """A part of a recipe: frozen, and strict about its keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_switch_is_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML reads a bare on, off, yes or no as true or false, which else would count as 1 or 0."""
-        wanted = cls.model_fields[str(info.field_name)].annotation
-        if not isinstance(value, bool) or wanted is bool:
-            return value
-        word = "on" if value else "off"
-        if word not in get_args(wanted):
-            raise ValueError("it should not be true or false (YAML's on, off, yes, no)")
-        return word
-
-
-class Choice(BaseModel):
-    """A registered name with its options, written as ``name`` alone or as a mapping with ``name`` in it."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
-    name: str
-    """What a plugin registered; `multigraft plugins` lists it."""
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keys besides those of this class."""
-        return dict(self.model_extra or {})
-
-
-class BackboneChoice(Choice):
-    """A backbone, its weights, and its options."""
-
-    weights: str | None = None
-    """``scratch``, a folder or file, a run of ours, a hub name; unset: what the size is published with."""
-
-
-class AugmentChoice(Choice):
-    """How strongly rows are changed at random, with the modality's options."""
-
-    name: Literal["none", "light", "strong"]
-
-
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-def _named_list(value: Any) -> Any:
-    values = [value] if isinstance(value, str | Mapping) else value
-    return [_named(item) for item in values] if isinstance(values, list | tuple) else values
-
-
-def _trained(value: Any) -> Any:
-    return {"train": str(value)} if isinstance(value, str | Path) else value
 
 
 class Split(Section):
@@ -189,7 +137,7 @@ class Training(Section):
     """Lay out the weights of image convolutions as processors read them fastest."""
     gradient_checkpointing: bool = False
     """Compute the inside of a block again for its gradient: less memory, about a third more time."""
-    augment: Annotated[AugmentChoice, BeforeValidator(_named)] = AugmentChoice(name="none")
+    augment: Annotated[AugmentChoice, BeforeValidator(named)] = AugmentChoice(name="none")
     """How strongly rows are changed at random (none, light, strong), where the modality knows how."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Validate, keep and ship a running mean of the weights with this decay (0.999, say)."""
@@ -248,12 +196,12 @@ class Export(Section):
 class Recipe(Section):
     """One run, whole. `Recipe.parse` reads it, `to_yaml` writes it."""
 
-    task: Annotated[Choice, BeforeValidator(_named)]
+    task: Annotated[Choice, BeforeValidator(named)]
     """What is learned, as ``text-classification``; options beside the name."""
-    backbone: Annotated[BackboneChoice, BeforeValidator(_named)]
+    backbone: Annotated[BackboneChoice, BeforeValidator(named)]
     """What it is learned with, as ``bert-base``."""
-    data: Annotated[Data, BeforeValidator(_trained)]
-    strategy: Annotated[tuple[Choice, ...], BeforeValidator(_named_list)] = Field(
+    data: Annotated[Data, BeforeValidator(trained)]
+    strategy: Annotated[tuple[Choice, ...], BeforeValidator(named_list)] = Field(
         default=(Choice(name="full"),), min_length=1
     )
     """Which parameters learn; several are applied in order."""
@@ -292,45 +240,6 @@ def _whole_path(value: str | None) -> str | None:
     if value is None or not Path(value).expanduser().exists():
         return value
     return str(Path(value).expanduser().resolve())
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML or JSON file. Raises RecipeError where it is none."""
-    try:
-        raw = read_yaml(path)
-    except (OSError, ValueError) as error:  # ValueError: no name a disk could hold
-        reason = getattr(error, "strerror", None) or error
-        raise RecipeError([f"cannot be read: {reason}"], source=str(path)) from error
-    except YamlError as error:
-        raise RecipeError([str(error)], source=str(path)) from error
-    if not isinstance(raw, dict):
-        raise RecipeError([f"holds {type(raw).__name__}; a mapping of fields is needed"], source=str(path))
-    return raw
-
-
-def assign(raw: dict[str, Any], assignment: str) -> None:
-    """Apply one ``a.b=value`` to a raw recipe in place; the value is YAML.
-
-    >>> raw = {"task": "x"}
-    >>> assign(raw, "training.epochs=3"); raw
-    {'task': 'x', 'training': {'epochs': 3}}
-    """
-    path, equals, text = assignment.partition("=")
-    keys = path.split(".")
-    if not equals or not all(keys):
-        raise RecipeError([f"{short(assignment)} must look like training.epochs=3"], source="--set")
-    try:
-        value = parse_yaml(text)
-    except YamlError as error:
-        raise RecipeError([f"{short(assignment)}: the value {error}"], source="--set") from error
-    node = raw
-    for key in keys[:-1]:
-        inner = node.get(key)
-        if not isinstance(inner, dict):
-            inner = {"train" if key == "data" else "name": inner} if isinstance(inner, str) else {}
-            node[key] = inner
-        node = inner
-    node[keys[-1]] = value
 
 
 def check(raw: Any) -> tuple[Recipe | None, list[str]]:
