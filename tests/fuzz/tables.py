@@ -163,11 +163,15 @@ INPUTS = st.one_of(
 
 
 def prepare(folder: Path) -> None:
-    """A folder of classes, with a link that leaves it."""
+    """Folders of classes: a plain one, and one with links to a device and to itself."""
     reader()
     for name in ("a", "b"):
         (folder / "classes" / name).mkdir(parents=True)
         (folder / "classes" / name / "1.txt").write_text("a film")
+    for number in range(8):
+        file = folder / "plain" / "ab"[number % 2] / f"{number}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"film {number}")
     (folder / "classes" / "b" / "zero.txt").symlink_to("/dev/zero")
     (folder / "classes" / "b" / "loop").symlink_to(folder / "classes")
 
@@ -189,11 +193,11 @@ def feed(folder: Path, given: tuple[str, Any, dict[str, Any]]) -> None:
         (path / "metadata.jsonl").write_text(listed)
     else:
         modality, path = FILES, Path(what)
-    data = Data(**{"train": str(path), "allowed_bad": 0.99, **settings})
+    data = Data(**{"train": str(path), "on_bad_row": "skip", "allowed_bad": 0.99, **settings})
     splits = load_splits(
         data, modality=modality, task_columns=("label",), stratify_by="label", seed=0, base=folder
     )
-    rows = Rows.audit(splits.train, reader(), Labelled(), allowed_bad=data.allowed_bad, name="train")
+    rows = Rows.audit(splits.train, reader(), Labelled(), allowed_bad=data.bad_share, name="train")
     for index in range(len(rows)):
         if set(rows[index]) < {"input_ids", "label"}:
             raise WrongAnswer(f"row {index} has only {sorted(rows[index])}")
@@ -220,7 +224,11 @@ def _compare(cells: list[tuple[str, str]], splits: Any) -> None:
 def sound_inputs() -> list[tuple[str, Any, dict[str, Any]]]:
     """The same rows in every format."""
     files = [("file", (kind, sound(kind)), {"allowed_bad": 0.0}) for kind in ENDINGS]
-    return [*files, ("table", [("a film", "x"), ("a day", "y")] * 4, {}), ("path", "classes/a/..", {})]
+    return [
+        *files,
+        ("table", [(f"a film {number}", "xy"[number % 2]) for number in range(8)], {}),
+        ("path", "plain", {}),
+    ]
 
 
 BORDER = Border("rows", INPUTS, feed, sound_inputs, prepare)
