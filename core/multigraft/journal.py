@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ class Journal:
         if self.writes:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
+
+    def sync(self) -> None:
+        """Ask the disk to keep the lines so far, before a checkpoint says that they are written."""
+        if self.writes and self.path.exists():
+            with self.path.open("rb") as file:
+                os.fsync(file.fileno())
 
     def keep(self, step: int, epoch: int) -> None:
         """Drop the lines after ``step``, and those of ends of epochs after ``epoch``: they are written again.

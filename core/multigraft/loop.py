@@ -282,6 +282,7 @@ class Fit:
         self._clock.stop(self.progress)
         if self.world.leads:
             with self._stopping.held():
+                self.journal.sync()
                 self.checkpoints.save(self.progress)
         self._saved = self.progress.seconds
         self._clock.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 import multigraft as mg
 import multigraft_series
+from multigraft.checkpoint import Checkpoints
 from multigraft.data import iterate, plan_batches
 from multigraft.engine import Engine
 from multigraft.errors import RunError
@@ -226,6 +228,20 @@ def test_the_line_of_a_validation_that_is_still_owed_is_dropped(tmp_path: Any) -
     path.write_text(kept + '{"step": 2, "epoch": 2}\n')
     Journal(path, writes=True).keep(2, 1)
     assert path.read_text() == kept
+
+
+def test_lines_are_on_the_disk_before_the_checkpoint_that_counts_on_them(
+    untrained: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a power cut takes no line that the resumed run would not write again."""
+    run, save, done = untrained(**training(checkpoint_every=2, log_every=1)), Checkpoints.save, list[int]()
+    monkeypatch.setattr(os, "fsync", lambda handle: done.append(os.fstat(handle).st_ino))
+    monkeypatch.setattr(Checkpoints, "save", lambda *args: (done.append(0), save(*args))[1])
+    Fit(run).fit()
+    saves = [place for place, what in enumerate(done) if what == 0]
+    journal = run.metrics_file.stat().st_ino
+    assert len(saves) > 1
+    assert {done[place - 1] for place in saves} == {journal}
 
 
 class Breaks(BaseException):
