@@ -44,3 +44,9 @@ def _bernoulli(values: Tensor, p: float = 0.5, *, generator: torch.Generator | N
     words = np.random.SFC64(seed).random_raw(-(-values.numel() // 4)).view(np.uint16)
     drawn = torch.from_numpy(words.view(np.int16))[: values.numel()]
     return values.copy_((drawn < steps - STEPS // 2).view(values.shape))
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """The seed of one step of one process; the first process has that of a training alone."""
+    entropy = [seed, step, rank] if rank else [seed, step]
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)

@@ -5,22 +5,20 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from multigraft import guard
 from multigraft.averaging import Average
-from multigraft.chance import quick_dropout
+from multigraft.chance import quick_dropout, step_seed
 from multigraft.checkpoint import Checkpoints, Progress
 from multigraft.clock import Clock
 from multigraft.determinism import deterministic
 from multigraft.device import autocast, choose_device, choose_precision, lay_out
 from multigraft.disk import check_space
 from multigraft.errors import RunError
-from multigraft.evaluation import measure_split
 from multigraft.feed import Feed
 from multigraft.forward import Forward
 from multigraft.journal import Journal
@@ -30,6 +28,7 @@ from multigraft.recompute import recomputing
 from multigraft.signals import Interrupted, Stopping
 from multigraft.step import Gradient, Step
 from multigraft.strategies import default_rate
+from multigraft.validation import validate
 
 if TYPE_CHECKING:
     from multigraft.run import Run
@@ -144,7 +143,7 @@ class Fit:
         """One optimizer step over the batches that make it; False where training went back instead."""
         progress = self.progress
         # dropout, and what else draws inside forward
-        torch.manual_seed(_mix(self.run.recipe.seed, progress.step, self.world.rank))
+        torch.manual_seed(step_seed(self.run.recipe.seed, progress.step, self.world.rank))
         outcome = self.gradient.compute(batches, progress.pieces)
         progress.pieces = outcome.pieces
         progress.step += 1
@@ -181,7 +180,7 @@ class Fit:
         self._thawed = -1.0
         self.run.history = self.progress.history
         self.world.wait()
-        self.journal.keep(restored.step, _epochs_told(restored))
+        self.journal.keep(restored.step, restored.epochs)
         self._save()
         return False
 
@@ -205,7 +204,8 @@ class Fit:
         progress = self.progress
         told = progress.history[-1]["step"] if progress.history else 0
         if self._pauses() and told < progress.step:
-            metrics = self._validate()
+            self._thaw(progress.step - 1)  # as it was at the last step, also after an interruption
+            metrics = validate(self.run, self.forward, self.average)
             with self._stopping.held():
                 self._end_epoch(self.timetable.place(progress.step - 1)[0], metrics)
 
@@ -229,23 +229,6 @@ class Fit:
         self.run.history = progress.history
         self.observers.tell("epoch_end", run=self.run, epoch=epoch + 1, metrics=metrics)
         self._hear_stop()
-
-    def _validate(self) -> dict[str, float]:
-        run = self.run
-        if "validation" not in run.rows:
-            return {}
-        replayed = self.forward.replayed.get("validation")
-        averaged = nullcontext() if self.average is None else self.average.applied()
-        with averaged, self.forward.autocast():
-            kept = measure_split(
-                run.graft,
-                run.objective,
-                run.rows["validation"],
-                replayed=replayed,
-                world=self.world,
-                **run.reading(),
-            )
-        return run.objective.summarise(kept)
 
     def _thaw(self, step: int) -> None:
         """Freeze and unfreeze where a new phase of the plan begins."""
@@ -296,23 +279,12 @@ class Fit:
             log.info("resuming at step %d of %d", found.step, self.total_steps)
         self._saved = self.progress.seconds
         self.run.history = self.progress.history
-        self.journal.keep(self.progress.step, _epochs_told(self.progress))
+        self.journal.keep(self.progress.step, self.progress.epochs)
 
     def _take_best(self) -> None:
         """Give the graft the weights that validated best; without validation, the last or their mean."""
         if not self.checkpoints.load_best(self.progress.best_step) and self.average is not None:
             self.average.take_over()
-
-
-def _mix(seed: int, step: int, rank: int) -> int:
-    """One seed from several; the first process has the seed of a training alone."""
-    entropy = [seed, step, rank] if rank else [seed, step]
-    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _epochs_told(progress: Progress) -> int:
-    """The epochs whose ends are in the history."""
-    return progress.history[-1]["epoch"] if progress.history else 0
 
 
 def _better(value: float, best: float, greater: bool) -> bool:

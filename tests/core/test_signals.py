@@ -16,7 +16,6 @@ import multigraft as mg
 import multigraft_series
 from multigraft import averaging
 from multigraft.engine import Engine
-from multigraft.loop import Fit
 from multigraft.run import Run, read_record
 from multigraft.signals import Interrupted, Stopping
 
@@ -74,18 +73,20 @@ def test_interrupted_it_saves_and_goes_on(
     same_end(calm, engine().resume(tmp_path / "asked"))
 
 
+@pytest.mark.parametrize("strategy", ["full", "linear-probe", "gradual-unfreezing"])
 def test_interrupted_in_the_midst_of_a_validation(
-    recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
-    """The validation is not waited for; it is made up for when the run goes on."""
+    """The validation is not waited for; it is made up for, as it would have been, when the run goes on."""
+    recipe = {**recipe, "strategy": strategy}
     calm = engine().start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
 
-    def asked(self: Fit) -> dict[str, float]:
+    def asked(*_: Any) -> dict[str, float]:
         os.kill(os.getpid(), signal.SIGTERM)
         raise AssertionError("the signal was to end this at once")
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(Fit, "_validate", asked)
+        patch.setattr("multigraft.loop.validate", asked)
         engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
     same_end(calm, engine().resume(tmp_path / "asked"))
 
@@ -108,7 +109,7 @@ def test_a_validation_made_up_for_and_then_lost_leaves_no_second_line(
     """Stopped before the validation, killed after it: its line is older than the checkpoint remembers."""
     calm = engine().start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(Fit, "_validate", lambda fit: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr("multigraft.loop.validate", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
     with pytest.raises(Crashed):
         engine(Crash()).resume(tmp_path / "asked")

@@ -45,3 +45,8 @@ class Progress:
     """Steps that ``first_loss`` and ``recent_loss`` have seen."""
     pieces: int = 1
     """The parts a batch is computed in, so that it fits into memory."""
+
+    @property
+    def epochs(self) -> int:
+        """The epochs whose ends are in the history."""
+        return int(self.history[-1]["epoch"]) if self.history else 0
