@@ -6,9 +6,10 @@ import os
 import platform
 import re
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from multigraft.versions import installed_versions
 
 LIBRARIES = ("multigraft", "torch", "transformers", "timm", "accelerate", "datasets", "onnxruntime")
 NOISE = re.compile(
@@ -76,10 +77,4 @@ def product_rate(dtype: Any, *, repeats: int = 5) -> float:
 
 def versions() -> dict[str, str]:
     """The libraries both sides are made of."""
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
+    return installed_versions(LIBRARIES)

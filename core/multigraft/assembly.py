@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from multigraft.records import Augment, Reader, Spec
 from multigraft.report import Report
 from multigraft.run import HEAD, MODEL, RECORD, Run, read_record
 from multigraft.strategies import Plan
+from multigraft.versions import installed_versions
 from multigraft.world import ALONE, World
 
 log = logging.getLogger("multigraft")
@@ -236,7 +237,7 @@ def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, world: World) -> dict
         "weights": _weights(parts),
         "seed": recipe.seed,
         "plugins": {owner.name: owner.version for owner in owners},
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **installed_versions(LIBRARIES)},
         "machine": {
             "threads": torch.get_num_threads(),
             "device": choose_device().type,
@@ -266,16 +267,6 @@ def _left_out(rows: Rows | None) -> dict[str, Any]:
 def _weights(parts: Parts) -> str:
     origin = parts.origin
     return str(origin.path) if origin.path is not None else origin.hub or "scratch"
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def check_trained(folder: Path) -> None:

@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Collection
 from contextlib import ExitStack, suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +18,7 @@ from multigraft.data import digests
 from multigraft.data.store import Store, StoreWriter, map_array
 from multigraft.readers import fingerprint
 from multigraft.records import Arrays, Reader, Spec
+from multigraft.versions import installed_versions
 
 log = logging.getLogger("multigraft")
 KIND = "rows"
@@ -186,11 +186,4 @@ def code_facts(module: str) -> Spec | None:
     code = hashlib.sha256()
     for path in sorted(Path(file).parent.glob("*.py")):
         code.update(path.read_bytes())
-    return {"code": code.hexdigest(), "versions": [__version__, *map(_version, LIBRARIES)]}
-
-
-def _version(library: str) -> str | None:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None
+    return {"code": code.hexdigest(), "versions": {"": __version__, **installed_versions(LIBRARIES)}}
