@@ -18,7 +18,7 @@ from multigraft.lock import HOLDER, alone_in
 
 FACTS = ("state", "reason", "steps", "best", "frozen", "data", "reader", "targets", "weights", "seed")
 """What of run.json follows from recipe and seed."""
-MEASURED = ("metric", "value", "low", "high", "rows", "changed", "parity", "accepted", "file")
+MEASURED = ("metric", "value", "low", "high", "rows", "changed", "lost", "parity", "accepted", "file")
 """What of a precision in bundle.json does."""
 GONE = 20.0
 """Seconds in which the reading processes of a killed one have left."""
@@ -66,16 +66,8 @@ def _facts(calm: Room, other: Room) -> Iterator[str]:
         ]
         for name in ("metrics", "curves", "confusion", "worst"):
             values = [report.get(name) for report in reports]
-            if path.name == "export.json":
-                values = [_without_times(value) for value in values]
             if values[0] != values[1]:
                 yield f"reports/{path.name}: other {name}"
-
-
-def _without_times(metrics: Any) -> Any:
-    if not isinstance(metrics, dict):
-        return metrics
-    return {name: value for name, value in metrics.items() if "milliseconds" not in name and "ms" not in name}
 
 
 def _order(calm: Room, other: Room) -> Iterator[str]:
@@ -111,8 +103,6 @@ def _bundles(calm: Room, other: Room) -> Iterator[str]:
             found = second["precisions"][name][key]
             if entry[key] != found:
                 yield f"bundle.json: {name} {key} is {found} instead of {entry[key]}"
-    if first["default"] != second["default"]:
-        yield f"bundle.json: {second['default']} is the default instead of {first['default']}"
     if calm.answers.read_bytes() != other.answers.read_bytes():
         yield "the bundles answer differently"
 

@@ -40,9 +40,10 @@ PLACES = {
     "multigraft.run:Run.record": "run.json",
     "multigraft.step:Gradient.compute": "step",
     "multigraft.optimizers:Descent.step": "step",
-    "multigraft.export.bundling:export_graph": "export",
-    "multigraft.export.bundling:check_parity": "export",
-    "multigraft.export.bundling:quantize": "export",
+    "multigraft.export.plain:export_graph": "export",
+    "multigraft.export.plain:check_parity": "export",
+    "multigraft.export.precisions:prepare": "export",
+    "multigraft.export.precisions:write": "export",
     "multigraft.export.bundling:seal": "export",
 }
 """Where a process is while a function runs; an event before and one after each call."""
@@ -200,6 +201,8 @@ def _wrap(target: str, around: Callable[..., Any]) -> None:
     *holders, name = path.split(".")
     for holder in holders:
         owner = getattr(owner, holder)
+    if name not in vars(owner):
+        raise LookupError(f"{target} is not there any more; name in {__file__} what took its place")
     found = vars(owner)[name]
     plain = getattr(found, "__func__", found)
 
