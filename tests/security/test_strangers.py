@@ -123,7 +123,8 @@ def test_a_record_says_all_that_is_wrong_with_it(run: Path) -> None:
 def test_a_damaged_report_is_left_out_of_the_page(run: Path, caplog: pytest.LogCaptureFixture) -> None:
     (run / "reports" / "finetune.json").write_text('{"verb": 1}')
     mg.open_run(run).evaluate()
-    assert "finetune.json: cannot be read, and is left out" in caplog.text
+    assert "finetune.json: cannot be read" in caplog.text
+    assert "it is left out of report.html" in caplog.text
     assert (run / "report.html").exists()
 
 
