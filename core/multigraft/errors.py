@@ -88,6 +88,10 @@ def first_line(error: BaseException) -> str:
     return said if len(said) <= 300 else said[:297] + "..."
 
 
+class ServeError(MultigraftError):
+    """A server that may not, or cannot, start as it was asked to."""
+
+
 EXTRAS = {
     "transformers": "text",
     "timm": "vision",
@@ -95,6 +99,11 @@ EXTRAS = {
     "torchaudio": "speech",
     "pycountry": "demo",
     "espeakng_loader": "demo",
+    "fastapi": "serve",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "python_multipart": "serve",
+    "prometheus_client": "serve",
 }
 """Libraries that one extra brings; `TRAINING` ones come with each of text, vision and speech."""
 TRAINING = {

@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 from multigraft.__about__ import __version__
-from multigraft.cli import bench, bundle, cache, demo, doctor, generate, plugins, recipes, rerun, train
+from multigraft.cli import (
+    bench,
+    bundle,
+    cache,
+    demo,
+    doctor,
+    generate,
+    plugins,
+    recipes,
+    rerun,
+    serve,
+    train,
+)
 from multigraft.cli.shell import command
 from multigraft.switches import TRACE, WANTED
 
@@ -46,6 +58,7 @@ def build() -> typer.Typer:
     app.command("predict", rich_help_panel=SHIPPING)(command(bundle.predict))
     app.command("generate", rich_help_panel=SHIPPING)(command(generate.generate))
     app.command("bench", rich_help_panel=SHIPPING)(command(bench.bench))
+    app.command("serve", rich_help_panel=SHIPPING)(command(serve.serve))
     app.add_typer(recipes.build(), rich_help_panel=LOOKING)
     app.command("schema", rich_help_panel=LOOKING)(command(recipes.schema))
     app.command("plugins", rich_help_panel=LOOKING)(command(plugins.plugins))

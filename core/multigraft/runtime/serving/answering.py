@@ -1,0 +1,69 @@
+"""From answers to the body of a response."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from starlette.responses import Response
+
+from multigraft.records import Answer
+from multigraft.runtime.serving.batcher import Outcome
+from multigraft.runtime.serving.faults import Fault
+
+JSON = "application/json"
+
+
+def respond(model: str, outcomes: Sequence[Outcome], *, top_k: int | None, seconds: float) -> Response:
+    """The answers in order, errors in their places.
+
+    The status is 200 where an item was answered, or none was asked for; else that of the first fault.
+    """
+    answers = [
+        outcome.body(item) if isinstance(outcome, Fault) else best(outcome, top_k)
+        for item, outcome in enumerate(outcomes)
+    ]
+    content: dict[str, Any] = {"model": model, "answers": answers, "milliseconds": round(1000 * seconds, 3)}
+    faults = [outcome for outcome in outcomes if isinstance(outcome, Fault)]
+    if faults and len(faults) == len(outcomes):
+        return reply({**content, **answers[0]}, max(fault.status for fault in faults))
+    return reply(content)
+
+
+def best(answer: Answer, count: int | None) -> Answer:
+    """The answer with its ``count`` best scores, where it has scores.
+
+    >>> best({"label": "a", "scores": {"a": 0.6, "b": 0.4}}, 1)
+    {'label': 'a', 'scores': {'a': 0.6}}
+    """
+    scores = answer.get("scores")
+    if count is None or not isinstance(scores, Mapping):
+        return answer
+    return {**answer, "scores": dict(islice(scores.items(), count))}
+
+
+def reply(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON as a response."""
+    return Response(dump(content), status, dict(headers or {}), JSON)
+
+
+def dump(content: Any) -> bytes:
+    """JSON in UTF-8; numbers that it has no word for become null, half surrogates their escapes."""
+    try:
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        text = json.dumps(_finite(content), ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value

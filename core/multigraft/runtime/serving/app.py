@@ -1,0 +1,177 @@
+"""The routes: what a server answers to, put together for the models it holds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from multigraft.__about__ import __version__
+from multigraft.errors import did_you_mean
+from multigraft.runtime.serving import schema
+from multigraft.runtime.serving.access import Token
+from multigraft.runtime.serving.answering import reply, respond
+from multigraft.runtime.serving.batcher import Batcher
+from multigraft.runtime.serving.border import Border
+from multigraft.runtime.serving.faults import Fault, Refusal
+from multigraft.runtime.serving.limits import Limits
+from multigraft.runtime.serving.meters import CONTENT_TYPE, Meters
+from multigraft.runtime.serving.model import Model
+from multigraft.runtime.serving.pages import START, page_file
+from multigraft.runtime.serving.values import asked
+
+log = logging.getLogger("multigraft")
+
+
+@dataclass
+class House:
+    """What lives as long as the server: a queue for each model, the threads that read, the counters."""
+
+    models: Sequence[Model]
+    limits: Limits
+    meters: Meters = field(default_factory=Meters)
+    batchers: dict[str, Batcher] = field(default_factory=dict)
+    warm: bool = False
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def open(self, app: FastAPI) -> AsyncIterator[None]:
+        """Begin to compute, and to warm up beside it; at the end stop both."""
+        del app
+        readers = ThreadPoolExecutor(os.cpu_count() or 1, "multigraft-read")
+        for model in self.models:
+            batcher = Batcher(model, self.limits, readers=readers, meters=self.meters)
+            self.batchers[model.name] = batcher
+            self.tasks.append(asyncio.create_task(batcher.run()))
+        warming = asyncio.create_task(self._warm_up())
+        try:
+            yield
+        finally:
+            for task in [*self.tasks, warming]:
+                task.cancel()
+            await asyncio.gather(*self.tasks, warming, return_exceptions=True)
+            for batcher in self.batchers.values():
+                batcher.close()
+            readers.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether every queue is still being worked on."""
+        return not any(task.done() for task in self.tasks)
+
+    def find(self, name: str) -> Batcher:
+        """The queue of a model. Raises Refusal."""
+        if name not in self.batchers:
+            raise Refusal(
+                HTTPStatus.NOT_FOUND, f"unknown model {name!r}; {did_you_mean(name, self.batchers)}"
+            )
+        return self.batchers[name]
+
+    async def predict(self, name: str, request: Request) -> Response:
+        """Answer a request to a model."""
+        started = time.perf_counter()
+        batcher = self.find(name)
+        wanted = await asked(request, batcher.model, self.limits)
+        outcomes = await batcher.answers(wanted.values)
+        faults = sum(isinstance(outcome, Fault) for outcome in outcomes)
+        self.meters.errors.labels(name).inc(faults)
+        self.meters.rows.labels(name).inc(len(outcomes) - faults)
+        return respond(name, outcomes, top_k=wanted.top_k, seconds=time.perf_counter() - started)
+
+    async def _warm_up(self) -> None:
+        for model in self.models:
+            try:
+                await asyncio.to_thread(model.warm_up)
+            except Exception as error:  # the row is made up; what real rows do, they will show
+                log.warning("%s could not be warmed up, so its first answer is slow: %s", model.name, error)
+        self.warm = True
+
+
+def build_app(models: Sequence[Model], *, limits: Limits, token: Token | None, local: bool) -> Border:
+    """The whole app. ``local``: without a token, only names of this machine are answered to."""
+    house = House(models, limits)
+    app = FastAPI(title="multigraft", version=__version__, lifespan=house.open, docs_url=None, redoc_url=None)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HTTPException, _refused)
+    _add_answers(app, house)
+    _add_states(app, house)
+    _add_page(app)
+    return Border(app, limits=limits, meters=house.meters, token=token, local=local)
+
+
+def _add_answers(app: FastAPI, house: House) -> None:
+    @app.get("/models", summary="What is served")
+    async def models() -> Response:
+        return reply({"models": [model.describe() for model in house.models]})
+
+    @app.get("/models/{name}", summary="One model", responses=schema.ERRORS)
+    async def one(name: str) -> Response:
+        return reply(house.find(name).model.describe())
+
+    @app.post(
+        "/models/{name}/predict",
+        summary="Answer one value or many",
+        openapi_extra=schema.BODY,
+        responses=schema.RESPONSES,
+    )
+    async def predict(name: str, request: Request) -> Response:
+        return await house.predict(name, request)
+
+    @app.post(
+        "/predict",
+        summary="The same, of the only model",
+        openapi_extra=schema.BODY,
+        responses=schema.RESPONSES,
+    )
+    async def predict_only(request: Request) -> Response:
+        if len(house.models) > 1:
+            names = ", ".join(sorted(model.name for model in house.models))
+            raise Refusal(
+                HTTPStatus.NOT_FOUND, f"several models are served: POST /models/NAME/predict, NAME of {names}"
+            )
+        return await house.predict(house.models[0].name, request)
+
+
+def _add_states(app: FastAPI, house: House) -> None:
+    @app.get("/healthz", summary="Whether the process works")
+    async def health() -> Response:
+        return reply({"alive": house.alive}, 200 if house.alive else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @app.get("/readyz", summary="Whether every model is warm")
+    async def ready() -> Response:
+        is_ready = house.warm and house.alive
+        return reply({"ready": is_ready}, 200 if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @app.get("/metrics", summary="Counters for Prometheus")
+    async def metrics() -> Response:
+        return Response(house.meters.text(), headers={"content-type": CONTENT_TYPE})
+
+
+def _add_page(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def start() -> Response:
+        return page_file(START)
+
+    @app.get("/page/{name}", include_in_schema=False)
+    async def part(name: str) -> Response:
+        return page_file(name)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """An error as JSON."""
+    del request
+    if isinstance(error, HTTPException):
+        error = Refusal(error.status_code, str(error.detail), error.headers)
+    if not isinstance(error, Refusal):
+        raise error
+    return reply(error.body(), error.status, error.headers)

@@ -1,0 +1,45 @@
+"""How much a server takes on at once, and how long it waits for what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from multigraft.errors import ServeError
+
+MIB = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of a server, times in seconds. Raises ServeError where they contradict each other."""
+
+    max_batch: int = 32
+    """Rows computed together, at most."""
+    wait_ms: float = 5.0
+    """How long a row that was read waits for company."""
+    queue: int = 256
+    """Rows of one model that are read, waiting or computed; more are refused with 429."""
+    max_items: int = 64
+    """Values in one request."""
+    max_body: int = 32 * MIB
+    """Bytes of one request."""
+    bodies: int = 8
+    """Bodies of the largest size that may be held at once, as bytes of all together."""
+    timeout: float = 30.0
+    """From a request's last byte to its answer, and from its first byte to its last."""
+    read_timeout: float = 10.0
+    """How long a client may send and take nothing while it owes something."""
+    drain: float = 20.0
+    """How long requests under way may take once the server was asked to stop."""
+    connections: int = 512
+
+    def __post_init__(self) -> None:
+        if wrong := [
+            name for name, value in vars(self).items() if value < 0 or (value == 0 and name != "wait_ms")
+        ]:
+            raise ServeError(f"{', '.join(wrong)}: must be above 0")
+        if self.max_items > self.queue:
+            raise ServeError(
+                f"a request may hold {self.max_items} items, but only {self.queue} rows may wait: "
+                "such a request could never be taken; raise the queue or lower the items"
+            )

@@ -1,0 +1,116 @@
+"""One bundle as a server holds it: values are read in one place and answered in another."""
+
+from __future__ import annotations
+
+import copy
+import mimetypes
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from multigraft.records import Answer, Arrays, Modality, Reader, Spec
+from multigraft.runtime.predictor import Predictor
+
+LENGTH = 16
+"""Of the row that warms a model up, where the modality counts lengths in no larger unit."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A value that was read before."""
+
+    arrays: Arrays
+
+
+class _Passing:
+    """The reader of values that were read before, so that a predictor computes and decodes only."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    @property
+    def fills(self) -> Mapping[str, float]:
+        return self._reader.fills
+
+    def read(self, raw: _Read) -> Arrays:
+        return raw.arrays
+
+    def length(self, row: Arrays) -> int:
+        return self._reader.length(row)
+
+    def spec(self) -> Spec:
+        return self._reader.spec()
+
+
+class Model:
+    """A predictor under a name, with what a person has to know to ask it. Its methods are thread-safe."""
+
+    def __init__(self, name: str, predictor: Predictor, modality: Modality) -> None:
+        self.name = name
+        self.columns = modality.columns
+        self.suffixes = modality.suffixes
+        self._predictor = predictor
+        self._answering = copy.copy(predictor)
+        self._answering.reader = _Passing(predictor.reader)
+        _, per_unit = modality.unit(predictor.reader.spec()) if modality.unit else ("", 1.0)
+        self._length = max(LENGTH, round(per_unit))
+
+    @property
+    def typed(self) -> bool:
+        """Whether a value is a text that a person types; else it is the content of a file."""
+        return not self.suffixes
+
+    def read(self, value: Any) -> Arrays:
+        """Read one value. Raises RowError."""
+        return self._predictor.reader.read(value)
+
+    def answer(self, rows: Sequence[Arrays]) -> list[Answer]:
+        """Answer rows that were read, in order."""
+        answers: list[Answer] = self._answering.predict([_Read(row) for row in rows])
+        return answers
+
+    def length(self, row: Arrays) -> int:
+        """How long a row that was read is, as its reader counts."""
+        return self._predictor.reader.length(row)
+
+    def warm_up(self) -> None:
+        """Answer a row of ones, so that the first real one need not allocate."""
+        row = {
+            port.name: np.ones(
+                [size if isinstance(size, int) else self._length for size in port.shape[1:]], port.dtype
+            )
+            for port in self._predictor.bundle.inputs
+        }
+        self.answer([row])
+
+    def describe(self) -> dict[str, Any]:
+        """What a client may want to know, as JSON; ``media`` is ``image``, ``audio`` and so on, or None."""
+        bundle = self._predictor.bundle
+        return {
+            "name": self.name,
+            "task": bundle.task,
+            "modality": bundle.modality,
+            "backbone": bundle.backbone,
+            "precision": self._predictor.precision,
+            "labels": list(self._predictor.labels),
+            "columns": list(self.columns),
+            "suffixes": list(self.suffixes),
+            "media": media(self.suffixes),
+            "path": f"/models/{self.name}/predict",
+        }
+
+
+def media(suffixes: Sequence[str]) -> str | None:
+    """The kind of media that most of the suffixes stand for; None where values are typed.
+
+    >>> media((".png", ".jpg")), media((".wav", ".strange")), media((".strange",)), media(())
+    ('image', 'audio', 'file', None)
+    """
+    if not suffixes:
+        return None
+    kinds = [mimetypes.guess_type(f"x{suffix}")[0] for suffix in suffixes]
+    known = Counter(kind.partition("/")[0] for kind in kinds if kind)
+    return known.most_common(1)[0][0] if known else "file"

@@ -1,0 +1,63 @@
+// An answer as a person reads it: a label and its chances where there are some, else every field by name.
+import { make } from "./dom.js";
+
+const SHOWN = 8;
+const percent = (share) => (share === null ? "?" : `${(100 * share).toFixed(1)} %`);
+
+export function showAnswer(place, answer) {
+  const { label, score, scores, ...rest } = answer;
+  const parts = [];
+  if (label !== undefined) {
+    parts.push(make("p", { className: "best" }, label === null ? "No label is sure enough" : String(label)));
+  }
+  if (scores && typeof scores === "object") parts.push(...bars(Object.entries(scores)));
+  else if (score !== undefined) rest.score = score;
+  if (Object.keys(rest).length) parts.push(facts(rest));
+  place.replaceChildren(...parts);
+}
+
+// What a screen reader says when the answer comes.
+export function spoken({ label, score }) {
+  if (label === undefined) return "The answer is there.";
+  if (label === null) return "No label is sure enough.";
+  return typeof score === "number" ? `Answer: ${label}, ${percent(score)}` : `Answer: ${label}`;
+}
+
+function bars(entries) {
+  const list = make("ol", { className: "bars" });
+  list.setAttribute("aria-label", "Probabilities");
+  const show = (some) => list.append(...some.map(bar));
+  show(entries.slice(0, SHOWN));
+  if (entries.length <= SHOWN) return [list];
+  const more = make("button", { type: "button", className: "plain" }, `Show all ${entries.length}`);
+  more.addEventListener("click", () => {
+    show(entries.slice(SHOWN));
+    more.remove();
+  });
+  return [list, more];
+}
+
+function bar([name, share]) {
+  const fill = make("span", { className: "fill" });
+  fill.style.width = `${100 * Math.max(0, Math.min(1, share ?? 0))}%`;
+  const track = make("span", { className: "track", ariaHidden: "true" }, fill);
+  return make(
+    "li", {},
+    make("span", { className: "name" }, name), track, make("span", { className: "share" }, percent(share)),
+  );
+}
+
+function facts(fields) {
+  const list = make("dl", { className: "facts-list" });
+  for (const [name, value] of Object.entries(fields)) {
+    list.append(make("dt", {}, name), make("dd", {}, told(value)));
+  }
+  return list;
+}
+
+function told(value) {
+  if (Array.isArray(value) && value.length > 8 && value.every((each) => typeof each === "number")) {
+    return `${value.length} numbers: ${value.slice(0, 6).map((each) => each.toFixed(3)).join(", ")}, …`;
+  }
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

@@ -1,0 +1,112 @@
+// The page: which model, what is given to it, what it answers.
+import { showAnswer, spoken } from "./answer.js";
+import { Refused, models, predict, useToken } from "./ask.js";
+import { find, make } from "./dom.js";
+import { widgetFor } from "./widgets.js";
+
+let served = [];
+let model = null;
+let widget = null;
+let asked = 0; // of several answers on their way only the last is shown
+
+async function open() {
+  complain("");
+  try {
+    served = await models();
+  } catch (error) {
+    if (error.status !== 401) return complain(error.message);
+    askForToken();
+    return;
+  }
+  find("token-form").hidden = true;
+  find("ask").hidden = false;
+  find("model").replaceChildren(...served.map(({ name }) => make("option", { value: name }, name)));
+  find("choice").hidden = served.length < 2;
+  choose(served[0].name);
+}
+
+function choose(name) {
+  widget?.stop();
+  asked++;
+  busy(false);
+  model = served.find((each) => each.name === name);
+  widget = widgetFor(model, { submit: answer, complain });
+  find("give").replaceChildren(widget.element);
+  find("hint").textContent = widget.hint;
+  find("result").hidden = true;
+  describe();
+  complain("");
+}
+
+function describe() {
+  document.title = `${model.name} · multigraft`;
+  find("title").textContent = model.name;
+  const labels = model.labels.length ? `${model.labels.length} labels` : "";
+  find("facts").textContent = [model.task, model.backbone, model.precision, labels].filter(Boolean).join(" · ");
+  find("program").hidden = false;
+  const address = new URL(`models/${model.name}/predict`, location.href);
+  const given = model.suffixes.length
+    ? `-F file=@example${model.suffixes[0]}`
+    : `-H 'Content-Type: application/json' -d '{"inputs": ["an example"]}'`;
+  find("curl").textContent = `curl ${address} \\\n  ${given}`;
+}
+
+async function answer() {
+  const value = widget.value();
+  if (!value) {
+    complain("There is nothing to answer yet.");
+    widget.focus();
+    return;
+  }
+  const own = ++asked;
+  busy(true);
+  complain("");
+  const began = performance.now();
+  try {
+    const { answer: found, milliseconds } = await predict(model, value);
+    if (own !== asked) return;
+    showAnswer(find("answer"), found);
+    const whole = performance.now() - began;
+    find("time").textContent = `${milliseconds.toFixed(1)} ms on the server, ${whole.toFixed(0)} ms in all`;
+    find("result").hidden = false;
+    find("spoken").textContent = spoken(found);
+  } catch (error) {
+    if (own !== asked) return;
+    find("result").hidden = true;
+    if (error instanceof Refused && error.status === 401) askForToken();
+    else complain(error.message);
+  } finally {
+    if (own === asked) busy(false);
+  }
+}
+
+function askForToken() {
+  find("token-form").hidden = false;
+  find("ask").hidden = true;
+  find("token").focus();
+}
+
+function busy(is) {
+  find("go").disabled = is;
+  find("result").classList.toggle("busy", is);
+  find("result").setAttribute("aria-busy", String(is));
+}
+
+function complain(text) {
+  find("alert").hidden = !text;
+  find("alert").textContent = text && text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+find("ask").noValidate = true;
+find("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  answer();
+});
+find("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  useToken(find("token").value.trim());
+  find("token").value = "";
+  open().then(() => find("token-form").hidden || complain("That token is not the server's."));
+});
+find("model").addEventListener("change", (event) => choose(event.target.value));
+open();

@@ -1,0 +1,87 @@
+"""What the routes that answer take and give, for OpenAPI: they read their bodies themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_VALUE = {
+    "description": "A text, or a file in base64. Of several columns, an object by their names.",
+    "anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}],
+}
+_ERROR = {
+    "type": "object",
+    "required": ["error", "item"],
+    "properties": {
+        "error": {"type": "string"},
+        "item": {
+            "type": ["integer", "null"],
+            "description": "Which item, from 0; null where it is about the request.",
+        },
+    },
+}
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["inputs"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "inputs": {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]},
+                        "top_k": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "description": "Keep the best scores only.",
+                        },
+                    },
+                }
+            },
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "inputs": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "top_k": {"type": "integer", "minimum": 1},
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+def _said(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": _ERROR}}}
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    401: _said("No token, or a wrong one"),
+    404: _said("No such model"),
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "An answer for each item, in order; an error in the place of one that cannot be read",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "model": {"type": "string"},
+                        "answers": {"type": "array", "items": {"anyOf": [{"type": "object"}, _ERROR]}},
+                        "milliseconds": {"type": "number"},
+                    },
+                }
+            }
+        },
+    },
+    **ERRORS,
+    400: _said("The body is not what its content type says"),
+    408: _said("The body came too slowly"),
+    413: _said("Too many bytes or items"),
+    415: _said("Another content type"),
+    422: _said("No item could be read, or the request has another shape"),
+    429: _said("The queue is full; Retry-After says when to come back"),
+    504: _said("No answer in time"),
+}

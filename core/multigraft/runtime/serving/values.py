@@ -1,0 +1,156 @@
+"""From the body of a request to the values that a reader takes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+
+from multigraft.errors import did_you_mean
+from multigraft.runtime.serving.faults import Fault, Refusal
+from multigraft.runtime.serving.limits import Limits
+from multigraft.runtime.serving.model import Model
+
+INPUTS, TOP_K = "inputs", "top_k"
+KEYS = (INPUTS, TOP_K)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks for."""
+
+    values: Sequence[Any]
+    """What the reader takes; a Fault in the place of one that cannot be handed to it."""
+    top_k: int | None
+
+
+async def asked(request: Request, model: Model, limits: Limits) -> Asked:
+    """Understand a request. Raises Refusal where it is malformed or holds too many items."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        found = _from_json(await request.body(), model)
+    elif kind == "multipart/form-data":
+        found = await _from_form(request, model, limits)
+    else:
+        raise Refusal(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"the content type is {kind or 'not given'}; allowed: application/json, multipart/form-data",
+        )
+    if len(found.values) > limits.max_items:
+        raise Refusal(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"the request holds {len(found.values)} items; allowed are {limits.max_items}",
+        )
+    return found
+
+
+def _from_json(body: bytes, model: Model) -> Asked:
+    try:
+        raw = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from error
+    if not isinstance(raw, dict) or INPUTS not in raw:
+        raise _unfit(f'the body should be {{"{INPUTS}": one value or a list of them}}')
+    for key in raw:
+        if key not in KEYS:
+            raise _unfit(f"unknown key {key!r}; {did_you_mean(key, KEYS)}")
+    inputs = raw[INPUTS] if isinstance(raw[INPUTS], list) else [raw[INPUTS]]
+    return Asked([_value(each, model) for each in inputs], _top_k(raw.get(TOP_K)))
+
+
+async def _from_form(request: Request, model: Model, limits: Limits) -> Asked:
+    values: list[Any] = []
+    top_k = None
+    most = limits.max_items + 1  # one more is refused with the right words
+    async with request.form(max_files=most, max_fields=most, max_part_size=limits.max_body) as form:
+        for key, part in form.multi_items():
+            if isinstance(part, UploadFile):
+                values.append(_content(await part.read(), model))
+            elif key == TOP_K:
+                top_k = _top_k(int(part) if part.isascii() and part.isdigit() else part)
+            elif key == INPUTS:
+                values.append(_value(part, model))
+            else:
+                raise _unfit(f"unknown field {key!r}; allowed: files under any name, {', '.join(KEYS)}")
+    return Asked(values, top_k)
+
+
+def _value(raw: Any, model: Model) -> Any:
+    """What the reader takes for a value in JSON: of several columns a tuple."""
+    if isinstance(raw, Mapping):
+        return _columns(raw, model)
+    if not isinstance(raw, str):
+        return Fault(f"found {_kind(raw)}; {'a text' if model.typed else 'a file in base64'} is needed")
+    return raw if model.typed else _decoded(raw)
+
+
+def _columns(raw: Mapping[str, Any], model: Model) -> Any:
+    """An object with a value for each column; the last ones may be left out."""
+    for key in raw:
+        if key not in model.columns:
+            return Fault(f"unknown column {key!r}; {did_you_mean(key, model.columns)}")
+    names = model.columns[: max(1, len(raw))]
+    if missing := [name for name in names if name not in raw]:
+        return Fault(f"the column {missing[0]!r} is missing")
+    given = [raw[name] for name in names]
+    if any(isinstance(each, Mapping) for each in given):
+        return Fault("found an object in a column; a string is needed")
+    values = [_value(each, model) for each in given]
+    faults = [value for value in values if isinstance(value, Fault)]
+    if faults:
+        return faults[0]
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def _content(content: bytes, model: Model) -> Any:
+    """What the reader takes for an uploaded file."""
+    if not model.typed:
+        return content
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Fault(f"the file is not UTF-8: byte {error.start} is {content[error.start]:#04x}")
+
+
+def _decoded(text: str) -> Any:
+    """The bytes behind base64, or behind a ``data:`` address that holds it.
+
+    Never the text itself: a reader would take it for the path of a file on this machine.
+    """
+    head, comma, rest = text.partition(",")
+    if comma and head.startswith("data:") and head.endswith(";base64"):
+        text = rest
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        return Fault(f"is not base64: {error}")
+
+
+def _top_k(raw: Any) -> int | None:
+    if raw is None:
+        return None
+    if isinstance(raw, bool) or not isinstance(raw, int) or raw < 1:
+        raise _unfit(f"{TOP_K} is {raw!r}; a whole number of at least 1 is needed")
+    return raw
+
+
+def _unfit(error: str) -> Refusal:
+    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, error)
+
+
+def _kind(raw: Any) -> str:
+    names = {
+        "NoneType": "null",
+        "int": "a number",
+        "float": "a number",
+        "bool": "true or false",
+        "list": "a list",
+    }
+    return names.get(type(raw).__name__, type(raw).__name__)
