@@ -35,6 +35,7 @@ MODULES = (
     "predict_audio",
     "bundle_start",
     "generate",
+    "serve",
 )
 
 
