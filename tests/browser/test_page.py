@@ -198,9 +198,7 @@ def test_the_token_is_asked_for(page: Any) -> None:
         page.goto(guarded.url)
         page.fill("#token", "another-token-altogether")
         page.click("#token-form button")
-        page.wait_for_function(
-            "document.querySelector('[role=alert]').textContent.includes('not the server')"
-        )
+        expect(page.locator("[role=alert]")).to_contain_text("not the server's")
         shoot(page, "token")
         page.fill("#token", SECRET)
         page.keyboard.press("Enter")

@@ -6,14 +6,13 @@ import functools
 import inspect
 import json
 import logging
-import math
 import os
 import signal
 import sys
 import traceback
 import typing
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +21,7 @@ import typer
 
 from multigraft.cli.logs import harmless
 from multigraft.errors import MultigraftError, RecipeError, UnknownName, missing_dependency
+from multigraft.finite import finite
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +48,7 @@ class Shell:
     def say_json(self, data: Any) -> None:
         """Print one JSON document; numbers that JSON has no word for become null."""
         plain = str(getattr(self.out.file, "encoding", None) or "utf-8").lower().startswith("utf")
-        text = json.dumps(_finite(data), indent=2, ensure_ascii=not plain, default=str, allow_nan=False)
+        text = json.dumps(finite(data), indent=2, ensure_ascii=not plain, default=str, allow_nan=False)
         self.out.file.write(encodable(text) + "\n")
 
     def say(self, text: str) -> None:
@@ -172,13 +172,3 @@ def leads() -> bool:
 def encodable(text: str) -> str:
     """A file's name may hold bytes that are no text; they are shown as their codes."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return value

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from starlette.responses import Response
 
+from multigraft.finite import finite
 from multigraft.records import Answer
 from multigraft.runtime.serving.batcher import Outcome
 from multigraft.runtime.serving.faults import Fault
@@ -55,15 +55,5 @@ def dump(content: Any) -> bytes:
     try:
         text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError:
-        text = json.dumps(_finite(content), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(finite(content), ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return value

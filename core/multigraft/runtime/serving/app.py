@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
@@ -31,6 +32,8 @@ from multigraft.runtime.serving.pages import START, page_file
 from multigraft.runtime.serving.values import asked
 
 log = logging.getLogger("multigraft")
+SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI can report to others where the environment says so; this server reports to nobody."""
 
 
 @dataclass
@@ -100,7 +103,14 @@ class House:
 def build_app(models: Sequence[Model], *, limits: Limits, token: Token | None, local: bool) -> Border:
     """The whole app. ``local``: without a token, only names of this machine are answered to."""
     house = House(models, limits)
-    app = FastAPI(title="multigraft", version=__version__, lifespan=house.open, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="multigraft",
+        version=__version__,
+        lifespan=house.open,
+        docs_url=None,  # FastAPI's own page loads its script from elsewhere
+        redoc_url=None,
+        telemetry=SILENT,
+    )
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _refused)
     _add_answers(app, house)
