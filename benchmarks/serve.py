@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks import texts
 from benchmarks.harness import Case, Mode, Sample, Side, Turn, at_least
-from benchmarks.answering import trained
+from benchmarks.predict_text import prepared
 
 SECONDS = {"full": 60.0, "quick": 10.0, "smoke": 2.0}
 ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
@@ -40,10 +40,10 @@ EVERY_BAD = 50
 
 def cases(mode: Mode, desk: Path) -> list[Case]:
     """Batches against single rows, of a network that computes and of one that hardly does."""
+    _, large, asked = prepared(desk / "large", ROWS)
     found = texts.corpus(desk, rows=texts.WARM_ROWS, test=ROWS)
-    asked = [text for text, _ in texts.read_rows(found.test)]
     asked[::EVERY_BAD] = [" "] * len(asked[::EVERY_BAD])
-    bundles = {"6x384": trained(found, desk / "large")[1], "2x64": _tiny(found, desk / "tiny")}
+    bundles = {"6x384": large, "2x64": _tiny(found, desk / "tiny")}
     return [_case(size, bundle, asked, mode) for size, bundle in bundles.items()]
 
 

@@ -45,6 +45,7 @@ class Corpus:
 def corpus(desk: Path, *, rows: int, test: int = 256, layers: int = 6) -> Corpus:
     """Write texts and random weights of a BERT of width 384 (12 heads, 1536) into ``desk``."""
     rng = np.random.default_rng(0)
+    desk.mkdir(parents=True, exist_ok=True)
     files = {"train": rows, "warm": min(WARM_ROWS, rows), "test": test}
     paths = {name: desk / f"{name}.csv" for name in files}
     for name, count in files.items():
