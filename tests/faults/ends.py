@@ -45,10 +45,19 @@ def _files(calm: Room, other: Room) -> Iterator[str]:
         for name in sorted(first.keys() | second.keys()):
             if first.get(name) != second.get(name):
                 yield f"{name}: other bytes"
-    names = [sorted(path.name for path in (room.run / "checkpoints").iterdir()) for room in (calm, other)]
-    # the step of the last but one may be the moment of a SIGTERM
-    if (names[0][0], names[0][-1], len(names[0])) != (names[1][0], names[1][-1], len(names[1])):
-        yield f"checkpoints: {names[1]} instead of {names[0]}"
+    kept = [_kept(room) for room in (calm, other)]
+    if kept[0] != kept[1]:
+        yield f"checkpoints: {kept[1]} instead of {kept[0]}"
+
+
+def _kept(room: Room) -> tuple[str, str, int]:
+    """The newest best weights, the newest checkpoint, and how many there are.
+
+    An older one may be of the moment of a SIGTERM.
+    """
+    folder = room.run / "checkpoints"
+    best, steps = (sorted(path.name for path in folder.glob(f"{kind}-*")) for kind in ("best", "step"))
+    return best[-1] if best else "", steps[-1], len(steps)
 
 
 def _facts(calm: Room, other: Room) -> Iterator[str]:
