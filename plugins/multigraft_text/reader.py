@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Literal
 
@@ -67,7 +68,8 @@ class TextReader:
         if not 1 <= len(texts) <= 2:
             raise RowError(f"found {len(texts)} texts; one or two are needed")
         first, *second = (clean(text) for text in texts)
-        encoding = self._tokenizer.encode(first, second[0] if second else None)
+        with _no_panic():
+            encoding = self._tokenizer.encode(first, second[0] if second else None)
         if len(encoding.ids) <= self._frame[len(second)]:
             raise RowError("the tokenizer finds no token in the text")
         return self._arrays(encoding)
@@ -165,9 +167,23 @@ def _refuse_surrogates(text: str) -> None:
         raise RowError(f"the text holds half a surrogate pair at character {error.start}") from error
 
 
+@contextmanager
+def _no_panic() -> Iterator[None]:
+    """A tokenizer that contradicts itself ends in a panic of Rust's, which is no Exception and has no module."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise BundleError(f"tokenizer.json contradicts itself: {error}") from error
+
+
 def _tokenizer(content: dict[str, Any]) -> Tokenizer:
     try:
-        return Tokenizer.from_str(json.dumps(content))
+        with _no_panic():
+            return Tokenizer.from_str(json.dumps(content))
+    except MultigraftError:
+        raise
     except Exception as error:  # `tokenizers` raises nothing narrower
         raise BundleError(f"tokenizer.json cannot be used: {error}") from error
 

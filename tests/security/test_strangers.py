@@ -187,6 +187,16 @@ def test_a_terminal_gets_no_control_characters() -> None:
     assert harmless("a\x1b[31mb\x07\u202ec\x9b2J\td\n") == "a\\x1b[31mb\\x07\\u202ec\\x9b2J\td\n"
 
 
+def test_a_tokenizer_that_contradicts_itself_is_refused() -> None:
+    from fuzz.texts import reader
+    from multigraft_text.reader import TextReader
+
+    spec = json.loads(json.dumps(reader().spec()))
+    spec["tokenizer.json"]["post_processor"]["special_tokens"] = {}
+    with pytest.raises(BundleError, match=r"tokenizer\.json contradicts itself"):
+        TextReader(spec).read("a fine film")
+
+
 def test_a_report_of_other_types_is_none() -> None:
     sound = Report(verb="evaluate", title="x").to_dict()
     assert Report.from_dict(sound).verb == "evaluate"
