@@ -46,6 +46,7 @@ def test_the_runs_torch_model_stands_beside(cli: Any, bundle: Path, monkeypatch:
     monkeypatch.setattr("multigraft.api.open_run", lambda folder: run)
     monkeypatch.setattr("torch.set_num_threads", lambda count: None)
     said = cli("bench", str(bundle), "--run", "x", "--batch", "2", "--rounds", "1", "--calls", "1", "--json")
+    run.graft.train()  # as the other tests had it
     assert said.code == 0, said.err
     assert {each["name"] for each in json.loads(said.out)["timings"]} == {"torch", "fp32", "int8"}
 
