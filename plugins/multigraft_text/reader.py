@@ -169,7 +169,7 @@ def _refuse_surrogates(text: str) -> None:
 
 @contextmanager
 def _no_panic() -> Iterator[None]:
-    """A tokenizer that contradicts itself ends in a panic of Rust's, which is no Exception and has no module."""
+    """A tokenizer that contradicts itself ends in a panic of Rust's, which is no Exception."""
     try:
         yield
     except BaseException as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from starlette.responses import Response
 
 from multigraft.finite import finite
 from multigraft.records import Answer
+from multigraft.runtime.answers import trimmed
 from multigraft.runtime.serving.batcher import Outcome
 from multigraft.runtime.serving.faults import Fault
 
@@ -23,7 +23,7 @@ def respond(model: str, outcomes: Sequence[Outcome], *, top_k: int | None, secon
     The status is 200 where an item was answered, or none was asked for; else that of the first fault.
     """
     answers = [
-        outcome.body(item) if isinstance(outcome, Fault) else best(outcome, top_k)
+        outcome.body(item) if isinstance(outcome, Fault) else _best(outcome, top_k)
         for item, outcome in enumerate(outcomes)
     ]
     content: dict[str, Any] = {"model": model, "answers": answers, "milliseconds": round(1000 * seconds, 3)}
@@ -33,16 +33,9 @@ def respond(model: str, outcomes: Sequence[Outcome], *, top_k: int | None, secon
     return reply(content)
 
 
-def best(answer: Answer, count: int | None) -> Answer:
-    """The answer with its ``count`` best scores, where it has scores.
-
-    >>> best({"label": "a", "scores": {"a": 0.6, "b": 0.4}}, 1)
-    {'label': 'a', 'scores': {'a': 0.6}}
-    """
-    scores = answer.get("scores")
-    if count is None or not isinstance(scores, Mapping):
-        return answer
-    return {**answer, "scores": dict(islice(scores.items(), count))}
+def _best(answer: Answer, count: int | None) -> Answer:
+    """The answer with its ``count`` best scores, where it has scores."""
+    return trimmed(answer, top_k=count, threshold=None) if "scores" in answer else answer
 
 
 def reply(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

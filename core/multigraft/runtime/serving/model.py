@@ -9,13 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from multigraft.records import Answer, Arrays, Modality, Reader, Spec
 from multigraft.runtime.predictor import Predictor
-
-LENGTH = 16
-"""Of the row that warms a model up, where the modality counts lengths in no larger unit."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +50,6 @@ class Model:
         self._predictor = predictor
         self._answering = copy.copy(predictor)
         self._answering.reader = _Passing(predictor.reader)
-        _, per_unit = modality.unit(predictor.reader.spec()) if modality.unit else ("", 1.0)
-        self._length = max(LENGTH, round(per_unit))
 
     @property
     def typed(self) -> bool:
@@ -77,14 +70,8 @@ class Model:
         return self._predictor.reader.length(row)
 
     def warm_up(self) -> None:
-        """Answer a row of ones, so that the first real one need not allocate."""
-        row = {
-            port.name: np.ones(
-                [size if isinstance(size, int) else self._length for size in port.shape[1:]], port.dtype
-            )
-            for port in self._predictor.bundle.inputs
-        }
-        self.answer([row])
+        """Compute once, so that the first real row need not allocate."""
+        self._predictor.warmup()
 
     def describe(self) -> dict[str, Any]:
         """What a client may want to know, as JSON; ``media`` is ``image``, ``audio`` and so on, or None."""
