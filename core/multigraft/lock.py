@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,7 +31,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         ) from error
     try:
         with suppress(OSError):  # only tells people who holds it
-            (folder / HOLDER).write_text(json.dumps({"process": os.getpid(), "host": socket.gethostname()}))
+            (folder / HOLDER).write_text(json.dumps({"process": os.getpid(), "host": platform.node()}))
         yield
     finally:
         with suppress(OSError):

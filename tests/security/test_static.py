@@ -24,6 +24,8 @@ MODULES = {
     "httpx",
     "urllib",
 }
+SERVER, LISTENING = "serving", {"socket", "urllib.parse"}
+"""The room that listens on a socket when a person starts it, and parts addresses; it opens no connection."""
 OS = {"system", "popen", "execv", "execve", "execvp", "spawnv", "spawnl", "posix_spawn", "startfile"}
 CAUGHT = "UnpicklingError"
 """The one name of pickle's that may be used: an error to be caught."""
@@ -99,7 +101,9 @@ def _is(node: ast.expr | None, value: bool) -> bool:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_nothing_that_is_read_can_run(file: Path) -> None:
-    assert not findings(file.read_text(encoding="utf-8"), file.name)
+    allowed = LISTENING if SERVER in file.parts else set()
+    found = findings(file.read_text(encoding="utf-8"), file.name)
+    assert not [each for each in found if each.rpartition(": ")[2] not in allowed]
 
 
 @pytest.mark.parametrize(
