@@ -46,9 +46,22 @@ def check_tree(folder: Path, *, links: bool) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON beside ``path``, sync it, and rename it into place."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False)
+    """Write JSON beside ``path``, sync it, and rename it into place.
+
+    Half a surrogate pair, as in the name of a file that is not UTF-8, is escaped and comes back as it was.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if not _is_utf8(text):
+        text = json.dumps(value, indent=2)
     write_text(path, text + "\n")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -95,7 +95,8 @@ class TextReader:
         """
         if raw in ("", b""):
             return np.zeros(0, dtype=np.int64)
-        encoding = self._whole.encode(clean(raw))
+        with _no_panic():
+            encoding = self._whole.encode(clean(raw))
         added = encoding.special_tokens_mask  # 1 for what the tokenizer adds, not for what the text says
         end = max((place + 1 for place, special in enumerate(added) if not special), default=0)
         return np.asarray(encoding.ids[:end], dtype=np.int64)

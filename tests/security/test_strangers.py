@@ -20,6 +20,7 @@ from multigraft.cli.logs import harmless
 from multigraft.data.store import map_array
 from multigraft.decoders import classification
 from multigraft.errors import BundleError, DataError, MultigraftError, RowError, RunError, WeightsError
+from multigraft.files import write_json
 from multigraft.readers import load_spec, save_spec
 from multigraft.report import Report
 from multigraft.report.page import render
@@ -195,6 +196,13 @@ def test_a_tokenizer_that_contradicts_itself_is_refused() -> None:
     spec["tokenizer.json"]["post_processor"]["special_tokens"] = {}
     with pytest.raises(BundleError, match=r"tokenizer\.json contradicts itself"):
         TextReader(spec).read("a fine film")
+
+
+def test_a_name_that_is_no_text_comes_back_from_a_record(tmp_path: Path) -> None:
+    for value in ({"source": "a\udcffb"}, {"source": "日本"}):
+        write_json(tmp_path / "x.json", value)
+        assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == value
+    assert "日本" in (tmp_path / "x.json").read_text(encoding="utf-8")
 
 
 def test_a_report_of_other_types_is_none() -> None:
