@@ -31,7 +31,7 @@ LIMIT = 120.0
     ("name", "event", "number"),
     [
         ("text-gradual", "step: before Gradient.compute", 7),
-        ("text-gradual", "validation: a batch is measured", 2),
+        ("text-gradual", "validation: a batch is computed", 2),
         ("text-replay", "replay build: rows are computed", 3),
         ("image-replay", "replay build: before os.rename", 2),
         ("audio-replay", "replay build: open to write", 4),

@@ -113,7 +113,9 @@ def test_every_place_and_every_swap_is_drawn(undisturbed: Undisturbed) -> None:
         "journal: line half written",
     ):
         assert event in drawn
-    assert {name.partition(":")[0] for name in drawn} == {name.partition(":")[0] for name, _ in calm.events}
+    places = {name.partition(":")[0] for name in drawn}
+    assert places >= {"assembly", "step", "validation", "evaluation", "checkpoint read", "run.json", "report"}
+    assert places == {name.partition(":")[0] for name, _ in calm.events}
 
 
 def test_every_feature_is_in_the_matrix_and_every_modality_is_replayed_and_exported() -> None:

@@ -16,7 +16,7 @@ from faults.harness import Undisturbed, calm_life
 from faults.life import Fate, Room, begin, live
 from faults.watch import Strike
 
-CASE = replace(CASES["image-export"], exports=())
+CASE = replace(CASES["image-export"], features=("augmentation", "workers", "EMA"), exports=())
 """With reading processes, which inherit what the training process holds."""
 
 

@@ -25,30 +25,30 @@ SIGNS = 64
 PLACES = {
     "multigraft.assembly:assemble": "assembly",
     "multigraft.data.rows:Rows.audit": "rows cache",
-    "multigraft.data.formats:convert": "table cache",
+    "multigraft.data.chunkfile:convert": "table cache",
     "multigraft.checkpoint.store:Checkpoints.load": "checkpoint read",
     "multigraft.checkpoint.store:Checkpoints.load_best": "checkpoint read",
     "multigraft.checkpoint.store:Checkpoints.save": "checkpoint write",
-    "multigraft.loop:measure_split": "validation",
+    "multigraft.evaluation:measure_split": "validation",
     "multigraft.verbs:evaluate": "evaluation",
     "multigraft.replay.player:Player.take": "replay build",
     "multigraft.verbs:save_model_folder": "model save",
-    "multigraft.export:export_bundle": "export",
+    "multigraft.export.bundling:export_bundle": "export",
     "multigraft.engine:_keep": "report",
     "multigraft.journal:Journal.write": "journal",
     "multigraft.journal:Journal.keep": "journal",
     "multigraft.run:Run.record": "run.json",
     "multigraft.step:Gradient.compute": "step",
     "multigraft.optimizers:Descent.step": "step",
-    "multigraft.export.plain:export_graph": "export",
-    "multigraft.export.plain:check_parity": "export",
-    "multigraft.export.precisions:prepare": "export",
-    "multigraft.export.precisions:write": "export",
-    "multigraft.export.bundling:seal": "export",
+    "multigraft.export.graph:export_graph": "export",
+    "multigraft.export.parity:check_parity": "export",
+    "multigraft.export.quantize:prepare": "export",
+    "multigraft.export.quantize:write": "export",
+    "multigraft.bundle:seal": "export",
 }
-"""Where a process is while a function runs; an event before and one after each call."""
+"""Where a process is while a function runs, by where that is defined; an event before and after each call."""
 EVENTS = {
-    "multigraft.evaluation:halving": "a batch is measured",
+    "multigraft.memory:halving": "a batch is computed",
     "multigraft.data.loader:_Source.__getitem__": "a batch is read",
     "multigraft.replay.player:Player.compute": "rows are computed",
 }
@@ -141,7 +141,8 @@ class Watch:
     def _at(self, place: str, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         if threading.get_ident() != self._thread or os.getpid() != self._process:
             return function(*args, **kwargs)
-        with self._being(place):
+        measuring = place == "validation" and self._places[-1] == "evaluation"
+        with self._being("evaluation" if measuring else place):
             self.event(f"before {name}")
             answer = function(*args, **kwargs)
             self.event(f"after {name}")
@@ -195,7 +196,7 @@ class Watch:
 
 
 def _wrap(target: str, around: Callable[..., Any]) -> None:
-    """Put ``around(function, ...)`` in the place of ``module:name`` or ``module:Class.name``."""
+    """Put ``around(function, ...)`` in the place of ``module:name`` or ``module:Class.name``, for everybody."""
     module, _, path = target.partition(":")
     owner: Any = importlib.import_module(module)
     *holders, name = path.split(".")
@@ -211,6 +212,9 @@ def _wrap(target: str, around: Callable[..., Any]) -> None:
         return around(plain, *args, **kwargs)
 
     setattr(owner, name, classmethod(call) if isinstance(found, classmethod) else call)
+    for other in [] if holders else list(sys.modules.values()):
+        if vars(other).get(name) is found:
+            setattr(other, name, call)
 
 
 def _fill_disk(folder: Path) -> None:
