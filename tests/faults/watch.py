@@ -196,7 +196,7 @@ class Watch:
 
 
 def _wrap(target: str, around: Callable[..., Any]) -> None:
-    """Put ``around(function, ...)`` in the place of ``module:name`` or ``module:Class.name`` for everybody."""
+    """Put ``around(function, ...)`` in the place of ``module:name`` or ``module:Class.name`` everywhere."""
     module, _, path = target.partition(":")
     owner: Any = importlib.import_module(module)
     *holders, name = path.split(".")
