@@ -47,6 +47,7 @@ def recipe(desk: Path, turn: Turn, settings: Settings, augment: str, backbone: A
             "train": str(desk / ("warm" if turn.warm else "train")),
             "test": str(desk / "test"),
             "split": {"validation": 0.0, "test": 0.0},
+            "leakage": {"allowed": 1},
         },
         "reader": {"size": images.SIZE},
         "training": {**settings.recipe(), "augment": augment},

@@ -106,6 +106,7 @@ def recipe(corpus: Corpus, turn: Turn, settings: Settings, strategy: Any = "full
             "train": str(corpus.source(turn)[0]),
             "test": str(corpus.test),
             "split": {"validation": 0.0, "test": 0.0},
+            "leakage": {"allowed": 1},
         },
         "strategy": strategy,
         "reader": {"max_length": LONGEST},
