@@ -45,12 +45,11 @@ def embedding(targets: Spec, outputs: Arrays) -> list[Answer]:
 def _labels(targets: Spec, count: int) -> list[str]:
     """The labels, one for each of ``count`` outputs; both come from files that may not belong together."""
     labels = targets.get("labels")
+    told = f"the graph tells {count} labels apart; the targets do not list as many different ones by name"
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise BundleError("the targets hold no list of labels by name; export the run again")
+        raise BundleError(told)
     if len(set(labels)) != len(labels) or len(labels) != count:
-        raise BundleError(
-            f"the graph tells {count} labels apart; the targets do not list as many different names"
-        )
+        raise BundleError(told)
     return labels
 
 
