@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,39 @@ from typing import Any
 
 log = logging.getLogger("multigraft")
 HEEDED = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Let processes that are forked within hear no such signal until `heed_parent` is called in them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HEEDED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def heed_parent(worker: int = 0) -> None:
+    """Leave this forked process only when its parent says so: schedulers and terminals signal whole groups.
+
+    The parent needs its workers to the end of the step that it saves. Where a signal's sender cannot be told
+    (macOS, Windows), the worker heeds every SIGTERM. ``worker`` is what a DataLoader calls this with.
+    """
+    del worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):
+        threading.Thread(target=_await_parent, daemon=True).start()
+    elif hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEEDED)
+
+
+def _await_parent() -> None:
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 class Interrupted(KeyboardInterrupt):

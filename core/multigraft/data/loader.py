@@ -18,6 +18,7 @@ from multigraft.features import Batch
 from multigraft.objectives import Objective
 from multigraft.readers import collate
 from multigraft.records import Arrays, Augment, Reader
+from multigraft.signals import heed_parent, unheard
 
 ROW, BATCH = 5, 6
 """What a generator is for; part of its seed."""
@@ -69,17 +70,18 @@ def iterate(
 
 
 def _by_workers(source: _Source, numbers: range, workers: int) -> Iterator[tuple[np.ndarray, Batch]]:
-    return iter(
-        torch.utils.data.DataLoader(
-            source,
-            batch_size=None,  # an item of the source is a whole batch
-            sampler=numbers,
-            collate_fn=_as_it_is,
-            num_workers=min(workers, max(1, len(numbers))),
-            multiprocessing_context=_context(),
-            generator=torch.Generator(),
-        )
+    loader = torch.utils.data.DataLoader(
+        source,
+        batch_size=None,  # an item of the source is a whole batch
+        sampler=numbers,
+        collate_fn=_as_it_is,
+        num_workers=min(workers, max(1, len(numbers))),
+        multiprocessing_context=_context(),
+        generator=torch.Generator(),
+        worker_init_fn=heed_parent,
     )
+    with unheard():
+        return iter(loader)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import multiprocessing
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,8 @@ from multigraft.errors import DataError, PluginError, RowError
 from multigraft.objectives import Objective
 from multigraft.records import Arrays, Modality, Reader
 
-Loaded = list[tuple[list[int], dict[str, torch.Tensor]]]
+One = tuple[list[int], dict[str, torch.Tensor]]
+Loaded = list[One]
 Start = Callable[..., Loaded]
 
 
@@ -28,16 +32,24 @@ def rows(letters: Path, text: Modality, reader: Reader, objective: Objective) ->
 
 
 @pytest.fixture
-def load(rows: Rows, reader: Reader, objective: Objective) -> Start:
-    """All batches of an epoch, augmented in training."""
+def begin(rows: Rows, reader: Reader, objective: Objective) -> Callable[..., Iterator[One]]:
+    """The batches of an epoch as they are read, augmented in training."""
 
-    def start(epoch: int = 0, *, seed: int = 3, train: bool = True, **changed: Any) -> Loaded:
-        batches = plan_batches(rows.lengths, size=6, seed=0, epoch=0, shuffle=train)
+    def start(
+        epoch: int = 0, *, seed: int = 3, train: bool = True, size: int = 6, **changed: Any
+    ) -> Iterator[One]:
+        batches = plan_batches(rows.lengths, size=size, seed=0, epoch=0, shuffle=train)
         asked = {"objective": objective, "reader": reader, "augment": add_noise, **changed}
         found = iterate(rows, batches, seed=seed, epoch=epoch, train=train, **asked)
-        return [(indices.tolist(), batch) for indices, batch in found]
+        return ((indices.tolist(), batch) for indices, batch in found)
 
     return start
+
+
+@pytest.fixture
+def load(begin: Callable[..., Iterator[One]]) -> Start:
+    """All batches of an epoch."""
+    return lambda *arguments, **changed: list(begin(*arguments, **changed))
 
 
 def equal(one: Loaded, two: Loaded) -> bool:
@@ -89,6 +101,32 @@ def test_chance_follows_the_row_and_not_its_batch(rows: Rows, reader: Reader, ob
 @pytest.mark.parametrize("start", [0, 4, 7])
 def test_workers_change_no_bit(load: Start, start: int) -> None:
     assert equal(load(workers=2, start=start), load(start=start))
+
+
+needs_senders = pytest.mark.skipif(
+    not hasattr(signal, "sigwaitinfo"), reason="a signal's sender cannot be told here"
+)
+
+
+@needs_senders
+def test_workers_outlive_a_signal_to_the_whole_group(load: Start, begin: Callable[..., Iterator[One]]) -> None:
+    loaded = begin(size=2, workers=2)
+    given = [next(loaded)]
+    workers = [str(child.pid) for child in multiprocessing.active_children()]
+    assert len(workers) == 2
+    for name in ("TERM", "INT"):
+        subprocess.run(["kill", f"-{name}", *workers], check=True)  # the sender is not their parent
+    assert equal([*given, *loaded], load(size=2))
+
+
+@needs_senders
+def test_workers_leave_when_their_parent_says_so(begin: Callable[..., Iterator[One]]) -> None:
+    loaded = begin(size=2, workers=1)
+    next(loaded)
+    (worker,) = multiprocessing.active_children()
+    worker.terminate()
+    worker.join(10)
+    assert worker.exitcode == 0
 
 
 def test_a_thread_changes_no_bit(load: Start, monkeypatch: pytest.MonkeyPatch) -> None:
