@@ -9,12 +9,13 @@ import shutil
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import requires
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from multigraft.processor import cpu_flags
+from multigraft.versions import installed_versions
 
 PACKAGE = "multigraft"
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HOME")
@@ -72,7 +73,7 @@ def libraries() -> list[Library]:
     found: dict[str, Library] = {}
     for name, wanted, extra in smallest_first:
         if name != PACKAGE and extra not in TOOLS and name not in found:
-            installed_as = _version(name)
+            installed_as = installed_versions([name]).get(name)
             fits = installed_as is None or satisfies(installed_as, wanted)
             found[name] = Library(name, wanted, extra, installed_as, fits)
     return list(found.values())
@@ -132,13 +133,6 @@ def devices() -> list[str]:
 def _numbers(text: str) -> tuple[int, ...]:
     leading = re.match(r"\d+(\.\d+)*", text)
     return tuple(int(part) for part in leading.group().split(".")) if leading else ()
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _cores() -> int:

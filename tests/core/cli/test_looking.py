@@ -14,6 +14,7 @@ import yaml
 
 import multigraft.catalog as catalog
 import multigraft.cli.checkup as checkup
+import multigraft.versions as versions
 from multigraft.catalog import Catalog, PluginInfo
 from multigraft.cli.starter import write
 from multigraft.recipe import Recipe, check, schema
@@ -106,14 +107,14 @@ def test_check_gives_every_problem_as_json(cli: Any, tmp_path: Path) -> None:
 
 
 def test_doctor_says_what_is_missing_and_what_brings_it(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = checkup.version
+    real = versions.version
 
     def version(name: str) -> str:
         if name == "timm":
             raise PackageNotFoundError(name)
         return "4.57.0" if name == "transformers" else real(name)
 
-    monkeypatch.setattr(checkup, "version", version)
+    monkeypatch.setattr(versions, "version", version)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     answer = json.loads(cli("doctor", "--json").out)
     libraries = {each["name"]: each for each in answer["libraries"]}

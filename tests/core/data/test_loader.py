@@ -109,7 +109,9 @@ needs_senders = pytest.mark.skipif(
 
 
 @needs_senders
-def test_workers_outlive_a_signal_to_the_whole_group(load: Start, begin: Callable[..., Iterator[One]]) -> None:
+def test_workers_outlive_a_signal_to_the_whole_group(
+    load: Start, begin: Callable[..., Iterator[One]]
+) -> None:
     loaded = begin(size=2, workers=2)
     given = [next(loaded)]
     workers = [str(child.pid) for child in multiprocessing.active_children()]
