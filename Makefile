@@ -28,7 +28,7 @@ lint: $(STAMP)  ## Style, types and the floors of the house
 	$(BIN)/lint-imports
 
 test: lint  ## Everything that must pass before a commit lands
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile
 
 soak: $(STAMP)  ## Kill runs anywhere N=200 times and compare their ends; then the slow tests
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m faults.soak --kills $(N)

@@ -16,6 +16,12 @@ from benchmarks.machine import short_name
 MACHINE = {"processor": "Toy", "cores": 2, "threads": 2, "fp32_gflops": 100.0, "bf16_gflops": 20.0}
 
 
+@pytest.fixture(autouse=True)
+def nothing_to_collect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sides that pretend leave no garbage; to look for it among a session's objects takes a second a turn."""
+    monkeypatch.setattr("benchmarks.harness.gc.collect", lambda: 0)
+
+
 def side(*values: float, quality: float | None = None, told: list[Any] | None = None, name: str = "") -> Side:
     """A side that gives these values in turn."""
 

@@ -5,19 +5,13 @@ import pytest
 from faults.cases import CASES
 from faults.harness import SEED, Calm, Undisturbed, calm_life, fresh_seed
 
-CHOSEN = pytest.StashKey[int]()
 
-
-@pytest.fixture(scope="session")
-def seed(request: pytest.FixtureRequest) -> int:
-    """The seed of this session's kill points."""
-    return request.config.stash.setdefault(CHOSEN, fresh_seed())
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say how to have the same kill points again."""
-    if CHOSEN in config.stash:
-        terminalreporter.write_line(f"kill points of {SEED}={config.stash[CHOSEN]}")
+@pytest.fixture
+def seed() -> int:
+    """The seed of a test's kill points, told where the test fails."""
+    chosen = fresh_seed()
+    print(f"kill points of {SEED}={chosen}")
+    return chosen
 
 
 @pytest.fixture(scope="session")
