@@ -149,7 +149,7 @@ class Fit:
         progress.step += 1
         if not outcome.finite:
             return self._leave_out(outcome.loss)
-        rate = self.descent.step(progress.step - 1, progress.rate_scale)
+        rate = self.descent.step(progress.step - 1, progress.rate_scale, outcome.factor)
         guard.passed(progress, outcome.loss)
         if self.average is not None:
             self.average.update(progress.step)

@@ -25,14 +25,17 @@ class Descent:
         """The parameters in the optimizer's order."""
         return [name for group in self.groups for name in group.names]
 
-    def step(self, step: int, scale: float) -> float:
-        """Change the weights along their gradients; the rate it did that at.
+    def step(self, step: int, scale: float, factor: float) -> float:
+        """Change the weights along ``factor`` times their gradients; the rate it did that at.
 
         ``step`` counts from 0; ``scale`` is what mishaps left of the rate.
         """
         rate = self.rate * scale * rate_factor(step, self.total_steps, self.training)
         for group, settings in zip(self.groups, self.optimizer.param_groups, strict=True):
             settings["lr"] = rate * group.rule.scale
+        # a fused kernel divides each gradient by this as it uses it, which saves a pass over all of them
+        device = self.groups[0].parameters[0].device
+        self.optimizer.grad_scale = torch.tensor(1 / factor, device=device)
         self.optimizer.step()
         return rate
 

@@ -34,6 +34,8 @@ class Outcome:
     """The mean over the rows of all processes."""
     norm: float
     """Of the whole gradient, before clipping."""
+    factor: float
+    """What the gradients in the parameters are to be multiplied with: it averages and clips."""
     pieces: int
     """The parts each batch was computed in."""
 
@@ -44,7 +46,7 @@ class Outcome:
 
 
 class Gradient:
-    """Computes the gradient of a step and leaves it in the parameters."""
+    """Computes the gradient of a step and leaves it in the parameters, not yet averaged or clipped."""
 
     def __init__(self, run: Run, forward: Forward) -> None:
         self.parameters = list(run.graft.parameters())
@@ -68,36 +70,31 @@ class Gradient:
             raise RunError(_too_large(self.objective.mixes_rows)) from error
         if taken > pieces:
             log.warning("memory ran out: each batch is now computed in %d parts", taken)
-        return self._finish(total, weight, averaged=len(batches) == 1 and taken == 1, pieces=taken)
+        return self._finish(total, weight, pieces=taken)
 
     def _sum(self, batches: Step, pieces: int) -> tuple[float, float]:
-        """Add up the gradients; a single batch's is averaged at once. The sums of losses and weights."""
+        """Add up the gradients of all losses; the sums of losses and weights."""
         for parameter in self.parameters:
             parameter.grad = None
-        parts = [part for rows, batch in batches for part in in_parts(rows, batch, pieces)]
-        alone = len(parts) == 1 and self.world.size == 1
         total, weight = 0.0, 0.0
-        for rows, batch in parts:
+        for rows, batch in (part for given, whole in batches for part in in_parts(given, whole, pieces)):
             with self.forward.autocast():
                 loss = self.objective.loss(self.forward(batch, rows), batch)
             summed = loss.total.sum()
-            (loss.mean() if alone else summed).backward()
+            summed.backward()
             total, weight = total + float(summed.detach()), weight + float(loss.weight.sum())
         return total, weight
 
-    def _finish(self, total: float, weight: float, *, averaged: bool, pieces: int) -> Outcome:
-        """Add up what all processes have, average and clip it."""
+    def _finish(self, total: float, weight: float, *, pieces: int) -> Outcome:
+        """Add up what all processes have, and find how to average and clip it."""
         learning = [parameter for parameter in self.parameters if parameter.requires_grad]
         self.world.add_up(learning)
         total, weight = self.world.sum(total, weight)
         weight = max(weight, 1e-12)
         gradients = [parameter.grad for parameter in learning if parameter.grad is not None]
-        if not (averaged and self.world.size == 1):
-            torch._foreach_div_(gradients, weight)
-        norm = torch.nn.utils.get_total_norm(gradients)
-        if self.clip:
-            torch.nn.utils.clip_grads_with_norm_(learning, self.clip, norm)
-        return Outcome(total / weight, float(norm), pieces)
+        norm = float(torch.nn.utils.get_total_norm(gradients)) / weight
+        kept = min(1.0, self.clip / (norm + 1e-6)) if self.clip else 1.0
+        return Outcome(total / weight, norm, kept / weight, pieces)
 
 
 def _too_large(whole: bool) -> str:

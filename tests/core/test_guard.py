@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[set[int]], None]:
             nonlocal count
             count += 1
             outcome = compute(self, batches, pieces)
-            return Outcome(math.nan, outcome.norm, outcome.pieces) if count in calls else outcome
+            return replace(outcome, loss=math.nan) if count in calls else outcome
 
         monkeypatch.setattr(Gradient, "compute", spoiled)
 
@@ -80,9 +81,9 @@ def test_it_gives_up_after_three_times(finetune: Finetune, poison: Callable[[set
 
 
 def test_an_infinite_gradient_counts_as_bad() -> None:
-    assert not Outcome(1.0, math.inf, 1).finite
-    assert not Outcome(math.nan, 1.0, 1).finite
-    assert Outcome(1.0, 1.0, 1).finite
+    assert not Outcome(1.0, math.inf, 1.0, 1).finite
+    assert not Outcome(math.nan, 1.0, 1.0, 1).finite
+    assert Outcome(1.0, 1.0, 1.0, 1).finite
 
 
 def test_a_diverging_run_stops_with_a_reason_and_keeps_its_best(finetune: Finetune) -> None:

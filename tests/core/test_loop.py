@@ -65,8 +65,9 @@ def untrained(rows: Any, tmp_path: Any) -> Callable[..., Run]:
     return build
 
 
-def test_one_epoch_is_the_hand_written_loop(untrained: Callable[..., Run]) -> None:
-    run = untrained(**training(epochs=1, clip=0.5, weight_decay=0.1))
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_one_epoch_is_the_hand_written_loop(untrained: Callable[..., Run], optimizer: str) -> None:
+    run = untrained(**training(epochs=1, clip=0.5, weight_decay=0.1, optimizer=optimizer))
     for module in run.graft.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -76,8 +77,11 @@ def test_one_epoch_is_the_hand_written_loop(untrained: Callable[..., Run]) -> No
     theirs = copy.deepcopy(run.graft)
     decayed = [p for p in theirs.parameters() if p.ndim >= 2]
     spared = [p for p in theirs.parameters() if p.ndim < 2]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.1}, {"params": spared, "weight_decay": 0.0}], lr=0.01
+    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": spared, "weight_decay": 0.0}]
+    by_hand = (
+        torch.optim.AdamW(groups, lr=0.01)
+        if optimizer == "adamw"
+        else torch.optim.SGD(groups, lr=0.01, momentum=run.recipe.training.momentum)
     )
     batches = plan_batches(run.rows["train"].lengths, size=16, seed=0, epoch=0, shuffle=True)
     loaded = iterate(
@@ -92,13 +96,13 @@ def test_one_epoch_is_the_hand_written_loop(untrained: Callable[..., Run]) -> No
     )
     theirs.train()
     for step, (_, batch) in enumerate(loaded):
-        for group in optimizer.param_groups:
+        for group in by_hand.param_groups:
             group["lr"] = 0.01 * rate_factor(step, len(batches), run.recipe.training)
-        optimizer.zero_grad()
+        by_hand.zero_grad()
         loss = torch.nn.functional.cross_entropy(theirs(batch)["logits"], batch["label"])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.5)
-        optimizer.step()
+        by_hand.step()
     run.rows = {"train": run.rows["train"]}  # no validation, so the last weights are the best
     ours.fit()
     assert same(weights(run), theirs.state_dict(), atol=1e-6)
