@@ -22,7 +22,19 @@ if TYPE_CHECKING:
     from multigraft.hookspecs import hookimpl
     from multigraft.objectives import Brief, Objective, RowLoss
     from multigraft.recipe import Recipe
-    from multigraft.records import Backbone, Lazy, Likeness, Modality, Option, Origin, Size, Strategy, Task
+    from multigraft.records import (
+        Backbone,
+        Lazy,
+        Likeness,
+        Modality,
+        Option,
+        Origin,
+        Samples,
+        Size,
+        Strategy,
+        Task,
+        Trial,
+    )
     from multigraft.report import Measure, Report
     from multigraft.run import Run
     from multigraft.runtime import Predictor, load
@@ -38,7 +50,10 @@ _HOMES = {
     "hookspecs": ("hookimpl",),
     "objectives": ("Brief", "Objective", "RowLoss"),
     "recipe": ("Recipe",),
-    "records": ("Backbone", "Lazy", "Likeness", "Modality", "Option", "Origin", "Size", "Strategy", "Task"),
+    "records": (
+        *("Backbone", "Lazy", "Likeness", "Modality", "Option", "Origin"),
+        *("Samples", "Size", "Strategy", "Task", "Trial"),
+    ),
     "report": ("Measure", "Report"),
     "run": ("Run",),
     "runtime": ("Predictor", "load"),
@@ -67,9 +82,11 @@ __all__ = [
     "RowError",
     "RowLoss",
     "Run",
+    "Samples",
     "Size",
     "Strategy",
     "Task",
+    "Trial",
     "WeightsError",
     "__version__",
     "finetune",

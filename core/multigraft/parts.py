@@ -131,7 +131,7 @@ class _Finder:
         for name, value in given.items():
             if name not in allowed:
                 self.problems.append(f"{field}.{name}: no such option; {did_you_mean(name, allowed)}")
-            elif problem := _misfit(value, allowed[name]):
+            elif problem := misfit(value, allowed[name]):
                 self.problems.append(f"{field}.{name}: found {value!r}; {problem}")
             else:
                 options[name] = float(value) if isinstance(allowed[name].default, float) else value
@@ -172,7 +172,7 @@ def _choice(value: Any) -> Choice | None:
     return BackboneChoice(name=name) if isinstance(name, str) else None
 
 
-def _misfit(value: Any, option: Option) -> str | None:
+def misfit(value: Any, option: Option) -> str | None:
     """What is wrong with an option's value, or None."""
     types = option.types or _types_like(option.default)
     if isinstance(value, bool) and bool not in types:

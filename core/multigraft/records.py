@@ -156,6 +156,23 @@ class Likeness:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Made-up raw values, with which `multigraft.testing` tries whatever reads this modality."""
+
+    good: Callable[[np.random.Generator, int, Path], Sequence[Any]]
+    """(rng, count, folder) -> values that differ, also in length, as a cell of JSON lines holds them.
+
+    Where a value is a file, it is written to ``folder``, and the value is its path.
+    """
+    bad: Callable[[Path], Sequence[Any]]
+    """(folder) -> values that the reader must refuse with RowError."""
+
+    def __post_init__(self) -> None:
+        if not callable(self.good) or not callable(self.bad):
+            raise ValueError(f"samples are two functions, not {self.good!r}, {self.bad!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Modality:
     """A kind of raw value: how it is read, and what a person types or drops to give one."""
 
@@ -181,6 +198,8 @@ class Modality:
     """The files a person may drop, as ``(".png", ".jpg")``; empty where the value is typed."""
     likeness: Likeness | None = None
     """How nearly equal rows in two parts are found; None: only equal ones are."""
+    samples: Samples | None = None
+    """Values to try readers, backbones and tasks with; None: `multigraft.testing` cannot try them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +230,16 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Which size of a backbone `multigraft.testing` tries, and how its rows are read to keep that cheap."""
+
+    size: str
+    """A key of `Backbone.sizes`, or what `Backbone.find` resolves."""
+    reader: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the modality's reader, as ``{"size": 96}``."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Backbone:
     """A family of pretrained networks. ``bert`` with the size ``tiny`` is asked for as ``bert-tiny``."""
 
@@ -227,6 +256,8 @@ class Backbone:
     """What the recipe's ``backbone:`` may set besides name and weights; merged into ``Origin.config``."""
     quantization: Quantization = "dynamic"
     """How its graph becomes int8: dynamic (transformers), static (convolutions), or not at all."""
+    trial: Trial | None = None
+    """The size that tests try; None: ``tiny``, or the first one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +279,11 @@ class Task:
     """(outputs [W, ...] of one value's windows, their lengths [W]) -> outputs of one row, [1, ...].
 
     None: a value that is too long for one row can only be cut off. Torch-free.
+    """
+    samples: Callable[[np.random.Generator, Sequence[Any]], Mapping[str, Sequence[Any]]] | None = None
+    """(rng, raw values) -> a cell of each of ``columns`` for each; None: a column ``label`` gets two labels.
+
+    With them `multigraft.testing` tries the task.
     """
     options: Mapping[str, Option] = field(default_factory=dict)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multigraft import Backbone, Lazy, Likeness, Modality, Option, Size, Task, hookimpl
+from multigraft import Backbone, Lazy, Likeness, Modality, Option, Samples, Size, Task, hookimpl
 from multigraft.tasks import classification_task
 
 AUDIO = Modality(
     name="audio",
     reader=Lazy("multigraft_speech.reader:audio_reader"),
     columns=("audio",),
+    samples=Samples(good=Lazy("multigraft_speech.samples:good"), bad=Lazy("multigraft_speech.samples:bad")),
     likeness=Likeness(
         sketch=Lazy("multigraft_speech.likeness:sketch"),
         near=0.9,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multigraft import Backbone, Lazy, Likeness, Modality, Option, Size, Task, hookimpl
+from multigraft import Backbone, Lazy, Likeness, Modality, Option, Samples, Size, Task, hookimpl
 from multigraft.tasks import classification_task
 
 TEXT = Modality(
@@ -12,6 +12,7 @@ TEXT = Modality(
     reader=Lazy("multigraft_text.reader:TextReader"),
     fit=Lazy("multigraft_text.learning:fit"),
     columns=("text", "text_pair"),
+    samples=Samples(good=Lazy("multigraft_text.samples:good"), bad=Lazy("multigraft_text.samples:bad")),
     likeness=Likeness(sketch=Lazy("multigraft_text.likeness:sketch"), near=0.8),
     unit=lambda spec: ("tokens", 1.0),
     options={

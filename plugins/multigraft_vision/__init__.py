@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multigraft import Backbone, Lazy, Likeness, Modality, Option, Size, Task, hookimpl
+from multigraft import Backbone, Lazy, Likeness, Modality, Option, Samples, Size, Task, Trial, hookimpl
 from multigraft.tasks import classification_task
 
 _IMAGE = Modality(
     name="image",
     reader=Lazy("multigraft_vision.reader:image_reader"),
     columns=("image",),
+    samples=Samples(good=Lazy("multigraft_vision.samples:good"), bad=Lazy("multigraft_vision.samples:bad")),
     likeness=Likeness(sketch=Lazy("multigraft_vision.likeness:sketch"), near=0.88, flaws=("of one colour",)),
     augment=Lazy("multigraft_vision.augment:policy"),
     augment_options={
@@ -69,7 +70,7 @@ _TINY_RESNET = Size(
 
 
 def _backbone(
-    name: str, sizes: Mapping[str, Size], options: Mapping[str, Option], find: Any = None
+    name: str, sizes: Mapping[str, Size], options: Mapping[str, Option], trial: Trial, find: Any = None
 ) -> Backbone:
     return Backbone(
         name=name,
@@ -80,6 +81,7 @@ def _backbone(
         find=find,
         options=options,
         quantization="static",
+        trial=trial,
     )
 
 
@@ -105,9 +107,15 @@ def register_backbones() -> Sequence[Backbone]:
         "resnet-v2": _size("inception_resnet_v2", "tf_in1k"),
     }
     return [
-        _backbone("resnet", resnets, {"drop_path": _DROP_PATH}),
-        _backbone("inception", inceptions, {}),
-        _backbone("timm", {}, {"drop_path": _DROP_PATH}, Lazy("multigraft_vision.plan:find")),
+        _backbone("resnet", resnets, {"drop_path": _DROP_PATH}, Trial(size="tiny")),
+        _backbone("inception", inceptions, {}, Trial(size="v3", reader={"size": 96})),
+        _backbone(
+            "timm",
+            {},
+            {"drop_path": _DROP_PATH},
+            Trial(size="test_vit", reader={"size": 96}),
+            Lazy("multigraft_vision.plan:find"),
+        ),
     ]
 
 

@@ -14,6 +14,7 @@ from multigraft.cli import (
     bench,
     bundle,
     cache,
+    check,
     demo,
     doctor,
     generate,
@@ -62,6 +63,7 @@ def build() -> typer.Typer:
     app.add_typer(recipes.build(), rich_help_panel=LOOKING)
     app.command("schema", rich_help_panel=LOOKING)(command(recipes.schema))
     app.command("plugins", rich_help_panel=LOOKING)(command(plugins.plugins))
+    app.command("check-plugin", rich_help_panel=LOOKING)(command(check.check_plugin))
     app.command("doctor", rich_help_panel=LOOKING)(command(doctor.doctor))
     app.command("cache", rich_help_panel=LOOKING)(command(cache.cache))
     app.command("demo", rich_help_panel=LOOKING)(command(demo.demo))

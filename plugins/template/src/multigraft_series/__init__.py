@@ -25,6 +25,9 @@ def register_modalities() -> Sequence[mg.Modality]:
             likeness=mg.Likeness(
                 sketch=mg.Lazy("multigraft_series.likeness:sketch"), near=0.9, flaws=("constant",)
             ),
+            samples=mg.Samples(
+                good=mg.Lazy("multigraft_series.samples:good"), bad=mg.Lazy("multigraft_series.samples:bad")
+            ),
             options={"longest": mg.Option(default=256, low=1, help="numbers that are read of a series")},
         )
     ]

@@ -1,0 +1,10 @@
+"""The conformance kit: whether a plugin keeps its contracts, and what to mend where it does not.
+
+>>> from multigraft.testing import check_plugin                              # doctest: +SKIP
+>>> check_plugin("series")                                                   # doctest: +SKIP
+"""
+
+from multigraft.testing.examination import Examination, check_plugin, examine
+from multigraft.testing.verdict import Finding, Outcome, Verdict
+
+__all__ = ["Examination", "Finding", "Outcome", "Verdict", "check_plugin", "examine"]

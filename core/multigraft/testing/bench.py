@@ -1,0 +1,198 @@
+"""The bench a plugin is tried on, among the in-tree ones, with what is made once for all checks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from multigraft.candidates import IN_TREE, Candidate, installed
+from multigraft.catalog import Catalog, PluginInfo
+from multigraft.errors import UnknownName, did_you_mean
+from multigraft.records import Backbone, Lazy, Modality, Origin, Reader, Record, Spec, Trial
+from multigraft.testing.checks import Kind, Skipped
+
+T = TypeVar("T")
+VALUES = 12
+"""Raw values of a modality that are tried."""
+OF_KIND: dict[Kind, str] = {
+    "modality": "modalities",
+    "backbone": "backbones",
+    "task": "tasks",
+    "strategy": "strategies",
+}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """What is examined: a plugin by its entry point's name, or an object."""
+
+    name: str
+    load: Callable[[], object]
+    module: str = ""
+    """The module of its entry point; empty for an object that is none."""
+    in_tree: bool = False
+
+
+def find_plugin(plugin: object) -> Plugin:
+    """The plugin of that name, or the object itself. Raises UnknownName."""
+    candidates = installed()
+    if isinstance(plugin, str):
+        return _named(plugin, candidates)
+    module = plugin.__name__ if isinstance(plugin, ModuleType) else ""
+    known = next((each for each in candidates if each.target == module), None)
+    if known is not None:
+        return _named(known.name, candidates)
+    name = getattr(plugin, "__name__", None) or type(plugin).__name__
+    return Plugin(str(name), lambda: plugin, module)
+
+
+def _named(name: str, candidates: Sequence[Candidate]) -> Plugin:
+    found = next((candidate for candidate in candidates if candidate.name == name), None)
+    if found is None:
+        known = did_you_mean(name, [candidate.name for candidate in candidates])
+        raise UnknownName(f"no plugin {name!r} is installed: {known}")
+    return Plugin(name, found.load, found.target.partition(":")[0], found.origin == IN_TREE)
+
+
+@dataclass
+class Bench:
+    """The plugin among the in-tree ones, in a folder of its own."""
+
+    plugin: Plugin
+    folder: Path
+    plugins: tuple[object, ...] = ()
+    """The in-tree plugins and, at the end, the one that is examined."""
+    catalog: Catalog = field(default_factory=lambda: Catalog(discover=False))
+    _made: dict[object, Any] = field(default_factory=dict)
+
+    def admit(self) -> None:
+        """Load the plugin and admit it beside the in-tree ones. Raises PluginError, or what it raises."""
+        others = [c.load() for c in installed() if c.origin == IN_TREE and c.name != self.plugin.name]
+        loaded = self.plugin.load()
+        self.catalog = Catalog([*others, loaded], discover=False)
+        self.plugins = (*others, loaded)
+
+    @property
+    def info(self) -> PluginInfo:
+        """What the catalog knows of the plugin."""
+        return self.catalog.plugins[-1]
+
+    def records(self, kind: Kind) -> list[Record]:
+        """The plugin's own records of a kind."""
+        plural = OF_KIND[kind]
+        every: Sequence[Record] = getattr(self.catalog, plural)()
+        return [record for record in every if self.catalog.owner(plural, record.name).name == self.info.name]
+
+    def once(self, key: object, make: Callable[[], T]) -> T:
+        """What ``make`` gives, made at the first call with this key; what it raises is raised again."""
+        if key not in self._made:
+            try:
+                self._made[key] = partial(_give, make())
+            except Exception as error:
+                self._made[key] = partial(_raise, error)
+        made: T = self._made[key]()
+        return made
+
+    def forget(self, key: object) -> None:
+        """Drop what was made."""
+        self._made.pop(key, None)
+
+    def room(self, *parts: str) -> Path:
+        """A folder for a check's files."""
+        path = self.folder.joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def raws(self, modality: Modality, count: int = VALUES) -> list[Any]:
+        """Made-up raw values. Raises Skipped where the modality has no samples."""
+        samples = modality.samples
+        if samples is None:
+            raise Skipped(f"modality {modality.name!r} registers no samples")
+        key = ("raws", modality.name, count)
+        return self.once(
+            key, lambda: list(samples.good(np.random.default_rng(0), count, self.room(modality.name)))
+        )
+
+    def modality_of(self, record: Backbone) -> Modality:
+        """The modality that a backbone reads. Raises UnknownName."""
+        return self.catalog.modality(record.modality)
+
+    def reading(self, modality: Modality) -> Reader:
+        """A reader of a modality, built as a run builds it. Raises Skipped."""
+        return self.once(("reader", modality.name), lambda: modality.reader(self.spec(modality)))
+
+    def spec(self, modality: Modality) -> Spec:
+        """The complete spec of a reader, as the first backbone of the modality that is found expects it."""
+        family = next((each for each in self._families() if each.modality == modality.name), None)
+        if family is None:
+            return self._completed(modality, {name: each.default for name, each in modality.options.items()})
+        return self.spec_for(family, modality, origin_of(family))
+
+    def spec_for(self, family: Backbone, modality: Modality, origin: Origin) -> Spec:
+        """The complete spec of the reader of a backbone."""
+        options = {} if family.trial is None else family.trial.reader
+        return self._completed(modality, family.reader(origin, options))
+
+    def _completed(self, modality: Modality, spec: Spec) -> Spec:
+        return spec if modality.fit is None else modality.fit(self.raws(modality), spec)
+
+    def _families(self) -> list[Backbone]:
+        """Backbones that can be tried, the plugin's own first."""
+        own = [record for record in self.records("backbone") if isinstance(record, Backbone)]
+        rest = [family for family in self.catalog.backbones() if family not in own]
+        return [family for family in (*own, *rest) if family.sizes or family.trial]
+
+    def family_for(self, modality: str) -> Backbone:
+        """A small backbone of a modality, the plugin's own first. Raises Skipped."""
+        found = next((family for family in self._families() if family.modality == modality), None)
+        if found is None:
+            raise Skipped(f"no backbone reads {modality!r}")
+        return found
+
+
+def trial_of(family: Backbone) -> Trial:
+    """What of a family is tried. Raises Skipped where it names no size."""
+    if family.trial is not None:
+        return family.trial
+    if not family.sizes:
+        raise Skipped("it lists no sizes, and names none to try in trial=mg.Trial(size=...)")
+    return Trial(size="tiny" if "tiny" in family.sizes else next(iter(family.sizes)))
+
+
+def full_name(family: Backbone) -> str:
+    """The tried size as a recipe names it."""
+    size = trial_of(family).size
+    return f"{family.name}-{size}" if size in family.sizes else f"{family.name}/{size}"
+
+
+def origin_of(family: Backbone, path: Path | None = None) -> Origin:
+    """The tried size from scratch, or with the weights in a folder."""
+    name = trial_of(family).size
+    size = family.sizes.get(name) or (family.find(name) if family.find is not None else None)
+    if size is None:
+        raise Skipped(f"trial names the size {name!r}, which the family does not have")
+    return Origin(backbone=full_name(family), size=name, config=size.config, path=path)
+
+
+def place_of(function: Any) -> str:
+    """Where a record's function is written, as ``package.module:name``."""
+    if isinstance(function, Lazy):
+        return function.target
+    inner = inspect.unwrap(function)
+    name = getattr(inner, "__qualname__", type(inner).__qualname__)
+    return f"{getattr(inner, '__module__', '?')}:{name}"
+
+
+def _give(value: T) -> T:
+    return value
+
+
+def _raise(error: Exception) -> Any:
+    raise error
