@@ -130,7 +130,7 @@ class Bench:
 
     def spec(self, modality: Modality) -> Spec:
         """The complete spec of a reader, as the first backbone of the modality that is found expects it."""
-        family = next((each for each in self._families() if each.modality == modality.name), None)
+        family = next((each for each in self.families() if each.modality == modality.name), None)
         if family is None:
             return self._completed(modality, {name: each.default for name, each in modality.options.items()})
         return self.spec_for(family, modality, origin_of(family))
@@ -143,18 +143,11 @@ class Bench:
     def _completed(self, modality: Modality, spec: Spec) -> Spec:
         return spec if modality.fit is None else modality.fit(self.raws(modality), spec)
 
-    def _families(self) -> list[Backbone]:
+    def families(self) -> list[Backbone]:
         """Backbones that can be tried, the plugin's own first."""
         own = [record for record in self.records("backbone") if isinstance(record, Backbone)]
         rest = [family for family in self.catalog.backbones() if family not in own]
         return [family for family in (*own, *rest) if family.sizes or family.trial]
-
-    def family_for(self, modality: str) -> Backbone:
-        """A small backbone of a modality, the plugin's own first. Raises Skipped."""
-        found = next((family for family in self._families() if family.modality == modality), None)
-        if found is None:
-            raise Skipped(f"no backbone reads {modality!r}")
-        return found
 
 
 def trial_of(family: Backbone) -> Trial:

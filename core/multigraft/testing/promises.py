@@ -28,7 +28,7 @@ ENTERING = (
         run=Lazy("multigraft.testing.entering:light_import"),
         what="Its module is imported in 50 ms, multigraft apart, without heavy libraries, network or traces.",
         why="every command imports every plugin, also those that do not use it",
-        mend='register what needs a heavy library as mg.Lazy("my_package.module:name"), and do nothing at import',
+        mend='register what is heavy as mg.Lazy("my_package.module:name"), and do nothing at import',
     ),
     Check(
         name="torch-free",

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from multigraft.testing.checks import Check
 from multigraft.testing.promises import ENTERING, READING, RECORDS
+from multigraft.testing.promises_of_models import COMPUTING, STEERING, TEACHING
 
-CHECKS: tuple[Check, ...] = (*ENTERING, *RECORDS, *READING)
+CHECKS: tuple[Check, ...] = (*ENTERING, *RECORDS, *READING, *COMPUTING, *TEACHING, *STEERING)

@@ -1,0 +1,110 @@
+"""Checks of a backbone as an ONNX graph: it answers as the model does, also in int8."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from multigraft.errors import ExportError
+from multigraft.export.graph import Served, export_graph
+from multigraft.export.parity import cases, check_parity
+from multigraft.export.quantize import CannotQuantize, quantize, ways
+from multigraft.features import Batch
+from multigraft.graft import Graft
+from multigraft.objectives import Objective, Outputs, RowLoss
+from multigraft.readers import collate
+from multigraft.records import Arrays
+from multigraft.runtime.session import Session
+from multigraft.testing.checks import Skipped
+from multigraft.testing.grown import Grown, grow
+
+ROWS = 5
+OPSET = 20
+ALIKE = 0.9
+"""The least mean cosine between the features of the float graph and those of the int8 one."""
+
+
+class Pooled(Objective):
+    """Serves the pooled features."""
+
+    monitor = "loss"
+    greater_is_better = False
+
+    def head(self) -> nn.Module:
+        """None is trained."""
+        return nn.Identity()
+
+    def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
+        """Nothing is learned."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A backbone's float graph, and what it was made from."""
+
+    path: Path
+    served: Served
+    rows: list[Arrays]
+
+
+def graph(subject: Any) -> Iterator[str]:
+    """The graph answers as the model does: alone, in batches, beside padding, and at other lengths."""
+    made = _graph(subject)
+    grown = grow(subject.bench, subject.record)
+    lengths = [grown.reader.length(row) for row in made.rows]
+    places = [f"sample {number}" for number in range(len(made.rows))]
+    trials = cases(made.rows, lengths, places, grown.reader.fills)
+    try:
+        check_parity(made.served.answer, Session(made.path, threads=1).run, trials, grown.reader.fills)
+    except ExportError as error:
+        yield str(error)
+
+
+def int8(subject: Any) -> Iterator[str]:
+    """Its int8 graph, made in the way that `quantization` says, gives features that point the same way."""
+    record = subject.record
+    if record.quantization == "none":
+        raise Skipped("quantization is 'none'")
+    made = _graph(subject)
+    fills = grow(subject.bench, record).reader.fills
+    target = made.path.with_name("int8.onnx")
+    way = ways(record.quantization, made.path)[0]
+    try:
+        quantize(made.path, target, way, iter([collate([row], fills) for row in made.rows]))
+    except CannotQuantize as error:
+        raise Skipped(f"it has no int8 form: {error}") from error
+    wanted, found = (
+        np.concatenate(
+            [Session(path, threads=1).run(collate([row], fills))["embedding"] for row in made.rows]
+        )
+        for path in (made.path, target)
+    )
+    if not np.isfinite(found).all():
+        yield f"the {way} int8 graph gives numbers that are not finite"
+        return
+    norms = np.linalg.norm(wanted, axis=1) * np.linalg.norm(found, axis=1)
+    alike = float(((wanted * found).sum(1) / np.maximum(norms, 1e-12)).mean())
+    if alike < ALIKE:
+        yield f"the {way} int8 graph's features have a cosine of {alike:.2f} with the float ones"
+
+
+def _graph(subject: Any) -> Graph:
+    made: Graph = subject.bench.once(
+        ("graph", subject.record.name), lambda: _export(subject, grow(subject.bench, subject.record))
+    )
+    return made
+
+
+def _export(subject: Any, grown: Grown) -> Graph:
+    rows = [grown.reader.read(raw) for raw in grown.raws[:ROWS]]
+    rows.sort(key=grown.reader.length)
+    served = Served(Graft(grown.module, nn.Identity()), Pooled(), tuple(rows[0]), with_head=False).eval()
+    path = subject.bench.room("graph", subject.record.name) / "model.onnx"
+    export_graph(served, [rows[-1], rows[0]], grown.reader.fills, path, opset=OPSET)
+    return Graph(path, served, rows)

@@ -1,0 +1,165 @@
+"""The checks of backbones, tasks and strategies: what, why, and how to mend it."""
+
+from __future__ import annotations
+
+from multigraft.records import Lazy
+from multigraft.testing.checks import Check
+
+COMPUTING = (
+    Check(
+        name="builds",
+        of="backbone",
+        run=Lazy("multigraft.testing.computing:built"),
+        what="`build` gives a module with the members of a backbone, the same twice at one seed.",
+        why="the engine asks a module for nothing else, and a run follows from its seed",
+        mend="add what is missing, and draw weights from torch's generator only",
+    ),
+    Check(
+        name="features",
+        of="backbone",
+        run=Lazy("multigraft.testing.computing:features"),
+        what="`pooled`, `sequence` and `mask` have the promised shapes and types, and tell rows apart.",
+        why="every head is built for [B, width], and every loss needs numbers",
+        mend="give mg.Features with float32 [B, width] and [B, T, width], and a bool mask [B, T]",
+    ),
+    Check(
+        name="padding",
+        of="backbone",
+        run=Lazy("multigraft.testing.computing:padding"),
+        what="A row in a padded batch gives what it gives alone.",
+        why="an answer must not depend on which rows happen to stand beside it",
+        mend="mask the padding wherever positions meet: attention, convolution, normalisation and pooling",
+    ),
+    Check(
+        name="steady-forward",
+        of="backbone",
+        run=Lazy("multigraft.testing.computing:steady"),
+        what="In evaluation mode forward draws nothing, keeps nothing, and leaves its batch as it was.",
+        why="evaluation, replay and the exported graph compute it again and must get the same",
+        mend="draw only where self.training, keep no buffers, and write into no input",
+    ),
+    Check(
+        name="blocks",
+        of="backbone",
+        run=Lazy("multigraft.testing.computing:blocks"),
+        what="`blocks` are two or more parts in the order they run, each once, and cover the network.",
+        why="strategies freeze and thaw by their order; replay keeps what the last frozen one gave",
+        mend="list the module's parts from input to output, and write into no block's output",
+    ),
+    Check(
+        name="gradients",
+        of="backbone",
+        run=Lazy("multigraft.testing.learning:gradients"),
+        what="A gradient reaches every parameter, from the features or from a task.",
+        why="a parameter without one never learns, and says nothing about it",
+        mend="use the parameter in forward without detach or no_grad, or remove it",
+    ),
+    Check(
+        name="strategies",
+        of="backbone",
+        run=Lazy("multigraft.testing.learning:strategies"),
+        what="Under every strategy it takes two steps; what learns moves, and nothing else does.",
+        why="a recipe combines any backbone with any strategy",
+        mend="keep parameters of blocks inside them, as nn.Parameter of ordinary layers",
+    ),
+    Check(
+        name="save-load",
+        of="backbone",
+        run=Lazy("multigraft.testing.saving:saved"),
+        what="What `save` writes comes back bit for bit, buffers too, and holds no pickle.",
+        why="runs, bundles and further trainings start from that folder, which may come from a stranger",
+        mend="write state_dict() with safetensors, and load it with strict=True",
+    ),
+    Check(
+        name="saved-reader",
+        of="backbone",
+        run=Lazy("multigraft.testing.saving:own_reader"),
+        what="The saved folder alone says how its rows are read.",
+        why="weights are opened without the recipe that made them",
+        mend="let Backbone.reader look into origin.path, or not depend on what was saved",
+    ),
+    Check(
+        name="replay",
+        of="backbone",
+        run=Lazy("multigraft.testing.learning:replay"),
+        what="Trainings that replay frozen blocks end as those that compute them, at several depths.",
+        why="frozen blocks are computed once per row instead of once per epoch",
+        mend="call each block once, and read nothing behind it but what it gave",
+    ),
+    Check(
+        name="graph",
+        of="backbone",
+        run=Lazy("multigraft.testing.graphs:graph"),
+        what="Its ONNX graph answers as it does: a row, a batch, beside padding, at other lengths.",
+        why="a bundle serves the graph",
+        mend="use operators that torch.onnx can export, and no Python branch on a tensor's size or value",
+    ),
+    Check(
+        name="int8",
+        of="backbone",
+        run=Lazy("multigraft.testing.graphs:int8"),
+        what="Its int8 graph gives features that point the same way.",
+        why="int8 is tried at every export, in the way that `quantization` says",
+        mend='choose "dynamic" for matrix products, "static" for convolutions, "none" where neither works',
+    ),
+)
+TEACHING = (
+    Check(
+        name="losses",
+        of="task",
+        run=Lazy("multigraft.testing.teaching:losses"),
+        what="The loss is a finite sum and a weight for each row, with a gradient for all of the head.",
+        why="batches of any size and split must add up to the same mean",
+        mend="give mg.RowLoss of two [B] tensors, the first with a gradient, the second without",
+    ),
+    Check(
+        name="chance",
+        of="task",
+        run=Lazy("multigraft.testing.teaching:chance"),
+        what="`view` and `prepare` follow from their generator alone, and leave what they are given.",
+        why="a resumed run draws the same only then, and read rows are used again",
+        mend="draw from rng only, and change copies",
+    ),
+    Check(
+        name="trains",
+        of="task",
+        run=Lazy("multigraft.testing.teaching:trains"),
+        what="A tiny training and its evaluation give finite metrics in their range, `monitor` among them.",
+        why="the best checkpoint is chosen by `monitor`, and a report shows the rest",
+        mend="give every name of summarise a finite number, also on few rows",
+    ),
+    Check(
+        name="resumes",
+        of="task",
+        run=Lazy("multigraft.testing.teaching:resumes"),
+        what="A training that is interrupted ends with the bits of one that is not.",
+        why="a run may be killed at any time",
+        mend="keep no state between calls of the objective, and draw from rng only",
+    ),
+    Check(
+        name="answers",
+        of="task",
+        run=Lazy("multigraft.testing.teaching:answers"),
+        what="Its bundle answers values with dicts that are JSON.",
+        why="a server sends them as they are",
+        mend="turn numpy numbers into Python's in decode, and leave out what is no finite number",
+    ),
+)
+STEERING = (
+    Check(
+        name="learns",
+        of="strategy",
+        run=Lazy("multigraft.testing.steering:learns"),
+        what="Every small backbone takes two steps under it; what learns moves, and nothing else does.",
+        why="a recipe combines any strategy with any backbone",
+        mend="decide by blocks and rules, not by names that one network has",
+    ),
+    Check(
+        name="plans",
+        of="strategy",
+        run=Lazy("multigraft.testing.steering:plans"),
+        what="It gives a new plan that follows from the one before, at the bounds of every option.",
+        why="strategies of a list are applied one after another, again when a run resumes",
+        mend="return plan.change(...), and raise mg.RecipeError for options that do not fit",
+    ),
+)

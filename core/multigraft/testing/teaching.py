@@ -1,0 +1,206 @@
+"""Checks of a task: what it learns from, how it is measured, resumed, and what its bundle answers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import multigraft as mg
+from multigraft.errors import MultigraftError
+from multigraft.records import Backbone, Task
+from multigraft.run import Run
+from multigraft.testing.arrays import copied, gap
+from multigraft.testing.bench import Bench
+from multigraft.testing.checks import Skipped
+from multigraft.testing.learning import BATCH, batch_of
+from multigraft.testing.trials import ROWS, assembled, engine_of, heard, recipe_of
+
+SHARES = ("accuracy", "precision", "recall", "f1", "auroc", "calibration")
+"""Metrics whose names begin so lie between 0 and 1."""
+ASKED = 4
+
+
+def losses(subject: Any) -> Iterator[str]:
+    """The loss is a finite sum and a weight for each row, and reaches every parameter of the head."""
+    run = _untrained(subject)
+    graft, batch = run.graft.train(), batch_of(run)
+    graft.zero_grad(set_to_none=True)
+    rows = BATCH
+    loss = run.objective.loss(graft(batch), batch)
+    for name, found in (("total", loss.total), ("weight", loss.weight)):
+        if found.ndim != 1 or len(found) != rows:
+            yield f"{name} has the shape {list(found.shape)} for {rows} rows; [{rows}] is needed"
+        elif not torch.isfinite(found).all():
+            yield f"{name} holds numbers that are not finite"
+    if not loss.total.requires_grad:
+        yield "total carries no gradient"
+        return
+    if loss.weight.requires_grad:
+        yield "weight carries a gradient; detach it"
+    loss.mean().backward()
+    missing = [name for name, parameter in graft.head.named_parameters() if parameter.grad is None]
+    if missing:
+        yield f"no gradient reaches {missing[0]!r} of the head"
+
+
+def chance(subject: Any) -> Iterator[str]:
+    """What view and prepare draw follows from their generator alone, and what they are given stays."""
+    run = _untrained(subject)
+    rows, objective = run.rows["train"], run.objective
+    row = rows.fetch(0, None)
+    kept = copied(row)
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # type: ignore[index]
+    for name, change in (
+        ("view", lambda rng: objective.view(copied(row), rng)),
+        ("prepare", lambda rng: objective.prepare(_batch(run), rng)),
+    ):
+        one, other = (change(np.random.default_rng(3)) for _ in range(2))
+        if found := gap(one, other):
+            yield f"{name} gives something else for the same generator: {found}"
+    objective.view(row, np.random.default_rng(4))
+    if found := gap(kept, row):
+        yield f"view writes into the row that it was given: {found}"
+    after = np.random.get_state()[1], torch.get_rng_state()  # type: ignore[index]
+    if not (before[0] == after[0]).all() or not torch.equal(before[1], after[1]):
+        yield "it draws from the process's own random numbers instead of rng"
+
+
+def _batch(run: Run) -> dict[str, np.ndarray]:
+    from multigraft.readers import collate
+
+    fills = {**run.reader.fills, **run.objective.fills}
+    rows = run.rows["train"]
+    views = [run.objective.view(rows.fetch(i, None), np.random.default_rng(i)) for i in range(4)]
+    return collate(views, fills)
+
+
+def trains(subject: Any) -> Iterator[str]:
+    """Two epochs and an evaluation give finite numbers, and the metric that chooses the best checkpoint."""
+    run = _trained(subject)
+    report = run.evaluate()
+    metrics = {name: measure.value for name, measure in report.metrics.items()}
+    every = [entry["metrics"] for entry in run.history]
+    if not every:
+        yield "no epoch was validated"
+    for found in (*every, metrics):
+        yield from _sensible(found)
+    if run.objective.monitor not in (every[0] if every else metrics):
+        yield f"monitor is {run.objective.monitor!r}, and summarise gives {', '.join(sorted(metrics))}"
+    try:
+        json.dumps(run.targets, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        yield f"targets gave what is no JSON: {error}"
+
+
+def _sensible(metrics: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in metrics.items():
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            yield f"the metric {name!r} is {value!r}; a finite number is needed"
+        elif name.startswith(SHARES) and not 0 <= value <= 1:
+            yield f"the metric {name!r} is {value:g}; it lies between 0 and 1"
+
+
+def resumes(subject: Any) -> Iterator[str]:
+    """A run that is interrupted ends with the bits of the one that was not."""
+    whole = _trained(subject)
+    folder = subject.bench.folder / f"resumed-{subject.record.name}"
+    recipe = _recipe(subject, folder)
+    with heard():
+        try:
+            engine_of(subject.bench, _Interrupts(3)).start(recipe, subject.record.stage)
+        except KeyboardInterrupt:
+            pass
+        else:
+            raise Skipped("it was over before it could be interrupted")
+        resumed = engine_of(subject.bench).resume(folder)
+    ours, theirs = (run.graft.state_dict() for run in (resumed, whole))
+    far = [name for name in theirs if not torch.equal(ours[name], theirs[name])]
+    if far:
+        yield f"the resumed run ends with other weights, as {far[0]!r}"
+    if resumed.metrics_file.read_bytes() != whole.metrics_file.read_bytes():
+        yield "the resumed run's metrics.jsonl differs"
+
+
+class _Interrupts:
+    """An observer that interrupts at a step, as Ctrl-C does."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    @mg.hookimpl
+    def step_end(self, step: int) -> None:
+        """Interrupt once."""
+        if step == self.step:
+            raise KeyboardInterrupt
+
+
+def answers(subject: Any) -> Iterator[str]:
+    """Its bundle answers made-up values with what JSON can hold, a row each, alone as together."""
+    run = _trained(subject)
+    with heard():
+        bundle = Path(run.export().files["bundle"])
+    predictor = mg.load(bundle, catalog=run.catalog)
+    raws = subject.bench.raws(subject.bench.modality_of(_family(subject)), ROWS)[:ASKED]
+    found = predictor.predict(raws)
+    if len(found) != ASKED:
+        yield f"{len(found)} answers for {ASKED} values"
+    for answer in found:
+        if not isinstance(answer, dict):
+            yield f"an answer is {type(answer).__name__}; a dict is needed"
+            return
+        try:
+            json.dumps(answer, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            yield f"an answer is no JSON: {error}"
+            return
+
+
+def _family(subject: Any) -> Backbone:
+    task: Task = subject.record
+    families = [family for family in subject.bench.families() if family.modality in task.modalities]
+    if not families:
+        raise Skipped(f"no backbone reads {' or '.join(task.modalities)}")
+    fitting: Backbone = subject.bench.once(
+        ("fitting", task.name), lambda: _fitting(subject.bench, task, families)
+    )
+    return fitting
+
+
+def _fitting(bench: Bench, task: Task, families: list[Backbone]) -> Backbone:
+    """The first backbone that the task takes; where it takes none, what it says of the first is raised."""
+    said: MultigraftError | None = None
+    for family in families:
+        try:
+            assembled(bench, task, family)
+        except MultigraftError as error:
+            said = said or error
+        else:
+            return family
+    raise said or Skipped("there is no backbone")
+
+
+def _recipe(subject: Any, folder: Path) -> dict[str, Any]:
+    return recipe_of(
+        subject.bench, subject.record, _family(subject), folder, training={"checkpoint_every": 2}
+    )
+
+
+def _untrained(subject: Any) -> Run:
+    return assembled(subject.bench, subject.record, _family(subject))
+
+
+def _trained(subject: Any) -> Run:
+    """The record's own run, trained once for all checks."""
+    return subject.bench.once(("trained", subject.record.name), lambda: _train(subject))
+
+
+def _train(subject: Any) -> Run:
+    folder = subject.bench.folder / f"trained-{subject.record.name}"
+    with heard():
+        return engine_of(subject.bench).start(_recipe(subject, folder), subject.record.stage)

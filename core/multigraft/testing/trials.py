@@ -1,0 +1,134 @@
+"""Tiny trainings of a plugin's records through the engine itself."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import multigraft as mg
+from multigraft.engine import Engine
+from multigraft.records import Backbone, Modality, Task
+from multigraft.run import Run
+from multigraft.tasks import classification_task
+from multigraft.testing.bench import Bench, full_name
+
+ROWS = 32
+TRAINING: Mapping[str, Any] = {
+    "epochs": 2,
+    "batch_size": 8,
+    "learning_rate": 1e-3,
+    "precision": "fp32",
+    "compile": "off",
+    "workers": 0,
+    "log_every": 1,
+}
+
+
+@dataclass(frozen=True)
+class TrialTasks:
+    """A plugin with a task for each modality: one of two labels a row, by which backbones are tried."""
+
+    modalities: tuple[str, ...]
+
+    @mg.hookimpl
+    def register_tasks(self) -> list[Task]:
+        """One classification for each modality."""
+        return [trial_task(name) for name in self.modalities]
+
+
+def trial_task(modality: str) -> Task:
+    """The classification of a modality that backbones are tried with."""
+    return classification_task(f"{modality}-trial-classification", modality)
+
+
+def engine_of(bench: Bench, *watching: object) -> Engine:
+    """An engine with the bench's plugins, and observers that are to be told."""
+    names = tuple(modality.name for modality in bench.catalog.modalities())
+    return Engine([*bench.plugins, TrialTasks(names), *watching], discover=False, strict=True)
+
+
+def recipe_of(bench: Bench, task: Task, family: Backbone, folder: Path, **fields: Any) -> dict[str, Any]:
+    """A recipe of few rows and steps; ``fields`` add to it, those of ``training`` one by one."""
+    modality = bench.modality_of(family)
+    training = {**TRAINING, **fields.pop("training", {})}
+    return {
+        "task": task.name,
+        "backbone": {"name": full_name(family), "weights": "scratch"},
+        "reader": {} if family.trial is None else dict(family.trial.reader),
+        "data": {
+            "train": str(table_of(bench, task, modality)),
+            "split": {"validation": 0.25, "test": 0},
+            "leakage": {"near": False, "allowed": 1},
+        },
+        "training": training,
+        "evaluation": {"split": "validation", "bootstrap": 4, "worst": 2},
+        "export": {"precisions": ["fp32"], "repair": 0},
+        "output": str(folder),
+        **fields,
+    }
+
+
+def table_of(bench: Bench, task: Task, modality: Modality) -> Path:
+    """Made-up rows of a task in a file. Raises Skipped where the modality has no samples."""
+    path = bench.room("rows") / f"{task.name}-{modality.name}.jsonl"
+    if not path.exists():
+        raws = bench.raws(modality, ROWS)
+        cells = _cells(task, raws)
+        lines = [
+            {**_raw(modality, raw), **{name: cells[name][index] for name in cells}}
+            for index, raw in enumerate(raws)
+        ]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def _cells(task: Task, raws: list[Any]) -> Mapping[str, Any]:
+    if task.samples is not None:
+        return task.samples(np.random.default_rng(1), raws)
+    return {name: ["first" if index % 2 else "second" for index in range(len(raws))] for name in task.columns}
+
+
+def _raw(modality: Modality, raw: Any) -> dict[str, Any]:
+    values = raw if isinstance(raw, tuple) else (raw,)
+    return dict(zip(modality.columns, values, strict=False))
+
+
+def assembled(bench: Bench, task: Task, family: Backbone) -> Run:
+    """A run that is complete and untrained."""
+    return bench.once(("assembled", task.name, family.name), lambda: _assembled(bench, task, family))
+
+
+def _assembled(bench: Bench, task: Task, family: Backbone) -> Run:
+    from multigraft.assembly import assemble
+    from multigraft.parts import read_recipe
+
+    engine = engine_of(bench)
+    folder = bench.folder / f"assembled-{task.name}-{family.name}"
+    recipe, parts = read_recipe(recipe_of(bench, task, family, folder), engine.catalog)
+    folder.mkdir()
+    return assemble(recipe, parts, engine.catalog, folder, dispatch=engine.call)
+
+
+@contextmanager
+def heard() -> Iterator[list[str]]:
+    """What the engine logs meanwhile, and keep it from the screen."""
+    messages: list[str] = []
+    logger, handler = logging.getLogger("multigraft"), logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
