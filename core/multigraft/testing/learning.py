@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,25 +29,50 @@ CLOSE = {"atol": 1e-5, "rtol": 1e-3}
 
 
 def gradients(subject: Any) -> Iterator[str]:
-    """Every parameter of the blocks learns from the features; the others from some task at least."""
+    """Every block learns from the features; every parameter from them, a task, or with an option."""
     grown = grow(subject.bench, subject.record)
-    module = copy.deepcopy(grown.module).train()
-    found = module(grown.batch(0, 1, 2, 3))
-    loss = found.pooled.square().sum()
-    loss = loss if found.sequence is None else loss + found.sequence.square().sum()
-    (loss + sum(level.square().sum() for level in found.maps)).backward()
-    missing = {name for name, parameter in module.named_parameters() if parameter.grad is None}
-    inside = {id(parameter) for block in module.blocks for parameter in block.parameters()}
+    module = copy.deepcopy(grown.module)
+    missing = _unreached(module, grown)
     for index, block in enumerate(module.blocks):
         if not any(parameter.grad is not None for parameter in block.parameters()):
             yield f"no gradient reaches block {index}"
-    in_blocks = {name for name, p in module.named_parameters() if id(p) in inside and name in missing}
-    for task in _tasks(subject.bench, subject.record.modality) if missing else ():
+    if missing:
+        missing -= _by_tasks(subject) | _by_options(grown)
+    if missing:
+        inside = {id(parameter) for block in module.blocks for parameter in block.parameters()}
+        first = min(missing)
+        where = "inside" if id(dict(module.named_parameters())[first]) in inside else "outside"
+        yield f"no gradient reaches {len(missing)} parameters in any task, as {first!r} ({where} the blocks)"
+
+
+def _unreached(module: Any, grown: Grown) -> set[str]:
+    """The parameters that the features of a batch leave without a gradient."""
+    found = module.train()(grown.batch(0, 1, 2, 3))
+    loss = found.pooled.square().sum()
+    loss = loss if found.sequence is None else loss + found.sequence.square().sum()
+    (loss + sum(level.square().sum() for level in found.maps)).backward()
+    return {name for name, parameter in module.named_parameters() if parameter.grad is None}
+
+
+def _by_tasks(subject: Any) -> set[str]:
+    """What the modality's tasks reach."""
+    found: set[str] = set()
+    for task in _tasks(subject.bench, subject.record.modality):
         with suppress(MultigraftError):  # a task says so where it is for other networks
-            missing -= reached(assembled(subject.bench, task, subject.record))
-    if left := sorted(missing):
-        where = "in a block" if in_blocks & set(left) else "outside the blocks"
-        yield f"no gradient reaches {len(left)} parameters, as {left[0]!r} ({where}), in any task"
+            found |= reached(assembled(subject.bench, task, subject.record))
+    return found
+
+
+def _by_options(grown: Grown) -> set[str]:
+    """What is reached where one of the backbone's options is at its upper bound."""
+    found: set[str] = set()
+    for name, option in grown.family.options.items():
+        if option.high is not None:
+            origin = replace(grown.origin, config={**grown.origin.config, name: option.high})
+            module: Any = grown.family.build(origin, grown.spec)
+            names = {each for each, _ in module.named_parameters()}
+            found |= names - _unreached(module, grown)
+    return found
 
 
 def _tasks(bench: Any, modality: str) -> list[Task]:

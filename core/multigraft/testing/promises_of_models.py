@@ -50,7 +50,7 @@ COMPUTING = (
         name="gradients",
         of="backbone",
         run=Lazy("multigraft.testing.learning:gradients"),
-        what="A gradient reaches every parameter, from the features or from a task.",
+        what="A gradient reaches every parameter: from the features, from a task, or with an option set.",
         why="a parameter without one never learns, and says nothing about it",
         mend="use the parameter in forward without detach or no_grad, or remove it",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -74,7 +75,7 @@ def _is_pickle(file: Path) -> bool:
 
 
 def own_reader(subject: Any) -> Iterator[str]:
-    """The saved folder alone says how its rows are read."""
+    """The saved folder alone says how its rows are read, and so does the JSON of its reader's spec."""
     grown = grow(subject.bench, subject.record)
     folder = subject.bench.room("own", subject.record.name)
     grown.module.save(folder, head=None, labels=())
@@ -82,8 +83,9 @@ def own_reader(subject: Any) -> Iterator[str]:
     spec = grown.family.reader(replace(grown.origin, path=folder), options)
     if grown.modality.fit is not None:
         spec = grown.modality.fit(iter(()), spec)  # it is complete: nothing is left to learn
-    again = grown.modality.reader(spec)
-    for raw in grown.raws[:2]:
-        if found := gap(grown.reader.read(raw), again.read(raw)):
-            yield f"the reader that its folder describes reads differently: {found}"
-            return
+    given = json.loads(json.dumps(grown.reader.spec()))
+    for source, described in (("its folder", spec), ("its reader's JSON", given)):
+        again = grown.modality.reader(described)
+        gaps = [gap(grown.reader.read(raw), again.read(raw)) for raw in grown.raws[:4]]
+        if found := next(filter(None, gaps), ""):
+            yield f"the reader that {source} describes reads differently: {found}"

@@ -1,0 +1,89 @@
+"""Faults of tasks and strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+import multigraft as mg
+from multigraft.records import Arrays
+from multigraft.strategies import Plan
+from multigraft.tasks.classification import Classification
+
+
+class NoNumber(Classification):
+    def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
+        return {**super().summarise(kept), "surprise": float("nan")}
+
+
+class BeyondOne(Classification):
+    def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
+        found = super().summarise(kept)
+        return {**found, "accuracy": 100 * found["accuracy"] + 2}
+
+
+class GlobalChance(Classification):
+    def prepare(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
+        return {**batch, "values": batch["values"] + np.float32(np.random.normal())}
+
+
+class WritesRow(Classification):
+    def view(self, row: Arrays, rng: np.random.Generator) -> Arrays:
+        values = row["values"]
+        values.flags.writeable = True
+        values += 1
+        return row
+
+
+class Summed(Classification):
+    def loss(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> mg.RowLoss:
+        found = super().loss(outputs, batch)
+        return mg.RowLoss(found.total.sum(), found.weight.sum())
+
+
+class Cut(Classification):
+    def loss(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> mg.RowLoss:
+        found = super().loss(outputs, batch)
+        return mg.RowLoss(found.total.detach(), found.weight)
+
+
+class Stateful(Classification):
+    calls = 0
+
+    def loss(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> mg.RowLoss:
+        self.calls += 1
+        found = super().loss(outputs, batch)
+        return mg.RowLoss(found.total * (1 + self.calls % 5), found.weight)
+
+
+def numpy_answer(targets: Any, outputs: Arrays) -> list[dict[str, Any]]:
+    return [{"score": row.max()} for row in outputs["probabilities"]]
+
+
+def one_answer(targets: Any, outputs: Arrays) -> list[dict[str, Any]]:
+    return [{"score": 1.0}]
+
+
+def by_one_name(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    rules = {name: replace(rule, learns=name.endswith("norm.weight")) for name, rule in plan.rules.items()}
+    rules.pop(next(iter(rules)))
+    return replace(plan, rules=rules)
+
+
+def at_its_bound(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    share = 1 / options["every"]
+    return plan.change(lambda block, name, rule: replace(rule, scale=share))
+
+
+def in_place(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    for name, rule in plan.rules.items():
+        plan.rules[name] = replace(rule, scale=rule.scale / 2)  # type: ignore[index]
+    return plan
+
+
+def nothing(plan: Plan, options: Mapping[str, Any]) -> Plan:
+    return Plan(plan.graft, {name: replace(rule, learns=False) for name, rule in plan.rules.items()})
