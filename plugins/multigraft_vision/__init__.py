@@ -108,12 +108,12 @@ def register_backbones() -> Sequence[Backbone]:
     }
     return [
         _backbone("resnet", resnets, {"drop_path": _DROP_PATH}, Trial(size="tiny")),
-        _backbone("inception", inceptions, {}, Trial(size="v3", reader={"size": 96})),
+        _backbone("inception", inceptions, {}, Trial(size="v3", reader={"size": 75})),
         _backbone(
             "timm",
             {},
             {"drop_path": _DROP_PATH},
-            Trial(size="test_vit", reader={"size": 96}),
+            Trial(size="test_vit", reader={"size": 48}),
             Lazy("multigraft_vision.plan:find"),
         ),
     ]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import json
 import os
 import random
@@ -16,7 +15,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from importlib.machinery import ModuleSpec
 from typing import Any
 
 HEAVY = (
@@ -24,8 +22,6 @@ HEAVY = (
     *("sklearn", "scipy", "pandas", "pyarrow", "tensorflow", "jax", "librosa", "matplotlib"),
 )
 """What takes longer to import than a command may take to answer."""
-ABSENT = ("torch", "torchvision", "torchaudio", "transformers", "timm", "datasets", "accelerate", "peft")
-"""What a deployer does not install."""
 SECONDS = 120
 
 
@@ -98,11 +94,12 @@ def _traces(np: Any) -> dict[str, str]:
 def reading(order: Mapping[str, Any]) -> dict[str, Any]:
     """Read values where nothing can be imported that a deployer does not have."""
     from multigraft.catalog import Catalog
+    from multigraft.demo.offline import Blocker
     from multigraft.records import Lazy
     from multigraft.testing.arrays import digest
     from multigraft.testing.sealed import no_network
 
-    sys.meta_path.insert(0, _Absent())
+    sys.meta_path.insert(0, Blocker())
     try:
         plugin = importlib.import_module(order["module"])
         with no_network() as asked:
@@ -122,15 +119,6 @@ def _digests(catalog: Any, order: Mapping[str, Any], digest: Any) -> Sequence[st
         return []
     reader = catalog.modality(order["modality"]).reader(order["spec"])
     return [digest(reader.read(raw)) for raw in order["raws"]]
-
-
-class _Absent(importlib.abc.MetaPathFinder):
-    """Makes libraries look as if they were not installed."""
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if fullname.partition(".")[0] in ABSENT:
-            raise ModuleNotFoundError(f"No module named {fullname!r} (a bundle has none)", name=fullname)
-        return None
 
 
 if __name__ == "__main__":

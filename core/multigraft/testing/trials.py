@@ -19,7 +19,7 @@ from multigraft.run import Run
 from multigraft.tasks import classification_task
 from multigraft.testing.bench import Bench, full_name
 
-ROWS = 32
+ROWS = 24
 TRAINING: Mapping[str, Any] = {
     "epochs": 2,
     "batch_size": 8,

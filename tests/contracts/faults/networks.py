@@ -191,6 +191,22 @@ class WrongInGraph(Net):
         return hidden + 1 if torch.compiler.is_exporting() else hidden
 
 
+class Drifting(Net):
+    def run(self, values: Tensor) -> Tensor:
+        if self.training:
+            self.embed.weight.data.add_(0.1)
+        return super().run(values)
+
+
+class Fine(Net):
+    """What differs from row to row is a hundred-thousandth of what a layer sees."""
+
+    def run(self, values: Tensor) -> Tensor:
+        middle = torch.full_like(values, 100.0)
+        first = self.layers[0].linear(self.embed(middle + values / 1000))
+        return (first - self.layers[0].linear(self.embed(middle))) * 1000
+
+
 class Handless(Net):
     head_bias: Any = None
 
@@ -200,6 +216,11 @@ def asks_network(origin: mg.Origin, spec: Any) -> Net:
     with contextlib.suppress(OSError):
         socket.create_connection(("127.0.0.1", 9), timeout=0.1)
     return Net()
+
+
+def forgets_scale(origin: mg.Origin, options: Any) -> Any:
+    """Says something else of a saved folder than of new weights."""
+    return {"scale": 2.0 if origin.path is None else 1.0}
 
 
 def loses_weights(origin: mg.Origin, spec: Any) -> Net:

@@ -84,7 +84,7 @@ READERS = (
     _read("text among the arrays", "arrays", "which no tensor can be", readers.Objects),
     _read("an array that varies without padding", "arrays", "does not say what pads it", readers.Unfilled),
     _read("a length of nothing", "arrays", "a whole number from 1", readers.ZeroLength),
-    Fault("torch in the reader", "reader-torch-free", "No module named 'torch'", entering.TORCH_IN_READER),
+    Fault("torch in the reader", "reader-torch-free", "torch is blocked", entering.TORCH_IN_READER),
     Fault("a reader that asks the network", "arrays", "example.invalid", entering.NETWORK_IN_READER),
     _read(
         "an augmentation that writes into its row",
@@ -107,6 +107,7 @@ READERS = (
         readers.Reader,
         likeness=mg.Likeness(sketch=readers.unsteady_sketch, near=0.9),
     ),
+    _read("windows of other arrays than a row", "windows", "other arrays than a row", readers.OddWindows),
     _read(
         "a unit without a number",
         "unit",
@@ -143,6 +144,14 @@ NETWORKS = (
     _net("weights written by torch.save", "save-load", "model.pt", networks.TorchSaved),
     _net("weights that are rounded", "save-load", "come back changed", networks.Rounded),
     _built("weights that are not read back", "save-load", "come back changed", networks.loses_weights),
+    Fault(
+        "a reader that forgets what the weights were made with",
+        "saved-reader",
+        "reads differently",
+        Plugin(backbone={"reader": networks.forgets_scale}),
+    ),
+    _net("weights that change in forward", "strategies", "though the plan says", networks.Drifting),
+    _net("features that int8 cannot tell apart", "int8", "cosine", networks.Fine),
     _net("a branch on a tensor's value", "graph", "cannot make a graph", networks.Branching),
     _net("a graph that is another network", "graph", "does not answer as", networks.WrongInGraph),
 )
