@@ -28,6 +28,7 @@ class Fields(TypedDict, total=False):
     training: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     export: Mapping[str, Any]
+    track: str | Sequence[str]
     seed: int
     output: str | Path
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from multigraft import assembly
-from multigraft.callbacks import EarlyStopping
+from multigraft.callbacks import asked_for, observing
 from multigraft.catalog import Catalog
 from multigraft.determinism import as_many_threads
 from multigraft.disk import explaining
@@ -68,6 +68,7 @@ class Engine:
         """
         recipe, parts = read_recipe(raw, self.catalog, source=source)
         recipe = recipe.anchored()
+        asked_for(recipe)  # what is not installed is told before the work
         if parts.task.stage != stage:
             raise RecipeError(
                 [f"task: {parts.task.name!r} is for {parts.task.stage}; call: multigraft {parts.task.stage}"],
@@ -132,7 +133,7 @@ class Engine:
             run.world.wait()
             run.report = _read_report(run.folder / REPORTS / f"{verb}.json")
             return run.report
-        with self._at_work(run):
+        with self._at_work(run), observing(run.recipe, self.catalog.manager, verb):
             report = self._ask(verb, run)
         if verb not in TRAINING:
             run.world.wait()
@@ -169,8 +170,7 @@ class Engine:
         with self._at_work(run):
             run.record(state="running")
             try:
-                with self._observing(run):
-                    self.call(stage, run)
+                self.call(stage, run)
             except KeyboardInterrupt:
                 run.record(state="interrupted")
                 raise
@@ -181,25 +181,14 @@ class Engine:
         log.info("finished %s in %.1f s", run.folder, time.time() - started)
         return run
 
-    @contextmanager
-    def _observing(self, run: Run) -> Iterator[None]:
-        """The observers that the recipe asks for, registered while it trains."""
-        patience = run.recipe.training.early_stopping
-        observers = [EarlyStopping(patience)] if patience else []
-        for observer in observers:
-            self.catalog.manager.register(observer)
-        try:
-            yield
-        finally:
-            for observer in observers:
-                self.catalog.manager.unregister(observer)
-
     def _build(self, folder: Path, facts: Mapping[str, Any], *, trained: bool) -> Run:
         source = folder / RECIPE
         recipe = Recipe.parse(read_mapping(source), source=str(source))
         raw = recipe.model_dump(mode="json")
         if trained:  # its own model is opened, so what it grew from may be gone
             raw["backbone"]["weights"] = SCRATCH
+        else:
+            asked_for(recipe)
         _, parts = read_recipe(raw, self.catalog, source=str(source))
         run = assembly.assemble(
             recipe,

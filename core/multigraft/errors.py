@@ -104,6 +104,10 @@ EXTRAS = {
     "uvicorn": "serve",
     "python_multipart": "serve",
     "prometheus_client": "serve",
+    "tensorboard": "track",
+    "mlflow": "track",
+    "sqlalchemy": "track",
+    "alembic": "track",
 }
 """Libraries that one extra brings; `TRAINING` ones come with each of text, vision and speech."""
 TRAINING = {

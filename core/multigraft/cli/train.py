@@ -60,6 +60,15 @@ LearningRate = Annotated[
     float | None, typer.Option("--learning-rate", help="The peak rate.", rich_help_panel=LAST)
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="All chance follows from it.", rich_help_panel=LAST)]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        help="Show curves in csv, tensorboard or mlflow besides. Repeatable.",
+        rich_help_panel=LAST,
+        show_default=False,
+    ),
+]
 Out = Annotated[str | None, typer.Option("--out", help="The run's folder.", rich_help_panel=LAST)]
 SplitName = Annotated[
     SplitChoice | None,
@@ -85,6 +94,7 @@ def trainer(verb: Literal["finetune", "pretrain"]) -> Callable[..., None]:
         batch_size: BatchSize = None,
         learning_rate: LearningRate = None,
         seed: Seed = None,
+        track: Track = None,
         out: Out = None,
         as_json: AsJson = False,
     ) -> None:
@@ -98,6 +108,7 @@ def trainer(verb: Literal["finetune", "pretrain"]) -> Callable[..., None]:
             "training.batch_size": batch_size,
             "training.learning_rate": learning_rate,
             "seed": seed,
+            "track": track or None,
             "output": out,
         }
         chosen = choose(recipe, flags, assignments or ())

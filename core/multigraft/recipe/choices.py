@@ -64,6 +64,12 @@ def named_list(value: Any) -> Any:
     return [named(item) for item in values] if isinstance(values, list | tuple) else values
 
 
+def listed(value: Any) -> Any:
+    """A list; a word alone is a list of one, and one that stands twice counts once."""
+    values = [value] if isinstance(value, str) else value
+    return list(dict.fromkeys(map(str, values))) if isinstance(values, list | tuple) else values
+
+
 def trained(value: Any) -> Any:
     """Data, where a path alone is its training rows."""
     return {"train": str(value)} if isinstance(value, str | Path) else value

@@ -21,6 +21,7 @@ from multigraft.recipe.choices import (
     BackboneChoice,
     Choice,
     Section,
+    listed,
     named,
     named_list,
     trained,
@@ -210,6 +211,8 @@ class Recipe(Section):
     training: Training = Field(default_factory=Training)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     export: Export = Field(default_factory=Export)
+    track: Annotated[tuple[Literal["csv", "tensorboard", "mlflow"], ...], BeforeValidator(listed)] = ()
+    """Where curves and figures are shown besides the report, each in the run's folder."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """All chance in the run follows from it."""
     output: str | None = None

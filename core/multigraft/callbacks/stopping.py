@@ -1,4 +1,4 @@
-"""Observers that come with the engine, written as anybody's plugin object would be."""
+"""Stopping a training that has stopped getting better."""
 
 from __future__ import annotations
 
