@@ -33,6 +33,7 @@ from multigraft.files import check_tree
 from multigraft.graft import Graft
 from multigraft.objectives import Brief, Objective
 from multigraft.parts import Parts
+from multigraft.provenance import owners_of
 from multigraft.readers import fingerprint, load_spec, save_spec
 from multigraft.recipe import Recipe
 from multigraft.records import Augment, Reader, Spec
@@ -223,11 +224,7 @@ def _augment(recipe: Recipe, parts: Parts, reader: Reader) -> Augment | None:
 
 
 def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, world: World) -> dict[str, Any]:
-    owners = [
-        catalog.owner("modalities", parts.modality.name),
-        catalog.owner("backbones", parts.backbone.name),
-        catalog.owner("tasks", parts.task.name),
-    ]
+    owners = owners_of(catalog, parts)
     return {
         "multigraft": version("multigraft"),
         "task": parts.task.name,
@@ -236,7 +233,8 @@ def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, world: World) -> dict
         "backbone": recipe.backbone.name,
         "weights": _weights(parts),
         "seed": recipe.seed,
-        "plugins": {owner.name: owner.version for owner in owners},
+        "plugins": {each.plugin: each.version for each in owners.values() if each.plugin != "engine"},
+        "owners": {part: owner.model_dump() for part, owner in owners.items()},
         "versions": {"python": platform.python_version(), **installed_versions(LIBRARIES)},
         "machine": {
             "threads": torch.get_num_threads(),

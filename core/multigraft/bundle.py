@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multigraft.__about__ import __version__
 from multigraft.errors import BundleError
 from multigraft.files import check_plain, is_plain_name
+from multigraft.owners import Owner
 from multigraft.problems import problem_lines
 from multigraft.records import Spec
 
@@ -23,15 +24,6 @@ MANIFEST_BYTES = 2**26
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
-
-
-class Owner(_Part):
-    """The plugin that registered a task or a modality."""
-
-    plugin: str
-    version: str = Field("", pattern=r"^[\w.+!-]*$")
-    distribution: str = Field("", pattern=r"^[\w.-]*$")
-    """What `pip install` knows it as; empty where the plugin was handed over as an object."""
 
 
 class Port(_Part):
@@ -143,11 +135,15 @@ class Bundle(_Part):
     modality: str
     backbone: str = ""
     owners: dict[str, Owner] = Field(default_factory=dict)
-    """Who registered the ``task`` and the ``modality``."""
+    """Who registered the ``task``, ``modality``, ``backbone``, ``strategy.0``; answers need the first two."""
     reader: Spec
     """As `readers.save_spec` gives it; `readers.load_spec` makes it whole."""
     targets: Spec = Field(default_factory=dict)
     """What `Task.decode` needs, as the labels."""
+    decode: Literal["classification", "embedding"] | None = None
+    """The engine's own function that makes answers of outputs; None: the task's, from its plugin."""
+    merge: Literal["mean_probabilities"] | None = None
+    """The engine's own function that makes one answer of windows; None: the task's, if it has one."""
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     sample: dict[str, tuple[int, ...]] = Field(default_factory=dict)

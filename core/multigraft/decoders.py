@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeVar
+
 import numpy as np
 
 from multigraft.errors import BundleError
-from multigraft.records import Answer, Arrays, Spec
+from multigraft.records import Answer, Arrays, Lazy, Spec
+
+Decoder = Literal["classification", "embedding"]
+Merge = Literal["mean_probabilities"]
+Name = TypeVar("Name", bound=str)
 
 
 def classification(targets: Spec, outputs: Arrays) -> list[Answer]:
@@ -40,6 +47,22 @@ def mean_probabilities(outputs: Arrays, lengths: np.ndarray) -> Arrays:
 def embedding(targets: Spec, outputs: Arrays) -> list[Answer]:
     """The pooled features of each row; ``outputs["embedding"]`` is [B, D]."""
     return [{"embedding": row.tolist()} for row in outputs["embedding"]]
+
+
+DECODERS: Mapping[Decoder, Callable[[Spec, Arrays], list[Answer]]] = {
+    "classification": classification,
+    "embedding": embedding,
+}
+"""What a bundle may name, so that it answers without the plugin that brought its task."""
+MERGES: Mapping[Merge, Callable[[Arrays, np.ndarray], Arrays]] = {"mean_probabilities": mean_probabilities}
+
+
+def name_in(functions: Mapping[Name, object], function: object) -> Name | None:
+    """Under which name a function stands there; None where it is another one."""
+    if isinstance(function, Lazy):
+        module, _, attribute = function.target.partition(":")
+        return next((name for name in functions if (module, attribute) == (__name__, name)), None)
+    return next((name for name, known in functions.items() if known is function), None)
 
 
 def _labels(targets: Spec, count: int) -> list[str]:

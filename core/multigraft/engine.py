@@ -19,6 +19,7 @@ from multigraft.errors import MultigraftError, PluginError, RecipeError, RunErro
 from multigraft.files import write_json, write_text
 from multigraft.lock import alone_in
 from multigraft.parts import SCRATCH, read_recipe
+from multigraft.provenance import absent
 from multigraft.recipe import Recipe, read_mapping
 from multigraft.records import Stage
 from multigraft.repeat import Comparison, compare
@@ -184,6 +185,8 @@ class Engine:
     def _build(self, folder: Path, facts: Mapping[str, Any], *, trained: bool) -> Run:
         source = folder / RECIPE
         recipe = Recipe.parse(read_mapping(source), source=str(source))
+        if lines := absent(recipe, facts.get("modality", ""), facts.get("owners", {}), self.catalog):
+            raise RunError("\n  ".join([f"{folder}: was made with what is not here", *lines]))
         raw = recipe.model_dump(mode="json")
         if trained:  # its own model is opened, so what it grew from may be gone
             raw["backbone"]["weights"] = SCRATCH

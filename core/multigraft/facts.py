@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from multigraft.owners import Owner
 from multigraft.problems import problem_lines
 
 
@@ -29,6 +30,7 @@ class Facts(BaseModel):
     weights: str = ""
     seed: int = Field(0, ge=0)
     plugins: dict[str, str] = Field(default_factory=dict)
+    owners: dict[str, Owner] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     data: dict[str, dict[str, Any]] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)

@@ -187,7 +187,7 @@ def test_short_names_of_providers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_plugin_is_named(run: Any) -> None:
     with pytest.raises(
-        BundleError, match=r"unknown modality 'numbers'[\s\S]*it came from plugin 'toy_plugin'"
+        BundleError, match=r"unknown modality 'numbers'[\s\S]*the modality came from plugin 'toy_plugin'"
     ):
         load(run.folder / "bundle", catalog=mg.Catalog(discover=False))
 

@@ -8,7 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from multigraft.bundle import Bundle, Owner, Port, seal
+from multigraft.bundle import Bundle, Port, seal
+from multigraft.decoders import DECODERS, MERGES, embedding, name_in
 from multigraft.export import latency
 from multigraft.export.card import model_card
 from multigraft.export.decoding.graph import ports_of, sample_of
@@ -20,6 +21,7 @@ from multigraft.export.subject import Subject, held_out, read, spread
 from multigraft.export.summary import summary
 from multigraft.export.work import FP32, INT8, Work
 from multigraft.files import whole_folder
+from multigraft.provenance import owner_of
 from multigraft.readers import collate, save_spec
 from multigraft.records import Arrays
 from multigraft.report import Report
@@ -86,9 +88,12 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
         modality=run.parts.modality.name,
         backbone=run.recipe.backbone.name,
         owners={
-            "task": _owner(run, "tasks", run.parts.task.name),
-            "modality": _owner(run, "modalities", run.parts.modality.name),
+            **run.facts.get("owners", {}),
+            "task": owner_of(run.catalog, "tasks", run.parts.task.name),
+            "modality": owner_of(run.catalog, "modalities", run.parts.modality.name),
         },
+        decode=name_in(DECODERS, run.parts.task.decode or embedding),
+        merge=name_in(MERGES, run.parts.task.merge),
         reader=save_spec(run.reader.spec(), work.folder),
         targets=run.targets,
         inputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in inputs),
@@ -114,11 +119,6 @@ def _sample(work: Work) -> Arrays:
     rows = work.run.rows[work.checked]
     chosen = spread(rows, 3)
     return collate(read(work.run, rows, [chosen[len(chosen) // 2]]), work.run.reader.fills)
-
-
-def _owner(run: Subject, kind: str, name: str) -> Owner:
-    info = run.catalog.owner(kind, name)
-    return Owner(plugin=info.name, version=info.version, distribution=info.origin if info.version else "")
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -148,7 +148,9 @@ def _shape(port: Port) -> str:
 
 def _python(bundle: Bundle, suffixes: tuple[str, ...]) -> str:
     value = f"example{suffixes[0]}" if suffixes else "an example"
-    plugins = sorted({owner.distribution for owner in bundle.owners.values() if owner.distribution})
+    needed = ("modality",) if bundle.decode is not None else ("modality", "task")
+    owners = [bundle.owners[part] for part in needed if part in bundle.owners]
+    plugins = sorted({owner.distribution for owner in owners if owner.distribution})
     return _code(
         "From Python (no torch needed)",
         "python",

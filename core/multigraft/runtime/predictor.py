@@ -11,12 +11,13 @@ from typing import Any, Literal, Unpack
 
 import numpy as np
 
-from multigraft.bundle import Bundle, Owner, open_bundle
+from multigraft.bundle import Bundle, open_bundle
 from multigraft.catalog import Catalog
-from multigraft.decoders import embedding
+from multigraft.decoders import DECODERS, MERGES, embedding
 from multigraft.errors import BundleError, RowError, UnknownName
+from multigraft.owners import advice
 from multigraft.readers import collate, load_spec
-from multigraft.records import Answer, Arrays, Modality, Reader, Task, WindowReader
+from multigraft.records import Answer, Arrays, Modality, Reader, Spec, WindowReader
 from multigraft.runtime.answers import trimmed
 from multigraft.runtime.batching import cut, nbytes, read_ahead
 from multigraft.runtime.generation.generator import DECODER, Generator, generator_of
@@ -41,6 +42,14 @@ class _Item:
         return sum(nbytes(row) for row in self.rows)
 
 
+@dataclass(frozen=True)
+class Answering:
+    """What makes answers of outputs: the task's functions, or those of ours that the bundle names."""
+
+    decode: Callable[[Spec, Arrays], list[Answer]]
+    merge: Callable[[Arrays, np.ndarray], Arrays] | None
+
+
 class Predictor:
     """A loaded bundle. It keeps nothing between calls and may be called from several threads.
 
@@ -55,7 +64,7 @@ class Predictor:
         precision: str,
         session: Session,
         reader: Reader,
-        task: Task,
+        answering: Answering,
         generator: Generator | None = None,
     ) -> None:
         """Use `load`."""
@@ -64,8 +73,8 @@ class Predictor:
         self.reader = reader
         self._session = session
         self._generator = generator
-        self._decode = task.decode or embedding
-        self._merge = task.merge
+        self._decode = answering.decode
+        self._merge = answering.merge
         self._budget = bundle.precisions[precision].batch_length
 
     @property
@@ -230,7 +239,7 @@ def load(
     bundle = open_bundle(folder)
     wanted = None if precision == "auto" else precision
     chosen, file = _choose(bundle, wanted or (_on_graphics(bundle) if half else None))
-    modality, task = _look_up(bundle, catalog if catalog is not None else Catalog())
+    modality, answering = _look_up(bundle, catalog if catalog is not None else Catalog())
     session = Session(folder / file, threads=threads, providers=providers)
     reader = modality.reader(load_spec(bundle.reader, folder))
     roles = {
@@ -238,7 +247,9 @@ def load(
         for role, name in bundle.precisions[chosen].graphs.items()
     }
     generator = generator_of(bundle.generation, reader, {DECODER: session, **roles})
-    return Predictor(bundle, precision=chosen, session=session, reader=reader, task=task, generator=generator)
+    return Predictor(
+        bundle, precision=chosen, session=session, reader=reader, answering=answering, generator=generator
+    )
 
 
 def _on_graphics(bundle: Bundle) -> str | None:
@@ -259,28 +270,25 @@ def _choose(bundle: Bundle, wanted: str | None) -> tuple[str, str]:
     raise BundleError(f"precision {name!r} {why}; the bundle holds {held}")
 
 
-def _look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Task]:
-    return (
-        _known(lambda: catalog.modality(bundle.modality), "modality", bundle),
-        _known(lambda: catalog.task(bundle.task), "task", bundle),
-    )
-
-
-def _known(find: Callable[[], Any], noun: str, bundle: Bundle) -> Any:
+def _look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Answering]:
+    """The modality, and what answers. A task that is not here is needed only where it decodes itself."""
     try:
-        return find()
+        modality = catalog.modality(bundle.modality)
     except UnknownName as error:
-        raise BundleError(f"{error}\n  {_advice(noun, bundle.owners.get(noun))}") from error
+        raise _missing("modality", error, bundle) from error
+    try:
+        task = catalog.task(bundle.task)
+    except UnknownName as error:
+        if bundle.decode is None:
+            raise _missing("task", error, bundle) from error
+        merge = None if bundle.merge is None else MERGES[bundle.merge]
+        return modality, Answering(DECODERS[bundle.decode], merge)
+    return modality, Answering(task.decode or embedding, task.merge)
 
 
-def _advice(noun: str, owner: Owner | None) -> str:
-    if owner is None:
-        return f"the bundle does not say which plugin brings this {noun}"
-    of = f"plugin {owner.plugin!r}" + (f" {owner.version}" if owner.version else "")
-    if not owner.distribution:
-        return f"it came from {of}, which was handed over as an object: load(..., catalog=Catalog([plugin]))"
-    pin = f"=={owner.version}" if owner.version else ""
-    return f'it came from {of}  ->  pip install "{owner.distribution}{pin}"'
+def _missing(noun: str, error: UnknownName, bundle: Bundle) -> BundleError:
+    door = "load(..., catalog=Catalog([plugin]))"
+    return BundleError(f"{error}\n  {advice(noun, bundle.owners.get(noun), keeper='bundle', door=door)}")
 
 
 def _is_many(raw: Any) -> bool:

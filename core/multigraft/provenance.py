@@ -1,0 +1,54 @@
+"""Which plugins a run was made with, and whether they are here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from multigraft.catalog import Catalog
+from multigraft.errors import UnknownName
+from multigraft.owners import Owner, advice
+from multigraft.parts import Parts
+from multigraft.recipe import Recipe
+
+HANDED = "plugins=[...] of the verb in Python"
+
+
+def owner_of(catalog: Catalog, kind: str, name: str) -> Owner:
+    """The plugin that registered a record; ``kind`` is a key of `contract.KINDS`."""
+    info = catalog.owner(kind, name)
+    return Owner(plugin=info.name, version=info.version, distribution=info.origin if info.version else "")
+
+
+def owners_of(catalog: Catalog, parts: Parts) -> dict[str, Owner]:
+    """Who registered the parts of a run: ``task``, ``modality``, ``backbone``, ``strategy.0`` and so on."""
+    names = {
+        "task": ("tasks", parts.task.name),
+        "modality": ("modalities", parts.modality.name),
+        "backbone": ("backbones", parts.backbone.name),
+        **{f"strategy.{n}": ("strategies", each.name) for n, (each, _) in enumerate(parts.strategies)},
+    }
+    return {part: owner_of(catalog, kind, name) for part, (kind, name) in names.items()}
+
+
+def absent(recipe: Recipe, modality: str, owners: Mapping[str, Any], catalog: Catalog) -> list[str]:
+    """A line for each name of a run that no plugin registers here: what it is, and what brings it."""
+    names = {"task": recipe.task.name, "backbone": recipe.backbone.name}
+    names |= {"modality": modality} if modality else {}
+    names |= {f"strategy.{place}": choice.name for place, choice in enumerate(recipe.strategy)}
+    find: Mapping[str, Callable[[str], Any]] = {
+        "task": catalog.task,
+        "modality": catalog.modality,
+        "backbone": catalog.backbone,
+        "strategy": catalog.strategy,
+    }
+    lines = []
+    for part, name in names.items():
+        noun = part.partition(".")[0]
+        try:
+            find[noun](name)
+        except UnknownName as error:
+            raw = owners.get(part)
+            owner = None if raw is None else Owner.model_validate(raw)
+            lines += [str(error), f"  {advice(noun, owner, keeper='run', door=HANDED)}"]
+    return lines
