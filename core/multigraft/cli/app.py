@@ -18,6 +18,7 @@ from multigraft.cli import (
     demo,
     doctor,
     generate,
+    new_plugin,
     plugins,
     recipes,
     rerun,
@@ -64,6 +65,7 @@ def build() -> typer.Typer:
     app.command("schema", rich_help_panel=LOOKING)(command(recipes.schema))
     app.command("plugins", rich_help_panel=LOOKING)(command(plugins.plugins))
     app.command("check-plugin", rich_help_panel=LOOKING)(command(check.check_plugin))
+    app.command("new-plugin", rich_help_panel=LOOKING)(command(new_plugin.new_plugin))
     app.command("doctor", rich_help_panel=LOOKING)(command(doctor.doctor))
     app.command("cache", rich_help_panel=LOOKING)(command(cache.cache))
     app.command("demo", rich_help_panel=LOOKING)(command(demo.demo))

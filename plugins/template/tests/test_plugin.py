@@ -32,7 +32,11 @@ def test_the_records_are_admitted() -> None:
 
 def test_from_pretraining_to_answers(rows: Path, tmp_path: Path) -> None:
     engine = mg.Engine([multigraft_series], discover=False)
-    common = {"data": str(rows), "training": {"epochs": 20, "learning_rate": 0.01}}
+    common = {
+        "data": str(rows),
+        "training": {"epochs": 20, "learning_rate": 0.01},
+        "export": {"precisions": ["fp32"]},
+    }
     pretrained = engine.start(
         {"task": "series-denoising", "backbone": "tcn-tiny", "output": str(tmp_path / "a"), **common},
         "pretrain",

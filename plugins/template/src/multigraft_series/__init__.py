@@ -8,6 +8,8 @@ from typing import Any
 import multigraft as mg
 from multigraft.tasks import classification_task
 
+requires_multigraft = ">=0.1,<0.2"
+
 
 def reader_spec(origin: mg.Origin, options: Mapping[str, Any]) -> dict[str, Any]:
     """The reader these weights expect. This network has no wishes, so the recipe decides."""

@@ -1,0 +1,68 @@
+"""A new plugin of every kind passes its own tests, as it is, once it is installed."""
+
+from __future__ import annotations
+
+import os
+import site
+import subprocess
+import venv
+from pathlib import Path
+
+import pytest
+
+from multigraft.scaffold import BRINGS, new_plugin
+from packages import ROOT, install, run
+
+
+@pytest.mark.parametrize("kind", BRINGS)
+def test_it_passes_its_own_tests(kind: str, tmp_path: Path) -> None:
+    """All but the whole way from training to answers, which takes longer; the slow test below goes it."""
+    packages = tmp_path / "site"
+    packages.mkdir()
+    folder = new_plugin(f"new-{kind}", kind, into=tmp_path)
+    install(folder, packages)
+    done = run(
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not from_"], site=packages, folder=folder
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+@pytest.mark.slow
+def test_each_is_installed_into_a_fresh_environment_and_passes_all_its_tests(tmp_path: Path) -> None:
+    python = fresh(tmp_path / "venv")
+    folders = [new_plugin(f"new-{kind}", kind, into=tmp_path) for kind in BRINGS]
+    for folder in folders:
+        pip(
+            python, "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "-e", str(folder)
+        )
+    for folder in folders:
+        done = subprocess.run(
+            [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+            cwd=folder,
+            env=clean(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def fresh(folder: Path) -> str:
+    """A new environment that sees the libraries installed here, and nothing of ours but this source tree."""
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    (target,) = (folder / "lib").glob("python*/site-packages")
+    here = [ROOT / "core", ROOT / "plugins", *site.getsitepackages()]
+    (target / "here.pth").write_text("\n".join(map(str, here)) + "\n")
+    return str(python)
+
+
+def pip(python: str, *arguments: str) -> None:
+    done = subprocess.run([python, "-m", "pip", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def clean() -> dict[str, str]:
+    """The environment less what would lead Python elsewhere."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
