@@ -21,7 +21,7 @@ from samples import write_texts
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-GUIDE = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "plugins" / "hooks.md").read_text(encoding="utf-8")
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "multigraft_spec")]
 
 
@@ -128,7 +128,8 @@ def test_the_guide_names_no_hook_that_is_not_there() -> None:
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", ROOT / "plugins/README.md", *(ROOT / "docs").rglob("*.md")):
+    guides = (ROOT / "plugins/README.md", ROOT / "plugins/template/README.md")
+    for page in (ROOT / "README.md", *guides, *(ROOT / "docs").rglob("*.md")):
         for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 

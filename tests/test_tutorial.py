@@ -1,0 +1,100 @@
+"""The tutorial is followed to the letter, in an empty folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from packages import install
+from plugins.template.test_new_plugin import clean, fresh
+from test_docs import ROOT
+
+PAGE = (ROOT / "docs" / "plugins" / "tutorial.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.S)
+TABLE = Path("multigraft-table")
+
+
+def follow(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Write every file and give every command, in the page's order; each command, and what it said."""
+    for block in BLOCK.finditer(PAGE):
+        if block["file"]:
+            (folder / TABLE / block["file"]).write_text(block["text"], encoding="utf-8")
+            continue
+        assert block["language"] == "sh", "a file or commands"
+        for line in block["text"].splitlines():
+            if line.startswith("cd "):
+                assert Path(line.removeprefix("cd ")) == TABLE
+                continue
+            where = folder if line.startswith("mkdir ") else folder / TABLE
+            done = subprocess.run(
+                shlex.split(line), cwd=where, env=environment, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+            yield line, done.stdout
+
+
+def commands(folder: Path, python: str, *, pip: str) -> str:
+    """A folder with the commands of the page, each run by that Python."""
+    folder.mkdir()
+    lines = {
+        "multigraft": f"exec {python} -m multigraft.cli",
+        "pytest": f"exec {python} -m pytest -p no:cacheprovider",
+        "python": f"exec {python}",
+        "pip": pip,
+    }
+    for name, line in lines.items():
+        script = folder / name
+        script.write_text(f'#!/bin/sh\n{line} "$@"\n')
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def check(said: Mapping[str, str]) -> None:
+    """What the page promises of its commands."""
+    assert "\n  on" in said["multigraft plugins --why table"]
+    assert "2 passed" in said["pytest -q"]
+    predicted = next(out for line, out in said.items() if line.startswith("multigraft predict"))
+    assert predicted.index("long") < predicted.index("short")
+    assert "accuracy" in said["multigraft evaluate runs/first"]
+
+
+def test_followed_without_pip(tmp_path: Path) -> None:
+    """As below, with the package linked where ``pip install -e .`` would have it."""
+    site = tmp_path / "site"
+    site.mkdir()
+    paths = [str(site), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    environment = {
+        **os.environ,
+        "PATH": commands(tmp_path / "bin", sys.executable, pip="exec true"),
+        "PYTHONPATH": os.pathsep.join(paths),
+        "NO_COLOR": "1",
+    }
+    said: dict[str, str] = {}
+    for line, out in follow(tmp_path, environment):
+        said[line] = out
+        if line.startswith("pip "):
+            install(tmp_path / TABLE, site)
+    check(said)
+
+
+@pytest.mark.slow
+def test_followed_in_a_fresh_environment(tmp_path: Path) -> None:
+    python = fresh(tmp_path / "venv")
+    pip = f"shift; exec {python} -m pip install -q --no-deps --no-index --no-build-isolation"
+    environment = {**clean(), "PATH": commands(tmp_path / "bin", python, pip=pip), "NO_COLOR": "1"}
+    check(dict(follow(tmp_path, environment)))
+    facts = json.loads((tmp_path / TABLE / "runs" / "first" / "run.json").read_text())
+    assert facts["owners"]["task"] == {
+        "plugin": "table",
+        "version": "0.1.0",
+        "distribution": "multigraft-table",
+    }
