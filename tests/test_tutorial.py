@@ -9,11 +9,13 @@ import shlex
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from multigraft.cli import main
 from packages import install
 from plugins.template.test_new_plugin import clean, fresh
 from test_docs import ROOT
@@ -23,7 +25,7 @@ BLOCK = re.compile(r"(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?
 TABLE = Path("multigraft-table")
 
 
-def follow(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def follow(folder: Path, carry_out: Callable[[str, Path], str]) -> Iterator[tuple[str, str]]:
     """Write every file and give every command, in the page's order; each command, and what it said."""
     for block in BLOCK.finditer(PAGE):
         if block["file"]:
@@ -34,12 +36,15 @@ def follow(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, 
             if line.startswith("cd "):
                 assert Path(line.removeprefix("cd ")) == TABLE
                 continue
-            where = folder if line.startswith("mkdir ") else folder / TABLE
-            done = subprocess.run(
-                shlex.split(line), cwd=where, env=environment, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-            yield line, done.stdout
+            yield line, carry_out(line, folder if line.startswith("mkdir ") else folder / TABLE)
+
+
+def in_a_process(line: str, where: Path, environment: Mapping[str, str]) -> str:
+    """What a command says that a person types."""
+    words = shlex.split(line)
+    done = subprocess.run(words, cwd=where, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def commands(folder: Path, python: str, *, pip: str) -> str:
@@ -67,23 +72,39 @@ def check(said: Mapping[str, str]) -> None:
     assert "accuracy" in said["multigraft evaluate runs/first"]
 
 
-def test_followed_without_pip(tmp_path: Path) -> None:
-    """As below, with the package linked where ``pip install -e .`` would have it."""
+def test_followed_without_pip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As below, but multigraft's commands are given in this process, which saves each the import of torch.
+
+    The package is linked where ``pip install -e .`` would have it.
+    """
     site = tmp_path / "site"
     site.mkdir()
-    paths = [str(site), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    environment = {
-        **os.environ,
-        "PATH": commands(tmp_path / "bin", sys.executable, pip="exec true"),
-        "PYTHONPATH": os.pathsep.join(paths),
-        "NO_COLOR": "1",
-    }
-    said: dict[str, str] = {}
-    for line, out in follow(tmp_path, environment):
-        said[line] = out
-        if line.startswith("pip "):
-            install(tmp_path / TABLE, site)
-    check(said)
+    monkeypatch.syspath_prepend(str(site))
+    paths = os.pathsep.join([str(site), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+    monkeypatch.setenv("PYTHONPATH", paths)
+    monkeypatch.setenv("NO_COLOR", "1")
+    environment = {**os.environ, "PATH": commands(tmp_path / "bin", sys.executable, pip="exit 1 #")}
+
+    def carry_out(line: str, where: Path) -> str:
+        if line == "pip install -e .":
+            install(where, site)
+            return ""
+        if not line.startswith("multigraft "):
+            return in_a_process(line, where, environment)
+        monkeypatch.chdir(where)
+        capsys.readouterr()
+        code = main(shlex.split(line)[1:])
+        said = capsys.readouterr()
+        assert code == 0, f"{line}\n{said.out}{said.err}"
+        return said.out
+
+    try:
+        check(dict(follow(tmp_path, carry_out)))
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "multigraft_table"]:
+            del sys.modules[name]
 
 
 @pytest.mark.slow
@@ -91,7 +112,7 @@ def test_followed_in_a_fresh_environment(tmp_path: Path) -> None:
     python = fresh(tmp_path / "venv")
     pip = f"shift; exec {python} -m pip install -q --no-deps --no-index --no-build-isolation"
     environment = {**clean(), "PATH": commands(tmp_path / "bin", python, pip=pip), "NO_COLOR": "1"}
-    check(dict(follow(tmp_path, environment)))
+    check(dict(follow(tmp_path, partial(in_a_process, environment=environment))))
     facts = json.loads((tmp_path / TABLE / "runs" / "first" / "run.json").read_text())
     assert facts["owners"]["task"] == {
         "plugin": "table",
