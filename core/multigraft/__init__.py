@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Lazy,
         Likeness,
         Modality,
+        NpmPackage,
         Option,
         Origin,
         Samples,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         Strategy,
         Task,
         Trial,
+        WebReader,
     )
     from multigraft.report import Measure, Report
     from multigraft.run import Run
@@ -51,8 +53,8 @@ _HOMES = {
     "objectives": ("Brief", "Objective", "RowLoss"),
     "recipe": ("Recipe",),
     "records": (
-        *("Backbone", "Lazy", "Likeness", "Modality", "Option", "Origin"),
-        *("Samples", "Size", "Strategy", "Task", "Trial"),
+        *("Backbone", "Lazy", "Likeness", "Modality", "NpmPackage", "Option", "Origin"),
+        *("Samples", "Size", "Strategy", "Task", "Trial", "WebReader"),
     ),
     "report": ("Measure", "Report"),
     "run": ("Run",),
@@ -73,6 +75,7 @@ __all__ = [
     "Measure",
     "Modality",
     "MultigraftError",
+    "NpmPackage",
     "Objective",
     "Option",
     "Origin",
@@ -87,6 +90,7 @@ __all__ = [
     "Strategy",
     "Task",
     "Trial",
+    "WebReader",
     "WeightsError",
     "__version__",
     "finetune",

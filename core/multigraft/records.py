@@ -173,6 +173,40 @@ class Samples:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NpmPackage:
+    """A package of the npm registry, of which some files are copied beside a page."""
+
+    name: str
+    version: str
+    integrity: str
+    """Of its archive, as npm's lock files write it: ``sha512-`` and base64."""
+    files: Mapping[str, str]
+    """A path in the package -> its name in ``vendor/<package>/``. Modules end in ``.js``: not every host
+    knows ``.mjs``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebReader:
+    """A modality's reader once more, for browsers: a folder of ES modules.
+
+    Its ``reader.js`` exports ``openReader(spec, file)``, which gives an object, or the promise of one, with
+    ``read(value)``: {name: {data, dims}} of typed arrays, or an Error with what is wrong. ``spec`` is the
+    reader's, ``await file(name)`` the bytes of a file of it; a value is ``{text}``, ``{columns}`` or
+    ``{file}``.
+    """
+
+    folder: str
+    """``package:folder`` of the modules, in an installed package."""
+    packages: tuple[NpmPackage, ...] = ()
+    """What the modules import from ``../vendor/<package>/``."""
+
+    def __post_init__(self) -> None:
+        package, _, folder = self.folder.partition(":")
+        if not package or not folder:
+            raise ValueError(f"{self.folder!r} must look like 'package:folder'")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Modality:
     """A kind of raw value: how it is read, and what a person types or drops to give one."""
 
@@ -200,6 +234,8 @@ class Modality:
     """How nearly equal rows in two parts are found; None: only equal ones are."""
     samples: Samples | None = None
     """Values to try readers, backbones and tasks with; None: `multigraft.testing` cannot try them."""
+    web: WebReader | None = None
+    """How a page reads a value without a server; None: only Python does."""
 
 
 @dataclass(frozen=True, kw_only=True)

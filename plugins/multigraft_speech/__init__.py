@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multigraft import Backbone, Lazy, Likeness, Modality, Option, Samples, Size, Task, hookimpl
+from multigraft import (
+    Backbone,
+    Lazy,
+    Likeness,
+    Modality,
+    Option,
+    Samples,
+    Size,
+    Task,
+    WebReader,
+    hookimpl,
+)
 from multigraft.tasks import classification_task
 
 AUDIO = Modality(
@@ -35,6 +46,7 @@ AUDIO = Modality(
         ),
     },
     augment=Lazy("multigraft_speech.augment:augmentation"),
+    web=WebReader(folder="multigraft_speech:web"),
     suffixes=(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au"),
 )
 

@@ -4,8 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multigraft import Backbone, Lazy, Likeness, Modality, Option, Samples, Size, Task, hookimpl
+from multigraft import (
+    Backbone,
+    Lazy,
+    Likeness,
+    Modality,
+    NpmPackage,
+    Option,
+    Samples,
+    Size,
+    Task,
+    WebReader,
+    hookimpl,
+)
 from multigraft.tasks import classification_task
+
+_TOKENIZERS = NpmPackage(
+    name="@huggingface/tokenizers",
+    version="0.2.0",
+    integrity="sha512-LidMHe1FpcSYH4vcSjXooda34pC0M8m1gmDOv7SQi6Iv+ib1zX7J3sHBCC9/3FPCkn2k1b55FneVqMRxrr99pg==",
+    files={"dist/tokenizers.min.mjs": "tokenizers.js", "LICENSE": "LICENSE"},
+)
 
 TEXT = Modality(
     name="text",
@@ -15,6 +34,7 @@ TEXT = Modality(
     samples=Samples(good=Lazy("multigraft_text.samples:good"), bad=Lazy("multigraft_text.samples:bad")),
     likeness=Likeness(sketch=Lazy("multigraft_text.likeness:sketch"), near=0.8),
     unit=lambda spec: ("tokens", 1.0),
+    web=WebReader(folder="multigraft_text:web", packages=(_TOKENIZERS,)),
     options={
         "max_length": Option(default=128, low=8, help="tokens kept of a row, special ones counted"),
         "tokenizer": Option(

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multigraft import Backbone, Lazy, Likeness, Modality, Option, Samples, Size, Task, Trial, hookimpl
+from multigraft import (
+    Backbone,
+    Lazy,
+    Likeness,
+    Modality,
+    Option,
+    Samples,
+    Size,
+    Task,
+    Trial,
+    WebReader,
+    hookimpl,
+)
 from multigraft.tasks import classification_task
 
 _IMAGE = Modality(
@@ -19,6 +31,7 @@ _IMAGE = Modality(
         "flip": Option(default=True, help="mirror at random; wrong for digits, letters and signs")
     },
     suffixes=(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    web=WebReader(folder="multigraft_vision:web"),
     options={
         "size": Option(
             default=None, types=(int,), low=1, high=8192, help="pixels a side; unset: what the weights expect"

@@ -24,6 +24,7 @@ from multigraft.cli import (
     rerun,
     serve,
     train,
+    web,
 )
 from multigraft.cli.shell import command
 from multigraft.switches import TRACE, WANTED
@@ -61,6 +62,7 @@ def build() -> typer.Typer:
     app.command("generate", rich_help_panel=SHIPPING)(command(generate.generate))
     app.command("bench", rich_help_panel=SHIPPING)(command(bench.bench))
     app.command("serve", rich_help_panel=SHIPPING)(command(serve.serve))
+    app.command("web", rich_help_panel=SHIPPING)(command(web.web))
     app.add_typer(recipes.build(), rich_help_panel=LOOKING)
     app.command("schema", rich_help_panel=LOOKING)(command(recipes.schema))
     app.command("plugins", rich_help_panel=LOOKING)(command(plugins.plugins))

@@ -46,6 +46,9 @@ Budget = Annotated[
         show_default=False,
     ),
 ]
+Web = Annotated[
+    bool, typer.Option("--web", help="Make the page too that answers in a browser without a server.")
+]
 OnePrecision = Annotated[
     Precision | None,
     typer.Option(
@@ -84,6 +87,7 @@ def export(
     precision: Precisions = None,
     *,
     budget: Budget = None,
+    web: Web = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a run's bundle: the folder a machine without torch answers from."""
@@ -94,6 +98,8 @@ def export(
         opened = with_settings(opened, "export", precisions=tuple(each.value for each in precision))
     if budget is not None:
         opened = with_settings(opened, "export", budget=budget)
+    if web:
+        opened = with_settings(opened, "export", web=True)
     show_report(shell, opened.export(), as_json=as_json)
 
 

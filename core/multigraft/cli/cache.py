@@ -15,6 +15,7 @@ WHAT = {
     "tables": "columns of large files",
     "hashes": "fingerprints of files",
     "digests": "fingerprints of rows",
+    "npm": "packages that pages are made with",
 }
 
 

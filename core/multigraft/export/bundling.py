@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from multigraft.readers import collate, save_spec
 from multigraft.records import Arrays
 from multigraft.report import Report
 from multigraft.runtime.session import Session
+from multigraft.runtime.web.site import write_site
 
 LIBRARIES = ("torch", "onnx", "onnxruntime", "numpy")
 FACTS = ("stage", "weights", "seed", "plugins", "data", "steps", "best", "parent")
@@ -33,7 +35,10 @@ FACTS = ("stage", "weights", "seed", "plugins", "data", "steps", "best", "parent
 
 
 def export_bundle(run: Subject) -> Report:
-    """Write ``run.folder/bundle``, replacing an older one whole. Raises ExportError."""
+    """Write ``run.folder/bundle``, and ``web`` where it is asked for, replacing older ones whole.
+
+    Raises ExportError; BundleError or MissingDependency where the bundle is written and the page cannot be.
+    """
     started = time.perf_counter()
     target = run.folder / "bundle"
     with whole_folder(target) as folder, evaluating(run.graft):
@@ -43,7 +48,11 @@ def export_bundle(run: Subject) -> Report:
         kept, notes = _keep(work, timed)
         bundle = _seal(work, kept, tuple(notes))
     seconds = time.perf_counter() - started
-    return summary(bundle, target, split=work.split, torch_milliseconds=torch_times, seconds=seconds)
+    report = summary(bundle, target, split=work.split, torch_milliseconds=torch_times, seconds=seconds)
+    if not run.recipe.export.web:
+        return report
+    site = write_site(target, run.folder / "web", catalog=run.catalog)
+    return replace(report, files={**report.files, "web": str(site)})
 
 
 def _keep(work: Work, precisions: Precisions) -> tuple[Precisions, list[str]]:

@@ -192,6 +192,8 @@ class Export(Section):
     calibration: Count = 128
     """Training rows that set the ranges of a static int8 graph, and by which layers are ranked."""
     opset: Annotated[int, Field(ge=18)] = 20
+    web: bool = False
+    """Make the page too that answers in a browser without a server, in the run's folder ``web``."""
 
 
 class Recipe(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import IOBase
@@ -13,15 +13,14 @@ import numpy as np
 
 from multigraft.bundle import Bundle, open_bundle
 from multigraft.catalog import Catalog
-from multigraft.decoders import DECODERS, MERGES, embedding
-from multigraft.errors import BundleError, RowError, UnknownName
-from multigraft.owners import advice
+from multigraft.errors import BundleError, RowError
 from multigraft.readers import collate, load_spec
-from multigraft.records import Answer, Arrays, Modality, Reader, Spec, WindowReader
+from multigraft.records import Answer, Arrays, Reader, WindowReader
 from multigraft.runtime.answers import trimmed
 from multigraft.runtime.batching import cut, nbytes, read_ahead
 from multigraft.runtime.generation.generator import DECODER, Generator, generator_of
 from multigraft.runtime.generation.options import Asked
+from multigraft.runtime.lookup import Answering, choose, look_up
 from multigraft.runtime.providers import prefers_half
 from multigraft.runtime.session import Session
 
@@ -40,14 +39,6 @@ class _Item:
     @property
     def size(self) -> int:
         return sum(nbytes(row) for row in self.rows)
-
-
-@dataclass(frozen=True)
-class Answering:
-    """What makes answers of outputs: the task's functions, or those of ours that the bundle names."""
-
-    decode: Callable[[Spec, Arrays], list[Answer]]
-    merge: Callable[[Arrays, np.ndarray], Arrays] | None
 
 
 class Predictor:
@@ -238,8 +229,8 @@ def load(
     half = prefers_half(providers)
     bundle = open_bundle(folder)
     wanted = None if precision == "auto" else precision
-    chosen, file = _choose(bundle, wanted or (_on_graphics(bundle) if half else None))
-    modality, answering = _look_up(bundle, catalog if catalog is not None else Catalog())
+    chosen, file = choose(bundle, wanted or (_on_graphics(bundle) if half else None))
+    modality, answering = look_up(bundle, catalog if catalog is not None else Catalog())
     session = Session(folder / file, threads=threads, providers=providers)
     reader = modality.reader(load_spec(bundle.reader, folder))
     roles = {
@@ -258,37 +249,6 @@ def _on_graphics(bundle: Bundle) -> str | None:
         name for name in ("fp16", "fp32") if name in bundle.precisions and bundle.precisions[name].accepted
     ]
     return held[0] if held else None
-
-
-def _choose(bundle: Bundle, wanted: str | None) -> tuple[str, str]:
-    name = wanted or bundle.default
-    entry = bundle.precisions.get(name)
-    if entry is not None and entry.accepted and entry.file is not None:
-        return name, entry.file
-    held = ", ".join(key for key, value in bundle.precisions.items() if value.accepted)
-    why = "was not exported" if entry is None else f"was refused: {entry.reason}"
-    raise BundleError(f"precision {name!r} {why}; the bundle holds {held}")
-
-
-def _look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Answering]:
-    """The modality, and what answers. A task that is not here is needed only where it decodes itself."""
-    try:
-        modality = catalog.modality(bundle.modality)
-    except UnknownName as error:
-        raise _missing("modality", error, bundle) from error
-    try:
-        task = catalog.task(bundle.task)
-    except UnknownName as error:
-        if bundle.decode is None:
-            raise _missing("task", error, bundle) from error
-        merge = None if bundle.merge is None else MERGES[bundle.merge]
-        return modality, Answering(DECODERS[bundle.decode], merge)
-    return modality, Answering(task.decode or embedding, task.merge)
-
-
-def _missing(noun: str, error: UnknownName, bundle: Bundle) -> BundleError:
-    door = "load(..., catalog=Catalog([plugin]))"
-    return BundleError(f"{error}\n  {advice(noun, bundle.owners.get(noun), keeper='bundle', door=door)}")
 
 
 def _is_many(raw: Any) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import mimetypes
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from multigraft.records import Answer, Arrays, Modality, Reader, Spec
+from multigraft.runtime.describing import describe
 from multigraft.runtime.predictor import Predictor
 
 
@@ -47,6 +46,7 @@ class Model:
         self.name = name
         self.columns = modality.columns
         self.suffixes = modality.suffixes
+        self._modality = modality
         self._predictor = predictor
         self._answering = copy.copy(predictor)
         self._answering.reader = _Passing(predictor.reader)
@@ -74,30 +74,8 @@ class Model:
         self._predictor.warmup()
 
     def describe(self) -> dict[str, Any]:
-        """What a client may want to know, as JSON; ``media`` is ``image``, ``audio`` and so on, or None."""
-        bundle = self._predictor.bundle
-        return {
-            "name": self.name,
-            "task": bundle.task,
-            "modality": bundle.modality,
-            "backbone": bundle.backbone,
-            "precision": self._predictor.precision,
-            "labels": list(self._predictor.labels),
-            "columns": list(self.columns),
-            "suffixes": list(self.suffixes),
-            "media": media(self.suffixes),
-            "path": f"/models/{self.name}/predict",
-        }
-
-
-def media(suffixes: Sequence[str]) -> str | None:
-    """The kind of media that most of the suffixes stand for; None where values are typed.
-
-    >>> media((".png", ".jpg")), media((".wav", ".strange")), media((".strange",)), media(())
-    ('image', 'audio', 'file', None)
-    """
-    if not suffixes:
-        return None
-    kinds = [mimetypes.guess_type(f"x{suffix}")[0] for suffix in suffixes]
-    known = Counter(kind.partition("/")[0] for kind in kinds if kind)
-    return known.most_common(1)[0][0] if known else "file"
+        """What a client may want to know, as JSON."""
+        facts = describe(
+            self._predictor.bundle, self._modality, name=self.name, precision=self._predictor.precision
+        )
+        return {**facts, "path": f"/models/{self.name}/predict"}

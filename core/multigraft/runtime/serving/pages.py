@@ -25,8 +25,11 @@ def page_file(name: str) -> Response:
 
 @cache
 def _all() -> dict[str, bytes]:
-    """Every file by name, so that no name of a request becomes a path."""
-    folder = files("multigraft.runtime.serving") / "page"
+    """Every file by name, so that no name of a request becomes a path: the shared ones, then the server's."""
+    folders = (files("multigraft.runtime") / "page", files("multigraft.runtime.serving") / "page")
     return {
-        each.name: each.read_bytes() for each in folder.iterdir() if each.name.rpartition(".")[2] in TYPES
+        each.name: each.read_bytes()
+        for folder in folders
+        for each in folder.iterdir()
+        if each.name.rpartition(".")[2] in TYPES
     }

@@ -15,6 +15,7 @@ import uvicorn
 
 from multigraft.catalog import Catalog
 from multigraft.errors import ServeError
+from multigraft.runtime.describing import bundle_name
 from multigraft.runtime.predictor import load
 from multigraft.runtime.serving.border import Border
 from multigraft.runtime.serving.limits import Limits
@@ -66,8 +67,7 @@ def names_of(bundles: Sequence[str]) -> dict[str, Path]:
         name, told, rest = given.partition("=")
         told = told if NAME.fullmatch(name) else ""
         folder = Path(rest if told else given)
-        whole = folder.resolve()
-        chosen = name if told else (whole.parent if whole.name == "bundle" else whole).name
+        chosen = name if told else bundle_name(folder)
         if chosen in found:
             raise ServeError(
                 f"two bundles are named {chosen!r}: {found[chosen]} and {folder}; say NAME=BUNDLE"

@@ -24,7 +24,18 @@ export async function predict(model, value) {
   return first(await call(path, { method: "POST", headers, body }));
 }
 
-const first = ({ answers, milliseconds }) => ({ answer: answers[0], milliseconds });
+const first = ({ answers, milliseconds }) => ({
+  answer: answers[0],
+  time: `${milliseconds.toFixed(1)} ms on the server`,
+});
+
+// How a program asks the same.
+export function program({ name, suffixes }) {
+  const given = suffixes.length
+    ? `-F file=@example${suffixes[0]}`
+    : `-H 'Content-Type: application/json' -d '{"inputs": ["an example"]}'`;
+  return `curl ${new URL(`models/${name}/predict`, location.href)} \\\n  ${given}`;
+}
 
 async function call(path, { headers = {}, ...options } = {}) {
   const own = token ? { ...headers, Authorization: `Bearer ${token}` } : headers;

@@ -10,7 +10,7 @@ export function showAnswer(place, answer) {
   if (label !== undefined) {
     parts.push(make("p", { className: "best" }, label === null ? "No label is sure enough" : String(label)));
   }
-  if (scores && typeof scores === "object") parts.push(...bars(Object.entries(scores)));
+  if (scores && typeof scores === "object") parts.push(...bars(ranked(scores)));
   else if (score !== undefined) rest.score = score;
   if (Object.keys(rest).length) parts.push(facts(rest));
   place.replaceChildren(...parts);
@@ -21,6 +21,12 @@ export function spoken({ label, score }) {
   if (label === undefined) return "The answer is there.";
   if (label === null) return "No label is sure enough.";
   return typeof score === "number" ? `Answer: ${label}, ${percent(score)}` : `Answer: ${label}`;
+}
+
+// A plain object would put labels that are numbers before the others, whatever their chances.
+function ranked(scores) {
+  const entries = scores instanceof Map ? [...scores] : Object.entries(scores);
+  return entries.sort(([, a], [, b]) => b - a);
 }
 
 function bars(entries) {

@@ -1,6 +1,6 @@
 // The page: which model, what is given to it, what it answers.
 import { showAnswer, spoken } from "./answer.js";
-import { Refused, models, predict, useToken } from "./ask.js";
+import { Refused, models, predict, program, useToken } from "./ask.js";
 import { find, make } from "./dom.js";
 import { widgetFor } from "./widgets.js";
 
@@ -12,7 +12,7 @@ let asked = 0; // of several answers on their way only the last is shown
 async function open() {
   complain("");
   try {
-    served = await models();
+    served = await models((told) => (find("facts").textContent = told));
   } catch (error) {
     if (error.status !== 401) return complain(error.message);
     askForToken();
@@ -44,11 +44,7 @@ function describe() {
   const labels = model.labels.length ? `${model.labels.length} labels` : "";
   find("facts").textContent = [model.task, model.backbone, model.precision, labels].filter(Boolean).join(" · ");
   find("program").hidden = false;
-  const address = new URL(`models/${model.name}/predict`, location.href);
-  const given = model.suffixes.length
-    ? `-F file=@example${model.suffixes[0]}`
-    : `-H 'Content-Type: application/json' -d '{"inputs": ["an example"]}'`;
-  find("curl").textContent = `curl ${address} \\\n  ${given}`;
+  find("code").textContent = program(model);
 }
 
 async function answer() {
@@ -63,11 +59,10 @@ async function answer() {
   complain("");
   const began = performance.now();
   try {
-    const { answer: found, milliseconds } = await predict(model, value);
+    const { answer: found, time } = await predict(model, value);
     if (own !== asked) return;
     showAnswer(find("answer"), found);
-    const whole = performance.now() - began;
-    find("time").textContent = `${milliseconds.toFixed(1)} ms on the server, ${whole.toFixed(0)} ms in all`;
+    find("time").textContent = `${time}, ${(performance.now() - began).toFixed(0)} ms in all`;
     find("result").hidden = false;
     find("spoken").textContent = spoken(found);
   } catch (error) {

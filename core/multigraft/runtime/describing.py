@@ -1,0 +1,50 @@
+"""What a person or a program has to know to ask a bundle: the same on a server and on a page alone."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from multigraft.bundle import Bundle
+from multigraft.records import Modality
+
+
+def describe(bundle: Bundle, modality: Modality, *, name: str, precision: str) -> dict[str, Any]:
+    """The facts as JSON; ``media`` is ``image``, ``audio`` and so on, or None where a value is typed."""
+    return {
+        "name": name,
+        "task": bundle.task,
+        "modality": bundle.modality,
+        "backbone": bundle.backbone,
+        "precision": precision,
+        "labels": list(bundle.targets.get("labels", ())),
+        "columns": list(modality.columns),
+        "suffixes": list(modality.suffixes),
+        "media": media(modality.suffixes),
+    }
+
+
+def media(suffixes: Sequence[str]) -> str | None:
+    """The kind of media that most of the suffixes stand for; None where values are typed.
+
+    >>> media((".png", ".jpg")), media((".wav", ".strange")), media((".strange",)), media(())
+    ('image', 'audio', 'file', None)
+    """
+    if not suffixes:
+        return None
+    kinds = [mimetypes.guess_type(f"x{suffix}")[0] for suffix in suffixes]
+    known = Counter(kind.partition("/")[0] for kind in kinds if kind)
+    return known.most_common(1)[0][0] if known else "file"
+
+
+def bundle_name(folder: Path) -> str:
+    """What a bundle is called: as its folder, or as the run that holds it.
+
+    >>> bundle_name(Path("runs/reviews/bundle")), bundle_name(Path("reviews-1"))
+    ('reviews', 'reviews-1')
+    """
+    whole = folder.resolve()
+    return (whole.parent if whole.name == "bundle" else whole).name

@@ -1,0 +1,29 @@
+// From a graph's outputs for one row to its answer, as the predictor decodes them.
+
+export const decoders = { classification, embedding };
+
+function classification({ labels }, { probabilities }) {
+  const scores = [...probabilities.data];
+  if (!Array.isArray(labels) || labels.length !== scores.length) {
+    throw new Error(`the graph tells ${scores.length} labels apart; the page lists another number`);
+  }
+  if (!scores.every(Number.isFinite)) throw new Error("the graph gives values that are no numbers; export the run again");
+  const ranked = labels.map((label, place) => [label, scores[place]]).sort(([, a], [, b]) => b - a);
+  const [label, score] = ranked[0];
+  return { label, score, scores: new Map(ranked) };
+}
+
+function embedding(targets, outputs) {
+  return { embedding: [...outputs.embedding.data] };
+}
+
+// The answer with fewer scores; without a label where none reaches the threshold.
+export function trimmed(answer, { topK, threshold }) {
+  if (topK === undefined && threshold === undefined) return answer;
+  if (!answer.scores) throw new Error("topK and threshold need a task that ranks labels");
+  const kept = [...answer.scores].slice(0, topK);
+  if (threshold === undefined) return { ...answer, scores: new Map(kept) };
+  const sure = kept.filter(([, score]) => score >= threshold);
+  const [label, score] = sure[0] ?? [null, null];
+  return { ...answer, label, score, scores: new Map(sure) };
+}

@@ -1,0 +1,126 @@
+"""The folder of a page: a bundle, the reader in JavaScript, onnxruntime for browsers, and what shows them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from multigraft.bundle import Bundle, open_bundle
+from multigraft.catalog import Catalog
+from multigraft.decoders import DECODERS, name_in
+from multigraft.errors import BundleError
+from multigraft.files import whole_folder
+from multigraft.records import Modality, NpmPackage, WebReader
+from multigraft.runtime.describing import bundle_name, describe
+from multigraft.runtime.lookup import Answering, choose, look_up
+from multigraft.runtime.web.packages import unpack
+
+FORMAT = 1
+FACTS = "site.json"
+ENGINE = NpmPackage(
+    name="onnxruntime-web",
+    version="1.30.0",
+    integrity="sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==",
+    files={"dist/ort.wasm.bundle.min.mjs": "ort.js", "dist/ort-wasm-simd-threaded.wasm": "ort.wasm"},
+)
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
+"""What the page may do, whoever serves it: ask its own host for files, and nobody for anything else."""
+HEAD = '<meta charset="utf-8">'
+
+
+def write_site(
+    bundle: Path,
+    target: Path,
+    *,
+    precision: str | None = None,
+    packages: Path | None = None,
+    catalog: Catalog | None = None,
+) -> Path:
+    """Write a folder that answers as the bundle does, in a browser; replaces an older one whole.
+
+    ``packages`` is a folder with the archives of the npm packages; unset, npm is asked for what the machine's
+    cache does not hold. Raises BundleError for a bundle that a page cannot answer with, MissingDependency for
+    a package.
+    """
+    _check_target(target)
+    opened = open_bundle(bundle)
+    name, graph = choose(opened, precision)
+    modality, answering = look_up(opened, catalog if catalog is not None else Catalog())
+    decoder, reader = _decoder(opened, answering), _reader(modality)
+    with whole_folder(target) as folder:
+        _copy_page(folder)
+        _copy_resource(reader.folder, folder / "reader")
+        for package in (ENGINE, *reader.packages):
+            unpack(package, folder / "vendor" / package.name, folder=packages)
+        graphs = [file for file in (graph, f"{graph}.data") if file in opened.files]
+        held = [*graphs, *(key for key in opened.reader if key.endswith(".json"))]
+        (folder / "bundle").mkdir()
+        for file in held:
+            shutil.copyfile(bundle / file, folder / "bundle" / file)
+        facts = {
+            "format": FORMAT,
+            "model": describe(opened, modality, name=bundle_name(bundle), precision=name),
+            "reader": opened.reader,
+            "targets": {key: value for key, value in opened.targets.items() if key == "labels"},
+            "decode": decoder,
+            "graph": graphs,
+            "files": {file: opened.files[file].model_dump() for file in held},
+        }
+        _write_json(folder / FACTS, facts)
+        _write_json(folder / "package.json", {"private": True, "type": "module"})  # for Node
+    return target
+
+
+def _check_target(target: Path) -> None:
+    """Raise BundleError where the folder holds something else than a page of ours."""
+    if target.exists() and not (target / FACTS).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise BundleError(f"{target}: holds something else than a page; name a new or an empty folder")
+
+
+def _decoder(bundle: Bundle, answering: Answering) -> str:
+    """The function of ``decode.js`` that does the same."""
+    if bundle.generation is not None:
+        raise BundleError(
+            f"a bundle of task {bundle.task!r} writes texts, which a page without a server does not do; "
+            "use multigraft generate"
+        )
+    name = name_in(DECODERS, answering.decode)
+    if name is None:
+        raise BundleError(
+            f"task {bundle.task!r} decodes answers in a way of its own, in Python only; a page knows "
+            f"{', '.join(sorted(DECODERS))}: use multigraft serve"
+        )
+    return name
+
+
+def _reader(modality: Modality) -> WebReader:
+    if modality.web is None:
+        raise BundleError(
+            f"modality {modality.name!r} has no reader for browsers (Modality.web): use multigraft serve"
+        )
+    return modality.web
+
+
+def _copy_page(folder: Path) -> None:
+    for source in ("multigraft.runtime:page", "multigraft.runtime.web:page"):
+        _copy_resource(source, folder / "page")
+    start = folder / "index.html"
+    (folder / "page" / "index.html").rename(start)
+    meta = f'{HEAD}\n  <meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    start.write_text(start.read_text(encoding="utf-8").replace(HEAD, meta), encoding="utf-8")
+
+
+def _copy_resource(source: str, target: Path) -> None:
+    package, _, name = source.partition(":")
+    with as_file(files(package) / name) as folder:
+        shutil.copytree(folder, target, dirs_exist_ok=True)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
