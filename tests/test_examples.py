@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 import multigraft as mg
-from samples import TINY, WRITERS
+from multigraft.runtime.web.site import write_site
+from samples import WRITERS
+from tiny_bundles import export
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ALONE = """
@@ -29,28 +31,6 @@ exec(compile(open(sys.argv[0]).read(), sys.argv[0], "exec"))
 """
 
 
-def some_value(data: Path) -> str:
-    """A text of the file, or the path of a file in the folder."""
-    if data.is_dir():
-        return str(next(path for path in sorted(data.rglob("*.*")) if path.is_file()))
-    with data.open(encoding="utf-8") as file:
-        return next(csv.DictReader(file))["text"]
-
-
-def export(modality: str, folder: Path) -> tuple[Path, str]:
-    """A bundle of a tiny network, and a value to ask it."""
-    data = WRITERS[modality](folder, 24)
-    run = mg.finetune(
-        task=f"{modality}-classification",
-        backbone=TINY[modality],
-        data={"train": str(data), "split": {"validation": 0.0, "test": 0.25}},
-        training={"steps": 2, "batch_size": 8},
-        export={"precisions": ["fp32"]},
-        output=folder / "run",
-    )
-    return Path(run.export().files["bundle"]), some_value(data)
-
-
 @pytest.mark.parametrize("modality", sorted(WRITERS))
 def test_an_example_answers_as_the_predictor_does(modality: str, tmp_path: Path) -> None:
     bundle, value = export(modality, tmp_path)
@@ -65,3 +45,30 @@ def test_an_example_answers_as_the_predictor_does(modality: str, tmp_path: Path)
 
 def test_every_modality_has_an_example() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} == set(WRITERS)
+
+
+@pytest.fixture(scope="module")
+def node_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example for Node, installed."""
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            pytest.skip(f"no {program} on this machine")
+    folder = tmp_path_factory.mktemp("node") / "node"
+    shutil.copytree(EXAMPLES / "node", folder)
+    command = ["npm", "install", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("modality", sorted(WRITERS))
+def test_node_answers_as_the_predictor_does(modality: str, node_example: Path, tmp_path: Path) -> None:
+    bundle, value = export(modality, tmp_path)
+    site = write_site(bundle, tmp_path / "site")
+    command = ["node", "answer.js", str(site), value]
+    done = subprocess.run(command, cwd=node_example, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found == pytest.approx(mg.load(bundle).predict(value)["scores"], abs=1e-5)
+    assert len((EXAMPLES / "node" / "answer.js").read_text(encoding="utf-8").splitlines()) < 40

@@ -1,0 +1,23 @@
+// Answer a text, a picture or a sound, from a folder that `multigraft web` wrote: node answer.js FOLDER VALUE
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import * as ort from "onnxruntime-node";
+
+const [site, value] = process.argv.slice(2);
+const { openModel } = await import(pathToFileURL(resolve(site, "page/model.js")));
+const model = await openModel({ ort, bytes: (path) => readFile(resolve(site, path)) });
+
+async function picture(path) {
+  const { default: sharp } = await import("sharp");
+  const upright = sharp(path).rotate().flatten({ background: "white" }).toColourspace("srgb");
+  const { data, info } = await upright.raw().toBuffer({ resolveWithObject: true });
+  return { pixels: { data: new Uint8Array(data), width: info.width, height: info.height } };
+}
+
+const given = {
+  image: () => picture(value),
+  audio: async () => ({ file: new Blob([await readFile(value)]) }), // WAV; Node has no decoders of other formats
+}[model.facts.media];
+const { answer } = await model.predict(given ? await given() : { text: value });
+console.log(JSON.stringify(Object.fromEntries(answer.scores)));
