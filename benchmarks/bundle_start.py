@@ -32,7 +32,10 @@ print(pipeline("text-classification", model=sys.argv[1], tokenizer=sys.argv[1])(
 def cases(mode: Mode, desk: Path) -> list[Case]:
     """The one row."""
     model, bundle, _ = prepared(desk, 48)
-    sizes = {"ours": _megabytes("multigraft"), "theirs": _megabytes("transformers", "torch")}
+    sizes = {
+        "ours": installed_megabytes("multigraft"),
+        "theirs": installed_megabytes("transformers", "torch"),
+    }
 
     def side(script: str, folder: Path, size: float) -> Sample:
         with stopwatch() as seconds:
@@ -58,7 +61,7 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
     ]
 
 
-def _megabytes(*names: str) -> float:
+def installed_megabytes(*names: str) -> float:
     """What packages and all that they require, without extras, take on the disk."""
     seen: set[str] = set()
     queue = list(names)

@@ -25,9 +25,9 @@ from multigraft.objectives import Brief, Objective
 from multigraft.records import Arrays, Option
 from multigraft.report import Report
 from multigraft.tasks.classification import Classification
+from toy_bundles import LABELS
 
 WIDTH = 16
-LABELS = ["high", "low"]
 LOUD = toy_plugin.TOKENS - 1
 
 

@@ -15,13 +15,13 @@ import toy_plugin
 from multigraft.errors import BundleError, RowError
 from multigraft.runtime import Predictor, load
 from multigraft.runtime.providers import prefers_half, provider_names
-from toy_runs import LABELS, exported
+from toy_bundles import LABELS, shipped
 
 
 @pytest.fixture(scope="module")
 def run() -> Any:
     """A run of variable length with its bundle."""
-    return exported("numbers")[0]
+    return shipped("numbers")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_windows_are_merged_by_their_lengths(predictor: Predictor) -> None:
 
 
 def test_windows_need_a_reader_that_cuts() -> None:
-    run, _ = exported("picture")
+    run = shipped("picture")
     pictures = load(run.folder / "bundle", catalog=run.catalog)
     with pytest.raises(ValueError, match="the reader of 'picture' does not"):
         pictures.predict(run.rows["test"].raws[0], long="window")
@@ -207,7 +207,7 @@ def test_a_missing_plugin_is_named_with_its_package(run: Any, tmp_path: Path) ->
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_pictures_of_any_batch(precision: str) -> None:
     """A static int8 graph answers a row as it does alone, whatever stands beside it."""
-    run, _ = exported("picture")
+    run = shipped("picture")
     rows = run.rows["test"]
     predictor = load(run.folder / "bundle", precision=precision, catalog=run.catalog)
     answers = predictor.predict(rows.raws, batch_size=7)
