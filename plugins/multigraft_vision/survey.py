@@ -33,8 +33,19 @@ class Survey:
     """The name and the weight's shape for one class; two in distilled networks, whose logits are averaged."""
 
 
+_KNOWN: dict[str, Survey] = {}
+"""Surveys that were made before: each follows from its key alone, and takes a second."""
+
+
 def survey(name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]) -> Survey:
     """Run the architecture on images of ``size``. Raises MultigraftError where they are too small."""
+    key = repr((name, sorted(cfg.items()), sorted(args.items()), size))
+    if key not in _KNOWN:
+        _KNOWN[key] = _survey(name, cfg, args, size)
+    return _KNOWN[key]
+
+
+def _survey(name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]) -> Survey:
     with torch.device("meta"):
         network = timm.create_model(name, pretrained_cfg=dict(cfg), num_classes=1, **args).eval()
         headless = timm.create_model(name, pretrained_cfg=dict(cfg), num_classes=0, **args)
