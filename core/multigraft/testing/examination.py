@@ -21,7 +21,7 @@ from multigraft.testing.bench import OF_KIND, Bench, find_plugin, place_of
 from multigraft.testing.checks import Check, Skipped
 from multigraft.testing.sealed import no_network
 from multigraft.testing.table import CHECKS
-from multigraft.testing.verdict import Finding, Outcome, Verdict
+from multigraft.testing.verdict import Finding, Outcome, State, Verdict
 
 ADMITTED = "admitted"
 """The check without which there is nothing else to try."""
@@ -82,31 +82,42 @@ class Examination:
     def run(self, case: Case) -> Outcome:
         """Make one check. What it raises is a finding."""
         started = time.perf_counter()
-        problems: list[tuple[str, str]] = []
-        reason = ""
         with self._alone() as asked:
-            try:
-                problems += [
-                    (what, _where(case)) for what in case.check.run(Subject(case.record, self.bench))
-                ]
-            except (Skipped, MissingDependency) as skipped:
-                reason = str(skipped)
-            except Exception as error:
-                problems.append((f"raised {type(error).__name__}: {first_line(error)}", _line_of(error)))
+            problems, reason = self._tried(case)
         if asked:
-            problems.append((f"it asked the network for {', '.join(dict.fromkeys(asked))}", _where(case)))
-        state = "failed" if problems else "skipped" if reason else "passed"
+            names = ", ".join(dict.fromkeys(asked))
+            problems.append((f"it asked the network for {names}", self._place(case)))
+        state: State = "failed" if problems else "skipped" if reason else "passed"
         return Outcome(
             check=case.check.name,
             record=case.subject,
-            state=state,  # type: ignore[arg-type]
+            state=state,
             seconds=time.perf_counter() - started,
-            reason="" if problems else reason,
+            reason=reason if state == "skipped" else "",
             findings=tuple(
                 Finding(what=what, where=where, why=case.check.why, mend=case.check.mend)
                 for what, where in problems
             ),
         )
+
+    def _tried(self, case: Case) -> tuple[list[tuple[str, str]], str]:
+        """What is wrong, each with its place; and why nothing could be tried."""
+        problems: list[tuple[str, str]] = []
+        try:
+            for what in case.check.run(Subject(case.record, self.bench)):
+                problems.append((what, self._place(case)))
+        except (Skipped, MissingDependency) as skipped:
+            return problems, str(skipped)
+        except Exception as error:
+            problems.append((f"raised {type(error).__name__}: {first_line(error)}", _line_of(error)))
+        return problems, ""
+
+    def _place(self, case: Case) -> str:
+        """The function behind a record; of a plugin's own checks, its module."""
+        for name in ("build", "reader", "objective", "plan"):
+            if hasattr(case.record, name):
+                return place_of(getattr(case.record, name))
+        return self.plugin.module or self.plugin.name
 
     def verdict(self) -> Verdict:
         """Every check."""
@@ -151,14 +162,6 @@ def check_plugin(plugin: object, *, checks: Collection[str] | None = None) -> Ve
     if not verdict.passed:
         raise AssertionError(verdict.text())
     return verdict
-
-
-def _where(case: Case) -> str:
-    """The function behind a record."""
-    for name in ("build", "reader", "objective", "plan"):
-        if hasattr(case.record, name):
-            return place_of(getattr(case.record, name))
-    return "the module of the entry point"
 
 
 def _line_of(error: Exception) -> str:

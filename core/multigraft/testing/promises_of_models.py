@@ -103,6 +103,16 @@ COMPUTING = (
         mend='choose "dynamic" for matrix products, "static" for convolutions, "none" where neither works',
     ),
 )
+WATCHING = (
+    Check(
+        name="watches",
+        of="plugin",
+        run=Lazy("multigraft.testing.watching:watches"),
+        what="A training that its observers watch ends as one that they do not, and they do not raise.",
+        why="an observer that raises is switched off, and one that changes the model spoils a resumed run",
+        mend="read what step_end and epoch_end are given, and set run.stop at the most",
+    ),
+)
 TEACHING = (
     Check(
         name="losses",

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from multigraft.testing.checks import Check
 from multigraft.testing.promises import ENTERING, READING, RECORDS
-from multigraft.testing.promises_of_models import COMPUTING, STEERING, TEACHING
+from multigraft.testing.promises_of_models import COMPUTING, STEERING, TEACHING, WATCHING
 
-CHECKS: tuple[Check, ...] = (*ENTERING, *RECORDS, *READING, *COMPUTING, *TEACHING, *STEERING)
+CHECKS: tuple[Check, ...] = (*ENTERING, *RECORDS, *READING, *COMPUTING, *TEACHING, *STEERING, *WATCHING)

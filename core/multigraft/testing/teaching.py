@@ -111,9 +111,10 @@ def resumes(subject: Any) -> Iterator[str]:
     whole = _trained(subject)
     folder = subject.bench.folder / f"resumed-{subject.record.name}"
     recipe = _recipe(subject, folder)
+    watching = [*subject.bench.plugins, _Interrupts(3)]
     with heard():
         try:
-            engine_of(subject.bench, _Interrupts(3)).start(recipe, subject.record.stage)
+            engine_of(subject.bench, watching).start(recipe, subject.record.stage)
         except KeyboardInterrupt:
             pass
         else:

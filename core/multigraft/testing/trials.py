@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +48,11 @@ def trial_task(modality: str) -> Task:
     return classification_task(f"{modality}-trial-classification", modality)
 
 
-def engine_of(bench: Bench, *watching: object) -> Engine:
-    """An engine with the bench's plugins, and observers that are to be told."""
+def engine_of(bench: Bench, plugins: Sequence[object] | None = None) -> Engine:
+    """An engine with the bench's plugins, or others; what an observer raises ends its runs."""
     names = tuple(modality.name for modality in bench.catalog.modalities())
-    return Engine([*bench.plugins, TrialTasks(names), *watching], discover=False, strict=True)
+    chosen = bench.plugins if plugins is None else plugins
+    return Engine([*chosen, TrialTasks(names)], discover=False, strict=True)
 
 
 def recipe_of(bench: Bench, task: Task, family: Backbone, folder: Path, **fields: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import multigraft as mg
-from contracts.faults import entering, networks, readers, tasks
+from contracts.faults import entering, networks, readers, tasks, watching
 from contracts.faults.good import Plugin, building
 
 
@@ -155,6 +155,10 @@ NETWORKS = (
     _net("a branch on a tensor's value", "graph", "cannot make a graph", networks.Branching),
     _net("a graph that is another network", "graph", "does not answer as", networks.WrongInGraph),
 )
+WATCHING = (
+    Fault("an observer that raises", "watches", "ZeroDivisionError", watching.Raising()),
+    Fault("an observer that changes the model", "watches", "other weights", watching.Meddling()),
+)
 TASKS = (
     _task("a metric that is no number", "trains", "'surprise' is nan", objective=tasks.NoNumber),
     _task("a share beyond 1", "trains", "lies between 0 and 1", objective=tasks.BeyondOne),
@@ -176,4 +180,4 @@ TASKS = (
     ),
     _strategy("a plan changed in place", "plans", "changes the plan", tasks.in_place),
 )
-FAULTS = (*ENTERING, *READERS, *NETWORKS, *TASKS)
+FAULTS = (*ENTERING, *READERS, *NETWORKS, *TASKS, *WATCHING)
