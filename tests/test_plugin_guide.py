@@ -15,14 +15,17 @@ import multigraft as mg
 import multigraft_series
 from multigraft.catalog import Catalog
 from multigraft.contract import KINDS, MOMENTS
-from multigraft.testing import examine
+from multigraft.testing import check_plugin
 from samples import write_texts
 from test_docs import HOOKS, ROOT
 from toys import write_rows
 
 GUIDE = ROOT / "docs" / "plugins"
-INSTALLED = {"light-import", "torch-free", "reader-torch-free"}
-"""Checks that import a plugin in a process of its own, where examples on a page cannot be found."""
+CHECKS = (
+    "record arrays same-value-same-arrays reader-from-json reader-threads row-errors builds features padding "
+    "steady-forward blocks strategies save-load saved-reader replay losses chance trains resumes plans"
+).split()
+"""Those that need no package of its own for the plugin, less the slow ones of the graph."""
 NOUNS = [f"register_{kind}" for kind in KINDS]
 
 
@@ -68,10 +71,7 @@ def bits() -> ModuleType:
 
 
 def test_the_nouns_keep_their_contracts(bits: ModuleType) -> None:
-    verdict = examine(bits)
-    failed = {outcome.check for outcome in verdict.outcomes if outcome.state == "failed"}
-    assert failed <= INSTALLED, verdict.text()
-    assert verdict.count("passed") > 10
+    assert check_plugin(bits, checks=CHECKS).count("passed") > 20
 
 
 def test_the_nouns_and_verbs_go_the_whole_way(bits: ModuleType, tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def commands(folder: Path, python: str, *, pip: str) -> str:
 def check(said: Mapping[str, str]) -> None:
     """What the page promises of its commands."""
     assert "\n  on" in said["multigraft plugins --why table"]
-    assert "2 passed" in said["pytest -q"]
+    assert re.search(r"\d passed", said["pytest -q"])
+    assert "0 failed" in said["multigraft check-plugin table"]
     predicted = next(out for line, out in said.items() if line.startswith("multigraft predict"))
     assert predicted.index("long") < predicted.index("short")
     assert "accuracy" in said["multigraft evaluate runs/first"]
@@ -91,6 +92,8 @@ def test_followed_without_pip(
         if line == "pip install -e .":
             install(where, site)
             return ""
+        if line.startswith("pytest"):  # the command after it tries the contracts too
+            return in_a_process(f"{line} -k 'not contracts'", where, environment)
         if not line.startswith("multigraft "):
             return in_a_process(line, where, environment)
         monkeypatch.chdir(where)

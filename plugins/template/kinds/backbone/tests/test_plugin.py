@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,3 +39,15 @@ def test_from_pictures_to_answers(pictures: Path, tmp_path: Path) -> None:
     predictor = mg.load(run.export().files["bundle"])
     answers = predictor.predict([pictures / "red" / "00.png", pictures / "green" / "00.png"])
     assert [answer["label"] for answer in answers] == ["red", "green"]
+
+
+def test_what_was_saved_is_what_is_built(tmp_path: Path) -> None:
+    family, size, made = mg.Catalog().backbone("sapling-tiny")
+    origin = mg.Origin(backbone="sapling-tiny", size=size, config=made.config)
+    network = family.build(origin, {})
+    network.save(tmp_path, head=None, labels=())
+    again = family.build(replace(origin, path=tmp_path), {})
+    for name, value in network.state_dict().items():
+        assert again.state_dict()[name].equal(value)
+    with pytest.raises(mg.WeightsError, match="holds no weights of sapling-tiny"):
+        family.build(replace(origin, path=tmp_path / "elsewhere"), {})
