@@ -20,6 +20,7 @@ from benchmarks.harness import Case, Mode, measure
 
 MODULES = (
     "start",
+    "plugins",
     "text_finetune",
     "text_finetune_best",
     "linear_probe_text",
@@ -28,6 +29,7 @@ MODULES = (
     "linear_probe_image",
     "speech_finetune",
     "step_overhead",
+    "hooks",
     "evaluation_memory",
     "predict_text",
     "predict_text_single",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -59,4 +60,10 @@ def _calls(manager: PluginManager, moment: str) -> list[tuple[str, Callable[[Map
 
 
 def _caller(function: Callable[..., Any], names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda facts: function(*(facts[name] for name in names))
+    """A function of all facts; called at every step, so it looks up several at once."""
+    if not names:
+        return lambda facts: function()
+    pick = itemgetter(*names)
+    if len(names) == 1:
+        return lambda facts: function(pick(facts))
+    return lambda facts: function(*pick(facts))
