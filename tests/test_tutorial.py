@@ -111,6 +111,7 @@ def test_followed_without_pip(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_followed_in_a_fresh_environment(tmp_path: Path) -> None:
     python = fresh(tmp_path / "venv")
     pip = f"shift; exec {python} -m pip install -q --no-deps --no-index --no-build-isolation"

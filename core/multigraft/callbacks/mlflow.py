@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 FOLDER, RUN_ID, DATABASE = "mlflow", "run_id", "mlflow.db"
 LONGEST = 500
 """Characters of a parameter, which every version and kind of store takes."""
+DESCRIPTION, LONGEST_NOTE = "mlflow.note.content", 4900
+"""The text that is shown beside a run, and its characters.
+
+The recipe stands there and not in a file: where files go is said by the database, which came with the run.
+"""
 AT_ONCE = 100
 """Parameters or metrics in one request; MLflow takes 100 and 1,000."""
 
@@ -99,12 +104,12 @@ class MlflowRun:
         else:
             artifacts = None if self.uri else (run.folder / FOLDER / "artifacts").resolve().as_uri()
             place = self._client.create_experiment(self.experiment, artifact_location=artifacts)
-        made: str = self._client.create_run(place, run_name=run.folder.name).info.run_id
         recipe = shown(run.recipe.model_dump(mode="json"))
+        note = {DESCRIPTION: f"```yaml\n{as_yaml(recipe)}"[:LONGEST_NOTE] + "\n```"}
+        made: str = self._client.create_run(place, run_name=run.folder.name, tags=note).info.run_id
         params = [Param(_name(name), value[:LONGEST]) for name, value in flat(recipe)]
         for start in range(0, len(params), AT_ONCE):
             self._client.log_batch(made, params=params[start : start + AT_ONCE])
-        self._client.log_text(made, as_yaml(recipe), "recipe.yaml")
         return made
 
     def _held(self, names: Sequence[str]) -> Iterator[tuple[int, str, str]]:

@@ -32,7 +32,7 @@ def TensorBoard(folder: str | Path | None = None) -> Tracker:
 
 
 def MLflow(uri: str | None = None, *, experiment: str = "multigraft") -> Tracker:
-    """Show a run to MLflow: its recipe as parameters and as a file, its curves, its figures.
+    """Show a run to MLflow: its recipe as parameters and description, its curves, its figures.
 
     ``uri`` is a server or database as MLflow names it; a token for it comes from the environment.
     Unset: a database in the run's folder, ``mlflow ui --backend-store-uri sqlite:///RUN/mlflow/mlflow.db``.

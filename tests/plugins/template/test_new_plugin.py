@@ -30,24 +30,30 @@ def test_it_passes_its_own_tests(kind: str, tmp_path: Path) -> None:
     assert " passed" in done.stdout
 
 
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The Python of a fresh environment."""
+    return fresh(tmp_path_factory.mktemp("fresh") / "venv")
+
+
 @pytest.mark.slow
-def test_each_is_installed_into_a_fresh_environment_and_passes_all_its_tests(tmp_path: Path) -> None:
-    python = fresh(tmp_path / "venv")
-    folders = [new_plugin(f"new-{kind}", kind, into=tmp_path) for kind in BRINGS]
-    for folder in folders:
-        pip(
-            python, "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "-e", str(folder)
-        )
-    for folder in folders:
-        done = subprocess.run(
-            [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-            cwd=folder,
-            env=clean(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", BRINGS)
+def test_it_is_installed_into_a_fresh_environment_and_passes_all_its_tests(
+    kind: str, environment: str, tmp_path: Path
+) -> None:
+    folder = new_plugin(f"new-{kind}", kind, into=tmp_path)
+    options = ["-q", "--no-deps", "--no-index", "--no-build-isolation"]
+    pip(environment, "install", *options, "-e", str(folder))
+    done = subprocess.run(
+        [environment, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=folder,
+        env=clean(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def fresh(folder: Path) -> str:
