@@ -65,6 +65,15 @@ def test_a_flag_is_text_and_not_yaml(value: str) -> None:
     assert merge(None, {"data.train": value}, ()) == {"data": {"train": value}}
 
 
+def test_trackers_are_named_once_each(cli: Any, calls: Any) -> None:
+    said = cli("finetune", *FLAGS, "--track", "csv", "--track", "tensorboard", "--track", "csv")
+    assert said.code == 0, said.err
+    assert calls.recipes[0].track == ("csv", "tensorboard")
+    said = cli("finetune", *FLAGS, "--track", "tensorbord")
+    assert said.code == 2
+    assert "track" in said.err
+
+
 def test_set_is_yaml() -> None:
     raw = merge(None, {}, ["strategy=[{name: lora, rank: 4}]", "training.steps=3"])
     assert raw == {"strategy": [{"name": "lora", "rank": 4}], "training": {"steps": 3}}
