@@ -150,6 +150,15 @@ class Bench:
         return [family for family in (*own, *rest) if family.sizes or family.trial]
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What a check is handed."""
+
+    record: Any
+    """The record that is tried, of the kind that the check is for; None for a plugin's own checks."""
+    bench: Bench
+
+
 def trial_of(family: Backbone) -> Trial:
     """What of a family is tried. Raises Skipped where it names no size."""
     if family.trial is not None:

@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 from multigraft.features import Features
 from multigraft.graft import Graft
 from multigraft.strategies import block_of
+from multigraft.testing.bench import Subject
 from multigraft.testing.grown import Grown, computed, distance, grow
 
 MEMBERS = ("width", "blocks", "head_bias", "forward", "save")
@@ -19,7 +20,7 @@ OUTSIDE = 8
 """Parameters that may follow the last block."""
 
 
-def built(subject: Any) -> Iterator[str]:
+def built(subject: Subject) -> Iterator[str]:
     """The module has the members of a backbone, and follows from torch's seed."""
     grown = _grown(subject)
     module = grown.module
@@ -41,7 +42,7 @@ def built(subject: Any) -> Iterator[str]:
             return
 
 
-def features(subject: Any) -> Iterator[str]:
+def features(subject: Subject) -> Iterator[str]:
     """Shapes, types and numbers of the features of three rows."""
     grown = _grown(subject)
     found = computed(grown.module, grown.batch(0, 1, 2))
@@ -71,7 +72,7 @@ def _shaped(
         yield f"{name} holds numbers that are not finite"
 
 
-def padding(subject: Any) -> Iterator[str]:
+def padding(subject: Subject) -> Iterator[str]:
     """Rows in a padded batch give what each gives alone, in every field of the features."""
     grown = _grown(subject)
     together = computed(grown.module, grown.batch(0, 1, 2, 3, 4))
@@ -95,7 +96,7 @@ def _same_positions(index: int, alone: Features, together: Features) -> Iterator
         yield f"row {index}: sequence lies {far:.2g} (relative) from what the row gives alone"
 
 
-def steady(subject: Any) -> Iterator[str]:
+def steady(subject: Subject) -> Iterator[str]:
     """In evaluation mode nothing is drawn, kept, or written into what was given."""
     grown = _grown(subject)
     batch = grown.batch(0, 1)
@@ -115,7 +116,7 @@ def steady(subject: Any) -> Iterator[str]:
             yield f"forward changes {name!r} of the module, in evaluation mode"
 
 
-def blocks(subject: Any) -> Iterator[str]:
+def blocks(subject: Subject) -> Iterator[str]:
     """The blocks are parts of the module in order, run in that order, and hold most of the parameters."""
     grown = _grown(subject)
     module, parts = grown.module, list(grown.module.blocks)
@@ -166,5 +167,5 @@ def _run_in_order(grown: Grown, parts: list[nn.Module]) -> Iterator[str]:
         yield f"what block {written[0]} gave is written over by a later block"
 
 
-def _grown(subject: Any) -> Grown:
+def _grown(subject: Subject) -> Grown:
     return grow(subject.bench, subject.record)

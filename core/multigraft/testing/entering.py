@@ -10,6 +10,7 @@ from typing import Any
 from multigraft import hookspecs
 from multigraft.errors import PluginError
 from multigraft.testing import probe
+from multigraft.testing.bench import Subject
 from multigraft.testing.checks import Skipped
 
 ALLOWED_SECONDS = 0.05
@@ -17,7 +18,7 @@ TRIES = 3
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "multigraft_spec")]
 
 
-def admitted(subject: Any) -> Iterator[str]:
+def admitted(subject: Subject) -> Iterator[str]:
     """The catalog's own rules, among the in-tree plugins."""
     try:
         subject.bench.admit()
@@ -25,7 +26,7 @@ def admitted(subject: Any) -> Iterator[str]:
         yield str(error)
 
 
-def hooks(subject: Any) -> Iterator[str]:
+def hooks(subject: Subject) -> Iterator[str]:
     """What the catalog lets pass: arguments that pluggy never fills, functions that miss a hook's name."""
     plugin = subject.bench.plugins[-1]
     if not subject.bench.info.hooks:
@@ -53,7 +54,7 @@ def _own_functions(plugin: Any) -> list[str]:
     ]
 
 
-def light_import(subject: Any) -> Iterator[str]:
+def light_import(subject: Subject) -> Iterator[str]:
     """Import the entry point's module in processes of its own; the quickest of several counts."""
     module = subject.bench.plugin.module
     if not module:
@@ -80,7 +81,7 @@ def light_import(subject: Any) -> Iterator[str]:
         )
 
 
-def torch_free(subject: Any) -> Iterator[str]:
+def torch_free(subject: Subject) -> Iterator[str]:
     """Import it, and what its tasks give a bundle, where torch does not exist."""
     module = subject.bench.plugin.module
     if not module:

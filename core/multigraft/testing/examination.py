@@ -17,7 +17,7 @@ from typing import Self
 from multigraft.cache import FOLDER
 from multigraft.errors import MissingDependency, MultigraftError, did_you_mean, first_line
 from multigraft.records import Record
-from multigraft.testing.bench import OF_KIND, Bench, find_plugin, place_of
+from multigraft.testing.bench import OF_KIND, Bench, Subject, find_plugin, place_of
 from multigraft.testing.checks import Check, Skipped
 from multigraft.testing.sealed import no_network
 from multigraft.testing.table import CHECKS
@@ -38,14 +38,6 @@ class Case:
     def subject(self) -> str:
         """What is tried, as ``backbone tcn``."""
         return "plugin" if self.record is None else f"{self.check.of} {self.record.name}"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What a check is handed: a record, and the bench on which it is tried."""
-
-    record: Record | None
-    bench: Bench
 
 
 class Examination:

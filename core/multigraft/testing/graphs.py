@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -20,6 +19,7 @@ from multigraft.objectives import Objective, Outputs, RowLoss
 from multigraft.readers import collate
 from multigraft.records import Arrays
 from multigraft.runtime.session import Session
+from multigraft.testing.bench import Subject
 from multigraft.testing.checks import Skipped
 from multigraft.testing.grown import Grown, grow
 
@@ -53,7 +53,7 @@ class Graph:
     rows: list[Arrays]
 
 
-def graph(subject: Any) -> Iterator[str]:
+def graph(subject: Subject) -> Iterator[str]:
     """The graph answers as the model does: alone, in batches, beside padding, and at other lengths."""
     made = _graph(subject)
     grown = grow(subject.bench, subject.record)
@@ -66,7 +66,7 @@ def graph(subject: Any) -> Iterator[str]:
         yield str(error)
 
 
-def int8(subject: Any) -> Iterator[str]:
+def int8(subject: Subject) -> Iterator[str]:
     """Its int8 graph, made in the way that `quantization` says, gives features that point the same way."""
     record = subject.record
     if record.quantization == "none":
@@ -94,14 +94,14 @@ def int8(subject: Any) -> Iterator[str]:
         yield f"the {way} int8 graph's features have a cosine of {alike:.2f} with the float ones"
 
 
-def _graph(subject: Any) -> Graph:
+def _graph(subject: Subject) -> Graph:
     made: Graph = subject.bench.once(
         ("graph", subject.record.name), lambda: _export(subject, grow(subject.bench, subject.record))
     )
     return made
 
 
-def _export(subject: Any, grown: Grown) -> Graph:
+def _export(subject: Subject, grown: Grown) -> Graph:
     rows = [grown.reader.read(raw) for raw in grown.raws[:ROWS]]
     rows.sort(key=grown.reader.length)
     served = Served(Graft(grown.module, nn.Identity()), Pooled(), tuple(rows[0]), with_head=False).eval()

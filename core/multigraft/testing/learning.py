@@ -20,6 +20,7 @@ from multigraft.records import Strategy, Task
 from multigraft.run import Run
 from multigraft.strategies import Plan, merge_adapters
 from multigraft.tasks.classification import LinearHead
+from multigraft.testing.bench import Subject
 from multigraft.testing.grown import Grown, grow
 from multigraft.testing.trials import assembled, engine_of, heard, recipe_of, trial_task
 
@@ -28,7 +29,7 @@ DEPTHS = 4
 CLOSE = {"atol": 1e-5, "rtol": 1e-3}
 
 
-def gradients(subject: Any) -> Iterator[str]:
+def gradients(subject: Subject) -> Iterator[str]:
     """Every block learns from the features; every parameter from them, a task, or with an option."""
     grown = grow(subject.bench, subject.record)
     module = copy.deepcopy(grown.module)
@@ -54,7 +55,7 @@ def _unreached(module: Any, grown: Grown) -> set[str]:
     return {name for name, parameter in module.named_parameters() if parameter.grad is None}
 
 
-def _by_tasks(subject: Any) -> set[str]:
+def _by_tasks(subject: Subject) -> set[str]:
     """What the modality's tasks reach."""
     found: set[str] = set()
     for task in _tasks(subject.bench, subject.record.modality):
@@ -108,7 +109,7 @@ def batch_of(run: Run) -> Batch:
     return next(iter(batches))[1]
 
 
-def strategies(subject: Any) -> Iterator[str]:
+def strategies(subject: Subject) -> Iterator[str]:
     """Every strategy that is registered takes two steps with it."""
     grown = grow(subject.bench, subject.record)
     for strategy in subject.bench.catalog.strategies():
@@ -164,7 +165,7 @@ def _moves(who: str, moved: set[str], learning: set[str]) -> Iterator[str]:
         yield f"{who}: no parameter of the backbone moved"
 
 
-def replay(subject: Any) -> Iterator[str]:
+def replay(subject: Subject) -> Iterator[str]:
     """Replayed and recomputed trainings end with the same weights, at several depths."""
     grown = grow(subject.bench, subject.record)
     strategies: list[Any] = ["linear-probe"]
@@ -192,7 +193,7 @@ def _depths(grown: Grown) -> list[int]:
     return sorted({1, 2, depth // 2, depth - 1} - {0, depth})[:many]
 
 
-def _train(subject: Any, name: str, strategy: Any, way: str) -> Run:
+def _train(subject: Subject, name: str, strategy: Any, way: str) -> Run:
     bench, family = subject.bench, subject.record
     task = trial_task(family.modality)
     recipe = recipe_of(

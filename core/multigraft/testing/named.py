@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import get_args
 
 from multigraft.errors import UnknownName
 from multigraft.parts import misfit
 from multigraft.records import Backbone, Modality, Option, Quantization, Stage, Strategy, Task
+from multigraft.testing.bench import Subject
 
 NAME = re.compile(r"[a-z0-9]+([-._][a-z0-9]+)*")
 SUFFIX = re.compile(r"\.[a-z0-9]+")
 
 
-def modality(subject: Any) -> Iterator[str]:
+def modality(subject: Subject) -> Iterator[str]:
     """Names, columns, options, suffixes and unit of a modality."""
     record: Modality = subject.record
     yield from _name(record.name)
@@ -29,7 +30,7 @@ def modality(subject: Any) -> Iterator[str]:
         yield "it registers no samples, so nothing that reads it can be tried"
 
 
-def backbone(subject: Any) -> Iterator[str]:
+def backbone(subject: Subject) -> Iterator[str]:
     """Names, modality, sizes, options and quantization of a backbone."""
     record: Backbone = subject.record
     yield from _name(record.name)
@@ -46,7 +47,7 @@ def backbone(subject: Any) -> Iterator[str]:
         yield f"trial names the size {trial.size!r}, which it does not have"
 
 
-def task(subject: Any) -> Iterator[str]:
+def task(subject: Subject) -> Iterator[str]:
     """Names, stage, modalities, columns and options of a task."""
     record: Task = subject.record
     yield from _name(record.name)
@@ -61,7 +62,7 @@ def task(subject: Any) -> Iterator[str]:
         yield f"it registers no samples of its columns {', '.join(record.columns)}, so it cannot be tried"
 
 
-def strategy(subject: Any) -> Iterator[str]:
+def strategy(subject: Subject) -> Iterator[str]:
     """Name and options of a strategy."""
     record: Strategy = subject.record
     yield from _name(record.name)
@@ -73,7 +74,7 @@ def _name(name: str) -> Iterator[str]:
         yield f"the name {name!r} is not lower case with dashes, as 'masked-language-modeling'"
 
 
-def _known(subject: Any, name: str) -> Iterator[str]:
+def _known(subject: Subject, name: str) -> Iterator[str]:
     try:
         subject.bench.catalog.modality(name)
     except UnknownName as error:

@@ -14,6 +14,7 @@ from multigraft.readers import load_spec, save_spec
 from multigraft.records import Modality, Reader, WindowReader
 from multigraft.testing import probe
 from multigraft.testing.arrays import copied, digest, gap
+from multigraft.testing.bench import Subject
 from multigraft.testing.checks import Skipped
 
 NOTHING: tuple[Any, ...] = (None, object())
@@ -21,7 +22,7 @@ NOTHING: tuple[Any, ...] = (None, object())
 THREADS, ROUNDS = 4, 6
 
 
-def arrays(subject: Any) -> Iterator[str]:
+def arrays(subject: Subject) -> Iterator[str]:
     """Rows are named, plain, finite arrays, of which `fills` names those that vary."""
     reader, raws = _made(subject)
     if len(raws) < 2:
@@ -54,7 +55,7 @@ def _plain(row: Any) -> Iterator[str]:
             yield f"{name!r} holds numbers that are not finite"
 
 
-def steady(subject: Any) -> Iterator[str]:
+def steady(subject: Subject) -> Iterator[str]:
     """A value gives the same arrays again, also after other values, and its arrays stay as they were."""
     reader, raws = _made(subject)
     first = reader.read(raws[0])
@@ -72,7 +73,7 @@ def steady(subject: Any) -> Iterator[str]:
         yield f"after a second reader was used the first gives other arrays: {found}"
 
 
-def json_spec(subject: Any) -> Iterator[str]:
+def json_spec(subject: Subject) -> Iterator[str]:
     """The reader is built again from its own spec, through JSON and through a folder."""
     reader, raws = _made(subject)
     try:
@@ -96,13 +97,13 @@ def json_spec(subject: Any) -> Iterator[str]:
     yield from _fitted(subject, json.loads(text))
 
 
-def _fitted(subject: Any, spec: dict[str, Any]) -> Iterator[str]:
+def _fitted(subject: Subject, spec: dict[str, Any]) -> Iterator[str]:
     record: Modality = subject.record
     if record.fit is not None and json.loads(json.dumps(record.fit(iter(()), spec))) != spec:
         yield "fit changes a spec that is complete"
 
 
-def threads(subject: Any) -> Iterator[str]:
+def threads(subject: Subject) -> Iterator[str]:
     """Several threads that read at once get what one gets."""
     reader, raws = _made(subject)
     wanted = [digest(reader.read(raw)) for raw in raws]
@@ -114,7 +115,7 @@ def threads(subject: Any) -> Iterator[str]:
         yield f"{wrong} of {len(places)} values read by {THREADS} threads gave other arrays than alone"
 
 
-def errors(subject: Any) -> Iterator[str]:
+def errors(subject: Subject) -> Iterator[str]:
     """Values that cannot be read give RowError with what is wrong."""
     reader, _ = _made(subject)
     samples = subject.record.samples
@@ -133,7 +134,7 @@ def errors(subject: Any) -> Iterator[str]:
             yield f"{_short(raw)} was read as if it were right"
 
 
-def torch_free(subject: Any) -> Iterator[str]:
+def torch_free(subject: Subject) -> Iterator[str]:
     """A process without torch reads the same arrays from the spec."""
     plugin = subject.bench.plugin
     if not plugin.module:
@@ -155,7 +156,7 @@ def torch_free(subject: Any) -> Iterator[str]:
         yield f"it asks the network for {', '.join(answer['asked'])}"
 
 
-def windows(subject: Any) -> Iterator[str]:
+def windows(subject: Subject) -> Iterator[str]:
     """Windows are rows like any other, and a value that fits is one of them."""
     reader, raws = _made(subject)
     if not isinstance(reader, WindowReader):
@@ -170,7 +171,7 @@ def windows(subject: Any) -> Iterator[str]:
                 return
 
 
-def augment(subject: Any) -> Iterator[str]:
+def augment(subject: Subject) -> Iterator[str]:
     """An augmentation follows from its generator, and leaves the row it was given."""
     record: Modality = subject.record
     if record.augment is None:
@@ -191,7 +192,7 @@ def augment(subject: Any) -> Iterator[str]:
             yield f"{strength}: the row has other arrays than before"
 
 
-def likeness(subject: Any) -> Iterator[str]:
+def likeness(subject: Subject) -> Iterator[str]:
     """Sketches of equal values are equal, those of different ones are not near, and nothing raises."""
     record: Modality = subject.record
     if record.likeness is None:
@@ -210,7 +211,7 @@ def likeness(subject: Any) -> Iterator[str]:
         yield f"a flaw has the number {flaws.max()}, and flaws names {len(record.likeness.flaws)}"
 
 
-def unit(subject: Any) -> Iterator[str]:
+def unit(subject: Subject) -> Iterator[str]:
     """The unit of lengths is a name and a positive number."""
     record: Modality = subject.record
     if record.unit is None:
@@ -220,7 +221,7 @@ def unit(subject: Any) -> Iterator[str]:
         yield f"unit gave {found!r}; a name and how many of Reader.length make one are needed"
 
 
-def _made(subject: Any) -> tuple[Reader, list[Any]]:
+def _made(subject: Subject) -> tuple[Reader, list[Any]]:
     bench, record = subject.bench, subject.record
     raws: list[Any] = bench.raws(record)
     reader: Reader = bench.reading(record)

@@ -8,20 +8,20 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from multigraft.errors import MultigraftError
 from multigraft.testing.arrays import gap
+from multigraft.testing.bench import Subject
 from multigraft.testing.grown import computed, grow
 
 PICKLES = {".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib"}
 LABELS = ("a", "b", "c")
 
 
-def saved(subject: Any) -> Iterator[str]:
+def saved(subject: Subject) -> Iterator[str]:
     """What `save` wrote is read back bit for bit, with and without a classifier."""
     grown = grow(subject.bench, subject.record)
     module = copy.deepcopy(grown.module)
@@ -76,7 +76,7 @@ def _is_pickle(file: Path) -> bool:
     return len(start) >= 2 and start[0] == 0x80 and 2 <= start[1] <= 5  # a pickle's protocol
 
 
-def own_reader(subject: Any) -> Iterator[str]:
+def own_reader(subject: Subject) -> Iterator[str]:
     """The saved folder alone says how its rows are read, and so does the JSON of its reader's spec."""
     grown = grow(subject.bench, subject.record)
     folder = subject.bench.room("own", subject.record.name)

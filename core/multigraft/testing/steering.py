@@ -13,12 +13,13 @@ from multigraft.errors import MissingDependency, RecipeError
 from multigraft.graft import Graft
 from multigraft.records import Strategy
 from multigraft.strategies import Plan
+from multigraft.testing.bench import Subject
 from multigraft.testing.checks import Skipped
 from multigraft.testing.grown import Grown, grow
 from multigraft.testing.learning import steps_with
 
 
-def learns(subject: Any) -> Iterator[str]:
+def learns(subject: Subject) -> Iterator[str]:
     """Every small backbone takes two steps under it."""
     for grown in _small(subject):
         problems = list(steps_with(grown, subject.record))
@@ -27,7 +28,7 @@ def learns(subject: Any) -> Iterator[str]:
             return  # the others would say the same
 
 
-def plans(subject: Any) -> Iterator[str]:
+def plans(subject: Subject) -> Iterator[str]:
     """A plan follows from the plan before it, at the bounds of every option, and leaves that one alone."""
     record: Strategy = subject.record
     grown = next(_small(subject))
@@ -56,7 +57,7 @@ def _planned(grown: Grown, record: Strategy, options: dict[str, Any]) -> Iterato
         yield f"with {options} it raises {type(error).__name__}: {error}"
 
 
-def _small(subject: Any) -> Iterator[Grown]:
+def _small(subject: Subject) -> Iterator[Grown]:
     """The backbones that are quick to compute, the plugin's own first. Raises Skipped."""
     none = True
     for family in subject.bench.families():

@@ -16,7 +16,7 @@ from multigraft.errors import MultigraftError
 from multigraft.records import Backbone, Task
 from multigraft.run import Run
 from multigraft.testing.arrays import copied, gap
-from multigraft.testing.bench import Bench
+from multigraft.testing.bench import Bench, Subject
 from multigraft.testing.checks import Skipped
 from multigraft.testing.learning import BATCH, batch_of
 from multigraft.testing.trials import ROWS, assembled, engine_of, heard, recipe_of
@@ -26,7 +26,7 @@ SHARES = ("accuracy", "precision", "recall", "f1", "auroc", "calibration")
 ASKED = 4
 
 
-def losses(subject: Any) -> Iterator[str]:
+def losses(subject: Subject) -> Iterator[str]:
     """The loss is a finite sum and a weight for each row, and reaches every parameter of the head."""
     run = _untrained(subject)
     graft, batch = run.graft.train(), batch_of(run)
@@ -49,7 +49,7 @@ def losses(subject: Any) -> Iterator[str]:
         yield f"no gradient reaches {missing[0]!r} of the head"
 
 
-def chance(subject: Any) -> Iterator[str]:
+def chance(subject: Subject) -> Iterator[str]:
     """What view and prepare draw follows from their generator alone, and what they are given stays."""
     run = _untrained(subject)
     rows, objective = run.rows["train"], run.objective
@@ -80,7 +80,7 @@ def _batch(run: Run) -> dict[str, np.ndarray]:
     return collate(views, fills)
 
 
-def trains(subject: Any) -> Iterator[str]:
+def trains(subject: Subject) -> Iterator[str]:
     """Two epochs and an evaluation give finite numbers, and the metric that chooses the best checkpoint."""
     run = _trained(subject)
     report = run.evaluate()
@@ -106,7 +106,7 @@ def _sensible(metrics: Mapping[str, Any]) -> Iterator[str]:
             yield f"the metric {name!r} is {value:g}; it lies between 0 and 1"
 
 
-def resumes(subject: Any) -> Iterator[str]:
+def resumes(subject: Subject) -> Iterator[str]:
     """A run that is interrupted ends with the bits of the one that was not."""
     whole = _trained(subject)
     folder = subject.bench.folder / f"resumed-{subject.record.name}"
@@ -141,7 +141,7 @@ class _Interrupts:
             raise KeyboardInterrupt
 
 
-def answers(subject: Any) -> Iterator[str]:
+def answers(subject: Subject) -> Iterator[str]:
     """Its bundle answers made-up values with what JSON can hold, a row each, alone as together."""
     run = _trained(subject)
     with heard():
@@ -162,7 +162,7 @@ def answers(subject: Any) -> Iterator[str]:
             return
 
 
-def _family(subject: Any) -> Backbone:
+def _family(subject: Subject) -> Backbone:
     task: Task = subject.record
     families = [family for family in subject.bench.families() if family.modality in task.modalities]
     if not families:
@@ -186,22 +186,22 @@ def _fitting(bench: Bench, task: Task, families: list[Backbone]) -> Backbone:
     raise said or Skipped("there is no backbone")
 
 
-def _recipe(subject: Any, folder: Path) -> dict[str, Any]:
+def _recipe(subject: Subject, folder: Path) -> dict[str, Any]:
     return recipe_of(
         subject.bench, subject.record, _family(subject), folder, training={"checkpoint_every": 2}
     )
 
 
-def _untrained(subject: Any) -> Run:
+def _untrained(subject: Subject) -> Run:
     return assembled(subject.bench, subject.record, _family(subject))
 
 
-def _trained(subject: Any) -> Run:
+def _trained(subject: Subject) -> Run:
     """The record's own run, trained once for all checks."""
     return subject.bench.once(("trained", subject.record.name), lambda: _train(subject))
 
 
-def _train(subject: Any) -> Run:
+def _train(subject: Subject) -> Run:
     folder = subject.bench.folder / f"trained-{subject.record.name}"
     with heard():
         return engine_of(subject.bench).start(_recipe(subject, folder), subject.record.stage)

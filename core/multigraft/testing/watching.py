@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 
 from multigraft.contract import MOMENTS
 from multigraft.records import Backbone
 from multigraft.run import Run
-from multigraft.testing.bench import Bench
+from multigraft.testing.bench import Bench, Subject
 from multigraft.testing.checks import Skipped
 from multigraft.testing.trials import engine_of, heard, recipe_of, trial_task
 
 
-def watches(subject: Any) -> Iterator[str]:
+def watches(subject: Subject) -> Iterator[str]:
     """A tiny training with the plugin ends as one without it, and its observers do not raise."""
     bench: Bench = subject.bench
     if not set(MOMENTS) & set(bench.info.hooks):
