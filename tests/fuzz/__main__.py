@@ -29,7 +29,7 @@ def main() -> int:
     given = asked.parse_args()
     if given.child:
         return _child(given.borders[0], given.inputs, given.seed)
-    print(f"{'border':9} {'inputs':>7} {'refused':>8} {'accepted':>9} {'slowest':>9} {'memory':>8}  errors")
+    print(f"{'border':10} {'inputs':>7} {'refused':>8} {'accepted':>9} {'slowest':>9} {'memory':>8}  errors")
     good = [_told(name, _explored(name, given.inputs, given.seed)) for name in given.borders or BORDERS]
     return 0 if all(good) else 1
 
@@ -55,11 +55,11 @@ def _child(name: str, inputs: int, seed: int) -> int:
 def _told(name: str, found: dict[str, Any]) -> bool:
     """Print one line of the table and what is wrong; whether nothing is."""
     if "died" in found:
-        print(f"{name:9} the process died: {found['died']}", flush=True)
+        print(f"{name:10} the process died: {found['died']}", flush=True)
         return False
     errors = ", ".join(f"{kind} {count}" for kind, count in sorted(found["refused"].items()))
     print(
-        f"{name:9} {found['inputs']:7,} {found['bad']:8,} {found['accepted']:9,} {found['slowest']:7.2f} s "
+        f"{name:10} {found['inputs']:7,} {found['bad']:8,} {found['accepted']:9,} {found['slowest']:7.2f} s "
         f"{found['peak_mb']:5.0f} MB  {len(found['crashes'])} crashes; {errors}",
         flush=True,
     )

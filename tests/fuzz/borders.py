@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from fuzz import bundles, commands, pictures, recipes, runs, sounds, specs, tables, texts
+from fuzz import bundles, commands, pictures, recipes, runs, servers, sounds, specs, tables, texts
 
 BORDERS = {
-    each.BORDER.name: each.BORDER
-    for each in (recipes, tables, texts, pictures, sounds, specs, bundles, runs, commands)
+    border.name: border
+    for border in (
+        *(each.BORDER for each in (recipes, tables, texts, pictures, sounds, specs, bundles, runs, commands)),
+        *servers.BORDERS,
+    )
 }

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 from hypothesis import strategies as st
+from onnx import numpy_helper
 
 import multigraft as mg
 import toy_plugin
@@ -70,6 +72,32 @@ def _linked_folder(case: Path) -> None:
     (case / "bundle.json").symlink_to(case.parent / "elsewhere.json")
 
 
+def _rewrite(case: Path, **changed: Any) -> None:
+    (case / "bundle.json").write_text(json.dumps({**manifest(), **changed}))
+
+
+def _outside(case: Path, name: str) -> None:
+    """A graph beside the bundle, as somebody who writes the manifest would name it."""
+    fp32 = {**manifest()["precisions"]["fp32"], "file": name}
+    files = {**manifest()["files"], name: manifest()["files"]["model.onnx"]}
+    _rewrite(case, precisions={"fp32": fp32}, default="fp32", files=files)
+
+
+def _weights_outside(case: Path) -> None:
+    """A graph whose weights lie in a file beside the bundle."""
+    model = onnx.load(case / "model.onnx")
+    (weight, *_) = (each for each in model.graph.initializer if each.data_type == onnx.TensorProto.FLOAT)
+    (case.parent / "weights.bin").write_bytes(numpy_helper.to_array(weight).tobytes())
+    weight.ClearField("raw_data")
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="../weights.bin")
+    _write(case, "model.onnx", model.SerializeToString(), sealed=True)
+    fp32 = {"fp32": manifest()["precisions"]["fp32"]}
+    _rewrite(
+        case, **{**json.loads((case / "bundle.json").read_text()), "precisions": fp32, "default": "fp32"}
+    )
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "symlink": _link,
     "hard link": _hard_link,
@@ -80,6 +108,11 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "missing": lambda case: (case / "model.onnx").unlink(),
     "no manifest": lambda case: (case / "bundle.json").unlink(),
     "pipe as manifest": lambda case: ((case / "bundle.json").unlink(), os.mkfifo(case / "bundle.json")),
+    "path outside": lambda case: _outside(case, "../model.onnx"),
+    "whole path": lambda case: _outside(case, str(case.parent / "model.onnx")),
+    "weights outside": _weights_outside,
+    "huge graph": lambda case: os.truncate(case / "model.onnx", 2**36),
+    "zip as graph": lambda case: (case / "model.onnx").write_bytes(b"PK\x03\x04" + bytes(2**20)),
     "huge manifest": lambda case: os.truncate(case / "bundle.json", 2**36),
 }
 NAMES = ("model.onnx", "model.int8.onnx", "words.json")

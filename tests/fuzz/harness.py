@@ -54,6 +54,8 @@ class Border:
     """Inputs that must be accepted: a border that refuses everything is none."""
     prepare: Callable[[Path], object] = lambda folder: None
     """Make what all inputs need in the folder, once."""
+    peak: Callable[[Path], int] = lambda folder: peak_bytes()
+    """The largest resident set so far of the process that is fed, in bytes."""
 
 
 @dataclass
@@ -118,11 +120,11 @@ def explore(border: Border, folder: Path, *, bad: int, seed: int = 0) -> Tally:
     border.prepare(folder)
     _accepts(border, folder)
     tally = Tally()
-    before = peak_bytes()
+    before = border.peak(folder)
     for number in range(ROUNDS):
         if tally.bad < bad:
             _round(border, folder, tally, max(SMALLEST, bad - tally.bad), seed + number)
-    tally.peak_mb = (peak_bytes() - before) / 2**20
+    tally.peak_mb = (border.peak(folder) - before) / 2**20
     return tally
 
 
