@@ -20,6 +20,8 @@ from playwright.sync_api import expect
 import multigraft as mg
 from multigraft.records import Arrays, Reader, Spec
 from multigraft.runtime.serving.model import Model
+from multigraft.runtime.serving.server import open_models
+from samples import write_texts
 from toy_runs import exported
 from toy_server import SECRET, Plugin, Served, model, predictor, serving
 
@@ -206,6 +208,27 @@ def test_the_token_is_asked_for(page: Any) -> None:
         page.click("#go")
         best(page)
         assert SECRET not in page.content()
+
+
+def test_what_was_written_is_shown(page: Any, tmp_path: Path) -> None:
+    run = mg.pretrain(
+        task="causal-language-modeling",
+        backbone={"name": "gpt-tiny", "weights": "scratch"},
+        data={"train": str(write_texts(tmp_path, 24)), "split": {"validation": 0.2, "test": 0.0}},
+        training={"steps": 20, "batch_size": 8},
+        export={"precisions": ["fp32"]},
+        output=tmp_path / "run",
+    )
+    bundle = run.export().files["bundle"]
+    (writer,) = open_models({"writer": Path(bundle)})
+    with serving(writer) as served:
+        page.goto(served.url)
+        page.fill("#column-0", "the music")
+        page.click("#go")
+        page.wait_for_selector("#result:not([hidden]):not(.busy) .written")
+        wanted = mg.load(bundle).generate("the music")["text"]
+        assert page.evaluate("document.querySelector('.written').textContent") == wanted
+        shoot(page, "written")
 
 
 READABLE = """() => {

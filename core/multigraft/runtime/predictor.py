@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from io import IOBase
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, Unpack, cast
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from multigraft.bundle import Bundle, open_bundle
 from multigraft.catalog import Catalog
 from multigraft.errors import BundleError, RowError
 from multigraft.readers import collate, load_spec
-from multigraft.records import Answer, Arrays, Reader, WindowReader
+from multigraft.records import Answer, Arrays, PromptReader, Reader, WindowReader
 from multigraft.runtime.answers import trimmed
 from multigraft.runtime.batching import cut, nbytes, read_ahead
 from multigraft.runtime.generation.generator import DECODER, Generator, generator_of
@@ -123,6 +124,18 @@ class Predictor:
     def stream(self, prompt: Any, **asked: Unpack[Asked]) -> Iterator[str]:
         """Continue one prompt piece by piece: texts that, joined, are the ``text`` of `generate`."""
         return self._writing().stream(prompt, **asked)
+
+    def with_reader(self, reader: Reader) -> Predictor:
+        """This predictor with another reader, for values that were read before."""
+        made = copy.copy(self)
+        made.reader = reader
+        if self._generator is not None:
+            made._generator = replace(self._generator, reader=cast("PromptReader", reader))
+        return made
+
+    def check_prompt(self, prompt: Any) -> None:
+        """Raise RowError or GenerationError where a prompt cannot be continued."""
+        self._writing().check(prompt)
 
     def _writing(self) -> Generator:
         if self._generator is None:

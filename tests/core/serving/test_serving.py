@@ -4,16 +4,12 @@ import base64
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from multigraft.errors import ServeError
 from multigraft.runtime import Predictor
-from multigraft.runtime.serving.server import open_models
 from toy_runs import LABELS, exported
 from toy_server import Served, model, predictor, serving
 
@@ -225,10 +221,3 @@ def test_nothing_is_reported_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     with serving(model("numbers")) as served:  # FastAPI would look for an exporter at its start
         assert served.predict("1 2").status_code == 200
-
-
-def test_a_bundle_that_writes_texts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    writing = SimpleNamespace(bundle=SimpleNamespace(generation=object()))
-    monkeypatch.setattr("multigraft.runtime.serving.server.load", lambda *_, **__: writing)
-    with pytest.raises(ServeError, match="is not served yet; use multigraft generate"):
-        open_models({"writer": Path("bundle")})

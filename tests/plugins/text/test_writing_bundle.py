@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,10 @@ from multigraft.export.decoding.gate import check_decoder, measure_decoders
 from multigraft.export.gate import judge_of
 from multigraft.export.graph import evaluating
 from multigraft.export.parity import cases
+from multigraft.runtime.serving.server import open_models
 from multigraft.runtime.session import Session
 from plugins.text.text_toys import DOCUMENTS
+from toy_server import Served, serving
 
 PROMPTS = ["The fox", "Rain falls on the hill. The river", "A", "it is quick"]
 ALONE = """
@@ -262,3 +264,28 @@ def test_the_command_line_writes(bundle: Path, capsys: pytest.CaptureFixture[str
     assert "beams: belongs to method='beam'" in capsys.readouterr().err
     assert main(["bench", str(bundle)]) == 1
     assert "writes token by token" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def writer(run: mg.Run) -> Iterator[Served]:
+    """The bundle behind a server."""
+    (model,) = open_models({"writer": run.folder / "bundle"}, precision="fp32", threads=1)
+    with serving(model, wait_ms=50) as served:
+        yield served
+
+
+def test_a_server_writes_what_the_predictor_writes(run: mg.Run, writer: Served) -> None:
+    wanted = mg.load(run.folder / "bundle", precision="fp32").generate(PROMPTS)
+    assert writer.predict(PROMPTS).json()["answers"] == wanted
+    assert writer.predict(PROMPTS[0]).json()["answers"] == wanted[:1]
+
+
+def test_a_server_continues_the_others_beside_a_bad_prompt(writer: Served) -> None:
+    said = writer.predict(["The fox", "word " * 200, "bad \ufffd", ["list"]])
+    first, long, broken, listed = said.json()["answers"]
+    assert said.status_code == 200
+    assert first["text"]
+    assert "shorten the prompt" in long["error"]
+    assert "U+FFFD" in broken["error"]
+    assert "a text is needed" in listed["error"]
+    assert writer.predict("word " * 200).status_code == 422

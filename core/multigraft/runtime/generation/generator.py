@@ -59,6 +59,10 @@ class Generator:
         lines, rows = self._lines([prompt], chosen)
         return self._told(lines, rows, chosen)
 
+    def check(self, prompt: Any) -> None:
+        """Raise RowError or GenerationError where a prompt cannot be continued."""
+        self._room(self._read(prompt)[1])
+
     def _told(self, lines: Sequence[Line], rows: Sequence[Arrays], chosen: Settings) -> Iterator[str]:
         stops = self._stops(chosen)
         pieces = Pieces(stops)

@@ -5,8 +5,9 @@ const SHOWN = 8;
 const percent = (share) => (share === null ? "?" : `${(100 * share).toFixed(1)} %`);
 
 export function showAnswer(place, answer) {
-  const { label, score, scores, ...rest } = answer;
+  const { label, score, scores, text, ...rest } = answer;
   const parts = [];
+  if (text !== undefined) parts.push(make("p", { className: "written" }, text));
   if (label !== undefined) {
     parts.push(make("p", { className: "best" }, label === null ? "No label is sure enough" : String(label)));
   }
@@ -17,7 +18,8 @@ export function showAnswer(place, answer) {
 }
 
 // What a screen reader says when the answer comes.
-export function spoken({ label, score }) {
+export function spoken({ label, score, text }) {
+  if (text !== undefined) return `Written: ${text}`;
   if (label === undefined) return "The answer is there.";
   if (label === null) return "No label is sure enough.";
   return typeof score === "number" ? `Answer: ${label}, ${percent(score)}` : `Answer: ${label}`;

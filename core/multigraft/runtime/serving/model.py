@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from multigraft.records import Answer, Arrays, Modality, Reader, Spec
+import numpy as np
+
+from multigraft.errors import GenerationError, RowError
+from multigraft.records import Answer, Arrays, Modality, PromptReader, Reader, Spec
 from multigraft.runtime.describing import describe
 from multigraft.runtime.predictor import Predictor
+
+PROMPT = "\0prompt"
+"""The only array of a row that is a prompt to be continued; no reader's array has this name."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,12 @@ class _Passing:
     def read(self, raw: _Read) -> Arrays:
         return raw.arrays
 
+    def prompt(self, raw: _Read) -> np.ndarray:
+        return raw.arrays[PROMPT]
+
+    def text(self, tokens: Sequence[int]) -> str:
+        return cast("PromptReader", self._reader).text(tokens)
+
     def length(self, row: Arrays) -> int:
         return self._reader.length(row)
 
@@ -48,8 +59,7 @@ class Model:
         self.suffixes = modality.suffixes
         self._modality = modality
         self._predictor = predictor
-        self._answering = copy.copy(predictor)
-        self._answering.reader = _Passing(predictor.reader)
+        self._answering = predictor.with_reader(_Passing(predictor.reader))
 
     @property
     def typed(self) -> bool:
@@ -58,7 +68,16 @@ class Model:
 
     def read(self, value: Any) -> Arrays:
         """Read one value. Raises RowError."""
-        return self._predictor.reader.read(value)
+        generation = self._predictor.bundle.generation
+        if generation is None:
+            return self._predictor.reader.read(value)
+        try:
+            self._predictor.check_prompt(value)
+        except GenerationError as error:
+            raise RowError(str(error)) from error
+        if generation.memory:  # an encoder reads the value whole
+            return self._predictor.reader.read(value)
+        return {PROMPT: cast("PromptReader", self._predictor.reader).prompt(value)}
 
     def answer(self, rows: Sequence[Arrays]) -> list[Answer]:
         """Answer rows that were read, in order."""
@@ -67,7 +86,7 @@ class Model:
 
     def length(self, row: Arrays) -> int:
         """How long a row that was read is, as its reader counts."""
-        return self._predictor.reader.length(row)
+        return len(row[PROMPT]) if PROMPT in row else self._predictor.reader.length(row)
 
     def warm_up(self) -> None:
         """Compute once, so that the first real row need not allocate."""

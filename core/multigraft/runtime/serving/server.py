@@ -47,11 +47,6 @@ def open_models(
     models = []
     for name, folder in folders.items():
         predictor = load(folder, precision=precision, threads=threads, catalog=catalog)
-        if predictor.bundle.generation is not None:
-            raise ServeError(
-                f"{folder}: writes texts token by token, which is not served yet; use multigraft generate, "
-                "or Predictor.generate from Python"
-            )
         models.append(Model(name, predictor, catalog.modality(predictor.bundle.modality)))
     return models
 
