@@ -21,10 +21,16 @@ def describe(bundle: Bundle, modality: Modality, *, name: str, precision: str) -
         "backbone": bundle.backbone,
         "precision": precision,
         "labels": list(bundle.targets.get("labels", ())),
-        "columns": list(modality.columns),
+        "columns": list(columns(bundle, modality)),
         "suffixes": list(modality.suffixes),
         "media": media(modality.suffixes),
     }
+
+
+def columns(bundle: Bundle, modality: Modality) -> tuple[str, ...]:
+    """The columns of a value; a prompt that is to be continued has one, whatever the modality reads."""
+    prompted = bundle.generation is not None and not bundle.generation.memory
+    return modality.columns[:1] if prompted else modality.columns
 
 
 def media(suffixes: Sequence[str]) -> str | None:

@@ -289,3 +289,5 @@ def test_a_server_continues_the_others_beside_a_bad_prompt(writer: Served) -> No
     assert "U+FFFD" in broken["error"]
     assert "a text is needed" in listed["error"]
     assert writer.predict("word " * 200).status_code == 422
+    (pair,) = writer.predict({"text": "The fox", "text_pair": "runs"}).json()["answers"]
+    assert "unknown column 'text_pair'" in pair["error"]

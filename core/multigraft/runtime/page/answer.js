@@ -63,9 +63,11 @@ function facts(fields) {
   return list;
 }
 
+const short = (number) => (Number.isInteger(number) ? String(number) : number.toFixed(3));
+
 function told(value) {
   if (Array.isArray(value) && value.length > 8 && value.every((each) => typeof each === "number")) {
-    return `${value.length} numbers: ${value.slice(0, 6).map((each) => each.toFixed(3)).join(", ")}, …`;
+    return `${value.length} numbers: ${value.slice(0, 6).map(short).join(", ")}, …`;
   }
   return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -10,7 +10,7 @@ import numpy as np
 
 from multigraft.errors import GenerationError, RowError
 from multigraft.records import Answer, Arrays, Modality, PromptReader, Reader, Spec
-from multigraft.runtime.describing import describe
+from multigraft.runtime.describing import columns, describe
 from multigraft.runtime.predictor import Predictor
 
 PROMPT = "\0prompt"
@@ -55,7 +55,7 @@ class Model:
 
     def __init__(self, name: str, predictor: Predictor, modality: Modality) -> None:
         self.name = name
-        self.columns = modality.columns
+        self.columns = columns(predictor.bundle, modality)
         self.suffixes = modality.suffixes
         self._modality = modality
         self._predictor = predictor
