@@ -27,19 +27,17 @@ if TYPE_CHECKING:
         Lazy,
         Likeness,
         Modality,
-        NpmPackage,
         Option,
         Origin,
-        Samples,
         Size,
         Strategy,
         Task,
-        Trial,
-        WebReader,
     )
     from multigraft.report import Measure, Report
     from multigraft.run import Run
     from multigraft.runtime import Predictor, load
+    from multigraft.samples import Samples, Trial
+    from multigraft.webreader import NpmPackage, WebReader
 
 # Names are imported when they are first used, so that `import multigraft` costs a deployer nothing.
 _HOMES = {
@@ -53,12 +51,14 @@ _HOMES = {
     "objectives": ("Brief", "Objective", "RowLoss"),
     "recipe": ("Recipe",),
     "records": (
-        *("Backbone", "Lazy", "Likeness", "Modality", "NpmPackage", "Option", "Origin"),
-        *("Samples", "Size", "Strategy", "Task", "Trial", "WebReader"),
+        *("Backbone", "Lazy", "Likeness", "Modality", "Option", "Origin"),
+        *("Size", "Strategy", "Task"),
     ),
     "report": ("Measure", "Report"),
     "run": ("Run",),
     "runtime": ("Predictor", "load"),
+    "samples": ("Samples", "Trial"),
+    "webreader": ("NpmPackage", "WebReader"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from multigraft.errors import missing_dependency
+from multigraft.samples import Samples, Trial
+from multigraft.webreader import WebReader
 
 if TYPE_CHECKING:
     from torch import nn
@@ -156,57 +158,6 @@ class Likeness:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Samples:
-    """Made-up raw values, with which `multigraft.testing` tries whatever reads this modality."""
-
-    good: Callable[[np.random.Generator, int, Path], Sequence[Any]]
-    """(rng, count, folder) -> values that differ, also in length, as a cell of JSON lines holds them.
-
-    Where a value is a file, it is written to ``folder``, and the value is its path.
-    """
-    bad: Callable[[Path], Sequence[Any]]
-    """(folder) -> values that the reader must refuse with RowError."""
-
-    def __post_init__(self) -> None:
-        if not callable(self.good) or not callable(self.bad):
-            raise ValueError(f"samples are two functions, not {self.good!r}, {self.bad!r}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class NpmPackage:
-    """A package of the npm registry, of which some files are copied beside a page."""
-
-    name: str
-    version: str
-    integrity: str
-    """Of its archive, as npm's lock files write it: ``sha512-`` and base64."""
-    files: Mapping[str, str]
-    """A path in the package -> its name in ``vendor/<package>/``. Modules end in ``.js``: not every host
-    knows ``.mjs``."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WebReader:
-    """A modality's reader once more, for browsers: a folder of ES modules.
-
-    Its ``reader.js`` exports ``openReader(spec, file)``, which gives an object, or the promise of one, with
-    ``read(value)``: {name: {data, dims}} of typed arrays, or an Error with what is wrong. ``spec`` is the
-    reader's, ``await file(name)`` the bytes of a file of it; a value is ``{text}``, ``{columns}`` or
-    ``{file}``.
-    """
-
-    folder: str
-    """``package:folder`` of the modules, in an installed package."""
-    packages: tuple[NpmPackage, ...] = ()
-    """What the modules import from ``../vendor/<package>/``."""
-
-    def __post_init__(self) -> None:
-        package, _, folder = self.folder.partition(":")
-        if not package or not folder:
-            raise ValueError(f"{self.folder!r} must look like 'package:folder'")
-
-
-@dataclass(frozen=True, kw_only=True)
 class Modality:
     """A kind of raw value: how it is read, and what a person types or drops to give one."""
 
@@ -263,16 +214,6 @@ class Origin:
     def scratch(self) -> bool:
         """Whether no weights are asked for."""
         return self.path is None and self.hub is None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """Which size of a backbone `multigraft.testing` tries, and how its rows are read to keep that cheap."""
-
-    size: str
-    """A key of `Backbone.sizes`, or what `Backbone.find` resolves."""
-    reader: Mapping[str, Any] = field(default_factory=dict)
-    """Options of the modality's reader, as ``{"size": 96}``."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,10 +20,10 @@ import multigraft as mg
 import toy_plugin
 from multigraft.cache import cache_folder
 from multigraft.errors import BundleError, MissingDependency
-from multigraft.records import NpmPackage, WebReader
 from multigraft.runtime.web import site
 from multigraft.runtime.web.packages import archive_name, unpack
 from multigraft.runtime.web.site import write_site
+from multigraft.webreader import NpmPackage, WebReader
 from toy_runs import exported
 
 CONTENT = {"package/dist/a.mjs": b"export const a = 1;", "package/LICENSE": b"free"}

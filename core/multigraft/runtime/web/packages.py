@@ -15,7 +15,7 @@ from typing import IO
 
 from multigraft.cache import find_entry, new_entry, room_for
 from multigraft.errors import MissingDependency
-from multigraft.records import NpmPackage
+from multigraft.webreader import NpmPackage
 
 log = logging.getLogger("multigraft")
 KIND = "npm"

@@ -1,0 +1,37 @@
+"""With what `multigraft.testing` tries a plugin's records, where it cannot know by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Made-up raw values, with which `multigraft.testing` tries whatever reads this modality."""
+
+    good: Callable[[np.random.Generator, int, Path], Sequence[Any]]
+    """(rng, count, folder) -> values that differ, also in length, as a cell of JSON lines holds them.
+
+    Where a value is a file, it is written to ``folder``, and the value is its path.
+    """
+    bad: Callable[[Path], Sequence[Any]]
+    """(folder) -> values that the reader must refuse with RowError."""
+
+    def __post_init__(self) -> None:
+        if not callable(self.good) or not callable(self.bad):
+            raise ValueError(f"samples are two functions, not {self.good!r}, {self.bad!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Which size of a backbone `multigraft.testing` tries, and how its rows are read to keep that cheap."""
+
+    size: str
+    """A key of `Backbone.sizes`, or what `Backbone.find` resolves."""
+    reader: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the modality's reader, as ``{"size": 96}``."""
