@@ -40,8 +40,8 @@ class Pooled(Objective):
         return nn.Identity()
 
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
-        """Nothing is learned."""
-        raise NotImplementedError
+        """There is none: raises TypeError."""
+        raise TypeError("features that are only served have no loss")
 
 
 @dataclass(frozen=True)
