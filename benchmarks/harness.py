@@ -50,7 +50,7 @@ Side = Callable[[Turn], Sample]
 
 @dataclass(frozen=True)
 class Bar:
-    """What the issue asks for, in words and as a check of a case's figures."""
+    """What is aimed at, in words and as a check of a case's figures."""
 
     text: str
     met: Callable[[Mapping[str, Any]], bool]
