@@ -126,13 +126,18 @@ def _check_features(calm: Calm) -> None:
     assert stopped == ("early stopping" in case.features), f"{case.name}: stopped early: {reason}"
 
 
-def trial(calm: Calm, folder: Path, points: Sequence[Point], rng: np.random.Generator) -> Trial:
-    """Kill a run at the points, in order, let it end, and say what is wrong with the end."""
+def trial(
+    calm: Calm, folder: Path, points: Sequence[Point], rng: np.random.Generator, *, asked: float = ASKED
+) -> Trial:
+    """Kill a run at the points, in order, let it end, and say what is wrong with the end.
+
+    At the share ``asked`` of the events the process is asked to stop instead, with SIGTERM.
+    """
     done, room, groups = Trial(calm.case), Room(folder), list[int]()
     before: Point | None = None
     began = time.perf_counter()
     for point in points:
-        fate = _fate(calm, before, point, rng)
+        fate = _fate(calm, before, point, rng, asked)
         end = live(calm.case, calm.data, room, fate)
         groups.append(end.process)
         _note(done, fate, end)
@@ -166,7 +171,7 @@ def _note(done: Trial, fate: Fate, end: End) -> None:
         done.wrong.append(f"a life ended with {end.code} at: {end.place}")
 
 
-def _fate(calm: Calm, before: Point | None, point: Point, rng: np.random.Generator) -> Fate:
+def _fate(calm: Calm, before: Point | None, point: Point, rng: np.random.Generator, asked: float) -> Fate:
     """What to do to the next life so that it comes from one point about as far as the next."""
     if point.index is None:
         since, start = 0.0 if before is None else before.second, calm.training()
@@ -175,7 +180,7 @@ def _fate(calm: Calm, before: Point | None, point: Point, rng: np.random.Generat
     first = 0 if before is None else _index(calm, before)
     name = calm.events[point.index][0]
     number = sum(event == name for event, _ in calm.events[first : point.index + 1])
-    deed = "SIGTERM" if rng.random() < ASKED else "SIGKILL"
+    deed = "SIGTERM" if rng.random() < asked else "SIGKILL"
     strikes = [Strike(name, max(1, number), deed)]
     if before is not None and rng.random() < WHILE_RESUMING:
         strikes.append(Strike(str(rng.choice(RESUMING)), int(rng.integers(1, 4))))

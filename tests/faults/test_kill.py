@@ -27,7 +27,7 @@ def test_killed_anywhere_it_ends_with_the_same_bits(
     rng, calm = generator(seed, name), undisturbed(name)
     musts = ("replay build", "checkpoint write") if "replay" in calm.case.features else ("checkpoint write",)
     points = draw(calm, rng, KILLS[name] - 1, chance=1, musts=musts)
-    done = trial(calm, tmp_path / "killed", points, rng)
+    done = trial(calm, tmp_path / "killed", points, rng, asked=0)
     told = "\n  ".join([f"{SEED}={seed}", *done.story])
     assert not done.wrong, f"{done.wrong}\n  {told}"
     assert done.kills, told
@@ -41,5 +41,6 @@ def test_killed_three_times_in_one_build_it_ends_with_the_same_bits(
     rng, calm = generator(seed, name, "build"), undisturbed(name)
     inside = [index for index, (event, _) in enumerate(calm.events) if event.startswith("replay build: ")]
     chosen = sorted(rng.choice(inside, 3, replace=False).tolist())
-    done = trial(calm, tmp_path / "killed", [Point(calm.second(index), index) for index in chosen], rng)
+    points = [Point(calm.second(index), index) for index in chosen]
+    done = trial(calm, tmp_path / "killed", points, rng, asked=0)
     assert not done.wrong, f"{done.wrong}\n  {SEED}={seed}\n  " + "\n  ".join(done.story)
