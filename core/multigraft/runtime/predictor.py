@@ -133,9 +133,12 @@ class Predictor:
             made._generator = replace(self._generator, reader=cast("PromptReader", reader))
         return made
 
-    def check_prompt(self, prompt: Any) -> None:
-        """Raise RowError or GenerationError where a prompt cannot be continued."""
-        self._writing().check(prompt)
+    def read_prompt(self, prompt: Any) -> tuple[Arrays, np.ndarray]:
+        """What an encoder reads of a prompt, and the tokens to continue.
+
+        Raises RowError or GenerationError where it cannot be continued.
+        """
+        return self._writing().read(prompt)
 
     def _writing(self) -> Generator:
         if self._generator is None:

@@ -26,6 +26,8 @@ from multigraft.testing.trials import assembled, engine_of, heard, recipe_of, tr
 
 DEPTHS = 4
 """Of a deep network's depths, those at which it is replayed."""
+BATCH = 6
+"""Rows that a loss is computed of."""
 CLOSE = {"atol": 1e-5, "rtol": 1e-3}
 
 
@@ -88,9 +90,6 @@ def reached(run: Run) -> set[str]:
     batch = batch_of(run)
     run.objective.loss(graft(batch), batch).mean().backward()
     return {name for name, parameter in graft.backbone.named_parameters() if parameter.grad is not None}
-
-
-BATCH = 6
 
 
 def batch_of(run: Run) -> Batch:

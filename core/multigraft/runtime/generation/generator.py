@@ -59,9 +59,14 @@ class Generator:
         lines, rows = self._lines([prompt], chosen)
         return self._told(lines, rows, chosen)
 
-    def check(self, prompt: Any) -> None:
-        """Raise RowError or GenerationError where a prompt cannot be continued."""
-        self._room(self._read(prompt)[1])
+    def read(self, raw: Any) -> tuple[Arrays, np.ndarray]:
+        """What the encoder reads of a value, and the tokens to continue.
+
+        Raises RowError or GenerationError where it cannot be continued.
+        """
+        row, prompt = self._read(raw)
+        self._room(prompt)
+        return row, prompt
 
     def _told(self, lines: Sequence[Line], rows: Sequence[Arrays], chosen: Settings) -> Iterator[str]:
         stops = self._stops(chosen)

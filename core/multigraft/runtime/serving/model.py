@@ -72,12 +72,10 @@ class Model:
         if generation is None:
             return self._predictor.reader.read(value)
         try:
-            self._predictor.check_prompt(value)
+            row, prompt = self._predictor.read_prompt(value)
         except GenerationError as error:
             raise RowError(str(error)) from error
-        if generation.memory:  # an encoder reads the value whole
-            return self._predictor.reader.read(value)
-        return {PROMPT: cast("PromptReader", self._predictor.reader).prompt(value)}
+        return row if generation.memory else {PROMPT: prompt}  # an encoder reads the value whole
 
     def answer(self, rows: Sequence[Arrays]) -> list[Answer]:
         """Answer rows that were read, in order."""
