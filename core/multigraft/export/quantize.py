@@ -1,8 +1,13 @@
 """From an fp32 graph to an int8 one, in the way that suits the backbone.
 
-Dynamic: weights int8 per channel, activations measured in each call; for transformers. Static: the ranges of
-activations are measured once on training rows; for convolutions. uint8 activations with int8 weights need a
-processor with VNNI (or ARM's dot product) to be exact: older ones saturate, and the gate should be run there.
+Dynamic: weights int8 per channel, activations measured in each call; for transformers. Static: the ranges
+of activations are measured once on training rows; for convolutions. Hybrid: both, each for its kind of
+layer; for transformers that read through convolutions, as wav2vec2 does.
+
+Weights take 7 of the 8 bits. A processor without VNNI (or ARM's dot product) adds two products of uint8 and
+int8 in 16 bits, where two of full range saturate: a graph that one machine has accepted would answer
+otherwise on another, and say nothing. With |weight| <= 64 no sum does, on any machine, in any program that
+opens the file.
 """
 
 from __future__ import annotations
@@ -10,9 +15,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -31,6 +37,7 @@ from multigraft.export.surgery import (
     depthwise,
     float_nodes,
     fold_transposed,
+    inner_convolutions,
     product_share,
     shrink_embeddings,
     tables,
@@ -58,6 +65,10 @@ STATIC_TYPES = (
 """What a static graph computes in int8; everything else stays float."""
 
 
+Way = Literal["dynamic", "static", "hybrid"]
+MATRICES, CONVOLUTIONS = ("MatMul", "Gemm"), ("Conv",)
+
+
 class CannotQuantize(ExportError):
     """A graph that has no int8 form worth measuring."""
 
@@ -70,7 +81,7 @@ Batches = Callable[[], Iterator[Arrays]]
 class Prepared:
     """A graph made ready once, of which int8 graphs are written with other layers left in float."""
 
-    way: Quantization
+    way: Way
     path: Path
     layers: tuple[str, ...]
     """What can become int8 by itself: the nodes with weights, and the embedding tables; in graph order."""
@@ -87,38 +98,35 @@ class Prepared:
         return tuple(dict.fromkeys(self.titles.get(name, name) for name in layers))
 
 
-def ways(quantization: Quantization, source: Path) -> tuple[Quantization, ...]:
+def ways(quantization: Quantization, source: Path) -> tuple[Way, ...]:
     """How to try, one after another, until one is accepted.
 
     A backbone quantised statically is tried dynamically next, where most of its weights are in matrix
-    products all the same (a vision transformer, a ConvNeXt).
+    products all the same (a vision transformer, a ConvNeXt). One quantised dynamically is tried as a hybrid
+    first, where it has convolutions that a dynamic graph would leave in float.
     """
+    if quantization == "none":
+        return ()
+    graph = onnx.load(source, load_external_data=False).graph
     if quantization == "static":
-        graph = onnx.load(source, load_external_data=False).graph
         return ("static", "dynamic") if product_share(graph) > 0.5 else ("static",)
-    return ("dynamic",) if quantization == "dynamic" else ()
+    return ("hybrid", "dynamic") if inner_convolutions(graph) else ("dynamic",)
 
 
-def prepare(source: Path, folder: Path, way: Quantization) -> Prepared:
+def prepare(source: Path, folder: Path, way: Way) -> Prepared:
     """Make a graph ready in an empty folder. Raises CannotQuantize for depthwise convolutions."""
     path = folder / "prepared.onnx"
     with _muted():
-        if way == "dynamic":
-            model = onnx.load(source)
-            fold_transposed(model)
-            save(model, path)
-            layers = (*tables(model.graph), *_weighted(model.graph, ("MatMul", "Gemm")))
-            return Prepared(way, path, layers, titles(model.graph))
-        _prepare_static(source, path)
-    graph = onnx.load(path, load_external_data=False).graph
-    if found := depthwise(graph):
-        raise CannotQuantize(
-            f"it has {len(found)} depthwise convolution{'s' * (len(found) > 1)}, "
-            "whose few weights a channel do not survive int8"
-        )
-    floats = set(float_nodes(graph))
-    weighted = _weighted(graph, ("Conv", "MatMul", "Gemm"))
-    return Prepared(way, path, tuple(name for name in weighted if name not in floats), titles(graph))
+        if way == "static":
+            _infer_shapes(source, path)
+            graph = onnx.load(path, load_external_data=False).graph
+            return Prepared(way, path, _static_layers(graph), titles(graph))
+        model = onnx.load(source)
+        fold_transposed(model)
+        save(model, path)
+        if way == "hybrid":
+            _infer_shapes(path, path)
+        return Prepared(way, path, _dynamic_layers(model.graph, way), titles(model.graph))
 
 
 def write(prepared: Prepared, target: Path, batches: Batches, *, floats: Collection[str] = ()) -> None:
@@ -127,11 +135,15 @@ def write(prepared: Prepared, target: Path, batches: Batches, *, floats: Collect
     with _muted():
         if prepared.way == "dynamic":
             _dynamic(prepared.path, target, floats)
+        elif prepared.way == "static":
+            graph = onnx.load(prepared.path, load_external_data=False).graph
+            kept = [*float_nodes(graph), *floats]
+            _static(prepared, target, batches, kinds=STATIC_TYPES, without=kept)
         else:
-            _static(prepared, target, batches, floats)
+            _hybrid(prepared, target, batches, floats)
 
 
-def quantize(source: Path, target: Path, way: Quantization, batches: Iterator[Arrays]) -> None:
+def quantize(source: Path, target: Path, way: Way, batches: Iterator[Arrays]) -> None:
     """Write the int8 graph of ``source``, every layer in int8. Raises CannotQuantize."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".quantize-") as folder:
         write(prepare(source, Path(folder), way), target, lambda: batches)
@@ -143,15 +155,32 @@ def _weighted(graph: onnx.GraphProto, kinds: tuple[str, ...]) -> list[str]:
     return [node.name for node in graph.node if node.op_type in kinds and node.input[1] in constants]
 
 
+def _static_layers(graph: onnx.GraphProto) -> tuple[str, ...]:
+    if found := depthwise(graph):
+        raise CannotQuantize(
+            f"it has {len(found)} depthwise convolution{'s' * (len(found) > 1)}, "
+            "whose few weights a channel do not survive int8"
+        )
+    floats = set(float_nodes(graph))
+    weighted = _weighted(graph, (*CONVOLUTIONS, *MATRICES))
+    return tuple(name for name in weighted if name not in floats)
+
+
+def _dynamic_layers(graph: onnx.GraphProto, way: Way) -> tuple[str, ...]:
+    convolutions = inner_convolutions(graph) if way == "hybrid" else []
+    chosen = {*_weighted(graph, MATRICES), *convolutions}
+    return (*tables(graph), *(node.name for node in graph.node if node.name in chosen))
+
+
 def _dynamic(prepared: Path, target: Path, floats: Collection[str]) -> None:
     model = onnx.load(prepared)
     shrink_embeddings(model, spared=floats)
     quantize_dynamic(
         model,
         target,
-        op_types_to_quantize=["MatMul", "Gemm"],
+        op_types_to_quantize=list(MATRICES),
         per_channel=True,
-        reduce_range=False,
+        reduce_range=True,
         weight_type=QuantType.QInt8,
         # a Gemm becomes a MatMul of this other name before nodes are left out
         nodes_to_exclude=[*floats, *(f"{name}_MatMul" for name in floats)],
@@ -159,7 +188,7 @@ def _dynamic(prepared: Path, target: Path, floats: Collection[str]) -> None:
     )
 
 
-def _prepare_static(source: Path, prepared: Path) -> None:
+def _infer_shapes(source: Path, prepared: Path) -> None:
     """Infer every shape. Graph optimisation is left out: it forgets which module a node came from."""
     quant_pre_process(
         str(source),
@@ -170,22 +199,38 @@ def _prepare_static(source: Path, prepared: Path) -> None:
     )
 
 
-def _static(prepared: Prepared, target: Path, batches: Batches, floats: Collection[str]) -> None:
+def _static(
+    prepared: Prepared, target: Path, batches: Batches, *, kinds: Sequence[str], without: Sequence[str]
+) -> None:
     graph = onnx.load(prepared.path, load_external_data=False).graph
     quantize_static(
         prepared.path,
         target,
         _Calibration(batches(), [port.name for port in graph.input]),
         quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=list(STATIC_TYPES),
-        nodes_to_exclude=[*float_nodes(graph), *floats],
+        op_types_to_quantize=list(kinds),
+        nodes_to_exclude=list(without),
         per_channel=True,
-        reduce_range=False,
+        reduce_range=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         use_external_data_format=is_large(size_of(prepared.path)),
         calibration_cache_path=prepared.ranges,
     )
+
+
+def _hybrid(prepared: Prepared, target: Path, batches: Batches, floats: Collection[str]) -> None:
+    """The convolutions with ranges from calibration, then the matrix products with ranges of each call."""
+    graph = onnx.load(prepared.path, load_external_data=False).graph
+    inner = set(inner_convolutions(graph)) - set(floats)
+    others = [node.name for node in graph.node if node.op_type in CONVOLUTIONS and node.name not in inner]
+    if not inner:
+        _dynamic(prepared.path, target, floats)
+        return
+    half = prepared.path.with_name("convolutions.onnx")
+    _static(prepared, half, batches, kinds=CONVOLUTIONS, without=others)
+    _dynamic(half, target, floats)
+    delete(half)
 
 
 class _Calibration(CalibrationDataReader):

@@ -14,6 +14,7 @@ from multigraft.export.graph import SCOPES
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
 FRONTEND = "frontend"
 """The name of a backbone's submodule that turns samples into a spectrogram: its ranges need floats."""
+MANY_CHANNELS = 16
 LARGE_TABLE = 1 << 14
 """Numbers in an embedding table from which int8 is worth three nodes."""
 
@@ -40,6 +41,19 @@ def depthwise(graph: GraphProto) -> list[str]:
         if node.op_type == "Conv"
         and _attribute(node, "group", 1) > 1
         and shapes.get(node.input[1], (0, 0))[1] == 1
+        and not _in_frontend(node)
+    ]
+
+
+def inner_convolutions(graph: GraphProto) -> list[str]:
+    """The convolutions that do much work: over all channels of a layer, and not over an image's three."""
+    shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type == "Conv"
+        and _attribute(node, "group", 1) == 1
+        and shapes.get(node.input[1], (0, 0))[1] >= MANY_CHANNELS
         and not _in_frontend(node)
     ]
 
