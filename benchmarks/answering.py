@@ -1,8 +1,8 @@
-"""What the cases of prediction share: a bundle of random weights, and both sides' turns.
+"""What the cases of prediction share: a bundle, and both sides' turns.
 
-Speed does not depend on what was learned, so a run learns for one step, and its int8 graph is accepted
-whatever it loses (the gate is not what is measured here). The notes hold the share of a few rows on which
-both sides give the same label; with random weights int8 may differ where the scores are all but equal.
+Where the weights are random a run learns for one step, and its int8 graph is accepted whatever it loses:
+speed does not depend on what was learned. The notes hold the share of a few rows on which both sides give
+the same label; with random weights int8 may differ where the scores are all but equal.
 """
 
 from __future__ import annotations
@@ -18,19 +18,38 @@ from benchmarks.harness import Sample, Side, Turn, stopwatch
 
 PRECISIONS = ("int8", "fp32")
 FEW = 16
-EXPORT = {"precisions": ["fp32", "int8"], "budget": 100, "rows": 1, "repair": 0, "calibration": 32}
+EXPORT = {"precisions": ["fp32", "int8"], "calibration": 32}
+UNGATED = {**EXPORT, "budget": 100, "rows": 1, "repair": 0}
 
 Ask = Callable[[list[Any]], list[str]]
 """Values to labels."""
 
 
 def exported(raw: Mapping[str, Any]) -> tuple[Path, Path]:
-    """Train for a step and export: the model's folder and the bundle's."""
+    """Train for a step and export, whatever int8 loses: the model's folder and the bundle's."""
+    return learned({**raw, "training": {**raw["training"], "steps": 1}, "export": UNGATED})
+
+
+def learned(raw: Mapping[str, Any]) -> tuple[Path, Path]:
+    """Train and export what the gate accepts: the model's folder and the bundle's."""
     import multigraft as mg
 
-    training = {**raw["training"], "steps": 1}
-    run = mg.finetune({**raw, "training": training, "export": EXPORT})
+    run = mg.finetune({"export": EXPORT, **raw})
     return run.folder / "model", Path(run.export().files["bundle"])
+
+
+def fast_format() -> Any:
+    """The number format in which eager torch is fastest here: bf16 where it is native, else fp32."""
+    import torch
+
+    from multigraft.device import native_bf16
+
+    return torch.bfloat16 if native_bf16() else torch.float32
+
+
+def named(dtype: Any) -> str:
+    """A number format as tables name it."""
+    return "bf16" if "bfloat16" in str(dtype) else "fp32"
 
 
 def all_at_once(values: Sequence[Any], opener: Callable[[], Ask], expected: Ask | None = None) -> Side:

