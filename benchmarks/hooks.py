@@ -20,7 +20,7 @@ import multigraft as mg
 from benchmarks.harness import Case, Mode, Sample, below
 from multigraft import hookspecs
 from multigraft.callbacks import CSV, EarlyStopping
-from multigraft.observers import Observers
+from multigraft.training.observers import Observers
 
 ROUNDS = {"full": 10, "quick": 5, "smoke": 1}
 STEPS = {"full": 10_000, "quick": 1_000, "smoke": 10}

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from multigraft.data import Rows, plan_batches
-from multigraft.forward import replay_setting
 from multigraft.replay import UnfitError, pooled, tensors
 from multigraft.run import Run
+from multigraft.training.forward import replay_setting
 
 log = logging.getLogger("multigraft")
 

@@ -18,13 +18,13 @@ from multigraft.device import peak_memory_mb
 from multigraft.errors import RunError, refused_as
 from multigraft.evaluation import Kept, intervals, measure_split, percentile
 from multigraft.files import whole_folder
-from multigraft.forward import replayed_split
-from multigraft.loop import Fit
 from multigraft.probing import pooled_features, probe
 from multigraft.report import Confusion, Cost, Measure, Report, WorstRow
 from multigraft.run import HEAD, MODEL, Run
 from multigraft.strategies import merge_adapters
 from multigraft.tasks.records import label_name
+from multigraft.training.forward import replayed_split
+from multigraft.training.loop import Fit
 
 
 def train(run: Run) -> Report:

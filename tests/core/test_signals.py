@@ -14,10 +14,10 @@ import torch
 
 import multigraft as mg
 import multigraft_series
-from multigraft import averaging
 from multigraft.engine import Engine
 from multigraft.run import Run, read_record
 from multigraft.signals import Interrupted, Stopping
+from multigraft.training import averaging
 
 
 class Ask:
@@ -86,7 +86,7 @@ def test_interrupted_in_the_midst_of_a_validation(
         raise AssertionError("the signal was to end this at once")
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr("multigraft.loop.validate", asked)
+        patch.setattr("multigraft.training.loop.validate", asked)
         engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
     same_end(calm, engine().resume(tmp_path / "asked"))
 
@@ -109,7 +109,7 @@ def test_a_validation_made_up_for_and_then_lost_leaves_no_second_line(
     """Stopped before the validation, killed after it: its line is older than the checkpoint remembers."""
     calm = engine().start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr("multigraft.loop.validate", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr("multigraft.training.loop.validate", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
     with pytest.raises(Crashed):
         engine(Crash()).resume(tmp_path / "asked")

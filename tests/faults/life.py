@@ -210,7 +210,7 @@ class Order:
     """A plugin that writes down which rows each step was made of."""
 
     def __init__(self, path: Path) -> None:
-        from multigraft.step import Gradient
+        from multigraft.training.step import Gradient
 
         self._path = path
         self._rows: list[list[int]] = []

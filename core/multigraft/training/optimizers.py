@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from multigraft.recipe import Training
-from multigraft.schedule import rate_factor
 from multigraft.strategies import Plan
+from multigraft.training.schedule import rate_factor
 
 
 class Descent:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from multigraft import guard
 from multigraft.checkpoint import Progress
 from multigraft.errors import RunError
 from multigraft.run import Run
-from multigraft.step import Gradient, Outcome
+from multigraft.training import guard
+from multigraft.training.step import Gradient, Outcome
 
 Finetune = Callable[..., Run]
 

@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from multigraft import guard
-from multigraft.averaging import Average
-from multigraft.chance import quick_dropout, step_seed
 from multigraft.checkpoint import Checkpoints, Progress
-from multigraft.clock import Clock
 from multigraft.determinism import deterministic
 from multigraft.device import autocast, choose_device, choose_precision, lay_out
 from multigraft.disk import check_space
 from multigraft.errors import RunError
-from multigraft.feed import Feed
-from multigraft.forward import Forward
 from multigraft.journal import Journal
-from multigraft.observers import Observers
-from multigraft.optimizers import Descent
-from multigraft.recompute import recomputing
 from multigraft.signals import Interrupted, Stopping
-from multigraft.step import Gradient, Step
 from multigraft.strategies import default_rate
-from multigraft.validation import validate
+from multigraft.training import guard
+from multigraft.training.averaging import Average
+from multigraft.training.chance import quick_dropout, step_seed
+from multigraft.training.clock import Clock
+from multigraft.training.feed import Feed
+from multigraft.training.forward import Forward
+from multigraft.training.observers import Observers
+from multigraft.training.optimizers import Descent
+from multigraft.training.recompute import recomputing
+from multigraft.training.step import Gradient, Step
+from multigraft.training.validation import validate
 
 if TYPE_CHECKING:
     from multigraft.run import Run

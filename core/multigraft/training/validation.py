@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from multigraft.averaging import Average
 from multigraft.evaluation import measure_split
-from multigraft.forward import Forward
+from multigraft.training.averaging import Average
+from multigraft.training.forward import Forward
 
 if TYPE_CHECKING:
     from multigraft.run import Run

@@ -10,7 +10,7 @@ from torch import nn
 
 from multigraft.features import Features
 from multigraft.graft import Graft
-from multigraft.recompute import recomputing
+from multigraft.training.recompute import recomputing
 
 
 class Deep(nn.Module):

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from multigraft.averaging import Average
 from multigraft.run import Run
+from multigraft.training.averaging import Average
 
 
 def test_the_mean_is_the_sum_of_weighted_weights() -> None:

@@ -18,9 +18,9 @@ from multigraft.data import iterate, plan_batches
 from multigraft.engine import Engine
 from multigraft.errors import RunError
 from multigraft.journal import Journal
-from multigraft.loop import Fit
 from multigraft.run import Run
-from multigraft.schedule import rate_factor
+from multigraft.training.loop import Fit
+from multigraft.training.schedule import rate_factor
 
 Finetune = Callable[..., Run]
 

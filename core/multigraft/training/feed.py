@@ -10,8 +10,8 @@ import torch
 
 from multigraft.data import iterate
 from multigraft.data.workers import choose_workers
-from multigraft.step import Step
-from multigraft.timetable import Timetable
+from multigraft.training.step import Step
+from multigraft.training.timetable import Timetable
 
 if TYPE_CHECKING:
     from multigraft.run import Run

@@ -17,8 +17,8 @@ from multigraft.features import Batch
 from multigraft.memory import batch_size, halving, in_parts, out_of_memory
 
 if TYPE_CHECKING:
-    from multigraft.forward import Forward
     from multigraft.run import Run
+    from multigraft.training.forward import Forward
 
 log = logging.getLogger("multigraft")
 

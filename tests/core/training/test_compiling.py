@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from torch import nn
 
-from multigraft import compiling, forward
-from multigraft.compiling import is_faster, worth_trying
 from multigraft.run import Run
+from multigraft.training import compiling, forward
+from multigraft.training.compiling import is_faster, worth_trying
 
 
 def test_only_long_runs_try() -> None:

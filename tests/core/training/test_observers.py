@@ -15,8 +15,8 @@ import multigraft_series
 from multigraft import hookspecs
 from multigraft.engine import Engine
 from multigraft.errors import PluginError
-from multigraft.observers import Observers
 from multigraft.run import Run
+from multigraft.training.observers import Observers
 
 
 class Fails:
