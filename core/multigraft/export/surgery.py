@@ -34,28 +34,22 @@ def float_nodes(graph: GraphProto) -> list[str]:
 
 def depthwise(graph: GraphProto) -> list[str]:
     """The convolutions that filter each channel by itself."""
-    shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
-    return [
-        node.name
-        for node in graph.node
-        if node.op_type == "Conv"
-        and _attribute(node, "group", 1) > 1
-        and shapes.get(node.input[1], (0, 0))[1] == 1
-        and not _in_frontend(node)
-    ]
+    return [name for name, groups, channels in _convolutions(graph) if groups > 1 and channels == 1]
 
 
 def inner_convolutions(graph: GraphProto) -> list[str]:
     """The convolutions that do much work: over all channels of a layer, and not over an image's three."""
-    shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
     return [
-        node.name
-        for node in graph.node
-        if node.op_type == "Conv"
-        and _attribute(node, "group", 1) == 1
-        and shapes.get(node.input[1], (0, 0))[1] >= MANY_CHANNELS
-        and not _in_frontend(node)
+        name for name, groups, channels in _convolutions(graph) if groups == 1 and channels >= MANY_CHANNELS
     ]
+
+
+def _convolutions(graph: GraphProto) -> Iterator[tuple[str, int, int]]:
+    """Name, groups and channels of a filter of each convolution with constant weights, but a `FRONTEND`."""
+    shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Conv" and node.input[1] in shapes and not _in_frontend(node):
+            yield node.name, _attribute(node, "group", 1), shapes[node.input[1]][1]
 
 
 def product_share(graph: GraphProto) -> float:
