@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -36,14 +37,31 @@ def quick_dropout() -> Iterator[None]:
 
 def _bernoulli(values: Tensor, p: float = 0.5, *, generator: torch.Generator | None = None) -> Tensor:
     """Fill ``values`` with ones, each with the chance ``p``, and zeros."""
-    steps = round(p * STEPS)
-    rounded = abs(steps / STEPS - p) <= ROUNDING * min(p, 1 - p)
-    if values.numel() < SMALL or not (rounded and 0 < steps < STEPS):
+    if values.numel() < SMALL or not drawable(p):
         return values.copy_(torch.rand(values.shape, generator=generator) < p)
-    seed = int(torch.empty((), dtype=torch.int64).random_(generator=generator))
-    words = np.random.SFC64(seed).random_raw(-(-values.numel() // 4)).view(np.uint16)
-    drawn = torch.from_numpy(words.view(np.int16))[: values.numel()]
-    return values.copy_((drawn < steps - STEPS // 2).view(values.shape))
+    return values.copy_(Coins(p, generator).toss(values.shape))
+
+
+def drawable(p: float) -> bool:
+    """Whether 16 bits say a chance well enough."""
+    steps = round(p * STEPS)
+    return 0 < steps < STEPS and abs(steps / STEPS - p) <= ROUNDING * min(p, 1 - p)
+
+
+class Coins:
+    """A stream of coins that show heads with one chance, which must be `drawable`."""
+
+    def __init__(self, p: float, generator: torch.Generator | None = None) -> None:
+        """The seed is the next draw of torch's generator."""
+        seed = torch.empty((), dtype=torch.int64).random_(generator=generator)
+        self._words = np.random.SFC64(int(seed))
+        self._bound = round(p * STEPS) - STEPS // 2
+
+    def toss(self, shape: Sequence[int]) -> Tensor:
+        """Booleans of this shape, the next ones of the stream."""
+        count = math.prod(shape)
+        words = self._words.random_raw(-(-count // 4)).view(np.int16)
+        return (torch.from_numpy(words)[:count] < self._bound).view(tuple(shape))
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:

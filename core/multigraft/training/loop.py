@@ -19,6 +19,7 @@ from multigraft.journal import Journal
 from multigraft.signals import Interrupted, Stopping
 from multigraft.strategies import default_rate
 from multigraft.training import guard
+from multigraft.training.attention import quick_attention
 from multigraft.training.averaging import Average
 from multigraft.training.chance import quick_dropout, step_seed
 from multigraft.training.clock import Clock
@@ -91,6 +92,7 @@ class Fit:
         )
         with ExitStack() as stack:
             stack.enter_context(quick_dropout())
+            stack.enter_context(quick_attention())
             if self.training.deterministic:
                 stack.enter_context(deterministic())
             if self.training.gradient_checkpointing:

@@ -1,0 +1,160 @@
+"""Attention with dropout on a processor, computed in parts that stay in its cache."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from multigraft.training.chance import Coins, drawable
+
+PART = 2**19
+"""Weights (rows x heads x queries x keys) computed at once: 2 MB."""
+
+
+@contextmanager
+def quick_attention() -> Iterator[None]:
+    """While the block runs, `F.scaled_dot_product_attention` with dropout takes about half its time.
+
+    On a processor torch has a fused kernel for attention without dropout alone. With it, which is how
+    transformers train, each operation passes over the weights of the whole batch, [B, heads, T, T]. Here some
+    rows of the batch at a time go through all operations, and one array of that size is kept for the
+    gradient instead of three. Masks are drawn as in `chance.quick_dropout`. What does not fit (see `_fits`)
+    is torch's, as before.
+    """
+    theirs = F.scaled_dot_product_attention
+    F.scaled_dot_product_attention = _instead_of(theirs)
+    try:
+        yield
+    finally:
+        F.scaled_dot_product_attention = theirs
+
+
+def _instead_of(theirs: Callable[..., Tensor]) -> Any:
+    """Ours where it fits, else theirs; parameters are torch's."""
+
+    def attend(  # noqa: PLR0917 (the callers' way to call torch's)
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Tensor:
+        if not enable_gqa and _fits(query, key, value, attn_mask, dropout_p):
+            mask = _causal(query, key) if is_causal else attn_mask
+            bias = None if mask is None else _bias(mask)
+            if bias is None or not _leaves_nothing(bias):
+                factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+                attended: Tensor = _Attention.apply(query, key, value, bias, 1 - dropout_p, factor)
+                return attended
+        return theirs(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
+
+    return attend
+
+
+def _fits(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float) -> bool:
+    """Whether this is a training in fp32 on a processor, with dropout, and a mask that does not learn."""
+    if not (torch.is_grad_enabled() and drawable(1 - dropout)) or torch.compiler.is_compiling():
+        return False
+    if torch.is_autocast_enabled("cpu"):
+        return False
+    if mask is not None and (mask.requires_grad or mask.dtype not in {torch.bool, torch.float32}):
+        return False
+    return all(
+        each.ndim == 4
+        and each.shape[:2] == query.shape[:2]
+        and each.dtype is torch.float32
+        and each.device.type == "cpu"
+        for each in (query, key, value)
+    )
+
+
+def _causal(query: Tensor, key: Tensor) -> Tensor:
+    return torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
+
+
+def _bias(mask: Tensor) -> Tensor:
+    """A mask, booleans or numbers of up to four axes, as four axes of what is added to the scores."""
+    if mask.dtype is torch.bool:
+        mask = torch.zeros(mask.shape).masked_fill_(~mask, -math.inf)
+    return mask.view(*[1] * (4 - mask.ndim), *mask.shape)
+
+
+def _leaves_nothing(bias: Tensor) -> bool:
+    """Whether a query has no key at all, for which torch gives zeros."""
+    return bool(bias.amax(-1).isneginf().any())
+
+
+class _Attention(torch.autograd.Function):
+    """softmax(scale * Q K' + bias), dropped out, times V: Vaswani et al. 2017, equation 1.
+
+    The gradient needs the weights P and which of them were kept. Both are in one array: P, negated where it
+    was dropped. The row sums of P * dP are those of the output times its gradient (Dao et al. 2022, appendix
+    B).
+    """
+
+    @staticmethod
+    def forward(  # noqa: PLR0917 (torch knows no keywords here)
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, chance: float, scale: float
+    ) -> Tensor:
+        """[B, heads, T, D], [B, heads, S, D], [B, heads, S, E] -> [B, heads, T, E]."""
+        rows, heads, queries, _ = query.shape
+        coins = Coins(chance)
+        signed = query.new_empty(rows, heads, queries, key.shape[2])
+        out = _beside(rows, heads, queries, value.shape[3])
+        for part in _parts(signed):
+            scores = torch.bmm(_flat(query[part]), _flat(key[part]).transpose(1, 2)).mul_(scale)
+            scores = scores.view(signed[part].shape)
+            if bias is not None:
+                scores += bias if len(bias) == 1 else bias[part]
+            weights = torch.softmax(scores, -1)
+            signed[part] = torch.where(coins.toss(weights.shape), weights, weights.neg())
+            product = torch.bmm(_flat(signed[part]).relu(), _flat(value[part])).mul_(1 / chance)
+            out[part] = product.view(out[part].shape)
+        ctx.save_for_backward(query, key, value, signed, out)
+        ctx.chance, ctx.scale = chance, scale
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Of query, key and value."""
+        query, key, value, signed, out = ctx.saved_tensors
+        found = [_beside(*each.shape) for each in (query, key, value)]
+        sums = (gradient * out).sum(-1, keepdim=True)
+        for part in _parts(signed):
+            ours, weights = _flat(gradient[part]) * (1 / ctx.chance), _flat(signed[part])
+            kept = weights.relu()
+            of_value = torch.bmm(kept.transpose(1, 2), ours)
+            of_scores = kept.mul_(torch.bmm(ours, _flat(value[part]).transpose(1, 2)))
+            of_scores.addcmul_(weights.abs(), _flat(sums[part]), value=-1).mul_(ctx.scale)
+            of_query = torch.bmm(of_scores, _flat(key[part]))
+            of_key = torch.bmm(of_scores.transpose(1, 2), _flat(query[part]))
+            for whole, piece in zip(found, (of_query, of_key, of_value), strict=True):
+                whole[part] = piece.view(whole[part].shape)
+        return (*found, None, None, None)
+
+
+def _parts(weights: Tensor) -> Iterator[slice]:
+    """Rows of a batch that are computed at once."""
+    size = max(1, PART // max(1, weights[0].numel()))
+    return (slice(start, start + size) for start in range(0, len(weights), size))
+
+
+def _flat(part: Tensor) -> Tensor:
+    """[b, heads, T, D] -> [b * heads, T, D]; a view where b is 1."""
+    return part[0] if len(part) == 1 else part.reshape(-1, *part.shape[2:])
+
+
+def _beside(rows: int, heads: int, length: int, width: int) -> Tensor:
+    """Room for [B, heads, T, D] in which heads lie beside each other, as the layers around want it."""
+    return torch.empty(rows, length, heads, width).transpose(1, 2)
