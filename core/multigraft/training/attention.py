@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp import custom_bwd, custom_fwd
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
@@ -16,6 +17,8 @@ from multigraft.training.chance import Coins, drawable
 
 PART = 2**19
 """Weights (rows x heads x queries x keys) computed at once: 2 MB."""
+FORMATS = frozenset({torch.float32, torch.bfloat16})
+"""bf16 is computed in fp32, as torch does where something is dropped."""
 
 
 @contextmanager
@@ -54,25 +57,24 @@ def _instead_of(theirs: Callable[..., Tensor]) -> Any:
             bias = None if mask is None else _bias(mask)
             if bias is None or not _leaves_nothing(bias):
                 factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-                attended: Tensor = _Attention.apply(query, key, value, bias, 1 - dropout_p, factor)
-                return attended
+                sides = (query.float(), key.float(), value.float())
+                attended: Tensor = _Attention.apply(*sides, bias, 1 - dropout_p, factor)
+                return attended.to(query.dtype)
         return theirs(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
 
     return attend
 
 
 def _fits(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float) -> bool:
-    """Whether this is a training in fp32 on a processor, with dropout, and a mask that does not learn."""
+    """Whether this is a training on a processor, with dropout, and a mask that does not learn."""
     if not (torch.is_grad_enabled() and drawable(1 - dropout)) or torch.compiler.is_compiling():
         return False
-    if torch.is_autocast_enabled("cpu"):
-        return False
-    if mask is not None and (mask.requires_grad or mask.dtype not in {torch.bool, torch.float32}):
+    if mask is not None and (mask.requires_grad or mask.dtype not in {torch.bool, *FORMATS}):
         return False
     return all(
         each.ndim == 4
         and each.shape[:2] == query.shape[:2]
-        and each.dtype is torch.float32
+        and each.dtype in FORMATS
         and each.device.type == "cpu"
         for each in (query, key, value)
     )
@@ -86,7 +88,7 @@ def _bias(mask: Tensor) -> Tensor:
     """A mask, booleans or numbers of up to four axes, as four axes of what is added to the scores."""
     if mask.dtype is torch.bool:
         mask = torch.zeros(mask.shape).masked_fill_(~mask, -math.inf)
-    return mask.view(*[1] * (4 - mask.ndim), *mask.shape)
+    return mask.float().view(*[1] * (4 - mask.ndim), *mask.shape)
 
 
 def _leaves_nothing(bias: Tensor) -> bool:
@@ -103,6 +105,7 @@ class _Attention(torch.autograd.Function):
     """
 
     @staticmethod
+    @custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # and no autocast within
     def forward(  # noqa: PLR0917 (torch knows no keywords here)
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, chance: float, scale: float
     ) -> Tensor:
@@ -126,6 +129,7 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @custom_bwd(device_type="cpu")
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Of query, key and value."""
         query, key, value, signed, out = ctx.saved_tensors

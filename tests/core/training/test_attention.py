@@ -112,6 +112,20 @@ def test_recomputation_draws_the_same() -> None:
         torch.testing.assert_close(one.grad, other.grad)
 
 
+def test_bf16_is_computed_in_fp32_under_autocast_too() -> None:
+    query, key, value = tensors()
+    with quick_attention():
+        wanted = attend(*(each.bfloat16().float() for each in (query, key, value)), attn_mask=numbers())
+        with torch.autocast("cpu", torch.bfloat16):
+            found = attend(*(each.bfloat16() for each in (query, key, value)), attn_mask=numbers())
+    assert found.dtype is torch.bfloat16
+    assert torch.equal(found, wanted.bfloat16())
+    weight = torch.randn(wanted.shape)
+    ours = torch.autograd.grad((found.float() * weight).sum(), (query, key, value))
+    theirs = torch.autograd.grad((wanted * weight.bfloat16().float()).sum(), (query, key, value))
+    torch.testing.assert_close(ours, theirs, rtol=0.02, atol=0.02)
+
+
 def dead() -> Tensor:
     """The first query has no key."""
     mask = torch.ones(QUERIES, KEYS, dtype=torch.bool)
