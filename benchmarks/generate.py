@@ -20,7 +20,7 @@ from benchmarks.harness import Case, Mode, Sample, Turn, at_least, stopwatch
 
 NEW_TOKENS = 40
 PROMPT_WORDS = 8
-ROUNDS = {"full": 7, "quick": 3, "smoke": 1}
+ROUNDS = {"full": 7, "quick": 1, "smoke": 1}
 TEXTS = {"full": 5, "quick": 3, "smoke": 2}
 SHAPE = {"n_layer": 12, "n_embd": 768, "n_head": 12}
 SMALL = {"n_layer": 2, "n_embd": 64, "n_head": 2}

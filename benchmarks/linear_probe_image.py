@@ -16,8 +16,8 @@ from benchmarks.harness import Case, Mode, Sample, Turn, at_least, stopwatch
 from benchmarks.image_finetune import recipe
 from benchmarks.training import Settings, held_out_accuracy, ours
 
-ROWS = {"full": 480, "quick": 64, "smoke": 64}
-ROUNDS = {"full": 2, "quick": 1, "smoke": 1}
+ROWS = {"full": 320, "quick": 64, "smoke": 64}
+ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
 SETTINGS = Settings(epochs=10, learning_rate=1e-3)
 
 

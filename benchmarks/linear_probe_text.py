@@ -18,8 +18,8 @@ from benchmarks.harness import Case, Mode, Sample, Turn, at_least
 from benchmarks.texts import BEST, corpus, ours, trainers
 from benchmarks.training import Settings
 
-ROWS = {"full": 384, "quick": 192, "smoke": 64}
-ROUNDS = {"full": 2, "quick": 1, "smoke": 1}
+ROWS = {"full": 256, "quick": 128, "smoke": 64}
+ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
 SETTINGS = Settings(epochs=10, learning_rate=1e-3)
 
 

@@ -19,7 +19,7 @@ from benchmarks.texts import BEST, corpus, ours, trainers
 from benchmarks.training import Settings
 
 ROWS = {"full": 128, "quick": 64, "smoke": 64}
-ROUNDS = {"full": 2, "quick": 1, "smoke": 1}
+ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
 SETTINGS = Settings(epochs=10)
 
 

@@ -17,7 +17,7 @@ from benchmarks.answering import PRECISIONS, Ask, all_at_once, bundle_opener, ex
 from benchmarks.harness import Case, Mode, Turn, at_least
 from benchmarks.training import Settings
 
-ROWS = {"full": 64, "quick": 32, "smoke": 16}
+ROWS = {"full": 64, "quick": 16, "smoke": 16}
 ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
 
 
