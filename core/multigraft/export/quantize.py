@@ -156,6 +156,7 @@ def _weighted(graph: onnx.GraphProto, kinds: tuple[str, ...]) -> list[str]:
 
 
 def _static_layers(graph: onnx.GraphProto) -> tuple[str, ...]:
+    """In graph order. Raises CannotQuantize."""
     if found := depthwise(graph):
         raise CannotQuantize(
             f"it has {len(found)} depthwise convolution{'s' * (len(found) > 1)}, "

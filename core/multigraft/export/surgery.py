@@ -15,6 +15,7 @@ WEIGHTED = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
 FRONTEND = "frontend"
 """The name of a backbone's submodule that turns samples into a spectrogram: its ranges need floats."""
 MANY_CHANNELS = 16
+"""That a filter reads, from which on a convolution is worth ranges of its own."""
 LARGE_TABLE = 1 << 14
 """Numbers in an embedding table from which int8 is worth three nodes."""
 

@@ -52,7 +52,8 @@ def _instead_of(theirs: Callable[..., Tensor]) -> Any:
         scale: float | None = None,
         enable_gqa: bool = False,
     ) -> Tensor:
-        if not enable_gqa and _fits(query, key, value, attn_mask, dropout_p):
+        plain = not enable_gqa and not (is_causal and attn_mask is not None)  # torch refuses both together
+        if plain and _fits(query, key, value, attn_mask, dropout_p):
             mask = _causal(query, key) if is_causal else attn_mask
             bias = None if mask is None else _bias(mask)
             if bias is None or not _leaves_nothing(bias):
@@ -100,8 +101,7 @@ class _Attention(torch.autograd.Function):
     """softmax(scale * Q K' + bias), dropped out, times V: Vaswani et al. 2017, equation 1.
 
     The gradient needs the weights P and which of them were kept. Both are in one array: P, negated where it
-    was dropped. The row sums of P * dP are those of the output times its gradient (Dao et al. 2022, appendix
-    B).
+    was dropped. The row sums of P * dP are those of the output times its gradient (Dao et al. 2022, B.2).
     """
 
     @staticmethod

@@ -85,6 +85,11 @@ def test_a_causal_query_sees_no_later_key() -> None:
     assert weights.tril().any()
 
 
+def test_a_mask_beside_a_causal_one_is_refused_as_torch_does() -> None:
+    with quick_attention(), pytest.raises(RuntimeError, match="is_causal"):
+        attend(*tensors(), attn_mask=padding(), is_causal=True)
+
+
 def test_the_scale_may_be_given() -> None:
     query, key, value = tensors()
     with quick_attention():
