@@ -31,7 +31,7 @@ from benchmarks.harness import Case, Mode, Sample, Side, Turn, at_least
 from benchmarks.predict_text import prepared
 
 SECONDS = {"full": 60.0, "quick": 5.0, "smoke": 2.0}
-ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
+ROUNDS = {"full": 2, "quick": 1, "smoke": 1}
 WARM_SECONDS = 1.0
 CLIENTS = 32
 ROWS = 500
