@@ -43,7 +43,7 @@ audit: $(STAMP)  ## Known holes in the tested set; asks an online service, and f
 	$(BIN)/python -m pytest -q tests/security/test_versions.py
 	.venv/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
-bench: $(STAMP) $(MINILM)  ## Ours beside what a user would otherwise run; benchmarks/README.md (an hour)
+bench: $(STAMP) $(MINILM)  ## Ours beside what a user would otherwise run; benchmarks/README.md (two hours)
 	$(BIN)/python -m benchmarks
 
 $(MINILM): $(STAMP)

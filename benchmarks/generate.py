@@ -1,10 +1,10 @@
 """Writing 40 tokens with a bundle, against `transformers.generate` on the same weights, one prompt at a time.
 
-GPT-2 small with random weights (12 layers of 768, 50,257 tokens), one training step, exported. Ours:
-``mg.load(bundle).generate(prompt)`` in int8 and in fp32. Theirs: ``model.generate`` in fp32, which keeps its
-cache too. Both are greedy, write all 40 tokens, and count the way from text to text; loading is left out, and
-ours is opened anew for each turn, so that no other session takes its cores. A turn is the median of its
-texts. The notes hold the share of tokens that are theirs.
+GPT-2 small with random weights (12 layers of 768, four with ``--quick``; 50,257 tokens), one training step,
+exported. Ours: ``mg.load(bundle).generate(prompt)`` in int8 and in fp32. Theirs: ``model.generate`` in
+fp32, which keeps its cache too. Both are greedy, write all 40 tokens, and count the way from text to text;
+loading is left out, and ours is opened anew for each turn, so that no other session takes its cores. A turn
+is the median of its texts. The notes hold the share of tokens that are theirs.
 """
 
 from __future__ import annotations
@@ -22,15 +22,18 @@ NEW_TOKENS = 40
 PROMPT_WORDS = 8
 ROUNDS = {"full": 7, "quick": 1, "smoke": 1}
 TEXTS = {"full": 5, "quick": 3, "smoke": 2}
-SHAPE = {"n_layer": 12, "n_embd": 768, "n_head": 12}
-SMALL = {"n_layer": 2, "n_embd": 64, "n_head": 2}
+SHAPES = {
+    "full": {"n_layer": 12, "n_embd": 768, "n_head": 12},
+    "quick": {"n_layer": 4, "n_embd": 768, "n_head": 12},
+    "smoke": {"n_layer": 2, "n_embd": 64, "n_head": 2},
+}
 VOCABULARY = 50257
 END = "<|endoftext|>"
 
 
 def cases(mode: Mode, desk: Path) -> list[Case]:
     """int8, for which there is a bar, and fp32."""
-    shape = SMALL if mode == "smoke" else SHAPE
+    shape = SHAPES[mode]
     vocabulary = 2000 if mode == "smoke" else VOCABULARY
     model, bundle = _exported(desk, shape, vocabulary)
     prompts = _texts(TEXTS[mode], vocabulary, seed=1, words=PROMPT_WORDS)

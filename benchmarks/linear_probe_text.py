@@ -18,7 +18,7 @@ from benchmarks.harness import Case, Mode, Sample, Turn, at_least
 from benchmarks.texts import BEST, corpus, ours, trainers
 from benchmarks.training import Settings
 
-ROWS = {"full": 256, "quick": 128, "smoke": 64}
+ROWS = {"full": 256, "quick": 64, "smoke": 64}
 ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
 SETTINGS = Settings(epochs=10, learning_rate=1e-3)
 

@@ -17,7 +17,7 @@ from benchmarks.harness import Case, Mode, Sample, Turn, at_least
 from benchmarks.text_finetune import SETTINGS
 from benchmarks.texts import BEST, Corpus, corpus, ours, trainers
 
-ROWS = {"full": 1024, "quick": 192, "smoke": 64}
+ROWS = {"full": 1024, "quick": 96, "smoke": 64}
 ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
 
 
