@@ -59,12 +59,18 @@ class Interrupted(KeyboardInterrupt):
 class Stopping:
     """Turns a signal into `Interrupted`, at once or, within `held`, at the end of the block."""
 
-    def __init__(self, *, patient: bool = False) -> None:
-        """``patient`` waits for the end of a held block always, as processes that must stop together do."""
-        self.patient = patient
-        self.asked: int | None = None
-        """The signal that came."""
+    def __init__(self, *, alone: bool = True) -> None:
+        """``alone`` answers what this process hears; else it is answered when all have agreed, by `agree`."""
+        self.alone = alone
+        self.heard: int | None = None
+        """The signal that came to this process."""
+        self._agreed: int | None = None
+        """The signal that is answered."""
         self._held = False
+
+    def agree(self, number: int | None) -> None:
+        """Answer this signal, as all other processes of the training do at this same place."""
+        self._agreed = self._agreed or number
 
     @contextmanager
     def heeding(self) -> Iterator[None]:
@@ -87,14 +93,16 @@ class Stopping:
             yield
         finally:
             self._held = outer
-        if self.asked is not None and not outer:
-            raise Interrupted(self.asked)
+        if self._agreed is not None and not outer:
+            raise Interrupted(self._agreed)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self.asked is not None and number == signal.SIGINT:
+        if self.heard is not None and number == signal.SIGINT:
             raise KeyboardInterrupt  # asked twice: leave at once
-        self.asked = number
+        self.heard = number
         log.warning("%s: saving; once more (Ctrl-C) to leave at once", signal.Signals(number).name)
-        if not (self._held or self.patient):
-            raise Interrupted(number)
+        if self.alone:
+            self.agree(number)
+            if not self._held:
+                raise Interrupted(number)

@@ -158,6 +158,16 @@ def test_a_held_block_ends_first() -> None:
     assert done == ["all"]
 
 
+def test_one_of_several_leaves_only_when_all_agreed() -> None:
+    stopping = Stopping(alone=False)
+    with stopping.heeding():
+        with stopping.held():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert stopping.heard == signal.SIGTERM
+        with pytest.raises(Interrupted), stopping.held():
+            stopping.agree(stopping.heard)
+
+
 def test_outside_the_main_thread_nothing_is_touched() -> None:
     from threading import Thread
 

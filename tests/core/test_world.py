@@ -26,23 +26,24 @@ from multigraft.run import Run
 from multigraft.world import World, _buckets
 
 
-class Kill:
-    """Ends the second process at the end of a step."""
+class Send:
+    """Sends the second process a signal at the end of a step, when all have agreed about that step."""
 
-    def __init__(self, step: int | None) -> None:
+    def __init__(self, number: int, step: int | None) -> None:
+        self.number = number
         self.step = step
 
     @mg.hookimpl
     def step_end(self, run: Run, step: int) -> None:
         if step == self.step and run.world.rank == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.number)
 
 
-def work(recipe: dict[str, Any], kill: int | None) -> None:
-    """What each process does: start or resume, and measure."""
+def work(recipe: dict[str, Any], step: int | None, number: int = signal.SIGKILL) -> None:
+    """What each process does: start or resume, and measure; at a step the second may get a signal."""
     torch.set_num_threads(1)
     torch.nn.Dropout.forward = lambda self, x: x  # type: ignore[method-assign]  # each draws its own masks
-    engine = Engine([multigraft_series, Kill(kill)], discover=False)
+    engine = Engine([multigraft_series, Send(number, step)], discover=False)
     folder = Path(recipe["output"])
     resumes = (folder / "run.json").exists()
     run = engine.resume(folder) if resumes else engine.start(recipe, "finetune")
@@ -50,14 +51,16 @@ def work(recipe: dict[str, Any], kill: int | None) -> None:
     (folder.parent / f"{folder.name}-{run.world.rank}.txt").write_text(str(accuracy))
 
 
-def as_rank(rank: int, size: int, port: int, recipe: dict[str, Any], kill: int | None) -> None:
+def as_rank(rank: int, size: int, port: int, *sent: Any) -> None:
     """`work` with the environment that torchrun gives a process."""
     places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_RANK": str(rank)}
     os.environ.update(places, RANK=str(rank), WORLD_SIZE=str(size))
-    work(recipe, kill)
+    work(*sent)
 
 
-def launch(recipe: dict[str, Any], *, size: int, kill: int | None = None) -> list[SpawnProcess]:
+def launch(
+    recipe: dict[str, Any], *, size: int, step: int | None = None, number: int = signal.SIGKILL
+) -> list[SpawnProcess]:
     """The processes of one training, forked from one that has imported everything."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -65,7 +68,7 @@ def launch(recipe: dict[str, Any], *, size: int, kill: int | None = None) -> lis
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["multigraft.engine", "transformers", "timm", "peft"])
     processes = [
-        context.Process(target=as_rank, args=(rank, size, port, recipe, kill)) for rank in range(size)
+        context.Process(target=as_rank, args=(rank, size, port, recipe, step, number)) for rank in range(size)
     ]
     for process in processes:
         process.start()
@@ -79,14 +82,14 @@ def end(processes: list[SpawnProcess]) -> list[int | None]:
     return [process.exitcode for process in processes]
 
 
-def torchrun(recipe: dict[str, Any], *, kill: int | None = None) -> int:
+def torchrun(recipe: dict[str, Any], *, step: int | None = None) -> int:
     """The same two processes under torchrun itself; its exit code."""
     script = Path(recipe["output"]).parent / "train.py"
     script.write_text("import json, sys, test_world\ntest_world.work(*map(json.loads, sys.argv[1:]))")
     options = "-m torch.distributed.run --standalone --local-addr 127.0.0.1 --nproc-per-node 2".split()
     paths = [str(Path(__file__).parent), *sys.path]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, *options, str(script), json.dumps(recipe), json.dumps(kill)]
+    command = [sys.executable, *options, str(script), json.dumps(recipe), json.dumps(step)]
     return subprocess.run(command, env=environment, timeout=300, check=False).returncode
 
 
@@ -148,7 +151,7 @@ def test_one_process_killed_ends_the_other_and_the_run_resumes(
         {**recipe, "output": str(tmp_path / name), "training": training} for name in ("calm", "hurt")
     )
     assert end(launch(calm, size=2)) == [0, 0]
-    codes = end(launch(hurt, size=2, kill=5))
+    codes = end(launch(hurt, size=2, step=5))
     assert codes[1] == -signal.SIGKILL
     assert codes[0] not in (0, None)
     told = json.loads((tmp_path / "hurt" / "run.json").read_text())
@@ -173,6 +176,15 @@ def test_asked_to_stop_all_save_and_leave_together(recipe: dict[str, Any], tmp_p
     assert list((tmp_path / "asked" / "checkpoints").glob("step-*"))
 
 
+def test_a_signal_heard_after_the_agreement_is_answered_a_step_later(
+    recipe: dict[str, Any], tmp_path: Path
+) -> None:
+    asked = {**recipe, "output": str(tmp_path / "asked"), "training": {**recipe["training"], "batch_size": 8}}
+    assert all(code not in (0, None) for code in end(launch(asked, size=2, step=2, number=signal.SIGTERM)))
+    assert json.loads((tmp_path / "asked" / "run.json").read_text())["state"] == "interrupted"
+    assert (tmp_path / "asked" / "checkpoints" / "step-00000003").exists()
+
+
 @pytest.mark.slow
 def test_torchrun_gives_the_same_also_after_a_kill_and_leaves_no_process(
     recipe: dict[str, Any], tmp_path: Path
@@ -184,7 +196,7 @@ def test_torchrun_gives_the_same_also_after_a_kill_and_leaves_no_process(
     )
     assert end(launch(one, size=1)) == [0]
     assert torchrun(two) == 0
-    assert torchrun(hurt, kill=5) != 0
+    assert torchrun(hurt, step=5) != 0
     assert _strays(tmp_path) == []
     assert torchrun(hurt) == 0
     assert gap(one, two) < 1e-5

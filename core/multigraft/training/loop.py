@@ -72,7 +72,7 @@ class Fit:
         self._thawed = -1.0
         """The share of training at which the present phase began."""
         self._clock = Clock()
-        self._stopping = Stopping(patient=self.world.size > 1)
+        self._stopping = Stopping(alone=self.world.size == 1)
         self._saved = 0.0
         """Seconds of training at the last checkpoint."""
 
@@ -155,9 +155,10 @@ class Fit:
         guard.passed(progress, outcome.loss)
         if self.average is not None:
             self.average.update(progress.step)
-        rows, asked = self.world.sum(sum(len(rows) for rows, _ in batches), self._stopping.asked or 0)
+        rows, heard = self.world.sum(sum(len(rows) for rows, _ in batches), self._stopping.heard or 0)
         progress.rows += int(rows)
-        self._stopping.asked = self._stopping.asked or (signal.SIGTERM if asked else None)
+        if heard and self.world.size > 1:
+            self._stopping.agree(signal.SIGTERM)
         progress.loss_sum += outcome.loss
         progress.loss_count += 1
         self._clock.stepped()
