@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.harness import Bar, Case, Mode, Sample, Turn
 
 CLASSES = 1000
-ROWS = {"full": (1000, 10_000), "quick": (500, 5000), "smoke": (100, 200)}
+ROWS = {"full": (1000, 10_000), "quick": (200, 2000), "smoke": (100, 200)}
 ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
 BATCH = 32
 GROWTH = 1.2

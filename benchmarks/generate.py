@@ -1,7 +1,7 @@
 """Writing 40 tokens with a bundle, against `transformers.generate` on the same weights, one prompt at a time.
 
-GPT-2 small with random weights (12 layers of 768, four with ``--quick``; 50,257 tokens), one training step,
-exported. Ours: ``mg.load(bundle).generate(prompt)`` in int8 and in fp32. Theirs: ``model.generate`` in
+GPT-2 small with random weights (12 layers of 768, 50,257 tokens; 4 and 16,384 with ``--quick``), one training
+step, exported. Ours: ``mg.load(bundle).generate(prompt)`` in int8 and in fp32. Theirs: ``model.generate`` in
 fp32, which keeps its cache too. Both are greedy, write all 40 tokens, and count the way from text to text;
 loading is left out, and ours is opened anew for each turn, so that no other session takes its cores. A turn
 is the median of its texts. The notes hold the share of tokens that are theirs.
@@ -27,14 +27,14 @@ SHAPES = {
     "quick": {"n_layer": 4, "n_embd": 768, "n_head": 12},
     "smoke": {"n_layer": 2, "n_embd": 64, "n_head": 2},
 }
-VOCABULARY = 50257
+VOCABULARY = {"full": 50257, "quick": 16384, "smoke": 2000}
 END = "<|endoftext|>"
 
 
 def cases(mode: Mode, desk: Path) -> list[Case]:
     """int8, for which there is a bar, and fp32."""
     shape = SHAPES[mode]
-    vocabulary = 2000 if mode == "smoke" else VOCABULARY
+    vocabulary = VOCABULARY[mode]
     model, bundle = _exported(desk, shape, vocabulary)
     prompts = _texts(TEXTS[mode], vocabulary, seed=1, words=PROMPT_WORDS)
     network, tokenizer = _network(model)

@@ -1,9 +1,10 @@
 """Answering pictures with a bundle, against timm and torch in eager mode on the same ResNet-50.
 
-Random weights, so nothing is said about what int8 loses; `benchmarks.images` JPEG files, 224 pixels. Ours:
-``mg.load(bundle, precision=...).predict(paths)`` at its defaults. Other: timm's own transform on Pillow,
-batches of 32, ``inference_mode``: in fp32 as it comes, and at its best, which is channels-last, under
-autocast where the processor multiplies bf16. Decoding and resizing are in all; loading is not.
+Random weights, so nothing is said about what int8 loses; `benchmarks.images` JPEG files, 224 pixels
+(``--quick``: 160). Ours: ``mg.load(bundle, precision=...).predict(paths)`` at its defaults. Other: timm's own
+transform on Pillow, batches of 32, ``inference_mode``: in fp32 as it comes, and at its best, which is
+channels-last, under autocast where the processor multiplies bf16. Decoding and resizing are in all; loading
+is not.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from benchmarks.training import Settings
 
 ROWS = {"full": 256, "quick": 64, "smoke": 32}
 ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
-BATCH, SIZE = 32, 224
+SIZE = {"full": 224, "quick": 160, "smoke": 160}
+BATCH = 32
 BARS = {("int8", "default"): at_least(5.0), ("int8", "best"): at_least(2.5)}
 
 
@@ -35,7 +37,7 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
     """Both precisions, against timm's network as it comes and at its best."""
     for name, count, seed in (("train", 64, 0), ("test", ROWS[mode], 1)):
         images.write_pictures(desk / name, count, seed=seed)
-    model, bundle = exported(_recipe(desk))
+    model, bundle = exported(_recipe(desk, SIZE[mode]))
     asked = sorted(str(path) for path in (desk / "test").rglob("*.jpg"))
     others: dict[str, tuple[str, Callable[[], Ask]]] = {
         "default": (f"timm, eager fp32, batches of {BATCH}", _timm_opener(model)),
@@ -45,21 +47,21 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
     return [
         Case(
             name=f"predict_image_{precision}_{name}",
-            work=f"ResNet-50 at {SIZE} px answers {len(asked)} JPEG files, {precision}",
+            work=f"ResNet-50 at {SIZE[mode]} px answers {len(asked)} JPEG files, {precision}",
             other=other,
             unit="rows/s",
             ours=all_at_once(asked, bundle_opener(bundle, precision), expected[precision]),
             theirs=all_at_once(asked, opener),
             rounds=ROUNDS[mode],
             bar=BARS.get((precision, name)),
-            settings={"rows": len(asked), "size": SIZE},
+            settings={"rows": len(asked), "size": SIZE[mode]},
         )
         for precision in PRECISIONS
         for name, (other, opener) in others.items()
     ]
 
 
-def _recipe(desk: Path) -> dict[str, Any]:
+def _recipe(desk: Path, size: int) -> dict[str, Any]:
     return {
         "task": "image-classification",
         "backbone": {"name": "resnet-50", "weights": "scratch"},
@@ -69,7 +71,7 @@ def _recipe(desk: Path) -> dict[str, Any]:
             "split": {"validation": 0.0, "test": 0.0},
             "leakage": {"allowed": 1},
         },
-        "reader": {"size": SIZE},
+        "reader": {"size": size},
         "training": Settings(batch_size=8).recipe(),
         "evaluation": {"bootstrap": 0},
         "output": str(desk / "run"),

@@ -11,7 +11,10 @@ one's; loading is left out.
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +43,9 @@ BARS = {("int8", "batched"): at_least(5.0), ("int8", "best"): at_least(1.5)}
 
 def cases(mode: Mode, desk: Path) -> list[Case]:
     """Both precisions against the pipeline in batches, row by row, and at its best."""
-    model, bundle, asked = prepared(desk, ROWS[mode], gated=mode == "full")
+    del desk
+    found = prepared(mode)
+    model, asked = found.model, found.texts
     others: dict[str, tuple[str, Callable[[], Ask]]] = {
         "batched": (f"pipeline, batch_size={BATCH}", pipeline_opener(model, batch_size=BATCH)),
         "default": ("pipeline, defaults", pipeline_opener(model)),
@@ -52,7 +57,7 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
             work=f"{NETWORKS[mode]} answers {len(asked)} texts of mixed length, {precision}",
             other=other,
             unit="rows/s",
-            ours=all_at_once(asked, bundle_opener(bundle, precision), pipeline_opener(model)()),
+            ours=all_at_once(asked, bundle_opener(found.bundle, precision), pipeline_opener(model)()),
             theirs=all_at_once(asked, opener),
             rounds=ROUNDS[mode],
             bar=BARS.get((precision, name)),
@@ -63,19 +68,34 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
     ]
 
 
-def prepared(desk: Path, rows: int, *, gated: bool = True) -> tuple[Path, Path, list[str]]:
-    """The run's model, which transformers opens, its bundle, and the texts to answer.
+@dataclass(frozen=True)
+class Prepared:
+    """A finetuned network in both forms, and texts to answer."""
 
-    Without the gate a network of that size with random weights takes MiniLM's place.
-    """
-    turn = Turn(0, warm=False, folder=desk)
-    if gated:
-        found = texts.minilm(desk, rows=LEARNED, test=rows)
-        model, bundle = learned(texts.recipe(found, turn, SETTINGS))
-    else:
-        found = texts.corpus(desk, rows=texts.WARM_ROWS, test=rows)
-        model, bundle = exported(texts.recipe(found, turn, SETTINGS))
-    return model, bundle, [text for text, _ in texts.read_rows(found.test)]
+    model: Path
+    """What transformers opens."""
+    bundle: Path
+    texts: list[str]
+    desk: tempfile.TemporaryDirectory[str] | None = None
+    """Where it lies, for as long as this is held."""
+
+
+@functools.cache
+def prepared(mode: Mode) -> Prepared:
+    """Made once in a process, for all that ask: MiniLM past the gate, or where not ``full`` at random."""
+    desk = tempfile.TemporaryDirectory(prefix="multigraft-bench-text-")
+    if mode != "full":
+        return replace(at_random(Path(desk.name), ROWS[mode]), desk=desk)
+    found = texts.minilm(Path(desk.name), rows=LEARNED, test=ROWS[mode])
+    model, bundle = learned(texts.recipe(found, Turn(0, warm=False, folder=Path(desk.name)), SETTINGS))
+    return Prepared(model, bundle, _asked(found), desk)
+
+
+def at_random(desk: Path, rows: int) -> Prepared:
+    """A network of MiniLM's size with random weights, its words of one token each."""
+    found = texts.corpus(desk, rows=texts.WARM_ROWS, test=rows)
+    model, bundle = exported(texts.recipe(found, Turn(0, warm=False, folder=desk), SETTINGS))
+    return Prepared(model, bundle, _asked(found))
 
 
 def pipeline_opener(model: Path, **options: Any) -> Callable[[], Ask]:
@@ -108,3 +128,7 @@ def _best_opener(model: Path) -> Callable[[], Ask]:
         return answer
 
     return open_pipeline
+
+
+def _asked(corpus: texts.Corpus) -> list[str]:
+    return [text for text, _ in texts.read_rows(corpus.test)]

@@ -18,15 +18,17 @@ ROUNDS = {"full": 5, "quick": 1, "smoke": 1}
 
 def cases(mode: Mode, desk: Path) -> list[Case]:
     """Both precisions."""
-    model, bundle, asked = prepared(desk, ROWS[mode], gated=mode == "full")
+    del desk
+    found = prepared(mode)
+    asked = found.texts[: ROWS[mode]]
     return [
         Case(
             name=f"predict_text_single_{precision}",
             work=f"{NETWORKS[mode]} answers one text, {precision}, median of {len(asked)}",
             other="pipeline, defaults",
             unit="ms",
-            ours=one_by_one(asked, bundle_opener(bundle, precision, single=True)),
-            theirs=one_by_one(asked, pipeline_opener(model)),
+            ours=one_by_one(asked, bundle_opener(found.bundle, precision, single=True)),
+            theirs=one_by_one(asked, pipeline_opener(found.model)),
             rounds=ROUNDS[mode],
             bar=at_least(4.0) if precision == "int8" else None,
             settings={"texts": len(asked)},

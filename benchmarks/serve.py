@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks import texts
 from benchmarks.harness import Case, Mode, Sample, Side, Turn, at_least
-from benchmarks.predict_text import prepared
+from benchmarks.predict_text import at_random
 
 SECONDS = {"full": 60.0, "quick": 5.0, "smoke": 2.0}
 ROUNDS = {"full": 2, "quick": 1, "smoke": 1}
@@ -45,7 +45,7 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
     asked[::EVERY_BAD] = [" "] * len(asked[::EVERY_BAD])
     bundles = {"2x64": _tiny(found, desk / "tiny")}
     if mode != "quick":
-        bundles["6x384"] = prepared(desk / "large", texts.WARM_ROWS, gated=False)[1]
+        bundles["6x384"] = at_random(desk / "large", texts.WARM_ROWS).bundle
     return [_case(size, bundle, asked, mode) for size, bundle in bundles.items()]
 
 

@@ -24,7 +24,7 @@ from benchmarks.harness import Case, Mode, Sample, Turn, at_least
 from benchmarks.image_finetune import recipe as image_recipe
 from benchmarks.training import Settings, ours
 
-STEPS = {"full": 33, "quick": 15, "smoke": 6}
+STEPS = {"full": 33, "quick": 11, "smoke": 6}
 ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
 SKIPPED = 3
 TOKENS = 64

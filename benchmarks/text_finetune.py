@@ -15,7 +15,7 @@ from benchmarks.harness import Case, Mode, Sample, Turn, at_least
 from benchmarks.texts import corpus, mean_tokens, ours, trainers
 from benchmarks.training import Settings
 
-ROWS = {"full": 1024, "quick": 192, "smoke": 64}
+ROWS = {"full": 1024, "quick": 96, "smoke": 64}
 ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
 WEIGHTS = 6 * 12 * 384 * 384
 """In the matrices of the blocks; the embeddings multiply nothing."""

@@ -383,6 +383,23 @@ def test_latency_takes_the_median_over_rounds() -> None:
     }
 
 
+def test_a_batch_that_takes_long_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("multigraft.export.latency._seconds", lambda answer, rows: answer(rows) or rows["x"])
+    seconds = {1: 0.1, 8: 0.4, 32: 2.0}
+    batches = [Timed(rows, 1, {"x": each}) for rows, each in seconds.items()]  # type: ignore[dict-item]
+    found = medians({"a": lambda: lambda rows: asked.append(rows["x"])}, batches)  # type: ignore[arg-type]
+    assert found == {"a": {1: 100.0, 8: 400.0, 32: 2000.0}}
+    # the first call of a round, which allocates, is not timed
+    assert [asked.count(each) for each in seconds.values()] == [3 + 3, 3, 1]
+
+
+def test_rows_alone_count_equally_however_often_each_was_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multigraft.export.latency._seconds", lambda answer, rows: rows["x"])
+    batches = [Timed(1, 1, {"x": each}) for each in (0.1, 1.0, 3.0)]  # type: ignore[dict-item]
+    assert medians({"a": lambda: lambda rows: None}, batches) == {"a": {1: 1000.0}}
+
+
 def test_the_best_batch_takes_the_least_time_a_row() -> None:
     times = {1: 4.0, 8: 8.0, 32: 64.0}
     assert best_size(times) == 8

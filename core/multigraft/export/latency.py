@@ -13,7 +13,9 @@ from multigraft.records import Arrays, Reader
 
 ROUNDS = 3
 PATIENCE = 20.0
-"""Seconds for all rounds of a contender; a large model gets fewer rounds, but one."""
+"""Seconds after which a contender gets no further round."""
+LONG = 0.5
+"""Seconds from which on a batch is timed once: over so long a time the noise of a moment evens out."""
 SIZES = (1, 4, 8, 16, 32)
 ALONE = 4
 """How many rows are timed alone."""
@@ -52,19 +54,15 @@ def medians(contenders: Mapping[str, Opener], batches: Sequence[Timed]) -> dict[
     A contender is opened anew in each round and closed before the next one: sessions that are open together
     take each other's cores.
     """
-    times: dict[str, list[tuple[int, float]]] = {name: [] for name in contenders}
+    times: dict[str, list[list[float]]] = {name: [[] for _ in batches] for name in contenders}
     spent = dict.fromkeys(contenders, 0.0)
-    for number in range(ROUNDS):
+    for _ in range(ROUNDS):
         for name, opener in contenders.items():
-            if number and spent[name] * (number + 1) / number > PATIENCE:
-                continue
-            began = time.perf_counter()
-            answer = opener()
-            answer(batches[0].arrays)  # the first call allocates
-            times[name] += [(batch.rows, _seconds(answer, batch.arrays)) for batch in batches]
-            del answer
-            spent[name] += time.perf_counter() - began
-    return {name: _by_size(measured) for name, measured in times.items()}
+            if spent[name] <= PATIENCE:
+                began = time.perf_counter()
+                _take_round(opener, batches, times[name])
+                spent[name] += time.perf_counter() - began
+    return {name: _by_size(batches, measured) for name, measured in times.items()}
 
 
 def a_row(times: Mapping[int, float]) -> float:
@@ -77,17 +75,25 @@ def best_size(times: Mapping[int, float]) -> int:
     return min(times, key=lambda size: times[size] / size)
 
 
-def _by_size(measured: Sequence[tuple[int, float]]) -> dict[int, float]:
-    return {
-        size: round(1000 * float(np.median([seconds for each, seconds in measured if each == size])), 4)
-        for size in dict.fromkeys(size for size, _ in measured)
-    }
+def _take_round(opener: Opener, batches: Sequence[Timed], times: Sequence[list[float]]) -> None:
+    """Add the seconds of each batch, but of those that took long before, to its list."""
+    due = [
+        (batch, known) for batch, known in zip(batches, times, strict=True) if not known or known[-1] < LONG
+    ]
+    if not due:
+        return
+    answer = opener()
+    answer(batches[0].arrays)  # the first call allocates
+    for batch, known in due:
+        known.append(_seconds(answer, batch.arrays))
 
 
-def _even(rows: Sequence[Arrays], count: int) -> list[Arrays]:
-    """``count`` rows from the first to the last, evenly; all of them where there are fewer."""
-    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
-    return [rows[place] for place in places]
+def _by_size(batches: Sequence[Timed], times: Sequence[Sequence[float]]) -> dict[int, float]:
+    """Milliseconds by the rows of a batch: the median of the medians of the batches of that size."""
+    found: dict[int, list[float]] = {}
+    for batch, known in zip(batches, times, strict=True):
+        found.setdefault(batch.rows, []).append(float(np.median(known)))
+    return {size: round(1000 * float(np.median(each)), 4) for size, each in found.items()}
 
 
 def _seconds(answer: Answer, batch: Arrays) -> float:
