@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from multigraft.errors import ServeError
-from multigraft.runtime.serving.access import Token
+from multigraft.runtime.serving.access import Token, listen
 from multigraft.runtime.serving.limits import Limits
 from toy_server import SECRET, Served, model, serving, wait_until
 
@@ -72,6 +72,19 @@ def test_an_answer_that_takes_too_long() -> None:
         assert (late.status_code, late.json()["item"]) == (504, None)
         wait_until(lambda: hasty.metric("multigraft_queue_rows") == 0)
         wait_until(lambda: fine(hasty))
+
+
+def test_who_comes_before_the_server_runs_waits_instead_of_being_refused() -> None:
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname(), timeout=10):
+        pass
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with (
+        listen("127.0.0.1", 0) as first,
+        pytest.raises(ServeError, match=r"cannot listen on 127\.0\.0\.1:\d+: .*--port names another"),
+    ):
+        listen("127.0.0.1", first.getsockname()[1])
 
 
 def connection(served: Served, *sent: bytes) -> socket.socket:

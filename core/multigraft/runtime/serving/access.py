@@ -14,6 +14,8 @@ from multigraft.errors import ServeError
 VARIABLE = "MULTIGRAFT_TOKEN"
 SHORTEST = 16
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+WAITING = 128
+"""Connections that may wait until the server takes them."""
 HOW = "python -c 'import secrets; print(secrets.token_urlsafe())' makes one"
 
 
@@ -72,7 +74,10 @@ def check_exposure(host: str, *, token: Token | None, insecure: bool) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to the address; port 0 takes a free one. Raises ServeError."""
+    """A socket that listens at the address; port 0 takes a free one. Raises ServeError.
+
+    Who connects from now on is answered when the server runs, and not refused.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -83,6 +88,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        bound.listen(WAITING)
     except OSError as error:
         bound.close()
         raise ServeError(
