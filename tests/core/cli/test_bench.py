@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from multigraft.bundle import Port, open_bundle
+from multigraft.cli.bench import table
 from multigraft.errors import BundleError
 from multigraft.runtime import timing
-from multigraft.runtime.timing import Shape
+from multigraft.runtime.timing import Shape, Timing
 from toy_runs import exported
 
 
@@ -39,6 +40,12 @@ def test_every_precision_batch_and_length_is_timed(cli: Any, bundle: Path) -> No
 def test_the_table_names_the_default(cli: Any, bundle: Path) -> None:
     said = cli("bench", str(bundle), "--batch", "2", "--rounds", "1", "--calls", "1", "--threads", "1")
     assert "int8 (default)" in said.out and "1.00x" in said.out
+
+
+def test_rates_are_told_in_whole_rows() -> None:
+    timings = [Timing("fp32", 8, 7, 0.343, 4.4, 23_292.4), Timing("int8", 8, 7, 400.0, 410.0, 20.0)]
+    rates = table([Shape(8, 7)], timings, "fp32").columns[5]
+    assert list(rates.cells) == ["23,292", "20"]
 
 
 def test_the_runs_torch_model_stands_beside(cli: Any, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
