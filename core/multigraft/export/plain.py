@@ -1,4 +1,4 @@
-"""The fp32 graph: made from the model, compared with it, and fused where that changes nothing."""
+"""The fp32 graph: made from the model, compared with it, and rewritten where that changes no answer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import onnx
 
 from multigraft.errors import ExportError
-from multigraft.export.attention import fuse_attention
 from multigraft.export.decoding.gate import check_decoder
 from multigraft.export.decoding.graph import export_decoder
 from multigraft.export.graph import Served, export_graph
 from multigraft.export.parity import Case, cases, check_parity
+from multigraft.export.rewrites import REWRITES
 from multigraft.export.storage import delete, save
 from multigraft.export.subject import read, spread
 from multigraft.export.work import FP32, Work
@@ -43,23 +43,23 @@ def make_fp32(work: Work) -> tuple[Served, float]:
     except ExportError:
         delete(path)
         raise
-    return served, _fused(work, served, trials, parity)
+    return served, _rewritten(work, served, trials, parity)
 
 
-def _fused(work: Work, served: Served, trials: Sequence[Case], parity: float) -> float:
-    """The parity of the graph with fused attention, which takes the plain one's place where it is right."""
+def _rewritten(work: Work, served: Served, trials: Sequence[Case], parity: float) -> float:
+    """The parity of the graph after each rewrite that keeps it right, which takes the place of torch's."""
     path, fills = work.graph(FP32), work.run.reader.fills
-    model = onnx.load(path)
-    if not fuse_attention(model):
-        return parity
-    trial = path.with_name("fused.onnx")
-    save(model, trial)
-    try:
-        found = check_parity(served.answer, Session(trial).run, trials, fills)
-    except ExportError as error:
-        LOG.info("export: attention is left as torch wrote it: %s", error)
-        return parity
-    finally:
-        delete(trial)
-    save(model, path)
-    return found
+    trial = path.with_name("rewritten.onnx")
+    for what, rewrite in REWRITES.items():
+        model = onnx.load(path)
+        if not rewrite(model):
+            continue
+        save(model, trial)
+        try:
+            parity = check_parity(served.answer, Session(trial).run, trials, fills)
+            save(model, path)
+        except ExportError as error:
+            LOG.info("export: %s are left as torch wrote them: %s", what, error)
+        finally:
+            delete(trial)
+    return parity

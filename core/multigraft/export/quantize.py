@@ -41,6 +41,7 @@ from multigraft.export.surgery import (
     product_share,
     shrink_embeddings,
     tables,
+    thin_products,
     titles,
 )
 from multigraft.records import Arrays, Quantization
@@ -169,12 +170,13 @@ def _static_layers(graph: onnx.GraphProto) -> tuple[str, ...]:
 
 def _dynamic_layers(graph: onnx.GraphProto, way: Way) -> tuple[str, ...]:
     convolutions = inner_convolutions(graph) if way == "hybrid" else []
-    chosen = {*_weighted(graph, MATRICES), *convolutions}
+    chosen = {*_weighted(graph, MATRICES), *convolutions} - set(thin_products(graph))
     return (*tables(graph), *(node.name for node in graph.node if node.name in chosen))
 
 
 def _dynamic(prepared: Path, target: Path, floats: Collection[str]) -> None:
     model = onnx.load(prepared)
+    floats = [*floats, *thin_products(model.graph)]
     shrink_embeddings(model, spared=floats)
     quantize_dynamic(
         model,

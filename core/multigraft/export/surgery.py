@@ -45,12 +45,18 @@ def inner_convolutions(graph: GraphProto) -> list[str]:
     ]
 
 
+def thin_products(graph: GraphProto) -> list[str]:
+    """The products with so few rows of weights that int8 has nothing to gain, as of a waveform's frames."""
+    few = {weight.name for weight in graph.initializer if weight.dims and weight.dims[0] < MANY_CHANNELS}
+    return [node.name for node in graph.node if node.op_type == "MatMul" and node.input[1] in few]
+
+
 def _convolutions(graph: GraphProto) -> Iterator[tuple[str, int, int]]:
     """Name, groups and channels of a filter of each convolution with constant weights, but a `FRONTEND`."""
     shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
     for node in graph.node:
         if node.op_type == "Conv" and node.input[1] in shapes and not _in_frontend(node):
-            yield node.name, _attribute(node, "group", 1), shapes[node.input[1]][1]
+            yield node.name, attribute(node, "group", 1), shapes[node.input[1]][1]
 
 
 def product_share(graph: GraphProto) -> float:
@@ -70,7 +76,7 @@ def fold_transposed(model: ModelProto) -> None:
     weights = {weight.name: weight for weight in graph.initializer}
     for node in [node for node in graph.node if node.op_type == "Transpose" and node.input[0] in weights]:
         array = numpy_helper.to_array(weights[node.input[0]])
-        turned = np.ascontiguousarray(array.transpose(_attribute(node, "perm", None)))
+        turned = np.ascontiguousarray(array.transpose(attribute(node, "perm", None)))
         graph.initializer.append(numpy_helper.from_array(turned, node.output[0]))
         graph.node.remove(node)
     drop_unused(graph)
@@ -123,6 +129,12 @@ def drop_unreached(graph: GraphProto) -> None:
     graph.node.extend(reversed(kept))
 
 
+def attribute(node: NodeProto, name: str, default: Any) -> Any:
+    """A node's attribute."""
+    found = next((item for item in node.attribute if item.name == name), None)
+    return default if found is None else helper.get_attribute_value(found)
+
+
 def _names_read(graph: GraphProto) -> Iterator[str]:
     for node in graph.node:
         yield from _names_of(node)
@@ -141,7 +153,7 @@ def _is_table(weight: TensorProto, graph: GraphProto) -> bool:
         return False
     readers = [node for node in graph.node if weight.name in node.input]
     return all(
-        node.op_type == "Gather" and node.input[0] == weight.name and _attribute(node, "axis", 0) == 0
+        node.op_type == "Gather" and node.input[0] == weight.name and attribute(node, "axis", 0) == 0
         for node in readers
     )
 
@@ -166,8 +178,3 @@ def _scopes(node: NodeProto) -> list[str]:
     """The modules that a node came from, outermost first; the exporter writes them as a list in Python."""
     noted = next((item.value for item in node.metadata_props if item.key == SCOPES), "[]")
     return [scope for scope in ast.literal_eval(noted)[:-1] if scope]
-
-
-def _attribute(node: NodeProto, name: str, default: Any) -> Any:
-    found = next((item for item in node.attribute if item.name == name), None)
-    return default if found is None else helper.get_attribute_value(found)

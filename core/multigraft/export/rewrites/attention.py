@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, helper, numpy_helper
 
+from multigraft.export.rewrites.index import Index
 from multigraft.export.surgery import drop_unreached, drop_unused
 
 DOMAIN = "com.microsoft"
@@ -38,42 +39,10 @@ class _Attention:
     """The node whose output it takes over."""
 
 
-class _Index:
-    """A graph's nodes by what they make and read."""
-
-    def __init__(self, graph: GraphProto) -> None:
-        self.made = {name: node for node in graph.node for name in node.output}
-        self.readers: dict[str, list[NodeProto]] = {}
-        for node in graph.node:
-            for name in node.input:
-                self.readers.setdefault(name, []).append(node)
-        self.constants = {w.name: w for w in graph.initializer}
-        self.shapes = {
-            value.name: [axis.dim_value or axis.dim_param for axis in value.type.tensor_type.shape.dim]
-            for value in (*graph.input, *graph.value_info, *graph.output)
-        }
-
-    def after(self, name: str, kind: str) -> NodeProto | None:
-        """The node of that kind that reads a value."""
-        return next((node for node in self.readers.get(name, []) if node.op_type == kind), None)
-
-    def before(self, name: str, *kinds: str) -> NodeProto | None:
-        """The node that makes a value, where it is of one of those kinds."""
-        node = self.made.get(name)
-        return node if node is not None and node.op_type in kinds else None
-
-    def scalar(self, name: str) -> float | None:
-        """The one number of a constant."""
-        weight = self.constants.get(name)
-        if weight is None or np.prod(weight.dims) != 1:
-            return None
-        return float(numpy_helper.to_array(weight).reshape(()))
-
-
 def fuse_attention(model: ModelProto) -> int:
     """Fuse what can be, in place: how many nodes were made."""
     graph = model.graph
-    found = list(_attentions(_Index(graph)))
+    found = list(_attentions(Index(graph)))
     made = {id(each.last): list(_nodes(each, number)) for number, each in enumerate(found)}
     nodes = [new for node in graph.node for new in made.get(id(node), [node])]
     del graph.node[:]
@@ -110,14 +79,14 @@ def _nodes(found: _Attention, number: int) -> Iterator[NodeProto]:
     )
 
 
-def _attentions(index: _Index) -> Iterator[_Attention]:
+def _attentions(index: Index) -> Iterator[_Attention]:
     for node in [node for node in index.made.values() if node.op_type == "Softmax"]:
         found = _attention(index, node)
         if found is not None:
             yield found
 
 
-def _attention(index: _Index, softmax: NodeProto) -> _Attention | None:
+def _attention(index: Index, softmax: NodeProto) -> _Attention | None:
     """What stands around a softmax, where it is an attention's."""
     last = _last(index, softmax.output[0])
     added = index.before(softmax.input[0], "Add")
@@ -131,35 +100,34 @@ def _attention(index: _Index, softmax: NodeProto) -> _Attention | None:
         return None
     (asked, heads), (held, others), (given, _) = (side for side in sides if side is not None)
     bias = "" if added is None else added.input[1]
-    form = tuple(index.shapes.get(bias, ()))
+    form = tuple(index.shape(bias))
     if heads != others or (bias and len(form) not in {2, 4}):
         return None
     return _Attention(asked, held, given, bias, form, heads, query[1] * key[1], taken)
 
 
-def _last(index: _Index, weights: str) -> tuple[NodeProto, NodeProto] | None:
+def _last(index: Index, weights: str) -> tuple[NodeProto, NodeProto] | None:
     """The product with the values, and the node after which heads lie side by side: [B, T, heads * width]."""
     checked = index.after(weights, "Where")  # zeros for the NaN of a row without any key
     product = index.after(weights if checked is None else checked.output[0], "MatMul")
-    turned = None if product is None else index.after(product.output[0], "Transpose")
-    joined = None if turned is None else index.after(turned.output[0], "Reshape")
-    if product is None or joined is None or len(index.shapes.get(joined.output[0], ())) != 3:
-        return None
-    return product, joined
+    joined = product
+    while joined is not None and len(index.shape(joined.output[0])) != 3:
+        joined = index.after(joined.output[0], *MOVES)
+    return None if product is None or joined is None else (product, joined)
 
 
-def _scaled(index: _Index, name: str) -> tuple[str, float]:
+def _scaled(index: Index, name: str) -> tuple[str, float]:
     """A side of the scores without its constant factor, and the factor."""
     node = index.before(name, "Mul")
     factor = None if node is None else index.scalar(node.input[1])
     return (name, 1.0) if node is None or factor is None else (node.input[0], factor)
 
 
-def _projection(index: _Index, name: str) -> tuple[str, int] | None:
+def _projection(index: Index, name: str) -> tuple[str, int] | None:
     """The [B, T, heads * width] that was split into heads to make a value, and their number."""
     while (node := index.before(name, *MOVES)) is not None:
-        shape = index.shapes.get(node.output[0], [])
-        before = index.shapes.get(node.input[0], [])
+        shape = index.shape(node.output[0])
+        before = index.shape(node.input[0])
         if node.op_type == "Reshape" and len(shape) == 4 and len(before) == 3:
             heads, width = shape[2], shape[3]
             if isinstance(heads, int) and isinstance(width, int) and before[2] == heads * width:

@@ -1,0 +1,21 @@
+"""The same graph in nodes that onnxruntime computes faster; each rewrite is compared with the model.
+
+A rewrite takes a model, changes what it recognises in place, and gives how much that was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from onnx import ModelProto
+
+from multigraft.export.rewrites.attention import fuse_attention
+from multigraft.export.rewrites.frames import frame_waveforms
+from multigraft.export.rewrites.masking import fill_by_mask
+
+REWRITES: dict[str, Callable[[ModelProto], int]] = {
+    "attentions": fuse_attention,
+    "masks": fill_by_mask,
+    "waveforms": frame_waveforms,
+}
+"""By the name of what they change, in the order in which they are tried."""
