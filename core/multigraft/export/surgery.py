@@ -22,15 +22,11 @@ LARGE_TABLE = 1 << 14
 
 def float_nodes(graph: GraphProto) -> list[str]:
     """The nodes that stay float: a `FRONTEND`, and what comes before the first weights (normalisation)."""
-    weighted: set[str] = set()
-    names = []
-    for node in graph.node:  # sorted topologically
-        after = node.op_type in WEIGHTED or any(name in weighted for name in node.input)
-        if after:
-            weighted.update(node.output)
-        if not after or _in_frontend(node):
-            names.append(node.name)
-    return names
+    return [
+        node.name
+        for node, after in _in_order(graph)
+        if (not after and node.op_type not in WEIGHTED) or _in_frontend(node)
+    ]
 
 
 def depthwise(graph: GraphProto) -> list[str]:
@@ -46,9 +42,23 @@ def inner_convolutions(graph: GraphProto) -> list[str]:
 
 
 def thin_products(graph: GraphProto) -> list[str]:
-    """The products with so few rows of weights that int8 has nothing to gain, as of a waveform's frames."""
+    """The first products of a graph with few rows of weights, as of a waveform's frames.
+
+    They gain nothing in int8, and samples do not survive it.
+    """
     few = {weight.name for weight in graph.initializer if weight.dims and weight.dims[0] < MANY_CHANNELS}
-    return [node.name for node in graph.node if node.op_type == "MatMul" and node.input[1] in few]
+    first = [node for node, after in _in_order(graph) if not after]
+    return [node.name for node in first if node.op_type == "MatMul" and node.input[1] in few]
+
+
+def _in_order(graph: GraphProto) -> Iterator[tuple[NodeProto, bool]]:
+    """Each node, and whether what it reads comes from weights."""
+    weighted: set[str] = set()
+    for node in graph.node:  # sorted topologically
+        after = any(name in weighted for name in node.input)
+        if after or node.op_type in WEIGHTED:
+            weighted.update(node.output)
+        yield node, after
 
 
 def _convolutions(graph: GraphProto) -> Iterator[tuple[str, int, int]]:
