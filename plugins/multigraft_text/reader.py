@@ -68,8 +68,8 @@ class TextReader:
         if not 1 <= len(texts) <= 2:
             raise RowError(f"found {len(texts)} texts; one or two are needed")
         first, *second = (clean(text) for text in texts)
-        with _no_panic():
-            encoding = self._tokenizer.encode(first, second[0] if second else None)
+        with _no_panic():  # a batch, of one, lets other threads run meanwhile; `encode` stops them all
+            (encoding,) = self._tokenizer.encode_batch_fast([(first, *second) if second else first])
         if len(encoding.ids) <= self._frame[len(second)]:
             raise RowError("the tokenizer finds no token in the text")
         return self._arrays(encoding)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,18 @@ def test_threads_read_alike(grown: Grown) -> None:
     with ThreadPoolExecutor(4) as pool:
         read = list(pool.map(lambda raw: grown.reader.read(raw)["input_ids"].tolist(), raws))
     assert read == rows_of(grown.reader, raws)
+
+
+def test_other_threads_go_on_while_a_long_text_is_read(grown: Grown) -> None:
+    """So a server answers whether it is alive meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(grown.reader.read, "the quick fox " * 60_000)
+        turns = 0
+        while not reading.done():
+            time.sleep(0.001)
+            turns += 1
+    assert len(reading.result()["input_ids"])
+    assert turns > 10
 
 
 def test_transformers_tokenizes_the_saved_folder_alike(grown: Grown, tmp_path: Path) -> None:

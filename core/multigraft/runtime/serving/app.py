@@ -29,6 +29,7 @@ from multigraft.runtime.serving.limits import Limits
 from multigraft.runtime.serving.meters import CONTENT_TYPE, Meters
 from multigraft.runtime.serving.model import Model
 from multigraft.runtime.serving.pages import START, page_file
+from multigraft.runtime.serving.reading import Reading
 from multigraft.runtime.serving.values import asked
 
 log = logging.getLogger("multigraft")
@@ -51,9 +52,11 @@ class House:
     async def open(self, app: FastAPI) -> AsyncIterator[None]:
         """Begin to compute, and to warm up beside it; at the end stop both."""
         del app
-        readers = ThreadPoolExecutor(os.cpu_count() or 1, "multigraft-read")
+        workers = os.cpu_count() or 1
+        readers = ThreadPoolExecutor(workers, "multigraft-read")
         for model in self.models:
-            batcher = Batcher(model, self.limits, readers=readers, meters=self.meters)
+            reading = Reading(model.read, threads=readers, workers=workers)
+            batcher = Batcher(model, self.limits, reading=reading, meters=self.meters)
             self.batchers[model.name] = batcher
             self.tasks.append(asyncio.create_task(batcher.run()))
         warming = asyncio.create_task(self._warm_up())

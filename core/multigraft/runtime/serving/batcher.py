@@ -1,4 +1,4 @@
-"""Rows of many requests, computed together: read in parallel, briefly waiting for company."""
+"""Rows of many requests, computed together: read first, then briefly waiting for company."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from multigraft.errors import RowError
 from multigraft.records import Answer, Arrays
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.grouping import groups
 from multigraft.runtime.serving.limits import Limits
 from multigraft.runtime.serving.meters import Meters
 from multigraft.runtime.serving.model import Model
+from multigraft.runtime.serving.reading import SMOOTH, Reading
 
 log = logging.getLogger("multigraft")
 LONGEST_RETRY = 60
-SMOOTH = 0.2
-"""The weight of the latest batch in the running mean of a row's seconds."""
 
 Outcome = Answer | Fault
 
@@ -39,17 +37,17 @@ class _Row:
 
 
 class Batcher:
-    """The queue before one model. All but reading and computing happens on the event loop's thread."""
+    """The queue before one model. What reads and computes are threads; the rest is the event loop's."""
 
-    def __init__(self, model: Model, limits: Limits, *, readers: Executor, meters: Meters) -> None:
+    def __init__(self, model: Model, limits: Limits, *, reading: Reading, meters: Meters) -> None:
         self.model = model
         self.depth = 0
         """Rows taken and not yet answered."""
         self._limits = limits
-        self._readers = readers
+        self._reading = reading
         self._meters = meters
         self._worker = ThreadPoolExecutor(1, f"multigraft-{model.name}")
-        self._room = asyncio.Semaphore(2 * limits.max_batch)  # decoded rows in memory: computed and next
+        self._room = asyncio.Semaphore(3 * limits.max_batch)  # decoded rows in memory: computed, next, read
         self._ready: asyncio.Queue[_Row] = asyncio.Queue()
         self._seconds_per_row = 0.0
 
@@ -62,12 +60,20 @@ class Batcher:
             self._count(-len(values))
 
     async def run(self) -> None:
-        """Compute batches until cancelled."""
+        """Read values and compute batches until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._reading.run())
+            tasks.create_task(self._batches(tasks))
+
+    async def _batches(self, tasks: asyncio.TaskGroup) -> None:
+        """Put one batch together while the one before is computed: the worker need not wait for it."""
+        before: list[asyncio.Task[None]] = []
         while True:
             batch = await self._gather()
-            for group in groups([self.model.length(row.arrays) for row in batch]):
-                if wanted := [batch[index] for index in group if not batch[index].outcome.done()]:
-                    await self._compute(wanted)  # and answered, before the longer ones are begun
+            parts = groups([self.model.length(row.arrays) for row in batch])
+            begun = [tasks.create_task(self._compute([batch[index] for index in part])) for part in parts]
+            await asyncio.gather(*before)
+            before = begun
 
     def close(self) -> None:
         """Let go of the worker; what it has not begun is dropped."""
@@ -91,15 +97,11 @@ class Batcher:
         if isinstance(value, Fault):
             return value
         async with self._room:
+            read = await self._reading.read(value)
+            if isinstance(read, Fault):
+                return read
             loop = asyncio.get_running_loop()
-            try:
-                arrays = await loop.run_in_executor(self._readers, self.model.read, value)
-            except RowError as error:
-                return Fault(str(error))
-            except Exception:  # a reader's own mistake must not take the other items with it
-                log.exception("%s: the reader failed", self.model.name)
-                return Fault("it could not be read", HTTPStatus.INTERNAL_SERVER_ERROR)
-            row = _Row(arrays, loop.create_future(), loop.time())
+            row = _Row(read, loop.create_future(), loop.time())
             self._ready.put_nowait(row)
             return await row.outcome
 
@@ -119,22 +121,30 @@ class Batcher:
         return batch
 
     async def _compute(self, rows: Sequence[_Row]) -> None:
-        started = time.perf_counter()
-        outcomes = await self._outcomes([row.arrays for row in rows])
-        seconds = time.perf_counter() - started
-        self._seconds_per_row += SMOOTH * (seconds / len(rows) - self._seconds_per_row)
-        self._meters.batch(self.model.name, len(rows), seconds)
-        for row, outcome in zip(rows, outcomes, strict=True):
+        """Answer rows together, once the worker is free; each part of a batch before the longer ones."""
+        loop = asyncio.get_running_loop()
+        for row, outcome in await loop.run_in_executor(self._worker, self._outcomes, rows):
             if not row.outcome.done():  # its request may have ended meanwhile
                 row.outcome.set_result(outcome)
 
-    async def _outcomes(self, rows: Sequence[Arrays]) -> list[Outcome]:
+    def _outcomes(self, rows: Sequence[_Row]) -> list[tuple[_Row, Outcome]]:
+        """The answers of those rows that are still waited for."""
+        wanted = [row for row in rows if not row.outcome.done()]
+        if not wanted:
+            return []
+        started = time.perf_counter()
+        found = self._answers([row.arrays for row in wanted])
+        seconds = time.perf_counter() - started
+        self._seconds_per_row += SMOOTH * (seconds / len(wanted) - self._seconds_per_row)
+        self._meters.batch(self.model.name, len(wanted), seconds)
+        return list(zip(wanted, found, strict=True))
+
+    def _answers(self, rows: Sequence[Arrays]) -> list[Outcome]:
         """The rows' answers; where they fail together, each is tried alone."""
-        loop = asyncio.get_running_loop()
         try:
-            return list(await loop.run_in_executor(self._worker, self.model.answer, rows))
+            return list(self.model.answer(rows))
         except Exception:  # whatever the graph or the decoder raises is one row's until shown otherwise
             if len(rows) == 1:
                 log.exception("%s: the model failed on a row", self.model.name)
                 return [Fault("the model could not answer it", HTTPStatus.INTERNAL_SERVER_ERROR)]
-        return [outcome for row in rows for outcome in await self._outcomes([row])]
+        return [outcome for row in rows for outcome in self._answers([row])]
