@@ -68,7 +68,7 @@ class Stopping:
         """The signal that is answered."""
         self._held = False
 
-    def agree(self, number: int | None) -> None:
+    def agree(self, number: int) -> None:
         """Answer this signal, as all other processes of the training do at this same place."""
         self._agreed = self._agreed or number
 

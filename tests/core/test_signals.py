@@ -165,7 +165,7 @@ def test_one_of_several_leaves_only_when_all_agreed() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         assert stopping.heard == signal.SIGTERM
         with pytest.raises(Interrupted), stopping.held():
-            stopping.agree(stopping.heard)
+            stopping.agree(signal.SIGTERM)
 
 
 def test_outside_the_main_thread_nothing_is_touched() -> None:
