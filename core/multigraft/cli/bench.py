@@ -95,14 +95,12 @@ def _torch_model(folder: Path, *, threads: int) -> tuple[Answer, Sizes, dict[str
     return served.answer, sizes, {name: array.dtype.name for name, array in row.items()}
 
 
-def _rate(rows: float) -> str:
-    return f"{rows:,.0f}" if rows >= 100 else f"{rows:.3g}"
-
-
 def table(shapes: Sequence[Shape], found: Sequence[Timing], default: str) -> Table:
     """A line for each shape and contender, with its speed beside the first contender's."""
     from rich import box
     from rich.table import Table
+
+    from multigraft.report.numbers import quantity
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("batch", "length", "", "p50 ms", "p95 ms", "rows/s", "speed"):
@@ -112,7 +110,7 @@ def table(shapes: Sequence[Shape], found: Sequence[Timing], default: str) -> Tab
         for place, each in enumerate(timed):
             first = ("", "") if place else (str(shape.batch), str(shape.length or "one size"))
             name = f"{each.name} (default)" if each.name == default else each.name
-            numbers = (f"{each.p50:.2f}", f"{each.p95:.2f}", _rate(each.rows_per_second))
+            numbers = (f"{each.p50:.2f}", f"{each.p95:.2f}", quantity(each.rows_per_second))
             shown.add_row(*first, name, *numbers, f"{timed[0].p50 / each.p50:.2f}x")
         shown.add_section()
     return shown

@@ -10,6 +10,7 @@ import torch
 from multigraft.bundle import Bundle, Precision
 from multigraft.device import peak_memory_mb
 from multigraft.report import Cost, Measure, Report
+from multigraft.report.numbers import quantity
 
 HEADING = (
     *("precision", "accepted", "metric", "parity", "other answers", "MB"),
@@ -27,7 +28,7 @@ def summary(
     seconds: float,
 ) -> Report:
     """The report of an export: each precision's metric, and a table with parity, size and time."""
-    times = (_number(torch_milliseconds.get(size), ".3g") for size in (1, BATCH))
+    times = (_quantity(torch_milliseconds.get(size)) for size in (1, BATCH))
     eager = ("torch", "", "", "", "", "", *times, "eager fp32, for comparison")
     return Report(
         verb="export",
@@ -57,14 +58,14 @@ def _line(name: str, entry: Precision) -> tuple[str, ...]:
         name,
         "yes" if entry.accepted else "no",
         metric,
-        _number(entry.parity, ".1e"),
+        "" if entry.parity is None else f"{entry.parity:.1e}",
         "" if entry.changed is None else f"{entry.changed} of {entry.rows}",
-        f"{entry.size / 1e6:.3g}" if entry.size else "",
-        _number(entry.milliseconds, ".3g"),
-        _number(entry.latency.get(BATCH), ".3g"),
+        quantity(entry.size / 1e6) if entry.size else "",
+        _quantity(entry.milliseconds),
+        _quantity(entry.latency.get(BATCH)),
         entry.reason,
     )
 
 
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
+def _quantity(value: float | None) -> str:
+    return "" if value is None else quantity(value)

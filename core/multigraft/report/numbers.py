@@ -56,7 +56,16 @@ def speed(rows_per_second: float) -> str:
     >>> speed(2412.3), speed(93.12)
     ('2,412 rows/s', '93.1 rows/s')
     """
-    return f"{rows_per_second:,.0f} rows/s" if rows_per_second >= 100 else f"{rows_per_second:.3g} rows/s"
+    return f"{quantity(rows_per_second)} rows/s"
+
+
+def quantity(value: float) -> str:
+    """Three digits, or all of a larger number, and never a power of ten in the place of thousands.
+
+    >>> quantity(8337.35), quantity(93.12), quantity(0.01234)
+    ('8,337', '93.1', '0.0123')
+    """
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def duration(seconds: float) -> str:
