@@ -53,7 +53,7 @@ class ContrastiveHead(nn.Module):
         targets = self.dropout_features(features.maps[0].transpose(1, 2)[hidden])
         quantised, perplexity = self.quantizer(targets)
         codes = self.project_q(quantised)
-        negatives = codes[_packed(hidden, batch["negatives"])]
+        negatives = F.embedding(_packed(hidden, batch["negatives"]), codes)
         logits = F.cosine_similarity(
             guesses.float().unsqueeze(1), torch.cat([codes.unsqueeze(1), negatives], 1).float(), dim=-1
         )

@@ -155,3 +155,20 @@ def test_fits_wav2vec2_alone(hubert: Grown, logmel: Grown) -> None:
     for grown in (hubert, logmel):
         with pytest.raises(MultigraftError, match="fits the wav2vec2 backbones; for logmel use"):
             bound(grown)
+
+
+def test_threads_add_up_to_the_same_bits(wav2vec2: Grown) -> None:
+    """A distractor is drawn many times: its gradient must not hang on which thread comes first."""
+    objective, graft = bound(wav2vec2, negatives=100)
+    batch = prepared(wav2vec2, objective)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        found = []
+        for _ in range(20):
+            graft.zero_grad()
+            objective.loss(graft(batch), batch).mean().backward()
+            found.append(graft.head.project_q.weight.grad.clone())
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(each, found[0]) for each in found)
