@@ -87,14 +87,15 @@ def _nodes(found: _Filters) -> Iterator[NodeProto]:
     """[B, 1, T] in pieces of a stride, [B, T // stride, stride]; so many in a row are a frame."""
     name, samples, bias = found.transpose.name, found.convolution.input[0], found.convolution.input[2:]
 
-    def node(kind: str, inputs: list[str], output: str, **settings: object) -> NodeProto:
-        full = [each if each == samples else f"{name}.{each}" for each in inputs]
+    def node(kind: str, inputs: list[str], output: str, *, of: str = "", **settings: object) -> NodeProto:
+        """A node of what is made here, or of another value first."""
+        full = [*([of] if of else []), *(f"{name}.{each}" for each in inputs)]
         return helper.make_node(kind, full, [f"{name}.{output}"], f"{name}.{output}", **settings)
 
-    yield node("Shape", [samples], "length", start=2)
+    yield node("Shape", [], "length", of=samples, start=2)
     yield node("Div", ["length", "stride"], "whole")
     yield node("Mul", ["whole", "stride"], "used")
-    yield node("Slice", [samples, "zero", "used", "two"], "cut")
+    yield node("Slice", ["zero", "used", "two"], "cut", of=samples)
     yield node("Reshape", ["cut", "pieces_shape"], "pieces")
     parts = [f"part_{place}" for place in range(found.strides)]
     for place, part in enumerate(parts):
