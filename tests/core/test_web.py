@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import json
@@ -30,13 +31,14 @@ CONTENT = {"package/dist/a.mjs": b"export const a = 1;", "package/LICENSE": b"fr
 
 
 def archive(content: dict[str, bytes] = CONTENT) -> bytes:
+    """The same bytes at any time: gzip would write down the second it is made in."""
     held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w:gz") as packed:
+    with tarfile.open(fileobj=held, mode="w") as packed:
         for name, value in content.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(value)
             packed.addfile(entry, io.BytesIO(value))
-    return held.getvalue()
+    return gzip.compress(held.getvalue(), mtime=0)
 
 
 def package(content: bytes, **more: object) -> NpmPackage:
