@@ -92,6 +92,8 @@ def _narrow(index: Index, mask: str) -> tuple[str, bool]:
     repeats = None if tile is None else index.constant(tile.input[1])
     if tile is not None and repeats is not None:
         shape = index.shape(tile.input[0])
-        if all(count == 1 or axis == 1 for count, axis in zip(repeats, shape, strict=True)):
+        if len(shape) == len(repeats) and all(
+            count == 1 or axis == 1 for count, axis in zip(repeats, shape, strict=True)
+        ):
             mask = tile.input[0]
     return mask, inverse is not None
