@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from multigraft.processor import cpu_flags
+from multigraft.processor import cpu_flags, granted_cores, usable_cores
 
 Precision = Literal["fp32", "bf16"]
 
@@ -24,6 +24,17 @@ def choose_device() -> torch.device:
     if found is None or not torch.accelerator.is_available():
         return torch.device("cpu")
     return torch.device(found.type, int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def use_allowed_cores() -> None:
+    """Have torch compute with no more threads than a cgroup's quota allows, which it does not look at.
+
+    A number that somebody chose stays: by ``OMP_NUM_THREADS``, or by `torch.set_num_threads` one that is
+    neither that of all cores nor that of one thread a core, which are torch's own choices.
+    """
+    cores, threads = granted_cores(), torch.get_num_threads()
+    if "OMP_NUM_THREADS" not in os.environ and threads in (cores, (cores + 1) // 2):
+        torch.set_num_threads(min(threads, usable_cores()))
 
 
 def autocast(device: torch.device, precision: Precision) -> Callable[[], AbstractContextManager[Any]]:

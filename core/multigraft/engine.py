@@ -14,6 +14,7 @@ from multigraft import assembly
 from multigraft.callbacks import asked_for, observing
 from multigraft.catalog import Catalog
 from multigraft.determinism import as_many_threads
+from multigraft.device import use_allowed_cores
 from multigraft.disk import explaining
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError, refused_as
 from multigraft.files import write_json, write_text
@@ -51,6 +52,7 @@ class Engine:
         strict: bool = False,
         trace: Tell | None = None,
     ) -> None:
+        use_allowed_cores()
         self.catalog = Catalog(plugins, discover=discover, strict=strict, trace=trace)
         self._held: set[Path] = set()
         """Run folders whose lock this engine holds."""

@@ -48,7 +48,7 @@ def test_reading_ahead_is_bounded_in_number_and_bytes(monkeypatch: pytest.Monkey
 
 
 def test_slow_values_are_read_by_several_threads_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(batching, "usable_cores", lambda: 4)
     names = set()
 
     def slow(value: int) -> int:

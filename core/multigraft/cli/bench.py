@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ import typer
 
 from multigraft.cli.bundle import BundleFolder, held
 from multigraft.cli.shell import AsJson, Shell
+from multigraft.processor import usable_cores
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,7 +33,7 @@ OfRun = Annotated[
     Path | None,
     typer.Option("--run", help="The run it came from: times its torch model too.", show_default=False),
 ]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Of one call; all cores by default.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Of one call; unset: all allowed.")]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Turns of each contender.")]
 Calls = Annotated[int, typer.Option("--calls", min=1, help="Of each shape in a round, at most.")]
 
@@ -56,7 +56,7 @@ def bench(
 
     folder = held(bundle)
     opened = open_bundle(folder)
-    count = threads or os.cpu_count() or 1
+    count = threads or usable_cores()
     shapes = timing.shapes(opened, batch or [1, 8, 32], length)
     sizes, dtypes = timing.sizes_of(opened.inputs), {port.name: port.dtype for port in opened.inputs}
     contenders = {

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from multigraft.processor import cpu_flags
+from multigraft.processor import cpu_flags, usable_cores
 from multigraft.versions import installed_versions
 
 PACKAGE = "multigraft"
@@ -56,7 +56,7 @@ def look_at_machine() -> dict[str, Any]:
     return {
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
         "system": platform.platform(),
-        "cores": _cores(),
+        "cores": usable_cores(),
         "memory_gb": _memory_gb(),
         "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
         "native": native_formats(cpu_flags()),
@@ -133,13 +133,6 @@ def devices() -> list[str]:
 def _numbers(text: str) -> tuple[int, ...]:
     leading = re.match(r"\d+(\.\d+)*", text)
     return tuple(int(part) for part in leading.group().split(".")) if leading else ()
-
-
-def _cores() -> int:
-    """The cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_gb() -> float | None:

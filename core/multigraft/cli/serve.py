@@ -39,7 +39,7 @@ Insecure = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, help="Compute one batch; all cores by default.", show_default=False),
+    typer.Option("--threads", min=1, help="Compute one batch; unset: all allowed.", show_default=False),
 ]
 MaxBatch = Annotated[
     int, typer.Option("--max-batch", min=1, help="Rows computed together.", rich_help_panel=LIMITS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Collection
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from multigraft.data.loader import iterate
 from multigraft.data.rows import Rows
 from multigraft.objectives import Objective
+from multigraft.processor import usable_cores
 from multigraft.records import Augment, Reader
 
 SAMPLE = 8
@@ -62,10 +62,3 @@ def choose_workers(
         pass
     seconds = waits[-1] / SAMPLE * batch_size
     return 0 if seconds < HIDDEN else min(MOST, spare, math.ceil(seconds / STEP))
-
-
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+from multigraft.processor import usable_cores
 from multigraft.records import Arrays
 
 READ_AHEAD = 512
@@ -72,7 +72,7 @@ def _read(values: Iterable[V], read: Callable[[V], R]) -> Iterator[R]:
         count += 1
     if count < TRIED:
         return
-    workers = min(4, os.cpu_count() or 1)
+    workers = min(4, usable_cores())
     if workers == 1 or (time.perf_counter() - began) / count < SLOW:
         yield from map(read, source)
         return

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from multigraft.errors import BundleError
+from multigraft.processor import limited_cores
 from multigraft.records import Arrays
 from multigraft.runtime.providers import provider_names
 
@@ -27,14 +28,14 @@ class Session:
     def __init__(
         self, path: Path, *, threads: int | None = None, providers: str | Sequence[str] | None = None
     ) -> None:
-        """Open a graph; ``threads`` compute one call (unset: all cores). Raises BundleError.
+        """Open a graph; ``threads`` compute one call (unset: as many as this process may use).
 
-        ``providers`` are as `providers.provider_names` takes them; unset, the processor.
+        Raises BundleError. ``providers`` are as `providers.provider_names` takes them; unset, the processor.
         """
         chosen = provider_names(providers)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: warnings about the graph help nobody who deploys it
-        options.intra_op_num_threads = threads or 0
+        options.intra_op_num_threads = threads or limited_cores() or 0
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:  # onnxruntime's own exceptions share no base

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from starlette.responses import Response
 
 from multigraft.__about__ import __version__
 from multigraft.errors import did_you_mean
+from multigraft.processor import usable_cores
 from multigraft.runtime.serving import schema
 from multigraft.runtime.serving.access import Token
 from multigraft.runtime.serving.answering import reply, respond
@@ -52,7 +52,7 @@ class House:
     async def open(self, app: FastAPI) -> AsyncIterator[None]:
         """Begin to compute, and to warm up beside it; at the end stop both."""
         del app
-        workers = os.cpu_count() or 1
+        workers = usable_cores()
         readers = ThreadPoolExecutor(workers, "multigraft-read")
         for model in self.models:
             reading = Reading(model.read, threads=readers, workers=workers)
