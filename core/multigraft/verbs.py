@@ -19,7 +19,8 @@ from multigraft.errors import RunError, refused_as
 from multigraft.evaluation import Kept, intervals, measure_split, percentile
 from multigraft.files import whole_folder
 from multigraft.probing import pooled_features, probe
-from multigraft.report import Confusion, Cost, Measure, Report, WorstRow
+from multigraft.report import Cost, Measure, Report, WorstRow
+from multigraft.report.confusion import confusion_of
 from multigraft.run import HEAD, MODEL, Run
 from multigraft.strategies import merge_adapters
 from multigraft.tasks.records import label_name
@@ -97,7 +98,7 @@ def evaluate(run: Run) -> Report:
         verb="evaluate",
         title=f"{run.parts.task.name} with {run.recipe.backbone.name}",
         metrics=metrics,
-        confusion=_confusion(details),
+        confusion=confusion_of(details["confusion"]) if "confusion" in details else None,
         worst=_worst(rows, kept, details, settings.worst),
         cost=Cost(seconds, peak_memory_mb(), len(rows) / seconds),
         facts={
@@ -135,13 +136,6 @@ def _probe(run: Run, split: str) -> tuple[dict[str, Measure], list[str]]:
 
 def _labelled(rows: Rows) -> bool:
     return "label" in rows.table.columns and all(value is not None for value in rows.column("label"))
-
-
-def _confusion(details: Mapping[str, Any]) -> Confusion | None:
-    raw = details.get("confusion")
-    if raw is None:
-        return None
-    return Confusion(tuple(raw["labels"]), tuple(tuple(row) for row in raw["matrix"]))
 
 
 def _worst(rows: Rows, kept: Kept, details: Mapping[str, Any], count: int) -> tuple[WorstRow, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 import numpy as np
@@ -13,19 +15,23 @@ from torch import nn
 from multigraft.errors import DataError, RowError
 from multigraft.evaluation import intervals, percentile
 from multigraft.objectives import Brief
+from multigraft.report import Report
+from multigraft.report.confusion import confusion_of
+from multigraft.report.page import render
 from multigraft.tasks.classification import Classification
 from multigraft.tasks.records import label_spec
+from multigraft.tasks.scores import macro_scores
 
 LABELS = ["a", "b", "c"]
 
 
-def objective(**options: Any) -> Classification:
+def objective(labels: list[str] = LABELS, **options: Any) -> Classification:
     defaults = {"label_smoothing": 0.0, "class_weights": "none", "dropout": 0.0}
     return Classification(
         Brief(
             backbone=nn.Identity(),
             reader=None,  # type: ignore[arg-type]
-            targets={"labels": LABELS, "counts": [50, 30, 20]},
+            targets={"labels": labels, "counts": [50, 30, 20]},
             options={**defaults, **options},
             modality="any",
         )
@@ -58,8 +64,47 @@ def test_metrics_equal_scikit_learns(kept: dict[str, np.ndarray]) -> None:
     }
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, abs=1e-6), name
-    details = objective().details(kept)
-    assert details["confusion"]["matrix"] == theirs.confusion_matrix(truth, answer).tolist()
+    shown = confusion_of(objective().details(kept)["confusion"])
+    assert [list(row) for row in shown.matrix] == theirs.confusion_matrix(truth, answer).tolist()
+
+
+def test_metrics_of_labels_that_do_not_occur_equal_scikit_learns() -> None:
+    """The test rows hold a few of many labels, and answers that no row expects."""
+    rng = np.random.default_rng(1)
+    target, answer = rng.integers(0, 40, 300), rng.integers(20, 60, 300)
+    found = macro_scores(answer, target, 4000)
+    for name, score in (
+        ("precision_macro", theirs.precision_score),
+        ("recall_macro", theirs.recall_score),
+        ("f1_macro", theirs.f1_score),
+    ):
+        assert found[name] == pytest.approx(score(target, answer, average="macro", zero_division=0)), name
+
+
+def test_many_labels_cost_no_more_than_themselves() -> None:
+    """With 20,000 labels their square would be 3 GB of numbers, in every resample."""
+    labels, rows, rng = 20_000, 2_000, np.random.default_rng(2)
+    target = rng.integers(0, labels, rows)
+    answer = np.where(rng.random(rows) < 0.5, target, 7)
+    kept = {
+        "target": target,
+        "answer": answer,
+        "confidence": rng.random(rows).astype(np.float32),
+        "loss": rng.random(rows),
+        "weight": np.ones(rows),
+    }
+    many = objective(labels=[f"label {index}" for index in range(labels)])
+    began = time.perf_counter()
+    measured = intervals(many, kept, count=50, confidence=0.95, seed=0)
+    shown = confusion_of(many.details(kept)["confusion"])
+    assert time.perf_counter() - began < 5
+    assert measured["accuracy"].value == pytest.approx((answer == target).mean())
+    assert shown.matrix == ()
+    assert {pair.answered for pair in shown.frequent} == {"label 7"}
+    report = Report(verb="evaluate", title="many", confusion=shown)
+    assert len(json.dumps(report.to_dict())) < 1_000_000
+    assert Report.from_dict(json.loads(json.dumps(report.to_dict()))).confusion == shown
+    assert "label 7" in render([report], title="many")
 
 
 def test_calibration_error_is_the_weighted_gap_in_bins(kept: dict[str, np.ndarray]) -> None:
@@ -115,6 +160,8 @@ def test_no_bootstrap_gives_no_interval(kept: dict[str, np.ndarray]) -> None:
 
 def test_labels_are_named_alike_whatever_the_file_held() -> None:
     assert label_spec({"label": [2.0, 10, "2", None, 1]})["labels"] == ["1", "2", "10"]
+    digits = ["9" * 5000, "1" + "0" * 5000, "7", "07", "٣", "x"]
+    assert label_spec({"label": digits})["labels"] == ["٣", "07", "7", digits[0], digits[1], "x"]
     with pytest.raises(DataError, match="holds 1 different values"):
         label_spec({"label": ["x", "x"]})
 

@@ -13,13 +13,12 @@ from markupsafe import Markup
 
 from multigraft.__about__ import __version__
 from multigraft.report import charts
+from multigraft.report.confusion import reduced
 from multigraft.report.numbers import cost_line, figure, interval, percent
 from multigraft.report.records import Confusion, Measure, Report
 
 CELLS = 20
 """The most labels of a confusion matrix that is written as a table; a larger one is drawn."""
-SQUARES = 150
-"""The most labels of one that is drawn; of a larger one only the frequent confusions are listed."""
 UPRIGHT = 6
 """More labels than this, or longer ones, stand upright above their columns."""
 CONFUSED = 10
@@ -111,7 +110,7 @@ def is_number(text: str) -> bool:
 
 def _section(report: Report, shared: Mapping[str, str]) -> dict[str, object]:
     facts = {name: value for name, value in report.facts.items() if name not in shared}
-    confusion = report.confusion
+    confusion = None if report.confusion is None else reduced(report.confusion)
     labels = () if confusion is None else confusion.labels
     return {
         "verb": report.verb,
@@ -192,7 +191,7 @@ def _cells(confusion: Confusion) -> list[tuple[str, list[Cell], str]]:
 
 
 def _grid(confusion: Confusion) -> Markup | None:
-    if not CELLS < len(confusion.labels) <= SQUARES:
+    if len(confusion.labels) <= CELLS or not confusion.matrix:
         return None
     return Markup(charts.heat_grid(confusion.labels, confusion.matrix, title="Confusion matrix"))
 
@@ -201,10 +200,7 @@ def _confused(confusion: Confusion) -> list[tuple[str, str, int, str]]:
     """Of a matrix too large to be read, the largest errors: expected, answered, count, share of expected."""
     if len(confusion.labels) <= CELLS:
         return []
-    found = [
-        (confusion.labels[row], confusion.labels[column], count, f"{count / sum(counts):.0%}")
-        for row, counts in enumerate(confusion.matrix)
-        for column, count in enumerate(counts)
-        if count and row != column
+    return [
+        (pair.expected, pair.answered, pair.rows, f"{pair.rows / pair.of:.0%}")
+        for pair in confusion.frequent[:CONFUSED]
     ]
-    return sorted(found, key=lambda pair: -pair[2])[:CONFUSED]

@@ -22,11 +22,25 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Confused:
+    """Rows of one label that were answered with another."""
+
+    expected: str
+    answered: str
+    rows: int
+    of: int
+    """All rows of the expected label."""
+
+
+@dataclass(frozen=True)
 class Confusion:
-    """How often each true label (row) was answered with each label (column)."""
+    """How often each true label (row) was answered with each label (column); `confusion_of` makes it."""
 
     labels: tuple[str, ...]
     matrix: tuple[tuple[int, ...], ...]
+    """Empty where it would be too large to be looked at: ``frequent`` is then what is known."""
+    frequent: tuple[Confused, ...] = ()
+    """The most frequent errors, the largest first."""
 
 
 @dataclass(frozen=True)

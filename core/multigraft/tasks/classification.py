@@ -16,6 +16,7 @@ from multigraft.features import Batch, Features
 from multigraft.objectives import Brief, Objective, Outputs, Row, RowLoss
 from multigraft.records import Arrays
 from multigraft.tasks.records import label_fault, label_name
+from multigraft.tasks.scores import confused, macro_scores
 
 
 class LinearHead(nn.Module):
@@ -99,32 +100,21 @@ class Classification(Objective):
 
     def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Accuracy, macro precision, recall and F1, micro F1, expected calibration error, loss."""
-        answer, target = torch.from_numpy(kept["answer"]), torch.from_numpy(kept["target"])
-        count = len(self.labels)
-
-        def macro(score: Any) -> float:
-            return float(score(answer, target, num_classes=count, average="macro", validate_args=False))
-
+        answer, target = kept["answer"], kept["target"]
+        accuracy = float((answer == target).mean())
         return {
             **super().summarise(kept),
-            "accuracy": float((answer == target).float().mean()),
-            "precision_macro": macro(scores.multiclass_precision),
-            "recall_macro": macro(scores.multiclass_recall),
-            "f1_macro": macro(scores.multiclass_f1_score),
-            "f1_micro": float(
-                scores.multiclass_f1_score(
-                    answer, target, num_classes=count, average="micro", validate_args=False
-                )
-            ),
+            "accuracy": accuracy,
+            **macro_scores(answer, target, len(self.labels)),
+            "f1_micro": accuracy,  # of one label a row they are the same number
             "calibration_error": _calibration_error(kept),
         }
 
     def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """The confusion matrix, and each row's label and answer by name."""
-        answer, target = torch.from_numpy(kept["answer"]), torch.from_numpy(kept["target"])
-        matrix = scores.multiclass_confusion_matrix(answer, target, num_classes=len(self.labels))
+        """The confusion matrix as its cells, and each row's label and answer by name."""
+        cells = confused(kept["answer"], kept["target"], len(self.labels))
         return {
-            "confusion": {"labels": list(self.labels), "matrix": matrix.tolist()},
+            "confusion": {"labels": list(self.labels), "cells": cells},
             "expected": [self.labels[index] for index in kept["target"]],
             "answered": [self.labels[index] for index in kept["answer"]],
         }

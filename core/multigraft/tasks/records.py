@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -73,6 +74,12 @@ def label_name(value: Any) -> str:
     return str(value)
 
 
-def _natural(label: str) -> tuple[int, int, str]:
-    """Numbers by value, before words."""
-    return (0, int(label), label) if label.isdecimal() else (1, 0, label)
+def _natural(label: str) -> tuple[int, int, str, str]:
+    """Numbers by value, before words.
+
+    Digits are compared as they are written: Python makes no number of more than 4,300 of them.
+    """
+    if not label.isdecimal():
+        return 1, 0, "", label
+    digits = "".join(str(unicodedata.decimal(letter)) for letter in label).lstrip("0")
+    return 0, len(digits), digits, label
