@@ -9,7 +9,9 @@ import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import pluggy
@@ -77,6 +79,7 @@ class Catalog:
         ``MULTIGRAFT_TRACE`` has them logged.
         """
         self.strict = strict
+        self._discover, self._handed = discover, list[object]()
         self._trace = trace or chosen_trace()
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
@@ -101,7 +104,14 @@ class Catalog:
         name = getattr(plugin, "__name__", None) or type(plugin).__name__
         taken = {info.name for info in self.plugins}
         unique = next(n for n in _numbered(str(name)) if n not in taken)
-        return self._try(Candidate(unique, "", "handed over", lambda: plugin), strict=True)
+        info = self._try(Candidate(unique, "", "handed over", lambda: plugin), strict=True)
+        self._handed.append(plugin)
+        return info
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, it is the plugins that were handed over; modules by their names."""
+        handed = [each.__name__ if isinstance(each, ModuleType) else each for each in self._handed]
+        return _again, (handed, self._discover, self.strict)
 
     def modality(self, name: str) -> Modality:
         """The modality of that name. Raises UnknownName."""
@@ -248,6 +258,11 @@ class Catalog:
             raise PluginError(f"{noun} {record.name!r} is already registered by plugin {owner!r}")
         if any(record.name == other.name for other in siblings):
             raise PluginError(f"{noun} {record.name!r} is registered twice")
+
+
+def _again(handed: Sequence[object], discover: bool, strict: bool) -> Catalog:
+    plugins = [import_module(each) if isinstance(each, str) else each for each in handed]
+    return Catalog(plugins, discover=discover, strict=strict)
 
 
 def _names(brought: Mapping[str, Sequence[Record]]) -> dict[str, tuple[str, ...]]:

@@ -68,6 +68,10 @@ class GenerationError(MultigraftError):
     """A text that cannot be written as asked: a wrong setting, or a prompt that leaves no room."""
 
 
+class PredictError(MultigraftError, ValueError):
+    """A value that cannot be answered as asked: a wrong setting, or one that the task has no use for."""
+
+
 @contextmanager
 def refused_as(kind: type[MultigraftError], what: str) -> Iterator[None]:
     """Turn whatever a library raises about files from outside into ``kind``; ours pass as they are.

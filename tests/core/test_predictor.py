@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import copy
 import json
+import multiprocessing
+import pickle
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +16,9 @@ import pytest
 
 import multigraft as mg
 import toy_plugin
-from multigraft.errors import BundleError, RowError
+from multigraft.errors import BundleError, PredictError, RowError
 from multigraft.runtime import Predictor, load
+from multigraft.runtime.answers import trimmed
 from multigraft.runtime.providers import prefers_half, provider_names
 from toy_bundles import LABELS, shipped
 
@@ -123,7 +128,7 @@ def test_a_warm_up_computes_once(predictor: Predictor, monkeypatch: pytest.Monke
 
 
 def test_on_a_graphics_processor_int8_is_not_chosen(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multigraft.runtime.predictor.prefers_half", lambda providers: True)
+    monkeypatch.setattr("multigraft.runtime.loading.prefers_half", lambda providers: True)
     assert load(run.folder / "bundle", catalog=run.catalog).precision == "fp32"
     assert load(run.folder / "bundle", precision="int8", catalog=run.catalog).precision == "int8"
 
@@ -232,6 +237,87 @@ import toy_plugin
 predictor = mg.load(sys.argv[1], catalog=mg.Catalog([toy_plugin], discover=False))
 print(json.dumps(predictor.predict(json.loads(sys.argv[2]))))
 """
+
+
+@pytest.mark.parametrize("threshold", [None, 0.5])
+def test_a_pickled_predictor_opens_its_folder_again(
+    run: Any, predictor: Predictor, threshold: float | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    raws = run.rows["test"].raws[:5]
+    kept = pickle.dumps(predictor)
+    assert len(kept) < 2000, "its weights are not in it"
+    monkeypatch.chdir(tmp_path)  # where it lies is known whole
+    for other in (pickle.loads(kept), copy.copy(predictor), copy.deepcopy({"held": predictor})["held"]):
+        assert other.precision == predictor.precision
+        assert other.predict(raws, threshold=threshold) == predictor.predict(raws, threshold=threshold)
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_a_predictor_answers_in_other_processes(run: Any, predictor: Predictor, way: str) -> None:
+    raws = run.rows["test"].raws[:4]
+    with multiprocessing.get_context(way).Pool(1) as pool:
+        found = pool.apply_async(predictor.predict, (raws,)).get(60)
+    np.testing.assert_allclose(scores(found), scores(predictor.predict(raws)), atol=1e-6)
+
+
+def test_a_pickled_predictor_whose_bundle_changed_is_refused(run: Any, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(run.folder / "bundle", tmp_path / "bundle"))
+    kept = pickle.dumps(load(folder, catalog=run.catalog))
+    (folder / "words.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"words.json"):
+        pickle.loads(kept)
+
+
+def test_a_wrong_question_is_one_of_our_errors(predictor: Predictor) -> None:
+    for asked in ({"top_k": 0}, {"batch_size": 0}):
+        with pytest.raises(PredictError, match="at least 1"):
+            predictor.predict("1 2", **asked)
+
+
+def test_an_embedding_has_no_scores_to_keep() -> None:
+    for asked in ({"top_k": 1, "threshold": None}, {"top_k": None, "threshold": 0.5}):
+        with pytest.raises(PredictError, match=r"rank labels.*answers with embedding"):
+            trimmed({"embedding": [0.5]}, **asked)
+
+
+def positions(targets: Any, outputs: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """An answer that has something for each position."""
+    return [{"sizes": row.tolist()} for row in outputs["probabilities"][:, :, 0]]
+
+
+def joined(outputs: dict[str, np.ndarray], lengths: np.ndarray) -> dict[str, np.ndarray]:
+    parts = [row[:length] for row, length in zip(outputs["probabilities"], lengths, strict=True)]
+    return {"probabilities": np.concatenate(parts)[None]}
+
+
+def test_windows_of_unequal_padding_are_merged(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that answers each position: windows that stood in different batches are of different length."""
+    own = load(run.folder / "bundle", precision="fp32", catalog=run.catalog)
+
+    class Positions:
+        def run(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {"probabilities": arrays["input_ids"][:, :, None].astype(np.float32)}
+
+    monkeypatch.setattr(own, "_session", Positions())
+    monkeypatch.setattr(own, "_decode", positions)
+    monkeypatch.setattr(own, "_merge", joined)
+    texts = ["1 2 3 4 5 6", "7 8", "9 10 11 12 13 14 15 16", "17"]
+    windows = [["1 2 3 4", "4 5 6"], ["7 8"], ["9 10 11 12", "12 13 14 15", "15 16"], ["17"]]
+    for batch_size in (1, 2, 3, None):
+        found = own.predict(texts, long="window", batch_size=batch_size)
+        for answer, parts in zip(found, windows, strict=True):
+            real = [float(word) for part in parts for word in part.split()]
+            assert [size for size in answer["sizes"] if size] == real
+
+
+def test_a_decoder_that_answers_for_other_rows_is_said(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = load(run.folder / "bundle", catalog=run.catalog)
+    monkeypatch.setattr(own, "_decode", lambda targets, outputs: [{}])
+    with pytest.raises(BundleError, match="made 1 answers for 2 rows"):
+        own.predict(["1", "2"])
+    monkeypatch.setattr(own, "_decode", lambda targets, outputs: [{"age": outputs["age"]}])
+    with pytest.raises(BundleError, match="no answer can be made of outputs logits, probabilities of task"):
+        own.predict(["1", "2"])
 
 
 def test_a_bundle_answers_without_torch(run: Any) -> None:

@@ -1,5 +1,6 @@
 """What a deployer installs: answers from a bundle, without torch."""
 
-from multigraft.runtime.predictor import Predictor, load
+from multigraft.runtime.loading import load
+from multigraft.runtime.predictor import Predictor
 
 __all__ = ["Predictor", "load"]

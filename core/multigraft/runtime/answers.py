@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from multigraft.errors import PredictError
 from multigraft.records import Answer
 
 
@@ -15,12 +16,15 @@ def trimmed(answer: Answer, *, top_k: int | None, threshold: float | None) -> An
     >>> trimmed({"label": "a", "score": 0.6, "scores": {"a": 0.6, "b": 0.4}}, top_k=None, threshold=0.7)
     {'label': None, 'score': None, 'scores': {}}
     """
+    if top_k is not None and top_k < 1:
+        raise PredictError(f"top_k is {top_k}; it must be at least 1")
     if (top_k is None and threshold is None) or "error" in answer:
         return answer
     scores = answer.get("scores")
     if not isinstance(scores, dict):
-        raise ValueError(
-            "top_k and threshold need a task whose answers rank labels; this one's have no 'scores'"
+        raise PredictError(
+            "top_k and threshold need a task whose answers rank labels; this one's have no 'scores': "
+            f"leave them out, and it answers with {', '.join(answer)}"
         )
     kept = dict(islice(scores.items(), top_k))
     if threshold is None:

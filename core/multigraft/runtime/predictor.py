@@ -7,23 +7,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from io import IOBase
-from pathlib import Path
-from typing import Any, Literal, Unpack, cast
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 import numpy as np
 
-from multigraft.bundle import Bundle, open_bundle
-from multigraft.catalog import Catalog
-from multigraft.errors import BundleError, RowError
-from multigraft.readers import collate, load_spec
+from multigraft.bundle import Bundle
+from multigraft.errors import BundleError, PredictError, RowError, refused_as
+from multigraft.readers import collate
 from multigraft.records import Answer, Arrays, PromptReader, Reader, WindowReader
 from multigraft.runtime.answers import trimmed
-from multigraft.runtime.batching import cut, nbytes, read_ahead
-from multigraft.runtime.generation.generator import DECODER, Generator, generator_of
+from multigraft.runtime.batching import cut, nbytes, read_ahead, stack
+from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import Asked
-from multigraft.runtime.lookup import Answering, choose, look_up
-from multigraft.runtime.providers import prefers_half
+from multigraft.runtime.lookup import Answering
 from multigraft.runtime.session import Session
+
+if TYPE_CHECKING:
+    from multigraft.runtime.loading import Opening
 
 Long = Literal["truncate", "window"]
 OnError = Literal["raise", "return"]
@@ -45,6 +45,9 @@ class _Item:
 class Predictor:
     """A loaded bundle. It keeps nothing between calls and may be called from several threads.
 
+    Pickled, it is where it lies and how it was opened: whoever unpickles it opens the folder again. A copy
+    shares its graph.
+
     A row's answer does not depend on the rows beside it, but for rounding: in fp32 about the sixth digit,
     in a dynamic int8 graph, which measures its ranges per batch, about the second.
     """
@@ -58,8 +61,10 @@ class Predictor:
         reader: Reader,
         answering: Answering,
         generator: Generator | None = None,
+        opening: Opening | None = None,
     ) -> None:
-        """Use `load`."""
+        """Use `loading.load`."""
+        self._opening = opening
         self.bundle = bundle
         self.precision = precision
         self.reader = reader
@@ -100,7 +105,7 @@ class Predictor:
         if self._generator is not None and plain:
             return self.generate(raw, batch_size=batch_size)
         if batch_size is not None and batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+            raise PredictError(f"batch_size is {batch_size}; it must be at least 1")
         self._check_long(long)
         read = partial(self._item, long=long, on_error=on_error)
         trim = partial(trimmed, top_k=top_k, threshold=threshold)
@@ -128,10 +133,24 @@ class Predictor:
     def with_reader(self, reader: Reader) -> Predictor:
         """This predictor with another reader, for values that were read before."""
         made = copy.copy(self)
+        made._opening = None
         made.reader = reader
         if self._generator is not None:
             made._generator = replace(self._generator, reader=cast("PromptReader", reader))
         return made
+
+    def __copy__(self) -> Predictor:
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Predictor:
+        return copy.copy(self)  # nothing of it ever changes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._opening is None:
+            raise BundleError("a predictor with another reader cannot be pickled; load its bundle there")
+        return self._opening.again, ()
 
     def read_prompt(self, prompt: Any) -> tuple[Arrays, np.ndarray]:
         """What an encoder reads of a prompt, and the tokens to continue.
@@ -170,7 +189,7 @@ class Predictor:
     def _check_long(self, long: Long) -> None:
         if long == "window" and (self._merge is None or not isinstance(self.reader, WindowReader)):
             lacking = "reader" if self._merge is not None else "task"
-            raise ValueError(
+            raise PredictError(
                 f"long='window' needs a reader that cuts and a task that merges; the {lacking} of "
                 f"{getattr(self.bundle, 'task' if lacking == 'task' else 'modality')!r} does not"
             )
@@ -190,28 +209,41 @@ class Predictor:
     def _answers(self, items: Sequence[_Item], batch_size: int | None) -> list[Answer]:
         answers: list[Answer] = [{"error": item.error} for item in items]
         owners = [place for place, item in enumerate(items) for _ in item.rows]
-        parts: dict[int, list[Arrays]] = {}
+        parts: dict[int, dict[int, Arrays]] = {}
         rows = [row for item in items for row in item.rows]
         for indices, outputs in self._batches(rows, batch_size):
-            answered = self._decode(self.bundle.targets, outputs)
+            answered = self._decoded(outputs, len(indices))
             for place, index in enumerate(indices):
                 owner = owners[index]
                 answers[owner] = answered[place]
                 if len(items[owner].rows) > 1:
                     one = {name: array[place] for name, array in outputs.items()}
                     lengthy = {LENGTH: np.asarray(self.reader.length(rows[index]))}
-                    parts.setdefault(owner, []).append({**one, **lengthy})
+                    parts.setdefault(owner, {})[index] = {**one, **lengthy}
         for owner, windows in parts.items():
-            answers[owner] = self._merged(windows)
+            answers[owner] = self._merged([windows[index] for index in sorted(windows)])
         return answers
 
     def _merged(self, windows: Sequence[Arrays]) -> Answer:
         """One answer from the outputs of a value's windows."""
-        stacked = {name: np.stack([window[name] for window in windows]) for name in windows[0]}
+        stacked = {name: stack([window[name] for window in windows]) for name in windows[0]}
         lengths = stacked.pop(LENGTH)
         if self._merge is None:
             raise ValueError("windows without a task that merges them")
-        return self._decode(self.bundle.targets, self._merge(stacked, lengths))[0]
+        with refused_as(BundleError, f"the windows' {self._named(stacked)} cannot be merged"):
+            merged = self._merge(stacked, lengths)
+        return self._decoded(merged, 1)[0]
+
+    def _decoded(self, outputs: Arrays, rows: int) -> list[Answer]:
+        """An answer for each of so many rows. Raises BundleError where the task makes none."""
+        with refused_as(BundleError, f"no answer can be made of {self._named(outputs)}"):
+            answers = self._decode(self.bundle.targets, outputs)
+        if len(answers) != rows:
+            raise BundleError(f"task {self.bundle.task!r} made {len(answers)} answers for {rows} rows")
+        return answers
+
+    def _named(self, outputs: Arrays) -> str:
+        return f"outputs {', '.join(sorted(outputs))} of task {self.bundle.task!r}"
 
     def _batches(self, rows: Sequence[Arrays], batch_size: int | None) -> Iterator[tuple[list[int], Arrays]]:
         """Rows of like length together: (indices, outputs of the graph)."""
@@ -224,47 +256,6 @@ class Predictor:
 
 LENGTH = "\0length"
 """Where a window's length is kept among its outputs; no output has this name."""
-
-
-def load(
-    folder: str | Path,
-    *,
-    precision: str | None = None,
-    threads: int | None = None,
-    providers: str | Sequence[str] | None = None,
-    catalog: Catalog | None = None,
-) -> Predictor:
-    """Check a bundle and open it. Raises BundleError.
-
-    ``precision`` is one that the bundle holds (unset or ``auto``: the one it prefers, on a graphics processor
-    fp16 or else fp32); ``threads`` compute one call; ``providers`` are ``cpu``, ``cuda``, ``openvino``,
-    ``coreml`` and so on, or onnxruntime's own names (unset: the processor); ``catalog`` knows the modality
-    and the task (unset: the installed plugins).
-    """
-    folder = Path(folder)
-    half = prefers_half(providers)
-    bundle = open_bundle(folder)
-    wanted = None if precision == "auto" else precision
-    chosen, file = choose(bundle, wanted or (_on_graphics(bundle) if half else None))
-    modality, answering = look_up(bundle, catalog if catalog is not None else Catalog())
-    session = Session(folder / file, threads=threads, providers=providers)
-    reader = modality.reader(load_spec(bundle.reader, folder))
-    roles = {
-        role: Session(folder / name, threads=threads, providers=providers)
-        for role, name in bundle.precisions[chosen].graphs.items()
-    }
-    generator = generator_of(bundle.generation, reader, {DECODER: session, **roles})
-    return Predictor(
-        bundle, precision=chosen, session=session, reader=reader, answering=answering, generator=generator
-    )
-
-
-def _on_graphics(bundle: Bundle) -> str | None:
-    """The precision for a graphics processor, which computes our int8 slowly."""
-    held = [
-        name for name in ("fp16", "fp32") if name in bundle.precisions and bundle.precisions[name].accepted
-    ]
-    return held[0] if held else None
 
 
 def _is_many(raw: Any) -> bool:

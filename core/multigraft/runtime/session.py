@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from multigraft.errors import BundleError
+from multigraft.errors import BundleError, refused_as
 from multigraft.processor import limited_cores
 from multigraft.records import Arrays
 from multigraft.runtime.providers import provider_names
@@ -32,6 +32,7 @@ class Session:
 
         Raises BundleError. ``providers`` are as `providers.provider_names` takes them; unset, the processor.
         """
+        self._path = path
         chosen = provider_names(providers)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only: warnings about the graph help nobody who deploys it
@@ -44,15 +45,18 @@ class Session:
         self.outputs = tuple(port.name for port in self._session.get_outputs())
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
-        """Compute one batch; arrays the graph does not have are passed over."""
+        """Compute one batch; arrays the graph does not have are passed over. Raises BundleError."""
+        if missing := [name for name in self.inputs if name not in arrays]:
+            raise BundleError(f"{self._path}: the graph needs {missing[0]!r}, which the reader does not give")
         feed = {name: arrays[name] for name in self.inputs}
-        return dict(zip(self.outputs, self._session.run(None, feed), strict=True))
+        with refused_as(BundleError, f"{self._path}: cannot compute this batch"):
+            return dict(zip(self.outputs, self._session.run(None, feed), strict=True))
 
     def chain(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The same from and to onnxruntime's own values: what one call gives, the next takes as it is."""
-        return dict(
-            zip(self.outputs, self._session.run_with_ort_values(self.outputs, dict(values)), strict=True)
-        )
+        with refused_as(BundleError, f"{self._path}: cannot compute this step"):
+            found = self._session.run_with_ort_values(self.outputs, dict(values))
+            return dict(zip(self.outputs, found, strict=True))
 
     def ports(self) -> tuple[list[tuple[str, str, tuple[Any, ...]]], list[tuple[str, str, tuple[Any, ...]]]]:
         """Inputs and outputs as (name, numpy dtype, shape)."""

@@ -16,7 +16,7 @@ import uvicorn
 from multigraft.catalog import Catalog
 from multigraft.errors import ServeError
 from multigraft.runtime.describing import bundle_name
-from multigraft.runtime.predictor import load
+from multigraft.runtime.loading import load
 from multigraft.runtime.serving.border import Border
 from multigraft.runtime.serving.limits import Limits
 from multigraft.runtime.serving.model import Model

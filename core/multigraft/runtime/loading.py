@@ -1,0 +1,101 @@
+"""Opening a bundle: its files are checked, what it names is found here, and its graph is made ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from multigraft.bundle import MANIFEST, Bundle, open_bundle
+from multigraft.catalog import Catalog
+from multigraft.errors import BundleError, refused_as
+from multigraft.readers import load_spec
+from multigraft.runtime.generation.generator import DECODER, generator_of
+from multigraft.runtime.lookup import choose, look_up
+from multigraft.runtime.predictor import Predictor
+from multigraft.runtime.providers import prefers_half
+from multigraft.runtime.session import Session
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a predictor was opened, so that another process can do the same."""
+
+    folder: Path
+    precision: str
+    threads: int | None
+    providers: str | Sequence[str] | None
+    catalog: Catalog | None
+
+    def again(self) -> Predictor:
+        """Check and open the bundle once more."""
+        return load(
+            self.folder,
+            precision=self.precision,
+            threads=self.threads,
+            providers=self.providers,
+            catalog=self.catalog,
+        )
+
+
+def load(
+    folder: str | Path,
+    *,
+    precision: str | None = None,
+    threads: int | None = None,
+    providers: str | Sequence[str] | None = None,
+    catalog: Catalog | None = None,
+) -> Predictor:
+    """Check a bundle and open it. Raises BundleError.
+
+    ``precision`` is one that the bundle holds (unset or ``auto``: the one it prefers, on a graphics processor
+    fp16 or else fp32); ``threads`` compute one call; ``providers`` are ``cpu``, ``cuda``, ``openvino``,
+    ``coreml`` and so on, or onnxruntime's own names (unset: the processor); ``catalog`` knows the modality
+    and the task (unset: the installed plugins).
+    """
+    folder = Path(folder)
+    half = prefers_half(providers)
+    bundle = open_bundle(folder)
+    wanted = None if precision == "auto" else precision
+    chosen, file = choose(bundle, wanted or (_on_graphics(bundle) if half else None))
+    modality, answering = look_up(bundle, catalog if catalog is not None else Catalog())
+    with refused_as(BundleError, f"{folder}: cannot be opened"):
+        session = Session(folder / file, threads=threads, providers=providers)
+        _check_ports(bundle, session, folder / file)
+        reader = modality.reader(load_spec(bundle.reader, folder))
+        roles = {
+            role: Session(folder / name, threads=threads, providers=providers)
+            for role, name in bundle.precisions[chosen].graphs.items()
+        }
+        generator = generator_of(bundle.generation, reader, {DECODER: session, **roles})
+    return Predictor(
+        bundle,
+        precision=chosen,
+        session=session,
+        reader=reader,
+        answering=answering,
+        generator=generator,
+        opening=Opening(folder.absolute(), chosen, threads, providers, catalog),
+    )
+
+
+def _check_ports(bundle: Bundle, session: Session, path: Path) -> None:
+    """Raise BundleError where a graph does not take and give what the manifest says."""
+    for side, listed, found in (
+        ("input", bundle.inputs, session.inputs),
+        ("output", bundle.outputs, session.outputs),
+    ):
+        if odd := sorted({port.name for port in listed} ^ set(found)):
+            which = "lists" if odd[0] not in found else "does not list"
+            raise BundleError(
+                f"{path}: the graph and {MANIFEST} do not belong together: it {which} the {side} {odd[0]!r}; "
+                "export the run again"
+            )
+
+
+def _on_graphics(bundle: Bundle) -> str | None:
+    """The precision for a graphics processor, which computes our int8 slowly."""
+    held = [
+        name for name in ("fp16", "fp32") if name in bundle.precisions and bundle.precisions[name].accepted
+    ]
+    return held[0] if held else None
