@@ -140,7 +140,7 @@ class Bundle(_Part):
     """As `readers.save_spec` gives it; `readers.load_spec` makes it whole."""
     targets: Spec = Field(default_factory=dict)
     """What `Task.decode` needs, as the labels."""
-    decode: Literal["classification", "embedding"] | None = None
+    decode: Literal["classification", "embedding", "outputs"] | None = None
     """The engine's own function that makes answers of outputs; None: the task's, from its plugin."""
     merge: Literal["mean_probabilities"] | None = None
     """The engine's own function that makes one answer of windows; None: the task's, if it has one."""

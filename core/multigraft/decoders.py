@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from multigraft.errors import BundleError
 from multigraft.records import Answer, Arrays, Lazy, Spec
 
-Decoder = Literal["classification", "embedding"]
+Decoder = Literal["classification", "embedding", "outputs"]
 Merge = Literal["mean_probabilities"]
 Name = TypeVar("Name", bound=str)
 
@@ -27,7 +27,7 @@ def classification(targets: Spec, outputs: Arrays) -> list[Answer]:
     labels = _labels(targets, probabilities.shape[-1])
     if not np.isfinite(probabilities).all():
         raise BundleError("the graph gives values that are no numbers; export the run again")
-    return [_best(labels, row.tolist()) for row in probabilities]
+    return [_best(labels, row) for row in probabilities]
 
 
 def mean_probabilities(outputs: Arrays, lengths: np.ndarray) -> Arrays:
@@ -49,12 +49,28 @@ def embedding(targets: Spec, outputs: Arrays) -> list[Answer]:
     return [{"embedding": row.tolist()} for row in outputs["embedding"]]
 
 
+def outputs(targets: Spec, outputs: Arrays) -> list[Answer]:
+    """Every output of each row as it is.
+
+    >>> outputs({}, {"mean": np.array([1.5, 2.0]), "top": np.array([[3, 1], [2, 4]])})
+    [{'mean': 1.5, 'top': [3, 1]}, {'mean': 2.0, 'top': [2, 4]}]
+    """
+    rows = min((len(array) for array in outputs.values()), default=0)
+    return [{name: array[row].tolist() for name, array in outputs.items()} for row in range(rows)]
+
+
 DECODERS: Mapping[Decoder, Callable[[Spec, Arrays], list[Answer]]] = {
     "classification": classification,
     "embedding": embedding,
+    "outputs": outputs,
 }
 """What a bundle may name, so that it answers without the plugin that brought its task."""
 MERGES: Mapping[Merge, Callable[[Arrays, np.ndarray], Arrays]] = {"mean_probabilities": mean_probabilities}
+
+
+def default_decoder(served: Collection[str]) -> Callable[[Spec, Arrays], list[Answer]]:
+    """What answers for a task that does not say so itself, by the names that its graph gives."""
+    return embedding if "embedding" in served else outputs
 
 
 def name_in(functions: Mapping[Name, object], function: object) -> Name | None:
@@ -76,7 +92,8 @@ def _labels(targets: Spec, count: int) -> list[str]:
     return labels
 
 
-def _best(labels: list[str], scores: list[float]) -> Answer:
-    ranked = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
-    label, score = ranked[0]
-    return {"label": label, "score": score, "scores": dict(ranked)}
+def _best(labels: list[str], row: np.ndarray) -> Answer:
+    order = np.argsort(-row, kind="stable")
+    ranked = dict(zip([labels[index] for index in order.tolist()], row[order].tolist(), strict=True))
+    label, score = next(iter(ranked.items()))
+    return {"label": label, "score": score, "scores": ranked}

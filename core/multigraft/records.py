@@ -251,11 +251,16 @@ class Task:
     targets: Callable[[Mapping[str, Sequence[Any]]], Spec] | None = None
     """Learn the targets' description (the labels, say) from the rows' ``columns``; a cell may be None."""
     decode: Callable[[Spec, Arrays], list[Answer]] | None = None
-    """(targets, batch of graph outputs) -> one answer a row. Torch-free: a bundle uses it."""
+    """(targets, batch of graph outputs) -> one answer a row. Torch-free: a bundle uses it.
+
+    None: the answer is the ``embedding`` that is served, or where there is none every output as it is.
+    """
     merge: Callable[[Arrays, np.ndarray], Arrays] | None = None
     """(outputs [W, ...] of one value's windows, their lengths [W]) -> outputs of one row, [1, ...].
 
-    None: a value that is too long for one row can only be cut off. Torch-free.
+    The windows come in the value's order. An output that is shorter for one window than for another ends
+    in zeros, as a batch's rows do. None: a value that is too long for one row can only be cut off.
+    Torch-free.
     """
     samples: Callable[[np.random.Generator, Sequence[Any]], Mapping[str, Sequence[Any]]] | None = None
     """(rng, raw values) -> a cell of each of ``columns`` for each; None: a column ``label`` gets two labels.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import onnx
 import pytest
 import torch
 
+import multigraft as mg
+import toy_plugin
 from multigraft.bundle import open_bundle
-from multigraft.errors import BundleError, ExportError
+from multigraft.errors import BundleError, ExportError, PredictError
 from multigraft.export import export_bundle
 from multigraft.export.gate import measure_graphs
 from multigraft.export.graph import evaluating
@@ -276,6 +279,70 @@ def test_a_task_must_serve_what_its_metrics_need(numbers: Any) -> None:
 
     with pytest.raises(ExportError, match=r"serves probabilities, but its loss or metrics need 'logits'"):
         measure_graphs(run, "test", {"fp32": Forgetful()})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("served", "told"),
+    [
+        (lambda outputs: {**outputs, "input_ids": outputs["logits"]}, "serve gives 'input_ids', which is"),
+        (lambda outputs: {"attention_mask": outputs["logits"]}, "serve gives 'attention_mask', which is"),
+        (lambda outputs: {}, r"serve gives \[\]; named outputs are needed"),
+        (lambda outputs: {"": outputs["logits"]}, r"serve gives \[''\]; named outputs are needed"),
+    ],
+)
+def test_what_is_served_must_have_names_that_a_graph_can_have(
+    tmp_path: Path, served: Any, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = numbers_run(tmp_path, precisions=("fp32",))
+    monkeypatch.setattr(run.objective, "serve", lambda features, outputs: served(outputs))
+    with pytest.raises(ExportError, match=told):
+        export_bundle(run)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_task_that_does_not_decode_answers_with_what_it_serves(tmp_path: Path) -> None:
+    """Not with an embedding that its graph never gives."""
+    run = numbers_run(tmp_path, precisions=("fp32",))
+    run.parts.task = replace(run.parts.task, decode=None, merge=None)
+    export_bundle(run)
+    bundle = open_bundle(tmp_path / "bundle")
+    assert bundle.decode == "outputs"
+    for tasks in ((run.parts.task,), ()):  # with the task's plugin, and without
+        known = mg.Catalog([NumbersAlone(tasks)], discover=False)
+        predictor = load(tmp_path / "bundle", catalog=known)
+        answers = predictor.predict(["1 2 3", "900"])
+        assert [sorted(answer) for answer in answers] == [["logits", "probabilities"]] * 2
+        assert sum(answers[0]["probabilities"]) == pytest.approx(1)
+        with pytest.raises(PredictError, match="answers with probabilities, logits"):
+            predictor.predict("1 2 3", threshold=0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class NumbersAlone:
+    """The toy's modality, with other tasks."""
+
+    tasks: tuple[mg.Task, ...]
+
+    @mg.hookimpl
+    def register_tasks(self) -> list[mg.Task]:
+        return list(self.tasks)
+
+    @mg.hookimpl
+    def register_modalities(self) -> list[mg.Modality]:
+        return list(toy_plugin.register_modalities())
+
+
+def whole_numbers(targets: Any, outputs: Any) -> list[Any]:
+    return [{"low": round(1000 * float(row[1]))} for row in outputs["probabilities"]]
+
+
+def test_answers_that_are_whole_numbers_are_only_numbers(tmp_path: Path) -> None:
+    """They differ by rounding in another precision, and are no other answer for that."""
+    run = numbers_run(tmp_path)
+    run.parts.task = replace(run.parts.task, decode=whole_numbers)
+    export_bundle(run)
+    int8 = open_bundle(tmp_path / "bundle").precisions["int8"]
+    assert (int8.accepted, int8.changed) == (True, None)
 
 
 def test_a_model_that_cannot_be_traced_is_said(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -15,11 +16,14 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import multigraft as mg
 import toy_plugin
+from javascript import node
 from multigraft.cache import cache_folder
+from multigraft.decoders import DECODERS, outputs
 from multigraft.errors import BundleError, MissingDependency
 from multigraft.runtime.web import site
 from multigraft.runtime.web.packages import archive_name, unpack
@@ -47,6 +51,21 @@ def package(content: bytes, **more: object) -> NpmPackage:
         name="@scope/a", version="1.2.3", integrity=f"sha512-{digest}", files={"dist/a.mjs": "a.js"}
     )
     return replace(made, **more)
+
+
+def test_a_page_decodes_what_a_task_serves_as_python_does() -> None:
+    served = {"mean": np.array([1.5]), "top": np.array([[3, 1]]), "map": np.arange(6.0).reshape(1, 2, 3)}
+    given = {name: {"data": array.ravel().tolist(), "dims": array.shape} for name, array in served.items()}
+    script = f"""
+        import {{ decoders }} from {json.dumps(str(files("multigraft.runtime.web") / "page" / "decode.js"))};
+        const found = decoders.outputs({{}}, {json.dumps(given)});
+        console.log(JSON.stringify(found));
+    """
+    done = subprocess.run(
+        [node(), "--input-type=module", "--eval", script], capture_output=True, text=True, check=True
+    )
+    assert [json.loads(done.stdout)] == outputs({}, served)
+    assert set(DECODERS) == {"classification", "embedding", "outputs"}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from multigraft.bundle import Bundle, Port, seal
-from multigraft.decoders import DECODERS, MERGES, embedding, name_in
+from multigraft.decoders import DECODERS, MERGES, default_decoder, name_in
 from multigraft.export import latency
 from multigraft.export.card import model_card
 from multigraft.export.decoding.graph import ports_of, sample_of
@@ -101,7 +101,7 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
             "task": owner_of(run.catalog, "tasks", run.parts.task.name),
             "modality": owner_of(run.catalog, "modalities", run.parts.modality.name),
         },
-        decode=name_in(DECODERS, run.parts.task.decode or embedding),
+        decode=name_in(DECODERS, run.parts.task.decode or default_decoder([name for name, *_ in outputs])),
         merge=name_in(MERGES, run.parts.task.merge),
         reader=save_spec(run.reader.spec(), work.folder),
         targets=run.targets,

@@ -8,8 +8,9 @@ and its fp32 embedding, a share, of which fp32 has 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from multigraft.export.parity import relative
 from multigraft.export.subject import Subject, batch_size
 from multigraft.export.verdict import Evidence, Judge, rows_needed
 from multigraft.features import Batch
-from multigraft.records import Answer, Arrays, Spec
+from multigraft.records import Arrays
 from multigraft.runtime.session import Session
 
 FP32 = "fp32"
@@ -45,9 +46,10 @@ def measure_graphs(run: Subject, split: str, sessions: Mapping[str, Session]) ->
     for batch in batches(run, split):
         arrays = {name: tensor.numpy() for name, tensor in batch.items()}
         outputs = {name: session.run(arrays) for name, session in sessions.items()}
+        said = {name: _said(run, each) for name, each in outputs.items() if len(outputs) > 1}
         for name, tally in tallies.items():
             tally.kept.append(judge(outputs[name], outputs[FP32], batch))
-            tally.changed.append(_changed(run, outputs[name], outputs[FP32]))
+            tally.changed.append(_changed(said.get(name, [None]), said.get(FP32, [None])))
             tally.difference = max(tally.difference, _difference(outputs[name], outputs[FP32]))
     return {name: _evidence(run, tally, len(run.rows[split])) for name, tally in tallies.items()}
 
@@ -144,30 +146,42 @@ def _evidence(run: Subject, tally: _Tally, rows: int) -> Evidence:
     return Evidence(metric, measure, rows, changed, tally.difference, kept)
 
 
-def _changed(run: Subject, outputs: Arrays, fp32: Arrays) -> int | None:
+def _changed(said: Sequence[Any], fp32: Sequence[Any]) -> int | None:
+    """How many answers say something else; None where one is only numbers."""
+    if any(wanted is None for wanted in fp32):
+        return None
+    return sum(found != wanted for found, wanted in zip(said, fp32, strict=True))
+
+
+def _said(run: Subject, outputs: Arrays) -> list[Any]:
+    """The answers' words, as the task decodes them; None for each where it has no answers of its own."""
     decode = run.parts.task.decode
     if decode is None:
+        return [None]
+    return [words(answer) for answer in decode(run.targets, outputs)]
+
+
+def words(value: Any) -> Any:
+    """An answer without its numbers, which may differ in every precision; None where nothing is left.
+
+    A whole number is a number like any other: a time in milliseconds, a place, a count that was rounded.
+
+    >>> words({"label": "a", "score": 0.6, "rank": 3, "sure": True}), words({"age": 41, "box": [3, 9]})
+    ({'label': 'a', 'sure': True}, None)
+    """
+    if type(value) is float:  # asked first: an answer has one for each of perhaps thousands of labels
         return None
-    pairs = zip(_said(decode, run.targets, outputs), _said(decode, run.targets, fp32), strict=True)
-    compared = [(found, wanted) for found, wanted in pairs]
-    if any(wanted is None for _, wanted in compared):
-        return None
-    return sum(found != wanted for found, wanted in compared)
-
-
-def _said(decode: Callable[[Spec, Arrays], list[Answer]], targets: Spec, outputs: Arrays) -> list[Any]:
-    return [_words(answer) for answer in decode(targets, outputs)]
-
-
-def _words(value: Any) -> Any:
-    """An answer without its fractions, which differ in every precision; None where nothing is left."""
     if isinstance(value, Mapping):
-        kept = {key: words for key, item in value.items() if (words := _words(item)) is not None}
+        kept = {
+            key: said
+            for key, item in value.items()
+            if type(item) is not float and (said := words(item)) is not None
+        }
         return kept or None
     if isinstance(value, list | tuple):
-        items = [_words(item) for item in value]
+        items = [words(item) for item in value]
         return None if all(item is None for item in items) and items else items
-    return None if isinstance(value, float) else value
+    return value if isinstance(value, bool) or not isinstance(value, Number) else None
 
 
 def _difference(outputs: Arrays, fp32: Arrays) -> float:

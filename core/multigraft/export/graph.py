@@ -75,6 +75,7 @@ def export_graph(
     batch = {name: torch.from_numpy(array) for name, array in collate(rows, fills).items()}
     with torch.no_grad():
         names = list(served.serve(batch))
+    _check_names(names, served.inputs)
     shapes = _axes(rows, fills)
     write_graph(
         served,
@@ -114,6 +115,17 @@ def write_graph(
     _name_outputs(program.model, outputs)
     _tidy(program.model)
     program.save(path, external_data=is_large(_weight_bytes(module)))
+
+
+def _check_names(outputs: Sequence[str], inputs: Sequence[str]) -> None:
+    """Raise ExportError where a graph cannot have these ports: each name is one value's."""
+    if shared := [name for name in outputs if name in inputs]:
+        raise ExportError(
+            f"the objective's serve gives {', '.join(map(repr, shared))}, which is what the reader's own "
+            "array is called; a graph tells its values apart by their names: serve it under another one"
+        )
+    if not outputs or not all(isinstance(name, str) and name for name in outputs):
+        raise ExportError(f"the objective's serve gives {list(outputs)}; named outputs are needed")
 
 
 def _uneven(sample: Sequence[Arrays], fills: Mapping[str, float]) -> list[Arrays]:

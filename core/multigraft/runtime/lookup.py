@@ -9,7 +9,7 @@ import numpy as np
 
 from multigraft.bundle import Bundle
 from multigraft.catalog import Catalog
-from multigraft.decoders import DECODERS, MERGES, embedding
+from multigraft.decoders import DECODERS, MERGES, default_decoder
 from multigraft.errors import BundleError, UnknownName
 from multigraft.owners import advice
 from multigraft.records import Answer, Arrays, Modality, Spec
@@ -50,7 +50,8 @@ def look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Answering]:
             raise _missing("task", error, bundle) from error
         merge = None if bundle.merge is None else MERGES[bundle.merge]
         return modality, Answering(DECODERS[bundle.decode], merge)
-    return modality, Answering(task.decode or embedding, task.merge)
+    served = [port.name for port in bundle.outputs]
+    return modality, Answering(task.decode or default_decoder(served), task.merge)
 
 
 def _missing(noun: str, error: UnknownName, bundle: Bundle) -> BundleError:

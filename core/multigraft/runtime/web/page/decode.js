@@ -1,6 +1,6 @@
 // From a graph's outputs for one row to its answer, as the predictor decodes them.
 
-export const decoders = { classification, embedding };
+export const decoders = { classification, embedding, outputs };
 
 function classification({ labels }, { probabilities }) {
   const scores = [...probabilities.data];
@@ -15,6 +15,18 @@ function classification({ labels }, { probabilities }) {
 
 function embedding(targets, outputs) {
   return { embedding: [...outputs.embedding.data] };
+}
+
+function outputs(targets, found) {
+  const named = Object.entries(found).map(([name, { data, dims }]) => [name, nested([...data].map(Number), dims.slice(1))]);
+  return Object.fromEntries(named);
+}
+
+// Numbers in a row as the lists in lists that Python gives.
+function nested(values, dims) {
+  if (!dims.length) return values[0];
+  const size = values.length / dims[0];
+  return Array.from({ length: dims[0] }, (_, place) => nested(values.slice(place * size, (place + 1) * size), dims.slice(1)));
 }
 
 // The answer with fewer scores; without a label where none reaches the threshold.
