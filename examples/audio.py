@@ -1,15 +1,18 @@
 """Answer a sound with a bundle, without multigraft: python audio.py BUNDLE sound.wav"""
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import soundfile
 
 
 def main(folder: Path, path: str) -> None:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # unset, its makers are told of its use
+    import onnxruntime
+
     bundle = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     reader = bundle["reader"]
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)

@@ -1,11 +1,11 @@
 """Answer an opaque picture with a bundle, without multigraft: python image.py BUNDLE picture.jpg"""
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from PIL import Image, ImageOps
 
 
@@ -23,6 +23,9 @@ def read(path: str, *, size: list[int], crop: float, interpolation: str, fit: st
 
 
 def main(folder: Path, path: str) -> None:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # unset, its makers are told of its use
+    import onnxruntime
+
     bundle = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     file = bundle["precisions"][bundle["default"]]["file"]
     session = onnxruntime.InferenceSession(str(folder / file), providers=["CPUExecutionProvider"])

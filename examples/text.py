@@ -1,15 +1,18 @@
 """Answer a text with a bundle, without multigraft: python text.py BUNDLE "a fine film" """
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from tokenizers import Tokenizer
 
 
 def main(folder: Path, text: str) -> None:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # unset, its makers are told of its use
+    import onnxruntime
+
     bundle = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()

@@ -5,6 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from multigraft.libraries import switch_off_reports
+
+
+def pytest_configure() -> None:
+    """Switch reports off before a test module imports onnxruntime; what we do ourselves is tried in processes
+    that begin without (security/watched.py)."""
+    switch_off_reports()
+
 
 @pytest.fixture(autouse=True, scope="session")
 def no_real_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -14,6 +14,7 @@ import pytest
 import multigraft as mg
 from multigraft.runtime.web.site import write_site
 from samples import WRITERS
+from security.watched import environment
 from tiny_bundles import export
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -36,10 +37,12 @@ def test_an_example_answers_as_the_predictor_does(modality: str, tmp_path: Path)
     bundle, value = export(modality, tmp_path)
     script = EXAMPLES / f"{modality}.py"
     command = [sys.executable, "-c", ALONE, str(script), str(bundle), value]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    home = environment(tmp_path / "home")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=home)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     assert found == pytest.approx(mg.load(bundle).predict(value)["scores"], abs=1e-6)
+    assert not (tmp_path / "home" / ".cache").exists(), "onnxruntime keeps a device id"
     assert len(script.read_text(encoding="utf-8").splitlines()) < 40
 
 
@@ -67,8 +70,10 @@ def test_node_answers_as_the_predictor_does(modality: str, node_example: Path, t
     bundle, value = export(modality, tmp_path)
     site = write_site(bundle, tmp_path / "site")
     command = ["node", "answer.js", str(site), value]
-    done = subprocess.run(command, cwd=node_example, capture_output=True, text=True, check=False)
+    home = environment(tmp_path / "home")
+    done = subprocess.run(command, cwd=node_example, capture_output=True, text=True, check=False, env=home)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     assert found == pytest.approx(mg.load(bundle).predict(value)["scores"], abs=1e-5)
+    assert not (tmp_path / "home" / ".cache").exists(), "onnxruntime keeps a device id"
     assert len((EXAMPLES / "node" / "answer.js").read_text(encoding="utf-8").splitlines()) < 40

@@ -21,6 +21,7 @@ from multigraft.__about__ import __version__
 from multigraft.candidates import IN_TREE, Candidate, check_version, installed, unwanted
 from multigraft.contract import KINDS, check_hooks, check_record
 from multigraft.errors import PluginError, UnknownName, did_you_mean
+from multigraft.libraries import switch_off_reports
 from multigraft.records import Backbone, Modality, Record, Size, Strategy, Task
 from multigraft.switches import WANTED
 from multigraft.tracing import Tell, chosen_trace, trace_plugin
@@ -78,6 +79,7 @@ class Catalog:
         ``MULTIGRAFT_PLUGINS`` names those to load. ``trace`` is told of every hook call; unset,
         ``MULTIGRAFT_TRACE`` has them logged.
         """
+        switch_off_reports()  # plugins import what they report with
         self.strict = strict
         self._discover, self._handed = discover, list[object]()
         self._trace = trace or chosen_trace()

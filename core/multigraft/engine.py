@@ -18,6 +18,7 @@ from multigraft.device import use_allowed_cores
 from multigraft.disk import explaining
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError, refused_as
 from multigraft.files import write_json, write_text
+from multigraft.libraries import house_compilers
 from multigraft.lock import alone_in
 from multigraft.parts import SCRATCH, read_recipe
 from multigraft.provenance import absent
@@ -53,6 +54,7 @@ class Engine:
         trace: Tell | None = None,
     ) -> None:
         use_allowed_cores()
+        house_compilers()
         self.catalog = Catalog(plugins, discover=discover, strict=strict, trace=trace)
         self._held: set[Path] = set()
         """Run folders whose lock this engine holds."""

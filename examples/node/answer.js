@@ -2,8 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import * as ort from "onnxruntime-node";
 
+process.env.ORT_DISABLE_TELEMETRY ??= "1"; // unset at its import, its makers are told of its use
+const ort = await import("onnxruntime-node");
 const [site, value] = process.argv.slice(2);
 const { openModel } = await import(pathToFileURL(resolve(site, "page/model.js")));
 const model = await openModel({ ort, bytes: (path) => readFile(resolve(site, path)) });

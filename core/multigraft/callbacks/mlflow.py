@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from multigraft.callbacks.points import Point
 from multigraft.callbacks.settings import as_yaml, flat, shown
 from multigraft.files import write_text
+from multigraft.libraries import switch_off_reports
 
 if TYPE_CHECKING:
     from multigraft.run import Run
@@ -120,7 +120,7 @@ class MlflowRun:
 
 def _client(uri: str) -> Any:
     """A client that tells nobody of its use unless the person asked for that."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    switch_off_reports()
     from mlflow.tracking import MlflowClient
 
     for name in ("mlflow", "alembic"):

@@ -170,6 +170,10 @@ def _onnxruntime(bundle: Bundle, sample: Arrays) -> str:
     return _code(
         "From Python with onnxruntime alone",
         "python",
+        "import os",
+        "",
+        'os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # unset, its makers are told of its use',
+        "",
         "import numpy as np",
         "import onnxruntime",
         "",
@@ -190,7 +194,7 @@ def _javascript(bundle: Bundle, sample: Arrays) -> str:
     return _code(
         "From JavaScript (the same files run in a browser)",
         "javascript",
-        'import * as ort from "onnxruntime-web"; // or "onnxruntime-node"',
+        'import * as ort from "onnxruntime-web"; // or "onnxruntime-node", with ORT_DISABLE_TELEMETRY=1 set',
         "",
         f'const session = await ort.InferenceSession.create("bundle/{_file(bundle)}");',
         "const outputs = await session.run({ // as the reader makes them",
@@ -211,6 +215,7 @@ def _csharp(bundle: Bundle, sample: Arrays) -> str:
     return _code(
         "From C#",
         "csharp",
+        "// with ORT_DISABLE_TELEMETRY=1 set; else onnxruntime reports to its makers",
         "using Microsoft.ML.OnnxRuntime;",
         "using Microsoft.ML.OnnxRuntime.Tensors;",
         "",

@@ -22,14 +22,6 @@ from typing import Literal
 
 import numpy as np
 import onnx
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    QuantFormat,
-    QuantType,
-    quantize_dynamic,
-    quantize_static,
-)
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from multigraft.errors import ExportError
 from multigraft.export.storage import delete, is_large, save, size_of
@@ -44,6 +36,7 @@ from multigraft.export.surgery import (
     thin_products,
     titles,
 )
+from multigraft.libraries import onnxruntime
 from multigraft.records import Arrays, Quantization
 
 STATIC_TYPES = (
@@ -175,16 +168,16 @@ def _dynamic_layers(graph: onnx.GraphProto, way: Way) -> tuple[str, ...]:
 
 
 def _dynamic(prepared: Path, target: Path, floats: Collection[str]) -> None:
-    model = onnx.load(prepared)
+    quantization, model = onnxruntime("quantization"), onnx.load(prepared)
     floats = [*floats, *thin_products(model.graph)]
     shrink_embeddings(model, spared=floats)
-    quantize_dynamic(
+    quantization.quantize_dynamic(
         model,
         target,
         op_types_to_quantize=list(MATRICES),
         per_channel=True,
         reduce_range=True,
-        weight_type=QuantType.QInt8,
+        weight_type=quantization.QuantType.QInt8,
         # a Gemm becomes a MatMul of this other name before nodes are left out
         nodes_to_exclude=[*floats, *(f"{name}_MatMul" for name in floats)],
         use_external_data_format=is_large(size_of(prepared)),
@@ -193,7 +186,7 @@ def _dynamic(prepared: Path, target: Path, floats: Collection[str]) -> None:
 
 def _infer_shapes(source: Path, prepared: Path) -> None:
     """Infer every shape. Graph optimisation is left out: it forgets which module a node came from."""
-    quant_pre_process(
+    onnxruntime("quantization.shape_inference").quant_pre_process(
         str(source),
         str(prepared),
         skip_optimization=True,
@@ -205,18 +198,19 @@ def _infer_shapes(source: Path, prepared: Path) -> None:
 def _static(
     prepared: Prepared, target: Path, batches: Batches, *, kinds: Sequence[str], without: Sequence[str]
 ) -> None:
+    quantization = onnxruntime("quantization")
     graph = onnx.load(prepared.path, load_external_data=False).graph
-    quantize_static(
+    quantization.quantize_static(
         prepared.path,
         target,
         _Calibration(batches(), [port.name for port in graph.input]),
-        quant_format=QuantFormat.QDQ,
+        quant_format=quantization.QuantFormat.QDQ,
         op_types_to_quantize=list(kinds),
         nodes_to_exclude=list(without),
         per_channel=True,
         reduce_range=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
         use_external_data_format=is_large(size_of(prepared.path)),
         calibration_cache_path=prepared.ranges,
     )
@@ -236,8 +230,11 @@ def _hybrid(prepared: Prepared, target: Path, batches: Batches, floats: Collecti
     delete(half)
 
 
-class _Calibration(CalibrationDataReader):
-    """One batch at a time, so that memory does not grow with the rows; the graph keeps minima and maxima."""
+class _Calibration:
+    """One batch at a time, so that memory does not grow with the rows; the graph keeps minima and maxima.
+
+    A `CalibrationDataReader` of onnxruntime's by its method.
+    """
 
     def __init__(self, batches: Iterator[Arrays], inputs: list[str]) -> None:
         self.batches = batches

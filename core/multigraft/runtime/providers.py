@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import onnxruntime
-
 from multigraft.errors import BundleError, did_you_mean
+from multigraft.libraries import onnxruntime
 
 CPU = "CPUExecutionProvider"
 SHORT = {
@@ -31,7 +30,7 @@ def provider_names(wanted: str | Sequence[str] | None) -> list[str]:
     """
     asked = [wanted] if isinstance(wanted, str) else list(wanted or ("cpu",))
     full = [SHORT.get(name.lower(), name) for name in asked]
-    available = onnxruntime.get_available_providers()
+    available = onnxruntime().get_available_providers()
     if missing := [name for name, known in zip(asked, full, strict=True) if known not in available]:
         here = [short for short, name in SHORT.items() if name in available]
         raise BundleError(

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from multigraft.errors import BundleError, refused_as
+from multigraft.libraries import onnxruntime
 from multigraft.processor import limited_cores
 from multigraft.records import Arrays
 from multigraft.runtime.providers import provider_names
@@ -34,11 +34,12 @@ class Session:
         """
         self._path = path
         chosen = provider_names(providers)
-        options = onnxruntime.SessionOptions()
+        engine = onnxruntime()
+        options = engine.SessionOptions()
         options.log_severity_level = 3  # errors only: warnings about the graph help nobody who deploys it
         options.intra_op_num_threads = threads or limited_cores() or 0
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
+            self._session = engine.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:  # onnxruntime's own exceptions share no base
             raise BundleError(f"{path}: onnxruntime cannot open it: {error}") from error
         self.inputs = tuple(port.name for port in self._session.get_inputs())

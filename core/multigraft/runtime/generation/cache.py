@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from onnxruntime import OrtValue
 
 from multigraft.bundle import CachePort, Generation
+from multigraft.libraries import onnxruntime
 from multigraft.records import Arrays
 from multigraft.runtime.session import Session
 
@@ -87,9 +88,9 @@ def _empty(port: CachePort, rows: int) -> np.ndarray:
     return np.zeros([sizes[size] if isinstance(size, str) else size for size in port.shape], dtype=port.dtype)
 
 
-def _values(arrays: Mapping[str, np.ndarray]) -> dict[str, OrtValue]:
+def _values(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return {name: _value(array.astype(np.int64, copy=False)) for name, array in arrays.items()}
 
 
-def _value(array: np.ndarray) -> OrtValue:
-    return OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
+def _value(array: np.ndarray) -> Any:
+    return onnxruntime().OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
