@@ -24,6 +24,8 @@ SWITCHES: Mapping[str, str] = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 """Variable -> the value that switches reports off. What the environment says already is the person's word."""
+OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+"""Variables by which a person says that nothing is to be fetched, whatever fetches it."""
 COMPILERS = "TORCHINDUCTOR_CACHE_DIR"
 COMPILED = "compiled"
 """The kind of the cache in which torch's compilers keep what they made."""
@@ -33,6 +35,12 @@ def switch_off_reports() -> None:
     """Switch off what libraries report, in this process and in those it starts."""
     for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)
+
+
+def offline() -> str | None:
+    """The variable that says that nothing is to be fetched; None where none does."""
+    said = {name: os.environ.get(name, "").strip().lower() for name in OFFLINE}
+    return next((name for name, word in said.items() if word in ("1", "on", "yes", "true")), None)
 
 
 def onnxruntime(part: str = "") -> Any:

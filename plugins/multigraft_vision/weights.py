@@ -6,14 +6,17 @@ import importlib
 import pickle
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import timm
+import torch
 from safetensors import SafetensorError
 from timm.models import load_state_dict
 from torch import Tensor
 
 from multigraft import Origin
 from multigraft.errors import WeightsError
+from multigraft.libraries import offline
 from multigraft.records import Spec
 from multigraft_vision.backbone import TimmBackbone
 from multigraft_vision.plan import Plan, fetched, plan
@@ -53,7 +56,26 @@ def _create(chosen: Plan, hub: str | None) -> Any:
             **chosen.args,
         )
 
-    return create() if hub is None else fetched(hub, create)
+    if hub is None:
+        return create()
+    _check_offline(chosen, hub)
+    return fetched(hub, create)
+
+
+def _check_offline(chosen: Plan, hub: str) -> None:
+    """Raise WeightsError where timm would fetch an address although nothing is to be fetched.
+
+    Weights on the hub are fetched by the hub's library, which looks at the variables itself.
+    """
+    said, address = offline(), chosen.cfg.get("url")
+    if not said or not address or chosen.cfg.get("hf_hub_id"):
+        return
+    kept = Path(torch.hub.get_dir(), "checkpoints", Path(urlsplit(address).path).name)
+    if not kept.is_file():
+        raise WeightsError(
+            f"weights {hub!r} are published at {address}, and {said} is set; put that file at {kept}, "
+            "set backbone.weights to where it is, or unset the variable"
+        )
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -26,6 +26,7 @@ import multigraft as mg
 from browser.test_page import READABLE, best, shoot
 from multigraft.cli import main
 from multigraft.runtime import Predictor
+from multigraft.runtime.web.site import fetch_packages
 from samples import LABELS
 from tiny_bundles import export
 
@@ -69,6 +70,7 @@ def sited(modality: str, folder: Path) -> Iterator[Site]:
     if shutil.which("npm") is None:
         pytest.skip("no npm on this machine")
     settings = {"precisions": ["fp32", "int8"], "rows": 1, "budget": 100, "web": True}
+    fetch_packages(mg.Catalog().modality(modality))
     bundle, value = export(modality, folder, **settings)
     assert main(["web", str(bundle.parent), "--into", str(folder / "site"), "--precision", "fp32"]) == 0
     with hosted(folder / "site") as url:

@@ -25,11 +25,12 @@ from javascript import node
 from multigraft.cache import cache_folder
 from multigraft.decoders import DECODERS, outputs
 from multigraft.errors import BundleError, MissingDependency
+from multigraft.export import export_bundle
 from multigraft.runtime.web import site
-from multigraft.runtime.web.packages import archive_name, unpack
-from multigraft.runtime.web.site import write_site
+from multigraft.runtime.web.packages import archive_name, fetch_package, unpack
+from multigraft.runtime.web.site import fetch_packages, write_site
 from multigraft.webreader import NpmPackage, WebReader
-from toy_runs import exported
+from toy_runs import exported, numbers_run, steady
 
 CONTENT = {"package/dist/a.mjs": b"export const a = 1;", "package/LICENSE": b"free"}
 
@@ -125,6 +126,32 @@ def test_without_npm_the_way_out_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingDependency, match=r"npm pack @scope/a@1.2.3; then give .* as --packages"):
         unpack(package(archive()), tmp_path / "one")
+
+
+@pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"])
+def test_npm_is_not_asked_where_nothing_is_to_be_fetched(
+    npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    (npm / "archive").write_bytes(archive())
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(MissingDependency, match=f"{variable} is set, so npm does not fetch it.*--packages"):
+        unpack(package(archive()), tmp_path / "one")
+    assert not (npm / "calls").exists()
+    monkeypatch.setenv(variable, "0")
+    fetch_package(package(archive()))
+    monkeypatch.setenv(variable, "1")
+    unpack(package(archive()), tmp_path / "one")
+    assert (npm / "calls").read_text() == "@scope/a@1.2.3\n"
+
+
+def test_npm_is_not_asked_for_a_file_that_somebody_made(npm: Path, tmp_path: Path) -> None:
+    (npm / "archive").write_bytes(archive())
+    with pytest.raises(MissingDependency, match=r"a recipe's export\.web fetches nothing.*export RUN --web"):
+        unpack(package(archive()), tmp_path / "one", fetch=False)
+    assert not (npm / "calls").exists()
+    fetch_package(package(archive()))
+    unpack(package(archive()), tmp_path / "one", fetch=False)
+    assert (npm / "calls").read_text() == "@scope/a@1.2.3\n"
 
 
 def test_a_folder_of_archives_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,6 +253,24 @@ def test_what_a_page_cannot_do_is_refused(packages: Path, tmp_path: Path) -> Non
         write_site(bundle("picture"), tmp_path / "site", packages=packages, catalog=CATALOG)
     with pytest.raises(BundleError, match="precision 'fp16' was not exported"):
         write_site(bundle("numbers"), tmp_path / "site", precision="fp16", packages=packages, catalog=CATALOG)
+
+
+def test_a_recipe_alone_has_nothing_fetched(
+    npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "ENGINE", package(archive()))
+    monkeypatch.setattr("multigraft.export.latency.medians", steady)
+    (npm / "archive").write_bytes(archive())
+    run = numbers_run(tmp_path / "run", web=True, precisions=("fp32",))
+    run.catalog = CATALOG
+    run.folder.mkdir()
+    with pytest.raises(MissingDependency, match=r"multigraft export RUN --web"):
+        export_bundle(run)
+    assert not (npm / "calls").exists()
+    assert (run.folder / "bundle" / "bundle.json").exists() and not (run.folder / "web").exists()
+    fetch_packages(CATALOG.modality("numbers"))  # as --web does
+    assert export_bundle(run).files["web"] == str(run.folder / "web")
+    assert (npm / "calls").read_text() == "@scope/a@1.2.3\n"
 
 
 @pytest.mark.parametrize("name", ["text", "image", "audio"])

@@ -47,7 +47,8 @@ Budget = Annotated[
     ),
 ]
 Web = Annotated[
-    bool, typer.Option("--web", help="Make the page too that answers in a browser without a server.")
+    bool,
+    typer.Option("--web", help="Make the page too that answers in a browser; npm fetches for it."),
 ]
 OnePrecision = Annotated[
     Precision | None,
@@ -92,6 +93,7 @@ def export(
 ) -> None:
     """Write a run's bundle: the folder a machine without torch answers from."""
     from multigraft import api
+    from multigraft.runtime.web.site import fetch_packages
 
     opened = api.open_run(run)
     if precision:
@@ -99,6 +101,7 @@ def export(
     if budget is not None:
         opened = with_settings(opened, "export", budget=budget)
     if web:
+        fetch_packages(opened.parts.modality)
         opened = with_settings(opened, "export", web=True)
     show_report(shell, opened.export(), as_json=as_json)
 

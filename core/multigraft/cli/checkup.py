@@ -14,11 +14,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from multigraft.libraries import OFFLINE
 from multigraft.processor import cpu_flags, usable_cores
 from multigraft.versions import installed_versions
 
 PACKAGE = "multigraft"
-OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HOME")
 TOOLS = frozenset({"dev", "docs"})
 """Extras for people who work on this package itself."""
 FORMATS = {
@@ -61,7 +61,7 @@ def look_at_machine() -> dict[str, Any]:
         "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
         "native": native_formats(cpu_flags()),
         "devices": devices(),
-        "hub": {name: os.environ[name] for name in OFFLINE if name in os.environ},
+        "hub": {name: os.environ[name] for name in (*OFFLINE, "HF_HOME") if name in os.environ},
     }
 
 

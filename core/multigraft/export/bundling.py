@@ -37,7 +37,8 @@ FACTS = ("stage", "weights", "seed", "plugins", "data", "steps", "best", "parent
 def export_bundle(run: Subject) -> Report:
     """Write ``run.folder/bundle``, and ``web`` where it is asked for, replacing older ones whole.
 
-    Raises ExportError; BundleError or MissingDependency where the bundle is written and the page cannot be.
+    A page's packages come from the cache: a run may be a stranger's, and its recipe fetches nothing. Raises
+    ExportError; BundleError or MissingDependency where the bundle is written and the page cannot be.
     """
     started = time.perf_counter()
     target = run.folder / "bundle"
@@ -51,7 +52,7 @@ def export_bundle(run: Subject) -> Report:
     report = summary(bundle, target, split=work.split, torch_milliseconds=torch_times, seconds=seconds)
     if not run.recipe.export.web:
         return report
-    site = write_site(target, run.folder / "web", catalog=run.catalog)
+    site = write_site(target, run.folder / "web", fetch=False, catalog=run.catalog)
     return replace(report, files={**report.files, "web": str(site)})
 
 

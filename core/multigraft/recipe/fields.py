@@ -193,7 +193,9 @@ class Export(Section):
     """Training rows that set the ranges of a static int8 graph, and by which layers are ranked."""
     opset: Annotated[int, Field(ge=18)] = 20
     web: bool = False
-    """Make the page too that answers in a browser without a server, in the run's folder ``web``."""
+    """Make the page too that answers in a browser without a server, in the run's folder ``web``.
+
+    What the machine's cache lacks of npm is not fetched for it; ``multigraft export RUN --web`` does."""
 
 
 class Recipe(Section):

@@ -25,6 +25,7 @@ class StandIn:
     stop: str | None = None
     total_steps: int = 6
     history: list[dict[str, Any]] = field(default_factory=list)
+    parts: Any = field(default_factory=lambda: SimpleNamespace(modality="a modality"))
     objective: Any = field(default_factory=lambda: SimpleNamespace(monitor="accuracy"))
 
     def evaluate(self) -> Report:

@@ -153,3 +153,14 @@ def test_export_holds_the_precisions_that_are_asked_for(cli: Any, calls: Any) ->
     cli("export", "runs/x", "--budget", "2.5")
     said = cli("export", "runs/x", "--precision", "fp32", "--json")
     assert json.loads(said.out)["facts"] == {"precisions": "fp32"}
+
+
+def test_export_has_npm_fetch_where_the_person_says_web(
+    cli: Any, calls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    monkeypatch.setattr("multigraft.runtime.web.site.fetch_packages", fetched.append)
+    assert cli("export", "runs/x").code == 0
+    assert fetched == []
+    assert cli("export", "runs/x", "--web").code == 0
+    assert fetched == ["a modality"]

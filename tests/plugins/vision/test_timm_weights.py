@@ -243,6 +243,28 @@ def test_hub_weights_that_are_not_here_say_how_to_bring_them(catalog, monkeypatc
         grow(catalog, "resnet-18", hub="someone/photos")
 
 
+@pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
+def test_an_address_elsewhere_than_the_hub_is_not_asked_offline(catalog, monkeypatch, tmp_path, variable):
+    asked = []
+
+    def download(url, *rest, **more):
+        asked.append(url)
+        raise OSError("no network here")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", download)
+    monkeypatch.setattr("timm.models._hub.download_url_to_file", download, raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    hub = catalog.backbone("timm/legacy_seresnet18")[2].hub
+    with pytest.raises(WeightsError, match="cannot be fetched"):
+        grow(catalog, "timm/legacy_seresnet18", hub=hub)
+    assert asked
+    asked.clear()
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(WeightsError, match=f"{variable} is set; put that file at .*checkpoints/seresnet18"):
+        grow(catalog, "timm/legacy_seresnet18", hub=hub)
+    assert not asked
+
+
 def test_hub_weights_of_another_architecture_are_refused(catalog):
     with pytest.raises(WeightsError, match="timm/resnet50"):
         grow(catalog, "resnet-18", hub="timm/resnet50.a1_in1k")

@@ -15,6 +15,7 @@ from typing import IO
 
 from multigraft.cache import find_entry, new_entry, room_for
 from multigraft.errors import MissingDependency
+from multigraft.libraries import offline
 from multigraft.webreader import NpmPackage
 
 log = logging.getLogger("multigraft")
@@ -23,13 +24,14 @@ SECONDS = 600
 """What npm may take for one package."""
 
 
-def unpack(package: NpmPackage, target: Path, *, folder: Path | None = None) -> None:
+def unpack(package: NpmPackage, target: Path, *, folder: Path | None = None, fetch: bool = True) -> None:
     """Write the files of a package into ``target``.
 
-    Its archive is looked for in ``folder`` alone where one is given; else in the cache, then asked of npm.
+    Its archive is looked for in ``folder`` alone where one is given; else in the cache, then asked of npm
+    where ``fetch`` says that the person at work wants it: a file that somebody made does not.
     Raises MissingDependency with what to do where it cannot be had, or is not the pinned one.
     """
-    content = _given(package, folder) if folder is not None else _kept(package) or _fetched(package)
+    content = _given(package, folder) if folder is not None else _kept(package) or _fetched(package, fetch)
     target.mkdir(parents=True)
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         for path, name in package.files.items():
@@ -71,11 +73,23 @@ def _kept(package: NpmPackage) -> bytes | None:
     return _given(package, entry) if entry is not None else None
 
 
-def _fetched(package: NpmPackage) -> bytes:
-    npm = shutil.which("npm")
-    if npm is None:
+def fetch_package(package: NpmPackage) -> None:
+    """Have npm fetch a package into the machine's cache, which may have no room for it."""
+    if _kept(package) is None:
+        _fetched(package, True)
+
+
+def _fetched(package: NpmPackage, wanted: bool) -> bytes:
+    npm, forbidden = shutil.which("npm"), offline()
+    if not wanted:
         raise MissingDependency(
-            f"{_called(package)} is needed for the page, and npm is not here to fetch it  ->  on a machine "
+            f"{_called(package)} is needed for the page and not in the cache, and a recipe's export.web "
+            "fetches nothing  ->  multigraft export RUN --web, or multigraft web RUN --into FOLDER"
+        )
+    if forbidden or npm is None:
+        why = f"{forbidden} is set, so npm does not fetch it" if forbidden else "npm is not here to fetch it"
+        raise MissingDependency(
+            f"{_called(package)} is needed for the page, and {why}  ->  on a machine "
             f"with npm: npm pack {_called(package)}; then give the folder of that archive as --packages"
         )
     log.info("npm fetches %s", _called(package))

@@ -16,7 +16,7 @@ from multigraft.files import whole_folder
 from multigraft.records import Modality
 from multigraft.runtime.describing import bundle_name, describe
 from multigraft.runtime.lookup import Answering, choose, look_up
-from multigraft.runtime.web.packages import unpack
+from multigraft.runtime.web.packages import fetch_package, unpack
 from multigraft.webreader import NpmPackage, WebReader
 
 FORMAT = 1
@@ -41,13 +41,14 @@ def write_site(
     *,
     precision: str | None = None,
     packages: Path | None = None,
+    fetch: bool = True,
     catalog: Catalog | None = None,
 ) -> Path:
     """Write a folder that answers as the bundle does, in a browser; replaces an older one whole.
 
     ``packages`` is a folder with the archives of the npm packages; unset, npm is asked for what the machine's
-    cache does not hold. Raises BundleError for a bundle that a page cannot answer with, MissingDependency for
-    a package.
+    cache does not hold, unless ``fetch`` is false. Raises BundleError for a bundle that a page cannot answer
+    with, MissingDependency for a package.
     """
     _check_target(target)
     opened = open_bundle(bundle)
@@ -58,7 +59,7 @@ def write_site(
         _copy_page(folder)
         _copy_resource(reader.folder, folder / "reader")
         for package in (ENGINE, *reader.packages):
-            unpack(package, folder / "vendor" / package.name, folder=packages)
+            unpack(package, folder / "vendor" / package.name, folder=packages, fetch=fetch)
         graphs = [file for file in (graph, f"{graph}.data") if file in opened.files]
         held = [*graphs, *(key for key in opened.reader if key.endswith(".json"))]
         (folder / "bundle").mkdir()
@@ -76,6 +77,12 @@ def write_site(
         _write_json(folder / FACTS, facts)
         _write_json(folder / "package.json", {"private": True, "type": "module"})  # for Node
     return target
+
+
+def fetch_packages(modality: Modality) -> None:
+    """Have npm fetch what pages of a modality need and the machine's cache does not hold."""
+    for package in (ENGINE, *_reader(modality).packages):
+        fetch_package(package)
 
 
 def _check_target(target: Path) -> None:
