@@ -139,7 +139,8 @@ def _labelled(rows: Rows) -> bool:
 
 
 def _worst(rows: Rows, kept: Kept, details: Mapping[str, Any], count: int) -> tuple[WorstRow, ...]:
-    losses = kept["loss"] / np.maximum(kept["weight"], 1e-12)
+    counted = kept["weight"] > 0  # the others are no part of the loss either
+    losses = np.divide(kept["loss"], kept["weight"], where=counted, out=np.full(len(counted), -np.inf))
     expected: Sequence[str] = details.get("expected", ())
     answered: Sequence[str] = details.get("answered", ())
     return tuple(
@@ -149,7 +150,7 @@ def _worst(rows: Rows, kept: Kept, details: Mapping[str, Any], count: int) -> tu
             expected[index] if expected else None,
             answered[index] if answered else None,
         )
-        for index in np.argsort(-losses, kind="stable")[:count].tolist()
+        for index in np.argsort(-losses, kind="stable")[: min(count, counted.sum())].tolist()
     )
 
 

@@ -56,6 +56,26 @@ def test_evaluation_has_intervals_and_places(finetune: Finetune) -> None:
     assert report.worst[0].place.startswith("series.csv row ")
 
 
+def test_rows_without_weight_are_not_among_the_worst(
+    finetune: Finetune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not count in the loss is no worst row: a loss over a weight of 0 would rank first."""
+    run = finetune()
+    loss = type(run.objective).loss
+
+    def partly(self: Any, outputs: Any, batch: Any) -> mg.RowLoss:
+        found = loss(self, outputs, batch)
+        return mg.RowLoss(found.total, found.weight * batch["label"])
+
+    monkeypatch.setattr(type(run.objective), "loss", partly)
+    with_settings = run.recipe.evaluation.model_copy(update={"worst": 100})
+    run.recipe = run.recipe.model_copy(update={"evaluation": with_settings})
+    worst = run.evaluate().worst
+    assert 0 < len(worst) < len(run.rows["test"])
+    assert {row.expected for row in worst} == {"up"}
+    assert all(row.loss < 100 for row in worst)
+
+
 def test_pretraining_feeds_finetuning(engine: Engine, finetune: Finetune, rows: Path, tmp_path: Path) -> None:
     pretrained = engine.start(
         {
