@@ -154,6 +154,56 @@ def test_the_percentile_interval_covers_the_truth_as_often_as_it_says() -> None:
     assert 0.82 <= covered / 200 <= 0.96
 
 
+@pytest.mark.parametrize("rows", [40, 100, 400])
+@pytest.mark.parametrize("name", ["calibration_error", "accuracy", "f1_macro", "recall_macro", "loss"])
+def test_every_metric_lies_in_its_interval(name: str, rows: int) -> None:
+    """A calibration error is larger on resamples than on their rows, and macro scores miss rare labels."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        confidence = rng.beta(8, 2, rows)
+        target = rng.choice(3, rows, p=[0.8, 0.15, 0.05])
+        answer = np.where(rng.random(rows) < confidence, target, (target + 1) % 3)
+        measure = intervals(
+            objective(),
+            {
+                "target": target,
+                "answer": answer,
+                "confidence": confidence.astype(np.float32),
+                "loss": rng.random(rows),
+                "weight": np.ones(rows),
+            },
+            count=100,
+            confidence=0.95,
+            seed=seed,
+        )[name]
+        assert measure.low is not None
+        assert measure.high is not None
+        assert 0 <= measure.low <= measure.value <= measure.high <= 1
+
+
+def test_an_interval_with_bias_covers_what_the_metric_is_on_average() -> None:
+    """The mean over as many rows is covered about as often as it says; before, hardly ever."""
+    rng = np.random.default_rng(0)
+
+    def drawn() -> dict[str, np.ndarray]:
+        confidence = rng.beta(8, 2, 100)
+        answer = np.where(rng.random(100) < confidence, 0, 1)
+        return {
+            "target": np.zeros(100, np.int64),
+            "answer": answer,
+            "confidence": confidence.astype(np.float32),
+            "loss": np.ones(100),
+            "weight": np.ones(100),
+        }
+
+    mean = np.mean([objective().summarise(drawn())["calibration_error"] for _ in range(200)])
+    covered = 0
+    for seed in range(50):
+        measure = intervals(objective(), drawn(), count=60, confidence=0.9, seed=seed)["calibration_error"]
+        covered += measure.low <= mean <= measure.high  # type: ignore[operator]
+    assert 0.76 <= covered / 50 <= 1
+
+
 def test_no_bootstrap_gives_no_interval(kept: dict[str, np.ndarray]) -> None:
     assert intervals(objective(), kept, count=0, confidence=0.95, seed=0)["accuracy"].low is None
 
