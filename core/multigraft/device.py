@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import sys
@@ -15,6 +16,7 @@ from torch import nn
 
 from multigraft.processor import cpu_flags, granted_cores, usable_cores
 
+log = logging.getLogger("multigraft")
 Precision = Literal["fp32", "bf16"]
 
 
@@ -44,11 +46,21 @@ def autocast(device: torch.device, precision: Precision) -> Callable[[], Abstrac
     return partial(torch.autocast, device.type, dtype=torch.bfloat16)
 
 
-def choose_precision(wanted: str) -> Precision:
-    """``auto`` becomes bf16 where the processor multiplies bf16 matrices natively, else fp32."""
-    if wanted == "auto":
-        return "bf16" if native_bf16() else "fp32"
-    return "bf16" if wanted == "bf16" else "fp32"
+def choose_precision(wanted: str, device: torch.device, *, begun: str | None = None) -> Precision:
+    """``auto`` becomes bf16 where the processor multiplies bf16 matrices natively, else fp32.
+
+    A training that has ``begun`` in one of them goes on in it, wherever it is resumed.
+    """
+    if wanted != "auto":
+        return "bf16" if wanted == "bf16" else "fp32"
+    here: Precision = "bf16" if native_bf16() else "fp32"
+    if begun in {None, here}:
+        return here
+    if begun == "bf16" and not torch.amp.is_autocast_available(device.type):
+        log.warning("the training began in bf16, which cannot be computed on %s: it goes on in fp32", device)
+        return "fp32"
+    log.info("the training began in %s and goes on in it; begun here it would be in %s", begun, here)
+    return "bf16" if begun == "bf16" else "fp32"
 
 
 def native_bf16() -> bool:

@@ -84,6 +84,7 @@ class Engine:
         run = assembly.assemble(recipe, parts, self.catalog, folder, dispatch=self.call, world=world)
         if before is not None:
             _same_data(before, run.facts, folder)
+            run.facts["precision"] = before.get("precision")
         if world.leads:
             with explaining(folder):
                 folder.mkdir(parents=True, exist_ok=True)

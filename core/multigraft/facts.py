@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -39,6 +39,7 @@ class Facts(BaseModel):
     frozen: int = Field(0, ge=0)
     resumed: int = Field(0, ge=0)
     compiled: bool | None = None
+    precision: Literal["fp32", "bf16"] | None = None
     machine: Machine = Machine(threads=1)
     observers_off: dict[str, str] = Field(default_factory=dict)
 

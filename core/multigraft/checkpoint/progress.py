@@ -15,6 +15,8 @@ class Progress:
     """One entry a finished epoch: ``epoch``, ``step`` and the validation's ``metrics``."""
     best: float | None = None
     """The best value of the objective's metric so far."""
+    best_loss: float | None = None
+    """The loss beside it, by which equal values are told apart."""
     best_step: int = 0
     loss_sum: float = 0.0
     """Of the steps since the last line in metrics.jsonl."""

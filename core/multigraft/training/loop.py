@@ -29,7 +29,7 @@ from multigraft.training.observers import Observers
 from multigraft.training.optimizers import Descent
 from multigraft.training.recompute import recomputing
 from multigraft.training.step import Gradient, Step
-from multigraft.training.validation import validate
+from multigraft.training.validation import better, validate
 
 if TYPE_CHECKING:
     from multigraft.run import Run
@@ -44,7 +44,9 @@ class Fit:
         self.run = run
         self.world = run.world
         self.training = run.recipe.training
-        device, precision = choose_device(), choose_precision(self.training.precision)
+        device = choose_device()
+        wanted = choose_precision(self.training.precision, device, begun=run.facts.get("precision"))
+        precision = run.world.agree(wanted)
         run.graft.to(device)
         lay_out(run.graft, channels_last=self.training.channels_last)
         self.forward = Forward(run, precision=precision, autocast=autocast(device, precision))
@@ -82,6 +84,7 @@ class Fit:
         Raises Interrupted where a signal asked to stop; a checkpoint is written before.
         """
         self._resume()
+        self.run.record(precision=self.forward.precision)
         log.info(
             "training %s of %s parameters for %d steps at rate %.3g in %s",
             f"{self.run.plan.learning():,}",
@@ -221,9 +224,9 @@ class Fit:
             "padding": self.timetable.padding(epoch),
         }
         if metrics:
-            value = metrics[objective.monitor]
-            if progress.best is None or _better(value, progress.best, objective.greater_is_better):
-                progress.best, progress.best_step = value, progress.step
+            value, loss = metrics[objective.monitor], metrics.get("loss")
+            if better((value, loss), (progress.best, progress.best_loss), objective.greater_is_better):
+                progress.best, progress.best_loss, progress.best_step = value, loss, progress.step
                 mean = None if self.average is None else self.average.values
                 self.checkpoints.keep_best(progress.step, mean)
             line["validation"] = metrics
@@ -288,7 +291,3 @@ class Fit:
         """Give the graft the weights that validated best; without validation, the last or their mean."""
         if not self.checkpoints.load_best(self.progress.best_step) and self.average is not None:
             self.average.take_over()
-
-
-def _better(value: float, best: float, greater: bool) -> bool:
-    return value > best if greater else value < best

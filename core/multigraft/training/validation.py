@@ -1,7 +1,8 @@
-"""The validation inside a training: with the weights that would be kept, as the training computes them."""
+"""The validation inside a training: with the weights that would be kept, and which of them are the best."""
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -28,3 +29,28 @@ def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, f
             **run.reading(),
         )
     return run.objective.summarise(kept)
+
+
+Value = tuple[float | None, float | None]
+"""A validation's metric, None before the first, and its loss where it has one."""
+
+
+def better(found: Value, best: Value, greater: bool) -> bool:
+    """Whether a validation beats the best so far; of equal metrics the lower loss is better, NaN never is.
+
+    >>> better((1.0, 0.2), (1.0, 0.5), True)
+    True
+    >>> better((1.0, None), (1.0, 0.5), True)
+    False
+    """
+    return best[0] is None or _rank(found, greater) > _rank(best, greater)
+
+
+def _rank(value: Value, greater: bool) -> tuple[float, float]:
+    metric, loss = (math.nan if each is None else each for each in value)
+    goodness = metric if greater else -metric
+    return _number(goodness), _number(-loss)
+
+
+def _number(value: float) -> float:
+    return -math.inf if math.isnan(value) else value

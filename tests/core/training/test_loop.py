@@ -15,6 +15,7 @@ import multigraft as mg
 import multigraft_series
 from multigraft.checkpoint import Checkpoints
 from multigraft.data import iterate, plan_batches
+from multigraft.device import choose_precision
 from multigraft.engine import Engine
 from multigraft.errors import RunError
 from multigraft.journal import Journal
@@ -217,6 +218,77 @@ def test_bf16_is_close_to_fp32(untrained: Callable[..., Run], tmp_path: Any) -> 
         ends.append(weights(run))
     assert not same(ends[0], ends[1])
     assert same(ends[0], ends[1], atol=0.05)
+
+
+def best_steps(run: Run, values: list[dict[str, float]], monkeypatch: pytest.MonkeyPatch) -> int:
+    """The step that is kept, where validations give these metrics one after another."""
+    given = iter(values)
+    monkeypatch.setattr("multigraft.training.loop.validate", lambda *_: next(given))
+    fit = Fit(run)
+    fit.fit()
+    return fit.progress.best_step * len(values) // fit.total_steps
+
+
+@pytest.mark.parametrize(
+    ("values", "best"),
+    [
+        ([{"accuracy": 1.0, "loss": loss} for loss in (0.5, 0.2, 0.3)], 2),
+        ([{"accuracy": 1.0, "loss": loss} for loss in (0.5, 0.5, 0.5)], 1),
+        ([{"accuracy": 0.9, "loss": 0.1}, {"accuracy": 1.0, "loss": 0.9}, {"accuracy": 1.0, "loss": 0.8}], 3),
+        ([{"accuracy": 1.0}, {"accuracy": 1.0}, {"accuracy": 0.5}], 1),
+        ([{"accuracy": math.nan, "loss": 0.1}, {"accuracy": 0.5, "loss": 0.3}, {"accuracy": math.nan}], 2),
+        ([{"accuracy": 1.0, "loss": math.nan}, {"accuracy": 1.0, "loss": 0.3}, {"accuracy": 0.9}], 2),
+    ],
+)
+def test_of_equally_good_epochs_the_one_with_the_lowest_loss_is_kept(
+    untrained: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, values: list[dict[str, float]], best: int
+) -> None:
+    run = untrained(**training(epochs=3))
+    assert best_steps(run, values, monkeypatch) == best
+
+
+@pytest.mark.parametrize(("begun", "here"), [("bf16", False), ("fp32", True)])
+def test_a_resumed_run_keeps_the_precision_that_it_began_in(
+    rows: Any,
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    begun: str,
+    here: bool,
+) -> None:
+    """``auto`` was decided by the processor; another one goes on in the same numbers."""
+    recipe = {
+        "task": "series-classification",
+        "backbone": "tcn-tiny",
+        "data": str(rows),
+        **training(checkpoint_every=3, precision="auto"),
+    }
+    monkeypatch.setattr("multigraft.device.native_bf16", lambda: begun == "bf16")
+    engine = Engine([multigraft_series], discover=False)
+    calm = engine.start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
+    assert calm.facts["precision"] == begun
+    folder = tmp_path / "broken"
+    with pytest.raises(Breaks):
+        Engine([multigraft_series, BreakAt(5)], discover=False).start(
+            {**recipe, "output": str(folder)}, "finetune"
+        )
+    assert json.loads((folder / "run.json").read_text())["precision"] == begun
+    monkeypatch.setattr("multigraft.device.native_bf16", lambda: here)
+    with caplog.at_level("INFO", logger="multigraft"):
+        again = engine.resume(folder)
+    assert f"began in {begun} and goes on in it" in caplog.text
+    assert same(weights(calm), weights(again))
+    assert engine.rerun(folder, tmp_path / "rerun").equal
+
+
+def test_where_bf16_cannot_be_computed_the_resumed_run_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.amp, "is_autocast_available", lambda device: False)
+    monkeypatch.setattr("multigraft.device.native_bf16", lambda: False)
+    assert choose_precision("auto", torch.device("cpu"), begun="bf16") == "fp32"
+    assert "began in bf16, which cannot be computed on cpu: it goes on in fp32" in caplog.text
+    assert choose_precision("bf16", torch.device("cpu"), begun="fp32") == "bf16"
 
 
 def test_lines_after_a_checkpoint_are_dropped(tmp_path: Any) -> None:
