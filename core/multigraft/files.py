@@ -30,6 +30,17 @@ def check_plain(path: str | Path, *, limit: int | None = None) -> None:
         raise OSError(errno.EFBIG, f"it has {facts.st_size:,} bytes; at most {limit:,} are read")
 
 
+def leads_out(path: Path) -> bool:
+    """Whether a link leads out of what belongs to its folder.
+
+    What belongs to it: all below it, where a cluster mounts configuration as links into a folder of its own,
+    and the blobs beside a hub's snapshots, which are links into them.
+    """
+    folder, target = path.parent.resolve(), path.resolve()
+    blobs = next((each.parent / "blobs" for each in folder.parents if each.name == "snapshots"), None)
+    return not target.is_relative_to(folder) and target.parent != blobs
+
+
 def check_tree(folder: Path, *, links: bool) -> None:
     """Raise OSError where anything below ``folder`` is neither a plain file nor a folder.
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from multigraft.errors import BundleError, RowError
-from multigraft.files import check_plain, is_plain_name
+from multigraft.errors import BundleError, RowError, refused_as
+from multigraft.files import check_plain, is_plain_name, leads_out
 from multigraft.problems import problem_lines
 from multigraft.records import Arrays, Spec
 
@@ -71,11 +71,12 @@ def check_spec(spec: Mapping[str, object], model: type[Checked]) -> Checked:
 
     A spec comes from a run's folder or a bundle, which anybody may have written.
     """
-    try:
-        return model.model_validate(spec)
-    except ValidationError as error:
-        lines = [f"  {line}" for line in problem_lines(error, model)]
-        raise BundleError("\n".join(["the reader's saved settings are wrong", *lines])) from error
+    with refused_as(BundleError, "the reader's saved settings cannot be read"):
+        try:
+            return model.model_validate(spec)
+        except ValidationError as error:
+            lines = [f"  {line}" for line in problem_lines(error, model)]
+            raise BundleError("\n".join(["the reader's saved settings are wrong", *lines])) from error
 
 
 def plain_file(path: str | Path, *, limit: int | None = None) -> Path:
@@ -109,10 +110,8 @@ def _refuse_path(name: str, folder: Path) -> None:
 
 def _read_json(folder: Path, name: str) -> object:
     file = folder / name
-    try:
-        if file.is_symlink():
-            raise BundleError(f"{file}: is a link; a reader's files are plain ones")
+    with refused_as(BundleError, f"{file}: cannot be read"):
+        if file.is_symlink() and leads_out(file):
+            raise BundleError(f"{file}: is a link out of {folder}; copy the folder with cp -rL")
         check_plain(file, limit=SPEC_BYTES)
         return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleError(f"{file}: cannot be read: {error}") from error

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from multigraft.bundle import Bundle, Port, Precision, open_bundle, read_manifest, seal
+from multigraft.bundle import Bundle, Port, Precision, manifest_hash, open_bundle, read_manifest, seal
 from multigraft.errors import BundleError
+from multigraft.readers import load_spec
+from multigraft.runtime.describing import bundle_name
 
 
 def manifest(**fields: Any) -> Bundle:
@@ -40,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_bundle_comes_back_as_it_was_written(folder: Path) -> None:
     opened = open_bundle(folder)
-    assert opened.model_copy(update={"files": {}}) == manifest()
+    assert opened.model_copy(update={"files": {}, "sha256": None}) == manifest()
     assert opened.files["model.onnx"].size == 5
     assert sorted(opened.files) == ["model.onnx", "tokenizer.json"]
 
@@ -83,9 +87,36 @@ def _edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
         raw = json.loads((folder / "bundle.json").read_text())
         change(raw)
+        raw["sha256"] = manifest_hash(raw)  # as somebody does who means it
         (folder / "bundle.json").write_text(json.dumps(raw))
 
     return spoil
+
+
+def _writes(*shape: int | str, pad: int = 0) -> dict[str, Any]:
+    port = {"past": "past", "present": "present", "dtype": "float32", "shape": shape}
+    known = {"tokens": "t", "logits": "l", "vocabulary": 9, "max_length": 9}
+    return {**known, "cache": [port], "pad": pad}
+
+
+def _text(content: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / "bundle.json").write_text(content) and None
+
+
+def _flip(folder: Path) -> None:
+    """One bit, which makes of the label "no" the label "nn"."""
+    content = bytearray((folder / "bundle.json").read_bytes())
+    content[content.index(b'"no"') + 2] ^= 1
+    (folder / "bundle.json").write_bytes(content)
+
+
+def _loop(folder: Path) -> None:
+    (folder / "model.onnx").unlink()
+    (folder / "model.onnx").symlink_to(folder / "model.onnx")
+
+
+def _link_folder(folder: Path) -> None:
+    (folder / "extra").symlink_to(folder)
 
 
 def _escape(raw: dict[str, Any]) -> None:
@@ -104,9 +135,24 @@ def _escape_precision(raw: dict[str, Any]) -> None:
         (_remove, "tokenizer.json: listed in bundle.json but missing"),
         (_add, "model.onnx.data: not listed in bundle.json"),
         (_add_folder, "extra: is no plain file"),
-        (_symlink, "model.onnx: is no plain file"),
+        (_symlink, "model.onnx: is a link out of the bundle; .*cp -rL"),
         (_hard_link, "model.onnx: is a hard link"),
-        (_link_manifest, "bundle.json: is a link"),
+        (_link_manifest, "bundle.json: is a link out of the bundle; .*cp -rL"),
+        (_loop, "cannot be opened"),
+        (_link_folder, "extra: is no plain file"),
+        (_flip, "bundle.json: was changed since it was written"),
+        (_text("[]"), "has format None"),
+        (_text("null"), "has format None"),
+        (_text("[" * 100_000), "bundle.json: cannot be read"),
+        (_text('{"format": 1, "facts": ' + '{"a":' * 900 + "1" + "}" * 901), "bundle.json: "),
+        (_text('{"format": 1, "opset": ' + "9" * 5000 + "}"), "bundle.json: cannot be read"),
+        (_text('{"format": 1, "task": ' + "[" * 900 + "]" * 900 + "}"), "bundle.json: "),
+        (_edit(lambda raw: raw.update(sample={"input_ids": [1, 400_000_000]})), "at most 131,072 numbers"),
+        (_edit(lambda raw: raw.update(sample={"x": [2**40, 2**40]})), "at most 67,108,864 numbers"),
+        (_edit(lambda raw: raw.update(sample={"input_ids": [-1, 4]})), "numbers are allowed"),
+        (_edit(lambda raw: raw.update(generation=_writes("batch", 400_000_000, 64))), "axes batch and past"),
+        (_edit(lambda raw: raw.update(generation=_writes("batch", "past", -1))), "axes batch and past"),
+        (_edit(lambda raw: raw.update(generation=_writes("batch", "past", pad=2**70))), "generation.pad"),
         (_edit(_escape), "'../secret' leaves the folder"),
         (_edit(_escape_precision), "'/etc/passwd' leaves the folder"),
         (_edit(lambda raw: raw.update(format=2)), "has format 2; multigraft .* reads format 1"),
@@ -124,6 +170,69 @@ def test_what_is_wrong_with_a_bundle_is_said(
     spoil(folder)
     with pytest.raises(BundleError, match=message):
         open_bundle(folder)
+
+
+def test_a_bundle_of_an_earlier_version_opens(folder: Path) -> None:
+    raw = json.loads((folder / "bundle.json").read_text())
+    del raw["sha256"]
+    (folder / "bundle.json").write_text(json.dumps(raw, indent=1))
+    assert open_bundle(folder).sha256 is None
+
+
+def test_no_flipped_bit_of_a_manifest_changes_what_it_says(folder: Path) -> None:
+    """Each is refused, or lies where JSON does not look."""
+    sound = (folder / "bundle.json").read_bytes()
+    wanted = read_manifest(folder)
+    for place in range(0, len(sound), 7):
+        for bit in (0, 5):
+            flipped = bytearray(sound)
+            flipped[place] ^= 1 << bit
+            (folder / "bundle.json").write_bytes(flipped)
+            with suppress(BundleError):
+                assert read_manifest(folder).model_copy(update={"sha256": wanted.sha256}) == wanted
+
+
+def test_a_bundle_behind_the_links_of_a_hub_opens(folder: Path, tmp_path: Path) -> None:
+    """Each file of a snapshot is a link into the blobs beside it."""
+    snapshot, blobs = (
+        tmp_path / "models--jo--reviews" / "snapshots" / "4f2a",
+        tmp_path / "models--jo--reviews/blobs",
+    )
+    for inner in (snapshot, snapshot / "bundle"):
+        inner.mkdir(parents=True, exist_ok=True)
+        blobs.mkdir(exist_ok=True)
+        for path in folder.iterdir():
+            (blobs / f"{path.name}-blob").write_bytes(path.read_bytes())
+            link = inner / path.name
+            link.symlink_to(os.path.relpath(blobs / f"{path.name}-blob", inner))
+    assert open_bundle(snapshot / "bundle").task == "text-classification"
+    shutil.rmtree(snapshot / "bundle")
+    opened = open_bundle(snapshot)
+    assert load_spec(opened.reader, snapshot)["tokenizer.json"] == {}
+    assert bundle_name(snapshot) == "reviews"
+    (blobs / "model.onnx-blob").write_bytes(b"gr4ph")
+    with pytest.raises(BundleError, match=r"model\.onnx: its content is not"):
+        open_bundle(snapshot)
+
+
+def test_a_bundle_that_a_cluster_mounts_opens(folder: Path, tmp_path: Path) -> None:
+    """Each file is a link into a hidden folder, which is exchanged whole."""
+    mounted = tmp_path / "reviews"
+    shutil.copytree(folder, mounted / "..2026_01_01")
+    (mounted / "..data").symlink_to("..2026_01_01")
+    for path in folder.iterdir():
+        (mounted / path.name).symlink_to(Path("..data") / path.name)
+    opened = open_bundle(mounted)
+    assert load_spec(opened.reader, mounted)["tokenizer.json"] == {}
+    assert bundle_name(mounted) == "reviews"
+
+
+def test_a_bundle_is_called_as_it_lies(folder: Path) -> None:
+    """The folder around it lends its name only where it is the run."""
+    assert bundle_name(folder) == "bundle"
+    (folder.parent / "run.json").write_text("{}")
+    assert bundle_name(folder) == folder.parent.name
+    assert bundle_name(Path("/bundle")) == "bundle"
 
 
 def test_a_folder_that_is_missing_is_no_bundle(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import multigraft as mg
 import toy_plugin
+from multigraft.bundle import manifest_hash, read_manifest, seal
 from multigraft.errors import BundleError, PredictError, RowError
 from multigraft.runtime import Predictor, load
 from multigraft.runtime.answers import trimmed
@@ -204,6 +206,7 @@ def test_a_missing_plugin_is_named_with_its_package(run: Any, tmp_path: Path) ->
         (folder / path.name).write_bytes(path.read_bytes())
     raw = json.loads((folder / "bundle.json").read_text())
     raw["owners"]["modality"] = {"plugin": "toys", "version": "1.2", "distribution": "toy-box"}
+    raw["sha256"] = manifest_hash(raw)
     (folder / "bundle.json").write_text(json.dumps(raw))
     with pytest.raises(BundleError, match=r"plugin 'toys' 1\.2  ->  pip install \"toy-box==1\.2\""):
         load(folder, catalog=mg.Catalog(discover=False))
@@ -308,6 +311,25 @@ def test_windows_of_unequal_padding_are_merged(run: Any, monkeypatch: pytest.Mon
         for answer, parts in zip(found, windows, strict=True):
             real = [float(word) for part in parts for word in part.split()]
             assert [size for size in answer["sizes"] if size] == real
+
+
+@pytest.mark.parametrize(
+    ("side", "told"), [("output", "lists the output"), ("input", "does not list the input 'more'")]
+)
+def test_a_graph_that_is_not_the_manifests_is_refused(run: Any, tmp_path: Path, side: str, told: str) -> None:
+    folder = Path(shutil.copytree(run.folder / "bundle", tmp_path / "bundle"))
+    bundle = read_manifest(folder)
+    for name in ("model.onnx", "model.int8.onnx"):
+        model = onnx.load(folder / name)
+        if side == "output":
+            del model.graph.output[0]
+        else:
+            model.graph.input.append(onnx.helper.make_tensor_value_info("more", 1, ["batch"]))
+        onnx.save(model, folder / name)
+    (folder / "bundle.json").unlink()
+    seal(bundle, folder)
+    with pytest.raises(BundleError, match=f"do not belong together: it {told}"):
+        load(folder, catalog=run.catalog)
 
 
 def test_a_decoder_that_answers_for_other_rows_is_said(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import toy_plugin
 import toy_runs
 from fuzz.breaking import broken_bytes, broken_values
 from fuzz.harness import Border, WrongAnswer
+from multigraft.bundle import manifest_hash
 from multigraft.runtime import load
 
 ROW = "3 1 4 1 5"
@@ -73,7 +75,15 @@ def _linked_folder(case: Path) -> None:
 
 
 def _rewrite(case: Path, **changed: Any) -> None:
-    (case / "bundle.json").write_text(json.dumps({**manifest(), **changed}))
+    (case / "bundle.json").write_text(resealed({**manifest(), **changed}))
+
+
+def resealed(raw: Any) -> str:
+    """A manifest's text with the hash of what it says now, as somebody writes it who means harm."""
+    with suppress(ValueError, RecursionError):
+        if isinstance(raw, dict) and "sha256" in raw:
+            raw = {**raw, "sha256": manifest_hash(raw)}
+    return json.dumps(raw)
 
 
 def _outside(case: Path, name: str) -> None:
@@ -98,6 +108,23 @@ def _weights_outside(case: Path) -> None:
     )
 
 
+def _without_output(case: Path) -> None:
+    """A graph that gives less than the manifest lists."""
+    model = onnx.load(case / "model.onnx")
+    del model.graph.output[0]
+    _write(case, "model.onnx", model.SerializeToString(), sealed=True)
+    fp32 = {"fp32": manifest()["precisions"]["fp32"]}
+    _rewrite(
+        case, **{**json.loads((case / "bundle.json").read_text()), "precisions": fp32, "default": "fp32"}
+    )
+
+
+def _deep(case: Path, levels: int) -> None:
+    """A manifest whose facts are nested."""
+    text = json.dumps({**manifest(), "facts": "HERE", "sha256": None})
+    (case / "bundle.json").write_text(text.replace('"HERE"', '{"a":' * levels + "1" + "}" * levels))
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "symlink": _link,
     "hard link": _hard_link,
@@ -113,6 +140,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "weights outside": _weights_outside,
     "huge graph": lambda case: os.truncate(case / "model.onnx", 2**36),
     "zip as graph": lambda case: (case / "model.onnx").write_bytes(b"PK\x03\x04" + bytes(2**20)),
+    "a graph without an output": _without_output,
+    "another's JSON": lambda case: (case / "bundle.json").write_text('["format", 1]'),
+    "deep facts": lambda case: _deep(case, 100_000),
     "huge manifest": lambda case: os.truncate(case / "bundle.json", 2**36),
 }
 NAMES = ("model.onnx", "model.int8.onnx", "words.json")
@@ -144,7 +174,7 @@ def feed(folder: Path, given: tuple[str, Any]) -> None:
     case = folder / "case"
     _fresh(case)
     if way == "manifest":
-        (case / "bundle.json").write_text(json.dumps(what))
+        (case / "bundle.json").write_text(resealed(what))
     elif way == "text":
         (case / "bundle.json").write_bytes(what)
     elif way == "change":
@@ -170,7 +200,7 @@ def _write(case: Path, name: str, content: bytes, *, sealed: bool) -> None:
     if sealed:
         entry = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
         files = {**manifest()["files"], name: entry}
-        (case / "bundle.json").write_text(json.dumps({**manifest(), "files": files}))
+        (case / "bundle.json").write_text(resealed({**manifest(), "files": files}))
 
 
 def _check(found: Any, labels: tuple[str, ...]) -> None:

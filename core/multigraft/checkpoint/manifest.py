@@ -9,6 +9,8 @@ from typing import Any
 
 import xxhash
 
+from multigraft.errors import RunError, refused_as
+
 MANIFEST = "manifest.json"
 CHUNK = 1 << 22
 
@@ -25,14 +27,19 @@ def seal(folder: Path) -> None:
 def damage(folder: Path) -> str | None:
     """What is wrong with a sealed folder, in a few words; None where it is as it was sealed."""
     try:
-        files: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        for name, wanted in files.items():
-            if os.sep in name or not (folder / name).is_file():
-                return f"{name} is missing"
-            if _describe(folder / name) != wanted:
-                return f"{name} is not as it was written"
-    except (OSError, ValueError, AttributeError) as error:
-        return f"{MANIFEST} cannot be read: {error}"
+        with refused_as(RunError, f"{MANIFEST} cannot be read"):
+            return _damage(folder)
+    except RunError as error:
+        return str(error)
+
+
+def _damage(folder: Path) -> str | None:
+    files: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    for name, wanted in files.items():
+        if os.sep in name or not (folder / name).is_file():
+            return f"{name} is missing"
+        if _describe(folder / name) != wanted:
+            return f"{name} is not as it was written"
     return None
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -205,11 +206,10 @@ class Checkpoints:
 
     def _best_of(self, path: Path) -> Path | None:
         """The best weights that a checkpoint speaks of."""
-        try:
+        with suppress(RunError), refused_as(RunError, f"{path}: cannot be read"):
             state = json.loads((path / STATE).read_text(encoding="utf-8"))
             return None if state["best"] is None else self._best_at(state["best_step"])
-        except (OSError, ValueError, KeyError):  # damaged since; `load` will say so
-            return None
+        return None  # damaged since; `load` will say so
 
     def _best_at(self, step: int) -> Path:
         return self.folder / f"{BEST}{step:08d}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from multigraft.export.subject import Subject, held_out, read, spread
 from multigraft.export.summary import summary
 from multigraft.export.work import FP32, INT8, Work
 from multigraft.files import whole_folder
+from multigraft.manifest import largest_sample
 from multigraft.provenance import owner_of
 from multigraft.readers import collate, save_spec
 from multigraft.records import Arrays
@@ -128,7 +129,17 @@ def _sample(work: Work) -> Arrays:
         return sample_of(work.generating)
     rows = work.run.rows[work.checked]
     chosen = spread(rows, 3)
-    return collate(read(work.run, rows, [chosen[len(chosen) // 2]]), work.run.reader.fills)
+    (row,) = read(work.run, rows, [chosen[len(chosen) // 2]])
+    return collate([_shortened(row, work.run.reader.fills)], work.run.reader.fills)
+
+
+def _shortened(row: Arrays, fills: Collection[str]) -> Arrays:
+    """The row as long as a manifest may claim that a sample is."""
+    longest = min(
+        (largest_sample(row[name].dtype.name) // max(1, row[name][:1].size) for name in fills if name in row),
+        default=0,
+    )
+    return {name: array[:longest] if name in fills else array for name, array in row.items()}
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,10 +47,14 @@ def media(suffixes: Sequence[str]) -> str | None:
 
 
 def bundle_name(folder: Path) -> str:
-    """What a bundle is called: as its folder, or as the run that holds it.
+    """What a bundle is called: as its folder is; inside a run as the run, from a hub as its repository.
 
-    >>> bundle_name(Path("runs/reviews/bundle")), bundle_name(Path("reviews-1"))
-    ('reviews', 'reviews-1')
+    >>> bundle_name(Path("models/reviews-1")), bundle_name(Path("models--jo--reviews/snapshots/4f2a"))
+    ('reviews-1', 'reviews')
     """
-    whole = folder.resolve()
-    return (whole.parent if whole.name == "bundle" else whole).name
+    whole = folder.resolve() if ".." in folder.parts else folder.absolute()  # a link's name was chosen
+    if (whole.parent / "run.json").is_file():
+        return whole.parent.name or whole.name
+    if whole.parent.name == "snapshots":
+        return whole.parent.parent.name.rpartition("--")[2]
+    return whole.name

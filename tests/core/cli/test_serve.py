@@ -19,7 +19,7 @@ def test_without_the_extra_its_name_is_told(library: str) -> None:
 
 
 def test_what_a_bundle_is_named_after(cli: Any) -> None:
-    assert "two bundles are named 'run'" in cli("serve", "a/run/bundle", "b/run").err
+    assert "two bundles are named 'run'" in cli("serve", "a/run", "b/run").err
     assert "'.hidden': letters, digits" in cli("serve", "/tmp/.hidden").err
 
 

@@ -9,7 +9,7 @@ from typing import Any, Unpack, cast
 import numpy as np
 
 from multigraft.bundle import Generation
-from multigraft.errors import GenerationError, RowError
+from multigraft.errors import BundleError, GenerationError, RowError, refused_as
 from multigraft.readers import collate
 from multigraft.records import Answer, Arrays, PromptReader, Reader
 from multigraft.runtime.generation.beams import search
@@ -125,10 +125,11 @@ class Generator:
 
     def _begin(self, rows: Sequence[Arrays]) -> Decoding:
         memory: Arrays = {}
-        if ENCODER in self.graphs:
-            given = self.graphs[ENCODER].run(collate(rows, self.reader.fills))
-            memory = {name: given[name] for name in self.ports.memory}
-        return Decoding(self.graphs[DECODER], self.ports, rows=len(rows), memory=memory)
+        with refused_as(BundleError, "the bundle's decoder cannot begin a text"):
+            if ENCODER in self.graphs:
+                given = self.graphs[ENCODER].run(collate(rows, self.reader.fills))
+                memory = {name: given[name] for name in self.ports.memory}
+            return Decoding(self.graphs[DECODER], self.ports, rows=len(rows), memory=memory)
 
     def _answer(self, line: Line, stops: Stops) -> Answer:
         text = stops.cut(self.reader.text(line.tokens))

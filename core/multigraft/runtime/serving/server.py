@@ -52,9 +52,9 @@ def open_models(
 
 
 def names_of(bundles: Sequence[str]) -> dict[str, Path]:
-    """Names for bundles given as ``NAME=FOLDER`` or as a folder, which is named after itself or its run.
+    """Names for bundles given as ``NAME=FOLDER`` or as a folder, which `bundle_name` names.
 
-    >>> list(names_of(["runs/reviews/bundle", "b=runs/other/bundle"]))
+    >>> list(names_of(["models/reviews", "b=models/other"]))
     ['reviews', 'b']
     """
     found: dict[str, Path] = {}

@@ -1,0 +1,188 @@
+"""What ``bundle.json`` says: the records of a bundle's manifest."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from multigraft.__about__ import __version__
+from multigraft.owners import Owner
+from multigraft.records import Spec
+
+FORMAT = 1
+MOST_TOKENS, MOST_NUMBERS = 2**17, 2**26
+"""The largest sample that a manifest may claim: of whole numbers, and of pixels or samples of sound."""
+LARGEST = 2**31
+"""Where counts of tokens, and their ids, end."""
+Count = Annotated[int, Field(ge=1, lt=LARGEST)]
+Token = Annotated[int, Field(ge=0, lt=LARGEST)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class Port(_Part):
+    """An input or output of the graph."""
+
+    name: str
+    dtype: str
+    """As numpy names it."""
+    shape: tuple[int | str, ...]
+    """Sizes, or the names of the axes that vary: ``batch``, ``length``."""
+
+
+class FileEntry(_Part):
+    """A file of the bundle."""
+
+    sha256: str
+    size: int
+    """In bytes."""
+
+
+class Precision(_Part):
+    """One graph, what it was measured at on held-out rows, and whether it may be used."""
+
+    accepted: bool
+    file: str | None
+    """None where it was refused, and so is not in the bundle."""
+    reason: str
+    """Why it was accepted or refused, with the numbers."""
+    metric: str | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rows: int = 0
+    """How many held-out rows it was measured on."""
+    changed: int | None = None
+    """How many of them are answered otherwise than in fp32; None where answers are only numbers."""
+    parity: float | None = None
+    """Largest difference of an output, of fp32 to torch and of the others to fp32: absolute where outputs
+    are below 1, else as a share of the largest."""
+    size: int = 0
+    """In bytes."""
+    lost: float | None = None
+    """Points lost against fp32 on the same rows, as `export.budget` counts them."""
+    lost_low: float | None = None
+    lost_high: float | None = None
+    """The paired bootstrap interval of ``lost``."""
+    floats: tuple[str, ...] = ()
+    """Layers of an int8 graph that stay float, because the budget needs it."""
+    milliseconds: float | None = None
+    """Median time of one row, batch 1, on the machine that exported; of a token where tokens are written."""
+    latency: dict[int, float] = Field(default_factory=dict)
+    """Rows in a batch -> median milliseconds of that batch there."""
+    batch_length: int | None = None
+    """The padded length of a batch, rows times the longest row as the reader counts, that takes the least
+    time for its rows there."""
+    graphs: dict[str, str] = Field(default_factory=dict)
+    """The files of further graphs by role (``encoder``); ``file`` is the decoder where tokens are written."""
+    same_tokens: float | None = None
+    """Share of held-out tokens at which fp32's most likely one is the most likely one here too."""
+
+
+class CachePort(_Part):
+    """A tensor that one step of a decoder gives out and the next step takes in."""
+
+    past: str
+    """The input."""
+    present: str
+    """The output: ``past`` with the new tokens' part at its end."""
+    dtype: str
+    shape: tuple[int | str, ...]
+    """Of the input: ``batch`` first; ``past`` is the axis that grows, 0 before the first step."""
+
+    @field_validator("shape")
+    @classmethod
+    def _grows(cls, shape: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        named = {size for size in shape if isinstance(size, str)}
+        if named != {"batch", "past"} or any(isinstance(size, int) and size < 1 for size in shape):
+            raise ValueError("should name the axes batch and past, and the size of each other one")
+        return shape
+
+
+class Generation(_Part):
+    """How the graphs of a bundle write tokens, one after another.
+
+    The decoder's own inputs are named here; an encoder takes the reader's arrays. All ids are int64.
+    """
+
+    tokens: str
+    """The input of new tokens, [batch, new]: a prompt, or the token written last."""
+    mask: str | None = None
+    """The input that is 1 for real tokens and 0 for padding, past ones first: [batch, past + new]."""
+    positions: str | None = None
+    """The input of the new tokens' places, [batch, new]; padding does not count."""
+    kept: str | None = None
+    """The input of which new tokens' logits are wanted, [kept]; without it they are the last one's alone."""
+    logits: str
+    """The output, [batch, kept, vocabulary]: scores of the token that follows."""
+    cache: tuple[CachePort, ...]
+    memory: tuple[str, ...] = ()
+    """The inputs that stay as the encoder gives them, outputs of the same names; empty without an encoder."""
+    start: tuple[Token, ...] = ()
+    """What the decoder begins with where there is an encoder, or where the prompt is empty."""
+    stop: tuple[Token, ...] = ()
+    """Each of these ends a text."""
+    pad: Token
+    vocabulary: Count
+    max_length: Count
+    """How many tokens the decoder can hold, the prompt's counted."""
+
+
+class Bundle(_Part):
+    """What ``bundle.json`` says."""
+
+    format: int = FORMAT
+    multigraft: str = __version__
+    task: str
+    modality: str
+    backbone: str = ""
+    owners: dict[str, Owner] = Field(default_factory=dict)
+    """Who registered the ``task``, ``modality``, ``backbone``, ``strategy.0``; answers need the first two."""
+    reader: Spec
+    """As `readers.save_spec` gives it; `readers.load_spec` makes it whole."""
+    targets: Spec = Field(default_factory=dict)
+    """What `Task.decode` needs, as the labels."""
+    decode: Literal["classification", "embedding", "outputs"] | None = None
+    """The engine's own function that makes answers of outputs; None: the task's, from its plugin."""
+    merge: Literal["mean_probabilities"] | None = None
+    """The engine's own function that makes one answer of windows; None: the task's, if it has one."""
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    sample: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    """The shapes of a row of middling length, as a batch of one, within `largest_sample`."""
+    precisions: dict[str, Precision]
+    default: str
+    """The precision that is used where none is asked for."""
+    generation: Generation | None = None
+    """None where a bundle answers in one step."""
+    opset: int
+    files: dict[str, FileEntry] = Field(default_factory=dict)
+    """Every file beside ``bundle.json``; `seal` fills it."""
+    sha256: str | None = None
+    """Of all else that stands here, as `manifest_hash` gives it; None in a bundle of an earlier version."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    facts: dict[str, Any] = Field(default_factory=dict)
+    """How it was trained, for people."""
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _small_sample(self) -> Self:
+        """Refuse a sample that would take much memory to make: a file claims it in a few bytes."""
+        for name, shape in self.sample.items():
+            most = largest_sample(next((port.dtype for port in self.inputs if port.name == name), ""))
+            if min(shape, default=1) < 0 or math.prod(max(size, 1) for size in shape) > most:
+                raise ValueError(f"sample.{name}: found {list(shape)}; at most {most:,} numbers are allowed")
+        return self
+
+
+def largest_sample(dtype: str) -> int:
+    """How many numbers an array of a sample may have: fewer where they are tokens, each of which is a vector.
+
+    >>> largest_sample("int64"), largest_sample("float32")
+    (131072, 67108864)
+    """
+    return MOST_TOKENS if dtype in ("int64", "int32") else MOST_NUMBERS
