@@ -16,7 +16,6 @@ import torch
 import multigraft as mg
 from fuzz.runs import sound_run
 from multigraft.bundle import Owner
-from multigraft.cli.logs import harmless
 from multigraft.data.store import map_array
 from multigraft.decoders import classification
 from multigraft.errors import BundleError, DataError, MultigraftError, RowError, RunError, WeightsError
@@ -24,6 +23,7 @@ from multigraft.files import write_json
 from multigraft.readers import load_spec, save_spec
 from multigraft.report import Report
 from multigraft.report.page import render
+from multigraft.terminal import harmless
 from samples import TINY, WRITERS
 
 

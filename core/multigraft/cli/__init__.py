@@ -2,15 +2,59 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Sequence
+
+from multigraft.terminal import harmless
+
+FAILED = 1
+SIGNALLED = 128
+"""Plus the signal's number, as shells count."""
+PIPE = getattr(signal, "SIGPIPE", 13)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``multigraft`` with these arguments (the process's own by default); return the exit code."""
+    from multigraft.cli.console import ReaderLeft, desk, let_go
+
+    try:
+        with desk():
+            return _run(arguments)
+    except ReaderLeft:
+        let_go()
+        return SIGNALLED + PIPE
+    except OSError as error:  # a full disk took less than was said
+        let_go()
+        sys.stderr.write(f"{error.filename}: {error.strerror}\n")
+        return FAILED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     from multigraft.cli.app import build
 
     try:
-        build()(args=None if arguments is None else list(arguments), prog_name="multigraft")
+        code = build()(
+            args=None if arguments is None else list(arguments),
+            prog_name="multigraft",
+            standalone_mode=False,
+        )
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
-    return 0
+        code = ended.code
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        return _wrong_usage(error)
+    if isinstance(code, str):  # as the interpreter itself ends with a text
+        sys.stderr.write(harmless(code) + "\n")
+        return FAILED
+    return code or 0
+
+
+def _wrong_usage(error: Exception) -> int:
+    """Say what is wrong with the arguments, which may be the names of a stranger's files."""
+    from typer.rich_utils import rich_format_error
+
+    error.message = harmless(str(error.message))
+    rich_format_error(error)
+    return int(error.exit_code)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multigraft.cli.logs import harmless
-from multigraft.cli.shell import AsJson, Shell, encodable
+from multigraft.cli.shell import AsJson, Shell
 from multigraft.cli.train import RunFolder, show_report, with_settings
 from multigraft.errors import RowError
 
@@ -156,16 +155,17 @@ def table(values: list[str], answers: list[dict[str, Any]]) -> Table:
     """Inputs and answers side by side."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text
+
+    from multigraft.report.table import words
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     shown.add_column("input", overflow="fold", max_width=60)
     headings = list(dict.fromkeys(key for answer in answers for key in answer))
     for heading in headings:
-        shown.add_column(heading, overflow="fold")
+        shown.add_column(words(heading), overflow="fold")
     for value, answer in zip(values, answers, strict=True):
         cells = [value, *(_cell(answer.get(heading)) for heading in headings)]
-        shown.add_row(*(Text(encodable(harmless(cell))) for cell in cells))
+        shown.add_row(*map(words, cells))
     return shown
 
 

@@ -42,7 +42,8 @@ def table(verdict: Verdict) -> Table:
     """One line for each check of each record."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text
+
+    from multigraft.report.table import words
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("record", "check", "state", "seconds", ""):
@@ -54,10 +55,10 @@ def table(verdict: Verdict) -> Table:
         said, style = SIGNS[outcome.state]
         note = outcome.reason or (outcome.findings[0].what.splitlines()[0] if outcome.findings else "")
         shown.add_row(
-            Text(record, "bold"),
-            outcome.check,
-            Text(said, style),
+            words(record, "bold"),
+            words(outcome.check),
+            words(said, style),
             f"{outcome.seconds:.2f}",
-            Text(note, "dim"),
+            words(note, "dim"),
         )
     return shown

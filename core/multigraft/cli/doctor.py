@@ -40,13 +40,14 @@ def doctor(shell: Shell, as_json: AsJson = False) -> None:
 
 def _machine_table(facts: Mapping[str, Any]) -> Table:
     from rich.table import Table
-    from rich.text import Text
+
+    from multigraft.report.table import words
 
     shown = Table(box=None, show_header=False, pad_edge=False)
     shown.add_column(style="bold")
     shown.add_column(overflow="fold")
     for name, value in facts.items():
-        shown.add_row(name.replace("_", " "), Text(_words(value)))
+        shown.add_row(name.replace("_", " "), words(_words(value)))
     return shown
 
 
@@ -62,7 +63,8 @@ def _words(value: Any) -> str:
 def _library_table(found: Sequence[Library]) -> Table:
     from rich import box
     from rich.table import Table
-    from rich.text import Text
+
+    from multigraft.report.table import words
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("library", "found", "wanted", "brought by"):
@@ -71,7 +73,7 @@ def _library_table(found: Sequence[Library]) -> Table:
         style = "" if not library.advice else "yellow" if library.extra else "red"
         shown.add_row(
             library.name,
-            Text(library.found or "missing", style),
+            words(library.found or "missing", style),
             library.wanted,
             library.extra or "base",
         )

@@ -94,8 +94,7 @@ def _write(
         shell.say_json([{"input": value, "answer": answer} for value, answer in pairs])
     elif len(values) == 1 and asked["method"] != Method.BEAM:
         for piece in predictor.stream(values[0], **asked):
-            shell.out.file.write(piece)
-            shell.out.file.flush()
+            shell.say_piece(piece)
         shell.say("")
     else:
         shell.say("\n\n".join(answer["text"] for answer in predictor.generate(values, **asked)))

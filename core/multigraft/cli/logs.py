@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import TYPE_CHECKING
+
+from multigraft.terminal import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red", logging.DEBUG: "dim"}
-
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Signs that move the cursor, recolour the screen or turn the reading direction."""
-
-
-def harmless(text: str) -> str:
-    """A text from anywhere as a terminal may show it: control characters as their codes.
-
-    >>> harmless("a\x1b[2Jb")
-    'a\\x1b[2Jb'
-    """
-    return CONTROL.sub(lambda sign: ascii(sign[0])[1:-1], text)
 
 
 class ConsoleHandler(logging.Handler):

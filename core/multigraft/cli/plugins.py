@@ -72,13 +72,14 @@ def table(found: Sequence[PluginInfo]) -> Table:
     """The plugins as a table."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text
+
+    from multigraft.report.table import words
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("plugin", "version", "from", "brings", "state"):
         shown.add_column(heading, overflow="fold")
     for info in found:
         brings = "\n".join(f"{kind}: {', '.join(names)}" for kind, names in info.brings.items())
-        state = Text("on", "green") if info.error is None else Text(f"off: {info.error}", "red")
-        shown.add_row(Text(info.name, "bold"), info.version, info.origin, Text(brings), state)
+        state = words("on", "green") if info.error is None else words(f"off: {info.error}", "red")
+        shown.add_row(words(info.name, "bold"), *map(words, (info.version, info.origin, brings)), state)
     return shown

@@ -13,23 +13,21 @@ import traceback
 import typing
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multigraft.cli.logs import harmless
+from multigraft.cli import FAILED, SIGNALLED
 from multigraft.errors import MultigraftError, RecipeError, UnknownName, missing_dependency
 from multigraft.finite import finite
+from multigraft.terminal import escaped_json, harmless
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from multigraft.cli.console import Console
 
-FAILED = 1
 WRONG_USAGE = 2
-SIGNALLED = 128
-"""Plus the signal's number, as shells count."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, warnings only.")]
@@ -49,16 +47,25 @@ class Shell:
         """Print one JSON document; numbers that JSON has no word for become null."""
         plain = str(getattr(self.out.file, "encoding", None) or "utf-8").lower().startswith("utf")
         text = json.dumps(finite(data), indent=2, ensure_ascii=not plain, default=str, allow_nan=False)
-        self.out.file.write(encodable(text) + "\n")
+        self.out.file.write(escaped_json(text) + "\n")
 
     def say(self, text: str) -> None:
         """Print one plain line of the answer, however long."""
-        self.out.file.write(encodable(text) + "\n")
+        self.out.file.write(harmless(text) + "\n")
+
+    def say_piece(self, text: str) -> None:
+        """Print a part of a line as it comes."""
+        self.out.file.write(harmless(text))
+        self.out.file.flush()
 
     def tell(self, text: str) -> None:
         """Print one plain line beside the answer, unless quiet."""
         if not self.quiet:
-            self.err.print(harmless(text), markup=False, highlight=False, soft_wrap=True)
+            self.warn(text)
+
+    def warn(self, text: str, *, style: str = "") -> None:
+        """Print one plain line beside the answer, quiet or not."""
+        self.err.print(harmless(text), markup=False, highlight=False, soft_wrap=True, style=style)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -91,14 +98,15 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
 
     What libraries print goes to stderr, so that stdout holds the answer alone.
     """
-    from rich.console import Console
+    from multigraft.cli.console import Console, Noise, ReaderLeft
 
     shell = Shell(Console(file=sys.stdout), Console(file=sys.stderr), quiet=quiet, debug=debug)
-    with redirect_stdout(sys.stderr), warnings.catch_warnings(), _logging(shell):
+    noise: Any = Noise(sys.stderr)
+    with redirect_stdout(noise), redirect_stderr(noise), warnings.catch_warnings(), _logging(shell):
         warnings.showwarning = _warner(shell)
         try:
             yield shell
-        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+        except (typer.Exit, typer.Abort, typer.BadParameter, ReaderLeft):
             raise
         except KeyboardInterrupt as caught:
             _fail(shell, caught, str(caught) or "interrupted")
@@ -124,8 +132,8 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
 
 def _fail(shell: Shell, error: BaseException, text: str) -> None:
     if shell.debug:
-        shell.err.file.write("".join(traceback.format_exception(error)))
-    shell.err.print(harmless(text), markup=False, highlight=False, soft_wrap=True, style="red")
+        shell.err.file.write(harmless("".join(traceback.format_exception(error))))
+    shell.warn(text, style="red")
 
 
 def _warner(shell: Shell) -> Callable[..., None]:
@@ -137,9 +145,7 @@ def _warner(shell: Shell) -> Callable[..., None]:
         if str(message) in shown or not (ours or shell.debug):
             return
         shown.add(str(message))
-        shell.err.print(
-            harmless(f"warning: {message}"), markup=False, highlight=False, soft_wrap=True, style="yellow"
-        )
+        shell.warn(f"warning: {message}", style="yellow")
 
     return show
 
@@ -167,8 +173,3 @@ def _logging(shell: Shell) -> Iterator[None]:
 def leads() -> bool:
     """Whether this process speaks: under torchrun the first one does."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def encodable(text: str) -> str:
-    """A file's name may hold bytes that are no text; they are shown as their codes."""
-    return text.encode("utf-8", "backslashreplace").decode()

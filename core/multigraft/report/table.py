@@ -13,11 +13,16 @@ from rich.text import Text
 
 from multigraft.report.numbers import cost_line, figure, interval, percent
 from multigraft.report.records import Confusion, Measure, Report, WorstRow
+from multigraft.terminal import harmless
 
 LABELS_SHOWN = 20
 """The most labels of a confusion matrix that is shown here; the page shows larger ones."""
 BAR_WIDTH = 24
 SPARKS = "▁▂▃▄▅▆▇█"
+BAR = "─·●"
+"""An interval, what is outside it, and its value."""
+PLAIN_SPARKS, PLAIN_BAR = "_.-:=+*#", "-.o"
+"""The same where the terminal's encoding has no such signs."""
 SPARK_WIDTH = 32
 GAP = 3
 """Between columns."""
@@ -26,16 +31,21 @@ GAP = 3
 def show(report: Report, console: Console | None = None) -> None:
     """Print a report."""
     console = console or Console()
-    for part in _parts(report, console.width):
+    for part in _parts(report, console.width, plain=console.options.ascii_only):
         console.print(part, highlight=False)
 
 
-def _parts(report: Report, width: int) -> Iterator[RenderableType]:
-    yield Text.assemble("\n", (report.title, "bold"), (f"  {report.verb}", "dim"))
+def words(text: str, style: str = "") -> Text:
+    """A stranger's words in a cell: made harmless before it is measured, and never markup."""
+    return Text(harmless(text), style)
+
+
+def _parts(report: Report, width: int, *, plain: bool) -> Iterator[RenderableType]:
+    yield Text.assemble("\n", words(report.title, "bold"), words(f"  {report.verb}", "dim"))
     if report.metrics:
-        yield _metrics(report.metrics, report.facts.get("confidence"))
+        yield _metrics(report.metrics, report.facts.get("confidence"), PLAIN_BAR if plain else BAR)
     if report.curves:
-        yield _curves(report.curves)
+        yield _curves(report.curves, PLAIN_SPARKS if plain else SPARKS)
     if report.confusion is not None:
         yield _confusion(report.confusion)
     if report.worst:
@@ -44,14 +54,14 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
         if rows:
             yield _table(title, rows, width)
     for note in report.notes:
-        yield Text.assemble(("note  ", "yellow"), note)
+        yield Text.assemble(("note  ", "yellow"), words(note))
     facts = dict(report.facts)
     if report.cost is not None:
         facts["cost"] = cost_line(report.cost)
     yield _pairs({**facts, **report.files})
 
 
-def _metrics(metrics: Mapping[str, Measure], confidence: str | None) -> Table:
+def _metrics(metrics: Mapping[str, Measure], confidence: str | None, signs: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("metric")
     table.add_column("value", justify="right", style="bold")
@@ -60,8 +70,8 @@ def _metrics(metrics: Mapping[str, Measure], confidence: str | None) -> Table:
     if any(_share(name, measure) for name, measure in metrics.items()):
         table.add_column(f"0{'1':>{BAR_WIDTH - 1}}")
     for name, measure in metrics.items():
-        bar = _bar(measure) if _share(name, measure) else ""
-        cells: list[Text | str] = [Text(name), figure(measure), interval(measure), bar]
+        bar = _bar(measure, signs) if _share(name, measure) else ""
+        cells: list[Text | str] = [words(name), figure(measure), interval(measure), bar]
         table.add_row(*cells[: len(table.columns)])
     return table
 
@@ -78,34 +88,36 @@ def _edges(measure: Measure) -> tuple[float, float, float]:
     return low, measure.value, high
 
 
-def _bar(measure: Measure) -> Text:
+def _bar(measure: Measure, signs: str) -> Text:
     """The interval and the value on a line from 0 to 1."""
     low, value, high = (round(edge * (BAR_WIDTH - 1)) for edge in _edges(measure))
-    cells = ["─" if low <= place <= high else "·" for place in range(BAR_WIDTH)]
-    cells[value] = "●"
+    cells = [signs[0] if low <= place <= high else signs[1] for place in range(BAR_WIDTH)]
+    cells[value] = signs[2]
     text = Text("".join(cells), "dim")
     text.stylize("not dim cyan", low, high + 1)
     return text
 
 
-def _curves(curves: Mapping[str, Sequence[tuple[float, float]]]) -> Table:
+def _curves(curves: Mapping[str, Sequence[tuple[float, float]]], signs: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, justify in (("curve", "left"), ("first", "right"), ("", "left"), ("last", "right")):
         table.add_column(heading, justify="right" if justify == "right" else "left")
     for name, points in curves.items():
         values = [value for _, value in points if math.isfinite(value)]
         if values:
-            table.add_row(Text(name), f"{values[0]:.4g}", Text(_spark(values), "cyan"), f"{values[-1]:.4g}")
+            table.add_row(
+                words(name), f"{values[0]:.4g}", Text(_spark(values, signs), "cyan"), f"{values[-1]:.4g}"
+            )
     return table
 
 
-def _spark(values: Sequence[float]) -> str:
+def _spark(values: Sequence[float], signs: str) -> str:
     """A curve in a few characters."""
     width = min(SPARK_WIDTH, len(values))
     chosen = [values[index * (len(values) - 1) // max(width - 1, 1)] for index in range(width)]
     low, high = min(chosen), max(chosen)
-    scale = (len(SPARKS) - 1) / (high - low) if high > low else 0.0
-    return "".join(SPARKS[round((value - low) * scale)] for value in chosen)
+    scale = (len(signs) - 1) / (high - low) if high > low else 0.0
+    return "".join(signs[round((value - low) * scale)] for value in chosen)
 
 
 def _confusion(confusion: Confusion) -> RenderableType:
@@ -114,10 +126,10 @@ def _confusion(confusion: Confusion) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     for label in confusion.labels:
-        table.add_column(Text(label), justify="right")
+        table.add_column(words(label), justify="right")
     for row, (label, counts) in enumerate(zip(confusion.labels, confusion.matrix, strict=True)):
         cells = [_count(count, right=row == column) for column, count in enumerate(counts)]
-        table.add_row(Text(label), *cells)
+        table.add_row(words(label), *cells)
     return Group(_heading("expected (rows) and answered (columns)"), table)
 
 
@@ -132,7 +144,8 @@ def _worst(worst: Sequence[WorstRow]) -> Group:
     table.add_column("expected", overflow="fold")
     table.add_column("answered", overflow="fold")
     for row in worst:
-        table.add_row(Text(row.place), f"{row.loss:.4g}", Text(row.expected or ""), Text(row.answered or ""))
+        expected, answered = words(row.expected or ""), words(row.answered or "")
+        table.add_row(words(row.place), f"{row.loss:.4g}", expected, answered)
     return Group(_heading("rows with the largest loss"), table)
 
 
@@ -146,9 +159,9 @@ def _table(title: str, rows: Sequence[Sequence[str]], width: int) -> Group:
         return Group(_heading(title), *(line for each in lists for line in (Text(), each)), Text())
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, least in zip(rows[0], narrowest, strict=True):
-        table.add_column(Text(heading), overflow="fold", min_width=least)
+        table.add_column(words(heading), overflow="fold", min_width=least)
     for row in rows[1:]:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(words, row))
     return Group(_heading(title), table)
 
 
@@ -157,7 +170,7 @@ def _longest_word(cell: str) -> int:
 
 
 def _heading(title: str) -> Text:
-    return Text(title, "italic")
+    return words(title, "italic")
 
 
 def _pairs(pairs: Mapping[str, str]) -> Table:
@@ -165,5 +178,5 @@ def _pairs(pairs: Mapping[str, str]) -> Table:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in pairs.items():
-        table.add_row(Text(name), Text(value))
+        table.add_row(words(name), words(value))
     return table
