@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from multigraft.bundle import Bundle, Generation, Port, Precision
+from multigraft.export.markdown import cell, code, prose, scalar
 from multigraft.records import Arrays
+from multigraft.terminal import escaped_json
 
 _CSHARP = {"int64": "long", "int32": "int", "uint8": "byte", "float32": "float", "bool": "bool"}
 _JAVASCRIPT = {
@@ -40,16 +43,17 @@ def model_card(bundle: Bundle, *, suffixes: tuple[str, ...], sample: Arrays) -> 
 
 
 def _front_matter(bundle: Bundle) -> str:
-    return f"---\nlibrary_name: onnx\npipeline_tag: {bundle.task}\ntags: [multigraft, {bundle.modality}]\n---"
+    task, modality = scalar(bundle.task), scalar(bundle.modality)
+    return f"---\nlibrary_name: onnx\npipeline_tag: {task}\ntags: [multigraft, {modality}]\n---"
 
 
 def _what_it_is(bundle: Bundle) -> str:
-    lines = [f"# {bundle.task} with {bundle.backbone}", ""]
-    lines.append(f"An ONNX bundle for {bundle.modality}, exported by multigraft {bundle.multigraft}.")
+    lines = [f"# {prose(bundle.task)} with {prose(bundle.backbone)}", ""]
+    lines.append(f"An ONNX bundle for {prose(bundle.modality)}, exported by multigraft {bundle.multigraft}.")
     if bundle.generation is not None:
         lines += ["It continues a text, one token after another.", "", _writing(bundle.generation)]
     if labels := bundle.targets.get("labels"):
-        shown = ", ".join(f"`{label}`" for label in labels[:20])
+        shown = ", ".join(code(str(label)) for label in labels[:20])
         more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
         lines.append(f"It answers one of {len(labels)} labels: {shown}{more}.")
     if bundle.facts:
@@ -62,17 +66,21 @@ def _writing(generation: Generation) -> str:
     return (
         f"Its graph is one step of a decoder of {generation.vocabulary} tokens that holds "
         f"{generation.max_length}: it reads a prompt with an empty past, or one token with the past that the "
-        f"step before gave as `present`. `{generation.kept}` chooses the new tokens whose logits are given. "
+        f"step before gave as `present`. {code(str(generation.kept))} chooses the new tokens whose logits are "
+        "given. "
         f"Texts end at {', '.join(map(str, generation.stop)) or 'no token of its own'}; "
         f"{generation.pad} pads, on the left."
     )
 
 
 def _listed(facts: Mapping[str, Any]) -> list[str]:
-    return [
-        f"- {name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
-        for name, value in facts.items()
-    ]
+    return [f"- {prose(name)}: {_value(value)}" for name, value in facts.items()]
+
+
+def _value(value: Any) -> str:
+    """A fact: a plain word or number as it is, anything else as code."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if re.fullmatch(r"[\w.-]+", text, re.ASCII) else code(text)
 
 
 def _measured(bundle: Bundle) -> str:
@@ -84,8 +92,9 @@ def _measured(bundle: Bundle) -> str:
         "|---|---|---|---|---|---|---|",
         *(_precision(name, entry) for name, entry in bundle.precisions.items()),
         "",
-        f"`{bundle.default}` is used unless another one is asked for. Times are of the exporting machine.",
-        *(f"\n{note}" for note in bundle.notes),
+        f"{code(bundle.default)} is used unless another one is asked for. "
+        "Times are of the exporting machine.",
+        *(f"\n{prose(note)}" for note in bundle.notes),
         *(
             _floats(name, entry)
             for name, entry in bundle.precisions.items()
@@ -96,8 +105,9 @@ def _measured(bundle: Bundle) -> str:
 
 
 def _precision(name: str, entry: Precision) -> str:
+    name = prose(name)
     shown = name if entry.accepted else f"{name} (refused, not included)"
-    metric = "not measured" if entry.value is None else f"{entry.metric} {entry.value:.4f}"
+    metric = "not measured" if entry.value is None else f"{prose(str(entry.metric))} {entry.value:.4f}"
     if entry.low is not None and entry.high is not None:
         metric += f" [{entry.low:.4f}, {entry.high:.4f}]"
     changed = "-" if entry.changed is None else f"{entry.changed} of {entry.rows}"
@@ -120,7 +130,7 @@ def _milliseconds(value: float | None) -> str:
 
 
 def _floats(name: str, entry: Precision) -> str:
-    return f"\nIn {name} these layers stay float: {', '.join(f'`{layer}`' for layer in entry.floats)}."
+    return f"\nIn {prose(name)} these layers stay float: {', '.join(map(code, entry.floats))}."
 
 
 def _ports(bundle: Bundle) -> str:
@@ -131,19 +141,22 @@ def _ports(bundle: Bundle) -> str:
             "",
             "| | name | type | shape |",
             "|---|---|---|---|",
-            *(f"| {side} | `{port.name}` | {port.dtype} | {_shape(port)} |" for side, port in rows),
+            *(
+                f"| {side} | {cell(port.name)} | {prose(port.dtype)} | {_shape(port)} |"
+                for side, port in rows
+            ),
             "",
             "Every step after reading is inside. What reading does is `reader` in `bundle.json`:",
             "",
             "```json",
-            json.dumps(bundle.reader, indent=2, ensure_ascii=False),
+            escaped_json(json.dumps(bundle.reader, indent=2, ensure_ascii=False)).replace("`", "\\u0060"),
             "```",
         ]
     )
 
 
 def _shape(port: Port) -> str:
-    return "[" + ", ".join(str(size) for size in port.shape) + "]"
+    return prose("[" + ", ".join(str(size) for size in port.shape) + "]")
 
 
 def _python(bundle: Bundle, suffixes: tuple[str, ...]) -> str:
@@ -164,7 +177,7 @@ def _python(bundle: Bundle, suffixes: tuple[str, ...]) -> str:
 
 def _onnxruntime(bundle: Bundle, sample: Arrays) -> str:
     feeds = [
-        f'    "{port.name}": np.ones({sample[port.name].shape}, dtype="{port.dtype}"),'
+        f'    {json.dumps(port.name)}: np.ones({sample[port.name].shape}, dtype="{port.dtype}"),'
         for port in bundle.inputs
     ]
     return _code(
@@ -190,7 +203,7 @@ def _javascript(bundle: Bundle, sample: Arrays) -> str:
     for port in bundle.inputs:
         kind, shape = _JAVASCRIPT.get(port.dtype, "Float32Array"), list(sample[port.name].shape)
         ones = f"new {kind}({_count(shape)}).fill({'1n' if port.dtype == 'int64' else '1'})"
-        feeds.append(f'  {port.name}: new ort.Tensor("{port.dtype}", {ones}, {shape}),')
+        feeds.append(f'  {json.dumps(port.name)}: new ort.Tensor("{port.dtype}", {ones}, {shape}),')
     return _code(
         "From JavaScript (the same files run in a browser)",
         "javascript",
@@ -200,7 +213,7 @@ def _javascript(bundle: Bundle, sample: Arrays) -> str:
         "const outputs = await session.run({ // as the reader makes them",
         *feeds,
         "});",
-        f"console.log(outputs.{bundle.outputs[0].name}.data);",
+        f"console.log(outputs[{json.dumps(bundle.outputs[0].name)}].data);",
     )
 
 
@@ -210,7 +223,8 @@ def _csharp(bundle: Bundle, sample: Arrays) -> str:
         tensor = f"DenseTensor<{_CSHARP.get(port.dtype, 'float')}>"
         shape = ", ".join(map(str, sample[port.name].shape))
         feeds.append(
-            f'    NamedOnnxValue.CreateFromTensor("{port.name}", new {tensor}(new[] {{ {shape} }})),'
+            f"    NamedOnnxValue.CreateFromTensor({json.dumps(port.name)}, "
+            f"new {tensor}(new[] {{ {shape} }})),"
         )
     return _code(
         "From C#",
