@@ -66,8 +66,8 @@ def _writing(generation: Generation) -> str:
     return (
         f"Its graph is one step of a decoder of {generation.vocabulary} tokens that holds "
         f"{generation.max_length}: it reads a prompt with an empty past, or one token with the past that the "
-        f"step before gave as `present`. {code(str(generation.kept))} chooses the new tokens whose logits are "
-        "given. "
+        f"step before gave as `present`. {code(str(generation.kept))} chooses the new tokens whose logits "
+        "are given. "
         f"Texts end at {', '.join(map(str, generation.stop)) or 'no token of its own'}; "
         f"{generation.pad} pads, on the left."
     )
