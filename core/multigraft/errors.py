@@ -129,8 +129,12 @@ def missing_dependency(error: ModuleNotFoundError) -> MissingDependency | None:
     return MissingDependency(f'{library} is not installed  ->  pip install "multigraft[{extra}]"')
 
 
+MANY, LISTED, LONGEST = 500, 20, 80
+"""From so many names on not all are compared; so many are listed; so many characters of one are shown."""
+
+
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:
-    """The end of an "unknown name" sentence: the nearest allowed name, or all of them.
+    """The end of an "unknown name" sentence: the nearest allowed name, or the allowed ones.
 
     >>> did_you_mean("bert-tny", ["bert-tiny", "gpt-tiny"])
     "did you mean 'bert-tiny'?"
@@ -138,7 +142,30 @@ def did_you_mean(found: str, allowed: Iterable[str]) -> str:
     'allowed: a, b'
     """
     names = sorted(allowed)
-    near = get_close_matches(found, names, n=1, cutoff=0.7)
+    near = get_close_matches(found[:LONGEST], _comparable(found, names), n=1, cutoff=0.7)
     if near:
-        return f"did you mean {near[0]!r}?"
-    return "allowed: " + (", ".join(names) if names else "nothing is registered")
+        return f"did you mean {shown(near[0])}?"
+    more = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
+    listed = ", ".join(_cut(name) for name in names[:LISTED])
+    return "allowed: " + (listed + more if names else "nothing is registered")
+
+
+def _comparable(found: str, names: Sequence[str]) -> list[str]:
+    """The names worth a comparison: of many those that begin alike, nearest in length; none that is long."""
+    if len(names) > MANY:
+        alike = [name for name in names if name[:2].casefold() == found[:2].casefold()]
+        names = sorted(alike, key=lambda name: abs(len(name) - len(found)))[:MANY]
+    return [name for name in names if len(name) <= LONGEST]
+
+
+def shown(text: str) -> str:
+    """A text in quotes, cut where it is longer than a message should be.
+
+    >>> shown("a"), shown("7" * 5000)[-30:]
+    ("'a'", "7777777...' (5,000 characters)")
+    """
+    return repr(text) if len(text) <= LONGEST else f"{_cut(text)!r} ({len(text):,} characters)"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[:LONGEST] + "..."

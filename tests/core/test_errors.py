@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import multigraft as mg
-from multigraft.errors import MissingDependency, missing_dependency
+from multigraft.errors import MissingDependency, did_you_mean, missing_dependency
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,11 @@ def test_the_command_line_says_it_too() -> None:
 
 def test_a_missing_dependency_is_our_error() -> None:
     assert issubclass(MissingDependency, mg.MultigraftError)
+
+
+def test_the_allowed_names_of_a_message_are_few_and_short() -> None:
+    names = [f"class {number}" for number in range(4000)] + ["7" * 5000]
+    assert did_you_mean("clas 77", names).startswith("did you mean 'class 7")
+    assert did_you_mean("other", names).endswith(" and 3,981 more")
+    assert len(did_you_mean("other", names)) < 1000
+    assert len(did_you_mean("7" * 4999, ["7" * 5000])) < 200

@@ -1,7 +1,8 @@
-"""Values of a text file as columns, and the bytes in it that are not UTF-8."""
+"""Values of a text file as columns, and the bytes in it that cannot be decoded."""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,56 +10,85 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from multigraft.errors import DataError
+from multigraft.data.foreign import refuse_foreign
+from multigraft.data.layout import UTF8
+from multigraft.errors import DataError, first_line
 
 SCALARS = (str, int, float, bool)
+DEEPEST = 100
+"""Lists and objects that a value may hold within each other."""
 
 
-def column(values: list[Any], name: str, bad: dict[int, str], first: int = 0) -> pa.Array | list[Any]:
+def column(
+    values: list[Any], name: str, bad: dict[int, str], first: int = 0, encoding: str = UTF8
+) -> pa.Array | list[Any]:
     """Values as an Arrow column where all are of one plain type, else as they are.
 
-    Text that cannot be UTF-8 becomes None, and its row (counted from ``first``) goes to ``bad``.
+    A value that cannot be decoded, or is nested too deeply to be looked at, becomes None, and its row
+    (counted from ``first``) goes to ``bad``.
     """
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) <= 1 and kinds <= set(SCALARS):
         try:
             return pa.array(values, pa.large_string() if kinds == {str} else None)
         except UnicodeEncodeError:
-            return column(_without_broken(values, name, bad, first), name, bad, first)
+            kept = _without_broken(values, name, bad, first, encoding)
+            return column(kept, name, bad, first, encoding)
         except (OverflowError, pa.ArrowInvalid):
             return values  # a whole number beyond 64 bits
-    return _without_broken(values, name, bad, first)
+    return _without_broken(values, name, bad, first, encoding)
 
 
-def _without_broken(values: list[Any], name: str, bad: dict[int, str], first: int) -> list[Any]:
+def _without_broken(
+    values: list[Any], name: str, bad: dict[int, str], first: int, encoding: str
+) -> list[Any]:
     kept = []
     for row, value in enumerate(values, start=first):
-        found = broken(value)
+        found = _fault(value, encoding)
         if found is not None:
-            bad.setdefault(row, f"column {name!r} is not UTF-8: {found}")
+            bad.setdefault(row, f"column {name!r} {found}")
         kept.append(value if found is None else None)
     return kept
 
 
-def broken(value: Any) -> str | None:
-    """What in a value is not UTF-8, where something is."""
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            code = ord(value[error.start])
-            what = f"byte 0x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"half a pair U+{code:04X}"
-            return f"{what} after {value[max(0, error.start - 20) : error.start]!r}"
-        return None
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next((found for item in inner if (found := broken(item))), None)
+def _fault(value: Any, encoding: str) -> str | None:
+    """Why a value cannot be kept; None where it can. It does not recurse: a value may be nested deeply."""
+    open_values = [(value, 1)]
+    while open_values:
+        inner, depth = open_values.pop()
+        if isinstance(inner, str):
+            found = broken(inner)
+            if found is not None:
+                return f"is not {encoding}: {found}"
+        elif isinstance(inner, dict | list):
+            if depth > DEEPEST:
+                return f"is nested more than {DEEPEST} deep"
+            parts = [*inner, *inner.values()] if isinstance(inner, dict) else inner
+            open_values += [(each, depth + 1) for each in reversed(parts)]
+    return None
+
+
+def broken(text: str) -> str | None:
+    """What in a text could not be decoded, where something could not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        what = f"byte 0x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"half a pair U+{code:04X}"
+        return f"{what} after {text[max(0, error.start - 20) : error.start]!r}"
+    return None
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[IO[str]]:
-    """A file as text in which a byte that is not UTF-8 is kept as one lone surrogate (`broken` finds it)."""
-    with path.open("rb") as file:
-        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            raise DataError(f"{path.name}: is UTF-16; save it as UTF-8")
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-        yield text
+def open_text(path: Path, encoding: str = UTF8) -> Iterator[IO[str]]:
+    """A file as text in which a byte that cannot be decoded is kept as one lone surrogate (see `broken`).
+
+    Its lines end at line feeds, and nowhere else. Raises DataError where it is no text in that encoding.
+    """
+    refuse_foreign(path, encoding)
+    codec = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+    try:
+        with path.open(encoding=codec, errors="surrogateescape", newline="\n") as text:
+            yield text
+    except UnicodeError as error:
+        raise DataError(f"{path.name}: cannot be read as {encoding}: {first_line(error)}") from error

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -20,8 +20,10 @@ from multigraft.errors import DataError
 log = logging.getLogger("multigraft")
 KIND = "tables"
 DATA, INDEX = "chunks.arrow", "chunks.json"
-FORM = 1
+FORM = 2
 """Raised when the same file would be converted into something else."""
+FIRST = 3
+"""Of the rows that should be looked at, so many are named."""
 CODED = {b"multigraft": b"json"}
 
 
@@ -32,6 +34,14 @@ class Chunk:
     columns: Mapping[str, pa.Array | pa.ChunkedArray | list[Any]]
     rows: int
     bad: Mapping[int, str] = field(default_factory=dict)
+    doubts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """What should be looked at -> in which rows, counted as in ``bad``."""
+    notes: Sequence[str] = ()
+    """What a person should know about the file as a whole."""
+
+
+Doubts: TypeAlias = dict[str, tuple[int, list[int]]]
+"""What should be looked at -> in how many rows, and the first of them."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +50,30 @@ class Parsed:
 
     columns: dict[str, Column]
     bad: dict[int, str] = field(default_factory=dict)
+    doubts: Doubts = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     key: str | None = None
     """What names this content in the cache; None where it is not kept there."""
 
 
 def gather(chunks: Iterable[Chunk]) -> Parsed:
     """All chunks in memory."""
-    kept = list(chunks)
+    every = list(chunks)
+    kept = [chunk for chunk in every if chunk.rows or chunk.columns]
     counts = [chunk.rows for chunk in kept]
     names = dict.fromkeys(name for chunk in kept for name in chunk.columns)
     columns = {name: _joined([chunk.columns.get(name) for chunk in kept], counts) for name in names}
-    return Parsed(columns, {row: why for chunk in kept for row, why in chunk.bad.items()})
+    bad = {row: why for chunk in kept for row, why in chunk.bad.items()}
+    return Parsed(columns, bad, _doubts(every), [note for chunk in every for note in chunk.notes])
+
+
+def _doubts(chunks: Iterable[Chunk]) -> Doubts:
+    found: Doubts = {}
+    for chunk in chunks:
+        for what, rows in chunk.doubts.items():
+            count, first = found.get(what, (0, []))
+            found[what] = (count + len(rows), [*first, *rows][:FIRST])
+    return found
 
 
 def _joined(pieces: list[Piece], counts: list[int]) -> Column:
@@ -58,15 +81,16 @@ def _joined(pieces: list[Piece], counts: list[int]) -> Column:
     return Pieces(pieces, counts) if only is None or isinstance(only, Coded) else only
 
 
-def convert(path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int) -> Parsed:
+def convert(path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int, kind: str) -> Parsed:
     """The columns of ``path`` as a memory-mapped file, about ``size`` bytes; made where it is not there yet.
 
-    Where the cache has no room, all is read into memory. Raises DataError where the file changes meanwhile.
+    ``kind`` is how ``chunks`` reads it. Where the cache has no room, all is read into memory. Raises
+    DataError where the file changes meanwhile.
     """
-    key = _key(path, chunks.__name__)
+    key = _key(path, kind)
     parsed = _opened(cache.find_entry(KIND, key), key)
     if parsed is None and cache.room_for(size):
-        _make(path, chunks, key)
+        _make(path, chunks, kind)
         parsed = _opened(cache.find_entry(KIND, key), key)
     if parsed is None:
         log.warning("%s: the cache has no room for its rows; they are read into memory", path.name)
@@ -74,12 +98,13 @@ def convert(path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int) ->
     return parsed
 
 
-def _make(path: Path, chunks: Callable[[Path], Iterator[Chunk]], key: str) -> None:
+def _make(path: Path, chunks: Callable[[Path], Iterator[Chunk]], kind: str) -> None:
     """Write the entry; where the disk is full there is none."""
+    key = _key(path, kind)
     try:
         with cache.new_entry(KIND, key) as folder:
             _write(folder, chunks(path))
-            if _key(path, chunks.__name__) != key:
+            if _key(path, kind) != key:
                 raise DataError(f"{path.name}: changed while it was read; start again")
     except OSError as error:
         log.warning("%s: the cache cannot be written: %s", path.name, error)
@@ -97,15 +122,18 @@ def _opened(folder: Path | None, key: str) -> Parsed | None:
     if folder is None:
         return None
     try:
-        return Parsed(*open_columns(folder), key)
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        columns, facts = open_columns(folder)
+        bad = {int(row): why for row, why in facts["bad"].items()}
+        doubts = {what: (count, first) for what, (count, first) in facts["doubts"].items()}
+        return Parsed(columns, bad, doubts, facts["notes"], key)
+    except Exception as error:  # the cache is a border: whatever is wrong with an entry, it is made again
         log.info("%s: is made again: %s", folder, error)
         cache.drop_entry(folder)
         return None
 
 
-def open_columns(folder: Path) -> tuple[dict[str, Column], dict[int, str]]:
-    """The columns of a converted file, and its bad rows. Raises OSError or ValueError for one not whole."""
+def open_columns(folder: Path) -> tuple[dict[str, Column], dict[str, Any]]:
+    """The columns of a converted file, and what was written with them. Raises whatever is wrong with it."""
     facts = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     with pa.memory_map(str(folder / DATA)) as file:
         whole = file.read_buffer()
@@ -116,7 +144,7 @@ def open_columns(folder: Path) -> tuple[dict[str, Column], dict[int, str]]:
         name: Pieces([_piece(batch, name) for batch in batches], facts["counts"], (_column, (folder, name)))
         for name in facts["names"]
     }
-    return columns, {int(row): why for row, why in facts["bad"].items()}
+    return columns, facts
 
 
 def _column(folder: Path, name: str) -> Column:
@@ -134,18 +162,23 @@ def _write(folder: Path, chunks: Iterable[Chunk]) -> None:
     """Each chunk is a stream of one batch, of its own types, one after another in the file."""
     names: dict[str, None] = {}
     bad: dict[int, str] = {}
+    kept: list[Chunk] = []
     starts, counts = [], []
     with pa.OSFile(str(folder / DATA), "wb") as file:
         for chunk in chunks:
             names.update(dict.fromkeys(chunk.columns))
             bad.update(chunk.bad)
+            kept.append(replace(chunk, columns={}))
             starts.append(file.tell())
             counts.append(chunk.rows)
             batch = _batch(chunk)
             with pa.ipc.new_stream(file, batch.schema) as stream:
                 stream.write_batch(batch)
         size = file.tell()
-    facts = {"names": list(names), "starts": starts, "counts": counts, "size": size, "bad": bad}
+    facts = {
+        **{"names": list(names), "starts": starts, "counts": counts, "size": size, "bad": bad},
+        **{"doubts": _doubts(kept), "notes": [note for chunk in kept for note in chunk.notes]},
+    }
     (folder / INDEX).write_text(json.dumps(facts), encoding="utf-8")
 
 

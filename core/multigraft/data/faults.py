@@ -73,7 +73,8 @@ def judge(problems: Sequence[Problem], total: int, allowed: float, name: str) ->
     hint = (
         f"{min(0.99, float(np.ceil(share * 100) / 100)):g}" if len(problems) < total else "(no row is good)"
     )
-    raise DataError("\n".join([head, *lines, advice + hint]))
+    notes = dict.fromkeys(note for problem in problems for note in problem.table.notes)
+    raise DataError("\n".join([head, *lines, *notes, advice + hint]))
 
 
 def told(problems: Mapping[str, Sequence[Problem]]) -> dict[str, Any]:

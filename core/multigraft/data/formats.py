@@ -6,21 +6,31 @@ and lets one row with broken bytes be named instead of ending the load.
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 
 from multigraft.data.cells import broken, column, open_text
 from multigraft.data.chunkfile import Chunk, Parsed, convert, gather
-from multigraft.errors import DataError
+from multigraft.data.delimited import (
+    Form,
+    doubtful,
+    find_form,
+    long_cells,
+    name_columns,
+    read_records,
+    without_empty_end,
+)
+from multigraft.data.jsonrows import read_objects
+from multigraft.data.layout import PLAIN, Layout
+from multigraft.errors import DataError, first_line, refused_as
 
-SHOWN = 20
+NO_PARQUET = "is not a sound Parquet file"
 CHUNK = 50_000
 """The most rows of a chunk."""
 CHUNK_BYTES = 2**23
@@ -29,73 +39,85 @@ LARGE = 64 * 2**20
 """The bytes from which a file is not kept in memory."""
 
 
-def read_csv(path: Path) -> Parsed:
-    """Read a CSV file with a header, separated by whichever of ``, ; tab`` its header holds most.
+def read_csv(path: Path, layout: Layout = PLAIN) -> Parsed:
+    """Read a CSV file with a header, separated by whichever of ``, ; tab |`` its header holds most.
 
     CSV knows no types: every cell is text, an empty one None. Raises DataError with the lines of records
     that have more or fewer cells than the header.
     """
-    return _read(path, csv_chunks, path.stat().st_size)
+    return _read(path, partial(csv_chunks, layout=layout), path.stat().st_size, f"csv {layout}")
 
 
-def read_json(path: Path) -> Parsed:
+def read_json(path: Path, layout: Layout = PLAIN) -> Parsed:
     """Read JSON lines, or one list of objects. Raises DataError with the lines that are not JSON objects."""
-    return _read(path, json_chunks, path.stat().st_size)
+    return _read(path, partial(json_chunks, layout=layout), path.stat().st_size, f"json {layout}")
 
 
-def read_parquet(path: Path) -> Parsed:
-    """Read a Parquet file. Raises DataError where it is none."""
+def read_parquet(path: Path, layout: Layout = PLAIN) -> Parsed:
+    """Read a Parquet file, whatever the layout of text. Raises DataError where it is none."""
     from pyarrow import parquet
 
-    with _sound(path):
+    with refused_as(DataError, f"{path.name}: {NO_PARQUET}"):
         facts = parquet.read_metadata(path)
-    size = sum(facts.row_group(number).total_byte_size for number in range(facts.num_row_groups))
-    return _read(path, parquet_chunks, size)
+        size = sum(facts.row_group(number).total_byte_size for number in range(facts.num_row_groups))
+    return _read(path, parquet_chunks, size, "parquet")
 
 
-def _read(path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int) -> Parsed:
-    return convert(path, chunks, size) if size >= LARGE else gather(chunks(path))
+def _read(path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int, kind: str) -> Parsed:
+    return convert(path, chunks, size, kind) if size >= LARGE else gather(chunks(path))
 
 
-def csv_chunks(path: Path) -> Iterator[Chunk]:
+def csv_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
     """The rows of a CSV file, some at a time."""
-    with open_text(path) as file, _long_fields():
-        header = file.readline()
-        file.seek(0)
-        delimiter = max(",;\t", key=header.count)
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        records = _records(reader, path)
-        names = next(records, [])
-        if not names:
+    with open_text(path, layout.encoding) as file, long_cells():
+        form = find_form(file, path, layout.quotes)
+        records = read_records(file, path, form)
+        header = next(records, [])
+        if not header:
             raise DataError(f"{path.name}: is empty; a header line and rows are needed")
-        _check_names(path, names)
+        names, notes = name_columns(header)
+        check_names(path, names)
+        rows = without_empty_end(records, notes)
         first = 0
-        for block in _blocks((record, sum(map(len, record))) for record in records):
-            bad: dict[int, str] = {}
-            cells = zip(names, zip(*block, strict=True), strict=True)
-            columns = {
-                name: column([cell or None for cell in values], name, bad, first) for name, values in cells
-            }
-            yield Chunk(columns, len(block), bad)
+        for block in _blocks((record, sum(map(len, record))) for record in rows):
+            yield _csv_chunk(block, names, header=header, form=form, first=first, encoding=layout.encoding)
             first += len(block)
-        if not first:
-            yield Chunk({name: [] for name in names}, 0)
+        yield Chunk({} if first else {name: [] for name in names}, 0, notes=notes)
 
 
-def json_chunks(path: Path) -> Iterator[Chunk]:
+def _csv_chunk(
+    block: list[list[str]],
+    names: Sequence[str],
+    *,
+    header: Sequence[str],
+    form: Form,
+    first: int,
+    encoding: str,
+) -> Chunk:
+    """Records as columns; one that has neither a name nor a value is left out."""
+    bad: dict[int, str] = {}
+    columns = {
+        name: column([cell or None for cell in values], name, bad, first, encoding)
+        for name, own, values in zip(names, header, zip(*block, strict=True), strict=True)
+        if own.strip() or any(values)
+    }
+    doubted = doubtful(block, form)
+    doubts = {what: [first + row for row in rows] for what, rows in doubted.items()}
+    return Chunk(columns, len(block), bad, doubts)
+
+
+def json_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
     """The rows of JSON lines some at a time; a list is parsed whole."""
     first = 0
-    with open_text(path) as file:
-        text = file.read(1)
-        while text.isspace():
-            text = file.read(1)
-        file.seek(0)
-        rows = _json_list(file, path) if text == "[" else _json_lines(file, path)
-        for block in _blocks(rows):
+    with open_text(path, layout.encoding) as file:
+        for block in _blocks(read_objects(file, path)):
             names = list(dict.fromkeys(name for row in block for name in row))
-            _check_names(path, names)
+            check_names(path, names)
             bad: dict[int, str] = {}
-            columns = {name: column([row.get(name) for row in block], name, bad, first) for name in names}
+            columns = {
+                name: column([row.get(name) for row in block], name, bad, first, layout.encoding)
+                for name in names
+            }
             yield Chunk(columns, len(block), bad)
             first += len(block)
     if not first:
@@ -106,7 +128,7 @@ def parquet_chunks(path: Path) -> Iterator[Chunk]:
     """The rows of a Parquet file, some at a time."""
     from pyarrow import parquet
 
-    with _sound(path), parquet.ParquetFile(path) as file:
+    with refused_as(DataError, f"{path.name}: {NO_PARQUET}"), parquet.ParquetFile(path) as file:
         features = file.schema_arrow.metadata
         size = sum(file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups))
         rows = max(1, min(CHUNK, CHUNK_BYTES * file.metadata.num_rows // max(1, size)))
@@ -116,14 +138,6 @@ def parquet_chunks(path: Path) -> Iterator[Chunk]:
             table = pa.Table.from_batches([batch])
             table.validate(full=True)  # text that is not UTF-8 would else be found in the middle of training
             yield Chunk(_named(table.replace_schema_metadata(features)), len(table))
-
-
-@contextmanager
-def _sound(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path.name}: is not a sound Parquet file: {_first_line(error)}") from error
 
 
 def _blocks(rows: Iterable[tuple[Any, int]]) -> Iterator[list[Any]]:
@@ -148,109 +162,51 @@ def read_hub(name: str, part: str) -> Parsed:
     try:
         with _quiet():
             found = datasets.load_dataset(owner_name, subset or None)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # a set's files are a stranger's, and each of their readers has its errors
         raise DataError(
-            f"hub:{name}: cannot be loaded: {_first_line(error)}\n"
+            f"hub:{name}: cannot be loaded: {first_line(error)}\n"
             "  without a network, load it once where there is one, or give a file: data.train: rows.parquet"
         ) from error
     if part not in found:
         raise DataError(f"hub:{name}: has no split {part!r}; it has: {', '.join(found)}")
-    return Parsed(dict(_named(found[part].with_format("arrow")[:])))
+    with refused_as(DataError, f"hub:{name}: cannot be read"):
+        return Parsed(dict(_named(found[part].with_format("arrow")[:])))
 
 
 def _named(table: pa.Table) -> Mapping[str, Any]:
-    """The columns of an Arrow table; classes that `datasets` stores as numbers get their names back."""
+    """The columns of an Arrow table; classes that `datasets` stores as numbers get their names back.
+
+    Raises whatever is wrong with what the file says of its classes.
+    """
     features = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
     kinds = features.get("info", {}).get("features", {})
     columns: dict[str, Any] = {}
     for name in table.column_names:
         names = kinds.get(name, {}).get("names") if isinstance(kinds.get(name), dict) else None
-        columns[name] = _class_names(table[name], names) if names else table[name]
+        columns[name] = _class_names(table[name], name, names) if names else table[name]
     return columns
 
 
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """Let a CSV cell be longer than 128 KiB; the limit is the csv module's own, so it is put back."""
-    limit = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    try:
-        yield
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _records(reader: Any, path: Path) -> Iterator[list[str]]:
-    """The records of a CSV file. At its end raises DataError where some have the wrong number of cells."""
-    width = 0
-    problems: list[str] = []
-    start = 1
-    try:
-        for record in filter(None, reader):  # an empty line is no record
-            width = width or len(record)
-            if len(record) == width:
-                yield record
-            else:
-                problems.append(f"line {start}: {len(record)} cells where the header has {width}")
-            start = reader.line_num + 1
-    except csv.Error as error:
-        problems.append(f'line {start}: {error}; a cell that holds quotes is written as "say ""yes"""')
-    _refuse(path, problems)
-
-
-def _json_list(file: IO[str], path: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    try:
-        rows = json.load(file)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path.name}: line {error.lineno}: is not JSON: {error.msg}") from error
-    except RecursionError as error:
-        raise DataError(f"{path.name}: is nested too deeply") from error
-    wrong = [number for number, row in enumerate(rows, 1) if not isinstance(row, dict)]
-    _refuse(path, [f'item {number}: an object is needed, as {{"text": ...}}' for number in wrong])
-    yield from ((row, 0) for row in rows)
-
-
-def _json_lines(file: IO[str], path: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    """Each line's object and length. At the file's end raises DataError where some lines hold none."""
-    problems: list[str] = []
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            problems.append(f"line {number}: is not JSON: {_first_line(error)}")
-            continue
-        if isinstance(row, dict):
-            yield row, len(line)
-        else:
-            problems.append(f"line {number}: holds {type(row).__name__}; an object is needed")
-    _refuse(path, problems)
-
-
-def _refuse(path: Path, problems: Sequence[str]) -> None:
-    if not problems:
-        return
-    more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-    lines = [f"  {problem}" for problem in [*problems[:SHOWN], *more]]
-    raise DataError("\n".join([f"{path.name}: cannot be parsed", *lines]))
-
-
-def _check_names(path: Path, names: Sequence[str]) -> None:
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Raise DataError where a column's name cannot be read, or two are the same."""
     found = next((found for name in names if (found := broken(name))), None)
     if found is not None:
-        raise DataError(f"{path.name}: a column's name is not UTF-8: {found}; save the file as UTF-8")
+        raise DataError(
+            f"{path.name}: a column's name is not UTF-8: {found}; save the file as UTF-8, or set "
+            "data.encoding to what it was written in, as cp1252"
+        )
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins:
         raise DataError(f"{path.name}: the header names {', '.join(map(repr, twins))} more than once")
 
 
-def _class_names(numbers: pa.ChunkedArray, names: Sequence[str]) -> pa.ChunkedArray:
-    known = [None if number is None or number < 0 else names[number] for number in numbers.to_pylist()]
+def _class_names(numbers: pa.ChunkedArray, name: str, names: Sequence[str]) -> pa.ChunkedArray:
+    values = numbers.to_pylist()
+    beyond = next((value for value in values if value is not None and value >= len(names)), None)
+    if beyond is not None:
+        raise ValueError(f"column {name!r} holds class {beyond}, of which there are {len(names)}")
+    known = [None if value is None or value < 0 else names[value] for value in values]
     return pa.chunked_array([pa.array(known, pa.string())])
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextmanager

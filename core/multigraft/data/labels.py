@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from multigraft.data.rows import Rows
+from multigraft.errors import shown
 from multigraft.tasks.records import label_fault, label_name
 
 NAMED = 5
@@ -35,8 +36,8 @@ def _notes(spread: Mapping[str, Counter[str]], labels: Sequence[str]) -> Iterato
     for part, counts in spread.items():
         if part != "train" and len(counts) == 1:
             yield (
-                f"all {counts.total()} {part} rows have the label {next(iter(counts))!r}, so a score on them "
-                "says little; give rows of every label, or draw them with data.split.stratify"
+                f"all {counts.total()} {part} rows have the label {shown(next(iter(counts)))}, so a score on "
+                "them says little; give rows of every label, or draw them with data.split.stratify"
             )
 
 
@@ -54,4 +55,4 @@ def _count(rows: Rows) -> Counter[str] | None:
 
 def _listed(labels: Sequence[str]) -> str:
     more = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
-    return ", ".join(map(repr, labels[:NAMED])) + more
+    return ", ".join(map(shown, labels[:NAMED])) + more

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from multigraft.data.cells import column
 from multigraft.data.chunkfile import Parsed
 from multigraft.data.content import Content
+from multigraft.data.encodings import other_encoding
 from multigraft.data.formats import read_csv, read_hub, read_json, read_parquet
+from multigraft.data.layout import PLAIN, Layout
 from multigraft.data.table import Table, require, whole
-from multigraft.errors import DataError, did_you_mean
+from multigraft.errors import DataError, did_you_mean, refused_as
 from multigraft.readers import fingerprint
 from multigraft.records import Modality
 
 HUB = "hub:"
-FORMATS: Mapping[str, Callable[[Path], Parsed]] = {
+FORMATS: Mapping[str, Callable[[Path, Layout], Parsed]] = {
     "csv": read_csv,
     "json": read_json,
     "parquet": read_parquet,
@@ -42,12 +44,14 @@ def load_table(
     columns: Mapping[str, str],
     base: Path | None = None,
     part: str = "train",
+    layout: Layout = PLAIN,
 ) -> Table:
     """Read ``path`` (relative to ``base``); ``columns`` maps our names to those in the data.
 
     A folder has one subfolder a class, whose name becomes ``label``, or a ``metadata.csv`` (``.jsonl``,
-    ``.parquet``) whose ``file_name`` is relative to it. ``part`` chooses the split of a hub set.
-    Raises DataError where the source, its form or its columns are not what is needed.
+    ``.parquet``) whose ``file_name`` is relative to it. ``part`` chooses the split of a hub set,
+    ``layout`` says how files of text are written. Raises DataError where the source, its form or its columns
+    are not what is needed, or no row of it can be read.
     """
     if path.startswith(HUB) or format == "hub":
         name = path.removeprefix(HUB)
@@ -60,13 +64,24 @@ def load_table(
                 raise DataError(f"{path}: {what}")
             kind = _format(file) if format == "auto" else format
             read = _load_folder if kind == "folder" else _load_file
-            content = read(file, kind, modality, columns)
+            content = read(file, kind, modality, columns, layout)
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     table = whole(content)
     if not len(table):
         raise DataError(f"{table.name}: holds no rows")
+    _refuse_unreadable(table)
     return table
+
+
+def _refuse_unreadable(table: Table) -> None:
+    """Raise DataError where every row is known to be bad: then the fault is the source's."""
+    if len(table.content.bad) < len(table):
+        return
+    first = f"{table.place(0)}: {table.problem(0)}"
+    raise DataError(
+        "\n".join([f"{table.name}: no row can be read; the first, {first}", *table.content.notes])
+    )
 
 
 def _format(file: Path) -> str:
@@ -87,14 +102,26 @@ def _looked_in(file: Path) -> str:
     return f"; {hint}" if hint.startswith("did you mean") else f" (looked in {parent.resolve()})"
 
 
-def _load_file(file: Path, kind: str, modality: Modality, columns: Mapping[str, str]) -> Content:
+def _load_file(
+    file: Path, kind: str, modality: Modality, columns: Mapping[str, str], layout: Layout
+) -> Content:
     if file.is_dir():
         raise DataError(f"{file.name}: is a folder, but data.format is {kind!r}")
     folder = file.parent if modality.suffixes else None
-    return _content(file.name, FORMATS[kind](file), modality, columns, folder)
+    return _content(file.name, _parse(file, kind, layout), modality, columns, folder)
 
 
-def _load_folder(folder: Path, kind: str, modality: Modality, columns: Mapping[str, str]) -> Content:
+def _parse(file: Path, kind: str, layout: Layout) -> Parsed:
+    """A file's columns. Whatever a reader meets in it is the file's fault, and raised as DataError."""
+    with refused_as(DataError, f"{file.name}: cannot be read"):
+        parsed = FORMATS[kind](file, layout)
+        advice = other_encoding(file, layout.encoding) if parsed.bad else None
+        return replace(parsed, notes=[*parsed.notes, advice]) if advice else parsed
+
+
+def _load_folder(
+    folder: Path, kind: str, modality: Modality, columns: Mapping[str, str], layout: Layout
+) -> Content:
     del kind
     if not folder.is_dir():
         raise DataError(f"{folder.name}: is a file, but data.format is 'folder'")
@@ -107,15 +134,21 @@ def _load_folder(folder: Path, kind: str, modality: Modality, columns: Mapping[s
     if len(metadata) > 1:
         raise DataError(f"{name}: holds {' and '.join(each.name for each in metadata)}; keep one")
     if metadata:
-        return _metadata_folder(folder, name, metadata[0], modality, columns)
+        return _metadata_folder(folder, name, metadata[0], modality, columns, layout=layout)
     return _class_folder(folder, name, modality, columns)
 
 
 def _metadata_folder(
-    folder: Path, name: str, metadata: Path, modality: Modality, columns: Mapping[str, str]
+    folder: Path,
+    name: str,
+    metadata: Path,
+    modality: Modality,
+    columns: Mapping[str, str],
+    *,
+    layout: Layout,
 ) -> Content:
     first = modality.columns[0]
-    parsed = FORMATS[ENDINGS[metadata.suffix]](metadata)
+    parsed = _parse(metadata, ENDINGS[metadata.suffix], layout)
     source = columns.get(first, "file_name")
     if source not in parsed.columns:
         there = ", ".join(parsed.columns)
@@ -160,6 +193,14 @@ def _part_field(label: str) -> str:
     return "train" if label.startswith("train") else "validation"
 
 
+def _notes(name: str, parsed: Parsed) -> Iterator[str]:
+    """What a person should know of how a file was read."""
+    yield from (f"{name}: {note}" for note in parsed.notes)
+    for what, (count, first) in parsed.doubts.items():
+        places = ", ".join(f"row {row + 1}" for row in first) + (", ..." if count > len(first) else "")
+        yield f"{name}: {count} {'row' if count == 1 else 'rows'}: {what}; {places}"
+
+
 def _content(
     name: str,
     parsed: Parsed,
@@ -187,6 +228,7 @@ def _content(
         bad=parsed.bad,
         folder=folder,
         suffixes=modality.suffixes,
+        notes=tuple(_notes(name, parsed)),
         key=parsed.key
         and fingerprint({"content": parsed.key, "raw": [columns.get(each, each) for each in raw]}),
     )

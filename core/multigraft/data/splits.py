@@ -9,6 +9,7 @@ from typing import Any
 
 from multigraft.data.doubts import flaw_notes, group_notes
 from multigraft.data.ids import ID, check_ids
+from multigraft.data.layout import Layout
 from multigraft.data.leaks import Leak, find_leaks, judge_leaks
 from multigraft.data.sketches import sketch_tables
 from multigraft.data.source import ENDINGS, FORMATS, load_table
@@ -57,6 +58,7 @@ def load_splits(
             columns=data.columns,
             base=base,
             part=part,
+            layout=Layout(data.encoding, data.quotes),
         )
         for part, path in _sources(data).items()
     }

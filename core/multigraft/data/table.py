@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,7 +16,11 @@ import numpy as np
 
 from multigraft.data.columns import BLOCK, Cells, cell
 from multigraft.data.content import Content, canonical, raw_value
-from multigraft.errors import DataError, RowError
+from multigraft.errors import LISTED, DataError, RowError
+
+PLAIN_NAME = re.compile(r"[^\W\d]\w*(?:[ -]\w+)*")
+SWITCHES = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
+"""What YAML reads as another thing than a text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,11 +144,23 @@ def require(table: Table, names: Sequence[str]) -> None:
     if not missing:
         return
     lines = [f"{table.name}: column {name!r} is missing; {_suggest(name, table.columns)}" for name in missing]
-    there = ", ".join(table.columns) or "no columns"
-    raise DataError("\n".join([*lines, f"  it holds: {there}"]))
+    there = ", ".join(map(_written, table.columns[:LISTED])) or "no columns"
+    more = f" and {len(table.columns) - LISTED:,} more" if len(table.columns) > LISTED else ""
+    raise DataError("\n".join([*lines, f"  it holds: {there}{more}"]))
 
 
 def _suggest(name: str, columns: Sequence[str]) -> str:
-    near = get_close_matches(name, columns, n=1, cutoff=0.7)
+    folded = {column.strip().casefold(): column for column in reversed(columns)}
+    near = [folded[each] for each in get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)]
     asked = f"did you mean {near[0]!r}? " if near else ""
-    return f"{asked}write data.columns: {{{name}: {near[0] if near else '<the column that holds it>'}}}"
+    told = _written(near[0]) if near else "<the column that holds it>"
+    return f"{asked}write data.columns: {{{name}: {told}}}"
+
+
+def _written(name: str) -> str:
+    """A column's name as a recipe must hold it: in quotes where YAML would read another one.
+
+    >>> _written("label"), _written(" label"), _written("1")
+    ('label', '" label"', '"1"')
+    """
+    return name if PLAIN_NAME.fullmatch(name) and name.lower() not in SWITCHES else json.dumps(name)

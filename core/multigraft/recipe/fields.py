@@ -66,6 +66,11 @@ class Data(Section):
     """Rows of their own for the test; unset: a share of ``train``."""
     format: Literal["auto", "csv", "json", "parquet", "folder", "hub"] = "auto"
     """What ``train`` is; ``auto`` goes by its ending."""
+    encoding: str = "UTF-8"
+    """In what CSV and JSON files are written, as ``cp1252`` or ``utf-16``."""
+    quotes: Literal["auto", "on", "off"] = "auto"
+    """Whether quotes enclose a cell of a CSV file (``on``) or are text (``off``); ``auto``: ``off`` where
+    tabs separate the cells, unless the header is quoted."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Our name of a column -> its name in the data, as ``{text: review, label: stars}``; the values of ``id``
     must not repeat, in any part."""
@@ -79,6 +84,15 @@ class Data(Section):
     leakage: Leakage = Field(default_factory=Leakage)
     limit: Count | None = None
     """Use at most this many training rows, drawn with the seed and in the labels' shares."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            "".encode(value)
+        except (LookupError, ValueError) as error:
+            raise ValueError("it is no encoding of text, as UTF-8, cp1252 and utf-16 are") from error
+        return value
 
     @field_validator("allowed_bad")
     @classmethod

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.functional import classification as scores
 
-from multigraft.errors import RowError, did_you_mean
+from multigraft.errors import RowError, did_you_mean, shown
 from multigraft.features import Batch, Features
 from multigraft.objectives import Brief, Objective, Outputs, Row, RowLoss
 from multigraft.records import Arrays
@@ -67,7 +67,8 @@ class Classification(Objective):
         name = label_name(value)
         if name not in self.index:
             raise RowError(
-                f"label {name!r} was not seen in training; {did_you_mean(name, self.labels)}", column="label"
+                f"label {shown(name)} was not seen in training; {did_you_mean(name, self.labels)}",
+                column="label",
             )
         return {"label": np.asarray(self.index[name], dtype=np.int64)}
 

@@ -36,7 +36,7 @@ def load(corpus: Path, text: Modality) -> Load:
 
 def test_a_file_is_parsed_once(load: Load, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load()
-    monkeypatch.setattr(formats, "_json_lines", lambda *args: pytest.fail("parsed again"))
+    monkeypatch.setattr(formats, "read_objects", lambda *args: pytest.fail("parsed again"))
     again = load()
     assert again.column("text") == first.column("text") == [f"t{row}" for row in range(10)]
     assert again.fingerprint == first.fingerprint

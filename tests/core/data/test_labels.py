@@ -83,6 +83,18 @@ def test_labels_that_are_all_equal_are_an_error() -> None:
         label_spec({"label": ["a", "a", None]})
 
 
+def test_numbers_stand_by_their_value_however_many_digits_they_have() -> None:
+    labels = ["b", "7" * 5000, "10", "9", "009", "0", "٣", "a"]
+    assert label_spec({"label": labels})["labels"] == ["0", "009", "9", "10", "7" * 5000, "a", "b", "٣"]
+
+
+def test_notes_of_thousands_of_long_labels_stay_short(parts: Parts) -> None:
+    labels = [f"{number:05}" + "7" * 5000 for number in range(300)]
+    notes = label_notes(parts(train=labels, test=labels[:1]), labels)
+    assert [note[:20] for note in notes] == ["300 of 300 labels ha", "all 1 test rows have"]
+    assert max(map(len, notes)) < 1000
+
+
 def test_lone_labels_and_parts_of_one_label_are_told(parts: Parts) -> None:
     rows = parts(train=["a", "a", "b", "c", "c"], validation=["a", "a"], test=["a", "b"])
     assert label_notes(rows, ["a", "b", "c", "d"]) == [

@@ -106,6 +106,30 @@ def test_parquet_text_that_is_not_utf8_is_refused(tmp_path: Path, text: Modality
         load(tmp_path / "a.parquet", text)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"not JSON",
+        b"[]",
+        b"7",
+        b'{"info": 7}',
+        b'{"info": {"features": []}}',
+        b'{"info": {"features": {"label": {"names": 7}}}}',
+        b'{"info": {"features": {"label": {"names": ["one"]}}}}',
+        b'{"info": {"features": {"text": {"names": ["a", "b"]}}}}',
+        b"[" * 100_000,
+        b"\xff",
+    ],
+)
+def test_what_a_parquet_file_says_of_its_classes_may_be_odd(
+    tmp_path: Path, text: Modality, told: bytes
+) -> None:
+    table = pa.table({"text": ["a", "b"], "label": [0, 1]}).replace_schema_metadata({"huggingface": told})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet: is not a sound Parquet file: "):
+        load(tmp_path / "a.parquet", text)
+
+
 def test_folder_has_a_class_a_subfolder(tmp_path: Path, image: Modality) -> None:
     for name in ("cat/1.png", "cat/deep/2.JPG", "test/3.png", "test/notes.txt", ".hidden/4.png"):
         write(tmp_path / "photos" / name, name)
@@ -287,6 +311,16 @@ class TestHub:
         assert (table.raw(0), table.place(0)) == ("b", "hub:ann/films:small test row 1")
         with pytest.raises(DataError, match="has no split 'validation'; it has: train, test"):
             load_table("hub:ann/films", modality=text, columns={}, part="validation")
+
+    def test_whatever_a_set_raises_is_said_with_its_name(
+        self, text: Modality, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def load_dataset(name: str, subset: str | None) -> datasets.DatasetDict:
+            raise KeyError("features")
+
+        monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+        with pytest.raises(DataError, match="hub:ann/films: cannot be loaded: 'features'"):
+            load_table("hub:ann/films", modality=text, columns={})
 
     def test_offline_says_what_to_do(
         self,
