@@ -28,13 +28,12 @@ def unheard() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def heed_parent(worker: int = 0) -> None:
+def heed_parent() -> None:
     """Leave this forked process only when its parent says so: schedulers and terminals signal whole groups.
 
     The parent needs its workers to the end of the step that it saves. Where a signal's sender cannot be told
-    (macOS, Windows), the worker heeds every SIGTERM. ``worker`` is what a DataLoader calls this with.
+    (macOS, Windows), the worker heeds every SIGTERM.
     """
-    del worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):
         threading.Thread(target=_await_parent, daemon=True).start()

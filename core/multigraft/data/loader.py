@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,13 @@ import torch
 from multigraft.data.ahead import read_ahead, timed
 from multigraft.data.batches import Members
 from multigraft.data.packing import collate_packs
+from multigraft.data.pool import read_apart
 from multigraft.data.rows import Rows
 from multigraft.errors import MultigraftError, PluginError
 from multigraft.features import Batch
 from multigraft.objectives import Objective
 from multigraft.readers import collate
 from multigraft.records import Arrays, Augment, Reader
-from multigraft.signals import heed_parent, unheard
 
 ROW, BATCH = 5, 6
 """What a generator is for; part of its seed."""
@@ -38,6 +37,7 @@ def iterate(
     start: int = 0,
     names: Collection[str] | None = None,
     waits: list[float] | None = None,
+    alone: Callable[[], object] = lambda: None,
 ) -> Iterator[tuple[np.ndarray, Batch]]:
     """Give each batch from number ``start`` on, with the numbers of its rows.
 
@@ -50,8 +50,9 @@ def iterate(
     packs where the objective has no `Objective.packs`.
 
     Of each row only the arrays in ``names`` are read, where they are given. ``workers`` are the processes
-    that read; with 0 this one does, ahead in a thread where a batch takes long. The seconds that each batch
-    was waited for are added to ``waits``.
+    that read; with 0 this one does, ahead in a thread where a batch takes long. Where one is lost this
+    process reads on, and ``alone`` is called. The seconds that each batch was waited for are added to
+    ``waits``.
     """
     _check_packs(batches, objective)
     source = _Source(
@@ -65,23 +66,13 @@ def iterate(
         names=names,
     )
     numbers = range(start, len(batches))
-    loaded = _by_workers(source, numbers, workers) if workers else read_ahead(source.__getitem__, numbers)
-    return loaded if waits is None else timed(loaded, waits)
-
-
-def _by_workers(source: _Source, numbers: range, workers: int) -> Iterator[tuple[np.ndarray, Batch]]:
-    loader = torch.utils.data.DataLoader(
-        source,
-        batch_size=None,  # an item of the source is a whole batch
-        sampler=numbers,
-        collate_fn=_as_it_is,
-        num_workers=min(workers, max(1, len(numbers))),
-        multiprocessing_context=_context(),
-        generator=torch.Generator(),
-        worker_init_fn=heed_parent,
+    made = (
+        read_apart(source.make, numbers, workers=workers, begin=_one_thread, alone=alone)
+        if workers
+        else read_ahead(source.make, numbers)
     )
-    with unheard():
-        return iter(loader)
+    loaded = ((indices, _tensors(batch)) for indices, batch in made)
+    return loaded if waits is None else timed(loaded, waits)
 
 
 @dataclass(frozen=True)
@@ -98,15 +89,13 @@ class _Source:
     stream: tuple[int, int, int]
     names: Collection[str] | None
 
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray, Batch]:
+    def make(self, number: int) -> tuple[np.ndarray, Arrays]:
+        """One batch: the numbers of its rows, and its arrays."""
         members = self.batches[number]
         batch = self._collate(members)
         prepared = self.objective.prepare(batch, np.random.default_rng([*self.stream, BATCH, number]))
         indices = np.concatenate(members) if isinstance(members, tuple) else members
-        return indices, {name: _tensor(name, array) for name, array in prepared.items()}
+        return indices, prepared
 
     def _collate(self, members: Members) -> Arrays:
         if isinstance(members, tuple):
@@ -136,6 +125,10 @@ def _views(objective: Objective) -> bool:
     return getattr(objective.view, "__func__", None) is not Objective.view
 
 
+def _tensors(batch: Arrays) -> Batch:
+    return {name: _tensor(name, array) for name, array in batch.items()}
+
+
 def _tensor(name: str, array: np.ndarray) -> torch.Tensor:
     try:
         return torch.from_numpy(np.require(array, requirements=["C", "W"]))
@@ -143,10 +136,6 @@ def _tensor(name: str, array: np.ndarray) -> torch.Tensor:
         raise PluginError(f"array {name!r} is of {array.dtype}; torch has no such numbers") from error
 
 
-def _as_it_is(item: tuple[np.ndarray, Batch]) -> tuple[np.ndarray, Batch]:
-    return item
-
-
-def _context() -> str | None:
-    """Forked workers share the rows' memory; where there is no fork they get a copy."""
-    return "fork" if "fork" in multiprocessing.get_all_start_methods() else None
+def _one_thread() -> None:
+    """Keep a forked worker from threads that its parent had."""
+    torch.set_num_threads(1)

@@ -55,12 +55,17 @@ class Feed:
             workers=self._workers,
             start=done * self.training.accumulation,
             names=self._names,
+            alone=self._alone,
         )
         while batches := list(islice(loaded, self.training.accumulation)):
             yield [
                 (rows, {name: value.to(self.device, non_blocking=True) for name, value in batch.items()})
                 for rows, batch in batches
             ]
+
+    def _alone(self) -> None:
+        """Start no more workers: what one of them died of would meet the next epoch's too."""
+        self._workers = 0
 
     def _choose_workers(self) -> int:
         run, wanted = self.run, self.training.workers
