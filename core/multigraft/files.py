@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def is_plain_name(name: str) -> bool:
@@ -18,12 +18,12 @@ def is_plain_name(name: str) -> bool:
     return name not in {"", ".", ".."} and not any(sign in name for sign in "/\\:\0")
 
 
-def check_plain(path: str | Path, *, limit: int | None = None) -> None:
+def check_plain(path: str | Path | int, *, limit: int | None = None) -> None:
     """Raise OSError for what is no plain file of at most ``limit`` bytes.
 
     To be asked before a file of a stranger is read: a device or a pipe would be read for ever.
     """
-    facts = Path(path).stat()
+    facts = os.stat(path)  # noqa: PTH116 - of an open file too
     if not stat.S_ISREG(facts.st_mode):
         raise OSError(errno.EINVAL, "it is no plain file")
     if limit is not None and facts.st_size > limit:
@@ -39,6 +39,26 @@ def leads_out(path: Path) -> bool:
     folder, target = path.parent.resolve(), path.resolve()
     blobs = next((each.parent / "blobs" for each in folder.parents if each.name == "snapshots"), None)
     return not target.is_relative_to(folder) and target.parent != blobs
+
+
+def open_plain(path: str | Path, *, limit: int | None = None) -> BinaryIO:
+    """Open a plain file of at most ``limit`` bytes, to be read. Raises OSError for anything else.
+
+    What was opened is looked at too, not only what stood there before: a pipe that took its place is not
+    waited for.
+    """
+    try:
+        check_plain(path, limit=limit)
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError as error:  # NUL, or half a surrogate pair
+        raise OSError(errno.EINVAL, "it is text, not the path of a file") from error
+    file = os.fdopen(handle, "rb")
+    try:
+        check_plain(handle, limit=limit)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def check_tree(folder: Path, *, links: bool) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from multigraft.data import Rows, plan_batches
+from multigraft.readers import read_row
 from multigraft.replay import UnfitError, pooled, tensors
 from multigraft.run import Run
 from multigraft.training.forward import replay_setting
@@ -42,7 +43,7 @@ def pooled_features(run: Run, rows: Rows) -> np.ndarray:
 def _computed(run: Run, rows: Rows) -> np.ndarray:
     batches = plan_batches(rows.lengths, size=run.reading()["batch_size"], seed=0, epoch=0, shuffle=False)
     device = next(run.graft.parameters()).device
-    names = run.reader.read(rows.raw(0)).keys()
+    names = read_row(run.reader, rows.raw(0)).keys()
     parts = []
     with torch.inference_mode():
         for batch in batches:

@@ -4,21 +4,48 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from multigraft.errors import BundleError, RowError, refused_as
-from multigraft.files import check_plain, is_plain_name, leads_out
+from multigraft.errors import BundleError, MultigraftError, RowError, first_line, refused_as
+from multigraft.files import check_plain, is_plain_name, leads_out, open_plain
 from multigraft.problems import problem_lines
-from multigraft.records import Arrays, Spec
+from multigraft.records import Arrays, Reader, Spec
 
+log = logging.getLogger("multigraft")
 Checked = TypeVar("Checked", bound=BaseModel)
 SPEC_BYTES = 2**28
 """The most bytes of a file that belongs to a spec; the largest published tokenizer takes 35 MB."""
+
+
+@contextmanager
+def row_errors() -> Iterator[None]:
+    """Turn whatever reading one value raises into RowError: a decoder's library may raise anything.
+
+    The border between the engine and every reader, built in or not. Errors of ours pass as they are.
+    MemoryError is the row's too: a header that claims a terabyte gives one.
+    """
+    try:
+        yield
+    except MultigraftError:
+        raise
+    except Exception as error:
+        log.debug("the reader failed", exc_info=error)  # may be its own mistake: --debug shows where
+        said = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+        told = dict.fromkeys((type(error).__name__, said))  # an error without a text is called by its type
+        raise RowError(f"the reader failed ({': '.join(told)})") from error
+
+
+def read_row(reader: Reader, raw: Any) -> Arrays:
+    """`Reader.read` as the engine calls it. Raises RowError, whatever the reader raises."""
+    with row_errors():
+        return reader.read(raw)
 
 
 def collate(rows: Sequence[Arrays], fills: Mapping[str, float]) -> Arrays:
@@ -79,18 +106,27 @@ def check_spec(spec: Mapping[str, object], model: type[Checked]) -> Checked:
             raise BundleError("\n".join(["the reader's saved settings are wrong", *lines])) from error
 
 
-def plain_file(path: str | Path, *, limit: int | None = None) -> Path:
-    """The path of a row's file, once it is known to be a plain one of at most ``limit`` bytes.
+@contextmanager
+def row_file(path: str | Path, *, limit: int | None = None) -> Iterator[BinaryIO]:
+    """Open the file that a row names, the one door through which readers and sketches come to a file.
 
-    Raises RowError.
+    Raises RowError for what is no plain file of at most ``limit`` bytes (a device, a pipe, a folder), and
+    for an OSError of the block. No reason names the path.
     """
     try:
-        check_plain(path, limit=limit)
+        with open_plain(path, limit=limit) as file:
+            yield file
     except OSError as error:
-        raise RowError(f"the file cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise RowError("is text, not the path of a file") from error
-    return Path(path)
+        raise RowError(f"the file cannot be read: {error.strerror or type(error).__name__}") from error
+
+
+def row_bytes(path: str | Path, *, limit: int) -> bytes:
+    """The bytes of the file that a row names, at most ``limit``. Raises RowError as `row_file` does."""
+    with row_file(path, limit=limit) as file:
+        content = file.read(limit + 1)
+        if len(content) > limit:
+            raise RowError(f"the file cannot be read: it has more than {limit:,} bytes")
+        return content
 
 
 def load_spec(spec: Mapping[str, object], folder: Path) -> Spec:

@@ -17,7 +17,7 @@ import soxr
 from pydantic import BaseModel, ConfigDict, Field
 
 from multigraft.errors import RowError
-from multigraft.readers import check_spec, plain_file
+from multigraft.readers import check_spec, row_file
 from multigraft.records import Arrays, Spec
 from multigraft_speech.windows import LONGEST_SECONDS, cut_windows
 
@@ -76,7 +76,7 @@ class AudioReader:
         Samples are float, int16, int32 or uint8, [T] or [T, channels]. A dict as `datasets` gives for an
         audio column (``bytes`` and ``path``, or ``array`` and ``sampling_rate``) is read too.
         """
-        samples, rate = self._samples(raw)
+        samples, rate = self.decoded(raw)
         if rate != self.sample_rate and len(samples):
             samples = soxr.resample(samples, rate, self.sample_rate)
         samples = samples[: round(self.max_seconds * self.sample_rate)]
@@ -89,16 +89,8 @@ class AudioReader:
         size = round(self.max_seconds * self.sample_rate)
         return [_row(samples) for samples in cut_windows(whole, size)]
 
-    def length(self, row: Arrays) -> int:
-        """Samples."""
-        return len(row["input_values"])
-
-    def spec(self) -> Spec:
-        """The settings, as `audio_reader` takes them."""
-        return {"kind": "audio", **asdict(self)}
-
-    def _samples(self, raw: Any) -> tuple[np.ndarray, int]:
-        """Mono float32 samples and their rate."""
+    def decoded(self, raw: Any) -> tuple[np.ndarray, int]:
+        """Mono float32 samples as they were recorded, at most ``max_seconds`` of them, and their rate."""
         if isinstance(raw, Mapping):
             raw = _from_mapping(raw)
         if isinstance(raw, str | PathLike):
@@ -111,12 +103,17 @@ class AudioReader:
             return self._mono(*raw)
         raise RowError(f"a {type(raw).__name__} is no sound; give a path, bytes, an array or (array, rate)")
 
+    def length(self, row: Arrays) -> int:
+        """Samples."""
+        return len(row["input_values"])
+
+    def spec(self) -> Spec:
+        """The settings, as `audio_reader` takes them."""
+        return {"kind": "audio", **asdict(self)}
+
     def _decode_path(self, path: Path) -> tuple[np.ndarray, int]:
-        try:
-            with plain_file(path).open("rb") as file:
-                return self._decode(file)
-        except OSError as error:
-            raise RowError(f"cannot be opened: {error.strerror or type(error).__name__}") from error
+        with row_file(path) as file:
+            return self._decode(file)
 
     def _decode(self, file: BinaryIO) -> tuple[np.ndarray, int]:
         """Look at the header first: what is decoded is bounded whatever the file claims."""

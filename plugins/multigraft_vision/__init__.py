@@ -25,7 +25,14 @@ _IMAGE = Modality(
     reader=Lazy("multigraft_vision.reader:image_reader"),
     columns=("image",),
     samples=Samples(good=Lazy("multigraft_vision.samples:good"), bad=Lazy("multigraft_vision.samples:bad")),
-    likeness=Likeness(sketch=Lazy("multigraft_vision.likeness:sketch"), near=0.88, flaws=("of one colour",)),
+    likeness=Likeness(
+        sketch=Lazy("multigraft_vision.likeness:sketch"),
+        near=0.88,
+        flaws=(
+            "of one colour",
+            "nearly black (no value above 16 of 255, as where 12 bits are saved in 16, or class numbers)",
+        ),
+    ),
     augment=Lazy("multigraft_vision.augment:policy"),
     augment_options={
         "flip": Option(default=True, help="mirror at random; wrong for digits, letters and signs")

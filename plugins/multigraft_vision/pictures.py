@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from multigraft import RowError
-from multigraft.readers import plain_file
+from multigraft.errors import refused_as
+from multigraft.readers import row_bytes
+from multigraft_vision.depths import to_rgb
 
 # Only decoders of plain rasters: Pillow's EPS would start ghostscript.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -23,8 +23,17 @@ PIXEL_BYTES = 8
 """The most that one pixel takes in a file: four channels of 16 bits."""
 SPARE = 2**24
 """What a file may hold besides pixels: EXIF, profiles, a preview."""
-# What Pillow's decoders raise on broken data, besides OSError.
-BROKEN = (SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error)
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""From EXIF's Orientation."""
 
 
 def open_rgb(raw: Any, max_pixels: int) -> Image.Image:
@@ -41,16 +50,13 @@ def open_rgb(raw: Any, max_pixels: int) -> Image.Image:
     if isinstance(raw, bytes | bytearray | memoryview):
         return _from_bytes(bytes(raw), max_pixels)
     if isinstance(raw, str | Path):
-        return _from_bytes(_content(Path(raw), max_pixels), max_pixels)
+        return _from_bytes(file_content(raw, max_pixels), max_pixels)
     raise RowError(f"is {type(raw).__name__}; an image is {KINDS}")
 
 
-def _content(path: Path, max_pixels: int) -> bytes:
-    file = plain_file(path, limit=max_pixels * PIXEL_BYTES + SPARE)
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise RowError(f"the file cannot be read: {error.strerror}") from error
+def file_content(path: str | Path, max_pixels: int) -> bytes:
+    """The bytes of a row's file, which may be no larger than a picture of so many pixels. Raises RowError."""
+    return row_bytes(path, limit=max_pixels * PIXEL_BYTES + SPARE)
 
 
 def _from_bytes(content: bytes, max_pixels: int) -> Image.Image:
@@ -58,12 +64,18 @@ def _from_bytes(content: bytes, max_pixels: int) -> Image.Image:
         raise RowError("the file is empty")
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as picture:
+            if not isinstance(picture.info.get("xmp", b""), bytes | str):
+                del picture.info["xmp"]  # in which Pillow's TIFF decoder would look for an orientation
             return _decode(picture, max_pixels)
+    except RowError:
+        raise
     except Image.DecompressionBombError as error:
         raise RowError(f"has more pixels than the limit of {max_pixels}") from error
     except UnidentifiedImageError as error:
+        if content.startswith(TIFF):
+            raise RowError("is a TIFF of a kind that cannot be decoded; save it as PNG") from error
         raise RowError(f"is not an image; known formats: {', '.join(FORMATS)}") from error
-    except (OSError, *BROKEN) as error:
+    except Exception as error:  # Pillow's decoders raise whatever broken data makes them
         raise RowError("is a broken image file") from error
 
 
@@ -73,30 +85,26 @@ def _decode(picture: Image.Image, max_pixels: int) -> Image.Image:
         raise RowError("has no pixels")
     if width * height > max_pixels:
         raise RowError(f"has {width} x {height} pixels, more than the limit of {max_pixels}")
+    with refused_as(RowError, "cannot be decoded"):
+        return _upright(picture, to_rgb(picture))
+
+
+def _upright(picture: Image.Image, pixels: Image.Image) -> Image.Image:
+    """The decoded pixels, turned as the EXIF of ``picture`` says.
+
+    Of the EXIF the orientation alone is read: Pillow's `exif_transpose` writes all of it anew, and fails on
+    tags of odd types that hinder no other decoder.
+    """
+    turn = TURNS.get(_orientation(picture))
+    return pixels if turn is None else pixels.transpose(turn)
+
+
+def _orientation(picture: Image.Image) -> int:
     try:
-        return _to_rgb(ImageOps.exif_transpose(picture))
-    except (OSError, *BROKEN) as error:
-        raise RowError(f"cannot be decoded: {error}") from error
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    """Any mode to RGB; Pillow alone would clip 16-bit values and drop transparency."""
-    if picture.mode.startswith("I"):
-        picture = _from_16_bit(picture)
-    if picture.mode == "F":
-        raise RowError("holds floats, which have no agreed range; save it with 8 or 16 bits")
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(ground, layer).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _from_16_bit(picture: Image.Image) -> Image.Image:
-    values = np.asarray(picture)
-    if values.min() < 0 or values.max() > 65535:
-        raise RowError("holds 32-bit integers; save it with 8 or 16 bits")
-    return Image.fromarray(np.round(values / 257).astype(np.uint8))
+        found = picture.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # EXIF that cannot be parsed turns nothing, as in a browser
+        return 1
+    return found if isinstance(found, int) else 1
 
 
 def _from_array(values: np.ndarray) -> Image.Image:

@@ -142,6 +142,31 @@ def test_a_bad_item_is_named(predictor: Predictor) -> None:
         predictor.predict("x")
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_whatever_a_reader_raises_is_that_items_error(predictor: Predictor, many: bool) -> None:
+    class Odd:
+        """The bundle's reader, which a plugin wrote without care."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(predictor.reader, name)
+
+        def read(self, raw: Any) -> Any:
+            return predictor.reader.read(raw) if raw != "9" else raw.width
+
+        def windows(self, raw: Any) -> Any:
+            return [self.read(raw)]
+
+    careless = predictor.with_reader(Odd())  # type: ignore[arg-type]
+    asked = ["1", "9", "2"] if many else "9"
+    said = "the reader failed (AttributeError: 'str' object has no attribute 'width')"
+    for long in ("truncate", "window"):
+        with pytest.raises(RowError, match=r"^(item 1: )?the reader failed \(AttributeError"):
+            careless.predict(asked, long=long)
+        answers = careless.predict(asked, long=long, on_error="return")
+        answer = answers[1] if many else answers
+        assert answer == {"error": f"item 1: {said}" if many else said}
+
+
 def test_a_batch_size_below_one_is_refused(predictor: Predictor) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         predictor.predict(["1"], batch_size=0)

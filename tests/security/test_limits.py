@@ -19,7 +19,7 @@ from fuzz.sounds import KINDS, encoded, tone
 from fuzz.texts import reader as text_reader
 from multigraft.errors import BundleError, RowError
 from multigraft.files import check_plain, check_tree
-from multigraft.readers import check_spec, plain_file
+from multigraft.readers import check_spec, row_file
 from multigraft_speech import reader as speech
 from multigraft_text.reader import MAX_CHARACTERS
 from multigraft_vision.reader import ImageSpec, image_reader
@@ -168,8 +168,8 @@ def test_what_is_no_plain_file_is_told(tmp_path: Path) -> None:
     for path, limit in ((file, 4), (tmp_path, None), (Path("/dev/zero"), None)):
         with pytest.raises(OSError):
             check_plain(path, limit=limit)
-    with pytest.raises(RowError, match="is text, not the path"):
-        plain_file("a\0b")
+    with pytest.raises(RowError, match="is text, not the path"), row_file("a\0b"):
+        pass
 
 
 def test_a_link_out_of_a_folder_is_told_and_one_inside_is_not(tmp_path: Path) -> None:

@@ -81,11 +81,12 @@ def _torch_model(folder: Path, *, threads: int) -> tuple[Answer, Sizes, dict[str
 
     from multigraft import api
     from multigraft.export.graph import Served
+    from multigraft.readers import read_row
 
     torch.set_num_threads(threads)
     run = api.open_run(folder)
     rows = next(iter(run.rows.values()))
-    row = run.reader.read(rows.raw(0))
+    row = read_row(run.reader, rows.raw(0))
     with_head = run.parts.task.stage != "pretrain"
     served = Served(run.graft, run.objective, tuple(row), with_head=with_head).eval()
     sizes: Sizes = {

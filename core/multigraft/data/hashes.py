@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from multigraft import cache
-from multigraft.files import check_plain
+from multigraft.files import open_plain
 
 log = logging.getLogger("multigraft")
 KIND, KEY, FILE = "hashes", "sha256", "files.sqlite"
@@ -47,15 +47,14 @@ class FileHashes:
     def digest(self, path: str) -> str:
         """SHA-256 of a file's bytes; ``unreadable: <name>`` where they cannot be read."""
         try:
-            file = Path(path)
-            check_plain(file)
-            facts = file.stat()
-            name = os.fsencode(file.absolute())  # a name on a disk need not be UTF-8
-            told = f"{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_ino}"
-            found = self._find(name, told)
-            if found is None:
-                with file.open("rb") as opened:
-                    found = hashlib.file_digest(opened, "sha256").hexdigest()
+            with open_plain(path) as opened:
+                facts = os.fstat(opened.fileno())
+                name = os.fsencode(Path(path).absolute())  # a name on a disk need not be UTF-8
+                told = f"{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_ino}"
+                found = self._find(name, told)
+                if found is not None:
+                    return found
+                found = hashlib.file_digest(opened, "sha256").hexdigest()
                 if time.time_ns() - max(facts.st_mtime_ns, facts.st_ctime_ns) > SETTLED:
                     self._new.append((name, told, found))
             return found

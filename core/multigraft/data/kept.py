@@ -11,6 +11,7 @@ import numpy as np
 
 from multigraft.data.shelf import Shelf, ShelfWriter, reader_key
 from multigraft.data.table import Table
+from multigraft.readers import read_row
 from multigraft.records import Arrays, Reader
 
 OVERHEAD = 200
@@ -67,12 +68,12 @@ class Keeper:
         self._writer.__exit__(*error)  # type: ignore[arg-type]
 
     def read(self, index: int) -> Arrays:
-        """The reader's arrays of one row, read-only. Raises what `Reader.read` raises."""
+        """The reader's arrays of one row, read-only. Raises RowError."""
         if len(self._parts) and self._parts[index] >= 0:
             return self._shelf.fetch(int(self._parts[index]), int(self._numbers[index]), None)
         raw = self._table.raw(index)
         started = time.perf_counter()
-        arrays = frozen(self._reader.read(raw))
+        arrays = frozen(read_row(self._reader, raw))
         if len(self._seconds) < TRIAL:
             self._seconds.append(time.perf_counter() - started)
         return arrays

@@ -16,6 +16,7 @@ from multigraft.data.table import Table, whole
 from multigraft.data.targets import Targets
 from multigraft.errors import DataError, PluginError, RowError
 from multigraft.objectives import Objective
+from multigraft.readers import read_row, row_errors
 from multigraft.records import Arrays, Reader
 
 MEMORY = 2**28
@@ -119,9 +120,9 @@ class Rows:
         try:
             arrays = self._kept.fetch(index, names)
             if arrays is None:
-                arrays = frozen(self._reader.read(self.table.raw(index)))
+                arrays = frozen(read_row(self._reader, self.table.raw(index)))
             if targets is None and (names is None or not arrays.keys() >= set(names)):
-                targets = frozen(self._objective.encode(self.table.row(index)))
+                targets = _targets(self._objective, self.table.row(index))
         except RowError as error:
             raise DataError(f"{self.place(index)}: could be read before, but not now: {error}") from error
         both = {**arrays, **(targets or {})}
@@ -158,17 +159,20 @@ def _read(
     try:
         arrays = read(index)
         column = None
-        targets = frozen(objective.encode(table.row(index)))
+        targets = _targets(objective, table.row(index))
     except RowError as error:
         error.column = error.column or column
-        raise
-    except Exception as error:
-        error.add_note(f"while reading {table.place(index)}; for a bad value a reader must raise RowError")
         raise
     twice = arrays.keys() & targets.keys()
     if twice:
         raise PluginError(f"reader and objective both give an array named {min(twice)!r}; rename the target")
     return arrays, targets
+
+
+def _targets(objective: Objective, row: Mapping[str, Any]) -> Arrays:
+    """A row's target arrays. Raises RowError, whatever the objective raises: targets may be files too."""
+    with row_errors():
+        return frozen(objective.encode(row))
 
 
 def _arrange(table: Table, objective: Objective, seed: int, name: str) -> Table:

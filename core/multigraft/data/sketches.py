@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from multigraft.data.shelf import code_facts
 from multigraft.data.store import map_array
 from multigraft.data.table import Table
 from multigraft.errors import PluginError, RowError
-from multigraft.readers import fingerprint
+from multigraft.readers import fingerprint, row_errors
 from multigraft.records import Lazy, Likeness
 
 log = logging.getLogger("multigraft")
@@ -125,7 +125,7 @@ def _blocks(content: Content, rows: np.ndarray, likeness: Likeness) -> Iterator[
     for start in range(0, max(len(rows), 1), BLOCK):
         block = rows[start : start + BLOCK]
         real, raws = _raws(content, block)
-        made, odd = likeness.sketch(raws)
+        made, odd = _sketch(content, likeness, raws)
         if made.shape[:1] != odd.shape or made.ndim != 2 or len(made) != len(raws) or made.dtype.kind != "u":
             raise PluginError(
                 f"sketch gave arrays {made.shape} of {made.dtype} and {odd.shape} for {len(raws)} rows; "
@@ -135,6 +135,23 @@ def _blocks(content: Content, rows: np.ndarray, likeness: Likeness) -> Iterator[
         flaws = np.zeros(len(block), np.uint8)
         values[real], flaws[real] = made, odd
         yield values, flaws
+
+
+def _sketch(content: Content, likeness: Likeness, raws: Sequence[Any]) -> Pair:
+    """The sketches of some raw values; one on which the function fails is like no other, and told.
+
+    `Rows.audit` judges the row itself: where its reader fails too, it is a bad row.
+    """
+    try:
+        with row_errors():
+            return likeness.sketch(raws)
+    except RowError as error:
+        if len(raws) > 1:  # by halves, since the others can be sketched together
+            half = len(raws) // 2
+            parts = [_sketch(content, likeness, some) for some in (raws[:half], raws[half:])]
+            return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        log.warning("%s: a row is compared with no other: %s", content.name, error)
+        return np.zeros((1, likeness.sketch([])[0].shape[1]), np.uint8), np.zeros(1, np.uint8)
 
 
 def _raws(content: Content, rows: np.ndarray) -> tuple[list[int], list[Any]]:

@@ -13,7 +13,7 @@ from multigraft.data import Rows
 from multigraft.graft import Graft
 from multigraft.objectives import Objective
 from multigraft.parts import Parts
-from multigraft.readers import collate
+from multigraft.readers import collate, read_row
 from multigraft.recipe import Recipe
 from multigraft.records import Arrays, Reader, Spec
 
@@ -58,7 +58,7 @@ def batch_size(run: Subject) -> int:
 
 def read(run: Subject, rows: Rows, indices: Sequence[int]) -> list[Arrays]:
     """Some rows as the reader alone gives them: what a deployed graph is fed."""
-    return [run.reader.read(rows.raw(index)) for index in indices]
+    return [read_row(run.reader, rows.raw(index)) for index in indices]
 
 
 def spread(rows: Rows, count: int) -> list[int]:

@@ -14,7 +14,7 @@ from multigraft import cache
 from multigraft.data import Rows
 from multigraft.features import Batch
 from multigraft.objectives import Outputs
-from multigraft.readers import collate
+from multigraft.readers import collate, read_row
 from multigraft.records import Arrays, Reader
 from multigraft.replay.archive import Archive, row_key
 from multigraft.replay.frozen import Frozen, UnfitError
@@ -58,7 +58,7 @@ class Player:
     ) -> Player:
         """Survey the frozen part on the row of median length. Raises UnfitError where it does not fit."""
         middle = int(np.argsort(rows.lengths, kind="stable")[len(rows) // 2])
-        row = reader.read(rows.raw(middle))
+        row = read_row(reader, rows.raw(middle))
 
         def results(count: int) -> list[object]:
             with torch.no_grad(), autocast():

@@ -13,7 +13,7 @@ import numpy as np
 
 from multigraft.bundle import Bundle
 from multigraft.errors import BundleError, PredictError, RowError, refused_as
-from multigraft.readers import collate
+from multigraft.readers import collate, read_row, row_errors
 from multigraft.records import Answer, Arrays, PromptReader, Reader, WindowReader
 from multigraft.runtime.answers import trimmed
 from multigraft.runtime.batching import cut, nbytes, read_ahead, stack
@@ -198,8 +198,9 @@ class Predictor:
         index, raw = numbered
         try:
             if long == "window" and isinstance(self.reader, WindowReader):
-                return _Item(tuple(self.reader.windows(raw)))
-            return _Item((self.reader.read(raw),))
+                with row_errors():
+                    return _Item(tuple(self.reader.windows(raw)))
+            return _Item((read_row(self.reader, raw),))
         except RowError as error:
             text = str(error) if index is None else f"item {index}: {error}"
             if on_error == "return":

@@ -88,7 +88,7 @@ READING = (
         of="modality",
         run=Lazy("multigraft.testing.reading:errors"),
         what="Bad values give RowError with what is wrong, and nothing else.",
-        why="a RowError is told with file and row, or left out; any other exception ends the run",
+        why="a RowError says in the reader's own words what is wrong; of anything else only its type is told",
         mend="check the value at the start of read, and raise mg.RowError from what a library raises",
     ),
     Check(

@@ -184,11 +184,11 @@ def test_an_error_leaves_nothing_behind(audit: Audit, reader: Any, monkeypatch: 
 
     def broken(self: Any, raw: Any) -> Arrays:
         if self.reads == 30:
-            raise ZeroDivisionError
+            raise KeyboardInterrupt
         return read(self, raw)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(type(reader), "read", broken)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(KeyboardInterrupt):
         audit()
     assert not list(cache.cache_folder().rglob("rows.bin"))
 

@@ -209,3 +209,23 @@ def test_no_cache_is_needed(load: Load) -> None:
 def test_a_sketch_that_breaks_the_contract_is_named(load: Load, made: Any) -> None:
     with pytest.raises(PluginError, match="unsigned integers"):
         load(train=WORDS, likeness=Likeness(sketch=lambda raws: made, near=0.9))
+
+
+def careless(raws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """A sketch that fails on one text, and with it on all that are given beside it."""
+    if any("odd" in str(raw) for raw in raws):
+        raise AttributeError("no width")
+    return letters(raws)
+
+
+def test_a_row_on_which_a_sketch_fails_is_compared_with_no_other(
+    load: Load, caplog: pytest.LogCaptureFixture
+) -> None:
+    likeness = Likeness(sketch=careless, near=0.85)
+    splits = load(train=[*WORDS, "odd,1"], test=["agaxyzgo,z", "odd,2", f"{WORDS[5]}"], likeness=likeness)
+    (leak,) = splits.leaks
+    assert (leak.equal, leak.near) == (2, 1)  # the odd one as equal, by its digest
+    assert (
+        caplog.text.count("a row is compared with no other: the reader failed (AttributeError: no width)")
+        == 2
+    )

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -127,13 +129,49 @@ def test_rows_can_be_pickled(tmp_path: Path, letters: Path, text: Modality) -> N
     assert again.row(3) == table.row(3)
 
 
-def test_a_broken_reader_is_told_from_a_broken_row(audit: Audit, reader: Any, monkeypatch: Any) -> None:
+ANYTHING = [
+    (AttributeError("'int' object has no attribute 'encode'"), r"AttributeError: 'int' object"),
+    (struct.error("unpack requires 4 bytes"), "error: unpack requires 4 bytes"),
+    (MemoryError(), "MemoryError"),
+    (RecursionError("maximum recursion depth exceeded\nin line 2"), "RecursionError: maximum.*exceeded"),
+    (OSError(5, "Input/output error", "/srv/secret.png"), "OSError: Input/output error"),
+    (AssertionError(), "AssertionError"),
+]
+
+
+@pytest.mark.parametrize(("raised", "said"), ANYTHING)
+@pytest.mark.parametrize("where", ["reader", "objective"])
+def test_whatever_a_decoder_raises_is_that_rows_error(
+    audit: Audit, reader: Any, objective: Any, monkeypatch: Any, where: str, raised: Exception, said: str
+) -> None:
+    """A plugin's reader, or a target that is a file of its own: the border is the engine's."""
+    name = {"reader": "read", "objective": "encode"}[where]
+    owner = {"reader": reader, "objective": objective}[where]
+    original = getattr(owner, name)
+
+    def odd(value: Any) -> Arrays:
+        if (value if where == "reader" else value["text"]) == "odd":
+            raise raised
+        return original(value)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(owner, name, odd)
+    rows = audit("text,label\nabc,0\nodd,1\nde,1\n", 0.5)
+    assert len(rows) == 2
+    (problem,) = rows.problems
+    assert re.fullmatch(rf"reviews\.csv row 2: the reader failed \({said}.*\)", str(problem))
+    assert "secret" not in str(problem)
+    with pytest.raises(DataError, match=r"1 of 3 rows(?s:.*)reviews\.csv row 2: the reader failed"):
+        audit("text,label\nabc,0\nodd,1\nde,1\n")
+
+
+def test_a_reader_that_fails_on_every_row_ends_the_run_and_shows_where(
+    audit: Audit, reader: Any, monkeypatch: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(reader, "read", lambda raw: {}["codes"])
-    with pytest.raises(KeyError) as error:
-        audit("text,label\nabc,0\n")
-    assert error.value.__notes__ == [
-        "while reading reviews.csv row 1; for a bad value a reader must raise RowError"
-    ]
+    caplog.set_level("DEBUG", "multigraft")
+    with pytest.raises(DataError, match=r"1 of 1 rows(?s:.*)the reader failed \(KeyError: 'codes'\)"):
+        audit("text,label\nabc,0\n", 0.9)
+    assert 'lambda raw: {}["codes"]' in caplog.text  # what --debug shows
 
 
 def test_reader_and_objective_must_not_share_a_name(audit: Audit, objective: Any, monkeypatch: Any) -> None:

@@ -79,6 +79,55 @@ def test_different_sounds_are_not_near(sounds: list[Sound]) -> None:
     assert not flaws.any()
 
 
+def bird(seed: int) -> Sound:
+    """Whistles that glide between 4 and 9 kHz, with nothing below, as a clean recording has them."""
+    chance = np.random.default_rng(seed)
+    parts = []
+    for _ in range(int(chance.integers(4, 12))):
+        length = int(BIRD_RATE * chance.uniform(0.03, 0.2))
+        glide = np.linspace(*chance.uniform(4000, 9000, 2), length)
+        parts += [np.sin(2 * np.pi * np.cumsum(glide) / BIRD_RATE) * np.hanning(length)]
+        parts += [np.zeros(int(BIRD_RATE * chance.uniform(0.02, 0.1)))]
+    return (0.3 * np.concatenate(parts)).astype(np.float32), BIRD_RATE
+
+
+BIRD_RATE = 44_100
+BIRD_CHANGES: dict[str, Callable[[np.ndarray], Sound]] = {
+    "a tenth as loud": lambda wave: (wave * 0.1, BIRD_RATE),
+    "32 kHz": lambda wave: (soxr.resample(wave, BIRD_RATE, 32_000), 32_000),
+    "48 kHz": lambda wave: (soxr.resample(wave, BIRD_RATE, 48_000), 48_000),
+    "noise at 30 dB": lambda wave: (noisy(wave, 30), BIRD_RATE),
+}
+
+
+def test_birds_are_heard_and_not_near_each_other() -> None:
+    values, flaws = sketch([bird(seed) for seed in range(36)])
+    assert not flaws.any()
+    assert values.any(1).all()
+    alike = (values[:, None] == values[None]).mean(-1)[np.triu_indices(36, 1)]
+    assert alike.max() < NEAR
+
+
+@pytest.mark.parametrize("name", BIRD_CHANGES)
+def test_a_bird_that_was_worked_on_is_near_itself(name: str) -> None:
+    birds = [bird(seed) for seed in range(20)]
+    before, _ = sketch(birds)
+    after, _ = sketch([BIRD_CHANGES[name](wave) for wave, _ in birds])
+    assert ((before == after).mean(1) >= NEAR).mean() >= 0.95
+
+
+@pytest.mark.parametrize("frequency", [30.0, 100.0, 3600.0, 5000.0, 15_000.0, 20_000.0])
+def test_what_a_person_might_hear_is_not_silent(frequency: float) -> None:
+    """Below the bands of voices, between them and 4 kHz, and above; silence is a matter of level alone."""
+    time = np.arange(BIRD_RATE) / BIRD_RATE
+    tone = np.sin(2 * np.pi * frequency * time).astype(np.float32)
+    assert sketch([(0.1 * tone, BIRD_RATE), (tone, BIRD_RATE), (1e-5 * tone, BIRD_RATE)])[1].tolist() == [
+        0,
+        2,
+        1,
+    ]
+
+
 def test_silence_and_clipping_are_flaws() -> None:
     wave = utterance(1)
     silent = np.zeros(4000, np.float32)

@@ -36,7 +36,6 @@ CHANGES: dict[str, Change] = {
     "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.1),
     "darker": lambda picture: ImageEnhance.Brightness(picture).enhance(0.85),
     "more contrast": lambda picture: ImageEnhance.Contrast(picture).enhance(1.15),
-    "grey": lambda picture: picture.convert("L"),
     "half the size, jpeg": lambda picture: saved(halved(picture), 60),
 }
 
@@ -67,7 +66,43 @@ def test_different_pictures_are_not_near(crops: list[Image.Image]) -> None:
     values, _ = sketch(crops)
     alike = (values[:, None] == values[None]).mean(-1)[np.triu_indices(len(crops), 1)]
     assert alike.max() < NEAR
-    assert alike.mean() == pytest.approx(0.5, abs=0.03)
+    shapes = ((values & 1)[:, None] == (values & 1)[None]).mean(-1)[np.triu_indices(len(crops), 1)]
+    assert shapes.mean() == pytest.approx(0.5, abs=0.03)
+
+
+def flag(*stripes: tuple[int, int, int]) -> Image.Image:
+    """Upright stripes on a white ground."""
+    cloth = np.repeat(np.array(stripes, np.uint8), 30, axis=0)[None].repeat(60, axis=0)
+    return Image.fromarray(np.pad(cloth, ((4, 4), (4, 4), (0, 0)), constant_values=255))
+
+
+WHITE = (255, 255, 255)
+FLAGS = {
+    "Ireland": flag((22, 155, 98), WHITE, (255, 136, 62)),
+    "France": flag((0, 38, 84), WHITE, (237, 41, 57)),
+    "Italy": flag((0, 146, 70), WHITE, (206, 43, 55)),
+    "Ivory Coast": flag((255, 130, 0), WHITE, (0, 154, 68)),
+    "Nigeria": flag((0, 135, 81), WHITE, (0, 135, 81)),
+    "Peru": flag((217, 16, 35), WHITE, (217, 16, 35)),
+    "Belgium": flag((0, 0, 0), (253, 218, 36), (239, 51, 64)),
+    "Romania": flag((0, 43, 127), (252, 209, 22), (206, 17, 38)),
+}
+
+
+def test_equal_shapes_of_other_colours_are_not_near() -> None:
+    values, flaws = sketch(list(FLAGS.values()))
+    alike = (values[:, None] == values[None]).mean(-1)[np.triu_indices(len(FLAGS), 1)]
+    shapes = ((values & 1)[:, None] == (values & 1)[None]).mean(-1)[np.triu_indices(len(FLAGS), 1)]
+    assert (shapes >= NEAR).sum() >= 3  # Ireland and France among them
+    assert alike.max() < NEAR
+    assert not flaws.any()
+
+
+def test_grey_pictures_are_judged_by_their_shapes_alone(crops: list[Image.Image]) -> None:
+    grey = [crop.convert("L") for crop in crops]
+    values, _ = sketch(grey)
+    assert values.max() == 1
+    assert (values == (sketch(crops)[0] & 1)).mean() > 0.98  # greyed before, or after it was made small
 
 
 def test_no_handwritten_digit_is_near_another() -> None:
@@ -91,6 +126,23 @@ def test_one_colour_is_a_flaw_and_like_nothing() -> None:
     values, flaws = sketch([np.full((9, 9, 3), 200, np.uint8), Image.new("RGB", (40, 30), "red")])
     assert flaws.tolist() == [1, 1]
     assert not values.any()
+
+
+def test_a_nearly_black_picture_is_a_flaw() -> None:
+    chance = np.random.default_rng(3)
+    twelve = Image.fromarray(chance.integers(0, 4096, (40, 40)).astype(np.uint16))  # 12 bits in 16
+    mask = chance.integers(0, 10, (40, 40), np.uint8)
+    stars = np.zeros((200, 200), np.uint8)
+    stars[::50, ::50] = 200
+    assert sketch([twelve, mask, stars])[1].tolist() == [2, 2, 0]
+    assert sketch([twelve, mask, stars])[0].any(1).all()
+
+
+def test_two_colours_of_one_brightness_are_not_one_colour() -> None:
+    halves = np.zeros((40, 40, 3), np.uint8)
+    halves[:, :20], halves[:, 20:] = (104, 0, 0), (0, 53, 0)
+    assert np.ptp(np.asarray(Image.fromarray(halves).convert("L"))) == 0
+    assert sketch([halves])[1].tolist() == [0]
 
 
 @pytest.mark.parametrize("raw", [b"", b"nonsense", "no such file.png", 3, None])

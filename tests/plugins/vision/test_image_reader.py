@@ -101,12 +101,10 @@ def test_the_transparent_colour_of_an_rgb_picture_lies_on_white():
     assert (reader().read(encoded(image, transparency=(1, 2, 3)))["image"] == 255).all()
 
 
-@pytest.mark.parametrize("mode", ["I;16", "I"])
-def test_sixteen_bits_are_scaled_not_clipped(mode):
+@pytest.mark.parametrize("kind", ["TIFF", "PNG"])
+def test_sixteen_bits_are_scaled_not_clipped(kind):
     values = np.array([[0, 257], [257 * 100, 65535]], dtype=np.uint16)
-    image = Image.fromarray(values) if mode == "I;16" else Image.fromarray(values.astype(np.int32))
-    assert image.mode == mode
-    read = reader(size=[2, 2]).read(encoded(image, "TIFF") if mode == "I;16" else image)["image"]
+    read = reader(size=[2, 2]).read(encoded(Image.fromarray(values), kind))["image"]
     assert read[:, :, 0].tolist() == [[0, 1], [100, 255]]
 
 
@@ -159,7 +157,7 @@ def test_refused_arrays_say_why():
     assert "no pixels" in reason(np.zeros((0, 4, 3), np.uint8))
     assert "no pixels" in reason(Image.new("RGB", (0, 0)))
     assert "floats" in reason(Image.fromarray(np.zeros((4, 4), np.float32)))
-    assert "32-bit" in reason(Image.fromarray(np.full((4, 4), 70_000, np.int32)))
+    assert "32 bits" in reason(Image.fromarray(np.full((4, 4), 200, np.int32)))
 
 
 def test_refused_values_say_why(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 
 from multigraft.bundle import Generation
 from multigraft.errors import BundleError, GenerationError, RowError, refused_as
-from multigraft.readers import collate
+from multigraft.readers import collate, read_row, row_errors
 from multigraft.records import Answer, Arrays, PromptReader, Reader
 from multigraft.runtime.generation.beams import search
 from multigraft.runtime.generation.cache import Decoding
@@ -100,8 +100,9 @@ class Generator:
     def _read(self, raw: Any) -> tuple[Arrays, np.ndarray]:
         start = np.array(self.ports.start, dtype=np.int64)
         if ENCODER in self.graphs:
-            return self.reader.read(raw), start
-        prompt = self.reader.prompt(raw)
+            return read_row(self.reader, raw), start
+        with row_errors():
+            prompt = self.reader.prompt(raw)
         if not len(prompt) and not len(start):
             raise GenerationError("the prompt is empty, and this model has no token to start from")
         return {}, prompt if len(prompt) else start

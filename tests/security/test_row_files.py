@@ -1,0 +1,135 @@
+"""Every file that a row names is opened by one door: no device, pipe or claimed size is read without end."""
+
+from __future__ import annotations
+
+import ast
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+import multigraft_speech.likeness
+import multigraft_vision.likeness
+from multigraft.data.hashes import FileHashes
+from multigraft.errors import RowError
+from multigraft.readers import row_bytes, row_file
+from multigraft_speech.reader import audio_reader
+from multigraft_vision.reader import image_reader
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes and devices here")
+PLUGINS = Path(__file__).parents[2] / "plugins"
+IMAGE = image_reader(
+    {"size": [8, 8], "crop": 1.0, "interpolation": "bilinear", "fit": "center", "max_pixels": 50_000_000}
+)
+AUDIO = audio_reader({})
+
+
+def pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "pipe.png")
+    return folder / "pipe.png"
+
+
+def sparse(folder: Path) -> Path:
+    path = folder / "sparse.png"
+    with path.open("wb") as file:
+        file.truncate(3 * 2**30)
+    return path
+
+
+def link(folder: Path) -> Path:
+    (folder / "link.png").symlink_to("/dev/zero")
+    return folder / "link.png"
+
+
+STRANGE: dict[str, Callable[[Path], Path]] = {
+    "a device": lambda folder: Path("/dev/zero"),
+    "a link to a device": link,
+    "a pipe": pipe,
+    "a folder": lambda folder: folder,
+    "a sparse file of 3 GB": sparse,
+}
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "image sketch": lambda raw: multigraft_vision.likeness.sketch([raw])[0].any(),
+    "image reader": IMAGE.read,
+    "sound sketch": lambda raw: multigraft_speech.likeness.sketch([raw])[0].any(),
+    "sound reader": AUDIO.read,
+}
+
+
+def peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", STRANGE)
+@pytest.mark.parametrize("way", WAYS)
+def test_no_reader_or_sketch_reads_it(way: str, name: str, tmp_path: Path) -> None:
+    path = STRANGE[name](tmp_path)
+    before = peak()
+    for raw in (str(path), path, {"bytes": None, "path": str(path)}):
+        try:
+            assert not WAYS[way](raw)  # a sketch of zeros; a reader raises
+        except RowError as error:
+            assert str(tmp_path) not in str(error)
+    assert peak() - before < 100 * 2**20
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", sorted(STRANGE.keys() - {"a sparse file of 3 GB"}))
+@pytest.mark.usefixtures("tmp_path")
+def test_no_fingerprint_waits_for_it(name: str, tmp_path: Path) -> None:
+    with FileHashes() as hashes:
+        assert hashes.digest(str(STRANGE[name](tmp_path))).startswith("unreadable: ")
+
+
+def test_a_file_that_grows_after_it_was_looked_at_is_read_to_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(bytes(10))
+    assert row_bytes(path, limit=10) == bytes(10)
+    with pytest.raises(RowError, match="at most 9 are read"):
+        row_bytes(path, limit=9)
+    with pytest.raises(RowError, match="more than 5 bytes"):
+        row_bytes("/proc/self/status", limit=5)  # it tells a size of 0
+
+
+def test_a_pipe_that_took_a_files_place_is_not_waited_for(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("multigraft.files.os.stat", _only_open(os.stat))
+    with pytest.raises(RowError, match="no plain file"), row_file(pipe(tmp_path)):
+        pass
+
+
+def _only_open(stat: Callable[[Any], os.stat_result]) -> Callable[[Any], os.stat_result]:
+    """Before it is opened everything looks like a plain file of one byte."""
+    plain = stat(__file__)
+    return lambda path: stat(path) if isinstance(path, int) else plain
+
+
+def test_good_files_are_read(tmp_path: Path) -> None:
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(tmp_path / "a.png")
+    soundfile.write(tmp_path / "a.wav", np.sin(np.arange(4000.0)), 16_000)
+    assert WAYS["image sketch"](tmp_path / "a.png")
+    assert WAYS["sound sketch"](tmp_path / "a.wav")
+    assert IMAGE.read(tmp_path / "a.png")["image"].max() == 255
+    assert len(AUDIO.read(tmp_path / "a.wav")["input_values"]) == 4000
+
+
+OPENERS = {"open", "read_bytes", "read_text", "fromfile", "load", "imread", "memmap"}
+
+
+@pytest.mark.parametrize("module", ["pictures", "depths", "likeness", "reader", "augment"])
+def test_nothing_that_reads_rows_opens_a_file_itself(module: str) -> None:
+    """`Image.open` and `SoundFile` are given bytes or an open file, never a name."""
+    for path in PLUGINS.glob(f"multigraft_*/{module}.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                named = (
+                    node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                )
+                first = ast.unparse(node.args[0]) if node.args else ""
+                assert named not in OPENERS or first.startswith("BytesIO("), f"{path}:{node.lineno}"
