@@ -71,6 +71,10 @@ class Objective(Protocol):
     """Whether a row's loss depends on the rows beside it (contrastive pairs); such a batch is never computed
     in parts."""
 
+    whole: bool = False
+    """Whether a target describes all of the raw value, as a transcript does a sound: a row that the reader
+    would cut off (see `WindowReader`) is then a bad row, in training and held out."""
+
     def head(self) -> nn.Module:
         """A new head, a module called as ``head(features, batch) -> Outputs``."""
         ...

@@ -109,7 +109,7 @@ class WindowReader(Protocol):
     """A reader that cuts what is too long for one row: optional, beside `Reader`."""
 
     def windows(self, raw: Any) -> Sequence[Arrays]:
-        """Read all of one raw value as rows that overlap; as one row where it fits."""
+        """Read all of one raw value as rows that overlap; as one row where `read` leaves out nothing."""
         ...
 
 

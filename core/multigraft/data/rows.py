@@ -17,9 +17,11 @@ from multigraft.data.targets import Targets
 from multigraft.errors import DataError, PluginError, RowError
 from multigraft.objectives import Objective
 from multigraft.readers import read_row, row_errors
-from multigraft.records import Arrays, Reader
+from multigraft.records import Arrays, Reader, WindowReader
 
 MEMORY = 2**28
+NEARLY = 0.99
+"""A row that was cut is as long as any before it, but for what resampling rounds."""
 ARRANGE = 4
 """What the generator is for; part of its seed."""
 
@@ -77,11 +79,14 @@ class Rows:
         arranged = _arrange(decodable, objective, seed, name)
         if len(decodable) and not len(arranged):
             raise DataError(f"{name}: the task makes no row of the {len(decodable)} in {table.name}")
-        good, lengths, targets = array("q"), array("q"), Targets()
+        good, lengths, targets, longest = array("q"), array("q"), Targets(), 0
         with Keeper(arranged, reader, memory=memory, name=name) as keeper:
             for index in range(len(arranged)):
                 try:
                     arrays, labels = _read(arranged, index, keeper.read, objective)
+                    longest = max(longest, reader.length(arrays))
+                    if objective.whole and reader.length(arrays) >= NEARLY * longest:
+                        _check_whole(arranged.raw(index), reader)
                 except RowError as error:
                     problems.append(refused(arranged, index, error))
                     continue
@@ -173,6 +178,19 @@ def _targets(objective: Objective, row: Mapping[str, Any]) -> Arrays:
     """A row's target arrays. Raises RowError, whatever the objective raises: targets may be files too."""
     with row_errors():
         return frozen(objective.encode(row))
+
+
+def _check_whole(raw: Any, reader: Reader) -> None:
+    """Raise RowError for a value of which the reader gives the beginning only."""
+    if not isinstance(reader, WindowReader):
+        return
+    with row_errors():
+        windows = len(reader.windows(raw))
+    if windows > 1:
+        raise RowError(
+            "is longer than one row, and its target describes all of it: cut both in pieces, or raise the "
+            "reader's limit (reader.max_seconds, reader.max_length)"
+        )
 
 
 def _arrange(table: Table, objective: Objective, seed: int, name: str) -> Table:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pickle
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,50 @@ def test_a_reader_that_fails_on_every_row_ends_the_run_and_shows_where(
     with pytest.raises(DataError, match=r"1 of 1 rows(?s:.*)the reader failed \(KeyError: 'codes'\)"):
         audit("text,label\nabc,0\n", 0.9)
     assert 'lambda raw: {}["codes"]' in caplog.text  # what --debug shows
+
+
+class CuttingReader:
+    """Letters as numbers, four at most, and all of them in windows."""
+
+    fills: Mapping[str, float] = {"codes": 0}
+
+    def __init__(self) -> None:
+        self.windowed: list[str] = []
+
+    def read(self, raw: Any) -> Arrays:
+        return {"codes": np.array([ord(letter) for letter in raw[:4]], dtype=np.int64)}
+
+    def windows(self, raw: Any) -> list[Arrays]:
+        self.windowed.append(raw)
+        return [self.read(raw[start : start + 4]) for start in range(0, len(raw), 4)]
+
+    def length(self, row: Arrays) -> int:
+        return len(row["codes"])
+
+    def spec(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_row_that_is_cut_is_bad_where_its_target_describes_all_of_it(
+    tmp_path: Path, text: Modality, objective: Any, whole: bool
+) -> None:
+    path = tmp_path / "spoken.csv"
+    path.write_text("text,label\nabcdefgh,0\na,0\nab,0\nabcd,1\nabc,1\nabcde,1\n")
+    table, reader = load_table(str(path), modality=text, columns={}), CuttingReader()
+    objective.whole = whole
+    rows = Rows.audit(table, reader, objective, allowed_bad=0.5, name="train")
+    kept = [rows.raw(index) for index in range(len(rows))]
+    assert kept == (["a", "ab", "abcd", "abc"] if whole else table.column("text"))
+    assert [[*map(chr, rows[index]["codes"])] for index in range(len(rows))] == [[*raw[:4]] for raw in kept]
+    assert [str(problem)[:40] for problem in rows.problems] == (
+        ["spoken.csv row 1: is longer than one row", "spoken.csv row 6: is longer than one row"]
+        if whole
+        else []
+    )
+    assert reader.windowed == (
+        ["abcdefgh", "abcd", "abcde"] if whole else []
+    )  # short ones are not read twice
 
 
 def test_reader_and_objective_must_not_share_a_name(audit: Audit, objective: Any, monkeypatch: Any) -> None:
