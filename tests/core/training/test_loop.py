@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -198,6 +200,29 @@ def test_workers_change_no_bit(untrained: Callable[..., Run], tmp_path: Any) -> 
         Fit(run).fit()
         ends.append(weights(run))
     assert same(ends[0], ends[1])
+
+
+def test_a_worker_that_is_killed_changes_no_bit_and_is_not_replaced(
+    untrained: Callable[..., Run], tmp_path: Any, monkeypatch: Any, caplog: Any
+) -> None:
+    """Nor does a temporary folder that vanished."""
+    ends = []
+    for killed in (False, True):
+        run = untrained(**training(workers=2), output=str(tmp_path / str(killed)))
+        if killed:
+            parent, view = os.getpid(), run.objective.prepare
+
+            def prepare(batch: Any, rng: Any, view: Any = view, parent: int = parent) -> Any:
+                if os.getpid() != parent and 7 in batch["label"] + 7:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return view(batch, rng)
+
+            monkeypatch.setattr(run.objective, "prepare", prepare)
+            monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "vanished"))
+        Fit(run).fit()
+        ends.append(weights(run))
+    assert same(ends[0], ends[1])
+    assert caplog.text.count("was ended by SIGKILL") == 1  # in the first of two epochs
 
 
 def test_a_loss_that_is_no_number_stops_the_run(finetune: Finetune) -> None:
