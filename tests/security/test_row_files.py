@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -133,3 +134,19 @@ def test_nothing_that_reads_rows_opens_a_file_itself(module: str) -> None:
                 )
                 first = ast.unparse(node.args[0]) if node.args else ""
                 assert named not in OPENERS or first.startswith("BytesIO("), f"{path}:{node.lineno}"
+
+
+def test_the_engine_asks_readers_in_one_place() -> None:
+    """`read_row` and `row_errors`, so that whatever a plugin's reader raises is the row's error.
+
+    A server's `Reading` makes a fault of it and keeps its words from clients.
+    """
+    core = Path(__file__).parents[2] / "core" / "multigraft"
+    asking = re.compile(r"reader\.(read|windows|prompt)\(")
+    for path in sorted(core.rglob("*.py")):
+        if path.parent.name == "serving" or "testing" in path.parts:
+            continue
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            if asking.search(line):
+                assert "with row_errors():" in lines[number - 1], f"{path.relative_to(core)}:{number + 1}"
