@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,8 @@ from multigraft import RowError
 
 WHITE_IS_ZERO, SIGNED = 0, 2
 """Of TIFF's PhotometricInterpretation and SampleFormat."""
+STRIP = 2**20
+"""The pixels that are converted at a time."""
 GREY_STEPS = {"L;2": 85, "L;4": 17}
 """What Pillow multiplies a PNG's few grey levels by, but not their transparent one."""
 
@@ -19,17 +24,36 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     """Any mode to RGB; Pillow alone would clip 16-bit values, drop transparency and miss TIFF's tags.
 
     Grey of 9 to 16 bits is scaled by its depth and rounded; of 16-bit colours Pillow keeps the upper 8 bits.
-    Raises RowError for floats and for integers of 32 bits or with a sign, whose black and white nobody
-    knows.
+    What is RGB already is given back as it is; anything else is converted a strip at a time, so that beside
+    the decoded picture no more than the result is in memory. Raises RowError for floats and for integers of
+    32 bits or with a sign, whose black and white nobody knows.
     """
     _check_range(picture)
+    convert = _conversion(picture)
+    picture.load()
+    if convert is None:
+        return picture
+    width, height = picture.size
+    made, rows = Image.new("RGB", picture.size), max(1, STRIP // width)
+    for top in range(0, height, rows):
+        made.paste(convert(picture.crop((0, top, width, min(top + rows, height)))), (0, top))
+    return made
+
+
+def _conversion(picture: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
+    """How a part becomes RGB; None where all is RGB already. To be asked before the picture is loaded."""
     if picture.mode.startswith("I;16"):
-        return Image.fromarray(_from_16_bit(picture)).convert("RGB")
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    layer = _with_its_depth(picture).convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
-    ground = Image.new("RGBA", layer.size, "white")
-    return Image.alpha_composite(ground, layer).convert("RGB")
+        return partial(_from_16_bit, deep=_deep(picture))
+    if picture.has_transparency_data:
+        return partial(_on_white, clear=_clear(picture))
+    return None if picture.mode == "RGB" else lambda part: part.convert("RGB")
+
+
+def _on_white(part: Image.Image, clear: Any) -> Image.Image:
+    if clear is not None:
+        part.info["transparency"] = clear
+    layer = part.convert("LA" if part.mode == "La" else "RGBA").convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
 
 def _check_range(picture: Image.Image) -> None:
@@ -41,17 +65,33 @@ def _check_range(picture: Image.Image) -> None:
         )
 
 
-def _from_16_bit(picture: Image.Image) -> np.ndarray:
-    """[H, W] uint8: scaled by the depth that the file tells, the transparent value white."""
-    values = np.asarray(picture)
+@dataclass(frozen=True)
+class _Deep:
+    """What the values of 9 to 16 bits mean."""
+
+    full: int
+    inverted: bool
+    """Whether ``full`` is black and 0 white."""
+    clear: int | None
+    """The transparent value."""
+
+
+def _deep(picture: Image.Image) -> _Deep:
     bits = _tag(picture, ExifTags.Base.BitsPerSample)
-    full = 2 ** bits[0] - 1 if bits and 8 < bits[0] < 16 else 65535
-    if WHITE_IS_ZERO in _tag(picture, ExifTags.Base.PhotometricInterpretation):
-        values = full - values.clip(max=full)
-    scaled = np.round(values / (full / 255)).clip(max=255).astype(np.uint8)
-    if picture.info.get("transparency") is not None:
-        scaled[values == picture.info["transparency"]] = 255
-    return scaled
+    return _Deep(
+        full=2 ** bits[0] - 1 if bits and 8 < bits[0] < 16 else 65535,
+        inverted=WHITE_IS_ZERO in _tag(picture, ExifTags.Base.PhotometricInterpretation),
+        clear=picture.info.get("transparency"),
+    )
+
+
+def _from_16_bit(part: Image.Image, deep: _Deep) -> Image.Image:
+    values = np.asarray(part)
+    bright = deep.full - values.clip(max=deep.full) if deep.inverted else values
+    scaled = np.round(bright / (deep.full / 255)).clip(max=255).astype(np.uint8)
+    if deep.clear is not None:
+        scaled[values == deep.clear] = 255
+    return Image.fromarray(scaled).convert("RGB")
 
 
 def _tag(picture: Image.Image, number: int) -> tuple[Any, ...]:
@@ -60,18 +100,14 @@ def _tag(picture: Image.Image, number: int) -> tuple[Any, ...]:
     return found if isinstance(found, tuple) else (found,)
 
 
-def _with_its_depth(picture: Image.Image) -> Image.Image:
-    """The picture with its transparent colour on the scale of its pixels: a PNG names it at its own depth."""
+def _clear(picture: Image.Image) -> Any:
+    """The transparent colour on the scale of the pixels: a PNG names it at its own depth."""
     clear, raw = picture.info.get("transparency"), _raw_mode(picture)
     if raw in GREY_STEPS and isinstance(clear, int):
-        clear *= GREY_STEPS[raw]
-    elif raw == "RGB;16B" and isinstance(clear, tuple):
-        clear = tuple(value >> 8 for value in clear)
-    else:
-        return picture
-    made = picture.copy()
-    made.info["transparency"] = clear
-    return made
+        return clear * GREY_STEPS[raw]
+    if raw == "RGB;16B" and isinstance(clear, tuple):
+        return tuple(value >> 8 for value in clear)
+    return clear
 
 
 def _raw_mode(picture: Image.Image) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -170,3 +173,53 @@ def test_an_odd_orientation_turns_nothing(orientation: tuple[int, bytes]) -> Non
         file = io.BytesIO()
         Image.new("RGB", (3, 2)).save(file, format, exif=exif([(0x0112, kind, 1, value)], turn=None))
         assert open_rgb(file.getvalue(), LIMIT).size == (3, 2)
+
+
+MODES = ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV", "LAB", "I;16"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_strips_change_no_pixel(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = np.random.default_rng(1)
+    if mode == "I;16":
+        image = Image.fromarray(chance.integers(0, 2**16, (23, 7)).astype(np.uint16))
+        image.info["transparency"] = int(np.asarray(image)[20, 3])
+    else:
+        kind = "RGBA" if mode.lower().endswith("a") else "RGB"
+        layer = Image.fromarray(chance.integers(0, 256, (23, 7, len(kind)), np.uint8))
+        image = layer.convert("LA").convert("La") if mode == "La" else layer.convert(mode)
+    if mode == "P":
+        image.info["transparency"] = image.getpixel((3, 20))
+    kept = dict(image.info)
+    whole = np.asarray(open_rgb(image, LIMIT))
+    for strip in (1, 15, 7 * 22):
+        monkeypatch.setattr("multigraft_vision.depths.STRIP", strip)
+        assert (np.asarray(open_rgb(image, LIMIT)) == whole).all()
+    assert image.info == kept
+    if "transparency" in kept:
+        assert whole[20, 3].tolist() == [255, 255, 255]
+
+
+MEASURED = """
+import resource, sys
+import numpy as np
+from multigraft_vision.pictures import open_rgb
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+open_rgb(np.zeros((2, 2, 4), np.uint8), 10**8)
+before = peak()
+open_rgb(sys.argv[1], 10**8)
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize(("mode", "size"), [("RGB", 4), ("RGBA", 8), ("LA", 8), ("CMYK", 8), ("I;16", 6)])
+def test_a_large_picture_is_in_memory_once_beside_its_result(mode: str, size: int, tmp_path: Path) -> None:
+    """20 megapixels; in Pillow a pixel takes 1, 2 or 4 bytes."""
+    shape = (4000, 5000)
+    made = Image.fromarray(np.zeros(shape, np.uint16)) if mode == "I;16" else Image.new(mode, shape[::-1])
+    path = tmp_path / "large.tif"
+    made.save(path, compression="packbits")
+    code = [sys.executable, "-c", MEASURED, str(path)]
+    done = subprocess.run(code, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < size * 20e6 + 50e6
