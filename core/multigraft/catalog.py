@@ -194,7 +194,9 @@ class Catalog:
             plugin = candidate.load()
             brought = self._register(plugin, candidate.name)
             error, details = None, ""
-        except Exception as caught:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as caught:  # a test's skip and a panic of Rust are no Exception either
             if plugin is not None and self.manager.is_registered(plugin):
                 self.manager.unregister(plugin)
             brought, error, details = {}, _reason(caught), "".join(traceback.format_exception(caught))
@@ -289,6 +291,8 @@ def _file(plugin: object | None) -> str:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({'' if error.code is None else repr(error.code)})"
     text = str(error) or type(error).__name__
     return text if isinstance(error, PluginError | ImportError) else f"{type(error).__name__}: {text}"
 

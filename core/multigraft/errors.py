@@ -86,6 +86,10 @@ def refused_as(kind: type[MultigraftError], what: str) -> Iterator[None]:
         raise kind(f"{what}: {first_line(error)}") from error
 
 
+ANY = (Exception, SystemExit)
+"""What code of others may raise: ``sys.exit`` is no Exception, and would end a command in silence."""
+
+
 def first_line(error: BaseException) -> str:
     """What an error says, in a line."""
     said = (str(error).strip() or type(error).__name__).splitlines()[0]

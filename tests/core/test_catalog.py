@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -162,6 +163,53 @@ def test_one_that_cannot_be_imported_is_kept_and_quoted(installed: Callable[...,
     assert catalog.strategy("from-a-module")  # the others work
     with pytest.raises(UnknownName, match="plugin 'broken' is off: No module named"):
         catalog.backbone("bert-tiny")
+
+
+ENDING = {
+    "import sys; sys.exit()": r"it called sys.exit\(\)",
+    "import sys; sys.exit('no licence')": r"it called sys.exit\('no licence'\)",
+    "raise SystemExit(0)": r"it called sys.exit\(0\)",
+    "class Stop(BaseException): ...\nraise Stop('mine')": "Stop: mine",
+    "import pytest; pytest.skip('not here', allow_module_level=True)": "Skipped: not here",
+}
+
+
+@pytest.mark.parametrize("code", ENDING)
+def test_one_that_ends_the_process_at_its_import_is_off(
+    code: str, installed: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ending_plugin.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "ending_plugin", raising=False)
+    installed(
+        ending="ending_plugin",
+        zebra=module("zebra_plugin", register_strategies=register_strategies),
+    )
+    with pytest.warns(PluginOff, match=f"'ending' is off: {ENDING[code]}"):
+        catalog = Catalog()
+    assert catalog.strategy("from-a-module")
+    with pytest.raises(PluginError, match=ENDING[code]):
+        Catalog(strict=True)
+
+
+def test_one_that_ends_the_process_when_it_is_asked_is_off() -> None:
+    class Ending:
+        @mg.hookimpl
+        def register_tasks(self) -> list[mg.Task]:
+            sys.exit("enough")
+
+    with pytest.raises(PluginError, match=r"it called sys.exit\('enough'\)"):
+        Catalog([Ending()], discover=False)
+
+
+def test_a_person_may_still_interrupt_an_import(
+    installed: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow_plugin.py").write_text("raise KeyboardInterrupt")
+    monkeypatch.syspath_prepend(tmp_path)
+    installed(slow="slow_plugin")
+    with pytest.raises(KeyboardInterrupt):
+        Catalog()
 
 
 def test_strict_raises(installed: Callable[..., None]) -> None:

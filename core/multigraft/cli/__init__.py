@@ -48,7 +48,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     if isinstance(code, str):  # as the interpreter itself ends with a text
         sys.stderr.write(harmless(code) + "\n")
         return FAILED
-    return code or 0
+    return code if isinstance(code, int) else int(code is not None)
 
 
 def _wrong_usage(error: Exception) -> int:

@@ -121,13 +121,18 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
         except OSError as caught:  # a full disk, a folder that may not be written
             _fail(shell, caught, f"{caught.filename or 'the disk'}: {caught.strerror or caught}")
             raise typer.Exit(FAILED) from caught
+        except SystemExit as caught:  # of a plugin or a library: a command of ours ends by typer.Exit
+            code = "" if caught.code is None else repr(caught.code)
+            _fail(shell, caught, f"something called sys.exit({code}) in the middle of this{_hint(shell)}")
+            raise typer.Exit(FAILED) from caught
         except Exception as caught:
             first = (str(caught).strip().splitlines() or [""])[0]
-            hint = (
-                "" if debug else "\nThis is not an error we foresaw; run it again with --debug to see where."
-            )
-            _fail(shell, caught, f"{type(caught).__name__}: {first}".rstrip(": ") + hint)
+            _fail(shell, caught, f"{type(caught).__name__}: {first}".rstrip(": ") + _hint(shell))
             raise typer.Exit(FAILED) from caught
+
+
+def _hint(shell: Shell) -> str:
+    return "" if shell.debug else "\nThis is not an error we foresaw; run it again with --debug to see where."
 
 
 def _fail(shell: Shell, error: BaseException, text: str) -> None:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from multigraft.cache import FOLDER
-from multigraft.errors import MissingDependency, MultigraftError, did_you_mean, first_line
+from multigraft.errors import ANY, MissingDependency, MultigraftError, did_you_mean, first_line
 from multigraft.records import Record
 from multigraft.testing.bench import OF_KIND, Bench, Subject, find_plugin, place_of
 from multigraft.testing.checks import Check, Skipped
@@ -100,7 +100,7 @@ class Examination:
                 problems.append((what, self._place(case)))
         except (Skipped, MissingDependency) as skipped:
             return problems, str(skipped)
-        except Exception as error:
+        except ANY as error:
             problems.append((f"raised {type(error).__name__}: {first_line(error)}", _line_of(error)))
         return problems, ""
 

@@ -67,7 +67,7 @@ def importing(order: Mapping[str, Any]) -> dict[str, Any]:
         started = time.perf_counter()
         try:
             importlib.import_module(order["module"])
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return {"error": f"{type(error).__name__}: {error}", "asked": asked}
         seconds = time.perf_counter() - started
     after = _traces(np)
@@ -109,7 +109,7 @@ def reading(order: Mapping[str, Any]) -> dict[str, Any]:
                     if isinstance(function, Lazy):
                         function.resolve()
             digests = _digests(catalog, order, digest)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return {"error": f"{type(error).__name__}: {error}"}
     return {"digests": digests, "asked": asked}
 

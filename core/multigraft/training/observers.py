@@ -12,6 +12,7 @@ from typing import Any
 from pluggy import PluginManager
 
 from multigraft.contract import MOMENTS
+from multigraft.errors import ANY
 
 log = logging.getLogger("multigraft")
 FOLDER = "plugins"
@@ -38,12 +39,12 @@ class Observers:
                 continue
             try:
                 call(facts)
-            except Exception as error:
+            except ANY as error:
                 if self.strict:
                     raise
                 self._switch_off(name, moment, error)
 
-    def _switch_off(self, name: str, moment: str, error: Exception) -> None:
+    def _switch_off(self, name: str, moment: str, error: BaseException) -> None:
         self.off[name] = f"{type(error).__name__}: {error}"
         path = self.folder / FOLDER / f"{name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)

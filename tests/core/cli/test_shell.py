@@ -49,6 +49,16 @@ def test_an_error_is_its_text_and_a_code(cli: Any, calls: Any, error: BaseExcept
         assert line in said.err
 
 
+@pytest.mark.parametrize(
+    ("code", "said"), [(None, "sys.exit()"), (0, "sys.exit(0)"), ("bye", "sys.exit('bye')")]
+)
+def test_nothing_ends_a_command_in_silence(cli: Any, calls: Any, code: Any, said: str) -> None:
+    calls.raises = SystemExit(code)
+    heard = cli(*TRAIN)
+    assert (heard.code, heard.out) == (1, "")
+    assert f"something called {said} in the middle of this" in heard.err
+
+
 def test_an_unforeseen_error_is_one_line_and_a_hint(cli: Any, calls: Any) -> None:
     calls.raises = KeyError("first\nsecond")
     said = cli(*TRAIN, "--quiet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,21 @@ def recipe(rows: Path, tmp_path: Path) -> dict[str, Any]:
         "training": {"epochs": 2, "batch_size": 16, "learning_rate": 0.01},
         "output": str(tmp_path / "run"),
     }
+
+
+class Leaves:
+    @mg.hookimpl
+    def epoch_end(self, epoch: int) -> None:
+        sys.exit("out of here")
+
+
+def test_one_that_would_end_the_process_is_switched_off(
+    recipe: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    watches = Watches()
+    Engine([multigraft_series, Leaves(), watches], discover=False).start(recipe, "finetune")
+    assert watches.epochs == [1, 2]
+    assert "plugin 'Leaves' is off for this run: SystemExit: out of here in epoch_end" in caplog.text
 
 
 def test_the_run_goes_on_and_says_who_failed(
