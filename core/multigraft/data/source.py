@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from multigraft.data.cells import column
 from multigraft.data.chunkfile import Parsed
 from multigraft.data.content import Content
 from multigraft.data.encodings import other_encoding
+from multigraft.data.folders import find_rows, folder_notes, list_folder, named, refuse_parts, shown_name
 from multigraft.data.formats import read_csv, read_hub, read_json, read_parquet
 from multigraft.data.layout import PLAIN, Layout
 from multigraft.data.table import Table, require, whole
@@ -33,7 +35,6 @@ ENDINGS = {
     ".parquet": "parquet",
 }
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-PARTS = {"train", "training", "validation", "valid", "val", "dev", "test"}
 
 
 def load_table(
@@ -156,41 +157,38 @@ def _metadata_folder(
     content = _content(name, parsed, modality, {**columns, first: source}, folder)
     names = whole(content).column(first)
     places = [value or f"{metadata.name} row {row}" for row, value in enumerate(names, 1)]
-    return replace(content, paths=places)
+    notes = [*content.notes, *_unnamed_notes(folder, name, metadata.name, names, modality)]
+    return replace(content, paths=places, notes=tuple(notes))
+
+
+def _unnamed_notes(
+    folder: Path, name: str, metadata: str, names: Sequence[Any], modality: Modality
+) -> Iterator[str]:
+    """Which files of a folder no row of its ``metadata`` names."""
+    known = {os.path.normpath(folder / each) for each in names if isinstance(each, str)}
+    listed = find_rows(list_folder(folder), modality.suffixes)
+    others = [each for each in listed if os.path.normpath(folder / each) not in known]
+    if others:
+        what = "file that it does not name" if len(others) == 1 else "files that it does not name"
+        yield f"{name}/{metadata}: {len(others)} {what} left out: {named(others)}"
 
 
 def _class_folder(folder: Path, name: str, modality: Modality, columns: Mapping[str, str]) -> Content:
-    found = sorted(glob.glob("**/*", root_dir=folder, recursive=True))  # noqa: PTH207 (Path.glob skips links)
-    files = [each for each in found if (folder / each).is_file()]
-    paths = [Path(each).as_posix() for each in files if each.lower().endswith(modality.suffixes)]
-    if not paths:
-        raise DataError(f"{name}: holds no file ending in {', '.join(modality.suffixes)}")
-    labels = [path.split("/")[0] if "/" in path else None for path in paths]
-    _refuse_parts(name, {label for label in labels if label})
-    bad: dict[int, str] = {}
+    listing = list_folder(folder)
+    rows = find_rows(listing, modality.suffixes)
+    notes = [f"{name}: {note}" for note in folder_notes(listing, rows)]
+    if not rows:
+        problem = f"{name}: holds no file ending in {', '.join(modality.suffixes)}"
+        raise DataError("\n".join([problem, *notes]))
+    refuse_parts(name, rows)
+    paths = list(rows)
+    labels = [path.split("/")[0] if "/" in path or path in listing.folders else None for path in paths]
+    bad = {row: why for row, why in enumerate(rows.values()) if why is not None}
     parsed = Parsed({modality.columns[0]: column(list(paths), modality.columns[0], bad)}, bad)
     if any(labels):
         parsed.columns["label"] = column(labels, "label", bad)
-    others = len(files) - len(paths)
-    note = f"{name}: {others} {'file' if others == 1 else 'files'} of other kinds left out"
     content = _content(name, parsed, modality, columns, folder)
-    return replace(content, paths=[_shown(path) for path in paths], notes=(note,) if others else ())
-
-
-def _shown(path: str) -> str:
-    return path.encode(errors="replace").decode()  # a name on a disk need not be UTF-8
-
-
-def _refuse_parts(name: str, labels: set[str]) -> None:
-    if "train" in labels and len(labels) > 1 and labels <= PARTS:
-        lines = [f"{_part_field(label)}: {name}/{label}" for label in sorted(labels)]
-        raise DataError(f"{name}: holds parts, not classes; write under data:\n  " + "\n  ".join(lines))
-
-
-def _part_field(label: str) -> str:
-    if label == "test":
-        return label
-    return "train" if label.startswith("train") else "validation"
+    return replace(content, paths=[shown_name(path) for path in paths], notes=tuple(notes))
 
 
 def _notes(name: str, parsed: Parsed) -> Iterator[str]:

@@ -145,7 +145,10 @@ def test_folder_has_a_class_a_subfolder(tmp_path: Path, image: Modality) -> None
         "photos/test/3.png",
     ]
     assert Path(table.raw(0)).read_text() == "cat/1.png"
-    assert table.notes == ("photos: 1 file of other kinds left out",)
+    assert table.notes == (
+        "photos: 1 file of other kinds left out: 1 .txt",
+        "photos: 1 entry whose name begins with a dot left out: '.hidden'; rename a class that is called so",
+    )
 
 
 def test_folder_without_classes_has_no_label(tmp_path: Path, image: Modality) -> None:

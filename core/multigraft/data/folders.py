@@ -1,0 +1,201 @@
+"""A folder as rows: every entry in it becomes a row, a row that is known to be bad, or is told in a note."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from multigraft.errors import DataError
+
+SHOWN = 3
+MEDIA = {"image", "audio", "video"}
+"""Kinds of files that a person sees as pictures and sounds, whatever we can read."""
+MORE = {
+    "image": ".jxl .psd .jp2 .cr2 .cr3 .nef .arw .dng .raw .webp .jfif .tga .exr .hdr".split(),
+    "audio": ".m4a .wma .amr .caf .mka .flac .oga .spx .wv .ape .mpc .aifc".split(),
+}
+"""Endings that the standard library does not know by itself."""
+PARTS = {
+    "train": {"train", "training", "trn"},
+    "validation": {"validation", "valid", "val", "dev", "devel", "development", "eval", "evaluation"},
+    "test": {"test", "testing", "tst", "holdout"},
+}
+"""A field of the recipe -> how people call its folder."""
+FILLERS = {"set", "data", "images", "imgs", "pictures", "audio", "split", "files"}
+
+
+@dataclass
+class Listing:
+    """What lies below a folder, as names relative to it with forward slashes."""
+
+    files: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    faults: dict[str, str] = field(default_factory=dict)
+    """Entries that cannot be used -> why: dangling links, folders that cannot be listed, pipes."""
+    hidden: list[str] = field(default_factory=list)
+    """Entries whose name begins with a dot; what they hold is not listed."""
+
+
+def list_folder(folder: Path) -> Listing:
+    """List everything below a folder, through links too. Raises OSError where it cannot itself be listed."""
+    found = Listing()
+    os.scandir(folder).close()
+    waiting = [("", frozenset[tuple[int, int]]())]
+    while waiting:
+        name, above = waiting.pop()
+        facts = (folder / name).stat()
+        here = (facts.st_dev, facts.st_ino)
+        if here in above:
+            found.faults[name] = "is a link to a folder that holds it"
+            continue
+        waiting += [(each, above | {here}) for each in _list_one(folder, name, found)]
+    return found
+
+
+def _list_one(folder: Path, name: str, found: Listing) -> list[str]:
+    """Sort the entries of one folder in; the folders among them come back."""
+    try:
+        with os.scandir(folder / name) as opened:
+            entries = list(opened)
+    except OSError as error:
+        found.faults[name] = f"cannot be listed: {error.strerror}"
+        return []
+    inner = []
+    for entry in entries:
+        path = f"{name}/{entry.name}" if name else entry.name
+        try:
+            mode = entry.stat().st_mode
+        except OSError as error:
+            mode = 0
+            found.faults[path] = "is a link to nothing" if entry.is_symlink() else str(error.strerror)
+        if entry.name.startswith("."):
+            found.hidden.append(path)
+            found.faults.pop(path, None)
+        elif stat.S_ISDIR(mode):
+            inner.append(path)
+        elif stat.S_ISREG(mode):
+            found.files.append(path)
+        elif mode:
+            found.faults[path] = "is no plain file"
+    found.folders += inner
+    return inner
+
+
+def find_rows(listing: Listing, suffixes: Sequence[str]) -> dict[str, str | None]:
+    """The entries that are rows, sorted -> why one is known to be bad; None where it is not.
+
+    Bad are also the pictures and sounds of a kind that no reader of this modality takes.
+    """
+    wanted = {media_of(f"x{suffix}") for suffix in suffixes} & MEDIA
+    rows: dict[str, str | None] = {}
+    for name in listing.files:
+        if name.lower().endswith(tuple(suffixes)):
+            rows[name] = None
+        elif media_of(name) in wanted:
+            rows[name] = f"files ending in {ending(name)} are not read; convert it, as to {suffixes[0]}"
+    folders = set(listing.folders)
+    for name, why in listing.faults.items():
+        if name in folders or name.lower().endswith(tuple(suffixes)) or media_of(name) in wanted:
+            rows[name] = why
+    return dict(sorted(rows.items()))
+
+
+def media_of(name: str) -> str | None:
+    """Whether a name is that of a picture or sound, as ``image``; the same on every machine."""
+    return _media_of_ending(ending(name))
+
+
+@cache
+def _media_of_ending(last: str) -> str | None:
+    known = mimetypes.MimeTypes().guess_type(f"x{last}", strict=False)[0]  # without the system's own list
+    return known.partition("/")[0] if known else next((kind for kind in MORE if last in MORE[kind]), None)
+
+
+def ending(name: str) -> str:
+    """The ending of a file's name in small letters, ``.png``; empty where there is none."""
+    return PurePosixPath(name).suffix.lower()
+
+
+def folder_notes(listing: Listing, rows: Collection[str]) -> Iterator[str]:
+    """What was left out of a folder with a subfolder a class."""
+    others = [name for name in [*listing.files, *listing.faults] if name not in rows]
+    if others:
+        endings = Counter(ending(name) or "without an ending" for name in others)
+        most = sorted(endings, key=lambda kind: (-endings[kind], kind))[:SHOWN]
+        kinds = ", ".join(f"{endings[kind]} {kind}" for kind in most)
+        more = ", ..." if len(endings) > SHOWN else ""
+        yield f"{len(others)} {_files(others)} of other kinds left out: {kinds}{more}"
+    if listing.hidden:
+        count = len(listing.hidden)
+        yield (
+            f"{count} {'entry whose name begins' if count == 1 else 'entries whose names begin'} with a dot "
+            f"left out: {named(listing.hidden)}; rename a class that is called so"
+        )
+    filled = {name.split("/")[0] for name in rows}
+    empty = [name for name in listing.folders if "/" not in name and name not in filled]
+    if empty:
+        yield (
+            f"{len(empty)} {'folder' if len(empty) == 1 else 'folders'} without a file that can be read, so "
+            f"no class: {named(empty)}"
+        )
+
+
+def named(names: Sequence[str]) -> str:
+    """The first of some names, in order, in quotes."""
+    first = ", ".join(repr(shown_name(name)) for name in sorted(names)[:SHOWN])
+    return first + (", ..." if len(names) > SHOWN else "")
+
+
+def shown_name(path: str) -> str:
+    """A name on a disk, which need not be UTF-8, as it can be written."""
+    return path.encode(errors="replace").decode()
+
+
+def _files(names: Sequence[str]) -> str:
+    return "file" if len(names) == 1 else "files"
+
+
+def refuse_parts(name: str, paths: Collection[str]) -> None:
+    """Raise DataError where the folders of classes look like the parts of a data set.
+
+    Two of them are named as parts are, or all; or the one folder there is holds such, or classes.
+    """
+    labels = sorted({path.split("/")[0] for path in paths if "/" in path})
+    fields = {label: part for label in labels if (part := part_of(label))}
+    below = [path.split("/", 1)[1] for path in paths if "/" in path]
+    alone = len(labels) == 1 and all("/" in path for path in below)
+    if len(set(fields.values())) > 1 or (
+        fields and len(fields) == len(labels) and (len(labels) > 1 or alone)
+    ):
+        lines = [f"  {part}: {name}/{label}" for label, part in fields.items()]
+        others = [label for label in labels if label not in fields]
+        aside = [f"what are {named(others)} beside them?"] if others else []
+        raise DataError(
+            "\n".join(
+                [
+                    f"{name}: holds parts, not classes; write under data:",
+                    *lines,
+                    *aside,
+                    "if these are classes, rename the folders, or give their labels in a metadata.csv",
+                ]
+            )
+        )
+    if alone:
+        refuse_parts(f"{name}/{labels[0]}", below)
+
+
+def part_of(label: str) -> str | None:
+    """The field of the recipe that a folder's name stands for, whatever its case and decoration.
+
+    >>> part_of("Train"), part_of("val2017"), part_of("test_set"), part_of("trains")
+    ('train', 'validation', 'test', None)
+    """
+    words = [word for word in re.split(r"[^a-z]+", label.casefold()) if word and word not in FILLERS]
+    return next((part for part, known in PARTS.items() if len(words) == 1 and words[0] in known), None)
