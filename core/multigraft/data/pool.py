@@ -184,7 +184,7 @@ def _answer(read: Callable[[int], Item], number: int) -> list[Any]:
         plain = [np.require(array, requirements="C") for array in arrays.values()]
         told = [(name, _kind(array), array.shape) for name, array in zip(arrays, plain, strict=True)]
         header = json.dumps({"number": number, "arrays": told}).encode()
-        contents = [memoryview(array).cast("B") for array in plain if array.nbytes]
+        contents = [_view(array) for array in plain if array.nbytes]
     except Exception as error:  # the parent reads this batch itself, and meets the error as it is
         said = f"{type(error).__name__}: {first_line(error)}"
         header, contents = json.dumps({"number": number, "error": said}).encode(), []
@@ -197,6 +197,11 @@ def _kind(array: np.ndarray) -> str:
     return array.dtype.str
 
 
+def _view(array: np.ndarray) -> memoryview:
+    """The bytes of an array that lies in one piece."""
+    return array.reshape(-1).view(np.uint8).data
+
+
 def _receive(line: socket.socket, number: int) -> Item:
     """One answer. Raises Lost, or OSError where the worker is gone."""
     header = json.loads(bytes(_bytes(line, WORD.unpack(_bytes(line, WORD.size))[0])))
@@ -206,7 +211,7 @@ def _receive(line: socket.socket, number: int) -> Item:
     for name, kind, shape in header["arrays"]:
         array = np.empty(shape, np.dtype(kind))
         if array.nbytes:
-            _fill(line, memoryview(array).cast("B"))
+            _fill(line, _view(array))
         arrays[name] = array
     return arrays.pop(INDICES), arrays
 

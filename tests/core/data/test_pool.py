@@ -33,6 +33,9 @@ def batch(number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         "none": np.zeros((2, 0), np.float32),
         "one": np.asarray(number),
         "flag": np.array([True, False]),
+        "half": np.array([1.5], np.float16),
+        "swapped": np.array([1, 2], ">i4"),
+        "words": np.array(["a", "bc"]),
     }
     return np.array([number, -number]), arrays
 
