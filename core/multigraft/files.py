@@ -9,8 +9,9 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 
 def is_plain_name(name: str) -> bool:
@@ -41,7 +42,7 @@ def leads_out(path: Path) -> bool:
     return not target.is_relative_to(folder) and target.parent != blobs
 
 
-def open_plain(path: str | Path, *, limit: int | None = None) -> BinaryIO:
+def open_plain(path: str | Path, *, limit: int | None = None) -> BufferedReader:
     """Open a plain file of at most ``limit`` bytes, to be read. Raises OSError for anything else.
 
     What was opened is looked at too, not only what stood there before: a pipe that took its place is not

@@ -49,7 +49,7 @@ PLACES = {
 """Where a process is while a function runs, by where that is defined; an event before and after each call."""
 EVENTS = {
     "multigraft.memory:halving": "a batch is computed",
-    "multigraft.data.loader:_Source.__getitem__": "a batch is read",
+    "multigraft.data.loader:_Source.make": "a batch is read",
     "multigraft.replay.player:Player.compute": "rows are computed",
 }
 """Functions that are an event, wherever they are called."""

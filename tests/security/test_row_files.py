@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import re
 import resource
@@ -81,12 +82,22 @@ def test_no_reader_or_sketch_reads_it(way: str, name: str, tmp_path: Path) -> No
     assert peak() - before < 100 * 2**20
 
 
-@pytest.mark.timeout(20)
-@pytest.mark.parametrize("name", sorted(STRANGE.keys() - {"a sparse file of 3 GB"}))
-@pytest.mark.usefixtures("tmp_path")
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("name", STRANGE)
 def test_no_fingerprint_waits_for_it(name: str, tmp_path: Path) -> None:
     with FileHashes() as hashes:
         assert hashes.digest(str(STRANGE[name](tmp_path))).startswith("unreadable: ")
+
+
+def test_a_large_file_that_holds_what_it_claims_is_hashed(tmp_path: Path, monkeypatch: Any) -> None:
+    """Holes in it or not: what is on the disk counts."""
+    monkeypatch.setattr("multigraft.data.hashes.HOLLOW", 2**20)
+    path, wanted = tmp_path / "large.wav", bytes(2**21) + bytes(range(256)) * 2**10
+    with path.open("wb") as file:
+        file.seek(2**21)
+        file.write(bytes(range(256)) * 2**10)
+    with FileHashes() as hashes:
+        assert hashes.digest(str(path)) == hashlib.sha256(wanted).hexdigest()
 
 
 def test_a_file_that_grows_after_it_was_looked_at_is_read_to_the_limit(tmp_path: Path) -> None:
@@ -133,7 +144,8 @@ def test_nothing_that_reads_rows_opens_a_file_itself(module: str) -> None:
                     node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 )
                 first = ast.unparse(node.args[0]) if node.args else ""
-                assert named not in OPENERS or first.startswith("BytesIO("), f"{path}:{node.lineno}"
+                loads = named == "load" and not node.args  # a picture that is open
+                assert loads or named not in OPENERS or first.startswith("BytesIO("), f"{path}:{node.lineno}"
 
 
 def test_the_engine_asks_readers_in_one_place() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -18,6 +19,8 @@ log = logging.getLogger("multigraft")
 KIND, KEY, FILE = "hashes", "sha256", "files.sqlite"
 SETTLED = 2 * 10**9
 """Nanoseconds since a file's last change, before which a second change could leave its time as it is."""
+HOLLOW, CLAIMED = 2**28, 100
+"""From this size on a file that takes less than one hundredth of it on the disk is nothing but a claim."""
 CREATE = "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, facts TEXT, hash TEXT) WITHOUT ROWID"
 ASK = "SELECT hash FROM files WHERE path = ? AND facts = ?"
 
@@ -45,10 +48,11 @@ class FileHashes:
             self._known.close()
 
     def digest(self, path: str) -> str:
-        """SHA-256 of a file's bytes; ``unreadable: <name>`` where they cannot be read."""
+        """SHA-256 of a file's bytes; ``unreadable: <name>`` where they cannot be read, or are holes."""
         try:
             with open_plain(path) as opened:
                 facts = os.fstat(opened.fileno())
+                _check_filled(facts)
                 name = os.fsencode(Path(path).absolute())  # a name on a disk need not be UTF-8
                 told = f"{facts.st_size} {facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_ino}"
                 found = self._find(name, told)
@@ -71,6 +75,13 @@ class FileHashes:
         except sqlite3.Error:
             return None
         return None if row is None else row[0]
+
+
+def _check_filled(facts: os.stat_result) -> None:
+    """Raise OSError for a file of holes, of which a few bytes could claim hours of hashing."""
+    held = getattr(facts, "st_blocks", facts.st_size) * 512
+    if facts.st_size >= HOLLOW and held * CLAIMED < facts.st_size:
+        raise OSError(errno.EFBIG, f"it claims {facts.st_size:,} bytes, and holds {held:,}")
 
 
 def _open() -> sqlite3.Connection | None:
