@@ -98,7 +98,7 @@ class TextBackbone(nn.Module):
             )
         with quiet_transformers():
             save_model(self.model, self.linear, folder, head=head, labels=labels)
-        save_tokenizer(self.spec, folder)
+        save_tokenizer(self.spec, folder, writes=self.causal and head is None)
 
 
 def build_encoder(origin: Origin, spec: Spec) -> TextBackbone:

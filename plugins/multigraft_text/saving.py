@@ -30,19 +30,52 @@ def save_model(
     config.save_pretrained(folder)
 
 
-def save_tokenizer(spec: Spec, folder: Path) -> None:
-    """Write the reader's tokenizer in the form that `AutoTokenizer` opens in transformers 4 and 5."""
+CLOSING = "multigraft_post_processor"
+"""Where a folder keeps how its rows were closed in training, whose tokenizer leaves a text open."""
+
+
+def save_tokenizer(spec: Spec, folder: Path, *, writes: bool) -> None:
+    """Write the reader's tokenizer in the form that `AutoTokenizer` opens in transformers 4 and 5.
+
+    Of a model that ``writes``, a text is a prompt to whoever opens the folder: it is padded on the left, and
+    not closed by an end token, behind which the model would begin another text.
+    """
     names = ["input_ids", *(["token_type_ids"] if spec["token_types"] else []), "attention_mask"]
+    tokenizer = spec["tokenizer.json"]
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": spec["max_length"],
         "model_input_names": names,
-        "padding_side": "right",
+        "padding_side": "left" if writes else "right",
         "clean_up_tokenization_spaces": False,
         **spec["special"],
     }
-    _write(folder / "tokenizer.json", spec["tokenizer.json"])
+    closing = tokenizer.get("post_processor")
+    if writes and left_open(closing) != closing:
+        settings[CLOSING] = closing
+        tokenizer = {**tokenizer, "post_processor": left_open(closing)}
+    _write(folder / "tokenizer.json", tokenizer)
     _write(folder / "tokenizer_config.json", settings)
+
+
+def left_open(processor: Any) -> Any:
+    """A tokenizer's post-processor without the tokens that it puts behind a text.
+
+    >>> closed = [{"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "</s>"}}]
+    >>> left_open({"type": "TemplateProcessing", "single": closed, "pair": []})["single"]
+    [{'Sequence': {'id': 'A'}}]
+    """
+    kind = processor.get("type") if isinstance(processor, dict) else None
+    if kind == "Sequence":
+        return {**processor, "processors": [left_open(each) for each in processor["processors"]]}
+    if kind != "TemplateProcessing":
+        return processor
+    return {**processor, **{side: _until_text(processor[side]) for side in ("single", "pair")}}
+
+
+def _until_text(pieces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    ends = [place for place, piece in enumerate(pieces) if "Sequence" in piece]
+    return pieces[: ends[-1] + 1] if ends else pieces
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from multigraft import MultigraftError, Origin
 from multigraft.errors import WeightsError
 from multigraft.records import Spec
+from multigraft_text.saving import CLOSING
 from multigraft_text.weights import DECODERS, ENCODERS, config_of, folder_of
 
 DEFAULT_LENGTH = 128
@@ -118,7 +119,8 @@ def _tokenizer_json(folder: Path) -> dict[str, Any]:
     file = folder / "tokenizer.json"
     text = file.read_text(encoding="utf-8") if file.is_file() else _converted(folder)
     tokenizer: dict[str, Any] = json.loads(text)
-    return {**tokenizer, "truncation": None, "padding": None}
+    closing = _json(folder / "tokenizer_config.json").get(CLOSING, tokenizer.get("post_processor"))
+    return {**tokenizer, "truncation": None, "padding": None, "post_processor": closing}
 
 
 def _converted(folder: Path) -> str:

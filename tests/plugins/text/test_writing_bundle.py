@@ -27,6 +27,8 @@ from multigraft.export.graph import evaluating
 from multigraft.export.parity import cases
 from multigraft.runtime.serving.server import open_models
 from multigraft.runtime.session import Session
+from multigraft_text.reader import TextReader
+from multigraft_text.specs import decoder_spec
 from plugins.text.text_toys import DOCUMENTS
 from toy_server import Served, serving
 
@@ -104,6 +106,26 @@ def test_a_process_without_torch_writes_what_transformers_writes(
     assert [answer["tokens"] for answer in answers] == wanted
     assert [answer["text"] for answer in answers] == [reader.text(tokens) for tokens in wanted]
     assert len({tuple(tokens) for tokens in wanted}) > 1
+
+
+@pytest.mark.parametrize("together", [1, 4])
+def test_a_stock_pipeline_writes_what_the_bundle_writes(run: mg.Run, bundle: Path, together: int) -> None:
+    """The saved tokenizer leaves a prompt open: behind an end token the model would begin another text."""
+    stock = transformers.pipeline("text-generation", str(run.folder / "model"), batch_size=together)
+    stock.tokenizer.pad_token_id = stock.tokenizer.pad_token_id or 0
+    prompts = [*PROMPTS, *(" ".join(text.split()[:4]) for text in DOCUMENTS)][:30]
+    wanted = mg.load(bundle, precision="fp32").generate(prompts, max_new_tokens=12)
+    found = stock(prompts, max_new_tokens=12, do_sample=False, return_full_text=False)
+    told = [each[0]["generated_text"].strip() for each in found]
+    assert told == [answer["text"].strip() for answer in wanted]
+    assert len(set(told)) > 4
+
+
+def test_a_run_that_grows_from_a_writing_one_closes_its_rows_as_that_did(run: mg.Run) -> None:
+    origin = mg.Origin(backbone="gpt-tiny", size="tiny", path=run.folder / "model")
+    again = TextReader(decoder_spec(origin, {"max_length": 64}))
+    for text in DOCUMENTS[:3]:
+        assert again.read(text)["input_ids"].tolist() == run.reader.read(text)["input_ids"].tolist()
 
 
 def test_one_prompt_or_many_in_one_batch_or_several(bundle: Path) -> None:
