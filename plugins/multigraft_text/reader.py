@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
 from multigraft import MultigraftError, RowError
-from multigraft.errors import BundleError
+from multigraft.errors import BundleError, refused_as
 from multigraft.readers import check_spec
 from multigraft.records import Arrays, Spec
+from multigraft_text.bounds import Growth, refuse_costly
 from multigraft_text.windows import overlapping
 
 REPLACEMENT = "\ufffd"
@@ -45,6 +46,11 @@ class TextReader:
         content = _plain(spec)
         check_spec(spec, TextSpec)
         self._spec = {**spec, "tokenizer.json": content}
+        with refused_as(BundleError, "tokenizer.json cannot be used"):
+            refuse_costly(content)
+            self._growth = Growth(content)
+            with _no_panic():
+                self._growth.refuse_tokens(content.get("added_tokens") or [])
         self._tokenizer = _tokenizer(content)
         self._frame = [self._tokenizer.num_special_tokens_to_add(is_pair=pair) for pair in (False, True)]
         """The tokens that stand around a text, and around a pair."""
@@ -67,12 +73,19 @@ class TextReader:
         texts = raw if isinstance(raw, tuple | list) else (raw,)
         if not 1 <= len(texts) <= 2:
             raise RowError(f"found {len(texts)} texts; one or two are needed")
-        first, *second = (clean(text) for text in texts)
+        first, *second = map(self._clean, texts)
         with _no_panic():  # a batch, of one, lets other threads run meanwhile; `encode` stops them all
             (encoding,) = self._tokenizer.encode_batch_fast([(first, *second) if second else first])
         if len(encoding.ids) <= self._frame[len(second)]:
             raise RowError("the tokenizer finds no token in the text")
         return self._arrays(encoding)
+
+    def _clean(self, raw: Any) -> str:
+        """A text that the tokenizer makes not too much of. Raises RowError."""
+        text = clean(raw)
+        with _no_panic():
+            self._growth.refuse(text)
+        return text
 
     def _arrays(self, encoding: Any) -> Arrays:
         arrays = {"input_ids": encoding.ids, "attention_mask": [1] * len(encoding.ids)}
@@ -85,7 +98,7 @@ class TextReader:
         row = self.read(raw)
         if isinstance(raw, tuple | list) or self.length(row) < self._spec["max_length"]:
             return [row]
-        encoding = self._overlapping.encode(clean(raw))
+        encoding = self._overlapping.encode(self._clean(raw))
         return [self._arrays(window) for window in (encoding, *encoding.overflowing)]
 
     def prompt(self, raw: Any) -> np.ndarray:
@@ -96,7 +109,7 @@ class TextReader:
         if raw in ("", b""):
             return np.zeros(0, dtype=np.int64)
         with _no_panic():
-            encoding = self._whole.encode(clean(raw))
+            encoding = self._whole.encode(self._clean(raw))
         added = encoding.special_tokens_mask  # 1 for what the tokenizer adds, not for what the text says
         end = max((place + 1 for place, special in enumerate(added) if not special), default=0)
         return np.asarray(encoding.ids[:end], dtype=np.int64)
