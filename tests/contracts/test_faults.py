@@ -11,6 +11,7 @@ import pytest
 
 from contracts.faults.good import Plugin
 from contracts.faults.table import FAULTS, Fault
+from contracts.faults.tagging import tagging
 from multigraft.testing import check_plugin, examine
 
 
@@ -31,9 +32,18 @@ def test_the_plugin_without_a_fault_passes_what_catches_them() -> None:
     quick = {fault.check for fault in FAULTS} - {
         "graph",
         "answers",
+        "places",
+        "merged-windows",
     }  # the graph's own are tried by the slow tests
     verdict = check_plugin(Plugin(), checks=quick)
     assert verdict.count("passed") > 15
+
+
+def test_the_tagging_plugin_without_a_fault_passes_what_catches_its() -> None:
+    checks = ["places", "merged-windows", "answers", "augmented-targets", "augment"]
+    plugin = tagging({"augment": lambda strength, reader, options: lambda row, rng: dict(row)})
+    verdict = check_plugin(plugin, checks=checks)
+    assert verdict.count("passed") == len(checks) + 1  # and `admitted`
 
 
 @pytest.mark.slow

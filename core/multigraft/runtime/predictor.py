@@ -213,7 +213,7 @@ class Predictor:
         parts: dict[int, dict[int, Arrays]] = {}
         rows = [row for item in items for row in item.rows]
         for indices, outputs in self._batches(rows, batch_size):
-            answered = self._decoded(outputs, len(indices))
+            answered = self.decode(outputs)
             for place, index in enumerate(indices):
                 owner = owners[index]
                 answers[owner] = answered[place]
@@ -233,10 +233,11 @@ class Predictor:
             raise ValueError("windows without a task that merges them")
         with refused_as(BundleError, f"the windows' {self._named(stacked)} cannot be merged"):
             merged = self._merge(stacked, lengths)
-        return self._decoded(merged, 1)[0]
+        return self.decode(merged)[0]
 
-    def _decoded(self, outputs: Arrays, rows: int) -> list[Answer]:
-        """An answer for each of so many rows. Raises BundleError where the task makes none."""
+    def decode(self, outputs: Arrays) -> list[Answer]:
+        """An answer for each row of a batch of outputs. Raises BundleError where the task makes none."""
+        rows = min(map(len, outputs.values()), default=0)
         with refused_as(BundleError, f"no answer can be made of {self._named(outputs)}"):
             answers = self._decode(self.bundle.targets, outputs)
         if len(answers) != rows:

@@ -1,13 +1,18 @@
-"""Rows of arrays compared and described."""
+"""Rows of arrays, and answers, compared and described."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from multigraft.records import Arrays
+
+NEAR = 1e-3
+"""How far numbers of the same answer may lie apart."""
 
 
 def copied(row: Arrays) -> Arrays:
@@ -36,3 +41,14 @@ def digest(row: Mapping[str, np.ndarray]) -> str:
         found.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
         found.update(array.tobytes())
     return found.hexdigest()
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two answers say the same, but for rounding."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=NEAR, abs_tol=NEAR)
+    return bool(one == other)

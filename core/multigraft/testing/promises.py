@@ -111,9 +111,9 @@ READING = (
         name="augment",
         of="modality",
         run=Lazy("multigraft.testing.reading:augment"),
-        what="An augmentation follows from its generator alone, and leaves the row as it was.",
-        why="a resumed run draws the same, and a cached row is used again",
-        mend="draw from rng only, and change a copy",
+        what="An augmentation follows from its generator alone, leaves its row, and passes on targets.",
+        why="a resumed run draws the same, a cached row is used again, and a task's targets are in the row",
+        mend="draw from rng only, change a copy, and give back the arrays that are not yours",
     ),
     Check(
         name="likeness",

@@ -150,9 +150,34 @@ TEACHING = (
         name="answers",
         of="task",
         run=Lazy("multigraft.testing.teaching:answers"),
-        what="Its bundle answers values with dicts that are JSON.",
-        why="a server sends them as they are",
-        mend="turn numpy numbers into Python's in decode, and leave out what is no finite number",
+        what="Its bundle answers values with dicts that are JSON, beside longer values as alone.",
+        why="a server sends them as they are, and puts strangers' values into one batch",
+        mend="turn numpy numbers into Python's in decode, leave out what is not finite, and what pads",
+    ),
+    Check(
+        name="places",
+        of="task",
+        run=Lazy("multigraft.testing.placing:placed"),
+        what="Targets and answers leave out positions that the reader gives alike for every value.",
+        why="what stands around a value, as [CLS], is no part of it: it has no tag, and names no person",
+        mend="give such positions a target that the loss ignores, serve which positions are a value's, and "
+        "decode those alone",
+    ),
+    Check(
+        name="merged-windows",
+        of="task",
+        run=Lazy("multigraft.testing.placing:merged"),
+        what="`merge` makes one answer of windows of different length, the same beside others as alone.",
+        why="a long value is cut into windows, the last one shorter than the others",
+        mend="use of each window as much as lengths says, and give outputs [1, ...]",
+    ),
+    Check(
+        name="augmented-targets",
+        of="task",
+        run=Lazy("multigraft.testing.placing:augmented"),
+        what="Rows that were augmented with their targets have a loss.",
+        why="`training.augment` changes read rows, in which the targets stand beside the value",
+        mend="let the targets follow what view finds in the row, or refuse the modality",
     ),
 )
 STEERING = (

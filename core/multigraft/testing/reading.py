@@ -190,6 +190,10 @@ def augment(subject: Subject) -> Iterator[str]:
             yield f"{strength}: it writes into the row that it was given: {found}"
         if one.keys() != row.keys() or any(one[name].dtype != row[name].dtype for name in row):
             yield f"{strength}: the row has other arrays than before"
+        target = {"target": np.arange(3), "label": np.asarray(1)}
+        given = change({**copied(row), **copied(target)}, np.random.default_rng(7))
+        if gap({name: given[name] for name in target if name in given}, target):
+            yield f"{strength}: it does not give back a task's targets that stand in the row"
 
 
 def likeness(subject: Subject) -> Iterator[str]:

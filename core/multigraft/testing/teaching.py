@@ -15,7 +15,8 @@ import multigraft as mg
 from multigraft.errors import MultigraftError
 from multigraft.records import Backbone, Task
 from multigraft.run import Run
-from multigraft.testing.arrays import copied, gap
+from multigraft.runtime import Predictor
+from multigraft.testing.arrays import alike, copied, gap
 from multigraft.testing.bench import Bench, Subject
 from multigraft.testing.checks import Skipped
 from multigraft.testing.learning import BATCH, batch_of
@@ -28,7 +29,7 @@ ASKED = 4
 
 def losses(subject: Subject) -> Iterator[str]:
     """The loss is a finite sum and a weight for each row, and reaches every parameter of the head."""
-    run = _untrained(subject)
+    run = untrained(subject)
     graft, batch = run.graft.train(), batch_of(run)
     graft.zero_grad(set_to_none=True)
     rows = BATCH
@@ -51,7 +52,7 @@ def losses(subject: Subject) -> Iterator[str]:
 
 def chance(subject: Subject) -> Iterator[str]:
     """What view and prepare draw follows from their generator alone, and what they are given stays."""
-    run = _untrained(subject)
+    run = untrained(subject)
     rows, objective = run.rows["train"], run.objective
     row = rows.fetch(0, None)
     kept = copied(row)
@@ -143,15 +144,11 @@ class _Interrupts:
 
 def answers(subject: Subject) -> Iterator[str]:
     """Its bundle answers made-up values with what JSON can hold, a row each, alone as together."""
-    run = _trained(subject)
-    with heard():
-        bundle = Path(run.export().files["bundle"])
-    predictor = mg.load(bundle, catalog=run.catalog)
-    raws = subject.bench.raws(subject.bench.modality_of(_family(subject)), ROWS)[:ASKED]
+    predictor, raws = predictor_of(subject), raws_of(subject, ASKED)
     found = predictor.predict(raws)
     if len(found) != ASKED:
         yield f"{len(found)} answers for {ASKED} values"
-    for answer in found:
+    for raw, answer in zip(raws, found, strict=False):
         if not isinstance(answer, dict):
             yield f"an answer is {type(answer).__name__}; a dict is needed"
             return
@@ -160,6 +157,26 @@ def answers(subject: Subject) -> Iterator[str]:
         except (TypeError, ValueError) as error:
             yield f"an answer is no JSON: {error}"
             return
+        if not alike(answer, predictor.predict(raw)):
+            yield "a value is answered otherwise beside longer ones than alone: its answer reads padding"
+            return
+
+
+def predictor_of(subject: Subject) -> Predictor:
+    """The record's own bundle, exported once for all checks and opened."""
+    return subject.bench.once(("predictor", subject.record.name), lambda: _exported(subject))
+
+
+def _exported(subject: Subject) -> Predictor:
+    run = _trained(subject)
+    with heard():
+        bundle = Path(run.export().files["bundle"])
+    return mg.load(bundle, catalog=run.catalog)
+
+
+def raws_of(subject: Subject, count: int) -> list[Any]:
+    """Made-up values of the modality that the record is tried on."""
+    return subject.bench.raws(subject.bench.modality_of(_family(subject)), ROWS)[:count]
 
 
 def _family(subject: Subject) -> Backbone:
@@ -192,7 +209,7 @@ def _recipe(subject: Subject, folder: Path) -> dict[str, Any]:
     )
 
 
-def _untrained(subject: Subject) -> Run:
+def untrained(subject: Subject) -> Run:
     return assembled(subject.bench, subject.record, _family(subject))
 
 

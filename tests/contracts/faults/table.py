@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import multigraft as mg
-from contracts.faults import entering, networks, readers, tasks, watching
+from contracts.faults import entering, networks, readers, tagging, tasks, watching
 from contracts.faults.good import Plugin, building
 
 
@@ -101,6 +101,13 @@ READERS = (
         augment=readers.draws_elsewhere,
     ),
     _read(
+        "an augmentation that drops a task's targets",
+        "augment",
+        "it does not give back a task's targets",
+        readers.Reader,
+        augment=tagging.forgetful,
+    ),
+    _read(
         "a sketch that draws at random",
         "likeness",
         "different sketches",
@@ -168,7 +175,43 @@ TASKS = (
     _task("a loss without a gradient", "losses", "no gradient", objective=tasks.Cut),
     _task("state between the steps", "resumes", "other weights", objective=tasks.Stateful),
     _task("an answer that is no JSON", "answers", "no JSON", decode=tasks.numpy_answer),
-    _task("one answer for several rows", "answers", "IndexError", decode=tasks.one_answer),
+    _task("one answer for several rows", "answers", "made 1 answers for", decode=tasks.one_answer),
+    Fault(
+        "an answer for the padding",
+        "answers",
+        "beside longer ones than alone",
+        tagging.tagging(decode=tagging.padded_tags),
+    ),
+    Fault(
+        "targets shifted onto what the reader puts around a value",
+        "places",
+        "it is another position's",
+        tagging.tagging(objective=tagging.Shifted),
+    ),
+    Fault(
+        "an answer for what the reader puts around a value",
+        "places",
+        "its answer depends on",
+        tagging.tagging(objective=tagging.NamesTheFrame),
+    ),
+    Fault(
+        "a merge for windows of one length",
+        "merged-windows",
+        "cannot be merged",
+        tagging.tagging(merge=tagging.of_one_size),
+    ),
+    Fault(
+        "a merge of windows with their padding",
+        "merged-windows",
+        "to another answer than alone",
+        tagging.tagging(merge=tagging.joined_with_padding),
+    ),
+    Fault(
+        "targets that an augmentation leaves behind",
+        "augmented-targets",
+        "there are other tags than positions",
+        tagging.tagging({"augment": tagging.shortened}, objective=tagging.OfTheUnchanged),
+    ),
     _strategy("a strategy that forgets a parameter", "learns", "for other parameters", tasks.by_one_name),
     _strategy("a strategy under which nothing learns", "learns", "nothing learns", tasks.nothing),
     _strategy(
