@@ -11,10 +11,10 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
 
 from multigraft.errors import did_you_mean
 from multigraft.runtime.serving.faults import Fault, Refusal
+from multigraft.runtime.serving.form import parse_form
 from multigraft.runtime.serving.limits import Limits
 from multigraft.runtime.serving.model import Model
 
@@ -37,7 +37,7 @@ async def asked(request: Request, model: Model, limits: Limits) -> Asked:
     if kind == "application/json":
         found = _from_json(await request.body(), model)
     elif kind == "multipart/form-data":
-        found = await _from_form(request, model, limits)
+        found = _from_form(await request.body(), request.headers["content-type"], model, limits)
     else:
         raise Refusal(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -53,7 +53,7 @@ async def asked(request: Request, model: Model, limits: Limits) -> Asked:
 
 def _from_json(body: bytes, model: Model) -> Asked:
     try:
-        raw = json.loads(body)
+        raw = json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from error
     if not isinstance(raw, dict) or INPUTS not in raw:
@@ -65,21 +65,33 @@ def _from_json(body: bytes, model: Model) -> Asked:
     return Asked([_value(each, model) for each in inputs], _top_k(raw.get(TOP_K)))
 
 
-async def _from_form(request: Request, model: Model, limits: Limits) -> Asked:
+def _from_form(body: bytes, content_type: str, model: Model, limits: Limits) -> Asked:
     values: list[Any] = []
     top_k = None
-    most = limits.max_items + 1  # one more is refused with the right words
-    async with request.form(max_files=most, max_fields=most, max_part_size=limits.max_body) as form:
-        for key, part in form.multi_items():
-            if isinstance(part, UploadFile):
-                values.append(_content(await part.read(), model))
-            elif key == TOP_K:
-                top_k = _top_k(int(part) if part.isascii() and part.isdigit() else part)
-            elif key == INPUTS:
-                values.append(_value(part, model))
-            else:
-                raise _unfit(f"unknown field {key!r}; allowed: files under any name, {', '.join(KEYS)}")
+    most = limits.max_items + 1  # of items; one more is refused with the right words
+    for part in parse_form(body, content_type, most=most):
+        content = bytes(part.content)
+        if part.is_file:
+            values.append(_content(content, model))
+        elif part.name == TOP_K:
+            if top_k is not None:
+                raise _unfit(f"{TOP_K} is given twice")
+            is_number = content.isdigit() and len(content) < 10
+            top_k = _top_k(int(content) if is_number else content.decode("utf-8", "replace"))
+        elif part.name == INPUTS:
+            text = _text(content, "text")
+            values.append(text if isinstance(text, Fault) else _value(text, model))
+        else:
+            raise _unfit(f"unknown field {part.name!r}; allowed: files under any name, {', '.join(KEYS)}")
     return Asked(values, top_k)
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, in which a key stands once: of two lists of inputs one would go unanswered."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in an object")
+    return found
 
 
 def _value(raw: Any, model: Model) -> Any:
@@ -113,10 +125,14 @@ def _content(content: bytes, model: Model) -> Any:
     """What the reader takes for an uploaded file."""
     if not model.typed:
         return content
+    return _text(content, "file")
+
+
+def _text(content: bytes, what: str) -> str | Fault:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        return Fault(f"the file is not UTF-8: byte {error.start} is {content[error.start]:#04x}")
+        return Fault(f"the {what} is not UTF-8: byte {error.start} is {content[error.start]:#04x}")
 
 
 def _decoded(text: str) -> Any:
