@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from leftovers import end_leftovers
 from multigraft.libraries import switch_off_reports
 
 
@@ -15,7 +16,15 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def no_real_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def no_process_is_left() -> Iterator[None]:
+    """Whoever starts a process ends it, also where the test fails; torn down after every other fixture."""
+    yield
+    left = end_leftovers()
+    assert not left, f"tests left these processes at work: {left}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_real_cache(no_process_is_left: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What a fixture of a longer life than a test writes stays out of the person's cache too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MULTIGRAFT_CACHE", str(tmp_path_factory.mktemp("shared-cache")))

@@ -56,6 +56,8 @@ class Border:
     """Make what all inputs need in the folder, once."""
     peak: Callable[[Path], int] = lambda folder: peak_bytes()
     """The largest resident set so far of the process that is fed, in bytes."""
+    end: Callable[[Path], object] = lambda folder: None
+    """End what `prepare` began, also where it or the rest failed."""
 
 
 @dataclass
@@ -116,6 +118,13 @@ class Tally:
 
 def explore(border: Border, folder: Path, *, bad: int, seed: int = 0) -> Tally:
     """Feed generated inputs until ``bad`` of them were refused; the same ones for the same seed."""
+    try:
+        return _explored(border, folder, bad, seed)
+    finally:
+        border.end(folder)
+
+
+def _explored(border: Border, folder: Path, bad: int, seed: int) -> Tally:
     folder.mkdir(parents=True, exist_ok=True)
     border.prepare(folder)
     _accepts(border, folder)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from fuzz import pictures, sounds, texts
 from fuzz.breaking import JUNK, TEXTS, broken_bytes, broken_values
 from fuzz.harness import Border, WrongAnswer
-from fuzz.standing import JSON, KINDS, LABELS, MAX_BODY, Asked, Server, server, sound_values
+from fuzz.standing import JSON, KINDS, LABELS, MAX_BODY, Asked, Server, end, server, sound_values
 from multigraft.errors import MultigraftError
 
 MEMORY = 2**30
@@ -158,6 +158,7 @@ def _border(modality: str) -> Border:
         ),
         prepare=lambda folder: server(modality, folder),
         peak=lambda folder: server(modality, folder).peak(),
+        end=lambda folder: end(modality, folder),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import re
 import subprocess
@@ -23,6 +22,15 @@ from multigraft.bundle import Bundle, Port, Precision, seal
 from multigraft.readers import save_spec
 
 MAX_BODY = 2 * 2**20
+SERVE = """
+import ctypes, signal, sys
+if sys.platform == "linux":
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+from multigraft.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""`multigraft`, which on Linux ends with the process that started it, were that killed."""
 JSON = "application/json"
 LABELS = ["high", "low"]
 KINDS = {"text": "input_ids", "image": "image", "audio": "input_values"}
@@ -105,20 +113,9 @@ class Server:
     """`multigraft serve` in a process of its own, and a client of it."""
 
     def __init__(self, folder: Path) -> None:
-        command = [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-m",
-            "multigraft.cli",
-            "serve",
-            str(folder),
-            "--port",
-            "0",
-        ]
+        command = [sys.executable, "-W", "ignore", "-c", SERVE, "serve", str(folder), "--port", "0"]
         options = ["--threads", "1", "--wait-ms", "0", "--max-body-mb", str(MAX_BODY / 2**20)]
         self.process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
-        atexit.register(self.process.kill)
         self.said: list[str] = []
         url = self._told()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -156,8 +153,24 @@ class Server:
                 f"{type(error).__name__}: {error}; the server {'lives' if alive else 'died'}"
             ) from error
 
+    def end(self) -> None:
+        """Stop it, whatever it is at, and wait until it is gone."""
+        self.client.close()
+        self.process.kill()
+        self.process.wait()
 
-@functools.cache
+
 def server(modality: str, folder: Path) -> Server:
-    """The server of a modality, made once and ended with this process."""
-    return Server(bundle(modality, folder / f"bundle-{modality}"))
+    """The server of a modality, made once; `end` ends it."""
+    if (modality, folder) not in _standing:
+        _standing[modality, folder] = Server(bundle(modality, folder / f"bundle-{modality}"))
+    return _standing[modality, folder]
+
+
+def end(modality: str, folder: Path) -> None:
+    """End the server of a modality, where one stands."""
+    if found := _standing.pop((modality, folder), None):
+        found.end()
+
+
+_standing: dict[tuple[str, Path], Server] = {}

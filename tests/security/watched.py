@@ -102,20 +102,14 @@ def _strace(notes: Path) -> tuple[Sequence[str], Mapping[str, str]]:
 
 
 def _preload(notes: Path) -> tuple[Sequence[str], Mapping[str, str]]:
-    return [], {"LD_PRELOAD": str(shim()), "WATCHED_NOTES": str(notes)}
+    library = notes.with_name("shim.so")
+    compiler = shutil.which("cc") or shutil.which("gcc") or "cc"
+    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(SHIM), "-ldl"]
+    subprocess.run(command, check=True, capture_output=True)
+    return [], {"LD_PRELOAD": str(library), "WATCHED_NOTES": str(notes)}
 
 
 WATCHERS: Mapping[str, Watcher] = {"strace": _strace, "preload": _preload}
-
-
-@functools.cache
-def shim() -> Path:
-    """The library that notes calls, compiled once for this process."""
-    folder = Path(tempfile.mkdtemp(prefix="multigraft-shim-"))
-    compiler = shutil.which("cc") or shutil.which("gcc") or "cc"
-    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(folder / "shim.so"), str(SHIM), "-ldl"]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder / "shim.so"
 
 
 @functools.cache
