@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from multigraft.files import sync_folder
+from multigraft.files import expanded, sync_folder
 
 log = logging.getLogger("multigraft")
 FOLDER, LIMIT = "MULTIGRAFT_CACHE", "MULTIGRAFT_CACHE_GB"
@@ -24,21 +24,56 @@ DEFAULT_GB = 20.0
 SPARE, SPARE_SHARE = 2 * 2**30, 0.1
 """What stays free on the disk: the smaller of these bytes and this share of it."""
 DAY = 86_400
+NOWHERE = Path(os.devnull, "multigraft")
+"""Nothing is ever there, and nothing can be made there."""
 _numbers = count()
+_told: set[tuple[Path, str]] = set()
+"""What was warned of, once in a process."""
 
 
 def cache_folder() -> Path:
-    """Where entries lie: ``$MULTIGRAFT_CACHE``, else ``multigraft`` in the person's cache folder."""
+    """Where entries lie: ``$MULTIGRAFT_CACHE``, else ``multigraft`` in the person's cache folder.
+
+    `NOWHERE` for who has no such folder, or whose is another user's: it is trusted, so nobody else may have
+    written it unless the person named it.
+    """
     asked = os.environ.get(FOLDER)
-    if asked:
-        return Path(asked).expanduser()
+    folder = expanded(asked) if asked else _own_folder()
+    why = _unusable(folder, named=bool(asked))
+    if why is None:
+        return folder
+    if (folder, why) not in _told:
+        _told.add((folder, why))
+        log.warning("%s: %s; going on without a cache. %s names another folder", folder, why, FOLDER)
+    return NOWHERE
+
+
+def _unusable(folder: Path, *, named: bool) -> str | None:
+    """Why a folder cannot be the cache; None where it can, or is still to be made."""
+    if not folder.is_absolute() and not named:
+        return "this user has no home folder"
+    try:
+        owner = folder.stat().st_uid
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return error.strerror or "cannot be looked at"
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return "may not be read by this user"
+    if not named and hasattr(os, "geteuid") and owner != os.geteuid():
+        return "belongs to another user"
+    return None
+
+
+def _own_folder() -> Path:
+    """`multigraft` in the person's cache folder; relative where nobody knows of a home."""
     if sys.platform == "win32":
         home = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     elif sys.platform == "darwin":
         home = "~/Library/Caches"
     else:
         home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "multigraft"
+    return expanded(home) / "multigraft"
 
 
 def make_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ from multigraft.determinism import as_many_threads
 from multigraft.device import use_allowed_cores
 from multigraft.disk import explaining
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError, refused_as
-from multigraft.files import write_json, write_text
+from multigraft.files import expanded, write_json, write_text
 from multigraft.libraries import house_compilers
 from multigraft.lock import alone_in
 from multigraft.parts import SCRATCH, read_recipe
@@ -220,7 +220,7 @@ def _new_folder(output: str | None, task: str, backbone: str) -> Path:
     if output is None:
         name = f"{task}-{backbone.replace('/', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
         return _free(Path("runs") / name)
-    folder = Path(output).expanduser()
+    folder = expanded(output)
     if (folder / RECORD).exists():
         raise RunError(
             f"{folder}: already holds a run; go on with: multigraft resume {folder}, or name another output"

@@ -19,6 +19,14 @@ def is_plain_name(name: str) -> bool:
     return name not in {"", ".", ".."} and not any(sign in name for sign in "/\\:\0")
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with ``~`` as the home folder; as it is written where the system knows of none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # a user without an entry and without HOME, or a name that is no user's
+        return Path(path)
+
+
 def check_plain(path: str | Path | int, *, limit: int | None = None) -> None:
     """Raise OSError for what is no plain file of at most ``limit`` bytes.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from multigraft.catalog import Catalog
 from multigraft.errors import RecipeError, UnknownName, did_you_mean
+from multigraft.files import expanded
 from multigraft.recipe import AugmentChoice, BackboneChoice, Choice, Recipe, check
 from multigraft.records import Backbone, Modality, Option, Origin, Strategy, Task
 
@@ -149,7 +149,7 @@ class _Finder:
             return origin
         if weights == SCRATCH:
             return replace(origin, hub=None)
-        path = Path(weights).expanduser()
+        path = expanded(weights)
         if path.exists():
             model = path / "model"
             return replace(origin, hub=None, path=model if model.is_dir() else path)

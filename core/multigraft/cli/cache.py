@@ -16,6 +16,7 @@ WHAT = {
     "hashes": "fingerprints of files",
     "digests": "fingerprints of rows",
     "npm": "packages that pages are made with",
+    "compiled": "what torch's compilers made",
 }
 
 
@@ -28,7 +29,11 @@ def cache(shell: Shell, *, clear: Clear = False, as_json: AsJson = False) -> Non
         kept.trim(folder, 0)
     sizes = {path.name: kept.folder_size(path) for path in sorted(folder.glob("*")) if path.is_dir()}
     if as_json:
-        shell.say_json({"folder": str(folder), "limit": kept.cache_limit(), "bytes": sizes})
+        place = None if folder == kept.NOWHERE else str(folder)
+        shell.say_json({"folder": place, "limit": kept.cache_limit(), "bytes": sizes})
+        return
+    if folder == kept.NOWHERE:
+        shell.say(f"there is no cache; {kept.FOLDER} names a folder for it")
         return
     shell.out.print(str(folder), markup=False, highlight=False, soft_wrap=True)
     for name, size in sizes.items():

@@ -17,6 +17,7 @@ from multigraft.data.formats import read_csv, read_hub, read_json, read_parquet
 from multigraft.data.layout import PLAIN, Layout
 from multigraft.data.table import Table, require, whole
 from multigraft.errors import DataError, did_you_mean, refused_as
+from multigraft.files import expanded
 from multigraft.readers import fingerprint
 from multigraft.records import Modality
 
@@ -58,7 +59,7 @@ def load_table(
         name = path.removeprefix(HUB)
         content = _content(f"{HUB}{name} {part}", read_hub(name, part), modality, columns, None)
     else:
-        file = (base or Path()) / Path(path).expanduser()
+        file = (base or Path()) / expanded(path)
         try:
             if not (file.is_file() or file.is_dir()):  # a device or a pipe would be read for ever
                 what = "is no plain file" if file.exists() else f"does not exist{_looked_in(file)}"

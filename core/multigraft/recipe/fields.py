@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -15,6 +14,7 @@ from pydantic import (
 )
 
 from multigraft.errors import RecipeError
+from multigraft.files import expanded
 from multigraft.problems import problem_lines
 from multigraft.recipe.choices import (
     AugmentChoice,
@@ -258,9 +258,9 @@ class Recipe(Section):
 
 def _whole_path(value: str | None) -> str | None:
     """A local path in full; what is no path here (a hub name, ``scratch``) as it is."""
-    if value is None or not Path(value).expanduser().exists():
+    if value is None or not expanded(value).exists():
         return value
-    return str(Path(value).expanduser().resolve())
+    return str(expanded(value).resolve())
 
 
 def check(raw: Any) -> tuple[Recipe | None, list[str]]:
