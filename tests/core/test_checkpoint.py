@@ -147,6 +147,34 @@ def test_any_damage_is_found_and_the_one_before_is_used(
     assert not newest.exists()
 
 
+FOREIGN = {
+    "another's list": "[1, 2]",
+    "nothing": "null",
+    "a number": "7",
+    "deep": "[" * 100_000,
+    "deep objects": '{"a":' * 900 + "1" + "}" * 900,
+    "many digits": '{"a": ' + "9" * 5000 + "}",
+    "a name that no file has": '{"\\u0000": {}}',
+    "no JSON": "{",
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN.keys())
+@pytest.mark.parametrize("name", ["manifest.json", "state.json"])
+def test_json_of_somebody_else_is_damage(tmp_path: Path, name: str, content: str) -> None:
+    """Whatever a parser or what reads its values makes of it, the checkpoint before it is used."""
+    training = trained(tmp_path)
+    for step in (1, 2):
+        training.checkpoints.keep_best(step)
+        training.checkpoints.save(Progress(step=step, best=0.1, best_step=step))
+    newest = tmp_path / "step-00000002"
+    (newest / name).write_text(content)
+    assert manifest.damage(newest) is not None
+    loaded = training.checkpoints.load()
+    assert loaded is not None
+    assert loaded.step == 1
+
+
 def test_damaged_best_weights_are_made_again(tmp_path: Path) -> None:
     one = trained(tmp_path)
     one.checkpoints.save(Progress(step=1))
