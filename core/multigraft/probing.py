@@ -14,7 +14,7 @@ from multigraft.data import Rows, plan_batches
 from multigraft.readers import read_row
 from multigraft.replay import UnfitError, pooled, tensors
 from multigraft.run import Run
-from multigraft.training.forward import replay_setting
+from multigraft.training.forward import replay_setting, why
 
 log = logging.getLogger("multigraft")
 
@@ -35,8 +35,8 @@ def pooled_features(run: Run, rows: Rows) -> np.ndarray:
     run.graft.eval()
     try:
         return pooled(replay_setting(run), rows)
-    except (UnfitError, OSError) as error:
-        log.info("the pooled features are not kept: %s", error)
+    except Exception as error:
+        log.info("the pooled features are not kept: %s", why(error))
         return _computed(run, rows)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -82,18 +81,18 @@ class Prefix:
     def compute(self, batch: Batch) -> list[Any]:
         """What each block gives; nothing behind the last one is computed."""
         given: dict[int, Any] = {}
-        with ExitStack() as hooks:
-            for index, block in enumerate(self._blocks()):
-                hooks.callback(block.register_forward_hook(_Keeper(given, index, self.depth)).remove)
+        blocks = self._blocks()
+        keepers = [_Keeper(block.forward, given, index, self.depth) for index, block in enumerate(blocks)]
+        with _replaced(blocks, keepers):
             try:
                 self.graft.backbone(batch)
-            except _ReachedError:
+            except _Reached:
                 return [given[index] for index in range(self.depth)]
         raise UnfitError(f"block {self.depth - 1} is not called in a forward pass")
 
     def rest(self, graft: nn.Module, batch: Batch, results: Sequence[Any]) -> Outputs:
         """The outputs of ``graft``, which may be a wrapper around the graft itself."""
-        with _answering(self._blocks(), results):
+        with _replaced(self._blocks(), [_Answer(result) for result in results]):
             outputs: Outputs = graft(batch)
         return outputs
 
@@ -102,43 +101,60 @@ class Prefix:
         return list(blocks)[: self.depth]
 
 
-class _ReachedError(Exception):
+class _Reached(BaseException):
     """The last block of a prefix has answered."""
 
 
 @dataclass(frozen=True)
 class _Keeper:
-    """A forward hook that keeps what a block gives, and ends the pass behind the last one."""
+    """A block's forward that keeps what it gives, and ends the pass behind the last one.
 
+    What hooks of the network's own make of it is not kept, since they act on a replayed answer too.
+    """
+
+    forward: Callable[..., Any]
     given: dict[int, Any]
     index: int
     depth: int
 
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.index in self.given:
             raise UnfitError(f"block {self.index} is called more than once in a forward pass")
-        self.given[self.index] = output
+        self.given[self.index] = self.forward(*args, **kwargs)
         if self.index == self.depth - 1:
             missing = next((number for number in range(self.depth) if number not in self.given), None)
             if missing is not None:
                 raise UnfitError(f"block {missing} is not called before block {self.index}")
-            raise _ReachedError
+            raise _Reached
+        return self.given[self.index]
+
+
+class _Answer:
+    """A block's forward that gives what is known, whatever it is called with."""
+
+    def __init__(self, result: Any) -> None:
+        self._results = [result]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self._results:
+            raise UnfitError("a block is called more than once in a forward pass")
+        return self._results.pop()
 
 
 @contextmanager
-def _answering(blocks: Sequence[nn.Module], results: Sequence[Any]) -> Iterator[None]:
-    """Let each block answer with its result, whatever it is called with."""
-    for block, result in zip(blocks, results, strict=True):
-        block.__dict__["forward"] = partial(_answer, result)
+def _replaced(blocks: Sequence[nn.Module], forwards: Sequence[Callable[..., Any]]) -> Iterator[None]:
+    """Let each block compute with another forward, and then with its own again."""
+    before = [block.__dict__.get("forward") for block in blocks]
+    for block, forward in zip(blocks, forwards, strict=True):
+        block.__dict__["forward"] = forward
     try:
         yield
     finally:
-        for block in blocks:
-            del block.__dict__["forward"]
-
-
-def _answer(result: Any, *args: Any, **kwargs: Any) -> Any:
-    return result
+        for block, own in reversed(list(zip(blocks, before, strict=True))):
+            if own is None:
+                block.__dict__.pop("forward", None)
+            else:  # such as gradient checkpointing's
+                block.__dict__["forward"] = own
 
 
 def frozen_part(graft: Graft, depth: int, reads: Collection[str]) -> Frozen | None:

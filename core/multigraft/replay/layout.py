@@ -22,6 +22,8 @@ class Leaf:
     axis: int
     """The axis that counts rows."""
     dtype: torch.dtype
+    order: tuple[int, ...]
+    """The axes as they lie in memory, the outermost first; kernels compute by it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def _leaf(number: int, two: Any, three: Any) -> Leaf | Any:
     changed = [axis for axis in range(two.ndim) if two.shape[axis] != three.shape[axis]]
     if len(changed) != 1 or (two.shape[changed[0]], three.shape[changed[0]]) != (2, 3):
         raise UnfitError(f"block {number} gives a tensor that does not hold one part for each row")
-    return Leaf(changed[0], two.dtype)
+    order = sorted(range(two.ndim), key=lambda axis: -two.stride(axis))
+    return Leaf(changed[0], two.dtype, tuple(order))
 
 
 def split(layouts: Sequence[Layout], results: Sequence[Any]) -> list[Arrays]:
@@ -105,7 +108,8 @@ def _value(leaf: Leaf, rows: Sequence[np.ndarray], device: torch.device, whole: 
     values = torch.from_numpy(pad(rows))
     if leaf.dtype is torch.bfloat16:
         values = values.view(torch.bfloat16)
-    return values.to(device, leaf.dtype).movedim(0, leaf.axis)
+    values = values.to(device, leaf.dtype).movedim(0, leaf.axis)
+    return values.permute(leaf.order).contiguous().permute(np.argsort(leaf.order).tolist())
 
 
 def pad(rows: Sequence[np.ndarray]) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -60,13 +60,9 @@ class Player:
         middle = int(np.argsort(rows.lengths, kind="stable")[len(rows) // 2])
         row = read_row(reader, rows.raw(middle))
 
-        def results(count: int) -> list[object]:
-            with torch.no_grad(), autocast():
-                return frozen.compute(tensors([row] * count, reader, device))
-
         return cls(
             frozen=frozen,
-            layouts=survey(results(2), results(3)),
+            layouts=_surveyed(frozen, row, reader, device, autocast),
             archive=Archive(key),
             reader=reader,
             names=frozenset(row),
@@ -75,6 +71,16 @@ class Player:
             size=size,
             reads=reads,
         )
+
+    def computing_in(self, autocast: Autocast, row: Arrays) -> Player:
+        """The same in another number format, surveyed on a row; what it computes is not to be kept."""
+        layouts = _surveyed(self.frozen, row, self.reader, self.device, autocast)
+        return replace(self, layouts=layouts, autocast=autocast)
+
+    def kept(self, arrays: Arrays) -> Arrays | None:
+        """The results that the cache holds for a row, if any."""
+        key = row_key(arrays)
+        return self.archive.read(key) if key in self.archive else None
 
     def take(self, rows: Rows) -> Replayed:
         """Have the results for every row, computing those that are not kept yet.
@@ -131,6 +137,18 @@ class Player:
                 f"its results for {len(missing)} rows take {needed / 1e9:.1f} GB, and {cache.cache_folder()} "
                 f"has no room for them (raise {cache.LIMIT}, or point {cache.FOLDER} to a larger disk)"
             )
+
+
+def _surveyed(
+    frozen: Frozen, row: Arrays, reader: Reader, device: torch.device, autocast: Autocast
+) -> Sequence[Layout]:
+    """How the results of a frozen part are laid out, by those of one row taken twice and three times."""
+
+    def results(count: int) -> list[object]:
+        with torch.no_grad(), autocast():
+            return frozen.compute(tensors([row] * count, reader, device))
+
+    return survey(results(2), results(3))
 
 
 @dataclass(frozen=True)

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from multigraft.data import Rows, iterate
 from multigraft.features import Batch
 from multigraft.graft import Graft
-from multigraft.objectives import Objective, Outputs
+from multigraft.objectives import Objective
 from multigraft.records import Augment, Reader
 from multigraft.replay.frozen import Frozen, UnfitError, Watch, Whole, frozen_part
+from multigraft.replay.guard import tried
 from multigraft.replay.player import Autocast, Player
+from multigraft.replay.state import numbers_of
+from multigraft.replay.trial import Trial, evaluating
 from multigraft.strategies import block_of
-
-TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2}
-"""How far the loss of a row may lie from the recomputed one, relative to 1 + the loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,23 +44,37 @@ class Setting:
     """Versions of the code that computes; another version computes anew."""
 
 
-def open_player(setting: Setting, depth: int, rows: Rows) -> Player | None:
+def open_player(setting: Setting, depth: int, rows: Rows, *, only_kept: bool = False) -> Player | None:
     """The player of the first ``depth`` blocks (see `Plan.frozen`), or None where there is no block.
 
-    Raises UnfitError with the reason where replaying would change what is learned.
+    With ``only_kept`` None also where the cache holds nothing of them. Raises UnfitError with the reason
+    where replaying would change what is learned, and whatever the network raises while that is found out.
     """
     if not depth or not len(rows):
         return None
     _check_inputs(setting)
-    index, batch = _sample(setting, rows)
-    watch = _watched(setting, batch)
-    frozen = frozen_part(setting.graft, depth, watch.fields)
-    if frozen is None:
-        return None
-    player = _player(setting, frozen, depth, rows, reads=watch.arrays if isinstance(frozen, Whole) else None)
+    index = _sample(rows)
     with untouched(setting.graft):
-        _check_steady(setting, player, batch)
-        return _checked(setting, player, rows, index, batch)
+        watch, changing = _watched(setting, rows, index)
+        frozen = frozen_part(setting.graft, depth, watch.fields)
+        if frozen is None:
+            return None
+        reads = watch.arrays if isinstance(frozen, Whole) else None
+        player = _player(setting, frozen, depth, rows, reads=reads)
+        if only_kept and not player.archive:
+            return None
+        blocks: Any = setting.graft.backbone.blocks
+        trial = Trial(
+            graft=setting.graft,
+            objective=setting.objective,
+            rows=rows,
+            index=index,
+            batch=partial(_batch, setting, rows),
+            later=list(blocks)[depth:],
+            fields=frozenset(watch.fields),
+            changing=changing,
+        )
+        return tried(trial, player, setting.precision)
 
 
 def pooled(setting: Setting, rows: Rows) -> np.ndarray:
@@ -98,13 +112,18 @@ def _check_inputs(setting: Setting) -> None:
             raise UnfitError("the task changes the inputs at every step")
 
 
-def _sample(setting: Setting, rows: Rows) -> tuple[np.ndarray, Batch]:
-    """A batch of a short, a middling and a long row."""
+def _sample(rows: Rows) -> Sequence[int]:
+    """A short, a middling and a long row; a single one twice, since torch refuses batch statistics of one."""
     order = np.argsort(rows.lengths, kind="stable")
-    chosen = np.unique(order[[len(order) // 10, len(order) // 2, len(order) * 9 // 10]])
+    found: list[int] = np.unique(order[[len(order) // 10, len(order) // 2, len(order) * 9 // 10]]).tolist()
+    return found if len(found) > 1 else found * 2
+
+
+def _batch(setting: Setting, rows: Rows, numbers: Sequence[int]) -> Batch:
+    """A batch of these rows, as a step has it."""
     batches = iterate(
         rows,
-        [chosen],
+        [np.asarray(numbers)],
         objective=setting.objective,
         reader=setting.reader,
         augment=None,
@@ -113,71 +132,29 @@ def _sample(setting: Setting, rows: Rows) -> tuple[np.ndarray, Batch]:
         train=False,
     )
     _, batch = next(iter(batches))
-    return chosen, {name: value.to(setting.device) for name, value in batch.items()}
+    return {name: value.to(setting.device) for name, value in batch.items()}
 
 
-def _watched(setting: Setting, batch: Batch) -> Watch:
-    """What the head reads of the features, and head and objective of the batch."""
+def _watched(setting: Setting, rows: Rows, index: Sequence[int]) -> tuple[Watch, Sequence[Tensor]]:
+    """What the head reads of the features, and head and objective of the batch, in training and validation;
+    and what a training changes."""
     watch, graft, objective = Watch(), setting.graft, setting.objective
-    with untouched(graft), setting.autocast():
-        features = graft.backbone(batch)
-        outputs = graft.head(watch.features(features), watch.batch(batch))
-        watched = watch.batch(batch)
-        objective.measure(outputs, watched, objective.loss(outputs, watched))
-    return watch
+    batch = _batch(setting, rows, index)
 
-
-def _check_steady(setting: Setting, player: Player, batch: Batch) -> None:
-    """Raise UnfitError where a frozen part in its present modes gives something else at another seed."""
-    given = []
-    for seed in (1, 2):
-        torch.manual_seed(seed)
+    def look() -> None:
         with setting.autocast():
-            given.append(pytree.tree_leaves(player.frozen.compute(batch)[-1]))
-    if not all(_same(one, other) for one, other in zip(*given, strict=True)):
-        names = ", ".join(_chances(setting.graft)) or "a layer that draws at random"
-        raise UnfitError(f"{names} acts in front of the first block that learns")
+            outputs = graft.head(watch.features(graft.backbone(batch)), watch.batch(batch))
+            watched = watch.batch(batch)
+            objective.measure(outputs, watched, objective.loss(outputs, watched))
 
-
-def _checked(setting: Setting, player: Player, rows: Rows, index: np.ndarray, batch: Batch) -> Player:
-    """The player, seen to give what recomputing gives for a batch, whose rows it computes alone.
-
-    Raises UnfitError where it does not.
-    """
-    parts = [player.compute([rows.fetch(int(row), player.names)])[0] for row in index]
-
-    def losses(outputs: Callable[[], Outputs]) -> Tensor:
-        torch.manual_seed(0)
-        with setting.autocast():
-            return setting.objective.loss(outputs(), batch).total.float()
-
-    wanted = losses(lambda: setting.graft(batch))
-    try:
-        found = losses(lambda: player.rest(setting.graft, batch, parts))
-    except RuntimeError:  # something between the blocks writes into what they gave
-        player = replace(player, hollow=False)
-        try:
-            found = losses(lambda: player.rest(setting.graft, batch, parts))
-        except RuntimeError as error:
-            raise UnfitError(f"the rest cannot go on from it: {str(error).splitlines()[0]}") from error
-    if not ((wanted - found).abs() <= TOLERANCE[setting.precision] * (1 + wanted.abs())).all():
-        raise UnfitError("what follows it needs more than the output of its last block")
-    return player
-
-
-def _same(one: Any, other: Any) -> bool:
-    return torch.equal(one, other) if isinstance(one, Tensor) else one == other
-
-
-def _chances(graft: Graft) -> list[str]:
-    """Dropout layers that act at present, outside the blocks."""
-    blocks: Any = graft.backbone.blocks
-    inside = {module for block in blocks for module in block.modules()}
-    return [
-        f"{name} ({type(module).__name__})"
-        for name, module in graft.backbone.named_modules()
-        if "Drop" in type(module).__name__ and module.training and module not in inside
-    ]
+    before = [(buffer, buffer.clone()) for buffer in graft.buffers()]
+    look()
+    changing = [buffer for buffer, held in before if not torch.equal(buffer, held)]
+    if graft.training:
+        changing += [parameter for parameter in graft.parameters() if parameter.requires_grad]
+        with evaluating(graft):
+            look()
+    return watch, changing
 
 
 @contextmanager
@@ -207,6 +184,7 @@ def _key(setting: Setting, frozen: Frozen, depth: int) -> str:
     about = {
         "part": frozen.name,
         "network": f"{type(backbone).__module__}.{type(backbone).__qualname__} {backbone!r}",
+        "numbers": numbers_of(backbone),
         "precision": setting.precision,
         "device": setting.device.type,
         "reader": setting.reader.spec(),

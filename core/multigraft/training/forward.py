@@ -9,6 +9,7 @@ from contextlib import nullcontext
 import numpy as np
 from torch import nn
 
+from multigraft.errors import first_line
 from multigraft.features import Batch
 from multigraft.objectives import Outputs
 from multigraft.replay import Autocast, Replayed, Setting, UnfitError, open_player, untouched
@@ -103,8 +104,8 @@ class Forward:
                 found = {
                     name: player.take(run.rows[name]) for name in ("train", "validation") if name in run.rows
                 }
-        except (UnfitError, OSError) as error:
-            log.info("the frozen part is computed in every epoch: %s", error)
+        except Exception as error:  # where it is the network's own, computing plainly raises it again
+            log.info("the frozen part is computed in every epoch: %s", why(error))
             return {}
         log.info("replaying %s of %d rows", player.frozen.name, sum(len(run.rows[name]) for name in found))
         return found
@@ -132,8 +133,15 @@ def replayed_split(run: Run, split: str) -> Replayed | None:
         return None
     run.graft.eval()
     try:
-        player = open_player(replay_setting(run), depth, run.rows[split])
-        return player.take(run.rows[split]) if player is not None and player.archive else None
-    except (UnfitError, OSError) as error:
-        log.info("evaluation computes the frozen part anew: %s", error)
+        player = open_player(replay_setting(run), depth, run.rows[split], only_kept=True)
+        return None if player is None else player.take(run.rows[split])
+    except Exception as error:
+        log.info("evaluation computes the frozen part anew: %s", why(error))
         return None
+
+
+def why(error: Exception) -> str:
+    """Why nothing is replayed, in a line; what a library or the network raised is named by its class too."""
+    if isinstance(error, UnfitError | OSError):
+        return first_line(error)
+    return f"trying it raised {type(error).__name__}: {first_line(error)}"

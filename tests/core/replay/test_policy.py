@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -24,13 +25,18 @@ from multigraft_series.network import SeriesNet
 TRAINING = {"epochs": 3, "batch_size": 16, "learning_rate": 0.01, "precision": "fp32"}
 
 
-class Counted(nn.Linear):
-    """A first block that counts the rows it computes."""
+COUNTS: Counter[nn.Module] = Counter()
 
-    rows = 0
+
+class Counted(nn.Linear):
+    """A first block whose rows are counted; not in itself, since a state of its own would not be replayed."""
+
+    @property
+    def rows(self) -> int:
+        return COUNTS[self]
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        self.rows += len(values)
+        COUNTS[self] += len(values)
         return super().forward(values)
 
 

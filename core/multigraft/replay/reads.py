@@ -1,0 +1,73 @@
+"""Which numbers a replay reads: what it does not have must reach nothing, whatever the weights are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from multigraft.features import Batch
+from multigraft.records import Arrays
+from multigraft.replay.flow import CHANCE, Flow
+from multigraft.replay.frozen import UnfitError
+from multigraft.replay.layout import join
+from multigraft.replay.player import Player
+from multigraft.replay.trial import MORE, Trial, chances
+
+NUMBERS, LEARNS, SKIPPED, PASSED = "numbers", "learns", "skipped", "passed"
+"""Marks: weights and what they multiply; what training changes; blocks that answer in a replay with zeros;
+what was computed of another batch."""
+
+
+def check_source(trial: Trial, player: Player) -> None:
+    """Raise UnfitError where the frozen part draws at random, reads what learns, or branches."""
+    flow = _flow(trial)
+    _pass_by(trial, player, flow)
+
+
+def check_rest(trial: Trial, player: Player, parts: Sequence[Arrays]) -> None:
+    """Raise UnfitError where the rest reads what a replay does not have, whatever the weights are."""
+    flow = _flow(trial)
+    _pass_by(trial, player, flow)
+    batch = _marked(flow, trial.batch(trial.index))
+    results = join(player.layouts, parts, player.device, hollow=player.hollow)
+    flow.mark(results[:-1], SKIPPED)
+    flow.mark(results[-1], NUMBERS)
+    with player.autocast(), flow.following():
+        outputs = player.frozen.rest(trial.graft, batch, results)
+    found = flow.marks(outputs)
+    if SKIPPED in found:
+        raise UnfitError(MORE)
+    if PASSED in found:
+        raise UnfitError("what follows it reads what it kept of another batch")
+    _check_decided(flow, NUMBERS, SKIPPED, PASSED)
+
+
+def _flow(trial: Trial) -> Flow:
+    flow = Flow()
+    flow.mark(list(trial.graft.parameters()), NUMBERS)
+    flow.mark(trial.changing, LEARNS)
+    return flow
+
+
+def _pass_by(trial: Trial, player: Player, flow: Flow) -> None:
+    """Compute the frozen part of a batch, whose numbers are marked as passed."""
+    batch = _marked(flow, trial.batch(trial.index))
+    flow.mark(batch, PASSED)
+    with player.autocast(), flow.following():
+        given = player.frozen.compute(batch)[-1]
+    found = flow.marks(given)
+    if CHANCE in found | flow.decided:
+        raise UnfitError(f"{chances(trial.graft)} acts in front of the first block that learns")
+    if LEARNS in found:
+        raise UnfitError("something that learns acts in front of its end")
+    _check_decided(flow, NUMBERS)
+
+
+def _marked(flow: Flow, batch: Batch) -> Batch:
+    flow.mark([values for values in batch.values() if values.is_floating_point()], NUMBERS)
+    return batch
+
+
+def _check_decided(flow: Flow, *marks: str) -> None:
+    if flow.decided & set(marks):
+        raise UnfitError("which way it computes depends on the numbers of a batch")
+    flow.decided.clear()

@@ -1,0 +1,94 @@
+"""The rows on which a replay is tried before it is trusted, and what is compared there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from multigraft.data import Rows
+from multigraft.features import Batch
+from multigraft.graft import Graft
+from multigraft.objectives import Objective
+from multigraft.records import Arrays
+from multigraft.replay.layout import join
+from multigraft.replay.player import Player
+from multigraft.replay.state import PLAIN
+
+MORE = "what follows it needs more than the output of its last block"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """The rows on which a replay is tried, and all that is compared there."""
+
+    graft: Graft
+    objective: Objective
+    rows: Rows
+    index: Sequence[int]
+    """Their numbers."""
+    batch: Callable[[Sequence[int]], Batch]
+    """Makes a batch of rows, with targets, as a step has it."""
+    later: Sequence[nn.Module]
+    """The blocks that are computed in a replay."""
+    fields: frozenset[str]
+    """The fields of the features that the head reads."""
+    changing: Sequence[Tensor]
+    """What training changes: weights that learn, and buffers."""
+
+    def arrays(self, player: Player, number: int) -> Arrays:
+        """What the frozen part of a player is given of a row."""
+        return self.rows.fetch(number, player.names)
+
+
+def results(player: Player, part: Arrays) -> Any:
+    """What the last frozen block gave for one row."""
+    return join(player.layouts, [part], player.device)[-1]
+
+
+def chances(graft: Graft) -> str:
+    """Dropout layers that act at present, outside the blocks."""
+    blocks: Any = graft.backbone.blocks
+    inside = {module for block in blocks for module in block.modules()}
+    acting = [
+        f"{name} ({type(module).__name__})"
+        for name, module in graft.backbone.named_modules()
+        if "Drop" in type(module).__name__ and module.training and module not in inside
+    ]
+    return ", ".join(acting) or "a layer that draws at random"
+
+
+def alike(found: Any, wanted: Any, bound: float) -> bool:
+    """Whether two structures hold like numbers, each row measured by the largest of its own."""
+    pairs = [pytree.tree_leaves(value) for value in (found, wanted)]
+    return len(pairs[0]) == len(pairs[1]) and all(
+        _near(one, other, bound) for one, other in zip(*pairs, strict=True)
+    )
+
+
+def _near(one: Any, other: Any, bound: float) -> bool:
+    if not (isinstance(one, Tensor) and isinstance(other, Tensor)):
+        return one == other if isinstance(other, PLAIN) else type(one) is type(other)
+    if one.shape != other.shape or not one.numel() or not one.is_floating_point():
+        return torch.equal(one, other)
+    one, other = (each.float().reshape(len(each) if each.ndim > 1 else 1, -1) for each in (one, other))
+    largest = other.abs().nan_to_num(0, 0, 0).amax(1, keepdim=True)
+    same = one.eq(other) | (one.isnan() & other.isnan())
+    return bool((same | ((one - other).abs() <= bound * largest)).all())
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode; afterwards every module is in its own mode again."""
+    before = [(each, each.training) for each in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for each, mode in before:
+            each.training = mode
