@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multigraft.cli.shell import AsJson, Shell
+from multigraft.cli.inputs import Input, gather
+from multigraft.cli.shell import FAILED, AsJson, Shell
 from multigraft.cli.train import RunFolder, show_report, with_settings
-from multigraft.errors import RowError
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from multigraft.runtime import Predictor
 
 
 class Precision(StrEnum):
@@ -58,7 +60,11 @@ OnePrecision = Annotated[
 BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, or the run that holds one.")]
 Inputs = Annotated[
     list[str] | None,
-    typer.Argument(metavar="INPUTS...", help="Texts, or paths of images or sounds. - reads a line each."),
+    typer.Argument(
+        metavar="INPUTS...",
+        help="Texts, or paths of images or sounds; a table or folder stands for its rows. "
+        "- reads a line each.",
+    ),
 ]
 FromStdin = Annotated[bool, typer.Option("--stdin", help="Read one input a line from stdin.")]
 Threshold = Annotated[
@@ -118,40 +124,62 @@ def predict(
     precision: OnePrecision = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer texts, images or sounds with a bundle; needs no torch."""
-    values = gather(inputs or [], stdin=stdin)
-    if not values:
-        raise typer.BadParameter(
-            "no inputs: give texts or paths as arguments, or --stdin to read a line each"
-        )
+    """Answer texts, images or sounds with a bundle; needs no torch.
+
+    Every input has an answer in its place; where one cannot be read, that is an error, and the exit code 1.
+    """
+    _check_given(inputs, stdin=stdin)
+    from multigraft.catalog import Catalog
     from multigraft.runtime import load
 
+    catalog = Catalog()
     wanted = None if precision is None else precision.value
-    predictor = load(held(bundle), precision=wanted, providers=provider)
-    answers = predictor.predict(values, top_k=top_k, threshold=threshold, long=long.value)
+    predictor = load(held(bundle), precision=wanted, providers=provider, catalog=catalog)
+    asked = gather(inputs or [], catalog.modality(predictor.bundle.modality), stdin=stdin)
+    answers = answered(predictor, asked, top_k=top_k, threshold=threshold, long=long.value)
+    shown = [each.shown for each in asked]
     if as_json:
-        pairs = zip(values, answers, strict=True)
+        pairs = zip(shown, answers, strict=True)
         shell.say_json([{"input": value, "answer": answer} for value, answer in pairs])
-    else:
-        shell.out.print(table(values, answers))
+    elif asked:
+        shell.out.print(table(shown, answers))
+    if failed := sum("error" in answer for answer in answers):
+        shell.warn(f"{failed} of {len(answers)} inputs could not be answered", style="red")
+        raise typer.Exit(FAILED)
 
 
-def gather(inputs: list[str], *, stdin: bool) -> list[str]:
-    """The inputs in order, the lines of stdin where ``-`` stands or at the end; empty lines are left out."""
-    values: list[str] = []
-    for value in [*inputs, *(["-"] if stdin and "-" not in inputs else [])]:
-        values += _typed() if value == "-" else [value]
-    return values
+def _check_given(inputs: list[str] | None, *, stdin: bool) -> None:
+    if not inputs and not stdin:
+        raise typer.BadParameter(
+            "no inputs: give texts, paths or tables as arguments, or --stdin to read a line each"
+        )
 
 
-def _typed() -> list[str]:
-    try:
-        return [line for line in sys.stdin.read().splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise RowError(f"stdin is not UTF-8: byte {error.start}") from error
+def answered(predictor: Predictor, asked: Sequence[Input], **settings: Any) -> list[dict[str, Any]]:
+    """An answer for each input, in order; an error in the place of one that cannot be read."""
+    sound = [each.value for each in asked if not each.error]
+    writes = predictor.bundle.generation is not None
+    found = iter(
+        predictor.predict(sound, **settings)
+        if writes
+        else predictor.predict(sound, on_error="return", **settings)
+    )
+    answers = [{"error": each.error} if each.error else next(found) for each in asked]
+    numbers = iter(range(len(sound)))
+    return [
+        answer if each.error else _unnumbered(answer, next(numbers))
+        for each, answer in zip(asked, answers, strict=True)
+    ]
 
 
-def table(values: list[str], answers: list[dict[str, Any]]) -> Table:
+def _unnumbered(answer: dict[str, Any], index: int) -> dict[str, Any]:
+    """The answer beside its input, which needs no number in its error."""
+    if "error" not in answer:
+        return answer
+    return {**answer, "error": answer["error"].removeprefix(f"item {index}: ")}
+
+
+def table(values: Sequence[Any], answers: list[dict[str, Any]]) -> Table:
     """Inputs and answers side by side."""
     from rich import box
     from rich.table import Table
@@ -164,7 +192,7 @@ def table(values: list[str], answers: list[dict[str, Any]]) -> Table:
     for heading in headings:
         shown.add_column(words(heading), overflow="fold")
     for value, answer in zip(values, answers, strict=True):
-        cells = [value, *(_cell(answer.get(heading)) for heading in headings)]
+        cells = [_cell(value), *(_cell(answer.get(heading)) for heading in headings)]
         shown.add_row(*map(words, cells))
     return shown
 
@@ -175,7 +203,7 @@ def _cell(value: Any) -> str:
         return f"{value:.4f}"
     if isinstance(value, dict):
         return "\n".join(f"{name} {_cell(inner)}" for name, inner in list(value.items())[:5])
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         short = ", ".join(_cell(inner) for inner in value[:6])
         return f"{short}, ... ({len(value)})" if len(value) > 6 else short
     return "" if value is None else str(value)

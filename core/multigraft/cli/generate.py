@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multigraft.cli.bundle import BundleFolder, FromStdin, OnePrecision, gather, held
+from multigraft.cli.bundle import BundleFolder, FromStdin, OnePrecision, held
+from multigraft.cli.inputs import Input, gather
 from multigraft.cli.shell import AsJson, Shell
+from multigraft.errors import RowError
 
 if TYPE_CHECKING:
     from multigraft.runtime import Predictor
@@ -65,12 +68,15 @@ def generate(
 
     One prompt is continued as you watch; several are written together, each in its own paragraph.
     """
-    values = gather(prompts or [], stdin=stdin)
-    if not values:
+    if not prompts and not stdin:
         raise typer.BadParameter("no prompts: give texts as arguments, or --stdin to read a line each")
+    from multigraft.catalog import Catalog
     from multigraft.runtime import load
 
-    predictor = load(held(bundle), precision=None if precision is None else precision.value)
+    catalog = Catalog()
+    wanted = None if precision is None else precision.value
+    predictor = load(held(bundle), precision=wanted, catalog=catalog)
+    values = _texts(gather(prompts or [], catalog.modality(predictor.bundle.modality), stdin=stdin))
     asked = {
         "max_new_tokens": max_new_tokens,
         "method": method.value,
@@ -83,6 +89,14 @@ def generate(
         "stop": stop or None,
     }
     _write(shell, predictor, values, asked, as_json=as_json)
+
+
+def _texts(prompts: Sequence[Input]) -> list[str]:
+    """What is to be continued. Raises RowError for a row of a table that holds no text."""
+    for prompt in prompts:
+        if prompt.error:
+            raise RowError(f"{prompt.shown}: {prompt.error}")
+    return [prompt.value for prompt in prompts]
 
 
 def _write(

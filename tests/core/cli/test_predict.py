@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,15 +16,20 @@ asked: list[tuple[float | None, str]] = []
 
 
 class Predictor:
+    bundle = SimpleNamespace(modality="text", generation=None)
+
     def predict(
-        self, values: list[str], *, top_k: int | None, threshold: float | None, long: str
+        self, values: list[Any], *, top_k: int | None, threshold: float | None, long: str, on_error: str
     ) -> list[dict[str, Any]]:
+        assert on_error == "return"
         asked.append((threshold, long))
         ranked = {"good": 0.9, "bad": 0.1}
         kept = dict(list(ranked.items())[: top_k or 2])
         return [
             {"label": "good", "score": float("nan") if value == "nan" else 0.9, "scores": kept}
-            for value in values
+            if isinstance(value, tuple) or value.strip()
+            else {"error": f"item {item}: the text is empty"}
+            for item, value in enumerate(values)
         ]
 
 
@@ -31,7 +37,7 @@ class Predictor:
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str | None]]:
     calls: list[tuple[Path, str | None]] = []
 
-    def load(folder: Path, *, precision: str | None, providers: str | None) -> Predictor:
+    def load(folder: Path, *, precision: str | None, providers: str | None, catalog: Any) -> Predictor:
         assert providers in (None, "cpu")
         calls.append((folder, precision))
         return Predictor()
@@ -66,9 +72,117 @@ def test_the_table_shows_text_as_it_is(cli: Any, loaded: list[Any]) -> None:
 def test_stdin_gives_a_line_each(
     cli: Any, loaded: list[Any], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("one\n\ntwo words\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\ntwo words\n"))
     said = cli("predict", "bundle", *arguments, "--json")
     assert [each["input"] for each in json.loads(said.out)] == ["one", "two words"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "lines"),
+    [
+        ("one\n\ntwo\n", ["one", "", "two"]),
+        ("a\u2028b\u0085c\x0cd\x1ee\x0bf\n", ["a\u2028b\u0085c\x0cd\x1ee\x0bf"]),
+        ("one\r\ntwo\r\n", ["one", "two"]),
+        ("one\rtwo", ["one\rtwo"]),
+        ("\ufeffone\n \n", ["one", " "]),
+        ("\n\n", ["", ""]),
+        ("rows.csv\n-\n@x", ["rows.csv", "-", "@x"]),
+        ("", []),
+    ],
+)
+def test_there_are_as_many_answers_as_lines(
+    cli: Any, loaded: list[Any], monkeypatch: pytest.MonkeyPatch, typed: str, lines: list[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(typed.encode()), encoding="ascii"))
+    said = cli("predict", "bundle", "--stdin", "--json")
+    found = json.loads(said.out)
+    assert [each["input"] for each in found] == lines
+    blank = [not line.strip() for line in lines]
+    assert ["error" in each["answer"] for each in found] == blank
+    assert said.code == int(any(blank))
+    assert not any(blank) or f"{sum(blank)} of {len(lines)} inputs could not be answered" in said.err
+
+
+def test_a_line_that_is_no_text_keeps_its_place(
+    cli: Any, loaded: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\nb\xff\nc\n"), encoding="utf-8"))
+    said = cli("predict", "bundle", "-", "--json")
+    assert [each["input"] for each in json.loads(said.out)] == ["a", "b\udcff", "c"]
+
+
+def test_an_error_stands_beside_its_input(cli: Any, loaded: list[Any]) -> None:
+    said = cli("predict", "bundle", "fine", " ", "fine too")
+    assert said.code == 1
+    assert said.out.count("0.9000") == 4 and "the text is empty" in said.out and "item" not in said.out
+
+
+TABLES = {
+    "rows.csv": 'text,label\n"one, two",a\n,b\nthree,a\n',
+    "rows.tsv": "text\tlabel\none, two\ta\n\tb\nthree\ta\n",
+    "rows.jsonl": '{"text": "one, two"}\n{"text": null}\n{"text": "three"}\n',
+    "rows.json": '[{"text": "one, two"}, {"text": null}, {"text": "three"}]',
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_stands_for_its_rows(cli: Any, loaded: list[Any], tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(TABLES[name])
+    said = cli("predict", "bundle", "before", str(tmp_path / name), "--json")
+    found = json.loads(said.out)
+    assert [each["input"] for each in found] == ["before", "one, two", f"{name} row 2", "three"]
+    assert "column 'text' is empty" in found[2]["answer"]["error"]
+    assert said.code == 1
+
+
+def test_parquet_pairs_and_lines_are_read_too(cli: Any, loaded: list[Any], tmp_path: Path) -> None:
+    from pyarrow import parquet, table
+
+    parquet.write_table(table({"text": ["a", "b"], "text_pair": ["c", None]}), tmp_path / "rows.parquet")
+    (tmp_path / "lines.txt").write_text("d\u2028e\n")
+    said = cli("predict", "bundle", str(tmp_path / "rows.parquet"), str(tmp_path / "lines.txt"), "--json")
+    assert said.err == ""
+    assert [each["input"] for each in json.loads(said.out)] == [["a", "c"], "b", "d\u2028e"]
+    assert said.code == 0
+    assert cli("predict", "bundle", str(tmp_path / "rows.parquet")).code == 0
+
+
+@pytest.mark.parametrize("name", ["notes.md", "folder", "@notes.md", "@lines.txt", "."])
+def test_the_name_of_another_file_is_no_text(
+    cli: Any, loaded: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("notes.md", "lines.txt"):
+        (tmp_path / file).write_text("a")
+    (tmp_path / "folder").mkdir()
+    said = cli("predict", "bundle", "a text", name)
+    assert (said.code, said.out) == (2, "")
+    assert "a text is wanted" in " ".join(said.err.replace("│", "").split())
+
+
+def test_a_table_that_is_not_there_or_holds_no_text_is_told(
+    cli: Any, loaded: list[Any], tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text("review\na\n")
+    for name, told in (
+        ("rwos.csv", "does not exist; did you mean 'rows.csv'?"),
+        ("rows.csv", "'text' is missing"),
+    ):
+        said = cli("predict", "bundle", str(tmp_path / name))
+        assert said.code == 1 and told in said.err
+    assert cli("predict", "bundle", "I looked into data.csv").code == 0
+    assert cli("predict", "bundle", "x" * 5000).code == 0
+
+
+def test_a_folder_of_pictures_stands_for_its_files(
+    cli: Any, loaded: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Predictor, "bundle", SimpleNamespace(modality="image", generation=None))
+    for name in ("b.png", "a.jpg", "notes.md"):
+        (tmp_path / name).touch()
+    said = cli("predict", "bundle", str(tmp_path), "other.png", "--json")
+    wanted = [str(tmp_path / "a.jpg"), str(tmp_path / "b.png"), "other.png"]
+    assert [each["input"] for each in json.loads(said.out)] == wanted
 
 
 def test_stdin_stands_where_its_dash_stands(

@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -139,7 +140,7 @@ def test_every_command_speaks_any_encoding(
 class Words:
     """A predictor that answers with the value."""
 
-    bundle = None
+    bundle = SimpleNamespace(modality="text", generation=None)
 
     def predict(self, values: list[str], **_: Any) -> list[dict[str, Any]]:
         return [{"label": value} for value in values]

@@ -1,0 +1,117 @@
+"""What a bundle is asked from the command line: texts, paths, lines of stdin, and the rows of tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from multigraft.errors import RowError
+from multigraft.records import Modality
+
+LINES = ".txt"
+LINES_BYTES = 2**30
+"""The most of a file of lines, which is in memory whole."""
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
+
+
+@dataclass(frozen=True)
+class Input:
+    """One value, how it is shown, and what is wrong with it where nothing can be asked."""
+
+    value: Any
+    shown: Any
+    error: str = ""
+
+
+def gather(arguments: Sequence[str], modality: Modality, *, stdin: bool) -> list[Input]:
+    """The inputs in order, the lines of stdin where ``-`` stands or at the end.
+
+    A table's name stands for its rows. Where a text is wanted, the name of any other file or folder is
+    refused: nobody means the name's letters. A line of stdin is always the value itself.
+    """
+    found: list[Input] = []
+    for argument in [*arguments, *(["-"] if stdin and "-" not in arguments else [])]:
+        if argument == "-":
+            found += [Input(line, line) for line in read_lines()]
+        else:
+            found += _meant(argument, modality)
+    return found
+
+
+def read_lines() -> list[str]:
+    """The lines of stdin, ended by newlines alone; bytes that are no UTF-8 come as half surrogates."""
+    if sys.stdin is None:
+        raise RowError("stdin is closed")
+    binary = getattr(sys.stdin, "buffer", None)
+    content = sys.stdin.read() if binary is None else binary.read()
+    return split_lines(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+
+
+def split_lines(content: bytes) -> list[str]:
+    r"""A line for each newline, blank ones too, so that there are as many answers as lines.
+
+    >>> split_lines(b"a\r\n\n\x0cb\xc2\x85c")
+    ['a', '', '\x0cb\x85c']
+    """
+    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line.removesuffix(b"\r").decode("utf-8", "surrogateescape") for line in lines]
+
+
+def _meant(argument: str, modality: Modality) -> Iterator[Input]:
+    """What an argument stands for."""
+    typed = not modality.suffixes
+    path = Path(argument)
+    ending = path.suffix.lower()
+    spaced = any(sign.isspace() for sign in argument)
+    if typed and ending == LINES and _is_there(path):
+        yield from (Input(line, line) for line in split_lines(_content(path)))
+    elif (ending in TABLES and (_is_there(path) or not spaced)) or (not typed and _is_folder(path)):
+        yield from _rows(path, modality)
+    elif typed and (_is_there(path) or (argument[:1] == "@" and _is_there(Path(argument[1:])))):
+        raise typer.BadParameter(
+            f"{argument!r} names a {'folder' if _is_folder(path) else 'file'} here, and a text is wanted: "
+            f"{', '.join((*TABLES, LINES))} are read row by row; a text of these very letters can be given "
+            "on stdin, with -"
+        )
+    else:
+        yield Input(argument, argument)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a long text, or one with a NUL
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    return _is_there(path) and path.is_dir()
+
+
+def _content(path: Path) -> bytes:
+    from multigraft.readers import row_bytes
+
+    return row_bytes(path, limit=LINES_BYTES)
+
+
+def _rows(path: Path, modality: Modality) -> Iterator[Input]:
+    """The raw values of a table or a folder; a row that has none keeps its place."""
+    from multigraft.data import load_table
+
+    table = load_table(str(path), modality=modality, columns={})
+    for index in range(len(table)):
+        place = table.place(index)
+        try:
+            value = table.raw(index)
+        except RowError as error:
+            yield Input(None, place, str(error))
+        else:
+            texts = value if isinstance(value, tuple) else (value,)
+            yield Input(value, value if all(isinstance(each, str) for each in texts) else place)
