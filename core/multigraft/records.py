@@ -113,6 +113,21 @@ class WindowReader(Protocol):
         ...
 
 
+@runtime_checkable
+class MeasuredReader(Protocol):
+    """A reader that tells what a value takes before it is read: optional, beside `Reader`.
+
+    A server bounds with it what is decoded at once, so a small file of many pixels counts as its pixels.
+    """
+
+    def memory(self, raw: Any) -> int:
+        """The most bytes that reading one raw value takes at a time, as its header tells; decodes nothing.
+
+        Raises RowError for what `read` would refuse.
+        """
+        ...
+
+
 class PromptReader(Reader, Protocol):
     """A reader whose model writes tokens; it turns them back into text."""
 

@@ -89,6 +89,28 @@ class AudioReader:
         size = round(self.max_seconds * self.sample_rate)
         return [_row(samples) for samples in cut_windows(whole, size)]
 
+    def memory(self, raw: Any) -> int:
+        """The most bytes that `read` takes at a time, as the header tells.
+
+        A block of all channels; the mono samples in parts, joined, resampled and copied; the arrays.
+        """
+        held = len(raw) if isinstance(raw, bytes | bytearray | memoryview) else 0
+        seconds, rate = self._heard(io.BytesIO(raw) if held else raw)
+        decoded = math.ceil(seconds * rate)
+        kept = math.ceil(seconds * self.sample_rate)
+        return held + 4 * BLOCK + 12 * decoded + 24 * kept
+
+    def _heard(self, source: Any) -> tuple[float, int]:
+        """Seconds that are decoded, and their rate; of what has no header, all that may be."""
+        if not isinstance(source, str | PathLike | io.BytesIO):
+            return self.max_seconds, self.sample_rate
+        try:
+            with soundfile.SoundFile(source) as sound:
+                rate = min(max(sound.samplerate, 1), RATES[-1])
+                return min(self.max_seconds, sound.frames / rate), rate
+        except (OSError, soundfile.SoundFileError, TypeError) as error:
+            raise RowError("its header cannot be read") from error
+
     def decoded(self, raw: Any) -> tuple[np.ndarray, int]:
         """Mono float32 samples as they were recorded, at most ``max_seconds`` of them, and their rate."""
         if isinstance(raw, Mapping):

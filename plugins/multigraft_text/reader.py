@@ -24,6 +24,10 @@ MAX_CHARACTERS = 1_000_000
 """Of a text, about a long novel: all of it is tokenized before it is cut to ``max_length`` tokens."""
 
 
+TOKENIZING = 500
+"""Bytes that a character may take while it is tokenized: a token of its own with offsets and words."""
+
+
 class TextSpec(BaseModel):
     """A saved spec; what learning the tokenizer needed may stand in it too."""
 
@@ -123,6 +127,11 @@ class TextReader:
     def _whole(self) -> Tokenizer:
         """The tokenizer without a limit."""
         return Tokenizer.from_str(json.dumps(self._spec["tokenizer.json"]))
+
+    def memory(self, raw: Any) -> int:
+        """The most bytes that `read` takes at a time: a tokenizer keeps much more than its text."""
+        texts = raw if isinstance(raw, tuple | list) else (raw,)
+        return sum(min(len(text), MAX_CHARACTERS) * TOKENIZING for text in texts if text is not None)
 
     def length(self, row: Arrays) -> int:
         """The number of tokens."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from multigraft import RowError
 from multigraft.readers import check_spec
 from multigraft.records import Arrays, Spec
+from multigraft_vision.footprint import footprint
 from multigraft_vision.pictures import open_rgb
 
 INTERPOLATIONS = {
@@ -67,6 +68,11 @@ class ImageReader:
         picture = open_rgb(raw, self.max_pixels)
         resized = picture.resize(self._resized(*picture.size), INTERPOLATIONS[self.interpolation])
         return {"image": np.array(resized.crop(self._window(*resized.size)))}
+
+    def memory(self, raw: Any) -> int:
+        """The most bytes that `read` takes at a time, as the header tells: decoded, and resized."""
+        tall, wide = (math.floor(side / self.crop) for side in self.size)
+        return footprint(raw, self.max_pixels) + 12 * tall * wide
 
     def length(self, row: Arrays) -> int:
         """Every image costs the same."""

@@ -57,6 +57,15 @@ MaxItems = Annotated[
 MaxBody = Annotated[
     float, typer.Option("--max-body-mb", min=0.001, help="Size of one request.", rich_help_panel=LIMITS)
 ]
+Memory = Annotated[
+    float,
+    typer.Option(
+        "--memory-mb",
+        min=1,
+        help="Decoded values and waiting rows together; what finds no room waits.",
+        rich_help_panel=LIMITS,
+    ),
+]
 Timeout = Annotated[
     float, typer.Option("--timeout", min=0.01, help="Seconds for an answer.", rich_help_panel=LIMITS)
 ]
@@ -90,6 +99,7 @@ def serve(
     queue: Queue = 256,
     max_items: MaxItems = 64,
     max_body_mb: MaxBody = 32,
+    memory_mb: Memory = 768,
     timeout: Timeout = 30,
     read_timeout: ReadTimeout = 10,
     drain: Drain = 20,
@@ -105,6 +115,7 @@ def serve(
         queue=queue,
         max_items=max_items,
         max_body=round(max_body_mb * MIB),
+        memory=round(memory_mb * MIB),
         timeout=timeout,
         read_timeout=read_timeout,
         drain=drain,

@@ -18,6 +18,7 @@ from multigraft.errors import RowError
 from multigraft.records import Arrays
 from multigraft.runtime.serving.faults import Fault
 from multigraft.runtime.serving.reading import Read, Reading
+from multigraft.runtime.serving.room import Room, Share
 
 
 class Threads(ThreadPoolExecutor):
@@ -43,12 +44,15 @@ def reading(
     *,
     reader: Callable[[Any], Arrays] = read,
     workers: int = 2,
+    memory: Callable[[Any], int] = len,
+    room: Room | None = None,
 ) -> None:
     """Act a scene with a reading that runs."""
 
     async def main() -> None:
         with Threads(workers) as threads:
-            made = Reading(reader, threads=threads, workers=workers)
+            held = Room(10**9) if room is None else room
+            made = Reading(reader, memory, threads=threads, workers=workers, room=held, quick=True)
             running = asyncio.create_task(made.run())
             try:
                 await scene(made, threads)
@@ -60,7 +64,7 @@ def reading(
 
 
 async def ask(made: Reading, values: list[str]) -> list[Read]:
-    return await asyncio.gather(*map(made.read, values))
+    return [found for found, _ in await asyncio.gather(*map(made.read, values))]
 
 
 def test_short_values_share_a_hand_over() -> None:
@@ -145,3 +149,72 @@ def test_time_is_kept_while_it_reads() -> None:
         assert turns > 10
 
     reading(scene, reader=slow)
+
+
+def test_values_are_read_within_the_room_in_order_and_a_huge_one_alone() -> None:
+    room, under_way, most = Room(10), 0, []
+    lock = threading.Lock()
+
+    def weigh(value: str) -> Arrays:
+        nonlocal under_way
+        with lock:
+            under_way += len(value)
+            most.append(under_way)
+        time.sleep(0.02)
+        with lock:
+            under_way -= len(value)
+        return {}
+
+    async def scene(made: Reading, threads: Threads) -> None:
+        sizes = [4, 4, 4, 30, 2, 8, 1]
+        shares = await asyncio.gather(*(_given_back(made, "x" * size) for size in sizes))
+        assert len(shares) == len(sizes)
+        assert max(load for load in most if load != 30) <= 10
+        assert most.count(30) == 1 and max(most) == 30
+        assert room.taken == 0
+
+    reading(scene, reader=weigh, workers=8, room=room)
+
+
+async def _given_back(made: Reading, value: str) -> Share:
+    _, share = await made.read(value)
+    share.give_back()
+    return share
+
+
+def test_a_row_holds_its_arrays_until_it_is_given_back_and_a_fault_nothing() -> None:
+    room = Room(10**6)
+
+    async def scene(made: Reading, threads: Threads) -> None:
+        _, share = await made.read("abc")
+        assert room.taken == share.size == np.asarray(3).nbytes
+        _, none = await made.read("bad")
+        assert none.size == 0
+        share.give_back()
+        share.give_back()
+        assert room.taken == 0
+
+    reading(scene, room=room)
+
+
+def test_who_leaves_takes_no_room_along_and_what_a_thread_reads_keeps_its_own() -> None:
+    room, begun, going = Room(10), threading.Event(), threading.Event()
+
+    def slow(value: str) -> Arrays:
+        begun.set()
+        going.wait(20)
+        return {}
+
+    async def scene(made: Reading, threads: Threads) -> None:
+        first, second, third = (asyncio.create_task(made.read("x" * 6)) for _ in range(3))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        first.cancel()  # a thread reads it, so its memory is taken still
+        second.cancel()  # it stands in line
+        await asyncio.gather(first, second, return_exceptions=True)
+        assert room.taken == 6 and not third.done()
+        going.set()
+        (await third)[1].give_back()
+        assert room.taken == 0
+
+    reading(scene, reader=slow, workers=3, room=room)

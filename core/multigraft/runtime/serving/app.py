@@ -30,6 +30,7 @@ from multigraft.runtime.serving.meters import CONTENT_TYPE, Meters
 from multigraft.runtime.serving.model import Model
 from multigraft.runtime.serving.pages import START, page_file
 from multigraft.runtime.serving.reading import Reading
+from multigraft.runtime.serving.room import Room
 from multigraft.runtime.serving.values import asked
 
 log = logging.getLogger("multigraft")
@@ -54,8 +55,16 @@ class House:
         del app
         workers = usable_cores()
         readers = ThreadPoolExecutor(workers, "multigraft-read")
+        room = Room(self.limits.memory)  # one for all models: they share the machine
         for model in self.models:
-            reading = Reading(model.read, threads=readers, workers=workers)
+            reading = Reading(
+                model.read,
+                model.memory,
+                threads=readers,
+                workers=workers,
+                room=room,
+                quick=model.typed,
+            )
             batcher = Batcher(model, self.limits, reading=reading, meters=self.meters)
             self.batchers[model.name] = batcher
             self.tasks.append(asyncio.create_task(batcher.run()))

@@ -19,6 +19,7 @@ from multigraft.runtime.serving.limits import Limits
 from multigraft.runtime.serving.meters import Meters
 from multigraft.runtime.serving.model import Model
 from multigraft.runtime.serving.reading import SMOOTH, Reading
+from multigraft.runtime.serving.room import Share
 
 log = logging.getLogger("multigraft")
 LONGEST_RETRY = 60
@@ -31,6 +32,8 @@ class _Row:
     """A row that was read, and who waits for it."""
 
     arrays: Arrays
+    share: Share
+    """Of the memory, given back when it was computed, whether or not somebody still waits for it."""
     outcome: asyncio.Future[Outcome]
     since: float
     """On the loop's clock."""
@@ -97,11 +100,11 @@ class Batcher:
         if isinstance(value, Fault):
             return value
         async with self._room:
-            read = await self._reading.read(value)
+            read, share = await self._reading.read(value)
             if isinstance(read, Fault):
                 return read
             loop = asyncio.get_running_loop()
-            row = _Row(read, loop.create_future(), loop.time())
+            row = _Row(read, share, loop.create_future(), loop.time())
             self._ready.put_nowait(row)
             return await row.outcome
 
@@ -123,7 +126,12 @@ class Batcher:
     async def _compute(self, rows: Sequence[_Row]) -> None:
         """Answer rows together, once the worker is free; each part of a batch before the longer ones."""
         loop = asyncio.get_running_loop()
-        for row, outcome in await loop.run_in_executor(self._worker, self._outcomes, rows):
+        try:
+            answered = await loop.run_in_executor(self._worker, self._outcomes, rows)
+        finally:
+            for row in rows:
+                row.share.give_back()
+        for row, outcome in answered:
             if not row.outcome.done():  # its request may have ended meanwhile
                 row.outcome.set_result(outcome)
 

@@ -25,6 +25,9 @@ class Limits:
     """Bytes of one request."""
     bodies: int = 8
     """Bodies of the largest size that may be held at once, as bytes of all together."""
+    memory: int = 768 * MIB
+    """Bytes of values while they are read, as their headers tell, and of rows until they are computed; what
+    finds no room waits. One value that needs more is let in alone."""
     timeout: float = 30.0
     """From a request's last byte to its answer, and from its first byte to its last."""
     read_timeout: float = 10.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -9,12 +10,17 @@ from typing import Any, cast
 import numpy as np
 
 from multigraft.errors import GenerationError, RowError
-from multigraft.records import Answer, Arrays, Modality, PromptReader, Reader, Spec
+from multigraft.records import Answer, Arrays, MeasuredReader, Modality, PromptReader, Reader, Spec
 from multigraft.runtime.describing import columns, describe
 from multigraft.runtime.predictor import Predictor
 
+log = logging.getLogger("multigraft")
 PROMPT = "\0prompt"
 """The only array of a row that is a prompt to be continued; no reader's array has this name."""
+
+
+SPREAD = 32
+"""The bytes that a byte may become where a reader does not tell."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,16 @@ class Model:
             raise RowError(str(error)) from error
         return row if generation.memory else {PROMPT: prompt}  # an encoder reads the value whole
 
+    def memory(self, value: Any) -> int:
+        """The bytes that reading a value may take: as its reader tells, else a multiple of its own."""
+        reader = self._predictor.reader
+        if isinstance(reader, MeasuredReader):
+            try:
+                return reader.memory(value)
+            except Exception:  # what is wrong with the value is said when it is read
+                log.debug("%s: the reader cannot measure a value", self.name, exc_info=True)
+        return SPREAD * _bytes(value)
+
     def answer(self, rows: Sequence[Arrays]) -> list[Answer]:
         """Answer rows that were read, in order."""
         answers: list[Answer] = self._answering.predict([_Read(row) for row in rows])
@@ -96,3 +112,7 @@ class Model:
             self._predictor.bundle, self._modality, name=self.name, precision=self._predictor.precision
         )
         return {**facts, "path": f"/models/{self.name}/predict"}
+
+
+def _bytes(value: Any) -> int:
+    return sum(map(_bytes, value)) if isinstance(value, tuple) else len(value)

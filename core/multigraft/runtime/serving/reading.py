@@ -13,7 +13,10 @@ from typing import Any
 
 from multigraft.errors import RowError
 from multigraft.records import Arrays
+from multigraft.runtime.batching import nbytes
 from multigraft.runtime.serving.faults import Fault
+from multigraft.runtime.serving.room import Room, Share
+from multigraft.runtime.serving.trimming import LARGE, trim
 
 log = logging.getLogger("multigraft")
 SLICE = 0.002
@@ -24,31 +27,62 @@ SMOOTH = 0.2
 Read = Arrays | Fault
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Unread:
-    """A value, and what is to be made of it."""
+    """A value, what is to be made of it, and the memory that this may take."""
 
     value: Any
     found: asyncio.Future[Read]
+    share: Share
+    begun: bool = False
+    """Whether a thread reads it, which nothing can stop: then its memory is taken until that ends."""
 
 
 class Reading:
-    """The queue before a reader, of which `workers` slices are read at a time."""
+    """The queue before a reader, of which `workers` slices are read at a time, within a room of memory."""
 
-    def __init__(self, read: Callable[[Any], Arrays], *, threads: Executor, workers: int) -> None:
-        """``read`` is called by ``threads``; it may raise RowError."""
+    def __init__(
+        self,
+        read: Callable[[Any], Arrays],
+        memory: Callable[[Any], int],
+        *,
+        threads: Executor,
+        workers: int,
+        room: Room,
+        quick: bool,
+    ) -> None:
+        """``read`` and ``memory`` are called by ``threads``; ``read`` may raise RowError.
+
+        ``quick``: ``memory`` looks into no file, so that it is asked at once.
+        """
         self._reader = read
+        self._memory = memory
+        self._quick = quick
+        self._room = room
         self._threads = threads
         self._workers = workers
         self._waiting: asyncio.Queue[_Unread] = asyncio.Queue()
         self._seconds = SLICE
         """A value takes, as far as is known."""
 
-    async def read(self, value: Any) -> Read:
-        """What the reader makes of a value."""
-        unread = _Unread(value, asyncio.get_running_loop().create_future())
+    async def read(self, value: Any) -> tuple[Read, Share]:
+        """What the reader makes of a value, and the memory it holds until the caller gives it back."""
+        loop = asyncio.get_running_loop()
+        need = (
+            self._memory(value)
+            if self._quick
+            else await loop.run_in_executor(self._threads, self._memory, value)
+        )
+        unread = _Unread(value, loop.create_future(), await self._room.take(need))
         self._waiting.put_nowait(unread)
-        return await unread.found
+        try:
+            found = await unread.found
+        except asyncio.CancelledError:
+            if not (unread.begun and unread.found.cancelled()):  # else a thread is still at it
+                unread.share.give_back()
+            raise
+        unread.share.keep(0 if isinstance(found, Fault) else nbytes(found))
+        return found, unread.share
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -65,17 +99,23 @@ class Reading:
             wanted = [each for each in taken if not each.found.done()]  # the others' requests have ended
             if not wanted:
                 continue
-            values = [each.value for each in wanted]
-            read, seconds = await loop.run_in_executor(self._threads, self._slice, values)
-            self._seconds += SMOOTH * (seconds / len(values) - self._seconds)
+            for each in wanted:
+                each.begun = True
+            read, seconds = await loop.run_in_executor(self._threads, self._slice, wanted)
+            self._seconds += SMOOTH * (seconds / len(wanted) - self._seconds)
             for each, found in zip(wanted, read, strict=True):
-                if not each.found.done():
+                if each.found.done():
+                    each.share.give_back()
+                else:
                     each.found.set_result(found)
 
-    def _slice(self, values: Sequence[Any]) -> tuple[list[Read], float]:
+    def _slice(self, wanted: Sequence[_Unread]) -> tuple[list[Read], float]:
         """What the values are, and the seconds that took."""
         began = time.perf_counter()
-        return [self._one(value) for value in values], time.perf_counter() - began
+        read = [self._one(each.value) for each in wanted]
+        if max(each.share.size for each in wanted) >= LARGE:
+            trim()
+        return read, time.perf_counter() - began
 
     def _one(self, value: Any) -> Read:
         try:

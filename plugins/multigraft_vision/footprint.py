@@ -1,0 +1,43 @@
+"""How much memory a picture takes while it is decoded, as its header tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from multigraft import RowError
+from multigraft_vision.pictures import FORMATS
+
+PIXEL = 12
+"""Bytes a pixel: Pillow keeps one in four, as decoded, as RGB, and turned upright."""
+DECODER = {"WEBP": 12, "GIF": 8, "JPEG": 8}
+"""Besides: a canvas of the decoder's own, or a progressive picture's coefficients."""
+
+
+def footprint(raw: Any, max_pixels: int) -> int:
+    """The most bytes that decoding a picture takes. Raises RowError where no header can be read.
+
+    Of a picture that has more than ``max_pixels`` no pixel is decoded.
+    """
+    if isinstance(raw, Mapping):
+        raw = raw.get("bytes") if raw.get("bytes") is not None else raw.get("path")
+    if isinstance(raw, np.ndarray):
+        return int(raw.size) * PIXEL
+    if isinstance(raw, Image.Image):
+        return _pixels(raw, max_pixels)
+    held = len(raw) if isinstance(raw, bytes | bytearray | memoryview) else 0
+    source = BytesIO(raw) if held else raw
+    try:
+        with Image.open(source, formats=FORMATS) as picture:
+            return held + _pixels(picture, max_pixels)
+    except Exception as error:
+        raise RowError("its header cannot be read") from error
+
+
+def _pixels(picture: Image.Image, max_pixels: int) -> int:
+    pixels = picture.width * picture.height
+    return 0 if pixels > max_pixels else pixels * (PIXEL + DECODER.get(picture.format or "", 0))
