@@ -96,6 +96,8 @@ class WrongWhenExported(PictureBackbone):
 class ToyRows:
     """Rows as the data room gives them."""
 
+    columns = ("text", "image", "label")
+
     def __init__(self, raws: Sequence[Any], labels: Sequence[str], reader: Any, objective: Objective) -> None:
         self.raws, self.labels = raws, labels
         self.reader, self.objective = reader, objective

@@ -102,9 +102,11 @@ class Plugin:
 def predictor(modality: str) -> Predictor:
     """What the server must answer as; fp32, whose answers do not depend on the batch."""
     run, _ = exported(modality)
-    return load(
+    made = load(
         run.folder / "bundle", precision="fp32", threads=1, catalog=mg.Catalog([Plugin()], discover=False)
     )
+    made.bundle = made.bundle.model_copy(update={"columns": ()})  # as if pairs had been learned from
+    return made
 
 
 def model(modality: str, name: str | None = None) -> Model:

@@ -152,6 +152,8 @@ class Bundle(_Part):
     """The engine's own function that makes one answer of windows; None: the task's, if it has one."""
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    columns: tuple[str, ...] = ()
+    """The columns of a raw value that the training rows held, as ``text`` alone; empty: not told."""
     sample: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     """The shapes of a row of middling length, as a batch of one, within `largest_sample`."""
     precisions: dict[str, Precision]

@@ -62,9 +62,20 @@ def test_an_iterator_longer_than_the_window_gives_a_list(predictor: Predictor, r
     assert [answer["label"] for answer in streamed] == run.rows["test"].labels
 
 
-def test_a_tuple_is_one_value(predictor: Predictor) -> None:
-    pair = predictor.predict(("1 2", "3"))
+def test_a_tuple_is_one_value_where_rows_had_several_columns(predictor: Predictor) -> None:
+    of_pairs = copy.copy(predictor)
+    of_pairs.bundle = predictor.bundle.model_copy(update={"columns": ("text", "text_pair")})
+    pair = of_pairs.predict(("1 2", "3"))
     assert pair["scores"] == pytest.approx(predictor.predict("1 2 3")["scores"])
+
+
+def test_a_tuple_of_texts_is_no_pair_where_rows_had_one_column(predictor: Predictor) -> None:
+    assert predictor.bundle.columns == ("text",)
+    for raw in (("1 2", "3"), [("1 2", "3")], iter([("1 2", "3")])):
+        with pytest.raises(RowError, match="'text' alone; give a list"):
+            predictor.predict(raw)
+    answers = predictor.predict(["1 2", ("3", "4"), ("3",)], on_error="return")
+    assert ["error" in answer for answer in answers] == [False, True, False]
 
 
 def test_nothing_gives_nothing(predictor: Predictor) -> None:

@@ -109,6 +109,7 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
         targets=run.targets,
         inputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in inputs),
         outputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in outputs),
+        columns=_columns(run),
         sample={name: array.shape for name, array in sample.items()},
         precisions=precisions,
         default=default,
@@ -140,6 +141,12 @@ def _shortened(row: Arrays, fills: Collection[str]) -> Arrays:
         default=0,
     )
     return {name: array[:longest] if name in fills else array for name, array in row.items()}
+
+
+def _columns(run: Subject) -> tuple[str, ...]:
+    """The columns of a raw value that rows held: of two that a modality may read, perhaps one."""
+    held = next(iter(run.rows.values())).columns
+    return tuple(name for name in run.parts.modality.columns if name in held)
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from multigraft.bundle import Bundle
+from multigraft.errors import RowError
 from multigraft.records import Modality
 
 
@@ -30,7 +31,24 @@ def describe(bundle: Bundle, modality: Modality, *, name: str, precision: str) -
 def columns(bundle: Bundle, modality: Modality) -> tuple[str, ...]:
     """The columns of a value; a prompt that is to be continued has one, whatever the modality reads."""
     prompted = bundle.generation is not None and not bundle.generation.memory
-    return modality.columns[:1] if prompted else modality.columns
+    if prompted:
+        return modality.columns[:1]
+    return tuple(name for name in modality.columns if name in bundle.columns) or modality.columns
+
+
+def check_columns(columns: Sequence[str], raw: Any) -> None:
+    """Raise RowError for a tuple of more texts than the training rows had columns.
+
+    Two texts would else be read as a pair by a model that has never seen one; a list asks for each.
+    """
+    if not columns or not isinstance(raw, tuple) or len(raw) <= len(columns):
+        return
+    if all(isinstance(value, str) for value in raw):
+        named = ", ".join(map(repr, columns))
+        raise RowError(
+            f"a tuple of {len(raw)} texts is one value of {len(raw)} columns, and the training rows had "
+            f"{named} alone; give a list to have each answered"
+        )
 
 
 def media(suffixes: Sequence[str]) -> str | None:

@@ -17,6 +17,7 @@ from multigraft.readers import collate, read_row, row_errors
 from multigraft.records import Answer, Arrays, PromptReader, Reader, WindowReader
 from multigraft.runtime.answers import trimmed
 from multigraft.runtime.batching import cut, nbytes, read_ahead, stack
+from multigraft.runtime.describing import check_columns
 from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import Asked
 from multigraft.runtime.lookup import Answering
@@ -92,10 +93,11 @@ class Predictor:
         """Answer one value, or each of many (a list or an iterator gives a list in the same order).
 
         A value is what the modality reads: a text, a path, bytes, an array, a Pillow image; a tuple is one
-        value of several columns, as a pair of texts. Rows in a batch: ``batch_size``; unset, as many as the
-        export measured to be fastest. ``top_k`` keeps the best scores, ``threshold`` those at least as high
-        (``label`` is None where none is). A value longer than the model takes is cut off, or with
-        ``long="window"`` read in windows that overlap, whose answers are merged by the task.
+        value of several columns, as a pair of texts, and refused where the training rows had one. Rows in a
+        batch: ``batch_size``; unset, as many as the export measured to be fastest. ``top_k`` keeps the best
+        scores, ``threshold`` those at least as high (``label`` is None where none is). A value longer than
+        the model takes is cut off, or with ``long="window"`` read in windows that overlap, whose answers are
+        merged by the task.
 
         Raises RowError with the index of a value that cannot be read; with ``on_error="return"`` its answer
         is ``{"error": ...}``, and the others are answered. A bundle that generates answers as `generate` does
@@ -197,6 +199,7 @@ class Predictor:
     def _item(self, numbered: tuple[int | None, Any], *, long: Long, on_error: OnError) -> _Item:
         index, raw = numbered
         try:
+            check_columns(self.bundle.columns, raw)
             if long == "window" and isinstance(self.reader, WindowReader):
                 with row_errors():
                     return _Item(tuple(self.reader.windows(raw)))

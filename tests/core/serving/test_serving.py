@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from multigraft.runtime import Predictor
+from multigraft.runtime.serving.model import Model
 from toy_runs import LABELS, exported
 from toy_server import Served, model, predictor, serving
 
@@ -55,6 +56,16 @@ def test_one_value_is_a_list_of_one(numbers: Served, direct: Predictor) -> None:
 def test_several_columns_are_an_object(numbers: Served, direct: Predictor) -> None:
     said = numbers.predict([{"text": "1 2", "text_pair": "900"}, {"text": "1 2"}]).json()["answers"]
     assert_same(said, [direct.predict(("1 2", "900")), direct.predict("1 2")])
+
+
+def test_a_model_of_single_texts_is_asked_for_no_pair() -> None:
+    made = model("numbers")
+    made._predictor.bundle = made._predictor.bundle.model_copy(update={"columns": ("text",)})
+    single = Model("single", made._predictor, made._modality)
+    assert single.columns == ("text",)
+    with serving(single) as served:
+        said = served.predict([{"text": "1 2", "text_pair": "900"}, {"text": "1 2"}]).json()["answers"]
+    assert "unknown column 'text_pair'" in said[0]["error"] and "label" in said[1]
 
 
 @pytest.mark.parametrize(
