@@ -12,7 +12,7 @@ import torch
 
 from multigraft.data import Rows, plan_batches
 from multigraft.readers import read_row
-from multigraft.replay import UnfitError, pooled, tensors
+from multigraft.replay import pooled, tensors
 from multigraft.run import Run
 from multigraft.training.forward import replay_setting, why
 
