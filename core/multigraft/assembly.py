@@ -38,7 +38,8 @@ from multigraft.readers import fingerprint, load_spec, save_spec
 from multigraft.recipe import Recipe
 from multigraft.records import Augment, Reader, Spec
 from multigraft.report import Report
-from multigraft.run import HEAD, MODEL, RECORD, Run, read_record
+from multigraft.resuming import RECORD, resume_command
+from multigraft.run import HEAD, MODEL, Run, read_record
 from multigraft.strategies import Plan
 from multigraft.versions import installed_versions
 from multigraft.world import ALONE, World
@@ -270,4 +271,4 @@ def _weights(parts: Parts) -> str:
 def check_trained(folder: Path) -> None:
     """Raise RunError where a run has no trained model yet."""
     if not (folder / MODEL / HEAD).exists():
-        raise RunError(f"{folder}: has no trained model yet; finish it with: multigraft resume {folder}")
+        raise RunError(f"{folder}: has no trained model yet; finish it with: {resume_command(folder)}")

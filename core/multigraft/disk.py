@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 import errno
+import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from multigraft.errors import RunError
+from multigraft.resuming import resume_command
 
+log = logging.getLogger("multigraft")
+BLOCK = 512
+"""The bytes that `os.stat_result.st_blocks` counts in."""
 FULL = {errno.ENOSPC, errno.EDQUOT}
 REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
-RESUME = "what was saved before is whole; then go on with: multigraft resume {folder}"
+RESUME = "what was saved before is whole; then go on with: {command}"
 
 
-def check_space(folder: Path, needed: int) -> None:
-    """Raise RunError where the disk under ``folder`` has fewer than ``needed`` bytes free."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise RunError(
-            f"{folder}: the disk has {megabytes(free)} free, and the checkpoints and the model of this run "
-            f"need about {megabytes(needed)}; make room, name another output, or lower training.keep"
-        )
+def check_space(folder: Path, needed: int, *, begun: bool = False) -> None:
+    """Raise RunError where a run that takes ``needed`` bytes in all has no room on the disk of its folder.
+
+    What lies in the folder already is part of them. A run that was ``begun`` before is warned only, and goes
+    on: the need is an estimate, and what was saved stays whole where the disk fills up after all.
+    """
+    free, held = shutil.disk_usage(folder).free, size_of(folder)
+    if free + held >= needed:
+        return
+    told = (
+        f"{folder}: the disk has {megabytes(free)} free, and the checkpoints and the model of this run "
+        f"need about {megabytes(needed - held)}"
+    )
+    if not begun:
+        raise RunError(f"{told}; make room, name another output, or lower training.keep")
+    log.warning("%s more; where it fills up, make room and go on again", told)
+
+
+def size_of(folder: Path) -> int:
+    """The bytes that the files below a folder take on the disk."""
+    found = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # removed meanwhile
+            facts = path.lstat()
+            # a file with holes takes less than its size
+            found += facts.st_blocks * BLOCK if hasattr(facts, "st_blocks") else facts.st_size
+    return found
 
 
 @contextmanager
@@ -38,7 +62,7 @@ def explaining(folder: Path) -> Iterator[None]:
 
 
 def _told(error: OSError, folder: Path) -> str | None:
-    resume = RESUME.format(folder=folder)
+    resume = RESUME.format(command=resume_command(folder))
     if error.errno in FULL:
         place = Path(str(error.filename)) if error.filename else folder
         return f"{place}: the disk is full; make room; {resume}"

@@ -6,20 +6,21 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from multigraft import assembly
+from multigraft import assembly, turns
 from multigraft.callbacks import asked_for, observing
 from multigraft.catalog import Catalog
+from multigraft.conditions import recipe_changes, same_data, same_recipe, same_world, threads
 from multigraft.determinism import as_many_threads
 from multigraft.device import use_allowed_cores
 from multigraft.disk import explaining
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError, refused_as
-from multigraft.files import expanded, write_json, write_text
+from multigraft.files import whole_path, write_json, write_text
 from multigraft.libraries import house_compilers
-from multigraft.lock import alone_in
+from multigraft.lock import alone_in, claimed
 from multigraft.parts import SCRATCH, read_recipe
 from multigraft.provenance import absent
 from multigraft.recipe import Recipe, read_mapping
@@ -27,9 +28,10 @@ from multigraft.records import Stage
 from multigraft.repeat import Comparison, compare
 from multigraft.report import Report
 from multigraft.report.page import write_page
+from multigraft.resuming import resume_command
 from multigraft.run import PAGE, RECIPE, RECORD, Run, read_record
 from multigraft.tracing import Tell
-from multigraft.world import join_world
+from multigraft.world import World, join_world
 
 log = logging.getLogger("multigraft")
 REPORTS = "reports"
@@ -38,7 +40,7 @@ TRAINING = ("pretrain", "finetune")
 
 
 class Engine:
-    """Runs recipes with the plugins of one catalog. Two engines share nothing.
+    """Runs recipes with the plugins of one catalog. Two engines share nothing but the process (`turns`).
 
     ``plugins`` are further plugin objects (callbacks among them); ``discover=False`` leaves the installed
     ones out; ``strict=True`` raises where a plugin cannot be admitted, or fails while it watches a run.
@@ -66,10 +68,12 @@ class Engine:
         *,
         source: str = "recipe",
         before: Mapping[str, Any] | None = None,
+        beside: Path | None = None,
     ) -> Run:
         """Build a run from a recipe and train it; ``before`` are the facts of a run that it must repeat.
 
-        Raises RecipeError, DataError, WeightsError, RunError.
+        Its folder is the recipe's ``output``, else ``beside``, else one named after what it is; of the last
+        two the next free name is taken. Raises RecipeError, DataError, WeightsError, RunError.
         """
         recipe, parts = read_recipe(raw, self.catalog, source=source)
         recipe = recipe.anchored()
@@ -80,51 +84,64 @@ class Engine:
                 source=source,
             )
         world = join_world()
-        folder = world.agree(_new_folder(recipe.output, parts.task.name, recipe.backbone.name))
-        run = assembly.assemble(recipe, parts, self.catalog, folder, dispatch=self.call, world=world)
-        if before is not None:
-            _same_data(before, run.facts, folder)
-            run.facts["precision"] = before.get("precision")
-        if world.leads:
-            with explaining(folder):
-                folder.mkdir(parents=True, exist_ok=True)
+        wanted = beside or _new_folder(recipe.output, parts.task.name, recipe.backbone.name)
+        fresh = beside is not None or recipe.output is None
+        with (
+            turns.training(_training(wanted)),
+            as_many_threads(threads(before or {})),
+            self._begun(wanted, world, fresh=fresh) as folder,
+        ):
+            run = assembly.assemble(recipe, parts, self.catalog, folder, dispatch=self.call, world=world)
+            if before is not None:
+                same_data(before, run.facts, folder)
+                run.facts["precision"] = before.get("precision")
+            if world.leads:
                 write_text(folder / RECIPE, recipe.to_yaml())
+                run.facts["recipe"] = read_mapping(folder / RECIPE)
                 run.facts |= assembly.saved_facts(run.reader, run.targets, folder)
-        return self._train(run)
+            return self._train(run)
 
     def resume(self, folder: Path) -> Run:
         """Go on with a run that was interrupted; it ends with the bits of the undisturbed one.
 
         Raises RunError where there is no run, or where the data changed since.
         """
-        facts = read_record(folder)
-        if facts["state"] == "finished":
-            raise RunError(f"{folder}: is finished; evaluate it with: multigraft evaluate {folder}")
-        run = self._build(folder, facts, trained=False)
-        run.facts = {**facts, "resumed": facts.get("resumed", 0) + 1}
-        return self._train(run)
+        folder, world = whole_path(folder), join_world()
+        read_record(folder)  # where there is none, nothing is made
+        with turns.training(_training(folder)), self._at_work(folder, world):
+            facts = read_record(folder)
+            if facts["state"] == "finished":
+                raise RunError(f"{folder}: is finished; evaluate it with: multigraft evaluate {folder}")
+            same_world(facts, folder, world)
+            pinned = same_recipe(facts, folder)
+            run = self._build(folder, facts, trained=False)
+            run.facts = {**facts, "recipe": pinned, "resumed": facts.get("resumed", 0) + 1}
+            return self._train(run)
 
     def rerun(self, folder: Path, output: Path | None = None) -> Comparison:
         """Train a finished run again, in ``output`` (unset: beside it), and compare the two.
 
-        With the threads and on the data it had. Raises RunError where it is not finished or its data changed.
+        With the threads, the processes and on the data it had. Raises RunError where it is not finished, or
+        where its data or recipe changed.
         """
+        folder = whole_path(folder)
         facts = read_record(folder)
         assembly.check_trained(folder)
-        source = folder / RECIPE
-        raw = {
-            **read_mapping(source),
-            "output": str(output or _free(folder.with_name(f"{folder.name}-again"))),
-        }
-        with as_many_threads(facts.get("machine", {}).get("threads")):
-            again = self.start(raw, facts["stage"], source=str(source), before=facts)
+        same_world(facts, folder, join_world(), verb="rerun")
+        raw = {**same_recipe(facts, folder), "output": None if output is None else str(output)}
+        beside = folder.with_name(f"{folder.name}-again") if output is None else None
+        again = self.start(raw, facts["stage"], source=str(folder / RECIPE), before=facts, beside=beside)
         return compare(folder, again.folder)
 
     def open(self, folder: Path) -> Run:
         """A trained run, ready to be evaluated and exported. Raises RunError."""
+        folder = whole_path(folder)
         facts = read_record(folder)
         assembly.check_trained(folder)
-        run = self._build(folder, facts, trained=True)
+        with turns.beside(f"opening {folder}"):
+            run = self._build(folder, facts, trained=True)
+        for line in recipe_changes(facts, read_mapping(folder / RECIPE)):
+            log.warning("%s: %s, and that is how the model was trained", folder / RECIPE, line)
         run.facts = facts
         return run
 
@@ -139,7 +156,11 @@ class Engine:
             run.world.wait()
             run.report = _read_report(run.folder / REPORTS / f"{verb}.json")
             return run.report
-        with self._at_work(run), observing(run.recipe, self.catalog.manager, verb):
+        with ExitStack() as stack:
+            if verb not in TRAINING:
+                stack.enter_context(turns.beside(f"{verb} of {run.folder}"))
+            stack.enter_context(self._at_work(run.folder, run.world))
+            stack.enter_context(observing(run.recipe, self.catalog.manager, verb))
             report = self._ask(verb, run)
         if verb not in TRAINING:
             run.world.wait()
@@ -158,22 +179,40 @@ class Engine:
         return report
 
     @contextmanager
-    def _at_work(self, run: Run) -> Iterator[None]:
-        """Keep other processes out of the run's folder, and explain what its disk refuses."""
-        if run.folder in self._held or not run.world.leads:
+    def _begun(self, wanted: Path, world: World, *, fresh: bool) -> Iterator[Path]:
+        """The new folder of a run, made and held before anything is written into it."""
+        if not world.leads:
+            yield world.agree(wanted)
+            return
+        with explaining(wanted), claimed(wanted, fresh=fresh) as folder, self._holding(folder):
+            if (folder / RECORD).exists():
+                raise RunError(
+                    f"{folder}: already holds a run; go on with: {resume_command(folder)}, "
+                    "or name another output"
+                )
+            yield world.agree(folder)
+
+    @contextmanager
+    def _at_work(self, folder: Path, world: World) -> Iterator[None]:
+        """Keep other processes out of a run's folder, and explain what its disk refuses."""
+        if folder in self._held or not world.leads:
             yield
             return
-        with explaining(run.folder), alone_in(run.folder):
-            self._held.add(run.folder)
-            try:
-                yield
-            finally:
-                self._held.discard(run.folder)
+        with explaining(folder), alone_in(folder), self._holding(folder):
+            yield
+
+    @contextmanager
+    def _holding(self, folder: Path) -> Iterator[None]:
+        self._held.add(folder)
+        try:
+            yield
+        finally:
+            self._held.discard(folder)
 
     def _train(self, run: Run) -> Run:
         stage = run.parts.task.stage
         started = time.time()
-        with self._at_work(run):
+        with self._at_work(run.folder, run.world):
             run.record(state="running")
             try:
                 self.call(stage, run)
@@ -208,7 +247,7 @@ class Engine:
             trained=trained,
             world=join_world(),
         )
-        _same_data(facts, run.facts, folder)
+        same_data(facts, run.facts, folder)
         return run
 
     def _answering(self, verb: str) -> list[str]:
@@ -217,31 +256,14 @@ class Engine:
 
 
 def _new_folder(output: str | None, task: str, backbone: str) -> Path:
-    if output is None:
-        name = f"{task}-{backbone.replace('/', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
-        return _free(Path("runs") / name)
-    folder = expanded(output)
-    if (folder / RECORD).exists():
-        raise RunError(
-            f"{folder}: already holds a run; go on with: multigraft resume {folder}, or name another output"
-        )
-    return folder
+    if output is not None:
+        return whole_path(output)
+    name = f"{task}-{backbone.replace('/', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return whole_path(Path("runs") / name)
 
 
-def _free(folder: Path) -> Path:
-    number, free = 2, folder
-    while free.exists():
-        free = folder.with_name(f"{folder.name}-{number}")
-        number += 1
-    return free
-
-
-def _same_data(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    if before.get("data") != json.loads(json.dumps(now["data"])):
-        raise RunError(
-            f"{folder}: the data changed since the run began (fingerprints in {RECORD}); "
-            "put the old files back, or start a new run"
-        )
+def _training(folder: Path) -> str:
+    return f"training {folder}"
 
 
 def _kept(path: Path) -> Report | None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multigraft.owners import Owner
 from multigraft.problems import problem_lines
+from multigraft.resuming import PROCESSES
 
 
 class Machine(BaseModel):
@@ -16,6 +17,8 @@ class Machine(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True)
     threads: int = Field(1, ge=1, le=4096)
+    """How many may be started here is another question: `engine` asks it."""
+    processes: int = Field(1, ge=1, le=PROCESSES)
 
 
 class Facts(BaseModel):
@@ -31,6 +34,8 @@ class Facts(BaseModel):
     seed: int = Field(0, ge=0)
     plugins: dict[str, str] = Field(default_factory=dict)
     owners: dict[str, Owner] = Field(default_factory=dict)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    """The recipe as the run began with it."""
     versions: dict[str, str] = Field(default_factory=dict)
     data: dict[str, dict[str, Any]] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)

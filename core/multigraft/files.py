@@ -27,6 +27,11 @@ def expanded(path: str | Path) -> Path:
         return Path(path)
 
 
+def whole_path(path: str | Path) -> Path:
+    """A path from the root on, so that it means the same when the process goes to another folder."""
+    return expanded(path).resolve()
+
+
 def check_plain(path: str | Path | int, *, limit: int | None = None) -> None:
     """Raise OSError for what is no plain file of at most ``limit`` bytes.
 
@@ -73,13 +78,15 @@ def open_plain(path: str | Path, *, limit: int | None = None) -> BufferedReader:
 def check_tree(folder: Path, *, links: bool) -> None:
     """Raise OSError where anything below ``folder`` is neither a plain file nor a folder.
 
-    ``links`` may lead out of the folder where it says so; a link to a device is refused all the same.
+    ``links`` may lead to the blobs beside a hub's snapshot too, which is how its cache is laid out; no link
+    may lead elsewhere.
     """
     inside = folder.resolve()
     for path in folder.rglob("*"):
         if path.is_dir():
             continue
-        if path.is_symlink() and not (links or path.resolve().is_relative_to(inside)):
+        out = path.is_symlink() and not path.resolve().is_relative_to(inside)
+        if out and not (links and not leads_out(path)):
             raise OSError(errno.EINVAL, f"{path.relative_to(folder)} is a link out of the folder")
         if path.exists() and not path.is_file():
             raise OSError(errno.EINVAL, f"{path.relative_to(folder)} is no plain file")

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from multigraft.errors import RunError, refused_as
 from multigraft.run import METRICS, MODEL, read_record
 
 
@@ -47,11 +48,13 @@ class Comparison:
 def compare(first: Path, second: Path) -> Comparison:
     """Lay two finished runs side by side."""
     names = sorted({path.name for run in (first, second) for path in (run / MODEL).glob("*.safetensors")})
+    with refused_as(RunError, f"{first / METRICS} and {second / METRICS}: cannot be compared"):
+        step = _first_difference(first / METRICS, second / METRICS)
     return Comparison(
         first,
         second,
         weights={name: _gap(first / MODEL / name, second / MODEL / name) for name in names},
-        step=_first_difference(first / METRICS, second / METRICS),
+        step=step,
         changed=_changed(read_record(first), read_record(second)),
     )
 

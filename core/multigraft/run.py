@@ -19,21 +19,17 @@ from multigraft.parts import Parts
 from multigraft.recipe import Recipe
 from multigraft.records import Augment, Reader, Spec
 from multigraft.report import Report
+from multigraft.resuming import RECORD, RECORD_BYTES
 from multigraft.strategies import Plan
 from multigraft.world import ALONE, World
 
-RECIPE, RECORD, METRICS, MODEL, HEAD, PAGE = (
+RECIPE, METRICS, MODEL, HEAD, PAGE = (
     "recipe.yaml",
-    "run.json",
     "metrics.jsonl",
     "model",
     "head.safetensors",
     "report.html",
 )
-
-
-RECORD_BYTES = 2**26
-"""The most bytes of a record; one with 100,000 labels takes 3 MB."""
 
 
 class Reading(TypedDict):

@@ -13,6 +13,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from multigraft.errors import RunError
+from multigraft.resuming import launcher
 
 Value = TypeVar("Value")
 BUCKET = 25 * 1024 * 1024
@@ -42,7 +43,7 @@ class World:
         tensor = torch.tensor(values, dtype=torch.float64)
         if dist.get_backend() == "nccl":
             tensor = tensor.cuda()
-        with _together():
+        with self._together():
             dist.all_reduce(tensor)
         found: list[float] = tensor.tolist()
         return found
@@ -56,7 +57,7 @@ class World:
         if self.size == 1 or not parameters:
             return
         used = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
-        with _together():
+        with self._together():
             dist.all_reduce(used)
             learned = [p for p, count in zip(parameters, used.tolist(), strict=True) if count]
             for parameter in learned:
@@ -70,7 +71,7 @@ class World:
         if self.size == 1:
             return [value]
         found: list[Any] = [None] * self.size
-        with _together():
+        with self._together():
             dist.all_gather_object(found, value)
         return found
 
@@ -79,14 +80,14 @@ class World:
         if self.size == 1:
             return value
         held = [value]
-        with _together():
+        with self._together():
             dist.broadcast_object_list(held, src=0)
         return held[0]
 
     def wait(self) -> None:
         """Go on when every process has come here."""
         if self.size > 1:
-            with _together():
+            with self._together():
                 dist.barrier()
 
     @contextmanager
@@ -99,6 +100,17 @@ class World:
         finally:
             if self.leads:
                 self.wait()
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Say what it means where the other processes do not answer any more."""
+        try:
+            yield
+        except RuntimeError as error:  # torch's errors of this kind are all RuntimeErrors
+            raise RunError(
+                "another process of this training has ended; see its own message, then start all of them "
+                f"again with: {launcher(self.size)} resume RUN ({str(error).splitlines()[0]})"
+            ) from error
 
 
 ALONE = World()
@@ -114,18 +126,6 @@ def join_world() -> World:
             torch.accelerator.set_device_index(int(os.environ.get("LOCAL_RANK", "0")))
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return World(dist.get_rank(), dist.get_world_size())
-
-
-@contextmanager
-def _together() -> Iterator[None]:
-    """Say what it means where the other processes do not answer any more."""
-    try:
-        yield
-    except RuntimeError as error:  # torch's errors of this kind are all RuntimeErrors
-        raise RunError(
-            "another process of this training has ended; see its own message, then start all of them again "
-            f"with `multigraft resume` ({str(error).splitlines()[0]})"
-        ) from error
 
 
 def _add_up(bucket: Sequence[Tensor]) -> None:

@@ -110,7 +110,7 @@ def test_a_run_is_opened_from_anywhere_and_without_what_it_grew_from(
     monkeypatch.chdir(elsewhere)
     (tmp_path / "first").rename(tmp_path / "gone")
     assert engine.open(tmp_path / "second").evaluate().metrics == before
-    assert first.folder == Path("first")
+    assert first.folder == tmp_path / "first"
 
 
 def test_lora_is_merged_in_the_saved_model(finetune: Finetune, engine: Engine) -> None:

@@ -156,13 +156,14 @@ def show_report(shell: Shell, report: Report, *, as_json: bool) -> None:
 def _train(shell: Shell, verb: Callable[[Sequence[object]], Run], *, as_json: bool) -> None:
     """Run a verb under a progress bar and show its answer; under torchrun only the first process speaks."""
     from multigraft.cli.progress import Progress
+    from multigraft.resuming import resume_command
 
     with Progress(shell.err) as progress:
         try:
             run = verb([progress] if leads() and not shell.quiet else [])
         except KeyboardInterrupt:
             if progress.folder is not None:
-                shell.tell(f"go on with: multigraft resume {progress.folder}")
+                shell.tell(f"go on with: {resume_command(progress.folder)}")
             raise
     if not leads():
         return

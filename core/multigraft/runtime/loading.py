@@ -53,7 +53,7 @@ def load(
     ``coreml`` and so on, or onnxruntime's own names (unset: the processor); ``catalog`` knows the modality
     and the task (unset: the installed plugins).
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser().absolute()  # not resolved: a name may lead through links
     half = prefers_half(providers)
     bundle = open_bundle(folder)
     wanted = None if precision == "auto" else precision
