@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from multigraft.files import write_text
 
 
@@ -29,6 +31,23 @@ class Journal:
         if self.writes and self.path.exists():
             with self.path.open("rb") as file:
                 os.fsync(file.fileno())
+
+    def state(self) -> tuple[int, str]:
+        """How many bytes the lines take, and their hash."""
+        content = self.path.read_bytes() if self.writes and self.path.exists() else b""
+        return len(content), xxhash.xxh3_128_hexdigest(content)
+
+    def missing(self, size: int, digest: str) -> str | None:
+        """What to say where the lines are not those that a checkpoint counted on; None where they are.
+
+        ``digest`` is empty in checkpoints that do not count on any.
+        """
+        if not (self.writes and digest) or self.state() == (size, digest):
+            return None
+        return (
+            f"{self.path.name} is not what it was at the last checkpoint ({size:,} bytes): it was removed, "
+            "torn or changed, so its curves have gaps; the model does not follow from it"
+        )
 
     def keep(self, step: int, epoch: int) -> None:
         """Drop the lines after ``step``, and those of ends of epochs after ``epoch``: they are written again.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from multigraft.checkpoint import Checkpoints, Progress, manifest, store
@@ -69,8 +70,6 @@ def test_weights_that_rest_are_left_out_and_guarded(tmp_path: Path) -> None:
     resting = frozenset({"0.weight", "0.bias"})
     one = trained(tmp_path, resting=resting)
     path = one.checkpoints.save(Progress(step=3))
-    from safetensors.torch import load_file
-
     assert load_file(path / "model.safetensors").keys() == {"2.weight", "2.bias"}
     again = trained(tmp_path, resting=resting)
     again.advance(5)
@@ -302,3 +301,103 @@ def test_json_is_replaced_whole(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1}
+
+
+def resealed(path: Path, file: str, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    """Change the tensors of a checkpoint as a stranger would: its hashes are right again."""
+    tensors = dict(load_file(path / file))
+    change(tensors)
+    save_file(tensors, path / file)
+    manifest.seal(path)
+
+
+def put(name: str, value: torch.Tensor) -> Callable[[dict[str, torch.Tensor]], object]:
+    return lambda tensors: tensors.update({name: value})
+
+
+STRANGE: dict[str, tuple[str, Callable[[dict[str, torch.Tensor]], object]]] = {
+    "a shorter moment": ("optimizer", put("2.weight:exp_avg", torch.zeros(1))),
+    "an empty moment": ("optimizer", put("2.weight:exp_avg_sq", torch.zeros(0))),
+    "a moment of another shape": ("optimizer", put("2.weight:exp_avg", torch.zeros(144, 2))),
+    "a moment as a scalar": ("optimizer", put("2.weight:exp_avg", torch.zeros(()))),
+    "a moment of half precision": ("optimizer", put("2.weight:exp_avg", torch.zeros(2, 144).half())),
+    "a moment of whole numbers": ("optimizer", put("2.weight:exp_avg", torch.zeros(2, 144).long())),
+    "one moment missing": ("optimizer", lambda tensors: tensors.pop("2.weight:exp_avg_sq")),
+    "steps missing": ("optimizer", lambda tensors: tensors.pop("0.bias:step")),
+    "steps as a list": ("optimizer", put("0.bias:step", torch.zeros(144))),
+    "steps below zero": ("optimizer", put("0.bias:step", torch.tensor(-5.0))),
+    "steps without end": ("optimizer", put("0.bias:step", torch.tensor(float("inf")))),
+    "an unknown moment": ("optimizer", put("0.bias:max_exp_avg_sq", torch.zeros(4))),
+    "an unknown parameter": ("optimizer", put("9.bias:exp_avg", torch.zeros(4))),
+    "a weight of another type": ("model", put("2.bias", torch.zeros(2, dtype=torch.int64))),
+    "a weight of another shape": ("model", put("2.bias", torch.zeros(1, 2))),
+    "a weight too many": ("model", put("3.bias", torch.zeros(2))),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_a_tensor_that_is_not_the_parameter_s_is_refused(what: str, tmp_path: Path) -> None:
+    one = trained(tmp_path)
+    file, change = STRANGE[what]
+    resealed(one.checkpoints.save(Progress(step=3)), f"{file}.safetensors", change)
+    again = trained(tmp_path)
+    with pytest.raises(RunError, match="this checkpoint does not fit the run"):
+        again.checkpoints.load()
+    again.advance(7)  # what was refused has changed nothing that a kernel would walk past
+
+
+def test_strange_best_weights_are_refused(tmp_path: Path) -> None:
+    one = trained(tmp_path)
+    one.checkpoints.keep_best(3)
+    one.checkpoints.save(Progress(step=3, best=0.5, best_step=3))
+    best = tmp_path / "best-00000003"
+    for value in (torch.zeros(1), torch.zeros(2).double()):
+        resealed(best, "model.safetensors", put("2.bias", value))
+        again = trained(tmp_path)
+        assert again.checkpoints.load() is not None
+        with pytest.raises(RunError, match="do not fit the run"):
+            again.checkpoints.load_best(3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": -1},
+        {"step": "3"},
+        {"step": 3.5},
+        {"pieces": 0},
+        {"pieces": 10**12},
+        {"rate_scale": 0},
+        {"rate_scale": 1e9},
+        {"history": [{"epoch": 1}]},
+        {"history": [{"epoch": 1, "step": 3, "metrics": {"loss": "x"}}]},
+        {"history": [3]},
+        {"history": {}},
+        {"rows": None},
+        {"best_step": -3},
+        {"seconds": -1.0},
+    ],
+)
+def test_a_progress_that_makes_no_sense_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    path = trained(tmp_path).checkpoints.save(Progress(step=3))
+    state = json.loads((path / "state.json").read_text())
+    (path / "state.json").write_text(json.dumps({**state, **change}))
+    manifest.seal(path)
+    with pytest.raises(RunError, match="does not fit the run"):
+        trained(tmp_path).checkpoints.load()
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "[" * 100_000, "", '{"step": 3}', "null"])
+def test_a_state_that_is_none_is_refused_or_passed_over(text: str, tmp_path: Path) -> None:
+    path = trained(tmp_path).checkpoints.save(Progress(step=3))
+    (path / "state.json").write_text(text)
+    manifest.seal(path)
+    with pytest.raises(RunError, match="does not fit the run"):
+        trained(tmp_path).checkpoints.load()
+
+
+@pytest.mark.parametrize("text", ["3", "[" * 100_000, '{"../../x": {}}', '{"/etc/hostname": {}}', '{"a": 3}'])
+def test_a_manifest_of_anything_is_damage(text: str, tmp_path: Path) -> None:
+    path = trained(tmp_path).checkpoints.save(Progress(step=3))
+    (path / "manifest.json").write_text(text)
+    assert manifest.damage(path) is not None

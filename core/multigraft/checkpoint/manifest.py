@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import xxhash
 
 from multigraft.errors import RunError, refused_as
+from multigraft.files import check_plain, is_plain_name
 
 MANIFEST = "manifest.json"
+MANIFEST_BYTES = 2**20
+"""The most bytes of a checkpoint's manifest; one of five files takes 500."""
 CHUNK = 1 << 22
 
 
@@ -34,9 +36,10 @@ def damage(folder: Path) -> str | None:
 
 
 def _damage(folder: Path) -> str | None:
+    check_plain(folder / MANIFEST, limit=MANIFEST_BYTES)
     files: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     for name, wanted in files.items():
-        if os.sep in name or not (folder / name).is_file():
+        if not (is_plain_name(name) and (folder / name).is_file()):
             return f"{name} is missing"
         if _describe(folder / name) != wanted:
             return f"{name} is not as it was written"

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from multigraft.checkpoint.manifest import damage, seal
-from multigraft.checkpoint.progress import Progress
+from multigraft.checkpoint.progress import Progress, read_progress
 from multigraft.checkpoint.tensors import (
     changing,
     copies,
@@ -31,7 +30,8 @@ from multigraft.checkpoint.tensors import (
     restore_moments,
 )
 from multigraft.errors import RunError, refused_as
-from multigraft.files import remove_folder, sweep, whole_folder
+from multigraft.files import check_plain, remove_folder, sweep, whole_folder
+from multigraft.resuming import resume_command
 
 log = logging.getLogger("multigraft")
 MODEL, OPTIMIZER, AVERAGE, STATE = (
@@ -40,6 +40,8 @@ MODEL, OPTIMIZER, AVERAGE, STATE = (
     "average.safetensors",
     "state.json",
 )
+STATE_BYTES = 2**26
+"""The most bytes of a checkpoint's JSON: a line for each epoch."""
 STEP, BEST = "step-", "best-"
 SHARE = 0.02
 """The share of a training's time that checkpoints may take where the recipe sets no interval."""
@@ -153,7 +155,7 @@ class Checkpoints:
         wrong = damage(path)
         if wrong is not None:
             raise RunError(
-                f"{path}: {wrong}; train it again from there: multigraft resume {self.folder.parent}"
+                f"{path}: {wrong}; train it again from there: {resume_command(self.folder.parent)}"
             )
         with refused_as(RunError, f"{path}: these weights do not fit the run"):
             put_back(changing(self.graft, self.resting), load_file(path / MODEL))
@@ -161,14 +163,15 @@ class Checkpoints:
 
     def _load(self, path: Path) -> Progress:
         with refused_as(RunError, f"{path}: this checkpoint does not fit the run"):
-            state: dict[str, Any] = json.loads((path / STATE).read_text(encoding="utf-8"))
+            state = _state(path)
             if state.pop("resting") != self.fingerprint:
                 raise ValueError("the weights that do not learn are others than when the run began")
+            progress = read_progress(state)
             put_back(changing(self.graft, self.resting), load_file(path / MODEL))
             restore_moments(self.optimizer, self.names, load_file(path / OPTIMIZER))
             if self.average is not None:
                 put_back(self.average, load_file(path / AVERAGE))
-            return TypeAdapter(Progress).validate_json(json.dumps(state), strict=True)
+            return progress
 
     def _forget(self, progress: Progress) -> None:
         """Drop what is newer than ``progress``: it is made anew."""
@@ -207,8 +210,8 @@ class Checkpoints:
     def _best_of(self, path: Path) -> Path | None:
         """The best weights that a checkpoint speaks of."""
         with suppress(RunError), refused_as(RunError, f"{path}: cannot be read"):
-            state = json.loads((path / STATE).read_text(encoding="utf-8"))
-            return None if state["best"] is None else self._best_at(state["best_step"])
+            state = _state(path)
+            return None if state["best"] is None else self._best_at(int(state["best_step"]))
         return None  # damaged since; `load` will say so
 
     def _best_at(self, step: int) -> Path:
@@ -216,6 +219,18 @@ class Checkpoints:
 
     def _all(self) -> list[Path]:
         return sorted(path for path in self.folder.glob(f"{STEP}*") if (path / STATE).exists())
+
+
+def _state(path: Path) -> dict[str, Any]:
+    """The JSON of a checkpoint. Raises OSError or ValueError where it is none."""
+    check_plain(path / STATE, limit=STATE_BYTES)
+    try:
+        state = json.loads((path / STATE).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{STATE} is nested too deep") from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{STATE} holds {type(state).__name__}, not a mapping")
+    return state
 
 
 def _write(tensors: dict[str, Tensor], path: Path) -> None:

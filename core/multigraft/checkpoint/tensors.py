@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 import xxhash
 from torch import Tensor, nn
+
+STEPS = "step"
+"""What AdamW calls the number of a parameter's steps, a scalar; all else that is kept is like it."""
+KEPT: Mapping[type[torch.optim.Optimizer], frozenset[str]] = {
+    torch.optim.AdamW: frozenset({STEPS, "exp_avg", "exp_avg_sq"}),
+    torch.optim.SGD: frozenset({"momentum_buffer"}),
+}
+"""The tensors that an optimizer keeps of a parameter that has learned."""
 
 
 def changing(model: nn.Module, resting: frozenset[str]) -> dict[str, Tensor]:
@@ -34,13 +43,24 @@ def copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def put_back(into: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    """Copy ``values`` into the tensors of the same names. Raises ValueError where names or shapes differ."""
+    """Copy ``values`` into the tensors of the same names.
+
+    Raises ValueError where names, shapes or types differ, before any is changed.
+    """
     for name in sorted(into.keys() ^ values.keys()):
         raise ValueError(f"{name} is {'missing' if name in into else 'not part of the model'}")
     for name, tensor in into.items():
-        if tensor.shape != values[name].shape:
-            raise ValueError(f"{name} has shape {tuple(values[name].shape)}, not {tuple(tensor.shape)}")
+        _check_like(name, values[name], tensor.shape, tensor.dtype)
+    for name, tensor in into.items():
         tensor.copy_(values[name])
+
+
+def _check_like(name: str, value: Tensor, shape: Sequence[int], dtype: torch.dtype) -> None:
+    """Raise ValueError for what is no dense tensor of this shape and type."""
+    if value.shape != torch.Size(shape):
+        raise ValueError(f"{name} has shape {tuple(value.shape)}, not {tuple(shape)}")
+    if value.dtype != dtype or value.layout != torch.strided:
+        raise ValueError(f"{name} is of type {value.dtype}, not {dtype}")
 
 
 def fingerprint(model: nn.Module, names: frozenset[str]) -> str:
@@ -67,16 +87,38 @@ def moments(optimizer: torch.optim.Optimizer, names: Sequence[str]) -> dict[str,
 def restore_moments(
     optimizer: torch.optim.Optimizer, names: Sequence[str], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Put back what `moments` gave."""
+    """Put back what `moments` gave.
+
+    Raises ValueError for whatever this optimizer does not keep of these parameters: a fused kernel takes a
+    moment to be as long as its weight, and would walk past a shorter one.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for index, part, tensor in _places(names, tensors):
         state.setdefault(index, {})[part] = tensor
+    for index, values in state.items():
+        _check_moments(optimizer, names[index], parameters[index], values)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     for parameter, values in optimizer.state.items():
         for part, value in values.items():
-            if value.shape == parameter.shape:
+            if part != STEPS:
                 # fused kernels walk memory in order, so a moment must lie as its weight does (channels-last)
                 values[part] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+
+
+def _check_moments(
+    optimizer: torch.optim.Optimizer, name: str, parameter: Tensor, values: Mapping[str, Tensor]
+) -> None:
+    """Raise ValueError where a parameter's moments are not all those of the optimizer, each like it."""
+    for part in sorted(values.keys() ^ KEPT[type(optimizer)]):
+        raise ValueError(f"{name}:{part} is {'not part of the optimizer' if part in values else 'missing'}")
+    for part, value in values.items():
+        if part != STEPS:
+            _check_like(f"{name}:{part}", value, parameter.shape, parameter.dtype)
+            continue
+        _check_like(f"{name}:{part}", value, (), torch.float32)
+        if not 0 <= float(value) < math.inf:
+            raise ValueError(f"{name}:{part} is {float(value)}, no number of steps")
 
 
 def _places(names: Sequence[str], tensors: Mapping[str, Tensor]) -> Iterator[tuple[int, str, Tensor]]:

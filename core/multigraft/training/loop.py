@@ -272,13 +272,14 @@ class Fit:
         if self.world.leads:
             with self._stopping.held():
                 self.journal.sync()
+                self.progress.lines, self.progress.lines_hash = self.journal.state()
                 self.checkpoints.save(self.progress)
         self._saved = self.progress.seconds
         self._clock.start()
 
     def _resume(self) -> None:
         if self.world.leads:
-            check_space(self.run.folder, self.checkpoints.needed())
+            check_space(self.run.folder, self.checkpoints.needed(), begun="resumed" in self.run.facts)
         found = self.checkpoints.load()
         if found is not None:
             self.progress, self.run.stop = found, found.stop
@@ -286,6 +287,9 @@ class Fit:
         self._saved = self.progress.seconds
         self.run.history = self.progress.history
         self.journal.keep(self.progress.step, self.progress.epochs)
+        if told := self.journal.missing(self.progress.lines, self.progress.lines_hash):
+            log.warning("%s", told)
+            self.run.record(notes=[*self.run.facts.get("notes", ()), told])
 
     def _take_best(self) -> None:
         """Give the graft the weights that validated best; without validation, the last or their mean."""
