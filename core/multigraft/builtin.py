@@ -47,7 +47,7 @@ def register_strategies() -> Sequence[Strategy]:
             name="lora",
             plan=Lazy("multigraft.strategies:lora"),
             options={
-                "rank": Option(default=8, low=1, help="rank of each update"),
+                "rank": Option(default=8, low=1, high=4096, help="rank of each update"),
                 "alpha": Option(default=16.0, low=0, help="the update is scaled by alpha / rank"),
                 "dropout": Option(default=0.0, low=0, high=0.9, help="in front of each update"),
             },

@@ -159,6 +159,7 @@ def percentile(values: np.ndarray, *, count: int, confidence: float, seed: int) 
     if count == 0:
         return Measure(mean)
     rng = np.random.default_rng(seed)
-    means = values[rng.integers(0, len(values), (count, len(values)))].mean(1)
+    rows = len(values)  # one resample at a time: all of them at once could be any number of numbers
+    means = np.array([values[rng.integers(0, rows, rows)].mean() for _ in range(count)])
     tail = (1 - confidence) / 2
     return Measure(mean, *np.quantile(means, [tail, 1 - tail]).tolist())

@@ -36,14 +36,18 @@ TEXT = Modality(
     unit=lambda spec: ("tokens", 1.0),
     web=WebReader(folder="multigraft_text:web", packages=(_TOKENIZERS,)),
     options={
-        "max_length": Option(default=128, low=8, help="tokens kept of a row, special ones counted"),
+        "max_length": Option(
+            default=128, low=8, high=2**20, help="tokens kept of a row, special ones counted"
+        ),
         "tokenizer": Option(
             default=None,
             types=(str,),
             choices=("wordpiece", "bpe", "character"),
             help="what is learned where the weights bring none; unset: wordpiece for BERT, bpe for GPT",
         ),
-        "vocabulary": Option(default=8000, low=16, help="entries of a tokenizer that is learned"),
+        "vocabulary": Option(
+            default=8000, low=16, high=1_000_000, help="entries of a tokenizer that is learned"
+        ),
         "lowercase": Option(default=True, help="whether a tokenizer that is learned ignores case"),
     },
 )

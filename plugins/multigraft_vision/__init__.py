@@ -150,7 +150,9 @@ def register_tasks() -> Sequence[Task]:
             objective=Lazy("multigraft_vision.contrastive:ImageContrastive"),
             options={
                 "temperature": Option(default=0.1, low=0.01, high=10, help="of NT-Xent"),
-                "projection": Option(default=128, low=1, help="width of the space views are compared in"),
+                "projection": Option(
+                    default=128, low=1, high=16_384, help="width of the space views are compared in"
+                ),
                 "crop": Option(
                     default=0.2, low=0.01, high=1, help="the least share of the area a view keeps"
                 ),

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 import multigraft_series
 from multigraft.catalog import Catalog
 from multigraft.errors import MultigraftError, RecipeError
 from multigraft.parts import read_recipe
-from multigraft.recipe import Recipe, assign, read_mapping, schema
+from multigraft.recipe import Recipe, assign, check, read_mapping, schema
 
 GOOD: dict[str, Any] = {"task": "series-classification", "backbone": "tcn-tiny", "data": "rows.csv"}
 
@@ -161,3 +163,44 @@ def test_no_switch_is_a_number_and_no_number_is_without_end(field: str, value: o
 def test_what_is_no_mapping_is_refused_with_a_word() -> None:
     with pytest.raises(RecipeError, match="found null"):
         Recipe.parse(None)
+
+
+def _whole_numbers(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """The fields of a recipe that take a whole number, as ``training.epochs``."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _whole_numbers(kind, f"{path}{name}.")
+        elif kind is int or int in get_args(kind) or "int" in str(kind):
+            yield f"{path}{name}"
+
+
+def test_no_whole_number_of_a_recipe_is_without_a_limit() -> None:
+    names = list(_whole_numbers(Recipe))
+    assert {"evaluation.bootstrap", "training.workers", "training.batch_size", "seed"} <= set(names)
+    for name in names:
+        raw: dict[str, Any] = {"task": "t", "backbone": "b", "data": "d.csv"}
+        assign(raw, f"{name}={10**30}")
+        assert any(line.startswith(name) for line in check(raw)[1]), name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("evaluation.bootstrap", 10**12),
+        ("evaluation.worst", 10**9),
+        ("evaluation.neighbours", 10**9),
+        ("training.workers", 10**5),
+        ("training.epochs", 1e12),
+        ("training.steps", 10**12),
+        ("training.packing", 10**9),
+        ("training.batch_size", 10**12),
+        ("export.calibration", 10**12),
+    ],
+)
+def test_a_number_that_sizes_work_is_bounded(name: str, value: float) -> None:
+    raw: dict[str, Any] = {"task": "t", "backbone": "b", "data": "d.csv"}
+    assign(raw, f"{name}={value}")
+    problem, *_ = check(raw)[1]  # a second line where a word would do too
+    assert problem.startswith(f"{name}: found")
+    assert "less than or equal to" in problem

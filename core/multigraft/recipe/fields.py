@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from multigraft.errors import RecipeError
-from multigraft.files import expanded
+from multigraft.files import expanded, whole_path
 from multigraft.problems import problem_lines
 from multigraft.recipe.choices import (
     AugmentChoice,
@@ -28,7 +28,10 @@ from multigraft.recipe.choices import (
 )
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=2**53)]
+"""A number that sizes nothing; one that does has a limit of its own, since a recipe may be a stranger's."""
+Size = Annotated[int, Field(ge=1, le=2**20)]
+"""Of something that is held in memory as a whole: the rows of a batch, the tokens of a sequence."""
 ALLOWED_BAD = 0.05
 
 
@@ -112,19 +115,19 @@ class Data(Section):
 class Training(Section):
     """How the model learns."""
 
-    epochs: Annotated[float, Field(gt=0)] = 3
+    epochs: Annotated[float, Field(gt=0, le=100_000)] = 3
     """Passes over the training rows; may be a fraction."""
-    steps: Count | None = None
+    steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Optimizer steps; overrides ``epochs``."""
-    batch_size: Count = 32
+    batch_size: Size = 32
     """Rows in one step on one device, before accumulation."""
-    batch_budget: Annotated[float, Field(gt=0)] | None = None
+    batch_budget: Annotated[float, Field(gt=0, le=2**30)] | None = None
     """The padded length of a batch in the modality's unit (tokens, seconds of audio); ``batch_size`` is then
     the most rows in one."""
-    packing: Count | None = None
+    packing: Size | None = None
     """Join short rows into sequences of up to this length, in tokens; for tasks that can (language modeling).
     No row sees another."""
-    accumulation: Count = 1
+    accumulation: Size = 1
     """Batches whose gradients make one step; equal to one batch of their size together."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     """Peak rate; unset: chosen by what learns (`docs/architecture.md` has the rule)."""
@@ -168,11 +171,11 @@ class Training(Section):
     checkpoint_every: Count | None = None
     """Steps between checkpoints, besides each epoch's end; unset: at the ends of epochs and every five
     minutes, but no more often than costs 2% of the time."""
-    keep: Count = 2
+    keep: Annotated[int, Field(ge=1, le=10_000)] = 2
     """The newest checkpoints that are kept; the best model is kept besides."""
     log_every: Count = 10
     """Steps between lines in metrics.jsonl."""
-    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = "auto"
     """Processes that read rows; 0 reads in the training process, ahead of the step; ``auto`` measures."""
 
 
@@ -180,14 +183,14 @@ class Evaluation(Section):
     """How a trained model is measured."""
 
     split: Literal["test", "validation", "train"] = "test"
-    batch_size: Count | None = None
+    batch_size: Size | None = None
     """Unset: the training's."""
-    bootstrap: Annotated[int, Field(ge=0)] = 200
+    bootstrap: Annotated[int, Field(ge=0, le=100_000)] = 200
     """Resamples behind each interval; 0 gives no intervals."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    worst: Annotated[int, Field(ge=0)] = 10
+    worst: Annotated[int, Field(ge=0, le=100_000)] = 10
     """How many of the rows with the largest loss a report names."""
-    neighbours: Count = 5
+    neighbours: Size = 5
     """k of the k-nearest-neighbour score of a pretrained model."""
 
 
@@ -203,9 +206,9 @@ class Export(Section):
     more than the budget (200 for 0.5 points)."""
     repair: Annotated[float, Field(ge=0)] = 300
     """Seconds to look for layers that must stay float where int8 loses more than the budget; 0: refuse it."""
-    calibration: Count = 128
+    calibration: Size = 128
     """Training rows that set the ranges of a static int8 graph, and by which layers are ranked."""
-    opset: Annotated[int, Field(ge=18)] = 20
+    opset: Annotated[int, Field(ge=18, le=100)] = 20
     web: bool = False
     """Make the page too that answers in a browser without a server, in the run's folder ``web``.
 
@@ -249,7 +252,8 @@ class Recipe(Section):
         sources = {name: _whole_path(getattr(self.data, name)) for name in ("train", "validation", "test")}
         data = self.data.model_copy(update=sources)
         backbone = self.backbone.model_copy(update={"weights": _whole_path(self.backbone.weights)})
-        return self.model_copy(update={"data": data, "backbone": backbone})
+        output = None if self.output is None else str(whole_path(self.output))
+        return self.model_copy(update={"data": data, "backbone": backbone, "output": output})
 
     def to_yaml(self) -> str:
         """The recipe as YAML, every field written out."""
@@ -260,7 +264,7 @@ def _whole_path(value: str | None) -> str | None:
     """A local path in full; what is no path here (a hub name, ``scratch``) as it is."""
     if value is None or not expanded(value).exists():
         return value
-    return str(expanded(value).resolve())
+    return str(whole_path(value))
 
 
 def check(raw: Any) -> tuple[Recipe | None, list[str]]:
