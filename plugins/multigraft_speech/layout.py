@@ -6,25 +6,30 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from multigraft.errors import WeightsError
+from multigraft.files import check_plain
+from multigraft.problems import problem_lines
 from multigraft.records import Origin
 
 MODEL_TYPE = "multigraft-logmel"
 FORMAT = 1
+CONFIG_BYTES = 2**24
 
 
 @dataclass(frozen=True)
 class Layout:
     """What `multigraft_speech.logmel.LogMelEncoder` is made from."""
 
-    mels: int
-    width: int
-    depth: int
+    mels: Annotated[int, Field(ge=1, le=1024)]
+    width: Annotated[int, Field(ge=1, le=16_384)]
+    depth: Annotated[int, Field(ge=0, le=256)]
     """Residual blocks."""
-    sample_rate: int = 16_000
-    dropout: float = 0.1
+    sample_rate: Annotated[int, Field(ge=1000, le=768_000)] = 16_000
+    dropout: Annotated[float, Field(ge=0, le=0.9)] = 0.1
 
     @property
     def window(self) -> int:
@@ -43,7 +48,14 @@ def load_layout(origin: Origin) -> Layout:
     if origin.scratch:
         return Layout(**{key: value for key, value in origin.config.items() if key in known})
     raw = _read_config(origin)
-    layout = Layout(**{key: value for key, value in raw.items() if key in known})
+    try:
+        chosen = json.dumps({key: value for key, value in raw.items() if key in known})
+        layout = TypeAdapter(Layout).validate_json(chosen, strict=True)
+    except ValidationError as error:
+        lines = [f"  {line}" for line in problem_lines(error, BaseModel)]
+        raise WeightsError(
+            "\n".join([f"{weights_folder(origin)}/config.json describes no encoder", *lines])
+        ) from error
     return replace(layout, dropout=origin.config.get("dropout", layout.dropout))
 
 
@@ -72,8 +84,9 @@ def weights_folder(origin: Origin) -> Path:
 def _read_config(origin: Origin) -> Mapping[str, Any]:
     folder = weights_folder(origin)
     try:
+        check_plain(folder / "config.json", limit=CONFIG_BYTES)
         raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{folder}/config.json cannot be read: {error}") from error
     if not isinstance(raw, dict) or raw.get("model_type") != MODEL_TYPE or raw.get("format") != FORMAT:
         raise WeightsError(f"{folder} holds no log-mel encoder (model_type {MODEL_TYPE!r}, format {FORMAT})")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from multigraft.errors import WeightsError
 from multigraft.features import Batch, Features, mean_pool
 from multigraft.records import Origin, Spec
+from multigraft.strangers import budget
 from multigraft_speech.frontend import LogMel
 from multigraft_speech.layout import Layout, dump_config, load_layout, weights_folder
 
@@ -91,6 +92,9 @@ class Block(nn.Module):
 def build(origin: Origin, spec: Spec) -> LogMelEncoder:
     """An encoder from a folder of ours, or from scratch."""
     layout = replace(load_layout(origin), sample_rate=spec["sample_rate"])
+    if not origin.scratch:
+        with budget(weights_folder(origin)):
+            LogMelEncoder(layout)
     encoder = LogMelEncoder(layout)
     if not origin.scratch:
         _load(encoder, weights_folder(origin) / "model.safetensors")

@@ -15,6 +15,7 @@ from multigraft.errors import WeightsError
 from multigraft.features import Batch, Features, mean_pool
 from multigraft.quiet import quiet_transformers
 from multigraft.records import Origin, Spec
+from multigraft.strangers import budget
 from multigraft_speech.framing import FrameConv, convolve
 from multigraft_speech.specs import frame_count
 from multigraft_speech.weights import load_config, load_extractor, opened, source
@@ -149,12 +150,20 @@ def build(origin: Origin, spec: Spec) -> Wav2Vec2:
 def _load(origin: Origin, config: Any) -> Any:
     from transformers import AutoModel
 
+    folder = source(origin)
+
+    def built() -> None:
+        with budget(folder):
+            AutoModel.from_config(config)
+
+    opened(origin, built)
     model, info = opened(
         origin,
         lambda: AutoModel.from_pretrained(
-            source(origin),
+            folder,
             config=config,
             dtype=torch.float32,
+            local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
         ),
@@ -162,7 +171,7 @@ def _load(origin: Origin, config: Any) -> Any:
     if info["missing_keys"]:
         missing = ", ".join(sorted(info["missing_keys"])[:3])
         raise WeightsError(
-            f"{source(origin)} lacks {len(info['missing_keys'])} weights of its own config: {missing} ..."
+            f"{folder} lacks {len(info['missing_keys'])} weights of its own config: {missing} ..."
         )
     return model
 

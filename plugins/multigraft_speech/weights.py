@@ -8,45 +8,64 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from multigraft.errors import WeightsError
+from multigraft.errors import WeightsError, refused_as
 from multigraft.quiet import quiet_transformers
 from multigraft.records import Origin
+from multigraft.strangers import CONFIG, check_files, harmless_config, read_config, settings_of
 
 KINDS = ("wav2vec2", "hubert")
 """The model types whose modules are laid out as `multigraft_speech.wav2vec2` expects."""
+CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")
 T = TypeVar("T")
 
 
-def source(origin: Origin) -> str | Path:
-    """The folder or hub name to hand to transformers. Raises WeightsError for a path that is no folder."""
-    if origin.path is None:
-        return str(origin.hub)
-    if not origin.path.is_dir():
+def source(origin: Origin) -> Path:
+    """The folder to hand to transformers, fetched once where it is on the hub.
+
+    Raises WeightsError for a path that is no folder, and for what leads out of one.
+    """
+    folder = _fetched(origin) if origin.path is None else origin.path
+    if not folder.is_dir():
         raise WeightsError(
-            f"{origin.path} is no folder; give the one that holds config.json and model.safetensors"
+            f"{folder} is no folder; give the one that holds config.json and model.safetensors"
         )
-    return origin.path
+    check_files(folder)
+    return folder
+
+
+def _fetched(origin: Origin) -> Path:
+    from huggingface_hub import snapshot_download
+
+    with _explained(origin):
+        folder = Path(snapshot_download(str(origin.hub), allow_patterns=[*CONFIGS, "*.safetensors"]))
+        if not list(folder.glob("*.safetensors")):
+            folder = Path(snapshot_download(str(origin.hub), allow_patterns=[*CONFIGS, "pytorch_model*.bin"]))
+    return folder
 
 
 def load_config(origin: Origin) -> Any:
     """The configuration of the weights, or of the size where none are asked for."""
-    from transformers import AutoConfig
+    from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
 
     if origin.scratch:
         known = {
             key: value for key, value in origin.config.items() if key not in ("model_type", "spec_augment")
         }
         return AutoConfig.for_model(origin.config["model_type"], **known)
-    config = opened(origin, lambda: AutoConfig.from_pretrained(source(origin), trust_remote_code=False))
-    if config.model_type not in KINDS:
+    folder = source(origin)
+    if not (folder / CONFIG).is_file():
+        raise WeightsError(f"{folder}: {_advice(origin)}")
+    raw = read_config(folder)
+    kind = raw.get("model_type")
+    if kind not in KINDS:
         raise WeightsError(
-            f"{source(origin)} holds a model of type {config.model_type!r}; "
-            f"{origin.backbone!r} takes {' and '.join(KINDS)}"
+            f"{folder} holds a model of type {kind!r}; {origin.backbone!r} takes {' and '.join(KINDS)}"
         )
+    with refused_as(WeightsError, f"{folder}: its config.json cannot be used"):
+        made = CONFIG_MAPPING[kind]
+        config = made(**harmless_config(raw, settings_of(made, PreTrainedConfig)))
     if getattr(config, "add_adapter", False):
-        raise WeightsError(
-            f"{source(origin)} has convolutional adapters (add_adapter), which are not supported"
-        )
+        raise WeightsError(f"{folder} has convolutional adapters (add_adapter), which are not supported")
     return config
 
 
@@ -77,7 +96,7 @@ def _explained(origin: Origin) -> Iterator[None]:
         yield
     except (OSError, ValueError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise WeightsError(f"{source(origin)}: {_advice(origin)}\n  {reason}") from error
+        raise WeightsError(f"{origin.path or origin.hub}: {_advice(origin)}\n  {reason}") from error
 
 
 def _advice(origin: Origin) -> str:

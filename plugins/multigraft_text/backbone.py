@@ -17,6 +17,7 @@ from multigraft.errors import WeightsError
 from multigraft.features import Batch
 from multigraft.quiet import quiet_transformers
 from multigraft.records import Spec
+from multigraft.strangers import budget
 from multigraft_text.pooling import POOLS
 from multigraft_text.saving import save_model, save_tokenizer
 from multigraft_text.segments import can_pack, packed_inputs
@@ -151,6 +152,8 @@ def _load(origin: Origin, spec: Spec, architectures: Sequence[str]) -> TextBackb
     config.pad_token_id = spec["pad_id"]
     _with_dropout(config, origin)
     try:
+        with quiet_transformers(), budget(folder):
+            AutoModelForSequenceClassification.from_config(config)
         with quiet_transformers():
             classifier, loaded = AutoModelForSequenceClassification.from_pretrained(
                 folder,

@@ -26,6 +26,7 @@ from multigraft_text.language import (
     token_losses,
 )
 from multigraft_text.masking import Masking
+from multigraft_text.weights import ENCODERS, config_of
 
 
 class MaskedHead(nn.Module):
@@ -107,7 +108,11 @@ def masked_head(backbone: Any) -> MaskedHead:
         return head
     with quiet_transformers():
         model, loaded = AutoModelForMaskedLM.from_pretrained(
-            backbone.source, local_files_only=True, trust_remote_code=False, output_loading_info=True
+            backbone.source,
+            config=config_of(backbone.source, ENCODERS),
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
     decoder = model.get_output_embeddings()
     outside = [(name, module) for name, module in tail(model) if module is not decoder]

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from multigraft import MultigraftError, Origin
 from multigraft.errors import WeightsError
+from multigraft.files import check_plain
+from multigraft.readers import SPEC_BYTES
 from multigraft.records import Spec
 from multigraft_text.saving import CLOSING
 from multigraft_text.weights import DECODERS, ENCODERS, config_of, folder_of
 
 DEFAULT_LENGTH = 128
+TOKENIZER_FILES = (".txt", ".json", ".model")
+"""What older tokenizers are kept in."""
 LEARNED = ("tokenizer", "vocabulary", "lowercase")
 ROLES: Mapping[str, tuple[str, ...]] = {
     "pad_token": ("[PAD]", "<pad>", "<|pad|>"),
@@ -128,14 +135,34 @@ def _converted(folder: Path) -> str:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        text: str = tokenizer.backend_tokenizer.to_str()
+        with _without_paths(folder) as copied:
+            tokenizer = AutoTokenizer.from_pretrained(copied, local_files_only=True, trust_remote_code=False)
+            text: str = tokenizer.backend_tokenizer.to_str()
     except (OSError, ValueError, ImportError, AttributeError) as error:
         raise WeightsError(
             f"{folder}: holds no tokenizer.json, and no tokenizer could be made of its other files; "
             "copy the tokenizer of these weights into it"
         ) from error
     return text
+
+
+@contextmanager
+def _without_paths(folder: Path) -> Iterator[Path]:
+    """A copy of a tokenizer's files whose settings name no files: transformers would open them, wherever."""
+    with tempfile.TemporaryDirectory(prefix="multigraft-tokenizer-") as place:
+        copied = Path(place)
+        for file in sorted(path for path in folder.iterdir() if path.suffix in TOKENIZER_FILES):
+            check_plain(file, limit=SPEC_BYTES)
+            shutil.copyfile(file, copied / file.name)
+        kind = {"model_type": _json(folder / "config.json").get("model_type")}
+        settings = {
+            key: value
+            for key, value in _json(folder / "tokenizer_config.json").items()
+            if not key.endswith(("_file", "_files", "_path")) and key not in ("auto_map", "name_or_path")
+        }
+        (copied / "config.json").write_text(json.dumps(kind), encoding="utf-8")
+        (copied / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+        yield copied
 
 
 def _special(folder: Path, tokenizer: Mapping[str, Any]) -> dict[str, str]:

@@ -8,10 +8,11 @@ from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-from transformers import AutoConfig
+from transformers import CONFIG_MAPPING, PreTrainedConfig
 
 from multigraft import Origin
-from multigraft.errors import WeightsError
+from multigraft.errors import WeightsError, refused_as
+from multigraft.strangers import check_files, harmless_config, read_config, settings_of
 
 ENCODERS = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "modernbert")
 """The transformers model types that ``bert`` opens."""
@@ -35,26 +36,31 @@ def folder_of(origin: Origin) -> Path:
                 f"backbone.weights: {origin.path} is not a folder with a config.json; "
                 "give the folder of a transformers model or of a run"
             )
-        return origin.path
-    if origin.hub is None:
+        folder = origin.path
+    elif origin.hub is not None:
+        folder = _download(origin.hub)
+    else:
         raise ValueError(f"{origin.backbone} is made from scratch; it has no folder")
-    return _download(origin.hub)
+    check_files(folder)
+    return folder
 
 
 def config_of(folder: Path, architectures: Sequence[str]) -> Any:
-    """The transformers configuration in ``folder``; WeightsError where it is none of ``architectures``."""
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise WeightsError(f"{folder}: its config.json cannot be used: {first_line(error)}") from error
-    kind = config.model_type
-    if kind not in architectures:
+    """The transformers configuration in ``folder``, without what could lead out of it.
+
+    Raises WeightsError where it is none of ``architectures``.
+    """
+    raw = read_config(folder)
+    kind = raw.get("model_type")
+    if not isinstance(kind, str) or kind not in architectures:
         other = "bert" if kind in ENCODERS else "gpt" if kind in DECODERS else None
         hint = f"a backbone of the family {other!r} opens it" if other else "no text backbone opens it"
         raise WeightsError(
             f"{folder}: holds a {kind!r}; {hint}. Allowed here: {', '.join(sorted(architectures))}"
         )
-    return config
+    with refused_as(WeightsError, f"{folder}: its config.json cannot be used"):
+        made = CONFIG_MAPPING[kind]
+        return made(**harmless_config(raw, settings_of(made, PreTrainedConfig)))
 
 
 def _download(hub: str) -> Path:

@@ -13,11 +13,15 @@ from timm.models import PretrainedCfg, is_model, load_model_config_from_hf
 
 from multigraft import MultigraftError, Origin, Size
 from multigraft.errors import WeightsError
+from multigraft.files import check_plain
 from multigraft.records import Spec
 
 # Arguments that a saved folder sets and that do not make it another network.
 FREE_ARGS = {"num_classes", "in_chans", "global_pool", "img_size"}
 MAX_PIXELS = 50_000_000
+# Where a configuration may say that its weights lie; only the hub id that was asked for counts.
+ELSEWHERE = {"url", "file", "state_dict", "hf_hub_filename"}
+CONFIG_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ def _from_hub(hub: str, name: str) -> dict[str, Any]:
         cfg = _registered(tagged)
     else:
         cfg, architecture, _ = fetched(hub, lambda: load_model_config_from_hf(hub))
+        cfg = {key: value for key, value in cfg.items() if key not in ELSEWHERE}
         cfg["architecture"] = architecture
     _same(f"hub weights {hub!r} hold", cfg["architecture"], name)
     return cfg
@@ -110,9 +115,10 @@ def fetched(hub: str, fetch: Any) -> Any:
 def _from_folder(folder: Path, name: str, args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Configuration and arguments of a folder in timm's hub format; what it leaves out is as registered."""
     try:
+        check_plain(folder / "config.json", limit=CONFIG_BYTES)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         architecture, cfg = config["architecture"], config.get("pretrained_cfg", config)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(
             f"{folder}: has no readable config.json of timm; pass a folder that timm or this plugin saved, "
             "or the weights file itself"

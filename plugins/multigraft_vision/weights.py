@@ -18,6 +18,7 @@ from multigraft import Origin
 from multigraft.errors import WeightsError
 from multigraft.libraries import offline
 from multigraft.records import Spec
+from multigraft.strangers import budget
 from multigraft_vision.backbone import TimmBackbone
 from multigraft_vision.plan import Plan, fetched, plan
 from multigraft_vision.survey import survey
@@ -33,6 +34,9 @@ def build(origin: Origin, spec: Spec) -> TimmBackbone:
     height, width = spec["size"]
     chosen = _sized(plan(origin), (height, width))
     anatomy = survey(chosen.name, chosen.cfg, chosen.args, (height, width))
+    if origin.path is not None:
+        with budget(origin.path):
+            _create(chosen, None)
     model = _create(chosen, origin.hub)
     if origin.path is not None:
         _adopt(model, _read(origin.path), tuple(anatomy.classifier), origin.path)

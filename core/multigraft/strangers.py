@@ -1,0 +1,170 @@
+"""Weights in transformers' format from anywhere: what their files may name, how large a network they claim.
+
+transformers follows names in a folder's JSON: to shards anywhere on the disk, to a hub's native code for
+attention, to the base of an adapter, to quantisation libraries. Here a configuration keeps numbers, and words
+for its architecture's own settings; nothing else in it is a name that anything follows.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as hooks
+
+from multigraft.errors import WeightsError
+from multigraft.files import check_plain, is_plain_name
+
+CONFIG = "config.json"
+CONFIG_BYTES = 2**24
+"""The most bytes of a configuration or an index; one with 21,841 labels takes 2 MB."""
+SHARED = ("model_type", "architectures", "dtype", "torch_dtype", "transformers_version", "problem_type")
+"""Words that every architecture has, besides its own."""
+LABELS = ("id2label", "label2id")
+ROPE = ("rope_scaling", "rope_parameters")
+"""Rotary positions: numbers, and the word for their kind."""
+REFUSED = {
+    "quantization_config": "its weights are quantised; give a folder of whole ones",
+    "transformers_weights": "it names another file of weights; call that model.safetensors",
+}
+"""What cannot be left out without making it another model."""
+LARGEST = 2**40
+"""The largest number in a configuration."""
+COUNTED, MOST = ("num_", "n_layer", "n_head"), 100_000
+"""Keys that count what is built one by one, and the largest such number."""
+PARAMETERS = 20_000
+"""Tensors in one network; the largest that are published have some thousands."""
+SPARE = 2**26
+"""Numbers that a network may hold besides those that its files have bytes for."""
+WEIGHTS = ("*.safetensors", "*.bin", "*.pth", "*.pt")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The mapping in a folder's config.json, its numbers bounded. Raises WeightsError."""
+    config = _read_json(folder / CONFIG)
+    for key, reason in REFUSED.items():
+        if config.get(key) is not None:
+            raise WeightsError(f"{folder / CONFIG}: holds {key!r}: {reason}")
+    for key, value in config.items():
+        _check_numbers(folder / CONFIG, key, value)
+    return config
+
+
+def harmless_config(config: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
+    """What of a configuration may reach its class: numbers, and words where the architecture has settings.
+
+    ``own`` are the names of these settings, without what all architectures share.
+
+    >>> harmless_config({"width": 3, "act": "gelu", "auto_map": {"AutoModel": "evil.Evil"}}, {"act"})
+    {'width': 3, 'act': 'gelu'}
+    """
+    words = {*own, *SHARED, *LABELS, *ROPE}
+    kept = {key: value for key, value in config.items() if key in words or not _has_words(value)}
+    return {key: value for key, value in kept.items() if not key.startswith("_")}
+
+
+def settings_of(config: type, base: type) -> set[str]:
+    """The settings of an architecture's configuration class besides those of ``base``, which all have."""
+    own, shared = (inspect.signature(each.__init__).parameters for each in (config, base))
+    return own.keys() - shared.keys()
+
+
+def check_files(folder: Path) -> None:
+    """Raise WeightsError where an index names a shard outside the folder, or where it holds an adapter."""
+    if (folder / "adapter_config.json").exists():
+        raise WeightsError(
+            f"{folder}: holds an adapter, not a model; merge it into its base (peft: merge_and_unload) and "
+            "give the folder of that"
+        )
+    for index in sorted(folder.glob("*.index.json")):
+        shards = _read_json(index).get("weight_map")
+        if not isinstance(shards, dict):
+            raise WeightsError(f"{index}: has no weight_map")
+        for name in dict.fromkeys(map(str, shards.values())):
+            if not is_plain_name(name):
+                raise WeightsError(f"{index}: names {name!r}; its files must lie beside it")
+            if not (folder / name).is_file():
+                raise WeightsError(f"{index}: names {name!r}, which is not there")
+
+
+@contextmanager
+def budget(weights: Path) -> Iterator[None]:
+    """Build networks without memory, no larger than ``weights``, a folder or a file, could fill.
+
+    Raises WeightsError as soon as one is: a few words in a configuration could ask for any size. Chance stays
+    as it was.
+    """
+    files = {weights} if weights.is_file() else {path for name in WEIGHTS for path in weights.glob(name)}
+    meter = _Meter(weights, SPARE + 2 * sum(path.stat().st_size for path in files))
+    handles = [
+        hooks.register_module_parameter_registration_hook(meter.count),
+        hooks.register_module_buffer_registration_hook(meter.count),
+    ]
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Meter:
+    """Counts what one thread's modules register."""
+
+    def __init__(self, weights: Path, most: int) -> None:
+        self.weights, self.most = weights, most
+        self.numbers = self.tensors = 0
+        self._thread = threading.get_ident()
+
+    def count(self, module: nn.Module, name: str, tensor: Tensor | None) -> None:
+        """Add a tensor. Raises WeightsError beyond the budget."""
+        del module, name
+        if tensor is None or threading.get_ident() != self._thread:
+            return
+        self.numbers, self.tensors = self.numbers + math.prod(tensor.shape), self.tensors + 1
+        if self.numbers > self.most or self.tensors > PARAMETERS:
+            raise WeightsError(
+                f"{self.weights}: a larger network is asked for than these weights could fill (more than "
+                f"{self.most:,} numbers or {PARAMETERS:,} tensors); it is not built"
+            )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        check_plain(path, limit=CONFIG_BYTES)
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path}: holds {type(content).__name__}; a mapping is needed")
+    return content
+
+
+def _check_numbers(path: Path, key: str, value: Any) -> None:
+    """Raise WeightsError for a number that no network has."""
+    for number in _numbers(value):
+        most = MOST if key.startswith(COUNTED) else LARGEST
+        if not abs(number) <= most:
+            raise WeightsError(f"{path}: {key} is {number:g}; at most {most:,} is taken for a network's")
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    nested = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for inner in nested:
+        yield from _numbers(inner)
+    if isinstance(value, int | float):
+        yield value
+
+
+def _has_words(value: Any) -> bool:
+    if isinstance(value, dict):
+        return True
+    return any(map(_has_words, value)) if isinstance(value, list) else isinstance(value, str)
