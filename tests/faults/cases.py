@@ -23,6 +23,9 @@ class Case:
     exports: tuple[str, ...] = ()
     """The precisions of the bundle; empty: none is made."""
     rows: int = 32
+    threads: int = 1
+    processes: int = 1
+    """That train it together, as under torchrun."""
     caches: bool = False
     """Whether decoded rows and parsed tables go to the machine's cache, however quick they are."""
 
@@ -86,6 +89,30 @@ TEXT = (
         exports=("fp32",),
         rows=30,
     ),
+    Case(
+        "text-threads",
+        "text",
+        ("two threads", "layer-wise decay", "EMA"),
+        {"task": "text-classification", "backbone": "bert-tiny", "strategy": "layer-wise-decay"},
+        {"ema": 0.9},
+        threads=2,
+    ),
+    Case(
+        "text-processes",
+        "text",
+        ("two processes", "gradual unfreezing", "EMA"),
+        {"task": "text-classification", "backbone": "bert-tiny", "strategy": "gradual-unfreezing"},
+        {"ema": 0.9, "epochs": 3},
+        processes=2,
+    ),
+    Case(
+        "text-processes-bf16",
+        "text",
+        ("two processes", "bf16", "accumulation"),
+        {"task": "text-classification", "backbone": "bert-tiny"},
+        {"precision": "bf16", "accumulation": 2},
+        processes=2,
+    ),
 )
 IMAGE = (
     Case(
@@ -111,6 +138,14 @@ IMAGE = (
         {"task": "image-contrastive", "backbone": "resnet-tiny"},
         {"precision": "bf16", "accumulation": 2, "early_stopping": 1, "epochs": 5},
         stage="pretrain",
+    ),
+    Case(
+        "image-threads-bf16",
+        "image",
+        ("two threads", "bf16", "augmentation"),
+        {"task": "image-classification", "backbone": "resnet-tiny"},
+        {"precision": "bf16", "augment": "light"},
+        threads=2,
     ),
 )
 AUDIO = (
@@ -144,6 +179,14 @@ AUDIO = (
         {"task": "audio-classification", "backbone": "logmel-tiny"},
         {"augment": "light", "early_stopping": 1, "epochs": 6},
         exports=("fp32",),
+    ),
+    Case(
+        "audio-threads-bf16",
+        "audio",
+        ("two threads", "bf16", "workers"),
+        {"task": "audio-classification", "backbone": "logmel-tiny", "strategy": "partial"},
+        {"precision": "bf16", "replay": "off", "workers": 1},
+        threads=2,
     ),
 )
 CASES = {case.name: case for case in (*TEXT, *IMAGE, *AUDIO)}

@@ -40,6 +40,8 @@ RESUMING = (
     "checkpoint read: after Checkpoints.load",
 )
 """Events of a life that goes on with a run; most of them are not in a calm one."""
+SECOND = 0.5
+"""The share of kills from outside that strike the second of two processes."""
 WHILE_RESUMING, ASKED = 0.3, 0.15
 """The shares of lives that may be struck while they resume, and that are asked to stop by SIGTERM instead."""
 
@@ -176,7 +178,8 @@ def _fate(calm: Calm, before: Point | None, point: Point, rng: np.random.Generat
     if point.index is None:
         since, start = 0.0 if before is None else before.second, calm.training()
         done = max(0.0, since - start)
-        return Fate(after=max(0.02, point.second - done))
+        second = calm.case.processes > 1 and bool(rng.random() < SECOND)
+        return Fate(after=max(0.02, point.second - done), second=second)
     first = 0 if before is None else _index(calm, before)
     name = calm.events[point.index][0]
     number = sum(event == name for event, _ in calm.events[first : point.index + 1])

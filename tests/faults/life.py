@@ -7,13 +7,16 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import time
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 import multigraft as mg
 from faults.cases import Case
@@ -69,6 +72,11 @@ class Room:
         return self.root / "census.json"
 
     @property
+    def second(self) -> Path:
+        """Which process is the second of a life."""
+        return self.root / "second"
+
+    @property
     def log(self) -> Path:
         """What all lives said."""
         return self.root / "life.log"
@@ -101,6 +109,8 @@ class Fate:
     """Seconds until it is killed from outside."""
     clock: float = 0.0
     """Seconds by which the wall clock is wrong."""
+    second: bool = False
+    """Whether it is the second of the processes that is killed from outside."""
 
 
 @dataclass(frozen=True)
@@ -124,17 +134,49 @@ def live(case: Case, data: Path, room: Room, fate: Fate = Fate()) -> End:
     process = begin(case, data, room, fate)
     began = time.perf_counter()
     process.join(LIMIT if fate.after is None else fate.after)
+    struck = fate.second and process.is_alive() and _strike_second(room)
+    process.join(LIMIT if struck else 0)
     if process.is_alive():
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-        assert fate.after is not None, f"a life hangs at: {where(room.board)}\n{room.told()[-3000:]}"
-    return ended(process, room, time.perf_counter() - began)
+        hangs = fate.after is None or struck
+        assert not hangs, f"a life hangs at: {where(room.board)}\n{room.told()[-3000:]}"
+    if case.processes > 1:
+        _await_group(process.pid, room)
+    end = ended(process, room, time.perf_counter() - began)
+    alone = struck and end.code == 1 and "another process of this training has ended" in room.told()
+    return replace(end, code=-signal.SIGKILL) if alone else end
+
+
+def _strike_second(room: Room) -> bool:
+    """Kill the second process of a life; whether there was one to kill."""
+    try:
+        os.kill(int(room.second.read_text()), signal.SIGKILL)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _await_group(leader: int, room: Room) -> None:
+    """Wait until all processes of a life have ended. Raises AssertionError where one stays."""
+    deadline = time.monotonic() + LIMIT
+    while any(_is_alive(process, leader) for process in psutil.pids()):
+        assert time.monotonic() < deadline, f"a second process stays\n{room.told()[-3000:]}"
+        time.sleep(0.02)
+
+
+def _is_alive(process: int, group: int) -> bool:
+    try:
+        return os.getpgid(process) == group and psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):
+        return False
 
 
 def begin(case: Case, data: Path, room: Room, fate: Fate = Fate()) -> Any:
     """Start a life in a process of its own, forked from one that has imported everything."""
     room.root.mkdir(parents=True, exist_ok=True)
+    room.second.unlink(missing_ok=True)
     clean(room.board)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
@@ -156,39 +198,67 @@ def _live(case: Case, data: Path, room: Room, fate: Fate) -> None:
         os.dup2(file.fileno(), 2)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
     os.environ.update(MULTIGRAFT_CACHE=str(room.cache), OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
+    verb, rank = _verb(case, room), _join(case.processes, room)
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(case.threads)
+    if rank:
+        sys.exit(_guarded(lambda: _work(case, data, room, verb, rank)))
     if case.caches:
         _cache_everything()
     if fate.clock:
         _set_clock(fate.clock)
     watch = Watch([room.run, room.cache], room.board, fate.strikes)
     watch.install()
-    sys.exit(_watched(case, data, room, watch))
+    code = _guarded(lambda: _work(case, data, room, verb, rank))
+    if not code:
+        keep_census(watch, room.census)
+    sys.exit(code)
 
 
-def _watched(case: Case, data: Path, room: Room, watch: Watch) -> int:
+def _join(processes: int, room: Room) -> int:
+    """Become as many processes as train together, in one group; the rank of this one."""
+    rank = 0
+    if processes > 1:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(processes))
+        child = os.fork()
+        rank = 0 if child else 1
+        if child:
+            room.second.write_text(str(child))
+        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank))
+    return rank
+
+
+def _guarded(work: Callable[[], object]) -> int:
+    """Do it; the exit code."""
     try:
-        _work(case, data, room)
+        work()
     except KeyboardInterrupt as asked:
         print("interrupted:", asked)
         return 128 + getattr(asked, "number", signal.SIGINT)
     except mg.MultigraftError as error:
         print("error:", error)
         return 1
-    keep_census(watch, room.census)
     return 0
 
 
-def _work(case: Case, data: Path, room: Room) -> None:
-    """Train to the end, evaluate, export: as much of it as is not done."""
-    recipe, record = case.written(data, room.run), room.run / "run.json"
-    order = Order(room.root / f"order-{len(room.order()):03d}.jsonl")
+def _verb(case: Case, room: Room) -> str | None:
+    """What is left of the training, as all processes of this life see it."""
+    record = room.run / "run.json"
     if not record.exists():
-        getattr(mg, case.stage)(recipe, plugins=[order])
-    elif json.loads(record.read_text(encoding="utf-8"))["state"] != "finished":
-        mg.resume(room.run, plugins=[order])
+        return case.stage
+    return "resume" if json.loads(record.read_text(encoding="utf-8"))["state"] != "finished" else None
+
+
+def _work(case: Case, data: Path, room: Room, verb: str | None, rank: int) -> None:
+    """Train to the end, evaluate, export: as much of it as is not done."""
+    recipe = case.written(data, room.run)
+    plugins = [] if rank else [Order(room.root / f"order-{len(room.order()):03d}.jsonl")]
+    if verb is not None:
+        getattr(mg, verb)(room.run if verb == "resume" else recipe, plugins=plugins)
     run = mg.open_run(room.run)
     run.evaluate()
     if case.exports:

@@ -31,6 +31,8 @@ FEATURES = {
     "packing",
     "batch budget",
     "export",
+    "two threads",
+    "two processes",
 }
 
 

@@ -11,13 +11,15 @@ from faults.harness import SEED, Point, Undisturbed, draw, generator, trial
 KILLS = {
     "text-gradual": 5,
     "text-replay": 3,
+    "text-threads": 2,
+    "text-processes-bf16": 2,
     "image-contrastive": 4,
     "image-export": 3,
     "image-replay": 3,
     "audio-lora": 4,
     "audio-replay": 3,
 }
-"""How often each recipe is killed: 25 times together. `make soak` kills all recipes, and more often."""
+"""How often each recipe is killed: 29 times together. `make soak` kills all recipes, and more often."""
 
 
 @pytest.mark.parametrize("name", KILLS)
