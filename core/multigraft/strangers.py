@@ -40,7 +40,7 @@ LARGEST = 2**40
 """The largest number in a configuration."""
 COUNTED, MOST = ("num_", "n_layer", "n_head"), 100_000
 """Keys that count what is built one by one, and the largest such number."""
-PARAMETERS = 20_000
+PARAMETERS = 10_000
 """Tensors in one network; the largest that are published have some thousands."""
 SPARE = 2**26
 """Numbers that a network may hold besides those that its files have bytes for."""

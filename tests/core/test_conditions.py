@@ -147,20 +147,19 @@ def test_folders_stay_where_they_were_named(
     for folder in (here, there):
         folder.mkdir()
     monkeypatch.chdir(there)
-    other = finetune(output="run")
-    bundle = Path(other.export().files["bundle"])
-    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    finetune(output="run")
+    bundle = there / "run" / "bundle"
+    bundle.mkdir()
+    (bundle / "mine").touch()
     monkeypatch.chdir(here)
     run = finetune(output="run", seed=1)
-    monkeypatch.chdir(there)
-    assert Path(run.export().files["bundle"]) == here / "run" / "bundle"
-    run.evaluate()
-    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
-    assert not (there / "run" / "reports" / "evaluate.json").exists()
-    monkeypatch.chdir(here)
     again = engine.open(Path("run"))
     monkeypatch.chdir(there)
-    assert again.export().files["bundle"] == str(here / "run" / "bundle")
+    assert Path(run.export().files["bundle"]) == here / "run" / "bundle"
+    again.evaluate()
+    assert [path.name for path in bundle.iterdir()] == ["mine"]
+    assert not (there / "run" / "reports" / "evaluate.json").exists()
+    assert (here / "run" / "reports" / "evaluate.json").exists()
     assert yaml.safe_load((here / "run" / "recipe.yaml").read_text())["output"] == str(here / "run")
 
 
@@ -267,7 +266,7 @@ def race(folder: Path, *recipes: Mapping[str, Any]) -> list[int]:
     return [process.exitcode for process in processes]
 
 
-@pytest.mark.parametrize("tries", [4, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [2, pytest.param(50, marks=pytest.mark.slow)])
 def test_of_two_starters_one_runs_and_the_folder_is_its_own(tries: int, rows: Path, tmp_path: Path) -> None:
     won: Counter[int] = Counter()
     for number in range(tries):
@@ -293,7 +292,7 @@ def test_of_two_starters_one_runs_and_the_folder_is_its_own(tries: int, rows: Pa
         assert not [path for path in output.iterdir() if path.name.endswith(".new")]
 
 
-@pytest.mark.parametrize("tries", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tries", [1, pytest.param(10, marks=pytest.mark.slow)])
 def test_starters_without_an_output_get_folders_of_their_own(tries: int, rows: Path, tmp_path: Path) -> None:
     for number in range(tries):
         here = tmp_path / str(number)
