@@ -55,7 +55,8 @@ class Engine:
         strict: bool = False,
         trace: Tell | None = None,
     ) -> None:
-        use_allowed_cores()
+        if turns.idle():  # a training goes on with the threads that it began with
+            use_allowed_cores()
         house_compilers()
         self.catalog = Catalog(plugins, discover=discover, strict=strict, trace=trace)
         self._held: set[Path] = set()

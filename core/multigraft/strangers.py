@@ -96,11 +96,12 @@ def check_files(folder: Path) -> None:
 
 
 @contextmanager
-def budget(weights: Path) -> Iterator[None]:
+def budget(weights: Path, *, device: str = "meta") -> Iterator[None]:
     """Build networks without memory, no larger than ``weights``, a folder or a file, could fill.
 
     Raises WeightsError as soon as one is: a few words in a configuration could ask for any size. Chance stays
-    as it was.
+    as it was. A network that cannot be built without memory gives a ``device``: what is too large is refused
+    before it is filled.
     """
     files = {weights} if weights.is_file() else {path for name in WEIGHTS for path in weights.glob(name)}
     meter = _Meter(weights, SPARE + 2 * sum(path.stat().st_size for path in files))
@@ -109,7 +110,7 @@ def budget(weights: Path) -> Iterator[None]:
         hooks.register_module_buffer_registration_hook(meter.count),
     ]
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        with torch.random.fork_rng(devices=[]), torch.device(device):
             yield
     finally:
         for handle in handles:

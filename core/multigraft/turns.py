@@ -41,6 +41,12 @@ _turns: list[_Turn] = []
 _changing = threading.Lock()
 
 
+def idle() -> bool:
+    """Whether nothing is at work in this process."""
+    with _changing:
+        return not any(turn.process == os.getpid() for turn in _turns)
+
+
 @contextmanager
 def training(what: str) -> Iterator[None]:
     """Hold the process for one training. Raises RunError where anything else is at work in it.

@@ -93,7 +93,7 @@ def build(origin: Origin, spec: Spec) -> LogMelEncoder:
     """An encoder from a folder of ours, or from scratch."""
     layout = replace(load_layout(origin), sample_rate=spec["sample_rate"])
     if not origin.scratch:
-        with budget(weights_folder(origin)):
+        with budget(weights_folder(origin), device="cpu"):  # torchaudio's filters need numbers
             LogMelEncoder(layout)
     encoder = LogMelEncoder(layout)
     if not origin.scratch:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import multigraft as mg
 import multigraft_series
-from multigraft import turns
+from multigraft import engine, turns
 from multigraft.engine import Engine
 from multigraft.errors import RunError
 from multigraft.run import Run
@@ -157,6 +157,16 @@ def test_others_go_on_beside_each_other_and_keep_a_training_out() -> None:
     with turns.beside("opening a"):
         assert not in_thread(lambda: turns.beside("opening b").__enter__())
         assert "opening a" in str(in_thread(lambda: turns.training("training c").__enter__())[0])
+
+
+def test_an_engine_that_is_made_within_a_training_leaves_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(engine, "use_allowed_cores", lambda: asked.append(True))
+    with turns.training("training a"):
+        Engine([multigraft_series], discover=False)
+    assert not asked
+    Engine([multigraft_series], discover=False)
+    assert asked
 
 
 def test_a_forked_process_is_another() -> None:
