@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 
-
 def is_plain_name(name: str) -> bool:
     """Whether ``name`` can only be a file directly in a folder, on every system."""
     return name not in {"", ".", ".."} and not any(sign in name for sign in "/\\:\0")
