@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +19,9 @@ from multigraft.data.columns import BLOCK, Column, take
 from multigraft.data.hashes import FileHashes
 from multigraft.errors import RowError
 
+LONGEST_NAME = 1024
+FILE_NAME = re.compile(r"\w\.\w{1,12}\Z")
+"""How a text ends that may be a file's name."""
 NOTHING = bytes(16)
 """The digest of a row that has no raw value."""
 
@@ -38,6 +43,8 @@ class Content:
     """Where relative file names start; None where raw values are no files."""
     suffixes: tuple[str, ...] = ()
     """The endings by which a further raw column is known to hold file names."""
+    base: Path | None = None
+    """Where a file lies that any other column names; None where no cell names one."""
     notes: tuple[str, ...] = ()
     """What a person should know about how it was read."""
     kind: str = "row"
@@ -112,10 +119,33 @@ def _digest(content: Content, row: int, cells: Sequence[Any], hashes: FileHashes
         return NOTHING
     values = raw if isinstance(raw, tuple) else (raw,)
     parts = [
-        hashes.digest(value) if _names_file(content, name, value) else value
+        hashes.digest(value) if _names_file(content, name, value) else attached(content, value, hashes)
         for name, value in zip(content.raw, values, strict=False)
     ]
     return hashlib.blake2b(canonical(parts), digest_size=16).digest()
+
+
+def attached(content: Content, value: Any, hashes: FileHashes) -> Any:
+    """A cell in which the name of a file that is there is replaced by a hash of its bytes, at any depth.
+
+    Masks, alignments and whatever else a row names count by what they are, as the raw value does.
+    """
+    if isinstance(value, str):
+        path = _attached_file(content, value)
+        return value if path is None else hashes.digest(path)
+    if isinstance(value, list):
+        return [attached(content, each, hashes) for each in value]
+    if isinstance(value, dict):
+        return {name: attached(content, each, hashes) for name, each in value.items()}
+    return value
+
+
+def _attached_file(content: Content, value: str) -> str | None:
+    """The file that a cell names; None for other texts, or where there is no such file."""
+    if content.base is None or len(value) > LONGEST_NAME or not FILE_NAME.search(value):
+        return None
+    path = os.path.join(content.base, value)  # noqa: PTH118 (asked of every cell)
+    return path if os.path.isfile(path) else None  # noqa: PTH113
 
 
 def canonical(values: Sequence[Any]) -> bytes:

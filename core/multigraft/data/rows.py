@@ -209,6 +209,7 @@ def _arrange(table: Table, objective: Objective, seed: int, name: str) -> Table:
             raw=tuple(column for column in old.raw if column in names),
             folder=old.folder,
             suffixes=old.suffixes,
+            base=old.base,
             kind="arranged row",
         )
     )

@@ -110,7 +110,8 @@ def _load_file(
     if file.is_dir():
         raise DataError(f"{file.name}: is a folder, but data.format is {kind!r}")
     folder = file.parent if modality.suffixes else None
-    return _content(file.name, _parse(file, kind, layout), modality, columns, folder)
+    content = _content(file.name, _parse(file, kind, layout), modality, columns, folder)
+    return replace(content, base=file.parent)
 
 
 def _parse(file: Path, kind: str, layout: Layout) -> Parsed:
@@ -159,7 +160,7 @@ def _metadata_folder(
     names = whole(content).column(first)
     places = [value or f"{metadata.name} row {row}" for row, value in enumerate(names, 1)]
     notes = [*content.notes, *_unnamed_notes(folder, name, metadata.name, names, modality)]
-    return replace(content, paths=places, notes=tuple(notes))
+    return replace(content, paths=places, notes=tuple(notes), base=folder)
 
 
 def _unnamed_notes(

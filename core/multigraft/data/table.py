@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from multigraft.data.columns import BLOCK, Cells, cell
-from multigraft.data.content import Content, canonical, raw_value
+from multigraft.data.content import Content, attached, canonical, raw_value
+from multigraft.data.hashes import FileHashes
 from multigraft.errors import LISTED, DataError, RowError
 
 PLAIN_NAME = re.compile(r"[^\W\d]\w*(?:[ -]\w+)*")
@@ -117,15 +118,16 @@ class Table:
         others = [name for name in sorted(self.columns) if name not in self.content.raw]
         for start in range(0, len(self), BLOCK):
             total.update(self.content.digests[self.indices[start : start + BLOCK]].tobytes())
-        for name in others:
-            for piece in _canonical_list(self.cells(name)):
-                total.update(piece)
+        with FileHashes() as hashes:
+            for name in others:
+                for piece in _canonical_list(self.content, self.cells(name), hashes):
+                    total.update(piece)
         return total.hexdigest()[:16]
 
 
-def _canonical_list(cells: Cells) -> Iterator[bytes]:
-    """`canonical` of all cells, some at a time."""
-    values = iter(cells)
+def _canonical_list(content: Content, cells: Cells, hashes: FileHashes) -> Iterator[bytes]:
+    """`canonical` of all cells, some at a time; files that they name count by their bytes."""
+    values = (attached(content, value, hashes) for value in cells)
     between = b"["
     while block := list(islice(values, BLOCK)):
         yield between + canonical(block)[1:-1]

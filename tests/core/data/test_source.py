@@ -369,6 +369,34 @@ class TestFingerprint:
         assert changed.fingerprint != one.fingerprint
         assert (changed.digests == one.digests).tolist() == [False, True]
 
+    @pytest.mark.parametrize(
+        "named", ["mask.npz", "deep/mask.png", "./words.TextGrid", "a b.txt", "whole path"]
+    )
+    @pytest.mark.parametrize("cell", ["alone", "list", "object"])
+    def test_a_file_that_any_column_names_counts_by_its_bytes(
+        self, tmp_path: Path, text: Modality, image: Modality, named: str, cell: str
+    ) -> None:
+        file = tmp_path / ("whole.npy" if named == "whole path" else named)
+        name = str(file) if named == "whole path" else named
+        value: Any = {"alone": name, "list": ["x", name], "object": {"bytes": None, "path": name}}[cell]
+        row = {"text": "a", "image": "1.png", "label": "b.c", "mask": value}
+        path = write(tmp_path / "a.jsonl", json.dumps(row) + "\n")
+        found = []
+        for content in ("one", "one", "two"):
+            write(file, content)
+            found += [load(path, modality).fingerprint for modality in (text, image)]
+        assert found[:2] == found[2:4]
+        assert not set(found[:2]) & set(found[4:])
+
+    def test_a_file_that_metadata_names_counts_too(self, tmp_path: Path, image: Modality) -> None:
+        write(tmp_path / "set" / "metadata.csv", "file_name,mask\n1.png,m/1.npy\n")
+        before = [
+            load(tmp_path / "set", image).fingerprint
+            for content in ("one", "two")
+            if write(tmp_path / "set" / "m" / "1.npy", content)
+        ]
+        assert len(set(before)) == 2
+
     def test_a_missing_file_is_left_to_the_reader(self, tmp_path: Path, image: Modality) -> None:
         path = write(tmp_path / "a.csv", "image,caption\nno.png,words\n" + "\0.png,words\n")
         assert len(set(load(path, image).digests.tolist())) == 2
