@@ -38,9 +38,15 @@ def fit(raws: Iterable[Any], spec: Spec) -> Spec:
     if spec.get("tokenizer.json") is not None:
         return spec
     wanted = spec["learn"]
-    texts = list(_texts(raws))
+    faults: list[str] = []
+    texts = list(_texts(raws, faults))
     if not texts:
-        raise MultigraftError("a tokenizer is to be learned, but no row holds a text")
+        why = (
+            f"; of the first: {faults[0]}"
+            if faults
+            else ": is another column the text? data.columns: {text: ...}"
+        )
+        raise MultigraftError(f"a tokenizer is to be learned, but no row holds a text{why}")
     special = BERT_SPECIAL if wanted["style"] == "bert" else GPT_SPECIAL
     tokenizer = LEARNERS[wanted["tokenizer"]](texts, wanted["vocabulary"], wanted["lowercase"], special)
     tokenizer.add_special_tokens(list(dict.fromkeys(special.values())))
@@ -54,13 +60,14 @@ def fit(raws: Iterable[Any], spec: Spec) -> Spec:
     }
 
 
-def _texts(raws: Iterable[Any]) -> Iterable[str]:
+def _texts(raws: Iterable[Any], faults: list[str]) -> Iterable[str]:
+    """The texts that can be read; what is wrong with others goes to ``faults``."""
     for raw in raws:
-        for text in raw if isinstance(raw, tuple | list) else (raw,):
+        for text in raw if isinstance(raw, tuple) else (raw,):
             try:
                 yield clean(text)
-            except RowError:
-                continue
+            except RowError as error:
+                faults.append(str(error))
 
 
 def wordpiece(texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str]) -> Tokenizer:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from multigraft import RowError
-from multigraft_text.reader import clean
+from multigraft_text.reader import clean, parts_of
 
 SHINGLE = 5
 """Characters in a row that are looked at together."""
@@ -42,7 +42,7 @@ def sketch(raws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
 def _plain(raw: Any) -> str:
     """A text, or a pair, without what does not count; empty where the reader refuses it."""
     try:
-        texts = [clean(text)[:LONGEST] for text in (raw if isinstance(raw, tuple | list) else (raw,))]
+        texts = [clean(text)[:LONGEST] for text in parts_of(raw)]
     except RowError:
         return ""
     return BETWEEN.join(" ".join(text.casefold().split()) for text in texts)

@@ -70,14 +70,12 @@ class TextReader:
         return self._fills
 
     def read(self, raw: Any) -> Arrays:
-        """Tokens of a text (str, or bytes in UTF-8) or of a pair: int64 [T] each.
+        """Tokens of a text (str, or bytes in UTF-8) or of a pair (a tuple of two): int64 [T] each.
 
-        Raises RowError for what is no text, empty, or holds undecodable characters.
+        Raises RowError for what is no text, empty, or holds undecodable characters; also for a list, which
+        is a row's tokens or several texts, but no pair.
         """
-        texts = raw if isinstance(raw, tuple | list) else (raw,)
-        if not 1 <= len(texts) <= 2:
-            raise RowError(f"found {len(texts)} texts; one or two are needed")
-        first, *second = map(self._clean, texts)
+        first, *second = map(self._clean, parts_of(raw))
         with _no_panic():  # a batch, of one, lets other threads run meanwhile; `encode` stops them all
             (encoding,) = self._tokenizer.encode_batch_fast([(first, *second) if second else first])
         if len(encoding.ids) <= self._frame[len(second)]:
@@ -100,7 +98,7 @@ class TextReader:
     def windows(self, raw: Any) -> list[Arrays]:
         """All of a text as rows that overlap; a pair of texts is one row, cut off as `read` cuts it."""
         row = self.read(raw)
-        if isinstance(raw, tuple | list) or self.length(row) < self._spec["max_length"]:
+        if isinstance(raw, tuple) or self.length(row) < self._spec["max_length"]:
             return [row]
         encoding = self._overlapping.encode(self._clean(raw))
         return [self._arrays(window) for window in (encoding, *encoding.overflowing)]
@@ -154,6 +152,14 @@ class TextReader:
             )
 
 
+def parts_of(raw: Any) -> tuple[Any, ...]:
+    """The texts of a raw value: of a pair, which is a tuple, both. Raises RowError for other numbers."""
+    texts = raw if isinstance(raw, tuple) else (raw,)
+    if not 1 <= len(texts) <= 2:
+        raise RowError(f"found {len(texts)} texts; one or two are needed")
+    return texts
+
+
 def clean(raw: Any) -> str:
     """The text in ``raw``. Raises RowError with what is wrong with it."""
     if isinstance(raw, bytes):
@@ -164,7 +170,8 @@ def clean(raw: Any) -> str:
     if raw is None:
         raise RowError("the text is missing")
     if not isinstance(raw, str):
-        raise RowError(f"found {type(raw).__name__}; text is needed")
+        pair = "; a pair of texts is a tuple, from two columns" if isinstance(raw, list) else ""
+        raise RowError(f"found {type(raw).__name__}; text is needed{pair}")
     if len(raw) > MAX_CHARACTERS:
         raise RowError(
             f"the text has {len(raw):,} characters; at most {MAX_CHARACTERS:,} are read: cut it in rows"

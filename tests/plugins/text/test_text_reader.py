@@ -82,6 +82,9 @@ def test_padding_is_the_pad_token_and_masked(grown: Grown) -> None:
         (("a", ""), "empty"),
         (("a", None), "missing"),
         (("a", "b", "c"), "found 3 texts"),
+        (["New", "York"], "found list; text is needed; a pair of texts is a tuple"),
+        (["New"], "found list"),
+        (("a", ["b"]), "found list"),
     ],
 )
 def test_what_is_no_text_is_refused_by_name(bert: Grown, raw: Any, said: str) -> None:
