@@ -94,7 +94,7 @@ def assemble(
         plan=_plan(graft, parts),
         rows=rows,
         augment=_augment(recipe, parts, reader),
-        facts={**_facts(recipe, parts, catalog, world), **_data_facts(splits, rows, learned)},
+        facts={**_facts(recipe, parts, catalog, world), **_data_facts(splits, rows, parts, learned)},
         dispatch=dispatch,
         world=world,
     )
@@ -245,13 +245,14 @@ def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, world: World) -> dict
     }
 
 
-def _data_facts(splits: Splits, rows: Mapping[str, Rows], learned: Saved) -> dict[str, Any]:
+def _data_facts(splits: Splits, rows: Mapping[str, Rows], parts: Parts, learned: Saved) -> dict[str, Any]:
     """What the record says about the rows: what they are, which were left out, what to know about them."""
+    labels = learned.targets.get("labels", ()) if "label" in parts.task.columns else ()
     return {
         "data": {part: {**facts, **_left_out(rows.get(part))} for part, facts in splits.facts.items()},
         "bad_rows": told({part: each.problems for part, each in rows.items()}),
         "leaks": [leak.record() for leak in splits.leaks],
-        "notes": [*splits.notes, *label_notes(rows, learned.targets.get("labels", ()))],
+        "notes": [*splits.notes, *label_notes(rows, labels)],
     }
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import multigraft as mg
+import multigraft_series
 from multigraft.engine import Engine
 from multigraft.errors import DataError, RunError
 from multigraft.run import Run, read_record
+from multigraft.tasks import classification_task
+from multigraft.tasks.classification import Classification
+from multigraft.tasks.records import label_spec
 from toys import write_rows
 
 Finetune = Callable[..., Run]
@@ -118,3 +124,38 @@ def test_what_the_labels_lack_is_told(finetune: Finetune, rows: Path) -> None:
     rows.write_text(one.replace("zigzag", "down") + "\n")
     with pytest.raises(DataError, match=r"series\.csv: column 'label' holds 1 different values"):
         finetune(output=str(rows.parent / "other"))
+
+
+class Tags:
+    """A task that learns the column ``tag``, whatever a column ``label`` holds."""
+
+    @staticmethod
+    @mg.hookimpl
+    def register_tasks() -> list[mg.Task]:
+        def learn(columns: Any) -> dict[str, Any]:
+            return label_spec({"label": columns["tag"]})
+
+        task = classification_task("series-tags", "series")
+        return [replace(task, columns=("tag",), targets=learn, objective=Tagged)]
+
+
+class Tagged(Classification):
+    def encode(self, row: Any) -> Any:
+        return super().encode({"label": row["tag"]})
+
+
+def test_a_column_that_the_task_does_not_use_is_not_judged(rows: Path, tmp_path: Path) -> None:
+    lines = [line.rpartition(",")[0] for line in rows.read_text().splitlines()]
+    tags = ["tag", *(line.rpartition(",")[2] for line in rows.read_text().splitlines()[1:])]
+    labels = ["label", *(["up "] * (len(lines) - 1))]
+    rows.write_text("".join(",".join(cells) + "\n" for cells in zip(lines, tags, labels, strict=True)))
+    fields = {
+        "task": "series-tags",
+        "backbone": "tcn-tiny",
+        "data": str(rows),
+        "output": str(tmp_path / "run"),
+    }
+    engine = Engine([multigraft_series, Tags()], discover=False)
+    run = engine.start({**fields, "training": {"steps": 1}}, "finetune")
+    assert run.targets["labels"] == ["down", "up"]
+    assert read_record(run.folder)["notes"] == []

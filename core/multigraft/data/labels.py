@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from multigraft.data.folders import part_of
 from multigraft.data.rows import Rows
 from multigraft.errors import shown
 from multigraft.tasks.records import label_fault, label_name
@@ -13,16 +15,58 @@ NAMED = 5
 
 
 def label_notes(rows: Mapping[str, Rows], labels: Sequence[str]) -> list[str]:
-    """Labels that training can hardly learn, and parts on which a score says little.
+    """Labels that training can hardly learn, that were joined or look alike, and parts of one label alone.
 
     ``labels`` are those the task learned; a column of other values than single labels is passed over.
     """
     if not labels:
         return []
-    spread = {part: _count(each) for part, each in rows.items()}
+    joined: dict[str, set[str]] = {}
+    spread = {part: _count(each, joined) for part, each in rows.items()}
     if any(count is None for count in spread.values()):
         return []
-    return list(_notes({part: count or Counter() for part, count in spread.items()}, labels))
+    counts = {part: count or Counter() for part, count in spread.items()}
+    return [*_notes(counts, labels), *_joined_notes(joined), *_alike_notes(labels), *_part_notes(labels)]
+
+
+def _joined_notes(joined: Mapping[str, set[str]]) -> Iterator[str]:
+    """What was read as one label though it is written in several ways."""
+    if joined:
+        first = [f"{shown(name)} for {_listed(sorted(joined[name]))}" for name in sorted(joined)[:NAMED]]
+        more = f"; and {len(joined) - NAMED} more" if len(joined) > NAMED else ""
+        yield (
+            "labels that differ only in spaces around them or in how accents are stored are read as one: "
+            f"{'; '.join(first)}{more}"
+        )
+
+
+def _alike_notes(labels: Sequence[str]) -> Iterator[str]:
+    """Labels that a person may have meant as one."""
+    groups: dict[str, list[str]] = {}
+    for label in labels:
+        groups.setdefault(_fold(label), []).append(label)
+    alike = [group for group in groups.values() if len(group) > 1]
+    if alike:
+        more = f"; and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
+        yield (
+            "labels that differ only in case, width or spaces are learned as different ones; where they mean "
+            f"the same, write them alike: {'; '.join(map(_listed, alike[:NAMED]))}{more}"
+        )
+
+
+def _fold(label: str) -> str:
+    """What two labels have in common that are the same for a reader in a hurry."""
+    seen = "".join(sign for sign in label if unicodedata.category(sign) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", seen).casefold().split())
+
+
+def _part_notes(labels: Sequence[str]) -> Iterator[str]:
+    """Labels that name the parts of a data set: then the column is another one's."""
+    if len({part_of(label) for label in labels}) > 1 and all(map(part_of, labels)):
+        yield (
+            f"the labels are names of parts ({_listed(labels)}); is another column the label? "
+            "data.columns: {label: ...}"
+        )
 
 
 def _notes(spread: Mapping[str, Counter[str]], labels: Sequence[str]) -> Iterator[str]:
@@ -41,15 +85,21 @@ def _notes(spread: Mapping[str, Counter[str]], labels: Sequence[str]) -> Iterato
             )
 
 
-def _count(rows: Rows) -> Counter[str] | None:
-    """How often each label stands in a part; None where the cells are no single labels."""
+def _count(rows: Rows, joined: dict[str, set[str]]) -> Counter[str] | None:
+    """How often each label stands in a part; None where the cells are no single labels.
+
+    ``joined`` takes the other ways in which a label is written.
+    """
     if "label" not in rows.columns:
         return None
     counts: Counter[str] = Counter()
     for value in rows.cells("label"):
         if label_fault(value) is not None:
             return None
-        counts[label_name(value)] += 1
+        name = label_name(value)
+        counts[name] += 1
+        if isinstance(value, str) and value != name:
+            joined.setdefault(name, set()).add(value)
     return counts
 
 

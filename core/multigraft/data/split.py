@@ -10,6 +10,7 @@ import numpy as np
 from multigraft.data.table import Table, require
 from multigraft.errors import DataError
 from multigraft.recipe import Split
+from multigraft.tasks.records import label_name
 
 SPLIT, LIMIT = 1, 2
 """What a generator is for; part of its seed."""
@@ -66,9 +67,12 @@ def _need(table: Table, what: str, found: int, wanted: int) -> None:
 
 
 def _codes(values: Iterable[Any]) -> np.ndarray:
-    """Number the different values in the order of their text, so that the order of rows has no say."""
+    """Number the different values in the order of their text, so that the order of rows has no say.
+
+    Values are the same where they would be as labels.
+    """
     met: dict[str, int] = {}
-    numbers = np.fromiter((met.setdefault(str(value), len(met)) for value in values), dtype=np.int64)
+    numbers = np.fromiter((met.setdefault(label_name(value), len(met)) for value in values), dtype=np.int64)
     ranks = np.empty(len(met), dtype=np.int64)
     ranks[[met[text] for text in sorted(met)]] = np.arange(len(met))
     return ranks[numbers]

@@ -44,7 +44,7 @@ class Classification(Objective):
     def __init__(self, brief: Brief) -> None:
         self.brief = brief
         self.labels: tuple[str, ...] = tuple(brief.targets["labels"])
-        self.index = {label: index for index, label in enumerate(self.labels)}
+        self.index = {label_name(label): index for index, label in enumerate(self.labels)}
         self.smoothing: float = brief.options["label_smoothing"]
         self.weights = _class_weights(brief)
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from multigraft.data import Rows, label_notes, load_table
+from multigraft.data import Rows, label_notes, load_table, split_table
 from multigraft.errors import DataError, RowError
 from multigraft.objectives import Objective
+from multigraft.recipe import Split
 from multigraft.records import Modality, Reader
 from multigraft.tasks.records import label_fault, label_name, label_spec
 
@@ -93,6 +94,79 @@ def test_notes_of_thousands_of_long_labels_stay_short(parts: Parts) -> None:
     notes = label_notes(parts(train=labels, test=labels[:1]), labels)
     assert [note[:20] for note in notes] == ["300 of 300 labels ha", "all 1 test rows have"]
     assert max(map(len, notes)) < 1000
+
+
+SPELLINGS = ["pos ", "\u3000pos", "pos\u00a0\n", "\ufeffpos", " pos\u200b "]
+
+
+@pytest.mark.parametrize("spelling", [*SPELLINGS, "\u200bpos"])
+def test_spaces_and_unseen_signs_around_a_label_make_no_other(parts: Parts, spelling: str) -> None:
+    assert label_spec({"label": ["pos", spelling, "neg"]}) == {"labels": ["neg", "pos"], "counts": [1, 2]}
+    rows = parts(train=["pos", "pos", spelling, "neg", "neg"])
+    (note,) = label_notes(rows, ["neg", "pos"])
+    assert note == (
+        "labels that differ only in spaces around them or in how accents are stored are read as one: "
+        f"'pos' for {spelling!r}"
+    )
+
+
+@pytest.mark.parametrize(("one", "other"), [("caf\u00e9", "cafe\u0301"), ("\u1112\u1161\u11ab", "\ud55c")])
+def test_a_label_is_the_same_however_its_accents_are_stored(parts: Parts, one: str, other: str) -> None:
+    assert label_name(one) == label_name(other)
+    (note,) = label_notes(parts(train=[one, one, other, other, "x", "x"]), [label_name(one), "x"])
+    assert "how accents are stored are read as one" in note
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("pos", "Pos"), ("a b", "a  b"), ("pos", "po\u200bs"), ("A1", "Ａ１"), ("STRASSE", "straße")],
+)
+def test_labels_that_look_alike_are_told(parts: Parts, one: str, other: str) -> None:
+    (note,) = label_notes(parts(train=[one, one, other, other, "x", "x"]), [one, other, "x"])
+    assert note == (
+        "labels that differ only in case, width or spaces are learned as different ones; where they mean the "
+        f"same, write them alike: {one!r}, {other!r}"
+    )
+
+
+def test_labels_that_name_parts_are_told(parts: Parts) -> None:
+    (note,) = label_notes(parts(train=["train", "train", "Test", "Test"]), ["Test", "train"])
+    assert note.startswith("the labels are names of parts ('Test', 'train'); is another column the label?")
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "json", "jsonl", "parquet", "folder", "classes"])
+def test_every_way_in_joins_them(tmp_path: Path, text: Modality, image: Modality, kind: str) -> None:
+    import datasets
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    labels = ["caf\u00e9", "cafe\u0301", "x", "x "]
+    rows = [{"text": "a", "label": label} for label in labels]
+    path = tmp_path / f"a.{kind}"
+    if kind in ("csv", "tsv"):
+        mark = "," if kind == "csv" else "\t"
+        path.write_text(f"text{mark}label\n" + "".join(f"a{mark}{label}\n" for label in labels))
+    elif kind in ("json", "jsonl"):
+        path.write_text(json.dumps(rows) if kind == "json" else "\n".join(map(json.dumps, rows)))
+    elif kind == "parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    elif kind == "classes":
+        path = tmp_path / "a.parquet"
+        features = datasets.Features(
+            {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=labels)}
+        )
+        numbered = [{"text": "a", "label": number} for number in range(4)]
+        datasets.Dataset.from_list(numbered, features=features).to_parquet(path)
+    else:
+        path = tmp_path / "photos"
+        for label in labels:
+            (path / label).mkdir(parents=True)
+            (path / label / "1.png").touch()
+    table = load_table(str(path), modality=image if kind == "folder" else text, columns={})
+    assert label_spec({"label": table.cells("label")}) == {"labels": ["caf\u00e9", "x"], "counts": [2, 2]}
+    train, _, test = split_table(table, Split(validation=0, test=0.5), labels=table.cells("label"), seed=0)
+    assert {label_name(label) for label in train.column("label")} == {"caf\u00e9", "x"}
+    assert len(test) == 2
 
 
 def test_lone_labels_and_parts_of_one_label_are_told(parts: Parts) -> None:
