@@ -21,6 +21,7 @@ from multigraft.errors import MultigraftError, PluginError, RecipeError, RunErro
 from multigraft.files import whole_path, write_json, write_text
 from multigraft.libraries import house_compilers
 from multigraft.lock import alone_in, claimed
+from multigraft.memory import explaining_shortage
 from multigraft.parts import SCRATCH, read_recipe
 from multigraft.provenance import absent
 from multigraft.recipe import Recipe, read_mapping
@@ -162,6 +163,7 @@ class Engine:
                 stack.enter_context(turns.beside(f"{verb} of {run.folder}"))
             stack.enter_context(self._at_work(run.folder, run.world))
             stack.enter_context(observing(run.recipe, self.catalog.manager, verb))
+            stack.enter_context(explaining_shortage())
             report = self._ask(verb, run)
         if verb not in TRAINING:
             run.world.wait()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +38,54 @@ def test_only_memory_errors_are_tried_again() -> None:
         halving(_fail, 1, 8)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("could not create a primitive"),
+        RuntimeError("could not execute a primitive"),
+        RuntimeError("could not create a memory object"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("unable to mmap 4096 bytes from file <x>: Cannot allocate memory (12)"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ImportError("x.so: failed to map segment from shared object"),
+    ],
+    ids=str,
+)
+def test_what_libraries_say_where_an_allocation_fails_is_recognised(error: Exception) -> None:
+    assert out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("could not create a primitive descriptor for the LSTM forward propagation primitive."),
+        RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        ImportError("No module named 'x'"),
+        ValueError("out of memory"),
+    ],
+    ids=str,
+)
+def test_what_is_not_known_to_be_computed_is_not_short_of_memory(error: Exception) -> None:
+    assert not out_of_memory(error)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of the address space are Linux's")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_at_every_limit_a_step_takes_parts_or_says_that_memory_is_short(precision: str) -> None:
+    """Real allocations that fail, wherever they are: in torch, in oneDNN, in the backward pass."""
+    script = Path(__file__).with_name("short_of_memory.py")
+    done = subprocess.run(
+        [sys.executable, str(script), precision], capture_output=True, text=True, timeout=200, check=True
+    )
+    found = json.loads(done.stdout)
+    every = {each for outcomes in found.values() for each in outcomes}
+    assert all(each == "short" or each.isdigit() for each in every), found
+    assert "1" in every
+    assert every & {"2", "4", "8", "16", "short"}
+
+
 def _fail(parts: int) -> None:
     raise RuntimeError("shapes do not match")
 
@@ -44,15 +97,15 @@ def test_a_real_allocation_that_fails_is_recognised() -> None:
 
 
 @pytest.fixture
-def cramped(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+def cramped(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A graft for which more than so many rows do not fit."""
 
-    def limit(most: int) -> None:
+    def limit(most: int, says: str = "out of memory") -> None:
         forward = Graft.forward
 
         def cramped(self: Graft, batch: Batch) -> Outputs:
             if len(next(iter(batch.values()))) > most:
-                raise torch.OutOfMemoryError("CUDA out of memory")
+                raise RuntimeError(says)
             return forward(self, batch)
 
         monkeypatch.setattr(Graft, "forward", cramped)
@@ -68,7 +121,7 @@ def run_with(finetune: Callable[..., Run], output: Any, **fields: Any) -> Run:
 
 def test_a_run_that_does_not_fit_ends_with_the_same_weights(
     finetune: Callable[..., Run],
-    cramped: Callable[[int], None],
+    cramped: Callable[..., None],
     tmp_path: Any,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -83,7 +136,7 @@ def test_a_run_that_does_not_fit_ends_with_the_same_weights(
 
 
 def test_evaluation_halves_its_batches(
-    finetune: Callable[..., Run], cramped: Callable[[int], None], tmp_path: Any
+    finetune: Callable[..., Run], cramped: Callable[..., None], tmp_path: Any
 ) -> None:
     run = run_with(finetune, tmp_path / "run")
     whole = measure_split(run.graft, run.objective, run.rows["test"], **run.reading())
@@ -94,10 +147,38 @@ def test_evaluation_halves_its_batches(
 
 
 def test_a_single_row_that_does_not_fit_is_an_error(
-    finetune: Callable[..., Run], cramped: Callable[[int], None], tmp_path: Any
+    finetune: Callable[..., Run], cramped: Callable[..., None], tmp_path: Any
 ) -> None:
     cramped(0)
     with pytest.raises(
         MultigraftError, match=r"memory ran out on a single row; set training.gradient_checkpointing"
     ):
         run_with(finetune, tmp_path / "run")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_onednn_says_ends_in_smaller_parts(
+    finetune: Callable[..., Run],
+    cramped: Callable[..., None],
+    tmp_path: Any,
+    caplog: pytest.LogCaptureFixture,
+    precision: str,
+) -> None:
+    cramped(5, "could not create a primitive")
+    run = run_with(finetune, tmp_path / "run", precision=precision)
+    assert "memory ran out: each batch is now computed in 4 parts" in caplog.text
+    assert run.evaluate().metrics["loss"].value > 0
+
+
+@pytest.mark.parametrize("says", ["could not create a primitive", "std::bad_alloc"])
+def test_memory_that_ends_elsewhere_is_our_error(
+    finetune: Callable[..., Run], tmp_path: Any, says: str
+) -> None:
+    run = run_with(finetune, tmp_path / "run")
+
+    def fails(*args: Any) -> Any:
+        raise RuntimeError(says)
+
+    run.objective.summarise = fails  # type: ignore[method-assign]
+    with pytest.raises(MultigraftError, match=f"memory ran out \\({says}\\); lower training.batch_size"):
+        run.evaluate()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from multigraft.errors import RunError
+from multigraft.errors import RunError, first_line
 from multigraft.features import Batch
 from multigraft.memory import batch_size, halving, in_parts, out_of_memory
 
@@ -64,10 +64,10 @@ class Gradient:
         most = 1 if self.objective.mixes_rows else max(batch_size(batch) for _, batch in batches)
         try:
             (total, weight), taken = halving(partial(self._sum, batches), pieces, most)
-        except (RuntimeError, MemoryError) as error:
+        except Exception as error:
             if not out_of_memory(error):
                 raise
-            raise RunError(_too_large(self.objective.mixes_rows)) from error
+            raise RunError(_too_large(self.objective.mixes_rows, first_line(error))) from error
         if taken > pieces:
             log.warning("memory ran out: each batch is now computed in %d parts", taken)
         return self._finish(total, weight, pieces=taken)
@@ -97,9 +97,9 @@ class Gradient:
         return Outcome(total / weight, norm, kept / weight, pieces)
 
 
-def _too_large(whole: bool) -> str:
+def _too_large(whole: bool, said: str) -> str:
     what = "a batch, which this task computes as one," if whole else "a single row"
     return (
         f"memory ran out on {what}; set training.gradient_checkpointing: true, lower training.batch_size, or "
-        "cut rows shorter with the reader's options"
+        f"cut rows shorter with the reader's options ({said})"
     )
