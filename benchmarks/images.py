@@ -83,8 +83,10 @@ def loader(folder: Path, *, batch_size: int, train: bool, augment: str = "none")
     )
 
 
-def train_by_hand(model: Any, epochs: Iterable[Iterable[Any]], *, steps: int, settings: Settings) -> None:
-    """The loop of timm's train.py in fp32: its AdamW, cross-entropy, clipping."""
+def train_by_hand(
+    model: Any, epochs: Iterable[Iterable[Any]], *, steps: int, settings: Settings, bf16: bool = False
+) -> None:
+    """The loop of timm's train.py, in fp32 or with its ``--amp``: its AdamW, cross-entropy, clipping."""
     import torch
     from timm.optim import create_optimizer_v2
     from transformers import get_linear_schedule_with_warmup
@@ -96,7 +98,8 @@ def train_by_hand(model: Any, epochs: Iterable[Iterable[Any]], *, steps: int, se
     criterion = torch.nn.CrossEntropyLoss()
     for batches in epochs:
         for images, labels in batches:
-            loss = criterion(model(images), labels)
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                loss = criterion(model(images), labels)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)

@@ -2,7 +2,8 @@
 
 Random weights in a folder, `benchmarks.images` pictures at 160 pixels, no augmentation, batches of 32, AdamW
 at 1e-3 with linear fall after 10% warm-up, weight decay 0.01, clip 1.0, no dropout. Other: timm's loader with
-four workers, the backbone in evaluation mode under ``no_grad``, a linear layer on its pooled features.
+four workers, bf16 where that is native, the backbone in evaluation mode under ``no_grad``, a linear layer on
+its pooled features.
 Seconds of the whole run: from the first file to the written model, nothing subtracted.
 """
 
@@ -14,9 +15,10 @@ from typing import Any
 from benchmarks import images
 from benchmarks.harness import Case, Mode, Sample, Turn, at_least, stopwatch
 from benchmarks.image_finetune import recipe
-from benchmarks.training import Settings, held_out_accuracy, ours
+from benchmarks.training import Settings, held_out_accuracy, ours, training_precision
 
 ROWS = {"full": 320, "smoke": 64}
+TEST = {"full": 1000, "smoke": 64}
 ROUNDS = {"full": 3, "smoke": 1}
 SETTINGS = Settings(epochs=10, learning_rate=1e-3)
 
@@ -25,8 +27,8 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
     """The one row; none when quick, since on few pictures what is done once is all there is to see."""
     if mode == "quick":
         return []
-    rows = ROWS[mode]
-    for name, count, seed in (("train", rows, 0), ("warm", 64, 2), ("test", 64, 1)):
+    rows, test = ROWS[mode], TEST[mode]
+    for name, count, seed in (("train", rows, 0), ("warm", 64, 2), ("test", test, 1)):
         images.write_pictures(desk / name, count, seed=seed)
     weights = _weights(desk / "resnet50")
 
@@ -35,19 +37,19 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
         raw = recipe(desk, turn, SETTINGS.of(turn), "none", backbone)
         done = ours({**raw, "strategy": "linear-probe"}, rows=64 if turn.warm else rows)
         accuracy = None if turn.warm else held_out_accuracy(done.model)
-        return Sample(done.whole, accuracy, {"training s": done.steps})
+        return Sample(done.whole, accuracy, {"training s": done.steps}, test)
 
     def they(turn: Turn) -> Sample:
         with stopwatch() as seconds:
             model = _by_hand(desk, turn, weights)
         accuracy = None if turn.warm else images.accuracy(model, desk / "test", batch_size=32)
-        return Sample(seconds[0], accuracy)
+        return Sample(seconds[0], accuracy, held_out=test)
 
     return [
         Case(
             name="linear_probe_image",
             work=f"frozen ResNet-50 at 160 px, {rows} pictures, 10 epochs, whole run",
-            other="timm, frozen under no_grad, 4 workers",
+            other=f"timm, frozen under no_grad, 4 workers, {training_precision()}",
             unit="s",
             ours=we,
             theirs=they,
@@ -83,7 +85,11 @@ def _by_hand(desk: Path, turn: Turn, weights: Path) -> Any:
         desk / ("warm" if turn.warm else "train"), batch_size=settings.batch_size, train=True
     )
     images.train_by_hand(
-        model, [loaded] * settings.epochs, steps=len(loaded) * settings.epochs, settings=settings
+        model,
+        [loaded] * settings.epochs,
+        steps=len(loaded) * settings.epochs,
+        settings=settings,
+        bf16=training_precision() == "bf16",
     )
     torch.save({"state_dict": model.state_dict()}, turn.folder / "last.pth.tar")
     return model

@@ -75,6 +75,8 @@ def _cells(name: str, found: Mapping[str, Any]) -> list[str]:
     ratio = found["ratio"]
     mode = "" if found["mode"] == "full" else f" ({found['mode']})"
     verdict = {True: ": met", False: ": **missed**", None: ""}[found["met"]]
+    if found.get("void"):
+        verdict = f": **void**, {found['void']}"
     return [
         f"{name}{mode}",
         found["work"],
@@ -91,8 +93,14 @@ def _cells(name: str, found: Mapping[str, Any]) -> list[str]:
 def _quality(found: Mapping[str, Any]) -> str:
     if "quality" not in found:
         return ""
-    return ", ".join(
+    sides = ", ".join(
         f"{name} {_share(found['quality'][side])}" for side, name in (("ours", "ours"), ("theirs", "other"))
+    )
+    apart = found["quality"].get("difference")
+    if apart is None or apart["low"] is None:
+        return sides
+    return (
+        f"{sides}, apart {100 * apart['mean']:+.1f} [{100 * apart['low']:+.1f}, {100 * apart['high']:+.1f}]"
     )
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from benchmarks.harness import Case, Mode, Sample, Turn, at_least
 from benchmarks.text_finetune import SETTINGS
-from benchmarks.texts import BEST, Corpus, corpus, ours, trainers
+from benchmarks.texts import Corpus, best_flags, corpus, ours, trainers
+from benchmarks.training import HELD_OUT
 
 ROWS = {"full": 1024, "quick": 96, "smoke": 64}
 ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
@@ -30,26 +31,26 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
 
 def _case(mode: Mode, desk: Path, precision: str) -> Case:
     desk.mkdir()
-    found = corpus(desk, rows=ROWS[mode], test=256 if mode == "full" else 64)
-    flags = {**BEST, "bf16": precision == "bf16"}
+    found = corpus(desk, rows=ROWS[mode], test=HELD_OUT[mode])
+    flags = {**best_flags(), "bf16": precision == "bf16"}
     return Case(
         name=f"text_finetune_best_{precision}",
         work=f"6x384 BERT, {found.rows} texts, 1 epoch, training only",
         other=f"Trainer, grouped by length (pools of 50), {precision}",
         unit="rows/s",
-        ours=lambda turn: _we(found, turn),
-        theirs=lambda turn: _they(found, turn, flags),
+        ours=lambda turn: _we(found, turn, HELD_OUT[mode]),
+        theirs=lambda turn: _they(found, turn, HELD_OUT[mode], flags),
         rounds=ROUNDS[mode],
         bar=at_least(1.25),
         settings={"rows": found.rows, **SETTINGS.recipe(), "flags": flags},
     )
 
 
-def _we(found: Corpus, turn: Turn) -> Sample:
+def _we(found: Corpus, turn: Turn, held_out: int) -> Sample:
     done, accuracy = ours(found, turn, SETTINGS)
-    return Sample(done.rows / done.steps, accuracy)
+    return Sample(done.rows / done.steps, accuracy, held_out=held_out)
 
 
-def _they(found: Corpus, turn: Turn, flags: dict[str, object]) -> Sample:
+def _they(found: Corpus, turn: Turn, held_out: int, flags: dict[str, object]) -> Sample:
     done, accuracy = trainers(found, turn, SETTINGS, flags=flags)
-    return Sample(done.rows / done.steps, accuracy)
+    return Sample(done.rows / done.steps, accuracy, held_out=held_out)

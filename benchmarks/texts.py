@@ -21,7 +21,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Turn
-from benchmarks.training import Settings, Trained, held_out_accuracy, theirs, trainer_accuracy
+from benchmarks.training import (
+    Settings,
+    Trained,
+    held_out_accuracy,
+    theirs,
+    trainer_accuracy,
+    training_precision,
+)
 from benchmarks.training import ours as run_ours
 
 VOCABULARY, SPECIAL = 30522, ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -179,8 +186,9 @@ def trainers(
     return done, accuracy
 
 
-BEST = {"train_sampling_strategy": "group_by_length"}
-"""Trainer's best flags on a processor without native bf16; see `training.POOL` for how well it groups."""
+def best_flags() -> dict[str, Any]:
+    """Trainer's best flags on this machine: grouped (see `training.POOL` for how well), bf16 where native."""
+    return {"train_sampling_strategy": "group_by_length", "bf16": training_precision() == "bf16"}
 
 
 def mean_tokens(file: Path) -> float:

@@ -75,6 +75,13 @@ def ours(recipe: Mapping[str, Any], *, rows: int, plugins: Sequence[object] = ()
     return Trained(run, rows * int(recipe["training"]["epochs"]), seconds[0], run.report.cost.seconds)
 
 
+def training_precision() -> str:
+    """In which both sides train fastest here: ours chooses it by itself, the other is given it."""
+    from multigraft.device import native_bf16
+
+    return "bf16" if native_bf16() else "fp32"
+
+
 def held_out_accuracy(run: Any) -> float:
     """Ours on the rows of ``data.test``."""
     return float(run.evaluate().metrics["accuracy"].value)
@@ -126,6 +133,8 @@ def theirs(
     return Trained(trainer, len(rows) * settings.epochs, seconds[0], output.metrics["train_runtime"])
 
 
+HELD_OUT = {"full": 2000, "quick": 256, "smoke": 64}
+"""Rows behind a full figure's quality: two points' difference shows at 90%, where seeds change little."""
 POOL = 50
 """Batches sorted by length together: ours always, Trainer's ``group_by_length`` from 6,400 rows on."""
 

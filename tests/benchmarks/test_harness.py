@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import results
-from benchmarks.harness import CACHE, Case, Sample, Side, Turn, at_least, below, interval, measure
-from benchmarks.machine import short_name
+from benchmarks.harness import CACHE, Case, Sample, Side, Turn, at_least, below, difference, interval, measure
+from benchmarks.machine import best_time, generation_of, short_name
 
 MACHINE = {"processor": "Toy", "cores": 2, "threads": 2, "fp32_gflops": 100.0, "bf16_gflops": 20.0}
 
@@ -99,6 +100,52 @@ def test_quality_is_shown_where_both_sides_have_one() -> None:
     assert "quality" not in measure(case(side(1, 1, 1, quality=0.9), side(1, 1, 1)))
 
 
+def qualities(*values: float, rows: int) -> list[Sample]:
+    return [Sample(1.0, value, held_out=rows) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "rows", "reason"),
+    [
+        ((0.88, 0.88, 0.88), (0.91, 0.91, 0.91), 2000, "quality 3.0 points lower"),
+        ((0.88, 0.87, 0.89), (0.91, 0.92, 0.90), 50, "quality 3.0 points lower"),
+        ((0.975, 0.975, 0.975), (0.99, 0.99, 0.99), 2000, "quality 1.5 points lower"),
+        ((0.90, 0.90, 0.90), (0.91, 0.91, 0.91), 2000, None),
+        ((0.93, 0.93, 0.93), (0.91, 0.91, 0.91), 2000, None),
+    ],
+)
+def test_a_ratio_with_lower_quality_is_void(ours: Any, theirs: Any, rows: int, reason: str | None) -> None:
+    sides = [iter(qualities(*values, rows=rows)) for values in (ours, theirs)]
+    found = measure(
+        case(lambda turn: next(sides[0]), lambda turn: next(sides[1]), warm=False, bar=at_least(1))
+    )
+    assert found["void"] == reason
+    assert found["met"] is (reason is None)
+    full = {**found, "mode": "full", "date": "2030-01-01", "module": "toy", "versions": {}}
+    shown = results.table({"machine": MACHINE, "cases": {"a": {"full": full}}}, ["a"])
+    assert ("**void**, quality" in shown) == (reason is not None)
+
+
+def test_two_points_show_on_the_rows_that_text_figures_have() -> None:
+    from benchmarks.training import HELD_OUT
+
+    apart = difference(*(qualities(share, share, share, rows=HELD_OUT["full"]) for share in (0.90, 0.92)))
+    assert apart["high"] is not None
+    assert apart["high"] < 0
+    few = difference(*(qualities(share, share, share, rows=64) for share in (0.90, 0.92)))
+    assert few["high"] is not None
+    assert few["high"] > 0
+
+
+def test_seeds_that_differ_widen_the_difference_and_no_rows_give_none() -> None:
+    steady = difference(qualities(0.9, 0.9, rows=2000), qualities(0.9, 0.9, rows=2000))
+    shaken = difference(qualities(0.8, 1.0, rows=2000), qualities(0.9, 0.9, rows=2000))
+    assert steady["high"] is not None
+    assert shaken["high"] is not None
+    assert shaken["high"] > 3 * steady["high"]
+    assert difference(qualities(0.9, rows=0), qualities(0.8, rows=0))["low"] is None
+
+
 def test_the_interval_is_students() -> None:
     found = interval([0.4, 0.5, 0.6])
     assert (found["low"], found["high"]) == pytest.approx((0.5 - 0.2484, 0.5 + 0.2484), abs=1e-4)
@@ -150,3 +197,24 @@ def test_machines_are_named_by_processor_and_cores() -> None:
     assert short_name("Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz", 16) == "xeon-platinum-8375c-16-cores"
     assert short_name("Apple M1", 1) == "apple-m1-1-core"
     assert short_name("", 2) == "processor-2-cores"
+
+
+def test_two_generations_of_one_brand_are_two_machines() -> None:
+    names = set()
+    for family, model in ((23, 49), (25, 1), (25, 17), (26, 2)):
+        text = f"processor\t: 0\ncpu family\t: {family}\nmodel\t\t: {model}\nmodel name\t: AMD EPYC\n"
+        names.add(short_name("AMD EPYC", 2, generation_of(text)))
+    assert len(names) == 4
+    assert generation_of("nothing of the kind\n") == ""
+
+
+def test_a_rate_is_taken_warm() -> None:
+    """The first calls, in which threads start and kernels are chosen, do not count."""
+    calls = []
+
+    def work() -> None:
+        calls.append(time.perf_counter())
+        time.sleep(0.2 if len(calls) < 3 else 0.001)
+
+    assert best_time(work) < 0.05
+    assert len(calls) > 6
