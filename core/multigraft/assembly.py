@@ -75,12 +75,13 @@ def assemble(
     with _outside(parts, folder if saved else None):
         reader = parts.modality.reader(learned.reader)
         torch.manual_seed(recipe.seed)
+        inherited = False
         objective, graft = _grow(parts, reader, learned)
         if trained:
             load_model(graft.head, str(folder / MODEL / HEAD), strict=True)
             graft.eval()
         else:
-            _inherit_head(graft, parts, learned)
+            inherited = _inherit_head(graft, parts, learned)
     rows = _rows(splits, reader, objective, recipe, folder if world.leads and not trained else None)
     return Run(
         folder=folder,
@@ -94,7 +95,11 @@ def assemble(
         plan=_plan(graft, parts),
         rows=rows,
         augment=_augment(recipe, parts, reader),
-        facts={**_facts(recipe, parts, catalog, world), **_data_facts(splits, rows, parts, learned)},
+        facts={
+            **_facts(recipe, parts, catalog, world),
+            **_data_facts(splits, rows, parts, learned),
+            "head_inherited": inherited,
+        },
         dispatch=dispatch,
         world=world,
     )
@@ -165,15 +170,17 @@ def _grow(parts: Parts, reader: Reader, learned: Saved) -> tuple[Objective, Graf
     return objective, Graft(backbone, objective.head())
 
 
-def _inherit_head(graft: Graft, parts: Parts, learned: Saved) -> None:
-    """Take over the head where the weights are a run of the same task with the same targets."""
+def _inherit_head(graft: Graft, parts: Parts, learned: Saved) -> bool:
+    """Take over the head of weights that are a run of the same task with the same targets; whether it was."""
     model = parts.origin.path
     if model is None or not (model / HEAD).exists() or not (model.parent / RECORD).exists():
-        return
+        return False
     parent = read_record(model.parent)
     if (parent.get("task"), parent.get("targets")) == (parts.task.name, learned.targets):
         load_model(graft.head, str(model / HEAD), strict=True)
         log.info("the head goes on from %s", model.parent)
+        return True
+    return False
 
 
 def _plan(graft: Graft, parts: Parts) -> Plan:

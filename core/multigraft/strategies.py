@@ -277,18 +277,3 @@ def merge_adapters(graft: Graft) -> None:
             if isinstance(child, BaseTunerLayer):
                 child.merge()
                 setattr(parent, name, child.get_base_layer())
-
-
-def default_rate(plan: Plan, *, scratch: bool) -> float:
-    """The peak learning rate where the recipe gives none, for AdamW.
-
-    1e-3 where no weight of the backbone learns in full (probe, adapters, biases). Otherwise 5e-5 for a
-    pretrained and 1e-4 for a new backbone at BERT-base's width of 768, as their papers have it, and in
-    inverse proportion to the width elsewhere, between 5e-5 and 2e-3.
-    """
-    backbone = block_of(plan.graft)
-    learning = [name for name, rule in plan.rules.items() if rule.learns and name in backbone]
-    if all(ADAPTER in name or name.endswith("bias") for name in learning):
-        return 1e-3
-    width: Any = plan.graft.backbone.width
-    return float(min(max((1e-4 if scratch else 5e-5) * 768 / width, 5e-5), 2e-3))

@@ -12,8 +12,9 @@ from multigraft import builtin
 from multigraft.errors import RecipeError
 from multigraft.features import Features
 from multigraft.graft import Graft
-from multigraft.strategies import Plan, block_of, default_rate, merge_adapters
+from multigraft.strategies import Plan, block_of, merge_adapters
 from multigraft.tasks.classification import LinearHead
+from multigraft.training.defaults import default_rate
 from multigraft_series.network import SeriesNet
 
 WIDTH = 8
@@ -138,7 +139,10 @@ def test_groups_spare_biases_and_norms_weight_decay(graft: Graft) -> None:
 
 
 def test_default_rate(graft: Graft) -> None:
-    assert default_rate(plan(graft, "linear-probe"), scratch=False) == 1e-3
+    assert default_rate(plan(graft, "linear-probe"), scratch=False) == 2e-2
+    for width, rate in ((384, 3e-3), (1536, 1.5e-3), (96, 6e-3), (10**6, 5e-4)):
+        probed = Graft(SeriesNet(WIDTH, depth=1), LinearHead(width, 2, bias=True, dropout=0.0))
+        assert default_rate(plan(probed, "linear-probe"), scratch=False) == pytest.approx(rate)
     assert default_rate(plan(graft, "lora"), scratch=False) == 1e-3
     graft = Graft(SeriesNet(WIDTH, depth=1), LinearHead(WIDTH, 2, bias=True, dropout=0.0))
     for width, pretrained, scratch in ((768, 5e-5, 1e-4), (64, 6e-4, 1.2e-3), (4096, 5e-5, 5e-5)):

@@ -115,8 +115,9 @@ class Data(Section):
 class Training(Section):
     """How the model learns."""
 
-    epochs: Annotated[float, Field(gt=0, le=100_000)] = 3
-    """Passes over the training rows; may be a fraction."""
+    epochs: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    """Passes over the training rows; may be a fraction. Unset: 3, or 10 where only a linear layer on a frozen
+    backbone learns."""
     steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Optimizer steps; overrides ``epochs``."""
     batch_size: Size = 32

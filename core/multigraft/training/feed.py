@@ -10,6 +10,7 @@ import torch
 
 from multigraft.data import iterate
 from multigraft.data.workers import choose_workers
+from multigraft.training.defaults import default_epochs
 from multigraft.training.step import Step
 from multigraft.training.timetable import Timetable
 
@@ -30,6 +31,7 @@ class Feed:
             seed=run.recipe.seed,
             budget=run.budget(),
             world=run.world.size,
+            epochs=default_epochs(run.plan),
         )
         self._names: frozenset[str] | None = None
         self._workers = 0

@@ -17,17 +17,18 @@ from multigraft.disk import check_space
 from multigraft.errors import RunError
 from multigraft.journal import Journal
 from multigraft.signals import Interrupted, Stopping
-from multigraft.strategies import default_rate
 from multigraft.training import guard
 from multigraft.training.attention import quick_attention
 from multigraft.training.averaging import Average
 from multigraft.training.chance import quick_dropout, step_seed
 from multigraft.training.clock import Clock
+from multigraft.training.defaults import default_rate
 from multigraft.training.feed import Feed
 from multigraft.training.forward import Forward
 from multigraft.training.observers import Observers
 from multigraft.training.optimizers import Descent
 from multigraft.training.recompute import recomputing
+from multigraft.training.standard import Standardising
 from multigraft.training.step import Gradient, Step
 from multigraft.training.validation import better, validate
 
@@ -53,6 +54,7 @@ class Fit:
         self.gradient = Gradient(run, self.forward)
         self.feed = Feed(run, device)
         self.timetable = self.feed.timetable
+        self.standardising = Standardising(run)
         self.total_steps = run.total_steps = self.timetable.total_steps
         rate = self.training.learning_rate or default_rate(run.plan, scratch=run.parts.origin.scratch)
         self.descent = Descent(run.plan, self.training, rate=rate, total_steps=self.total_steps)
@@ -244,6 +246,9 @@ class Fit:
             end = min((start for start in self._starts if start > begun), default=1.0)
             self.forward.begin(begun, self.timetable.epochs(begun, end))
             self.feed.begin(self.forward.needs())
+            self.gradient.standard = self.descent.standard = self.standardising.begin(
+                self.forward, self.progress.step
+            )
             self._thawed = begun
 
     def _finished(self) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 
 from multigraft.recipe import Training
 from multigraft.strategies import Plan
 from multigraft.training.schedule import rate_factor
+from multigraft.training.standard import Standard
 
 
 class Descent:
@@ -18,6 +21,8 @@ class Descent:
         self.total_steps = total_steps
         self.training = training
         self.groups = plan.groups()
+        self.standard: Standard | None = None
+        """The coordinates it works in, where it works in others."""
         self.optimizer = self._optimizer()
 
     @property
@@ -36,7 +41,8 @@ class Descent:
         # a fused kernel divides each gradient by this as it uses it, which saves a pass over all of them
         device = self.groups[0].parameters[0].device
         self.optimizer.grad_scale = torch.tensor(1 / factor, device=device)
-        self.optimizer.step()
+        with self.standard.taken() if self.standard else nullcontext():
+            self.optimizer.step()
         return rate
 
     def _optimizer(self) -> torch.optim.Optimizer:

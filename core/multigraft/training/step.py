@@ -19,6 +19,7 @@ from multigraft.memory import batch_size, halving, in_parts, out_of_memory
 if TYPE_CHECKING:
     from multigraft.run import Run
     from multigraft.training.forward import Forward
+    from multigraft.training.standard import Standard
 
 log = logging.getLogger("multigraft")
 
@@ -54,6 +55,8 @@ class Gradient:
         self.forward = forward
         self.world = run.world
         self.clip = run.recipe.training.clip
+        self.standard: Standard | None = None
+        """The coordinates the gradient is left in, where they are not the weights' own."""
 
     def compute(self, batches: Step, pieces: int) -> Outcome:
         """The gradient of the loss over all rows; batches that do not fit into memory are computed in parts.
@@ -89,6 +92,8 @@ class Gradient:
         """Add up what all processes have, and find how to average and clip it."""
         learning = [parameter for parameter in self.parameters if parameter.requires_grad]
         self.world.add_up(learning)
+        if self.standard is not None:
+            self.standard.turn()
         total, weight = self.world.sum(total, weight)
         weight = max(weight, 1e-12)
         gradients = [parameter.grad for parameter in learning if parameter.grad is not None]

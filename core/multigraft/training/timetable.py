@@ -11,6 +11,7 @@ import numpy as np
 from multigraft.data.batches import Members, padding_share, plan_batches
 from multigraft.data.packing import plan_packs
 from multigraft.recipe import Training
+from multigraft.training.defaults import EPOCHS
 
 
 class Timetable:
@@ -24,10 +25,15 @@ class Timetable:
         seed: int,
         budget: float | None = None,
         world: int = 1,
+        epochs: float = EPOCHS,
     ) -> None:
-        """``budget`` is the recipe's, counted as ``lengths`` are; ``world`` processes share a step."""
+        """``budget`` is the recipe's, counted as ``lengths`` are; ``world`` processes share a step.
+
+        ``epochs`` are taken where the recipe names none.
+        """
         self._lengths = lengths
         self._training = training
+        self._wanted = training.epochs or epochs
         self._seed = seed
         self._budget = budget
         self._world = world
@@ -35,7 +41,7 @@ class Timetable:
         self._batches: Sequence[Members] = ()
         self._starts = [0]
         self._fill()
-        self.total_steps = training.steps or max(1, math.ceil(self._fraction(training.epochs)))
+        self.total_steps = training.steps or max(1, math.ceil(self._fraction(self._wanted)))
         """Optimizer steps in the whole training."""
 
     def place(self, step: int) -> tuple[int, int]:
@@ -71,7 +77,7 @@ class Timetable:
         training = self._training
         varies = self._budget is not None
         one = self._steps(0)
-        epochs = math.ceil(training.epochs) if training.steps is None else -(-training.steps // one)
+        epochs = math.ceil(self._wanted) if training.steps is None else -(-training.steps // one)
         epoch = 0
         while epoch < epochs or (training.steps or 0) > self._starts[-1]:
             self._starts.append(self._starts[-1] + (self._steps(epoch) if varies else one))

@@ -1,0 +1,40 @@
+"""What the training is where the recipe leaves it open: it follows from what learns."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from multigraft.strategies import ADAPTER, Plan, block_of
+from multigraft.training.standard import lone_linear
+
+EPOCHS = 3.0
+PROBE_EPOCHS = 10.0
+"""Of a linear layer alone: the frozen part is computed once, so that an epoch costs next to nothing."""
+PROBE_RATE, PROBE_WIDTH = 3e-3, 384
+"""Of a linear layer alone that reads as many standardised features (`multigraft.training.standard`)."""
+
+
+def default_epochs(plan: Plan) -> float:
+    """The passes over the training rows where the recipe gives none."""
+    return EPOCHS if lone_linear(plan) is None else PROBE_EPOCHS
+
+
+def default_rate(plan: Plan, *, scratch: bool) -> float:
+    """The peak learning rate where the recipe gives none, for AdamW.
+
+    3e-3 where one linear layer learns alone on 384 features, which are standardised for it, and in inverse
+    proportion to the root of their number elsewhere, as sums of them grow by it, between 5e-4 and 2e-2. 1e-3
+    elsewhere where no weight of the backbone learns in full (other heads, adapters, biases). Otherwise 5e-5
+    for a pretrained and 1e-4 for a new backbone at BERT-base's width of 768, as their papers have it, and in
+    inverse proportion to the width elsewhere, between 5e-5 and 2e-3.
+    """
+    layer = lone_linear(plan)
+    if layer is not None:
+        return min(max(PROBE_RATE * math.sqrt(PROBE_WIDTH / layer.in_features), 5e-4), 2e-2)
+    backbone = block_of(plan.graft)
+    learning = [name for name, rule in plan.rules.items() if rule.learns and name in backbone]
+    if all(ADAPTER in name or name.endswith("bias") for name in learning):
+        return 1e-3
+    width: Any = plan.graft.backbone.width
+    return float(min(max((1e-4 if scratch else 5e-5) * 768 / width, 5e-5), 2e-3))

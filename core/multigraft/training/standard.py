@@ -1,0 +1,171 @@
+"""Standardised features: a linear layer that learns alone on a frozen backbone learns as if it read them.
+
+The scale of features is the weights' own business (a standard deviation of 0.03 is as common as one of
+30), and no rate suits them all. So the optimizer sees the layer in the coordinates of z = (x - mean) / scale,
+where one rate does: W' = W * scale, b' = b + W mean. The layer itself, which is saved, averaged and
+validated, stays one on x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from multigraft.data import iterate, plan_batches
+from multigraft.replay import untouched
+from multigraft.strategies import Plan
+
+if TYPE_CHECKING:
+    from multigraft.run import Run
+    from multigraft.training.forward import Forward
+
+ROWS = 1024
+"""As many rows say mean and scale to a few percent."""
+FLOOR = 1e-2
+"""The least scale, as a share of the mean one: what hardly ever differs is not made large."""
+
+
+@dataclass(frozen=True)
+class Standard:
+    """The coordinates of one layer."""
+
+    layer: nn.Linear
+    mean: Tensor
+    """[D]; zeros for a layer without a bias, which could not take up a shift."""
+    scale: Tensor
+    """[D]."""
+
+    @torch.no_grad()
+    def turn(self) -> None:
+        """Make the layer's gradient that of the standardised coordinates."""
+        weight, bias = self.layer.weight.grad, self.layer.bias
+        if weight is None:
+            return
+        if bias is not None and bias.grad is not None:
+            weight -= bias.grad.unsqueeze(1) * self.mean
+        weight /= self.scale
+
+    @contextmanager
+    @torch.no_grad()
+    def taken(self) -> Iterator[None]:
+        """Let the layer have the standardised coordinates within the block."""
+        weight, bias = self.layer.weight, self.layer.bias
+        if bias is not None:
+            bias += weight @ self.mean
+        weight *= self.scale
+        yield
+        self._back()
+
+    @torch.no_grad()
+    def begin(self, drawn: Mapping[str, Tensor]) -> None:
+        """Let the layer begin with what was drawn for it, taken as standardised: small on any features."""
+        self.layer.load_state_dict(drawn)
+        self._back()
+
+    def _back(self) -> None:
+        weight, bias = self.layer.weight, self.layer.bias
+        weight /= self.scale
+        if bias is not None:
+            bias -= weight @ self.mean
+
+
+def lone_linear(plan: Plan) -> nn.Linear | None:
+    """The linear layer that learns, where nothing else ever does; None elsewhere."""
+    learning = {name for name, rule in plan.rules.items() if rule.learns}
+    if plan.starts() != [0.0]:
+        return None
+    for path, module in plan.graft.named_modules():
+        own = {f"{path}.{name}" for name, _ in module.named_parameters(recurse=False)}
+        if isinstance(module, nn.Linear) and own == learning:
+            return module
+    return None
+
+
+class Standardising:
+    """Finds the coordinates of a run whose plan has a `lone_linear`."""
+
+    def __init__(self, run: Run) -> None:
+        """Made before a checkpoint is loaded, while the layer is as it was drawn."""
+        self.run = run
+        self.layer = lone_linear(run.plan)
+        own = {} if self.layer is None else self.layer.state_dict()
+        self.drawn = {name: value.clone() for name, value in own.items()}
+
+    def begin(self, forward: Forward, step: int) -> Standard | None:
+        """The coordinates from ``step`` on; a layer that no earlier run taught begins in them.
+
+        That follows from what was drawn alone, so it is the same after an interruption before the first step.
+        """
+        if self.layer is None:
+            return None
+        standard = _standard(self.run, forward, self.layer)
+        if step == 0 and not self.run.facts.get("head_inherited"):
+            standard.begin(self.drawn)
+        return standard
+
+
+def _standard(run: Run, forward: Forward, layer: nn.Linear) -> Standard:
+    """From some of the training rows."""
+    count, first, second = run.world.agree(_moments(run, forward, layer))
+    mean, square = first / max(count, 1), second / max(count, 1)
+    if layer.bias is None:
+        mean = torch.zeros_like(mean)
+    scale = (square - mean**2).clamp(min=0).sqrt()
+    scale = scale.clamp(min=FLOOR * float(scale.mean()))
+    scale[scale == 0] = 1.0
+    return Standard(layer, *(value.to(layer.weight) for value in (mean, scale)))
+
+
+def _moments(run: Run, forward: Forward, layer: nn.Linear) -> tuple[int, Tensor, Tensor]:
+    """How many vectors the layer read, their sum and the sum of their squares, in double precision."""
+    seen = 0
+    sums = torch.zeros(2, layer.in_features, dtype=torch.float64)
+
+    def add(module: nn.Module, given: tuple[Any, ...]) -> None:
+        nonlocal seen
+        values = given[0].detach().reshape(-1, layer.in_features).double().cpu()
+        seen += len(values)
+        sums.add_(torch.stack([values.sum(0), (values**2).sum(0)]))
+
+    hook = layer.register_forward_pre_hook(add)
+    try:
+        _pass(run, forward)
+    finally:
+        hook.remove()
+        run.plan.activate(0.0)
+    return seen, sums[0], sums[1]
+
+
+def _pass(run: Run, forward: Forward) -> None:
+    """Take rows from all over the training set through the graft, as they are evaluated."""
+    rows = run.rows["train"]
+    chosen = np.unique(np.linspace(0, len(rows) - 1, ROWS).astype(int))
+    planned = plan_batches(
+        rows.lengths[chosen],
+        size=run.recipe.training.batch_size,
+        seed=0,
+        epoch=0,
+        shuffle=False,
+        budget=run.budget(),
+    )
+    device = next(run.graft.parameters()).device
+    with untouched(run.graft), forward.autocast():
+        run.graft.eval()
+        for numbers, batch in iterate(
+            rows,
+            [chosen[members] for members in planned],
+            objective=run.objective,
+            reader=run.reader,
+            augment=None,
+            seed=run.recipe.seed,
+            epoch=0,
+            train=False,
+            names=forward.needs(),
+        ):
+            forward({name: value.to(device) for name, value in batch.items()}, numbers)
