@@ -13,7 +13,7 @@ from multigraft.data import Rows, iterate, plan_batches
 from multigraft.features import Batch
 from multigraft.graft import Graft
 from multigraft.memory import halving, in_parts
-from multigraft.objectives import Objective
+from multigraft.objectives import Baseline, Objective
 from multigraft.records import Reader
 from multigraft.replay import Replayed
 from multigraft.report import Measure
@@ -114,6 +114,22 @@ def _evaluating(graft: Graft) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def baseline_notes(
+    metrics: Mapping[str, float], baseline: Baseline | None, *, rows: str, greater: bool
+) -> list[str]:
+    """Say so where a model does no better than an answer that does not look at its input."""
+    if baseline is None or baseline.metric not in metrics:
+        return []
+    value = metrics[baseline.metric]
+    if value > baseline.value if greater else value < baseline.value:
+        return []
+    return [
+        f"{baseline.metric} on the {rows} rows is {value:.3f}, no better than {baseline.answer} "
+        f"({baseline.value:.3f}): the model may have learned nothing from its inputs; train longer, let more "
+        "of the backbone learn, or look at the rows"
+    ]
 
 
 def intervals(

@@ -21,6 +21,15 @@ class Machine(BaseModel):
     processes: int = Field(1, ge=1, le=PROCESSES)
 
 
+class Floor(BaseModel):
+    """What an answer without a look at its input scores on the validation rows (`objectives.Baseline`)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    metric: str
+    value: float
+    answer: str
+
+
 class Facts(BaseModel):
     """The facts in run.json that anything is decided by; others may stand beside them."""
 
@@ -45,6 +54,8 @@ class Facts(BaseModel):
     resumed: int = Field(0, ge=0)
     compiled: bool | None = None
     precision: Literal["fp32", "bf16"] | None = None
+    baseline: Floor | None = None
+    head_inherited: bool = False
     machine: Machine = Machine(threads=1)
     observers_off: dict[str, str] = Field(default_factory=dict)
 

@@ -49,6 +49,17 @@ class RowLoss:
         return self.total.sum() / self.weight.sum().clamp(min=1e-12)
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """The score of an answer that does not look at its input."""
+
+    metric: str
+    """A key of `Objective.summarise`."""
+    value: float
+    answer: str
+    """In words, behind "no better than", as ``always answering 'a'``."""
+
+
 class Objective(Protocol):
     """Inherit it and write what the task needs; what has a body here may be left as it is.
 
@@ -122,6 +133,10 @@ class Objective(Protocol):
         """The metrics of the rows in ``kept`` (each array [N]). Called again on every bootstrap resample."""
         weight = max(float(kept["weight"].sum()), 1e-12)
         return {"loss": float(kept["loss"].sum()) / weight}
+
+    def baseline(self, kept: Mapping[str, np.ndarray]) -> Baseline | None:
+        """What an answer without a look at its input scores on the rows in ``kept``; None: nothing to say."""
+        return None
 
     def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """What a report shows besides numbers, as JSON (``confusion``, say)."""

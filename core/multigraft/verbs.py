@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,9 @@ from multigraft.data import Rows
 from multigraft.data.telling import bad_row_notes, data_tables, leak_notes
 from multigraft.device import peak_memory_mb
 from multigraft.errors import RunError, refused_as
-from multigraft.evaluation import Kept, intervals, measure_split, percentile
+from multigraft.evaluation import Kept, baseline_notes, intervals, measure_split, percentile
 from multigraft.files import whole_folder
+from multigraft.objectives import Baseline
 from multigraft.probing import pooled_features, probe
 from multigraft.report import Cost, Measure, Report, WorstRow
 from multigraft.report.confusion import confusion_of
@@ -26,6 +29,8 @@ from multigraft.strategies import merge_adapters
 from multigraft.tasks.records import label_name
 from multigraft.training.forward import replayed_split
 from multigraft.training.loop import Fit
+
+log = logging.getLogger("multigraft")
 
 
 def train(run: Run) -> Report:
@@ -38,6 +43,7 @@ def train(run: Run) -> Report:
     best = [entry["metrics"] for entry in progress.history if entry["step"] == progress.best_step]
     notes = [f"stopped early: {progress.stop}"] if progress.stop else []
     notes += [f"plugin {name!r} raised {what} and was off" for name, what in _off(run).items()]
+    notes += _no_better(run, (best or [{}])[0])
     if progress.skipped:
         notes.append(
             f"{progress.skipped} steps were left out, their loss or gradient being no finite number; "
@@ -54,6 +60,20 @@ def train(run: Run) -> Report:
         notes=(*notes, *run.facts.get("notes", ()), *bad_row_notes(run.facts)),
         files={"model": str(run.folder / MODEL)},
     )
+
+
+def _no_better(run: Run, metrics: Mapping[str, float]) -> list[str]:
+    """Said in the log too, where the best validation is no better than an answer without a look."""
+    raw = run.facts.get("baseline")
+    found = None if raw is None else Baseline(**raw)
+    greater = run.objective.greater_is_better
+    return _warned(baseline_notes(metrics, found, rows="validation", greater=greater))
+
+
+def _warned(notes: list[str]) -> list[str]:
+    for note in notes:
+        log.warning("%s", note)
+    return notes
 
 
 def _off(run: Run) -> Mapping[str, str]:
@@ -90,6 +110,9 @@ def evaluate(run: Run) -> Report:
     details = run.objective.details(kept)
     notes = [] if split == settings.split else [f"no {settings.split} rows; measured on {split}"]
     notes += [*leak_notes(run.facts, split), *bad_row_notes(run.facts, split)]
+    scores = {name: measure.value for name, measure in metrics.items()}
+    baseline = run.objective.baseline(kept)
+    notes += _warned(baseline_notes(scores, baseline, rows=split, greater=run.objective.greater_is_better))
     if run.parts.task.stage == "pretrain":
         probed, note = _probe(run, split)
         metrics, notes = {**metrics, **probed}, [*notes, *note]
@@ -128,10 +151,15 @@ def _probe(run: Run, split: str) -> tuple[dict[str, Measure], list[str]]:
             values, count=settings.bootstrap, confidence=settings.confidence, seed=run.recipe.seed
         )
 
-    return {
+    scores = {
         "knn_accuracy": accuracy(right.neighbours),
         "linear_probe_accuracy": accuracy(right.linear),
-    }, []
+    }
+    label, count = Counter(labels[1]).most_common(1)[0]
+    answer = f"always answering {label!r}, their most frequent label"
+    baseline = Baseline("linear_probe_accuracy", count / len(labels[1]), answer)
+    linear = {baseline.metric: scores[baseline.metric].value}
+    return scores, _warned(baseline_notes(linear, baseline, rows=split, greater=True))
 
 
 def _labelled(rows: Rows) -> bool:

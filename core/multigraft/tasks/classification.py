@@ -13,7 +13,7 @@ from torchmetrics.functional import classification as scores
 
 from multigraft.errors import RowError, did_you_mean, shown
 from multigraft.features import Batch, Features
-from multigraft.objectives import Brief, Objective, Outputs, Row, RowLoss
+from multigraft.objectives import Baseline, Brief, Objective, Outputs, Row, RowLoss
 from multigraft.records import Arrays
 from multigraft.tasks.records import label_fault, label_name
 from multigraft.tasks.scores import confused, macro_scores
@@ -110,6 +110,13 @@ class Classification(Objective):
             "f1_micro": accuracy,  # of one label a row they are the same number
             "calibration_error": _calibration_error(kept),
         }
+
+    def baseline(self, kept: Mapping[str, np.ndarray]) -> Baseline:
+        """The share of the rows' most frequent label."""
+        counts = np.bincount(kept["target"], minlength=len(self.labels))
+        most = int(counts.argmax())
+        answer = f"always answering {self.labels[most]!r}, their most frequent label"
+        return Baseline("accuracy", float(counts[most] / counts.sum()), answer)
 
     def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """The confusion matrix as its cells, and each row's label and answer by name."""

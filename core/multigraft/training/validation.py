@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from multigraft.evaluation import measure_split
@@ -28,6 +29,9 @@ def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, f
             world=run.world,
             **run.reading(),
         )
+    if "baseline" not in run.facts:  # the rows stay the same, so it is the same in every epoch
+        found = run.objective.baseline(kept)
+        run.record(baseline=None if found is None else asdict(found))
     return run.objective.summarise(kept)
 
 
