@@ -20,7 +20,7 @@ from multigraft.engine import Engine
 from multigraft.errors import MultigraftError, RunError
 from multigraft.resuming import resume_command
 from multigraft.run import Run, read_record
-from multigraft.runtime.predictor import load
+from multigraft.runtime.loading import load
 
 Finetune = Callable[..., Run]
 
