@@ -267,12 +267,17 @@ def _work(case: Case, data: Path, room: Room, verb: str | None, rank: int) -> No
 
 
 def _ask(run: mg.Run, room: Room) -> None:
-    """Note what every precision in the bundle answers; which one it prefers is decided by the clock."""
+    """Note what every precision in the bundle answers for a row alone.
+
+    Which one it prefers, and how many rows it computes together, is decided by the clock; sums of floats
+    follow from the latter in their last bit.
+    """
     bundle, rows = room.run / "bundle", run.rows["train"]
     raws = [rows.raw(index) for index in range(4)]
     held = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))["precisions"]
     accepted = [name for name, entry in held.items() if entry["accepted"]]
-    answers = {name: mg.load(bundle, precision=name).predict(raws) for name in accepted}
+    loaded = {name: mg.load(bundle, precision=name) for name in accepted}
+    answers = {name: [each.predict(raw) for raw in raws] for name, each in loaded.items()}
     room.answers.write_text(json.dumps(answers, default=str), encoding="utf-8")
 
 
