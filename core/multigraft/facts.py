@@ -56,7 +56,7 @@ class Facts(BaseModel):
     precision: Literal["fp32", "bf16"] | None = None
     baseline: Floor | None = None
     head_inherited: bool = False
-    machine: Machine = Machine(threads=1)
+    machine: Machine = Machine(threads=1, processes=1)
     observers_off: dict[str, str] = Field(default_factory=dict)
 
 

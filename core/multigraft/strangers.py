@@ -73,7 +73,7 @@ def harmless_config(config: Mapping[str, Any], own: Collection[str]) -> dict[str
 
 def settings_of(config: type, base: type) -> set[str]:
     """The settings of an architecture's configuration class besides those of ``base``, which all have."""
-    own, shared = (inspect.signature(each.__init__).parameters for each in (config, base))
+    own, shared = (inspect.signature(each).parameters for each in (config, base))
     return own.keys() - shared.keys()
 
 
