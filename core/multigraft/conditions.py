@@ -11,8 +11,8 @@ from typing import Any
 from multigraft.errors import RunError
 from multigraft.pinned import changes
 from multigraft.recipe import read_mapping
-from multigraft.resuming import resume_command
-from multigraft.run import RECIPE, RECORD
+from multigraft.resuming import RECORD, resume_command
+from multigraft.run import RECIPE
 from multigraft.world import World
 
 THREADS = 64

@@ -29,8 +29,8 @@ from multigraft.records import Stage
 from multigraft.repeat import Comparison, compare
 from multigraft.report import Report
 from multigraft.report.page import write_page
-from multigraft.resuming import resume_command
-from multigraft.run import PAGE, RECIPE, RECORD, Run, read_record
+from multigraft.resuming import RECORD, resume_command
+from multigraft.run import PAGE, RECIPE, Run, read_record
 from multigraft.tracing import Tell
 from multigraft.world import World, join_world
 
