@@ -119,10 +119,15 @@ def _digest(content: Content, row: int, cells: Sequence[Any], hashes: FileHashes
         return NOTHING
     values = raw if isinstance(raw, tuple) else (raw,)
     parts = [
-        hashes.digest(value) if _names_file(content, name, value) else attached(content, value, hashes)
+        hashes.digest(value) if _names_file(content, name, value) else _beside(content, value, hashes)
         for name, value in zip(content.raw, values, strict=False)
     ]
     return hashlib.blake2b(canonical(parts), digest_size=16).digest()
+
+
+def _beside(content: Content, value: Any, hashes: FileHashes) -> Any:
+    """A raw value that names no file by its ending: a text where all are typed, else maybe a file beside."""
+    return value if content.folder is None else attached(content, value, hashes)
 
 
 def attached(content: Content, value: Any, hashes: FileHashes) -> Any:

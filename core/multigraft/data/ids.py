@@ -59,7 +59,9 @@ def _place(joined: int, tables: Mapping[str, Table], starts: Mapping[str, int]) 
 
 
 def _met(table: Table, row: int, place: str) -> str:
-    return f"column {ID!r} holds {label_name(table.row(row)[ID])!r} again, which is also at {place}"
+    value = table.row(row)[ID]
+    written = value if isinstance(value, str) else label_name(value)
+    return f"column {ID!r} holds {written!r} again, which is also at {place}"
 
 
 def _marked(content: Content, bad: Mapping[int, str]) -> Content:

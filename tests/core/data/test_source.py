@@ -388,6 +388,12 @@ class TestFingerprint:
         assert found[:2] == found[2:4]
         assert not set(found[:2]) & set(found[4:])
 
+    def test_a_text_is_no_file_whatever_it_says(self, tmp_path: Path, text: Modality) -> None:
+        path = write(tmp_path / "a.csv", "text\na.txt\n")
+        before = load(path, text).fingerprint
+        write(tmp_path / "a.txt", "anything")
+        assert load(path, text).fingerprint == before
+
     def test_a_file_that_metadata_names_counts_too(self, tmp_path: Path, image: Modality) -> None:
         write(tmp_path / "set" / "metadata.csv", "file_name,mask\n1.png,m/1.npy\n")
         before = [
