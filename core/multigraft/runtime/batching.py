@@ -56,7 +56,8 @@ def stack(windows: Sequence[np.ndarray]) -> np.ndarray:
     shape = np.max([window.shape for window in windows], axis=0).astype(int)
     stacked = np.zeros((len(windows), *shape), dtype=windows[0].dtype)
     for place, window in enumerate(windows):
-        stacked[(place, *(slice(size) for size in window.shape))] = window
+        held: tuple[int | slice, ...] = (place, *(slice(size) for size in window.shape))
+        stacked[held] = window
     return stacked
 
 
