@@ -75,12 +75,33 @@ def test_every_reader_tells_what_it_takes(modality: str) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "least"),
-    [("1", 4), ("L", 4), ("P", 4), ("RGB", 8), ("RGBA", 12), ("LA", 12), ("I;16", 8)],
+    [("1", 5), ("L", 5), ("P", 5), ("RGB", 4), ("RGBA", 9), ("LA", 9), ("I;16", 6)],
 )
 def test_pixels_count_and_not_the_bytes_of_the_file(mode: str, least: int) -> None:
     content = png(Image.new(mode, (1000, 1000)))
     assert footprint(content, 10**6) >= least * 10**6
     assert footprint(content, 10**6 - 1) < 10**5  # refused before a pixel is decoded
+
+
+def saved(kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (1000, 1000), "red").save(out, kind, **options)
+    return out.getvalue()
+
+
+def test_what_a_decoder_takes_besides_is_counted() -> None:
+    """The least are bytes a pixel that were measured of a server, by its peak."""
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for content, least in (
+        (saved("JPEG"), 4.6),
+        (saved("JPEG", exif=turned), 8.1),
+        (saved("JPEG", progressive=True), 10.1),
+        (saved("WEBP"), 16.4),
+        (saved("GIF"), 5.2),
+        (saved("TIFF"), 4.2),
+    ):
+        assert least * 10**6 <= footprint(content, 10**6) < 2 * least * 10**6 + len(content) + 6 * 10**6
 
 
 def test_a_sound_counts_by_its_length_and_no_more_than_is_decoded() -> None:
