@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from multigraft.terminal import harmless
 
@@ -51,7 +52,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     return code if isinstance(code, int) else int(code is not None)
 
 
-def _wrong_usage(error: Exception) -> int:
+def _wrong_usage(error: Any) -> int:
     """Say what is wrong with the arguments, which may be the names of a stranger's files."""
     from typer.rich_utils import rich_format_error
 

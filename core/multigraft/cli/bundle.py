@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from multigraft.cli import FAILED
 from multigraft.cli.inputs import Input, gather
-from multigraft.cli.shell import FAILED, AsJson, Shell
+from multigraft.cli.shell import AsJson, Shell
 from multigraft.cli.train import RunFolder, show_report, with_settings
 
 if TYPE_CHECKING:

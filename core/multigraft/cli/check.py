@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from multigraft.cli.shell import FAILED, AsJson, Shell
+from multigraft.cli import FAILED
+from multigraft.cli.shell import AsJson, Shell
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -25,8 +25,8 @@ class ReaderLeft(Exception):
 class Console(RichConsole):
     """A console on which a stranger's words are words, whatever was printed: text, a table, a log line."""
 
-    @property
-    def size(self) -> ConsoleDimensions:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def size(self) -> ConsoleDimensions:
         """Width and height: on a terminal too narrow for a table, lines wrap and no word is lost."""
         width, height = super().size
         return ConsoleDimensions(max(width, NARROWEST), height)
@@ -98,8 +98,8 @@ def desk() -> Iterator[None]:
         for stream in (sys.stdout, sys.stderr):
             stack.enter_context(_lenient(stream))
         out, err = Outlet(sys.stdout, "stdout"), Outlet(sys.stderr, "stderr")
-        stack.enter_context(redirect_stdout(out))  # type: ignore[type-var]
-        stack.enter_context(redirect_stderr(err))  # type: ignore[type-var]
+        stack.enter_context(redirect_stdout(out))
+        stack.enter_context(redirect_stderr(err))
         yield
         out.flush()
         err.flush()

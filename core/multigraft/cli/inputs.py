@@ -6,12 +6,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from multigraft.errors import RowError
-from multigraft.records import Modality
+
+if TYPE_CHECKING:
+    from multigraft.records import Modality
 
 LINES = ".txt"
 LINES_BYTES = 2**30

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console as AnyConsole
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
@@ -27,7 +28,7 @@ class Progress:
     ...     mg.finetune("recipe.yaml", plugins=[progress])
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: AnyConsole | None = None) -> None:
         self.console = console or Console(stderr=True)
         self.folder: Path | None = None
         """Of the run that is shown; None before its first step."""
@@ -110,7 +111,7 @@ class Pace:
         return done / took if done > 0 and took > 0 else None
 
 
-def _open_bar(console: Console, run: Run, step: int) -> Bar:
+def _open_bar(console: AnyConsole, run: Run, step: int) -> Bar:
     bar = Bar(
         TextColumn("epoch {task.fields[epoch]}"),
         BarColumn(bar_width=None),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multigraft.cli.shell import FAILED, AsJson, Shell
+from multigraft.cli import FAILED
+from multigraft.cli.shell import AsJson, Shell
 from multigraft.cli.train import RunFolder
 
 if TYPE_CHECKING:
