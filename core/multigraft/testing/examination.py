@@ -156,7 +156,7 @@ def check_plugin(plugin: object, *, checks: Collection[str] | None = None) -> Ve
     return verdict
 
 
-def _line_of(error: Exception) -> str:
+def _line_of(error: BaseException) -> str:
     """The innermost line outside of this package's own files, or of all, that raised."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = str(Path(__file__).parent.parent)
