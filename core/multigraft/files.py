@@ -87,7 +87,8 @@ def check_tree(folder: Path, *, links: bool) -> None:
             continue
         out = path.is_symlink() and not path.resolve().is_relative_to(inside)
         if out and not (links and not leads_out(path)):
-            raise OSError(errno.EINVAL, f"{path.relative_to(folder)} is a link out of the folder")
+            told = "is a link out of the folder; copy it with what its links lead to: cp -rL"
+            raise OSError(errno.EINVAL, f"{path.relative_to(folder)} {told}")
         if path.exists() and not path.is_file():
             raise OSError(errno.EINVAL, f"{path.relative_to(folder)} is no plain file")
 

@@ -180,10 +180,25 @@ def test_a_link_out_of_a_folder_is_told_and_one_inside_is_not(tmp_path: Path) ->
     (folder / "inside").symlink_to("file")
     check_tree(folder, links=False)
     (folder / "outside").symlink_to(tmp_path / "secret")
-    check_tree(folder, links=True)
-    with pytest.raises(OSError, match="outside is a link out of the folder"):
-        check_tree(folder, links=False)
+    for links in (True, False):
+        with pytest.raises(OSError, match="outside is a link out of the folder; .* cp -rL"):
+            check_tree(folder, links=links)
     (folder / "outside").unlink()
     (folder / "zero").symlink_to("/dev/zero")
-    with pytest.raises(OSError, match="zero is no plain file"):
+    with pytest.raises(OSError, match="zero is a link out of the folder"):
         check_tree(folder, links=True)
+
+
+def test_a_snapshot_of_a_hub_may_link_to_its_blobs(tmp_path: Path) -> None:
+    snapshot, blobs = tmp_path / "snapshots" / "abc", tmp_path / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    (blobs / "1").touch()
+    (snapshot / "config.json").symlink_to("../../blobs/1")
+    check_tree(snapshot, links=True)
+    with pytest.raises(OSError, match="is a link out of the folder"):
+        check_tree(snapshot, links=False)
+    os.mkfifo(blobs / "2")
+    (snapshot / "pipe").symlink_to("../../blobs/2")
+    with pytest.raises(OSError, match="pipe is no plain file"):
+        check_tree(snapshot, links=True)

@@ -95,7 +95,8 @@ def test_one_word_of_a_sentence_is_near_and_half_of_it_is_not() -> None:
 
 def test_both_texts_of_a_pair_count() -> None:
     first, second = "is the shop open on sundays", "it opens at ten in the morning"
-    assert likeness((first, second), [first, second]) == 1
+    assert likeness((first, second), (first, second)) == 1
+    assert likeness((first, second), [first, second]) == 0  # a list is no pair, as for the reader
     assert likeness((first, second), (first, "no, nobody works there then")) < 0.8
     assert likeness((first, second), f"{first} {second}") > 0.7
 
