@@ -181,7 +181,7 @@ def test_a_link_out_of_a_folder_is_told_and_one_inside_is_not(tmp_path: Path) ->
     check_tree(folder, links=False)
     (folder / "outside").symlink_to(tmp_path / "secret")
     for links in (True, False):
-        with pytest.raises(OSError, match="outside is a link out of the folder; .* cp -rL"):
+        with pytest.raises(OSError, match=r"outside is a link out of the folder; .* cp -rL"):
             check_tree(folder, links=links)
     (folder / "outside").unlink()
     (folder / "zero").symlink_to("/dev/zero")
