@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -16,6 +17,8 @@ from multigraft.errors import RunError
 from multigraft.resuming import launcher
 
 Value = TypeVar("Value")
+JOINING = timedelta(seconds=120)
+"""How long processes wait for each other to begin; torch itself would wait for half an hour."""
 BUCKET = 25 * 1024 * 1024
 """Bytes that are sent at once, as torch's own DistributedDataParallel does."""
 
@@ -124,8 +127,21 @@ def join_world() -> World:
     if not dist.is_initialized():
         if torch.accelerator.is_available():
             torch.accelerator.set_device_index(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        _join("nccl" if torch.cuda.is_available() else "gloo", size)
     return World(dist.get_rank(), dist.get_world_size())
+
+
+def _join(backend: str, size: int) -> None:
+    """Meet the other processes. Raises RunError where one of them does not come: it may have ended before."""
+    try:
+        store, rank, size = next(dist.rendezvous("env://", timeout=JOINING))
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size)
+    except RuntimeError as error:
+        raise RunError(
+            f"the {size} processes of this training did not meet within {JOINING.seconds} s; see the "
+            f"others' own messages, then start all of them together: {launcher(size)} ... "
+            f"({str(error).splitlines()[0]})"
+        ) from error
 
 
 def _add_up(bucket: Sequence[Tensor]) -> None:

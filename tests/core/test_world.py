@@ -238,3 +238,28 @@ def test_buckets_hold_one_type_and_cover_all() -> None:
     assert sorted(id(t) for bucket in buckets for t in bucket) == sorted(id(t) for t in tensors)
     assert all(len({t.dtype for t in bucket}) == 1 for bucket in buckets)
     assert len(buckets) == 3
+
+
+def test_a_process_whose_others_never_come_says_so() -> None:
+    """As where the first one is killed while it begins: torch by itself waits for half an hour."""
+    code = (
+        "from datetime import timedelta\n"
+        "from multigraft import world\n"
+        "world.JOINING = timedelta(seconds=2)\n"
+        "try:\n"
+        "    world.join_world()\n"
+        "except world.RunError as error:\n"
+        "    print(error)\n"
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **place, "WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    ).stdout
+    assert "the 2 processes of this training did not meet within 2 s" in told

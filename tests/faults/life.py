@@ -21,6 +21,7 @@ import psutil
 import multigraft as mg
 from faults.cases import Case
 from faults.watch import Strike, Watch, clean, keep_census, where
+from multigraft.libraries import switch_off_reports
 
 PRELOADED = """
     multigraft.engine multigraft.verbs multigraft.export.bundling multigraft.data.formats
@@ -178,6 +179,7 @@ def begin(case: Case, data: Path, room: Room, fate: Fate = Fate()) -> Any:
     room.root.mkdir(parents=True, exist_ok=True)
     room.second.unlink(missing_ok=True)
     clean(room.board)
+    switch_off_reports()  # what is loaded beforehand includes onnxruntime
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     process = context.Process(target=_live, args=(case, data, room, fate))
