@@ -43,7 +43,7 @@ def train(run: Run) -> Report:
     best = [entry["metrics"] for entry in progress.history if entry["step"] == progress.best_step]
     notes = [f"stopped early: {progress.stop}"] if progress.stop else []
     notes += [f"plugin {name!r} raised {what} and was off" for name, what in _off(run).items()]
-    notes += _no_better(run, (best or [{}])[0])
+    notes += _no_better(run, (best or [{}])[-1])
     if progress.skipped:
         notes.append(
             f"{progress.skipped} steps were left out, their loss or gradient being no finite number; "
@@ -52,7 +52,7 @@ def train(run: Run) -> Report:
     return Report(
         verb=run.parts.task.stage,
         title=f"{run.parts.task.name} with {run.recipe.backbone.name}",
-        metrics={f"validation {name}": Measure(value) for name, value in (best or [{}])[0].items()},
+        metrics={f"validation {name}": Measure(value) for name, value in (best or [{}])[-1].items()},
         curves=read_curves(run.metrics_file),
         cost=_cost(run, progress),
         facts=_facts(run),

@@ -150,6 +150,9 @@ class Training(Section):
     replay: Literal["auto", "on", "off"] = "auto"
     """Compute what a frozen part gives for a row once, and go on from it in later epochs and runs; ``auto``
     where it is used twice in this run."""
+    solve: Literal["auto", "off"] = "auto"
+    """``auto`` ends the training of a linear layer on a frozen backbone with the minimum of its loss (L-BFGS,
+    its L2 chosen on the validation rows) where that validates with a lower loss; ``off`` keeps the steps'."""
     compile: Literal["auto", "on", "off"] = "auto"
     """`torch.compile`; ``auto`` tries it in long runs and keeps it where a step was measured faster."""
     channels_last: bool = True

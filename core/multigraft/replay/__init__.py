@@ -2,7 +2,7 @@
 
 from multigraft.replay.frozen import UnfitError
 from multigraft.replay.player import Autocast, Player, Replayed, tensors
-from multigraft.replay.policy import Setting, open_player, pooled, untouched
+from multigraft.replay.policy import Setting, check_inputs, open_player, pooled, untouched
 
 __all__ = [
     "Autocast",
@@ -10,6 +10,7 @@ __all__ = [
     "Replayed",
     "Setting",
     "UnfitError",
+    "check_inputs",
     "open_player",
     "pooled",
     "tensors",

@@ -52,7 +52,7 @@ def open_player(setting: Setting, depth: int, rows: Rows, *, only_kept: bool = F
     """
     if not depth or not len(rows):
         return None
-    _check_inputs(setting)
+    check_inputs(setting)
     index = _sample(rows)
     with untouched(setting.graft):
         watch, changing = _watched(setting, rows, index)
@@ -103,7 +103,8 @@ def _player(
     )
 
 
-def _check_inputs(setting: Setting) -> None:
+def check_inputs(setting: Setting) -> None:
+    """Raise UnfitError where a row gives other inputs from step to step."""
     objective = setting.objective
     if setting.augment is not None:
         raise UnfitError("augmentation changes the inputs at every step")

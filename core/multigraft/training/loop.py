@@ -28,6 +28,7 @@ from multigraft.training.forward import Forward
 from multigraft.training.observers import Observers
 from multigraft.training.optimizers import Descent
 from multigraft.training.recompute import recomputing
+from multigraft.training.solving import solve
 from multigraft.training.standard import Standardising
 from multigraft.training.step import Gradient, Step
 from multigraft.training.validation import better, validate
@@ -105,6 +106,9 @@ class Fit:
             self._epochs()
         self.run.record(frozen=self.run.plan.frozen(1.0), observers_off=self.observers.off)
         self._take_best()
+        solved = solve(self.run, self.forward, self.descent.standard, self.progress)
+        if solved is not None:
+            self.journal.write(solved)
         return self.progress
 
     def _epochs(self) -> None:

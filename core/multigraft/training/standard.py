@@ -60,15 +60,17 @@ class Standard:
             bias += weight @ self.mean
         weight *= self.scale
         yield
-        self._back()
+        self.back()
 
     @torch.no_grad()
     def begin(self, drawn: Mapping[str, Tensor]) -> None:
         """Let the layer begin with what was drawn for it, taken as standardised: small on any features."""
         self.layer.load_state_dict(drawn)
-        self._back()
+        self.back()
 
-    def _back(self) -> None:
+    @torch.no_grad()
+    def back(self) -> None:
+        """Take the layer's present values for standardised coordinates, and give it its own."""
         weight, bias = self.layer.weight, self.layer.bias
         weight /= self.scale
         if bias is not None:

@@ -82,7 +82,7 @@ def probe(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
             "backbone": "figures-tiny",
             "data": {"train": str(rows), **({"split": split} if split else {})},
             "strategy": "linear-probe",
-            "training": {"precision": "fp32", "batch_size": 16, **training},
+            "training": {"precision": "fp32", "batch_size": 16, "solve": "off", **training},
             "output": str(tmp_path / f"run-{next(numbers)}"),
         }
         return Engine([multigraft_series, Plugin()], discover=False).start(recipe, "finetune")
