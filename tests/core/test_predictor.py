@@ -299,6 +299,15 @@ def test_a_predictor_answers_in_other_processes(run: Any, predictor: Predictor, 
     np.testing.assert_allclose(scores(found), scores(predictor.predict(raws)), atol=1e-6)
 
 
+def test_a_pickled_predictor_does_not_answer_from_another_bundle(run: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(run.folder / "bundle", folder)
+    kept = pickle.dumps(load(folder, catalog=run.catalog))
+    seal(read_manifest(folder).model_copy(update={"notes": ("exported again",)}), folder)
+    with pytest.raises(BundleError, match="holds another bundle than when the predictor was pickled"):
+        pickle.loads(kept)
+
+
 def test_a_pickled_predictor_whose_bundle_changed_is_refused(run: Any, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(run.folder / "bundle", tmp_path / "bundle"))
     kept = pickle.dumps(load(folder, catalog=run.catalog))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from multigraft.bundle import MANIFEST, Bundle, open_bundle
+from multigraft.bundle import MANIFEST, Bundle, manifest_hash, open_bundle
 from multigraft.catalog import Catalog
 from multigraft.errors import BundleError, refused_as
 from multigraft.readers import load_spec
@@ -26,16 +26,23 @@ class Opening:
     threads: int | None
     providers: str | Sequence[str] | None
     catalog: Catalog | None
+    manifest: str
+    """The hash of what was opened."""
 
     def again(self) -> Predictor:
-        """Check and open the bundle once more."""
-        return load(
+        """Check and open the bundle once more. Raises BundleError where another has taken its place."""
+        found = load(
             self.folder,
             precision=self.precision,
             threads=self.threads,
             providers=self.providers,
             catalog=self.catalog,
         )
+        if _hash(found.bundle) != self.manifest:
+            raise BundleError(
+                f"{self.folder}: holds another bundle than when the predictor was pickled; load it anew"
+            )
+        return found
 
 
 def load(
@@ -75,8 +82,13 @@ def load(
         reader=reader,
         answering=answering,
         generator=generator,
-        opening=Opening(folder.absolute(), chosen, threads, providers, catalog),
+        opening=Opening(folder, chosen, threads, providers, catalog, _hash(bundle)),
     )
+
+
+def _hash(bundle: Bundle) -> str:
+    """The manifest's own, which bundles of earlier versions lack."""
+    return bundle.sha256 or manifest_hash(bundle.model_dump(mode="json"))
 
 
 def _check_ports(bundle: Bundle, session: Session, path: Path) -> None:
