@@ -18,6 +18,7 @@ from multigraft.engine import Engine
 from multigraft.run import Run, read_record
 from multigraft.signals import Interrupted, Stopping
 from multigraft.training import averaging
+from multigraft.training.validation import validate
 
 
 class Ask:
@@ -89,6 +90,29 @@ def test_interrupted_in_the_midst_of_a_validation(
         patch.setattr("multigraft.training.loop.validate", asked)
         engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
     same_end(calm, engine().resume(tmp_path / "asked"))
+
+
+@pytest.mark.parametrize("which", [1, 3])
+def test_what_a_validation_that_is_made_up_for_found_best_is_on_the_disk(
+    recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int
+) -> None:
+    """After the last one no step follows whose checkpoint could take it along."""
+    recipe = {**recipe, "training": {**recipe["training"], "checkpoint_every": 100}}
+    calm = engine().start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
+    calls = count(1)
+
+    def asked(*given: Any) -> dict[str, float]:
+        if next(calls) == which:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return validate(*given)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr("multigraft.training.loop.validate", asked)
+        engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
+    resumed = engine().resume(tmp_path / "asked")
+    same_end(calm, resumed)
+    kept = [sorted(path.name for path in (run.folder / "checkpoints").iterdir()) for run in (calm, resumed)]
+    assert kept[0] == kept[1]
 
 
 class Crashed(BaseException):

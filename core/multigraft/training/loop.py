@@ -115,7 +115,8 @@ class Fit:
         self._clock.start()
         with self._stopping.heeding():
             try:
-                self._end_epoch_if_owed()
+                if self._end_epoch_if_owed() and self._due():
+                    self._save()
                 while not self._finished():
                     self._epoch(self.timetable.place(self.progress.step)[0])
             except Interrupted:
@@ -211,15 +212,17 @@ class Fit:
         self.observers.tell("step_end", run=self.run, step=progress.step, logs=logs)
         self._hear_stop()
 
-    def _end_epoch_if_owed(self) -> None:
-        """Validate at an epoch's end, unless that was done before an interruption."""
+    def _end_epoch_if_owed(self) -> bool:
+        """Validate at an epoch's end, unless that was done before an interruption; whether it is done now."""
         progress = self.progress
         told = progress.history[-1]["step"] if progress.history else 0
-        if self._pauses() and told < progress.step:
-            self._thaw(progress.step - 1)  # as it was at the last step, also after an interruption
-            metrics = validate(self.run, self.forward, self.average)
-            with self._stopping.held():
-                self._end_epoch(self.timetable.place(progress.step - 1)[0], metrics)
+        if not self._pauses() or told >= progress.step:
+            return False
+        self._thaw(progress.step - 1)  # as it was at the last step, also after an interruption
+        metrics = validate(self.run, self.forward, self.average)
+        with self._stopping.held():
+            self._end_epoch(self.timetable.place(progress.step - 1)[0], metrics)
+        return True
 
     def _end_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
         """Keep the best, and tell the observers."""
