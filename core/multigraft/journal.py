@@ -61,9 +61,14 @@ class Journal:
 
 
 def _until(line: str, step: int, epoch: int) -> bool:
-    """Whether a line is whole, not after ``step``, and of no later end of an epoch than ``epoch``."""
+    """Whether a line is whole, not after ``step``, and of no later end of an epoch than ``epoch``.
+
+    What is behind all steps, a layer that was solved for, is always told again.
+    """
     try:
         said = json.loads(line)
+        if "solved" in said:
+            return False
         return line.endswith("\n") and said["step"] <= step and said.get("epoch", 0) <= epoch
     except (ValueError, TypeError, KeyError, AttributeError):
         return False

@@ -106,6 +106,7 @@ class Fit:
             self._epochs()
         self.run.record(frozen=self.run.plan.frozen(1.0), observers_off=self.observers.off)
         self._take_best()
+        self._thaw(max(0, self.progress.step - 1))  # after an interruption behind the last step too
         solved = solve(self.run, self.forward, self.descent.standard, self.progress)
         if solved is not None:
             self.journal.write(solved)

@@ -113,6 +113,30 @@ def test_elsewhere_the_steps_have_the_last_word(probe: Callable[..., Run], asked
     assert solved(probe(**asked)) is None
 
 
+def test_killed_behind_the_last_step_it_is_solved_again_to_the_same_bits(
+    probe: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calm = probe(checkpoint_every=1)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(run: Run) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("multigraft.verbs.save_model_folder", kill)
+        probe(checkpoint_every=1)
+    folder = calm.folder.with_name("run-1")
+    assert json.loads((folder / "run.json").read_text())["state"] != "finished"
+    again = Engine([multigraft_series], discover=False).resume(folder)
+    assert solved(calm) is not None
+    assert again.metrics_file.read_bytes() == calm.metrics_file.read_bytes()
+    other = again.graft.state_dict()
+    assert all(torch.equal(value, other[name]) for name, value in calm.graft.state_dict().items())
+    assert again.facts["best"] == calm.facts["best"]
+
+
 class Twice(Classification):
     """Answers with two arrays, of which the loss reads one."""
 
