@@ -12,6 +12,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ PRELOADED = """
     onnxscript.function_libs.torch_lib.ops transformers.feature_extraction_sequence_utils
 """.split()
 LIMIT = 240.0
+LAUNCHER = 30.0
+"""The seconds after which torchrun ends the processes of a training of which one has ended."""
 """Seconds after which a life is taken to hang."""
 
 
@@ -144,7 +147,7 @@ def live(case: Case, data: Path, room: Room, fate: Fate = Fate()) -> End:
         hangs = fate.after is None or struck
         assert not hangs, f"a life hangs at: {where(room.board)}\n{room.told()[-3000:]}"
     if case.processes > 1:
-        _await_group(process.pid, room)
+        _await_group(process.pid)
     end = ended(process, room, time.perf_counter() - began)
     alone = struck and end.code == 1 and "another process of this training has ended" in room.told()
     return replace(end, code=-signal.SIGKILL) if alone else end
@@ -159,11 +162,17 @@ def _strike_second(room: Room) -> bool:
     return True
 
 
-def _await_group(leader: int, room: Room) -> None:
-    """Wait until all processes of a life have ended. Raises AssertionError where one stays."""
-    deadline = time.monotonic() + LIMIT
-    while any(_is_alive(process, leader) for process in psutil.pids()):
-        assert time.monotonic() < deadline, f"a second process stays\n{room.told()[-3000:]}"
+def _await_group(leader: int) -> None:
+    """Wait until all processes of a life have ended, and after a while end them, as their launcher does.
+
+    One that waits for another which died before they met leaves by itself only after minutes.
+    """
+    deadline = time.monotonic() + LAUNCHER
+    while left := [process for process in psutil.pids() if _is_alive(process, leader)]:
+        if time.monotonic() > deadline:
+            for process in left:
+                with suppress(OSError):
+                    os.kill(process, signal.SIGKILL)
         time.sleep(0.02)
 
 
