@@ -42,9 +42,9 @@ PRELOADED = """
     onnxscript.function_libs.torch_lib.ops transformers.feature_extraction_sequence_utils
 """.split()
 LIMIT = 240.0
-LAUNCHER = 30.0
-"""The seconds after which torchrun ends the processes of a training of which one has ended."""
 """Seconds after which a life is taken to hang."""
+LAUNCHER = 30.0
+"""Seconds after which torchrun ends the processes of a training of which one has ended."""
 
 
 @dataclass(frozen=True)
