@@ -40,6 +40,20 @@ LARGEST = 2**40
 """The largest number in a configuration."""
 COUNTED, MOST = ("num_", "n_layer", "n_head"), 100_000
 """Keys that count what is built one by one, and the largest such number."""
+SIZES = (
+    *("num_hidden_layers", "n_layer", "n_layers", "num_attention_heads", "n_head", "n_heads"),
+    *("num_key_value_heads", "head_dim", "hidden_size", "n_embd", "dim", "embedding_size"),
+    *("intermediate_size", "n_inner", "hidden_dim", "max_position_embeddings", "n_positions"),
+    *("vocab_size", "type_vocab_size", "conv_dim", "conv_kernel", "conv_stride", "mask_time_length"),
+    *("num_conv_pos_embeddings", "num_conv_pos_embedding_groups", "num_feat_extract_layers"),
+)
+"""Keys that size or count what a network is made of: none of it may be nothing."""
+CHANCES = ("dropout", "pdrop", "layerdrop", "_prob")
+"""What the names of probabilities hold."""
+TOKENS = ("_token_id", "_index")
+"""How the names of token ids end, for which -1 and -100 mean none."""
+BUFFERS = ("position_ids", "token_type_ids", "inv_freq", "masked_bias")
+"""What older files hold of a block besides what was trained."""
 PARAMETERS = 10_000
 """Tensors in one network; the largest that are published have some thousands."""
 SPARE = 2**26
@@ -93,6 +107,23 @@ def check_files(folder: Path) -> None:
                 raise WeightsError(f"{index}: names {name!r}; its files must lie beside it")
             if not (folder / name).is_file():
                 raise WeightsError(f"{index}: names {name!r}, which is not there")
+
+
+def check_taken(weights: Path, base: nn.Module, prefix: str, unexpected: Collection[str]) -> None:
+    """Raise WeightsError where ``base`` leaves out tensors of a part that it has, as layers beyond its count.
+
+    ``unexpected`` are the tensors of the files that the network did not take, with or without ``prefix``.
+    Heads and poolers that ``base`` is built without are no parts of it.
+    """
+    parts = {name for name, _ in base.named_children()}
+    left = [key for key in sorted(unexpected) if key.removeprefix(f"{prefix}.").partition(".")[0] in parts]
+    lost = [key for key in left if key.rpartition(".")[2] not in BUFFERS]
+    if lost:
+        raise WeightsError(
+            f"{weights}: holds {len(lost)} tensors that a {type(base).__name__} as in its {CONFIG} has no "
+            f"place for ({', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}); the two do not belong "
+            f"together: give the {CONFIG} that these weights were saved with"
+        )
 
 
 @contextmanager
@@ -152,9 +183,26 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _check_numbers(path: Path, key: str, value: Any) -> None:
     """Raise WeightsError for a number that no network has."""
     for number in _numbers(value):
+        if not math.isfinite(number):
+            raise WeightsError(f"{path}: {key} is {number}; a finite number is needed")
         most = MOST if key.startswith(COUNTED) else LARGEST
-        if not abs(number) <= most:
+        if abs(number) > most:
             raise WeightsError(f"{path}: {key} is {number:g}; at most {most:,} is taken for a network's")
+        if any(word in key for word in CHANCES) and not 0 <= number <= 1:
+            raise WeightsError(f"{path}: {key} is {number:g}; a probability from 0 to 1 is needed")
+    for number in () if isinstance(value, dict) else _numbers(value):
+        least = _least(key, number)
+        if number < least:
+            raise WeightsError(f"{path}: {key} is {number:g}; at least {least:g} is needed")
+
+
+def _least(key: str, number: float) -> float:
+    """The smallest number that a key may have."""
+    if key in SIZES:
+        return 1
+    if key.endswith(TOKENS) and number in (-1, -100):
+        return number
+    return 0 if isinstance(number, int) or "eps" in key else -LARGEST
 
 
 def _numbers(value: Any) -> Iterator[float]:

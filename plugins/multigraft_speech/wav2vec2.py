@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from multigraft.errors import WeightsError
+from multigraft.errors import WeightsError, refused_as
 from multigraft.features import Batch, Features, mean_pool
 from multigraft.quiet import quiet_transformers
 from multigraft.records import Origin, Spec
-from multigraft.strangers import budget
+from multigraft.strangers import budget, check_taken
 from multigraft_speech.framing import FrameConv, convolve
 from multigraft_speech.specs import frame_count
 from multigraft_speech.weights import load_config, load_extractor, opened, source
@@ -153,7 +153,8 @@ def _load(origin: Origin, config: Any) -> Any:
     folder = source(origin)
 
     def built() -> None:
-        with budget(folder):
+        unusable = refused_as(WeightsError, f"{folder}: no network can be built as its config.json says")
+        with unusable, budget(folder):
             AutoModel.from_config(config)
 
     opened(origin, built)
@@ -173,6 +174,7 @@ def _load(origin: Origin, config: Any) -> Any:
         raise WeightsError(
             f"{folder} lacks {len(info['missing_keys'])} weights of its own config: {missing} ..."
         )
+    check_taken(folder, model, model.base_model_prefix, info["unexpected_keys"])
     return model
 
 

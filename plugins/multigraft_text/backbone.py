@@ -13,11 +13,11 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, BertConfig, GPT2Config
 
 from multigraft import Features, MultigraftError, Origin
-from multigraft.errors import WeightsError
+from multigraft.errors import WeightsError, refused_as
 from multigraft.features import Batch
 from multigraft.quiet import quiet_transformers
 from multigraft.records import Spec
-from multigraft.strangers import budget
+from multigraft.strangers import budget, check_taken
 from multigraft_text.pooling import POOLS
 from multigraft_text.saving import save_model, save_tokenizer
 from multigraft_text.segments import can_pack, packed_inputs
@@ -151,9 +151,10 @@ def _load(origin: Origin, spec: Spec, architectures: Sequence[str]) -> TextBackb
         )
     config.pad_token_id = spec["pad_id"]
     _with_dropout(config, origin)
+    unusable = refused_as(WeightsError, f"{folder}: no network can be built as its config.json says")
+    with unusable, quiet_transformers(), budget(folder):
+        AutoModelForSequenceClassification.from_config(config)
     try:
-        with quiet_transformers(), budget(folder):
-            AutoModelForSequenceClassification.from_config(config)
         with quiet_transformers():
             classifier, loaded = AutoModelForSequenceClassification.from_pretrained(
                 folder,
@@ -170,7 +171,17 @@ def _load(origin: Origin, spec: Spec, architectures: Sequence[str]) -> TextBackb
     except (OSError, RuntimeError, ValueError) as error:
         raise WeightsError(f"{folder}: its weights cannot be used: {first_line(error)}") from error
     _report_missing(classifier, set(loaded["missing_keys"]), folder)
-    return TextBackbone(classifier, spec, source=folder).train()
+    check_taken(folder, classifier.base_model, classifier.base_model_prefix, loaded["unexpected_keys"])
+    return _tried(TextBackbone(classifier, spec, source=folder), folder)
+
+
+def _tried(module: TextBackbone, folder: Path) -> TextBackbone:
+    """The backbone, after one token through it: what does not fit together shows in a step alone."""
+    token = torch.zeros(1, 1, dtype=torch.long)
+    batch = {"input_ids": token, "attention_mask": token + 1, "token_type_ids": token}
+    with refused_as(WeightsError, f"{folder}: its network cannot take a step"), torch.no_grad():
+        module.eval()(batch)
+    return module.train()
 
 
 def _report_missing(classifier: Any, missing: set[str], folder: Path) -> None:

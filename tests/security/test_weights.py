@@ -194,6 +194,118 @@ def test_a_network_is_not_built_larger_than_its_weights(
     refused(OPEN[name], folder, "larger network|at most|cannot be used")
 
 
+SMALLEST: dict[str, list[dict[str, Any]]] = {
+    "bert": [
+        {"num_hidden_layers": -1},
+        {"num_hidden_layers": 0},
+        {"num_attention_heads": -2},
+        {"num_attention_heads": 0},
+        {"hidden_size": 0},
+        {"max_position_embeddings": 0},
+        {"max_position_embeddings": -1},
+        {"vocab_size": -3},
+        {"layer_norm_eps": float("nan")},
+        {"layer_norm_eps": -1.0},
+        {"initializer_range": float("inf")},
+        {"hidden_dropout_prob": 1.5},
+        {"pad_token_id": -2},
+    ],
+    "gpt": [{"n_layer": -1}, {"n_layer": 0}, {"n_head": -2}, {"n_positions": 0}, {"attn_pdrop": -0.1}],
+    "wav2vec2": [
+        {"num_hidden_layers": -1},
+        {"layerdrop": 9},
+        {"conv_kernel": [10, 3, 0]},
+        {"conv_stride": [5, -2]},
+        {"mask_time_prob": float("nan")},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "claim"), [(name, claim) for name, claims in SMALLEST.items() for claim in claims]
+)
+def test_a_number_that_no_network_has_is_refused(
+    name: str, claim: dict[str, Any], saved: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(saved / name, tmp_path / "weights"))
+    change(folder, **claim)
+    with pytest.raises(WeightsError, match=rf"config\.json: {next(iter(claim))} is .* needed"):
+        OPEN[name](folder)
+
+
+def test_token_ids_that_mean_none_are_taken(saved: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(saved / "bert", tmp_path / "weights"))
+    change(folder, pad_token_id=-1, sparse_pred_ignore_index=-100, label2id={"unknown": -1})
+    assert open_text(folder) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "claim"),
+    [
+        ("bert", {"num_attention_heads": 7}),
+        ("bert", {"hidden_act": "none"}),
+        ("bert", {"initializer_range": -1.0}),
+        ("gpt", {"activation_function": "none"}),
+        ("gpt", {"n_head": 3}),
+        ("wav2vec2", {"hidden_act": "none"}),
+        ("wav2vec2", {"num_conv_pos_embedding_groups": 7}),
+    ],
+)
+def test_what_building_raises_names_the_folder(
+    name: str, claim: dict[str, Any], saved: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(saved / name, tmp_path / "weights"))
+    change(folder, **claim)
+    with pytest.raises(WeightsError, match="weights"):
+        OPEN[name](folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "block"),
+    [
+        ("bert", "num_hidden_layers", "encoder.layer.1"),
+        ("gpt", "n_layer", "h.1"),
+        ("wav2vec2", "num_hidden_layers", "encoder.layers.1"),
+    ],
+)
+def test_layers_of_the_files_are_not_left_out(
+    name: str, key: str, block: str, saved: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(saved / name, tmp_path / "weights"))
+    layers = json.loads((folder / "config.json").read_text())[key]
+    assert layers > 1
+    change(folder, **{key: 1})
+    with pytest.raises(WeightsError, match=rf"no place for \(.*{block}"):
+        OPEN[name](folder)
+
+
+HEADS = {
+    "bert": ("BertForMaskedLM", "BertForPreTraining", "BertForSequenceClassification", "BertModel"),
+    "gpt": ("GPT2LMHeadModel", "GPT2ForSequenceClassification", "GPT2DoubleHeadsModel"),
+    "wav2vec2": ("Wav2Vec2ForCTC", "Wav2Vec2ForPreTraining", "Wav2Vec2ForSequenceClassification"),
+}
+
+
+@pytest.mark.parametrize(("name", "made"), [(name, made) for name, each in HEADS.items() for made in each])
+def test_heads_and_buffers_are_left_out(name: str, made: str, saved: Path, tmp_path: Path) -> None:
+    import transformers
+
+    folder = Path(shutil.copytree(saved / name, tmp_path / "weights"))
+    config = transformers.AutoConfig.from_pretrained(folder)
+    model = getattr(transformers, made)(config)
+    prefix = "" if made == "BertModel" else f"{model.base_model_prefix}."
+    old = {
+        "bert": ("embeddings.position_ids", "embeddings.token_type_ids"),
+        "gpt": ("h.0.attn.bias", "h.1.attn.masked_bias"),
+    }
+    state = model.state_dict() | {prefix + key: torch.zeros(1) for key in old.get(name, ())}
+    model.save_pretrained(folder, state_dict=state)
+    file = folder / "model.safetensors"
+    tensors = load_file(file) | {prefix + key: torch.zeros(1) for key in old.get(name, ())}
+    save_file(tensors, file, metadata={"format": "pt"})
+    assert OPEN[name](folder) is not None
+
+
 @pytest.mark.parametrize(
     "claim",
     [{"depth": 10**7}, {"width": 10**6}, {"width": 16_384, "depth": 200}, {"mels": "x"}, {"sample_rate": 0}],
