@@ -166,9 +166,11 @@ def refuse_parts(name: str, paths: Collection[str]) -> None:
     """Raise DataError where the folders of classes look like the parts of a data set.
 
     Two of them are named as parts are, or all; or the one folder there is holds such, or classes.
+    Where every name holds a part's beside a rest, as ``seg_train``, they must name several, and training
+    among them or all hold the same folders.
     """
     labels = sorted({path.split("/")[0] for path in paths if "/" in path})
-    fields = {label: part for label in labels if (part := part_of(label))}
+    fields = parts_among(labels, alike=_hold_the_same(paths))
     below = [path.split("/", 1)[1] for path in paths if "/" in path]
     alone = len(labels) == 1 and all("/" in path for path in below)
     if len(set(fields.values())) > 1 or (
@@ -191,11 +193,48 @@ def refuse_parts(name: str, paths: Collection[str]) -> None:
         refuse_parts(f"{name}/{labels[0]}", below)
 
 
+def _hold_the_same(paths: Collection[str]) -> bool:
+    """Whether every folder holds the same folders: then those are the classes."""
+    inner: dict[str, set[str]] = {}
+    for label, *below in (path.split("/") for path in paths if "/" in path):
+        inner.setdefault(label, set()).update(below[:-1][:1])
+    held = list(inner.values())
+    return bool(held and held[0]) and all(each == held[0] for each in held)
+
+
+def parts_among(labels: Collection[str], *, alike: bool = False) -> dict[str, str]:
+    """The labels that are named as parts are -> the field of the recipe each stands for.
+
+    Where every one holds one part's name, a rest beside it may be any; but then they must name several
+    parts, and training among them or the folders be ``alike`` in what they hold: else these are classes.
+
+    >>> parts_among(["seg_train", "seg_test"])
+    {'seg_train': 'train', 'seg_test': 'test'}
+    >>> parts_among(["train station", "test tube", "bus"])
+    {}
+    """
+    held = {label: part for label in labels if (part := _part_within(label))}
+    parts = set(held.values())
+    if len(held) == len(labels) and len(parts) > 1 and (alike or "train" in parts):
+        return held
+    return {label: part for label in labels if (part := part_of(label))}
+
+
 def part_of(label: str) -> str | None:
     """The field of the recipe that a folder's name stands for, whatever its case and decoration.
 
     >>> part_of("Train"), part_of("val2017"), part_of("test_set"), part_of("trains")
     ('train', 'validation', 'test', None)
     """
-    words = [word for word in re.split(r"[^a-z]+", label.casefold()) if word and word not in FILLERS]
-    return next((part for part, known in PARTS.items() if len(words) == 1 and words[0] in known), None)
+    return _part_within(label) if len(set(_words(label)) - FILLERS) == 1 else None
+
+
+def _part_within(label: str) -> str | None:
+    """The field whose name is the only one of a part in a folder's name."""
+    words = _words(label)
+    found = [part for part, known in PARTS.items() for word in words if word in known]
+    return found[0] if len(found) == 1 else None
+
+
+def _words(label: str) -> list[str]:
+    return [word for word in re.split(r"[^a-z]+", label.casefold()) if word]

@@ -146,3 +146,46 @@ def test_what_lies_beside_parts_is_asked_for(tmp_path: Path, image: Modality) ->
 def test_classes_may_have_such_names(tmp_path: Path, image: Modality, labels: list[str]) -> None:
     fill(tmp_path / "set", *(f"{label}/1.png" for label in labels))
     assert set(load_table(str(tmp_path / "set"), modality=image, columns={}).column("label")) == set(labels)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"seg_train": "train", "seg_test": "test"},
+        {"flowers-train": "train", "flowers-valid": "validation"},
+        {"training_a": "train", "test_a": "test"},
+        {"ID_train": "train", "OOD_test": "test", "my val": "validation"},
+        {"x_val": "validation", "x_test": "test"},
+    ],
+)
+def test_parts_may_have_a_name_beside(tmp_path: Path, image: Modality, parts: dict[str, str]) -> None:
+    test_parts_are_no_classes(tmp_path, image, parts, "")
+
+
+@pytest.mark.parametrize("parts", [("my_train", "my_test"), ("train", "my_test")])
+def test_parts_without_labels_may_have_a_name_beside(
+    tmp_path: Path, image: Modality, parts: tuple[str, ...]
+) -> None:
+    fill(tmp_path / "set", *(f"{part}/1.png" for part in parts))
+    with pytest.raises(DataError, match="holds parts, not classes"):
+        load_table(str(tmp_path / "set"), modality=image, columns={})
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["train station", "test tube", "bus"],
+        ["freight train", "passenger train"],
+        ["test tube", "valid ticket"],
+        ["my train", "bus"],
+        ["train test", "my train"],
+    ],
+)
+def test_classes_may_hold_a_name_of_a_part(tmp_path: Path, image: Modality, labels: list[str]) -> None:
+    test_classes_may_have_such_names(tmp_path, image, labels)
+
+
+def test_classes_of_one_part_may_hold_the_same_folders(tmp_path: Path, image: Modality) -> None:
+    labels = ["freight train", "passenger train"]
+    fill(tmp_path / "set", *(f"{label}/{side}/1.png" for label in labels for side in ("left", "right")))
+    assert set(load_table(str(tmp_path / "set"), modality=image, columns={}).column("label")) == set(labels)
