@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from multigraft.data.folders import part_of
+from multigraft.data.folders import parts_among
 from multigraft.data.rows import Rows
 from multigraft.errors import shown
 from multigraft.tasks.records import label_fault, label_name
@@ -62,7 +62,8 @@ def _fold(label: str) -> str:
 
 def _part_notes(labels: Sequence[str]) -> Iterator[str]:
     """Labels that name the parts of a data set: then the column is another one's."""
-    if len({part_of(label) for label in labels}) > 1 and all(map(part_of, labels)):
+    fields = parts_among(labels)
+    if len(set(fields.values())) > 1 and len(fields) == len(labels):
         yield (
             f"the labels are names of parts ({_listed(labels)}); is another column the label? "
             "data.columns: {label: ...}"
@@ -81,7 +82,8 @@ def _notes(spread: Mapping[str, Counter[str]], labels: Sequence[str]) -> Iterato
         if part != "train" and len(counts) == 1:
             yield (
                 f"all {counts.total()} {part} rows have the label {shown(next(iter(counts)))}, so a score on "
-                "them says little; give rows of every label, or draw them with data.split.stratify"
+                "them says little; give more rows, a larger share of them under data.split (with stratify: "
+                "true), or a file with rows of every label"
             )
 
 

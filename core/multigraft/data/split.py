@@ -22,7 +22,8 @@ def split_table(
     """Divide into training, validation and test rows; a part whose share is 0 stays empty.
 
     With ``labels`` (and `Split.stratify`) every part has their shares, and training has each label at least
-    once. With `Split.group` no group is in two parts; rows without one count as one group.
+    once; a held-out part of several rows has more than one label where rows of another are left for it.
+    With `Split.group` no group is in two parts; rows without one count as one group.
     The same rows and seed give the same parts. Raises DataError where a part would be empty.
     """
     rng = np.random.default_rng([seed, SPLIT])
@@ -111,9 +112,19 @@ def _divide_rows(
                 f"needs a row in training, and {count} rows must be held out; lower the shares under "
                 "data.split, or set data.split.stratify: false"
             )
-        part[_spread(free, count, rng)] = number
+        part[_mixed(_spread(free, count, rng), free, classes)] = number
         free = free[part[free] == 0]
     return part
+
+
+def _mixed(drawn: np.ndarray, free: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """``drawn`` with its last row exchanged for a ``free`` one of the most frequent other class, if all
+    are of one: a score on one label alone says little."""
+    others = free[classes[free] != classes[drawn[0]]]
+    if len(drawn) == 1 or not len(others) or np.any(classes[drawn] != classes[drawn[0]]):
+        return drawn
+    most = np.bincount(classes[others]).argmax()
+    return np.append(drawn[:-1], others[classes[others] == most][0])
 
 
 def _firsts(classes: np.ndarray) -> np.ndarray:

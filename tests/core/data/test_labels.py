@@ -130,8 +130,9 @@ def test_labels_that_look_alike_are_told(parts: Parts, one: str, other: str) -> 
 
 
 def test_labels_that_name_parts_are_told(parts: Parts) -> None:
-    (note,) = label_notes(parts(train=["train", "train", "Test", "Test"]), ["Test", "train"])
-    assert note.startswith("the labels are names of parts ('Test', 'train'); is another column the label?")
+    for labels in (["Test", "train"], ["a-test", "a-train"]):
+        (note,) = label_notes(parts(train=labels * 2), labels)
+        assert note.startswith(f"the labels are names of parts ({labels[0]!r}, {labels[1]!r}); is another")
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "json", "jsonl", "parquet", "folder", "classes"])
@@ -174,8 +175,8 @@ def test_lone_labels_and_parts_of_one_label_are_told(parts: Parts) -> None:
     assert label_notes(rows, ["a", "b", "c", "d"]) == [
         "1 of 4 labels has no training row that can be used, and will hardly be learned: 'd'",
         "1 of 4 labels has a single training row, and will hardly be learned: 'b'",
-        "all 2 validation rows have the label 'a', so a score on them says little; give rows of every label, "
-        "or draw them with data.split.stratify",
+        "all 2 validation rows have the label 'a', so a score on them says little; give more rows, a larger "
+        "share of them under data.split (with stratify: true), or a file with rows of every label",
     ]
 
 

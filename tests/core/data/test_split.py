@@ -56,6 +56,17 @@ def test_a_label_can_miss_from_training_only_without_stratification() -> None:
     assert any(99 not in train for train, _, _ in found)
 
 
+@pytest.mark.parametrize("counts", [(5, 5), (6, 4), (7, 3), (4, 3, 3)])
+def test_a_small_held_out_part_has_more_than_one_label(counts: tuple[int, ...]) -> None:
+    labels = [label for label, count in enumerate(counts) for _ in range(count)]
+    split = Split(validation=0.2, test=0.3)
+    for seed in range(60):
+        parts = parts_of(table(label=labels), split, labels, seed)
+        assert [len(part) for part in parts] == [5, 2, 3]
+        assert all(len({labels[row] for row in part}) > 1 for part in parts)
+        assert {labels[row] for row in parts[0]} == set(labels)
+
+
 def test_seeds_differ_and_the_split_is_known() -> None:
     """Written down: a change of the rule would move rows of every earlier run between parts."""
     labels = [row % 3 for row in range(30)]
