@@ -37,7 +37,10 @@ _IMAGE = Modality(
     augment_options={
         "flip": Option(default=True, help="mirror at random; wrong for digits, letters and signs")
     },
-    suffixes=(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    suffixes=(
+        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif"),
+        *(".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    ),
     web=WebReader(folder="multigraft_vision:web"),
     options={
         "size": Option(

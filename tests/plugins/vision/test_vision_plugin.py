@@ -6,12 +6,15 @@ import sys
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from multigraft import Brief
 from multigraft.catalog import Catalog
+from multigraft.data import load_table
 from multigraft.graft import Graft
 from multigraft.parts import read_recipe
 from multigraft.records import Origin
+from multigraft_vision.reader import image_reader
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +29,20 @@ def test_what_the_plugin_brings(catalog):
     assert {"resnet-tiny", "resnet-50", "inception-v3", "inception-resnet-v2", "timm/..."} <= set(
         info.brings["backbones"]
     )
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".JPE", ".jpg"])
+def test_a_jpeg_is_a_picture_whatever_its_ending(catalog, tmp_path, suffix):
+    for label, shade in (("black", 0), ("white", 255)):
+        (tmp_path / label).mkdir()
+        Image.new("RGB", (8, 8), (shade,) * 3).save(tmp_path / label / f"1{suffix}", "JPEG")
+    modality = catalog.modality("image")
+    table = load_table(str(tmp_path), modality=modality, columns={})
+    assert (table.column("label"), table.notes) == (["black", "white"], ())
+    shape = {"size": [8, 8], "crop": 1.0, "interpolation": "bicubic", "fit": "center"}
+    reader = image_reader({**shape, "max_pixels": 64})
+    shades = [reader.read(tmp_path / path)["image"].mean() for path in table.column("image")]
+    assert shades == [0, 255]
 
 
 def test_registering_imports_nothing_heavy():
