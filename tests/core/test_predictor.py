@@ -90,7 +90,7 @@ def test_top_k_keeps_the_best(predictor: Predictor) -> None:
 def test_a_threshold_keeps_what_is_sure_enough(predictor: Predictor) -> None:
     sure = predictor.predict("1 2 3")
     assert predictor.predict("1 2 3", threshold=sure["score"]) == {**sure, "scores": {"low": sure["score"]}}
-    unsure = predictor.predict(["1 2 3"], threshold=1.1)
+    unsure = predictor.predict(["1 2 3"], threshold=1.0)
     assert unsure == [{"label": None, "score": None, "scores": {}}]
 
 
@@ -320,6 +320,22 @@ def test_a_wrong_question_is_one_of_our_errors(predictor: Predictor) -> None:
     for asked in ({"top_k": 0}, {"batch_size": 0}):
         with pytest.raises(PredictError, match="at least 1"):
             predictor.predict("1 2", **asked)
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), 2, 1.1, -1, float("inf"), "0.5"])
+@pytest.mark.parametrize("raw", ["1 2", ["1 2"], [], ["x"]])
+def test_a_threshold_no_score_can_be_held_to_is_refused(
+    predictor: Predictor, threshold: Any, raw: Any
+) -> None:
+    with pytest.raises(PredictError, match=r"threshold is .*; it must be a number from 0 to 1"):
+        predictor.predict(raw, threshold=threshold, on_error="return")
+
+
+@pytest.mark.parametrize("threshold", [0, 1, np.float32(0.5)])
+def test_a_threshold_may_be_any_kind_of_number(predictor: Predictor, threshold: Any) -> None:
+    assert all(
+        score >= threshold for score in predictor.predict("1 2", threshold=threshold)["scores"].values()
+    )
 
 
 def test_an_embedding_has_no_scores_to_keep() -> None:

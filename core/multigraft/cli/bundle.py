@@ -69,7 +69,8 @@ Inputs = Annotated[
 ]
 FromStdin = Annotated[bool, typer.Option("--stdin", help="Read one input a line from stdin.")]
 Threshold = Annotated[
-    float | None, typer.Option("--threshold", help="Keep scores at least as high.", show_default=False)
+    float | None,
+    typer.Option("--threshold", help="Keep scores at least as high, 0 to 1.", show_default=False),
 ]
 HowLong = Annotated[
     Cut,

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from itertools import islice
+from numbers import Real
 
 from multigraft.errors import PredictError
 from multigraft.records import Answer
+
+
+def check_kept(*, top_k: int | None, threshold: float | None) -> None:
+    """Raise PredictError where no answer could be kept so: NaN, as much as 2, is above every score."""
+    if top_k is not None and top_k < 1:
+        raise PredictError(f"top_k is {top_k}; it must be at least 1")
+    if threshold is not None and not (isinstance(threshold, Real) and 0 <= threshold <= 1):
+        raise PredictError(f"threshold is {threshold!r}; it must be a number from 0 to 1, as scores are")
 
 
 def trimmed(answer: Answer, *, top_k: int | None, threshold: float | None) -> Answer:
@@ -16,8 +25,7 @@ def trimmed(answer: Answer, *, top_k: int | None, threshold: float | None) -> An
     >>> trimmed({"label": "a", "score": 0.6, "scores": {"a": 0.6, "b": 0.4}}, top_k=None, threshold=0.7)
     {'label': None, 'score': None, 'scores': {}}
     """
-    if top_k is not None and top_k < 1:
-        raise PredictError(f"top_k is {top_k}; it must be at least 1")
+    check_kept(top_k=top_k, threshold=threshold)
     if (top_k is None and threshold is None) or "error" in answer:
         return answer
     scores = answer.get("scores")

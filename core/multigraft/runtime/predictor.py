@@ -15,7 +15,7 @@ from multigraft.bundle import Bundle
 from multigraft.errors import BundleError, PredictError, RowError, refused_as
 from multigraft.readers import collate, read_row, row_errors
 from multigraft.records import Answer, Arrays, PromptReader, Reader, WindowReader
-from multigraft.runtime.answers import trimmed
+from multigraft.runtime.answers import check_kept, trimmed
 from multigraft.runtime.batching import cut, nbytes, read_ahead, stack
 from multigraft.runtime.describing import check_columns
 from multigraft.runtime.generation.generator import Generator
@@ -95,9 +95,9 @@ class Predictor:
         A value is what the modality reads: a text, a path, bytes, an array, a Pillow image; a tuple is one
         value of several columns, as a pair of texts, and refused where the training rows had one. Rows in a
         batch: ``batch_size``; unset, as many as the export measured to be fastest. ``top_k`` keeps the best
-        scores, ``threshold`` those at least as high (``label`` is None where none is). A value longer than
-        the model takes is cut off, or with ``long="window"`` read in windows that overlap, whose answers are
-        merged by the task.
+        scores, ``threshold``, from 0 to 1, those at least as high (``label`` is None where none is). A value
+        longer than the model takes is cut off, or with ``long="window"`` read in windows that overlap,
+        whose answers are merged by the task.
 
         Raises RowError with the index of a value that cannot be read; with ``on_error="return"`` its answer
         is ``{"error": ...}``, and the others are answered. A bundle that generates answers as `generate` does
@@ -108,6 +108,7 @@ class Predictor:
             return self.generate(raw, batch_size=batch_size)
         if batch_size is not None and batch_size < 1:
             raise PredictError(f"batch_size is {batch_size}; it must be at least 1")
+        check_kept(top_k=top_k, threshold=threshold)
         self._check_long(long)
         read = partial(self._item, long=long, on_error=on_error)
         trim = partial(trimmed, top_k=top_k, threshold=threshold)

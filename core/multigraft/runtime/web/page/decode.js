@@ -32,6 +32,9 @@ function nested(values, dims) {
 // The answer with fewer scores; without a label where none reaches the threshold.
 export function trimmed(answer, { topK, threshold }) {
   if (topK === undefined && threshold === undefined) return answer;
+  if (threshold !== undefined && !(threshold >= 0 && threshold <= 1)) {
+    throw new Error(`threshold is ${threshold}; it must be a number from 0 to 1, as scores are`);
+  }
   if (!answer.scores) throw new Error("topK and threshold need a task that ranks labels");
   const kept = [...answer.scores].slice(0, topK);
   if (threshold === undefined) return { ...answer, scores: new Map(kept) };
