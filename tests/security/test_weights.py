@@ -244,6 +244,7 @@ def test_token_ids_that_mean_none_are_taken(saved: Path, tmp_path: Path) -> None
     [
         ("bert", {"num_attention_heads": 7}),
         ("bert", {"hidden_act": "none"}),
+        ("bert", {"chunk_size_feed_forward": 7}),  # shows in a step alone
         ("bert", {"initializer_range": -1.0}),
         ("gpt", {"activation_function": "none"}),
         ("gpt", {"n_head": 3}),
