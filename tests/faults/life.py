@@ -43,6 +43,8 @@ PRELOADED = """
 """.split()
 LIMIT = 240.0
 """Seconds after which a life is taken to hang."""
+LEFT_ALONE = ("another process of this training has ended", "processes of this training did not meet")
+"""What a process says that leaves since the other one is not there any more, or never came."""
 LAUNCHER = 30.0
 """Seconds after which torchrun ends the processes of a training of which one has ended."""
 
@@ -149,7 +151,7 @@ def live(case: Case, data: Path, room: Room, fate: Fate = Fate()) -> End:
     if case.processes > 1:
         _await_group(process.pid)
     end = ended(process, room, time.perf_counter() - began)
-    alone = struck and end.code == 1 and "another process of this training has ended" in room.told()
+    alone = struck and end.code == 1 and any(words in room.told() for words in LEFT_ALONE)
     return replace(end, code=-signal.SIGKILL) if alone else end
 
 
