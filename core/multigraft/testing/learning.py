@@ -201,6 +201,6 @@ def _train(subject: Subject, name: str, strategy: Any, way: str) -> Run:
         family,
         bench.folder / f"replay-{family.name}-{name}",
         strategy=strategy,
-        training={"optimizer": "sgd", "replay": way},
+        training={"optimizer": "sgd", "replay": way, "solve": "off"},
     )
     return engine_of(bench).start(recipe, "finetune")
