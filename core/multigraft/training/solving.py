@@ -14,17 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from multigraft.checkpoint import Progress
-from multigraft.data import iterate, plan_batches
 from multigraft.features import Batch
 from multigraft.readers import read_row
 from multigraft.replay import UnfitError, check_inputs, untouched
 from multigraft.training.forward import Forward, replay_setting
-from multigraft.training.standard import Standard
+from multigraft.training.standard import Standard, evaluated
 from multigraft.training.validation import validate
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _inputs(run: Run, forward: Forward, standard: Standard, split: str) -> Input
     layer, parts, output = standard.layer, [], ""
     own = read_row(run.reader, run.rows[split].raw(0)).keys()
     with untouched(run.graft), _in_evaluation(run), _listening(layer) as seen:
-        for batch, outputs in _outputs(run, forward, split):
+        for batch, outputs in evaluated(run, forward, split, np.arange(len(run.rows[split]))):
             (given, computed) = seen.pop()
             names = [name for name, value in outputs.items() if value is computed]
             if len(outputs) != 1 or not names or given.ndim != 2:
@@ -154,33 +154,6 @@ def _inputs(run: Run, forward: Forward, standard: Standard, split: str) -> Input
     except (RuntimeError, KeyError) as error:
         raise UnfitError("the rows' targets are of several shapes") from error
     return Inputs(whole.pop(""), whole, output)
-
-
-def _outputs(run: Run, forward: Forward, split: str) -> Iterator[tuple[Batch, Any]]:
-    rows, replayed = run.rows[split], forward.replayed.get(split)
-    planned = plan_batches(
-        rows.lengths,
-        size=run.recipe.training.batch_size,
-        seed=0,
-        epoch=0,
-        shuffle=False,
-        budget=run.budget(),
-    )
-    device = next(run.graft.parameters()).device
-    for numbers, batch in iterate(
-        rows,
-        planned,
-        objective=run.objective,
-        reader=run.reader,
-        augment=None,
-        seed=run.recipe.seed,
-        epoch=0,
-        train=False,
-        names=None if replayed is None else replayed.player.reads,
-    ):
-        moved = {name: value.to(device) for name, value in batch.items()}
-        with forward.autocast():
-            yield moved, run.graft(moved) if replayed is None else replayed.outputs(run.graft, moved, numbers)
 
 
 @contextmanager

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from multigraft.data import iterate, plan_batches
+from multigraft.features import Batch
+from multigraft.objectives import Outputs
 from multigraft.replay import untouched
 from multigraft.strategies import Plan
 
@@ -146,8 +148,16 @@ def _moments(run: Run, forward: Forward, layer: nn.Linear) -> tuple[int, Tensor,
 
 def _pass(run: Run, forward: Forward) -> None:
     """Take rows from all over the training set through the graft, as they are evaluated."""
-    rows = run.rows["train"]
-    chosen = np.unique(np.linspace(0, len(rows) - 1, ROWS).astype(int))
+    chosen = np.unique(np.linspace(0, len(run.rows["train"]) - 1, ROWS).astype(int))
+    with untouched(run.graft):
+        run.graft.eval()
+        for _ in evaluated(run, forward, "train", chosen):
+            pass
+
+
+def evaluated(run: Run, forward: Forward, split: str, chosen: np.ndarray) -> Iterator[tuple[Batch, Outputs]]:
+    """Each batch of some rows of a split, and the graft's outputs: replayed where the split is."""
+    rows, replayed = run.rows[split], forward.replayed.get(split)
     planned = plan_batches(
         rows.lengths[chosen],
         size=run.recipe.training.batch_size,
@@ -157,17 +167,18 @@ def _pass(run: Run, forward: Forward) -> None:
         budget=run.budget(),
     )
     device = next(run.graft.parameters()).device
-    with untouched(run.graft), forward.autocast():
-        run.graft.eval()
-        for numbers, batch in iterate(
-            rows,
-            [chosen[members] for members in planned],
-            objective=run.objective,
-            reader=run.reader,
-            augment=None,
-            seed=run.recipe.seed,
-            epoch=0,
-            train=False,
-            names=forward.needs(),
-        ):
-            forward({name: value.to(device) for name, value in batch.items()}, numbers)
+    for numbers, batch in iterate(
+        rows,
+        [chosen[members] for members in planned],
+        objective=run.objective,
+        reader=run.reader,
+        augment=None,
+        seed=run.recipe.seed,
+        epoch=0,
+        train=False,
+        names=None if replayed is None else replayed.player.reads,
+    ):
+        moved = {name: value.to(device) for name, value in batch.items()}
+        with forward.autocast():
+            outputs = run.graft(moved) if replayed is None else replayed.outputs(run.graft, moved, numbers)
+        yield moved, outputs
