@@ -42,7 +42,7 @@ def fast_format() -> Any:
     """The number format in which eager torch is fastest here: bf16 where it is native, else fp32."""
     import torch
 
-    from multigraft.device import native_bf16
+    from multigraft.system.compute.device import native_bf16
 
     return torch.bfloat16 if native_bf16() else torch.float32
 

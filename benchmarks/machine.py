@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from multigraft.versions import installed_versions
+from multigraft.system.versions import installed_versions
 
 LIBRARIES = ("multigraft", "torch", "transformers", "timm", "accelerate", "datasets", "onnxruntime")
 NOISE = re.compile(
@@ -79,7 +79,7 @@ def describe() -> dict[str, Any]:
     """Processor, cores, threads, and the rate of a matrix product: the limit of what training can reach."""
     import torch
 
-    from multigraft.device import native_bf16
+    from multigraft.system.compute.device import native_bf16
 
     return {
         "processor": processor(),

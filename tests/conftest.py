@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leftovers import end_leftovers
-from multigraft.libraries import switch_off_reports
+from multigraft.system.libraries import switch_off_reports
 
 
 def pytest_configure() -> None:

@@ -23,7 +23,7 @@ from multigraft.features import Batch
 from multigraft.graft import Graft
 from multigraft.objectives import Brief, Objective
 from multigraft.records import Arrays, Option
-from multigraft.report import Report
+from multigraft.report.records import Report
 from multigraft.tasks.classification import Classification
 from toy_bundles import LABELS
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from multigraft.__about__ import __version__
+from multigraft.system.about import __version__
 
 if TYPE_CHECKING:
     from multigraft.api import finetune, open_run, pretrain, rerun, resume
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         Strategy,
         Task,
     )
-    from multigraft.report import Measure, Report
+    from multigraft.report.records import Measure, Report
     from multigraft.run import Run
     from multigraft.runtime import Predictor, load
     from multigraft.samples import Samples, Trial

@@ -27,9 +27,7 @@ from multigraft.data import (
     release,
     told,
 )
-from multigraft.device import choose_device
 from multigraft.errors import DataError, RunError, WeightsError, refused_as
-from multigraft.files import check_tree
 from multigraft.graft import Graft
 from multigraft.objectives import Brief, Objective
 from multigraft.parts import Parts
@@ -37,12 +35,14 @@ from multigraft.provenance import owners_of
 from multigraft.readers import fingerprint, load_spec, save_spec
 from multigraft.recipe import Recipe
 from multigraft.records import Augment, Reader, Spec
-from multigraft.report import Report
-from multigraft.resuming import RECORD, resume_command
+from multigraft.report.records import Report
 from multigraft.run import HEAD, MODEL, Run, read_record
 from multigraft.strategies import Plan
-from multigraft.versions import installed_versions
-from multigraft.world import ALONE, World
+from multigraft.system.compute.device import choose_device
+from multigraft.system.compute.processes import ALONE, World
+from multigraft.system.files import check_tree
+from multigraft.system.resume_command import RECORD, resume_command
+from multigraft.system.versions import installed_versions
 
 log = logging.getLogger("multigraft")
 LIBRARIES = ("torch", "transformers", "timm", "torchaudio", "datasets", "peft", "onnxruntime")

@@ -12,7 +12,7 @@ from multigraft.hookspecs import hookimpl
 from multigraft.records import Lazy, Option, Strategy
 
 if TYPE_CHECKING:
-    from multigraft.report import Report
+    from multigraft.report.records import Report
     from multigraft.run import Run
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from multigraft.__about__ import __version__
 from multigraft.errors import BundleError, refused_as
-from multigraft.files import check_plain, is_plain_name, leads_out
 from multigraft.manifest import FORMAT, Bundle, CachePort, FileEntry, Generation, Port, Precision
 from multigraft.owners import Owner
-from multigraft.problems import problem_lines
+from multigraft.system.about import __version__
+from multigraft.system.files import check_plain, is_plain_name, leads_out
+from multigraft.system.validation import problem_lines
 
 __all__ = [
     "Bundle",

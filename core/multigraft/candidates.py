@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-from multigraft.__about__ import __version__
 from multigraft.errors import PluginError, did_you_mean
-from multigraft.switches import WANTED
+from multigraft.system.about import __version__
+from multigraft.system.environment import WANTED
 
 GROUP = "multigraft"
 IN_TREE = "multigraft"

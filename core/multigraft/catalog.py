@@ -17,13 +17,13 @@ from typing import Any, TypeVar
 import pluggy
 
 from multigraft import builtin, hookspecs
-from multigraft.__about__ import __version__
 from multigraft.candidates import IN_TREE, Candidate, check_version, installed, unwanted
 from multigraft.contract import KINDS, check_hooks, check_record
 from multigraft.errors import PluginError, UnknownName, did_you_mean
-from multigraft.libraries import switch_off_reports
 from multigraft.records import Backbone, Modality, Record, Size, Strategy, Task
-from multigraft.switches import WANTED
+from multigraft.system.about import __version__
+from multigraft.system.environment import WANTED
+from multigraft.system.libraries import switch_off_reports
 from multigraft.tracing import Tell, chosen_trace, trace_plugin
 
 SLOW_SECONDS = 0.5

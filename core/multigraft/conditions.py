@@ -11,9 +11,9 @@ from typing import Any
 from multigraft.errors import RunError
 from multigraft.pinned import changes
 from multigraft.recipe import read_mapping
-from multigraft.resuming import RECORD, resume_command
 from multigraft.run import RECIPE
-from multigraft.world import World
+from multigraft.system.compute.processes import World
+from multigraft.system.resume_command import RECORD, resume_command
 
 THREADS = 64
 """Threads that are started where a record asks for them, on a machine with fewer processors too."""

@@ -10,29 +10,30 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from multigraft import assembly, turns
+from multigraft import assembly
 from multigraft.callbacks import asked_for, observing
 from multigraft.catalog import Catalog
 from multigraft.conditions import recipe_changes, same_data, same_recipe, same_world, threads
-from multigraft.determinism import as_many_threads
-from multigraft.device import use_allowed_cores
-from multigraft.disk import explaining
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError, refused_as
-from multigraft.files import whole_path, write_json, write_text
-from multigraft.libraries import house_compilers
-from multigraft.lock import alone_in, claimed
 from multigraft.memory import explaining_shortage
 from multigraft.parts import SCRATCH, read_recipe
 from multigraft.provenance import absent
 from multigraft.recipe import Recipe, read_mapping
 from multigraft.records import Stage
 from multigraft.repeat import Comparison, compare
-from multigraft.report import Report
 from multigraft.report.page import write_page
-from multigraft.resuming import RECORD, resume_command
+from multigraft.report.records import Report
 from multigraft.run import PAGE, RECIPE, Run, read_record
+from multigraft.system import process_lock
+from multigraft.system.compute.determinism import as_many_threads
+from multigraft.system.compute.device import use_allowed_cores
+from multigraft.system.compute.processes import World, join_world
+from multigraft.system.disk import explaining
+from multigraft.system.files import whole_path, write_json, write_text
+from multigraft.system.libraries import house_compilers
+from multigraft.system.lock import alone_in, claimed
+from multigraft.system.resume_command import RECORD, resume_command
 from multigraft.tracing import Tell
-from multigraft.world import World, join_world
 
 log = logging.getLogger("multigraft")
 REPORTS = "reports"
@@ -56,7 +57,7 @@ class Engine:
         strict: bool = False,
         trace: Tell | None = None,
     ) -> None:
-        if turns.idle():  # a training goes on with the threads that it began with
+        if process_lock.idle():  # a training goes on with the threads that it began with
             use_allowed_cores()
         house_compilers()
         self.catalog = Catalog(plugins, discover=discover, strict=strict, trace=trace)
@@ -89,7 +90,7 @@ class Engine:
         wanted = beside or _new_folder(recipe.output, parts.task.name, recipe.backbone.name)
         fresh = beside is not None or recipe.output is None
         with (
-            turns.training(_training(wanted)),
+            process_lock.training(_training(wanted)),
             as_many_threads(threads(before or {})),
             self._begun(wanted, world, fresh=fresh) as folder,
         ):
@@ -110,7 +111,7 @@ class Engine:
         """
         folder, world = whole_path(folder), join_world()
         read_record(folder)  # where there is none, nothing is made
-        with turns.training(_training(folder)), self._at_work(folder, world):
+        with process_lock.training(_training(folder)), self._at_work(folder, world):
             facts = read_record(folder)
             if facts["state"] == "finished":
                 raise RunError(f"{folder}: is finished; evaluate it with: multigraft evaluate {folder}")
@@ -140,7 +141,7 @@ class Engine:
         folder = whole_path(folder)
         facts = read_record(folder)
         assembly.check_trained(folder)
-        with turns.beside(f"opening {folder}"):
+        with process_lock.beside(f"opening {folder}"):
             run = self._build(folder, facts, trained=True)
         for line in recipe_changes(facts, read_mapping(folder / RECIPE)):
             log.warning("%s: %s, and that is how the model was trained", folder / RECIPE, line)
@@ -160,7 +161,7 @@ class Engine:
             return run.report
         with ExitStack() as stack:
             if verb not in TRAINING:
-                stack.enter_context(turns.beside(f"{verb} of {run.folder}"))
+                stack.enter_context(process_lock.beside(f"{verb} of {run.folder}"))
             stack.enter_context(self._at_work(run.folder, run.world))
             stack.enter_context(observing(run.recipe, self.catalog.manager, verb))
             stack.enter_context(explaining_shortage())

@@ -16,8 +16,8 @@ from multigraft.memory import halving, in_parts
 from multigraft.objectives import Baseline, Objective
 from multigraft.records import Reader
 from multigraft.replay import Replayed
-from multigraft.report import Measure
-from multigraft.world import ALONE, World
+from multigraft.report.records import Measure
+from multigraft.system.compute.processes import ALONE, World
 
 Kept = dict[str, np.ndarray]
 """What `Objective.measure` keeps, for all rows: arrays [N]."""

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multigraft.owners import Owner
-from multigraft.problems import problem_lines
-from multigraft.resuming import PROCESSES
+from multigraft.system.resume_command import PROCESSES
+from multigraft.system.validation import problem_lines
 
 
 class Machine(BaseModel):

@@ -13,7 +13,7 @@ import pluggy
 from multigraft.records import Backbone, Modality, Strategy, Task
 
 if TYPE_CHECKING:
-    from multigraft.report import Report
+    from multigraft.report.records import Report
     from multigraft.run import Run
 
 PROJECT = "multigraft"

@@ -10,7 +10,7 @@ from typing import Any
 
 import xxhash
 
-from multigraft.files import write_text
+from multigraft.system.files import write_text
 
 
 class Journal:

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from multigraft.__about__ import __version__
 from multigraft.owners import Owner
 from multigraft.records import Spec
+from multigraft.system.about import __version__
 
 FORMAT = 1
 MOST_TOKENS, MOST_NUMBERS = 2**17, 2**26

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from multigraft.problems import short
+from multigraft.system.validation import short
 
 FREE = (
     "output",

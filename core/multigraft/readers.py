@@ -14,9 +14,9 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from multigraft.errors import BundleError, MultigraftError, RowError, first_line, refused_as
-from multigraft.files import check_plain, is_plain_name, leads_out, open_plain
-from multigraft.problems import problem_lines
 from multigraft.records import Arrays, Reader, Spec
+from multigraft.system.files import check_plain, is_plain_name, leads_out, open_plain
+from multigraft.system.validation import problem_lines
 
 log = logging.getLogger("multigraft")
 Checked = TypeVar("Checked", bound=BaseModel)

@@ -12,16 +12,16 @@ from multigraft.catalog import Catalog
 from multigraft.data import Rows
 from multigraft.errors import RunError, first_line
 from multigraft.facts import check_facts
-from multigraft.files import check_plain, check_tree, write_json
 from multigraft.graft import Graft
 from multigraft.objectives import Objective
 from multigraft.parts import Parts
 from multigraft.recipe import Recipe
 from multigraft.records import Augment, Reader, Spec
-from multigraft.report import Report
-from multigraft.resuming import RECORD, RECORD_BYTES
+from multigraft.report.records import Report
 from multigraft.strategies import Plan
-from multigraft.world import ALONE, World
+from multigraft.system.compute.processes import ALONE, World
+from multigraft.system.files import check_plain, check_tree, write_json
+from multigraft.system.resume_command import RECORD, RECORD_BYTES
 
 RECIPE, METRICS, MODEL, HEAD, PAGE = (
     "recipe.yaml",

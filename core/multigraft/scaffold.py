@@ -12,7 +12,7 @@ from multigraft.candidates import installed
 from multigraft.catalog import Catalog
 from multigraft.contract import KINDS as RECORDS
 from multigraft.errors import PluginError, did_you_mean
-from multigraft.files import whole_folder
+from multigraft.system.files import whole_folder
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 40

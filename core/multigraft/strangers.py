@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
 from multigraft.errors import WeightsError
-from multigraft.files import check_plain, is_plain_name
+from multigraft.system.files import check_plain, is_plain_name
 
 CONFIG = "config.json"
 CONFIG_BYTES = 2**24

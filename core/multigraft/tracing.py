@@ -11,7 +11,7 @@ from typing import Any
 
 import pluggy
 
-from multigraft.switches import TRACE
+from multigraft.system.environment import TRACE
 
 log = logging.getLogger("multigraft")
 Tell = Callable[[str, str, float, bool], None]

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from multigraft.errors import WeightsError
-from multigraft.files import check_plain
-from multigraft.problems import problem_lines
 from multigraft.records import Origin
+from multigraft.system.files import check_plain
+from multigraft.system.validation import problem_lines
 
 MODEL_TYPE = "multigraft-logmel"
 FORMAT = 1

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from multigraft.errors import WeightsError, refused_as
 from multigraft.features import Batch, Features, mean_pool
-from multigraft.quiet import quiet_transformers
 from multigraft.records import Origin, Spec
 from multigraft.strangers import budget, check_taken
+from multigraft.system.quiet import quiet_transformers
 from multigraft_speech.framing import FrameConv, convolve
 from multigraft_speech.specs import frame_count
 from multigraft_speech.weights import load_config, load_extractor, opened, source

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from multigraft.errors import WeightsError, refused_as
-from multigraft.quiet import quiet_transformers
 from multigraft.records import Origin
 from multigraft.strangers import CONFIG, check_files, harmless_config, read_config, settings_of
+from multigraft.system.quiet import quiet_transformers
 
 KINDS = ("wav2vec2", "hubert")
 """The model types whose modules are laid out as `multigraft_speech.wav2vec2` expects."""

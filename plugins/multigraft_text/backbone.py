@@ -15,9 +15,9 @@ from transformers import AutoModelForSequenceClassification, BertConfig, GPT2Con
 from multigraft import Features, MultigraftError, Origin
 from multigraft.errors import WeightsError, refused_as
 from multigraft.features import Batch
-from multigraft.quiet import quiet_transformers
 from multigraft.records import Spec
 from multigraft.strangers import budget, check_taken
+from multigraft.system.quiet import quiet_transformers
 from multigraft_text.pooling import POOLS
 from multigraft_text.saving import save_model, save_tokenizer
 from multigraft_text.segments import can_pack, packed_inputs

@@ -13,8 +13,8 @@ from transformers.activations import ACT2FN
 from multigraft import Brief, Features, Objective, RowLoss
 from multigraft.features import Batch
 from multigraft.objectives import Outputs
-from multigraft.quiet import quiet_transformers
 from multigraft.records import Arrays
+from multigraft.system.quiet import quiet_transformers
 from multigraft_text.backbone import tail
 from multigraft_text.language import (
     IGNORED,

@@ -12,9 +12,9 @@ from typing import Any
 
 from multigraft import MultigraftError, Origin
 from multigraft.errors import WeightsError
-from multigraft.files import check_plain
 from multigraft.readers import SPEC_BYTES
 from multigraft.records import Spec
+from multigraft.system.files import check_plain
 from multigraft_text.saving import CLOSING
 from multigraft_text.weights import DECODERS, ENCODERS, config_of, folder_of
 

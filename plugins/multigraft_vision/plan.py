@@ -13,8 +13,8 @@ from timm.models import PretrainedCfg, is_model, load_model_config_from_hf
 
 from multigraft import MultigraftError, Origin, Size
 from multigraft.errors import WeightsError
-from multigraft.files import check_plain
 from multigraft.records import Spec
+from multigraft.system.files import check_plain
 
 # Arguments that a saved folder sets and that do not make it another network.
 FREE_ARGS = {"num_classes", "in_chans", "global_pool", "img_size"}

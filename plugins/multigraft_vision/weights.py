@@ -16,9 +16,9 @@ from torch import Tensor
 
 from multigraft import Origin
 from multigraft.errors import WeightsError
-from multigraft.libraries import offline
 from multigraft.records import Spec
 from multigraft.strangers import budget
+from multigraft.system.libraries import offline
 from multigraft_vision.backbone import TimmBackbone
 from multigraft_vision.plan import Plan, fetched, plan
 from multigraft_vision.survey import survey

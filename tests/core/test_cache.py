@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from multigraft import cache
+from multigraft.system import cache
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from multigraft.checkpoint import Checkpoints, Progress, manifest, store
-from multigraft.disk import check_space, explaining
 from multigraft.errors import RunError
-from multigraft.files import whole_folder, write_json
+from multigraft.system.disk import check_space, explaining
+from multigraft.system.files import whole_folder, write_json
 
 
 @dataclass

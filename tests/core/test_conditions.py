@@ -15,12 +15,12 @@ import yaml
 
 import multigraft as mg
 import multigraft_series
-from multigraft import disk
 from multigraft.engine import Engine
 from multigraft.errors import MultigraftError, RunError
-from multigraft.resuming import resume_command
 from multigraft.run import Run, read_record
 from multigraft.runtime.loading import load
+from multigraft.system import disk
+from multigraft.system.resume_command import resume_command
 
 Finetune = Callable[..., Run]
 

@@ -15,9 +15,9 @@ from torch import nn
 from multigraft.errors import DataError, RowError
 from multigraft.evaluation import intervals, percentile
 from multigraft.objectives import Brief
-from multigraft.report import Report
 from multigraft.report.confusion import confusion_of
 from multigraft.report.page import render
+from multigraft.report.records import Report
 from multigraft.tasks.classification import Classification
 from multigraft.tasks.records import label_spec
 from multigraft.tasks.scores import macro_scores

@@ -8,7 +8,7 @@ import pytest
 from multigraft.export.repair import Deadline, Layers, fewest, noise, rank
 from multigraft.export.verdict import Evidence, Judge, rows_needed
 from multigraft.records import Arrays
-from multigraft.report import Measure
+from multigraft.report.records import Measure
 
 LAYERS = tuple("abcdefgh")
 LATER = Deadline.after(3600)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import multigraft as mg
-from multigraft import libraries
-from multigraft.libraries import COMPILERS, ONNXRUNTIME, SWITCHES
+from multigraft.system import libraries
+from multigraft.system.libraries import COMPILERS, ONNXRUNTIME, SWITCHES
 from security.watched import environment
 
 CHANGED = """

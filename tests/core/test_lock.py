@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from multigraft.errors import RunError
-from multigraft.lock import alone_in
+from multigraft.system.lock import alone_in
 
 HOLD = """
 import sys
 from pathlib import Path
-from multigraft.lock import alone_in
+from multigraft.system.lock import alone_in
 with alone_in(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

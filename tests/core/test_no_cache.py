@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import multigraft as mg
-from multigraft import cache
 from multigraft.cli import main
 from multigraft.errors import MultigraftError
+from multigraft.system import cache
 from samples import write_images
 
 TRAINING = {"steps": 2, "batch_size": 8, "precision": "fp32", "workers": 0, "compile": "off"}

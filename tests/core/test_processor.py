@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import multigraft as mg
-from multigraft import processor
 from multigraft.runtime.session import Session
+from multigraft.system import cpu
 from toy_runs import exported
 
 MACHINE = 16
@@ -21,7 +21,7 @@ MACHINE = 16
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The root of a made-up system, whose processor has 16 cores."""
-    monkeypatch.setattr(processor, "SYSTEM", tmp_path)
+    monkeypatch.setattr(cpu, "SYSTEM", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(MACHINE)), raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: MACHINE)
     return tmp_path
@@ -96,7 +96,7 @@ def test_the_strictest_quota_around_a_process_is_found(
     machine: Path, files: Mapping[str, str], quota: float | None
 ) -> None:
     write(machine, files)
-    assert processor.cpu_quota() == quota
+    assert cpu.cpu_quota() == quota
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,15 @@ def test_the_strictest_quota_around_a_process_is_found(
 )
 def test_a_quota_becomes_whole_cores(machine: Path, quota: int, cores: int) -> None:
     write(machine, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": f"{quota} 100000\n"})
-    assert processor.usable_cores() == cores
-    assert processor.limited_cores() == (cores if cores < MACHINE else None)
+    assert cpu.usable_cores() == cores
+    assert cpu.limited_cores() == (cores if cores < MACHINE else None)
 
 
 def test_an_affinity_mask_counts_too(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 7})
-    assert processor.usable_cores() == processor.limited_cores() == 3
+    assert cpu.usable_cores() == cpu.limited_cores() == 3
     half(machine)
-    assert processor.usable_cores() == 1
+    assert cpu.usable_cores() == 1
 
 
 def threads(session: Session) -> int:

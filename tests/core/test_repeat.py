@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from multigraft.determinism import as_many_threads, deterministic
 from multigraft.engine import Engine
 from multigraft.errors import RunError
 from multigraft.repeat import compare
 from multigraft.run import Run
+from multigraft.system.compute.determinism import as_many_threads, deterministic
 
 Finetune = Callable[..., Run]
 

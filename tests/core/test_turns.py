@@ -14,10 +14,11 @@ from safetensors.torch import load_file
 
 import multigraft as mg
 import multigraft_series
-from multigraft import engine, turns
+from multigraft import engine
 from multigraft.engine import Engine
 from multigraft.errors import RunError
 from multigraft.run import Run
+from multigraft.system import process_lock
 
 Do = Callable[[Run], Any]
 
@@ -154,15 +155,15 @@ def test_what_another_thread_would_disturb_is_refused(
 
 
 def test_others_go_on_beside_each_other_and_keep_a_training_out() -> None:
-    with turns.beside("opening a"):
-        assert not in_thread(lambda: turns.beside("opening b").__enter__())
-        assert "opening a" in str(in_thread(lambda: turns.training("training c").__enter__())[0])
+    with process_lock.beside("opening a"):
+        assert not in_thread(lambda: process_lock.beside("opening b").__enter__())
+        assert "opening a" in str(in_thread(lambda: process_lock.training("training c").__enter__())[0])
 
 
 def test_an_engine_that_is_made_within_a_training_leaves_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     monkeypatch.setattr(engine, "use_allowed_cores", lambda: asked.append(True))
-    with turns.training("training a"):
+    with process_lock.training("training a"):
         Engine([multigraft_series], discover=False)
     assert not asked
     Engine([multigraft_series], discover=False)
@@ -170,9 +171,9 @@ def test_an_engine_that_is_made_within_a_training_leaves_its_threads(monkeypatch
 
 
 def test_a_forked_process_is_another() -> None:
-    with turns.training("training a"):
+    with process_lock.training("training a"):
         child = os.fork()
         if not child:
-            with turns.training("training b"):
+            with process_lock.training("training b"):
                 os._exit(7)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7

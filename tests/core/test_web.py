@@ -22,13 +22,13 @@ import pytest
 import multigraft as mg
 import toy_plugin
 from javascript import node
-from multigraft.cache import cache_folder
 from multigraft.decoders import DECODERS, outputs
 from multigraft.errors import BundleError, MissingDependency
 from multigraft.export import export_bundle
 from multigraft.runtime.web import site
 from multigraft.runtime.web.packages import archive_name, fetch_package, unpack
 from multigraft.runtime.web.site import fetch_packages, write_site
+from multigraft.system.cache import cache_folder
 from multigraft.webreader import NpmPackage, WebReader
 from toy_runs import exported, numbers_run, steady
 

@@ -23,7 +23,7 @@ import multigraft as mg
 import multigraft_series
 from multigraft.engine import Engine
 from multigraft.run import Run
-from multigraft.world import World, _buckets
+from multigraft.system.compute.processes import World, _buckets
 
 
 class Send:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from multigraft.yamltext import DEPTH, LIMIT, VALUES, YamlError, parse_yaml, read_yaml
+from multigraft.system.yaml_text import DEPTH, LIMIT, VALUES, YamlError, parse_yaml, read_yaml
 
 
 def test_plain_data_and_anchors_are_read() -> None:

@@ -22,7 +22,7 @@ import psutil
 import multigraft as mg
 from faults.cases import Case
 from faults.watch import Strike, Watch, clean, keep_census, where
-from multigraft.libraries import switch_off_reports
+from multigraft.system.libraries import switch_off_reports
 
 PRELOADED = """
     multigraft.engine multigraft.verbs multigraft.export.bundling multigraft.data.formats

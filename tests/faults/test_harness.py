@@ -14,7 +14,7 @@ from faults.cases import CASES
 from faults.ends import differences, leftovers
 from faults.harness import Undisturbed, draw
 from faults.life import Room
-from multigraft.lock import HOLDER
+from multigraft.system.lock import HOLDER
 
 NAME = "text-gradual"
 FEATURES = {

@@ -114,7 +114,7 @@ def test_doctor_tells_no_secret(secrets: None, capsys: pytest.CaptureFixture[str
 
 
 def test_the_cache_is_made_for_this_person_alone(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from multigraft import cache
+    from multigraft.system import cache
 
     monkeypatch.setenv("MULTIGRAFT_CACHE", str(cache_folder / "deep" / "cache"))
     before = os.umask(0o022)

@@ -111,7 +111,7 @@ def test_a_file_that_grows_after_it_was_looked_at_is_read_to_the_limit(tmp_path:
 
 
 def test_a_pipe_that_took_a_files_place_is_not_waited_for(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("multigraft.files.os.stat", _only_open(os.stat))
+    monkeypatch.setattr("multigraft.system.files.os.stat", _only_open(os.stat))
     with pytest.raises(RowError, match="no plain file"), row_file(pipe(tmp_path)):
         pass
 

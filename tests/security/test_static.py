@@ -14,7 +14,7 @@ FILES = sorted([*(ROOT / "core").rglob("*.py"), *(ROOT / "plugins").rglob("*.py"
 BUILTINS = {"eval", "exec", "compile", "__import__"}
 MODULES = {"dill", "joblib", "cloudpickle", "shelve", "marshal", "pty", "requests", "httpx", "urllib3"}
 REPORTING = {"onnxruntime"}
-"""Libraries that report by themselves once they are imported: opened by multigraft/libraries.py alone."""
+"""Libraries that report by themselves once they are imported: opened by multigraft/system/libraries.py alone."""
 PARTS = {"urllib.request", "http.client", "xmlrpc.client", "ftplib", "smtplib"}
 SERVING = "runtime/serving/"
 """The one room that opens a socket: to be called on, never to call."""
@@ -56,7 +56,7 @@ def _call(node: ast.Call, file: str) -> Iterator[str]:
     if owner == "socket" and (called == "create_connection" or (called == "socket" and SERVING not in file)):
         yield f"socket.{called}"
     if owner == "yaml" and (called in YAML or (called == "safe_load" and not file.endswith("yamltext.py"))):
-        yield f"yaml.{called}: read it with multigraft.yamltext"
+        yield f"yaml.{called}: read it with multigraft.system.yaml_text"
     if owner == "torch" and (
         called == "save" or (called == "load" and not _is(keywords.get("weights_only"), True))
     ):

@@ -19,11 +19,11 @@ from multigraft.bundle import Owner
 from multigraft.data.store import map_array
 from multigraft.decoders import classification
 from multigraft.errors import BundleError, DataError, MultigraftError, RowError, RunError, WeightsError
-from multigraft.files import write_json
 from multigraft.readers import load_spec, save_spec
-from multigraft.report import Report
 from multigraft.report.page import render
-from multigraft.terminal import harmless
+from multigraft.report.records import Report
+from multigraft.system.files import write_json
+from multigraft.system.terminal import harmless
 from samples import TINY, WRITERS
 
 

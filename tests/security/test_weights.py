@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 
 import multigraft_text as text
 from multigraft.errors import MultigraftError, WeightsError
-from multigraft.files import check_tree
 from multigraft.records import Origin
 from multigraft.strangers import budget, harmless_config
+from multigraft.system.files import check_tree
 from plugins.speech.speech_toys import KINDS
 from plugins.speech.speech_toys import grow as grow_sound
 from plugins.text.text_toys import grow, origin

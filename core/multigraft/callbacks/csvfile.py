@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from multigraft.callbacks.points import Point
 from multigraft.errors import RunError
-from multigraft.files import write_text
+from multigraft.system.files import write_text
 
 if TYPE_CHECKING:
     from multigraft.run import Run

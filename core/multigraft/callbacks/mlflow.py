@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from multigraft.callbacks.points import Point
 from multigraft.callbacks.settings import as_yaml, flat, shown
-from multigraft.files import write_text
-from multigraft.libraries import switch_off_reports
+from multigraft.system.files import write_text
+from multigraft.system.libraries import switch_off_reports
 
 if TYPE_CHECKING:
     from multigraft.run import Run

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from multigraft.callbacks.points import Following, Point, place, report_points
 from multigraft.errors import first_line
 from multigraft.hookspecs import hookimpl
-from multigraft.report import Report
+from multigraft.report.records import Report
 
 if TYPE_CHECKING:
     from multigraft.run import Run

@@ -9,7 +9,7 @@ from typing import Any
 import xxhash
 
 from multigraft.errors import RunError, refused_as
-from multigraft.files import check_plain, is_plain_name
+from multigraft.system.files import check_plain, is_plain_name
 
 MANIFEST = "manifest.json"
 MANIFEST_BYTES = 2**20

@@ -30,8 +30,8 @@ from multigraft.checkpoint.tensors import (
     restore_moments,
 )
 from multigraft.errors import RunError, refused_as
-from multigraft.files import check_plain, remove_folder, sweep, whole_folder
-from multigraft.resuming import resume_command
+from multigraft.system.files import check_plain, remove_folder, sweep, whole_folder
+from multigraft.system.resume_command import resume_command
 
 log = logging.getLogger("multigraft")
 MODEL, OPTIMIZER, AVERAGE, STATE = (

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from multigraft.terminal import harmless
+from multigraft.system.terminal import harmless
 
 FAILED = 1
 SIGNALLED = 128

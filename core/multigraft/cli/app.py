@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from multigraft.__about__ import __version__
 from multigraft.cli import (
     bench,
     bundle,
@@ -27,7 +26,8 @@ from multigraft.cli import (
     web,
 )
 from multigraft.cli.shell import command
-from multigraft.switches import TRACE, WANTED
+from multigraft.system.about import __version__
+from multigraft.system.environment import TRACE, WANTED
 
 EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 wrong recipe or usage, 130 interrupted (143 by SIGTERM). "

@@ -10,7 +10,7 @@ import typer
 
 from multigraft.cli.bundle import BundleFolder, held
 from multigraft.cli.shell import AsJson, Shell
-from multigraft.processor import usable_cores
+from multigraft.system.cpu import usable_cores
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -22,7 +22,7 @@ WHAT = {
 
 def cache(shell: Shell, *, clear: Clear = False, as_json: AsJson = False) -> None:
     """Show what is kept for later runs, by kind, and how much of the limit it takes."""
-    from multigraft import cache as kept
+    from multigraft.system import cache as kept
 
     folder = kept.cache_folder()
     if clear:

@@ -14,9 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from multigraft.libraries import OFFLINE
-from multigraft.processor import cpu_flags, usable_cores
-from multigraft.versions import installed_versions
+from multigraft.system.cpu import cpu_flags, usable_cores
+from multigraft.system.libraries import OFFLINE
+from multigraft.system.versions import installed_versions
 
 PACKAGE = "multigraft"
 TOOLS = frozenset({"dev", "docs"})

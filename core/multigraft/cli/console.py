@@ -13,7 +13,7 @@ from rich.console import Console as RichConsole
 from rich.console import ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from multigraft.terminal import harmless, laid_out
+from multigraft.system.terminal import harmless, laid_out
 
 NARROWEST = 40
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from multigraft.__about__ import __version__
 from multigraft.cli.plugins import installed
 from multigraft.cli.shell import AsJson, Shell
+from multigraft.system.about import __version__
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from multigraft.terminal import harmless
+from multigraft.system.terminal import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -21,8 +21,8 @@ import typer
 
 from multigraft.cli import FAILED, SIGNALLED
 from multigraft.errors import MultigraftError, RecipeError, UnknownName, missing_dependency
-from multigraft.finite import finite
-from multigraft.terminal import escaped_json, harmless
+from multigraft.system.json_numbers import finite
+from multigraft.system.terminal import escaped_json, harmless
 
 if TYPE_CHECKING:
     from multigraft.cli.console import Console

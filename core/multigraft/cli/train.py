@@ -14,7 +14,7 @@ from multigraft.cli.choices import choose
 from multigraft.cli.shell import AsJson, Shell, leads
 
 if TYPE_CHECKING:
-    from multigraft.report import Report
+    from multigraft.report.records import Report
     from multigraft.run import Run
 
 LAST = "Fields"
@@ -156,7 +156,7 @@ def show_report(shell: Shell, report: Report, *, as_json: bool) -> None:
 def _train(shell: Shell, verb: Callable[[Sequence[object]], Run], *, as_json: bool) -> None:
     """Run a verb under a progress bar and show its answer; under torchrun only the first process speaks."""
     from multigraft.cli.progress import Progress
-    from multigraft.resuming import resume_command
+    from multigraft.system.resume_command import resume_command
 
     with Progress(shell.err) as progress:
         try:

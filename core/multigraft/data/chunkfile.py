@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from multigraft import cache
-from multigraft.__about__ import __version__
 from multigraft.data.columns import Coded, Column, Piece, Pieces
 from multigraft.errors import DataError
+from multigraft.system import cache
+from multigraft.system.about import __version__
 
 log = logging.getLogger("multigraft")
 KIND = "tables"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from multigraft import cache
 from multigraft.data.store import map_array
+from multigraft.system import cache
 
 KIND, FILE = "digests", "digests.npy"
 DIGEST = np.dtype("V16")

@@ -14,7 +14,7 @@ import numpy as np
 
 from multigraft.data.table import Table
 from multigraft.errors import DataError, RowError
-from multigraft.files import write_text
+from multigraft.system.files import write_text
 
 SHOWN = 20
 QUARANTINE = "quarantine"

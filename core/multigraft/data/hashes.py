@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from multigraft import cache
-from multigraft.files import open_plain
+from multigraft.system import cache
+from multigraft.system.files import open_plain
 
 log = logging.getLogger("multigraft")
 KIND, KEY, FILE = "hashes", "sha256", "files.sqlite"

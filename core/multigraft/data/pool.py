@@ -15,7 +15,7 @@ import numpy as np
 
 from multigraft.data.ahead import read_ahead
 from multigraft.errors import first_line
-from multigraft.signals import heed_parent, unheard
+from multigraft.system.signals import heed_parent, unheard
 
 log = logging.getLogger("multigraft")
 Item = tuple[np.ndarray, dict[str, np.ndarray]]

@@ -12,13 +12,13 @@ from typing import Self
 
 import numpy as np
 
-from multigraft import cache
-from multigraft.__about__ import __version__
 from multigraft.data import digests
 from multigraft.data.store import Store, StoreWriter, map_array
 from multigraft.readers import fingerprint
 from multigraft.records import Arrays, Reader, Spec
-from multigraft.versions import installed_versions
+from multigraft.system import cache
+from multigraft.system.about import __version__
+from multigraft.system.versions import installed_versions
 
 log = logging.getLogger("multigraft")
 KIND = "rows"

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from multigraft import cache
 from multigraft.data.columns import BLOCK, take
 from multigraft.data.content import Content, raw_value
 from multigraft.data.shelf import code_facts
@@ -21,6 +20,7 @@ from multigraft.data.table import Table
 from multigraft.errors import PluginError, RowError
 from multigraft.readers import fingerprint, row_errors
 from multigraft.records import Lazy, Likeness
+from multigraft.system import cache
 
 log = logging.getLogger("multigraft")
 KIND, VALUES, FLAWS = "sketches", "values.npy", "flaws.npy"

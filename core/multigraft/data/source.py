@@ -17,9 +17,9 @@ from multigraft.data.formats import read_csv, read_hub, read_json, read_parquet
 from multigraft.data.layout import PLAIN, Layout
 from multigraft.data.table import Table, require, whole
 from multigraft.errors import DataError, did_you_mean, refused_as
-from multigraft.files import expanded
 from multigraft.readers import fingerprint
 from multigraft.records import Modality
+from multigraft.system.files import expanded
 
 HUB = "hub:"
 FORMATS: Mapping[str, Callable[[Path, Layout], Parsed]] = {

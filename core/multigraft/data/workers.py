@@ -10,8 +10,8 @@ import numpy as np
 from multigraft.data.loader import iterate
 from multigraft.data.rows import Rows
 from multigraft.objectives import Objective
-from multigraft.processor import usable_cores
 from multigraft.records import Augment, Reader
+from multigraft.system.cpu import usable_cores
 
 SAMPLE = 8
 """Rows that are read to see how long it takes; as many before them, to warm up."""

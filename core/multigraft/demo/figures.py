@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from multigraft.demo.story import Ending
-from multigraft.report import Measure, Report
+from multigraft.report.records import Measure, Report
 
 HEADING = (
     "modality",

@@ -16,7 +16,7 @@ from multigraft.demo.chapters import Chapter
 from multigraft.demo.sets import DemoSet
 from multigraft.errors import MultigraftError
 from multigraft.evaluation import measure_split
-from multigraft.report import Report
+from multigraft.report.records import Report
 from multigraft.run import Run
 
 SCRATCH = "scratch"

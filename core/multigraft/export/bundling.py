@@ -21,14 +21,14 @@ from multigraft.export.storage import delete
 from multigraft.export.subject import Subject, held_out, read, spread
 from multigraft.export.summary import summary
 from multigraft.export.work import FP32, INT8, Work
-from multigraft.files import whole_folder
 from multigraft.manifest import largest_sample
 from multigraft.provenance import owner_of
 from multigraft.readers import collate, save_spec
 from multigraft.records import Arrays
-from multigraft.report import Report
+from multigraft.report.records import Report
 from multigraft.runtime.session import Session
 from multigraft.runtime.web.site import write_site
+from multigraft.system.files import whole_folder
 
 LIBRARIES = ("torch", "onnx", "onnxruntime", "numpy")
 FACTS = ("stage", "weights", "seed", "plugins", "data", "steps", "best", "parent")

@@ -10,7 +10,7 @@ from typing import Any
 from multigraft.bundle import Bundle, Generation, Port, Precision
 from multigraft.export.markdown import cell, code, prose, scalar
 from multigraft.records import Arrays
-from multigraft.terminal import escaped_json
+from multigraft.system.terminal import escaped_json
 
 _CSHARP = {"int64": "long", "int32": "int", "uint8": "byte", "float32": "float", "bool": "bool"}
 _JAVASCRIPT = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 
 from multigraft.export.storage import save
-from multigraft.libraries import onnxruntime
+from multigraft.system.libraries import onnxruntime
 
 
 def halve(source: Path, target: Path) -> None:

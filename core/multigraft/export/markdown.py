@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from multigraft.terminal import harmless
+from multigraft.system.terminal import harmless
 
 BREAKS = re.compile(r"[\n\t\x85\u2028\u2029]")
 MARKUP = re.compile(r"[\\`*\[\]<>|~#&!$@]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.", re.IGNORECASE)

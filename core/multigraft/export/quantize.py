@@ -36,8 +36,8 @@ from multigraft.export.surgery import (
     thin_products,
     titles,
 )
-from multigraft.libraries import onnxruntime
 from multigraft.records import Arrays, Quantization
+from multigraft.system.libraries import onnxruntime
 
 STATIC_TYPES = (
     "Conv",

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from multigraft.bundle import Bundle, Precision
-from multigraft.device import peak_memory_mb
-from multigraft.report import Cost, Measure, Report
 from multigraft.report.numbers import quantity
+from multigraft.report.records import Cost, Measure, Report
+from multigraft.system.compute.device import peak_memory_mb
 
 HEADING = (
     *("precision", "accepted", "metric", "parity", "other answers", "MB"),

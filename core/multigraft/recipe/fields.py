@@ -14,8 +14,6 @@ from pydantic import (
 )
 
 from multigraft.errors import RecipeError
-from multigraft.files import expanded, whole_path
-from multigraft.problems import problem_lines
 from multigraft.recipe.choices import (
     AugmentChoice,
     BackboneChoice,
@@ -26,6 +24,8 @@ from multigraft.recipe.choices import (
     named_list,
     trained,
 )
+from multigraft.system.files import expanded, whole_path
+from multigraft.system.validation import problem_lines
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=2**53)]

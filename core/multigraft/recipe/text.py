@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from multigraft.errors import RecipeError
-from multigraft.problems import short
-from multigraft.yamltext import YamlError, parse_yaml, read_yaml
+from multigraft.system.validation import short
+from multigraft.system.yaml_text import YamlError, parse_yaml, read_yaml
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from multigraft import cache
 from multigraft.data.store import Store, StoreWriter
 from multigraft.records import Arrays
+from multigraft.system import cache
 
 KIND = "replay"
 KEYS = "keys.npy"

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from multigraft import cache
 from multigraft.data import Rows
 from multigraft.features import Batch
 from multigraft.objectives import Outputs
@@ -19,6 +18,7 @@ from multigraft.records import Arrays, Reader
 from multigraft.replay.archive import Archive, row_key
 from multigraft.replay.frozen import Frozen, UnfitError
 from multigraft.replay.layout import Layout, join, split, survey
+from multigraft.system import cache
 
 Autocast = Callable[[], AbstractContextManager[object]]
 Shapes = tuple[tuple[int, ...], ...]

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from multigraft.report.numbers import cost_line, figure, interval, percent
 from multigraft.report.records import Confusion, Measure, Report, WorstRow
-from multigraft.terminal import harmless
+from multigraft.system.terminal import harmless
 
 LABELS_SHOWN = 20
 """The most labels of a confusion matrix that is shown here; the page shows larger ones."""

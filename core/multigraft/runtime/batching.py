@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from multigraft.processor import usable_cores
 from multigraft.records import Arrays
+from multigraft.system.cpu import usable_cores
 
 READ_AHEAD = 512
 """How many values are read before they are sorted into batches, so that rows of one length meet."""

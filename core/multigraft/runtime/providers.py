@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from multigraft.errors import BundleError, did_you_mean
-from multigraft.libraries import onnxruntime
+from multigraft.system.libraries import onnxruntime
 
 CPU = "CPUExecutionProvider"
 SHORT = {

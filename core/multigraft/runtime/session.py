@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from multigraft.errors import BundleError, refused_as
-from multigraft.libraries import onnxruntime
-from multigraft.processor import limited_cores
 from multigraft.records import Arrays
 from multigraft.runtime.providers import provider_names
+from multigraft.system.cpu import limited_cores
+from multigraft.system.libraries import onnxruntime
 
 _DTYPES = {
     "tensor(float)": "float32",

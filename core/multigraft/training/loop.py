@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from multigraft.checkpoint import Checkpoints, Progress
-from multigraft.determinism import deterministic
-from multigraft.device import autocast, choose_device, choose_precision, lay_out
-from multigraft.disk import check_space
 from multigraft.errors import RunError
 from multigraft.journal import Journal
-from multigraft.signals import Interrupted, Stopping
+from multigraft.system.compute.determinism import deterministic
+from multigraft.system.compute.device import autocast, choose_device, choose_precision, lay_out
+from multigraft.system.disk import check_space
+from multigraft.system.signals import Interrupted, Stopping
 from multigraft.training import guard
 from multigraft.training.attention import quick_attention
 from multigraft.training.averaging import Average

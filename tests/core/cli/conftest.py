@@ -10,7 +10,7 @@ import pytest
 
 from multigraft.cli import main
 from multigraft.recipe import Recipe
-from multigraft.report import Measure, Report
+from multigraft.report.records import Measure, Report
 
 RAW = {"task": "text-classification", "backbone": "bert-tiny", "data": "rows.csv"}
 

@@ -14,7 +14,7 @@ import yaml
 
 import multigraft.catalog as catalog
 import multigraft.cli.checkup as checkup
-import multigraft.versions as versions
+import multigraft.system.versions as versions
 from multigraft.catalog import Catalog, PluginInfo
 from multigraft.cli.starter import write
 from multigraft.recipe import Recipe, check, schema
@@ -164,7 +164,7 @@ def test_the_demo_is_handed_its_folder(
 
 
 def test_the_cache_is_shown_and_cleared(cli: Any, cache_folder: Path) -> None:
-    from multigraft.cache import new_entry
+    from multigraft.system.cache import new_entry
 
     with new_entry("rows", "some") as folder:
         (folder / "data").write_bytes(bytes(3_000_000))

@@ -16,8 +16,8 @@ import pytest
 from multigraft.catalog import PluginInfo
 from multigraft.cli import bundle, main, plugins
 from multigraft.errors import RunError
-from multigraft.report import Confusion, Measure, Report, WorstRow
-from multigraft.terminal import CONTROL
+from multigraft.report.records import Confusion, Measure, Report, WorstRow
+from multigraft.system.terminal import CONTROL
 
 EVIL = "a\x1b]52;c;eA==\x07\x9b2J\u202eb\r"
 """Reaches the clipboard, clears the screen, turns the direction, writes over the line."""

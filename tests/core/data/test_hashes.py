@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from multigraft import cache
 from multigraft.data import hashes
 from multigraft.data.hashes import FileHashes
+from multigraft.system import cache
 
 
 def digest(path: Path) -> str:

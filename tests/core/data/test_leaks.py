@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from multigraft import cache
 from multigraft.data import Splits, load_splits
 from multigraft.data.telling import data_tables, leak_notes
 from multigraft.errors import DataError, PluginError
 from multigraft.recipe import Data
 from multigraft.records import Likeness, Modality
+from multigraft.system import cache
 
 Load = Callable[..., Splits]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multigraft import cache
 from multigraft.records import Arrays
 from multigraft.replay import archive
 from multigraft.replay.archive import Archive, row_key
+from multigraft.system import cache
 
 
 def rows(count: int, start: int = 0) -> list[tuple[bytes, Arrays]]:

@@ -16,10 +16,10 @@ from torch import nn
 
 import multigraft as mg
 import multigraft_series
-from multigraft import cache
 from multigraft.engine import Engine
 from multigraft.replay import archive
 from multigraft.run import Run
+from multigraft.system import cache
 from multigraft_series.network import SeriesNet
 
 TRAINING = {"epochs": 3, "batch_size": 16, "learning_rate": 0.01, "precision": "fp32"}

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from multigraft.bundle import CachePort, Generation
-from multigraft.libraries import onnxruntime
 from multigraft.records import Arrays
 from multigraft.runtime.session import Session
+from multigraft.system.libraries import onnxruntime
 
 
 class Decoding:

@@ -8,11 +8,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from multigraft.finite import finite
 from multigraft.records import Answer
 from multigraft.runtime.answers import trimmed
 from multigraft.runtime.serving.batcher import Outcome
 from multigraft.runtime.serving.faults import Fault
+from multigraft.system.json_numbers import finite
 
 JSON = "application/json"
 

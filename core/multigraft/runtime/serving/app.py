@@ -16,9 +16,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from multigraft.__about__ import __version__
 from multigraft.errors import did_you_mean
-from multigraft.processor import usable_cores
 from multigraft.runtime.serving import schema
 from multigraft.runtime.serving.access import Token
 from multigraft.runtime.serving.answering import reply, respond
@@ -32,6 +30,8 @@ from multigraft.runtime.serving.pages import START, page_file
 from multigraft.runtime.serving.reading import Reading
 from multigraft.runtime.serving.room import Room
 from multigraft.runtime.serving.values import asked
+from multigraft.system.about import __version__
+from multigraft.system.cpu import usable_cores
 
 log = logging.getLogger("multigraft")
 SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}

@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from multigraft.cache import find_entry, new_entry, room_for
 from multigraft.errors import MissingDependency
-from multigraft.libraries import offline
+from multigraft.system.cache import find_entry, new_entry, room_for
+from multigraft.system.libraries import offline
 from multigraft.webreader import NpmPackage
 
 log = logging.getLogger("multigraft")

@@ -12,11 +12,11 @@ from multigraft.bundle import Bundle, open_bundle
 from multigraft.catalog import Catalog
 from multigraft.decoders import DECODERS, name_in
 from multigraft.errors import BundleError
-from multigraft.files import whole_folder
 from multigraft.records import Modality
 from multigraft.runtime.describing import bundle_name, describe
 from multigraft.runtime.lookup import Answering, choose, look_up
 from multigraft.runtime.web.packages import fetch_package, unpack
+from multigraft.system.files import whole_folder
 from multigraft.webreader import NpmPackage, WebReader
 
 FORMAT = 1

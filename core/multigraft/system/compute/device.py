@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from multigraft.processor import cpu_flags, granted_cores, usable_cores
+from multigraft.system.cpu import cpu_flags, granted_cores, usable_cores
 
 log = logging.getLogger("multigraft")
 Precision = Literal["fp32", "bf16"]

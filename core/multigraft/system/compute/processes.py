@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from multigraft.errors import RunError
-from multigraft.resuming import launcher
+from multigraft.system.resume_command import launcher
 
 Value = TypeVar("Value")
 JOINING = timedelta(seconds=120)

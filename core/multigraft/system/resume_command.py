@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from multigraft.files import check_plain
+from multigraft.system.files import check_plain
 
 RECORD = "run.json"
 RECORD_BYTES = 2**26

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from multigraft.errors import RunError
-from multigraft.resuming import resume_command
+from multigraft.system.resume_command import resume_command
 
 log = logging.getLogger("multigraft")
 BLOCK = 512

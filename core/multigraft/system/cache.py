@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from multigraft.files import expanded, sync_folder
+from multigraft.system.files import expanded, sync_folder
 
 log = logging.getLogger("multigraft")
 FOLDER, LIMIT = "MULTIGRAFT_CACHE", "MULTIGRAFT_CACHE_GB"

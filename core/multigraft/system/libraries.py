@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from multigraft.cache import cache_folder, cache_limit, make_folder
+from multigraft.system.cache import cache_folder, cache_limit, make_folder
 
 log = logging.getLogger("multigraft")
 
