@@ -53,8 +53,8 @@ def write_lines(path: Path, size: float) -> Path:
 
 def measure(path: Path) -> None:
     """Print the largest anonymous memory, and the seconds, of each stage."""
+    from multigraft.contracts.objectives import Objective
     from multigraft.data import Rows, iterate, load_splits, plan_batches
-    from multigraft.objectives import Objective
     from multigraft.recipe import Data
     from multigraft_text import register_modalities
 

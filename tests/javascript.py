@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from multigraft.readers import save_spec
-from multigraft.records import Arrays, Spec
+from multigraft.contracts.readers import save_spec
+from multigraft.contracts.records import Arrays, Spec
+from multigraft.contracts.web import WebReader
 from multigraft.runtime.web.packages import unpack
-from multigraft.webreader import WebReader
 
 DTYPES = {"Uint8Array": np.uint8, "Float32Array": np.float32, "BigInt64Array": np.int64}
 DRIVER = """

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import multigraft as mg
+from multigraft.contracts.records import Arrays, Spec
 from multigraft.decoders import embedding
-from multigraft.records import Arrays, Spec
 from multigraft.tasks import classification_task
 
 TOKENS = 1100
@@ -89,7 +89,7 @@ def register_tasks() -> list[mg.Task]:
         name="numbers-pretraining",
         stage="pretrain",
         modalities=("numbers",),
-        objective=mg.Lazy("multigraft.objectives:Objective"),
+        objective=mg.Lazy("multigraft.contracts.objectives:Objective"),
         decode=embedding,
     )
     return [

@@ -16,14 +16,14 @@ from torch import nn
 
 import multigraft as mg
 import toy_plugin
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Brief, Objective
+from multigraft.contracts.records import Arrays, Option
+from multigraft.contracts.report import Report
 from multigraft.export import export_bundle
 from multigraft.export.graph import evaluating
 from multigraft.export.latency import Timed
-from multigraft.features import Batch
 from multigraft.graft import Graft
-from multigraft.objectives import Brief, Objective
-from multigraft.records import Arrays, Option
-from multigraft.report.records import Report
 from multigraft.tasks.classification import Classification
 from toy_bundles import LABELS
 

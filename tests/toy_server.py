@@ -14,7 +14,7 @@ import numpy as np
 
 import multigraft as mg
 import toy_plugin
-from multigraft.records import Arrays, Spec
+from multigraft.contracts.records import Arrays, Spec
 from multigraft.runtime import Predictor, load
 from multigraft.runtime.serving.access import Token, address_of, listen
 from multigraft.runtime.serving.app import build_app

@@ -15,14 +15,10 @@ from multigraft.system.about import __version__
 if TYPE_CHECKING:
     from multigraft.api import finetune, open_run, pretrain, rerun, resume
     from multigraft.catalog import Catalog
-    from multigraft.engine import Engine
-    from multigraft.errors import MultigraftError, RowError, WeightsError
-    from multigraft.features import BackboneModule, Features
-    from multigraft.generating import Generating
-    from multigraft.hookspecs import hookimpl
-    from multigraft.objectives import Brief, Objective, RowLoss
-    from multigraft.recipe import Recipe
-    from multigraft.records import (
+    from multigraft.contracts.features import BackboneModule, Features
+    from multigraft.contracts.generation import Generating
+    from multigraft.contracts.objectives import Brief, Objective, RowLoss
+    from multigraft.contracts.records import (
         Backbone,
         Lazy,
         Likeness,
@@ -33,11 +29,15 @@ if TYPE_CHECKING:
         Strategy,
         Task,
     )
-    from multigraft.report.records import Measure, Report
+    from multigraft.contracts.report import Measure, Report
+    from multigraft.contracts.samples import Samples, Trial
+    from multigraft.contracts.web import NpmPackage, WebReader
+    from multigraft.engine import Engine
+    from multigraft.errors import MultigraftError, RowError, WeightsError
+    from multigraft.hookspecs import hookimpl
+    from multigraft.recipe import Recipe
     from multigraft.run import Run
     from multigraft.runtime import Predictor, load
-    from multigraft.samples import Samples, Trial
-    from multigraft.webreader import NpmPackage, WebReader
 
 # Names are imported when they are first used, so that `import multigraft` costs a deployer nothing.
 _HOMES = {
@@ -45,20 +45,20 @@ _HOMES = {
     "catalog": ("Catalog",),
     "engine": ("Engine",),
     "errors": ("MultigraftError", "RowError", "WeightsError"),
-    "features": ("BackboneModule", "Features"),
-    "generating": ("Generating",),
+    "contracts.features": ("BackboneModule", "Features"),
+    "contracts.generation": ("Generating",),
     "hookspecs": ("hookimpl",),
-    "objectives": ("Brief", "Objective", "RowLoss"),
+    "contracts.objectives": ("Brief", "Objective", "RowLoss"),
     "recipe": ("Recipe",),
-    "records": (
+    "contracts.records": (
         *("Backbone", "Lazy", "Likeness", "Modality", "Option", "Origin"),
         *("Size", "Strategy", "Task"),
     ),
-    "report": ("Measure", "Report"),
+    "contracts.report": ("Measure", "Report"),
     "run": ("Run",),
     "runtime": ("Predictor", "load"),
-    "samples": ("Samples", "Trial"),
-    "webreader": ("NpmPackage", "WebReader"),
+    "contracts.samples": ("Samples", "Trial"),
+    "contracts.web": ("NpmPackage", "WebReader"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

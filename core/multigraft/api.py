@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from multigraft.contracts.records import Stage
 from multigraft.engine import Engine
 from multigraft.errors import RecipeError
 from multigraft.recipe import Recipe, read_mapping
-from multigraft.records import Stage
 from multigraft.repeat import Comparison
 from multigraft.run import Run
 

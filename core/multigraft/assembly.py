@@ -16,6 +16,10 @@ import torch
 from safetensors.torch import load_model
 
 from multigraft.catalog import Catalog
+from multigraft.contracts.objectives import Brief, Objective
+from multigraft.contracts.readers import fingerprint, load_spec, save_spec
+from multigraft.contracts.records import Augment, Reader, Spec
+from multigraft.contracts.report import Report
 from multigraft.data import (
     QUARANTINE,
     Rows,
@@ -29,13 +33,9 @@ from multigraft.data import (
 )
 from multigraft.errors import DataError, RunError, WeightsError, refused_as
 from multigraft.graft import Graft
-from multigraft.objectives import Brief, Objective
 from multigraft.parts import Parts
 from multigraft.provenance import owners_of
-from multigraft.readers import fingerprint, load_spec, save_spec
 from multigraft.recipe import Recipe
-from multigraft.records import Augment, Reader, Spec
-from multigraft.report.records import Report
 from multigraft.run import HEAD, MODEL, Run, read_record
 from multigraft.strategies import Plan
 from multigraft.system.compute.device import choose_device

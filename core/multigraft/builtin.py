@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from multigraft.contracts.records import Lazy, Option, Strategy
 from multigraft.hookspecs import hookimpl
-from multigraft.records import Lazy, Option, Strategy
 
 if TYPE_CHECKING:
-    from multigraft.report.records import Report
+    from multigraft.contracts.report import Report
     from multigraft.run import Run
 
 

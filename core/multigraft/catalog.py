@@ -19,8 +19,8 @@ import pluggy
 from multigraft import builtin, hookspecs
 from multigraft.candidates import IN_TREE, Candidate, check_version, installed, unwanted
 from multigraft.contract import KINDS, check_hooks, check_record
+from multigraft.contracts.records import Backbone, Modality, Record, Size, Strategy, Task
 from multigraft.errors import PluginError, UnknownName, did_you_mean
-from multigraft.records import Backbone, Modality, Record, Size, Strategy, Task
 from multigraft.system.about import __version__
 from multigraft.system.environment import WANTED
 from multigraft.system.libraries import switch_off_reports

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pluggy
 
+from multigraft.contracts.records import Backbone, Modality, Record, Strategy, Task
 from multigraft.errors import PluginError
-from multigraft.records import Backbone, Modality, Record, Strategy, Task
 
 KINDS: Mapping[str, type[Record]] = {
     "modalities": Modality,

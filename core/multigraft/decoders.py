@@ -7,8 +7,8 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from multigraft.contracts.records import Answer, Arrays, Lazy, Spec
 from multigraft.errors import BundleError
-from multigraft.records import Answer, Arrays, Lazy, Spec
 
 Decoder = Literal["classification", "embedding", "outputs"]
 Merge = Literal["mean_probabilities"]

@@ -14,15 +14,15 @@ from multigraft import assembly
 from multigraft.callbacks import asked_for, observing
 from multigraft.catalog import Catalog
 from multigraft.conditions import recipe_changes, same_data, same_recipe, same_world, threads
+from multigraft.contracts.records import Stage
+from multigraft.contracts.report import Report
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError, refused_as
 from multigraft.memory import explaining_shortage
 from multigraft.parts import SCRATCH, read_recipe
 from multigraft.provenance import absent
 from multigraft.recipe import Recipe, read_mapping
-from multigraft.records import Stage
 from multigraft.repeat import Comparison, compare
 from multigraft.report.page import write_page
-from multigraft.report.records import Report
 from multigraft.run import PAGE, RECIPE, Run, read_record
 from multigraft.system import process_lock
 from multigraft.system.compute.determinism import as_many_threads

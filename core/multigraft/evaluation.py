@@ -9,14 +9,14 @@ from functools import partial
 import numpy as np
 import torch
 
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Baseline, Objective
+from multigraft.contracts.records import Reader
+from multigraft.contracts.report import Measure
 from multigraft.data import Rows, iterate, plan_batches
-from multigraft.features import Batch
 from multigraft.graft import Graft
 from multigraft.memory import halving, in_parts
-from multigraft.objectives import Baseline, Objective
-from multigraft.records import Reader
 from multigraft.replay import Replayed
-from multigraft.report.records import Measure
 from multigraft.system.compute.processes import ALONE, World
 
 Kept = dict[str, np.ndarray]

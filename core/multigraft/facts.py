@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from multigraft.owners import Owner
+from multigraft.contracts.owners import Owner
 from multigraft.system.resume_command import PROCESSES
 from multigraft.system.validation import problem_lines
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from multigraft.features import Batch
-from multigraft.objectives import Outputs
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Outputs
 
 
 class Graft(nn.Module):

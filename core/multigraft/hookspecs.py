@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from multigraft.records import Backbone, Modality, Strategy, Task
+from multigraft.contracts.records import Backbone, Modality, Strategy, Task
 
 if TYPE_CHECKING:
-    from multigraft.report.records import Report
+    from multigraft.contracts.report import Report
     from multigraft.run import Run
 
 PROJECT = "multigraft"

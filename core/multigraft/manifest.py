@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from multigraft.owners import Owner
-from multigraft.records import Spec
+from multigraft.contracts.owners import Owner
+from multigraft.contracts.records import Spec
 from multigraft.system.about import __version__
 
 FORMAT = 1

@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from multigraft.contracts.features import Batch
 from multigraft.errors import RunError, first_line
-from multigraft.features import Batch
 
 Result = TypeVar("Result")
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from multigraft.contracts.readers import read_row
 from multigraft.data import Rows, plan_batches
-from multigraft.readers import read_row
 from multigraft.replay import pooled, tensors
 from multigraft.run import Run
 from multigraft.training.forward import replay_setting, why

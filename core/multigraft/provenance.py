@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from multigraft.catalog import Catalog
+from multigraft.contracts.owners import Owner, advice
 from multigraft.errors import UnknownName
-from multigraft.owners import Owner, advice
 from multigraft.parts import Parts
 from multigraft.recipe import Recipe
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from multigraft.catalog import Catalog
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Augment, Reader, Spec
+from multigraft.contracts.report import Report
 from multigraft.data import Rows
 from multigraft.errors import RunError, first_line
 from multigraft.facts import check_facts
 from multigraft.graft import Graft
-from multigraft.objectives import Objective
 from multigraft.parts import Parts
 from multigraft.recipe import Recipe
-from multigraft.records import Augment, Reader, Spec
-from multigraft.report.records import Report
 from multigraft.strategies import Plan
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import check_plain, check_tree, write_json

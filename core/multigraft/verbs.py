@@ -14,14 +14,14 @@ import numpy as np
 from safetensors.torch import save_model
 
 from multigraft.checkpoint import Progress
+from multigraft.contracts.objectives import Baseline
+from multigraft.contracts.report import Cost, Measure, Report, WorstRow
 from multigraft.data import Rows
 from multigraft.data.telling import bad_row_notes, data_tables, leak_notes
 from multigraft.errors import RunError, refused_as
 from multigraft.evaluation import Kept, baseline_notes, intervals, measure_split, percentile
-from multigraft.objectives import Baseline
 from multigraft.probing import pooled_features, probe
 from multigraft.report.confusion import confusion_of
-from multigraft.report.records import Cost, Measure, Report, WorstRow
 from multigraft.run import HEAD, MODEL, Run
 from multigraft.strategies import merge_adapters
 from multigraft.system.compute.device import peak_memory_mb

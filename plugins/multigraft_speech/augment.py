@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from multigraft.records import Arrays, Augment, Reader
+from multigraft.contracts.records import Arrays, Augment, Reader
 
 
 @dataclass(frozen=True)

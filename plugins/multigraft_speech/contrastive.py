@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from multigraft.contracts.features import Batch, Features
+from multigraft.contracts.objectives import Brief, Objective, Outputs, RowLoss
+from multigraft.contracts.records import Arrays
 from multigraft.errors import MultigraftError
-from multigraft.features import Batch, Features
-from multigraft.objectives import Brief, Objective, Outputs, RowLoss
-from multigraft.records import Arrays
 from multigraft_speech.masking import mask_spans, sample_negatives
 from multigraft_speech.quantizer import GumbelQuantizer
 from multigraft_speech.specs import frame_count

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from multigraft.contracts.records import Origin
 from multigraft.errors import WeightsError
-from multigraft.records import Origin
 from multigraft.system.files import check_plain
 from multigraft.system.validation import problem_lines
 

@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from multigraft.contracts.features import Batch, Features, mean_pool
+from multigraft.contracts.records import Origin, Spec
 from multigraft.errors import WeightsError
-from multigraft.features import Batch, Features, mean_pool
-from multigraft.records import Origin, Spec
 from multigraft.strangers import budget
 from multigraft_speech.frontend import LogMel
 from multigraft_speech.layout import Layout, dump_config, load_layout, weights_folder

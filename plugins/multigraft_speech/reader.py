@@ -16,9 +16,9 @@ import soundfile
 import soxr
 from pydantic import BaseModel, ConfigDict, Field
 
+from multigraft.contracts.readers import check_spec, row_file
+from multigraft.contracts.records import Arrays, Spec
 from multigraft.errors import RowError
-from multigraft.readers import check_spec, row_file
-from multigraft.records import Arrays, Spec
 from multigraft_speech.windows import LONGEST_SECONDS, cut_windows
 
 RATES = range(1000, 768_001)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor, nn
 
+from multigraft.contracts.features import Batch, Features
+from multigraft.contracts.objectives import Brief, Objective, Outputs, RowLoss
+from multigraft.contracts.records import Arrays
 from multigraft.errors import MultigraftError
-from multigraft.features import Batch, Features
-from multigraft.objectives import Brief, Objective, Outputs, RowLoss
-from multigraft.records import Arrays
 from multigraft_speech.logmel import STRIDE, LogMelEncoder
 from multigraft_speech.masking import mask_spans
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from multigraft.contracts.features import Batch, Features, mean_pool
+from multigraft.contracts.records import Origin, Spec
 from multigraft.errors import WeightsError, refused_as
-from multigraft.features import Batch, Features, mean_pool
-from multigraft.records import Origin, Spec
 from multigraft.strangers import budget, check_taken
 from multigraft.system.quiet import quiet_transformers
 from multigraft_speech.framing import FrameConv, convolve

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from multigraft.contracts.records import Origin
 from multigraft.errors import WeightsError, refused_as
-from multigraft.records import Origin
 from multigraft.strangers import CONFIG, check_files, harmless_config, read_config, settings_of
 from multigraft.system.quiet import quiet_transformers
 

@@ -13,9 +13,9 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, BertConfig, GPT2Config
 
 from multigraft import Features, MultigraftError, Origin
+from multigraft.contracts.features import Batch
+from multigraft.contracts.records import Spec
 from multigraft.errors import WeightsError, refused_as
-from multigraft.features import Batch
-from multigraft.records import Spec
 from multigraft.strangers import budget, check_taken
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.pooling import POOLS
@@ -34,7 +34,7 @@ DROPOUTS = (
 
 
 class TextBackbone(nn.Module):
-    """A BERT, a GPT or a relative of theirs, as `multigraft.features.BackboneModule` describes.
+    """A BERT, a GPT or a relative of theirs, as `multigraft.contracts.features.BackboneModule` describes.
 
     Built around transformers' own classifier, so that what it saves is that class's folder, and what it
     pools is what that class's last linear layer reads.

@@ -8,8 +8,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from multigraft import Brief, Features, Generating, MultigraftError, Objective, RowLoss
-from multigraft.features import Batch
-from multigraft.objectives import Outputs
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Outputs
 from multigraft_text.language import TiedDecoder, fitting, perplexity, right_answers, share, token_losses
 from multigraft_text.specs import positions
 from multigraft_text.writing import CachedDecoder, cache_of, special_ids

@@ -10,7 +10,7 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from multigraft import MultigraftError, RowError
-from multigraft.records import Spec
+from multigraft.contracts.records import Spec
 from multigraft_text.reader import clean
 
 BERT_SPECIAL = {

@@ -11,9 +11,9 @@ from transformers import AutoModelForMaskedLM
 from transformers.activations import ACT2FN
 
 from multigraft import Brief, Features, Objective, RowLoss
-from multigraft.features import Batch
-from multigraft.objectives import Outputs
-from multigraft.records import Arrays
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Outputs
+from multigraft.contracts.records import Arrays
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.backbone import tail
 from multigraft_text.language import (

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
 from multigraft import MultigraftError, RowError
+from multigraft.contracts.readers import check_spec
+from multigraft.contracts.records import Arrays, Spec
 from multigraft.errors import BundleError, refused_as
-from multigraft.readers import check_spec
-from multigraft.records import Arrays, Spec
 from multigraft_text.bounds import Growth, refuse_costly
 from multigraft_text.windows import overlapping
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from multigraft.records import Spec
+from multigraft.contracts.records import Spec
 
 
 def save_model(

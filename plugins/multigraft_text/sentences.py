@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from multigraft.contracts.objectives import Row
 from multigraft.errors import DataError
-from multigraft.objectives import Row
 
 END = re.compile(r"""(?<=[.!?…])\s+|(?<=[.!?…]["'”’)\]])\s+|\n+|(?<=[。！？])""")
 NEXT, RANDOM = 0, 1

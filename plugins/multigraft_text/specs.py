@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from multigraft import MultigraftError, Origin
+from multigraft.contracts.readers import SPEC_BYTES
+from multigraft.contracts.records import Spec
 from multigraft.errors import WeightsError
-from multigraft.readers import SPEC_BYTES
-from multigraft.records import Spec
 from multigraft.system.files import check_plain
 from multigraft_text.saving import CLOSING
 from multigraft_text.weights import DECODERS, ENCODERS, config_of, folder_of

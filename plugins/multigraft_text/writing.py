@@ -8,12 +8,12 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from multigraft.records import Spec
+from multigraft.contracts.records import Spec
 from multigraft_text.specs import token_ids
 
 
 class CachedDecoder(nn.Module):
-    """A transformers decoder with its tied output matrix, as `multigraft.generating.Generating` calls it."""
+    """A transformers decoder with its tied output matrix, as `multigraft.contracts.generation.Generating` calls it."""
 
     def __init__(self, base: Any, scorer: nn.Module) -> None:
         super().__init__()

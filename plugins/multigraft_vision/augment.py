@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from multigraft.records import Arrays, Reader
+from multigraft.contracts.records import Arrays, Reader
 
 BILINEAR = Image.Resampling.BILINEAR
 BLUR_FROM = 64

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from multigraft import Features
-from multigraft.features import Batch
-from multigraft.records import Spec
+from multigraft.contracts.features import Batch
+from multigraft.contracts.records import Spec
 from multigraft_vision.plan import Plan
 from multigraft_vision.survey import Survey
 

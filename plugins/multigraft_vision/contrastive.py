@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from multigraft import Brief, Features, Objective, RowLoss
-from multigraft.features import Batch
-from multigraft.objectives import Outputs
-from multigraft.records import Arrays
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Outputs
+from multigraft.contracts.records import Arrays
 from multigraft_vision.augment import Policy
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from multigraft import RowError
+from multigraft.contracts.readers import row_bytes
 from multigraft.errors import refused_as
-from multigraft.readers import row_bytes
 from multigraft_vision.depths import to_rgb
 
 # Only decoders of plain rasters: Pillow's EPS would start ghostscript.

@@ -12,8 +12,8 @@ import timm
 from timm.models import PretrainedCfg, is_model, load_model_config_from_hf
 
 from multigraft import MultigraftError, Origin, Size
+from multigraft.contracts.records import Spec
 from multigraft.errors import WeightsError
-from multigraft.records import Spec
 from multigraft.system.files import check_plain
 
 # Arguments that a saved folder sets and that do not make it another network.

@@ -12,8 +12,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from multigraft import RowError
-from multigraft.readers import check_spec
-from multigraft.records import Arrays, Spec
+from multigraft.contracts.readers import check_spec
+from multigraft.contracts.records import Arrays, Spec
 from multigraft_vision.footprint import footprint
 from multigraft_vision.pictures import open_rgb
 

@@ -15,8 +15,8 @@ from timm.models import load_state_dict
 from torch import Tensor
 
 from multigraft import Origin
+from multigraft.contracts.records import Spec
 from multigraft.errors import WeightsError
-from multigraft.records import Spec
 from multigraft.strangers import budget
 from multigraft.system.libraries import offline
 from multigraft_vision.backbone import TimmBackbone

@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 import multigraft as mg
-from multigraft.records import Arrays, Reader, Spec
+from multigraft.contracts.records import Arrays, Reader, Spec
 from multigraft.runtime.serving.model import Model
 from multigraft.runtime.serving.server import open_models
 from samples import write_texts

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from multigraft.contracts.objectives import Baseline
 from multigraft.engine import Engine
 from multigraft.evaluation import baseline_notes
 from multigraft.facts import check_facts
-from multigraft.objectives import Baseline
 from multigraft.probing import Probe
 from multigraft.run import Run
 

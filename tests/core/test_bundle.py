@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from multigraft.bundle import Bundle, Port, Precision, manifest_hash, open_bundle, read_manifest, seal
+from multigraft.contracts.readers import load_spec
 from multigraft.errors import BundleError
-from multigraft.readers import load_spec
 from multigraft.runtime.describing import bundle_name
 
 

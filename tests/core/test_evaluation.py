@@ -12,12 +12,12 @@ import torch
 from sklearn import metrics as theirs
 from torch import nn
 
+from multigraft.contracts.objectives import Brief
+from multigraft.contracts.report import Report
 from multigraft.errors import DataError, RowError
 from multigraft.evaluation import intervals, percentile
-from multigraft.objectives import Brief
 from multigraft.report.confusion import confusion_of
 from multigraft.report.page import render
-from multigraft.report.records import Report
 from multigraft.tasks.classification import Classification
 from multigraft.tasks.records import label_spec
 from multigraft.tasks.scores import macro_scores

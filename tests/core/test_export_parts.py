@@ -13,6 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
 from multigraft.export import graph as graphs
 from multigraft.export.latency import Timed, a_row, best_size, medians, trial
@@ -20,7 +21,6 @@ from multigraft.export.parity import cases, check_parity
 from multigraft.export.quantize import CannotQuantize, Way, prepare, quantize, ways, write
 from multigraft.export.surgery import depthwise, float_nodes, fold_transposed, shrink_embeddings
 from multigraft.export.verdict import points_lost
-from multigraft.records import Arrays
 
 ROWS = [{"x": np.arange(n, dtype=np.float32)} for n in (4, 1, 3)]
 FILLS = {"x": 0.0}

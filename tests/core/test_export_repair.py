@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from multigraft.contracts.records import Arrays
+from multigraft.contracts.report import Measure
 from multigraft.export.repair import Deadline, Layers, fewest, noise, rank
 from multigraft.export.verdict import Evidence, Judge, rows_needed
-from multigraft.records import Arrays
-from multigraft.report.records import Measure
 
 LAYERS = tuple("abcdefgh")
 LATER = Deadline.after(3600)

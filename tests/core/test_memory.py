@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Outputs
 from multigraft.errors import MultigraftError
 from multigraft.evaluation import measure_split
-from multigraft.features import Batch
 from multigraft.graft import Graft
 from multigraft.memory import halving, in_parts, out_of_memory
-from multigraft.objectives import Outputs
 from multigraft.run import Run
 
 

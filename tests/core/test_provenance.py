@@ -18,11 +18,11 @@ import multigraft as mg
 import toy_plugin
 from multigraft import candidates
 from multigraft.catalog import Catalog
+from multigraft.contracts.owners import Owner, advice
+from multigraft.contracts.records import Lazy
 from multigraft.decoders import DECODERS, MERGES, classification, embedding, mean_probabilities, name_in
 from multigraft.engine import Engine
 from multigraft.errors import BundleError, RunError
-from multigraft.owners import Owner, advice
-from multigraft.records import Lazy
 from multigraft.run import Run
 from multigraft.runtime import load
 from multigraft.tasks import classification_task

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
+from multigraft.contracts.report import Confusion, Cost, Measure, Report, WorstRow
 from multigraft.report.numbers import duration, figure, interval
-from multigraft.report.records import Confusion, Cost, Measure, Report, WorstRow
 from multigraft.report.table import show
 
 REPORT = Report(

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from multigraft import builtin
+from multigraft.contracts.features import Features
 from multigraft.errors import RecipeError
-from multigraft.features import Features
 from multigraft.graft import Graft
 from multigraft.strategies import Plan, block_of, merge_adapters
 from multigraft.tasks.classification import LinearHead

@@ -22,6 +22,7 @@ import pytest
 import multigraft as mg
 import toy_plugin
 from javascript import node
+from multigraft.contracts.web import NpmPackage, WebReader
 from multigraft.decoders import DECODERS, outputs
 from multigraft.errors import BundleError, MissingDependency
 from multigraft.export import export_bundle
@@ -29,7 +30,6 @@ from multigraft.runtime.web import site
 from multigraft.runtime.web.packages import archive_name, fetch_package, unpack
 from multigraft.runtime.web.site import fetch_packages, write_site
 from multigraft.system.cache import cache_folder
-from multigraft.webreader import NpmPackage, WebReader
 from toy_runs import exported, numbers_run, steady
 
 CONTENT = {"package/dist/a.mjs": b"export const a = 1;", "package/LICENSE": b"free"}

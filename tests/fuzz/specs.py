@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from fuzz import pictures, sounds, texts
 from fuzz.breaking import JUNK, broken_bytes, broken_values
 from fuzz.harness import Border, WrongAnswer
+from multigraft.contracts.readers import load_spec
 from multigraft.errors import RowError
-from multigraft.readers import load_spec
 from multigraft_speech.reader import audio_reader
 from multigraft_text.reader import TextReader
 from multigraft_vision.reader import image_reader

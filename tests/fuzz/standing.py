@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 from fuzz import pictures, sounds, texts
 from fuzz.harness import WrongAnswer
 from multigraft.bundle import Bundle, Port, Precision, seal
-from multigraft.readers import save_spec
+from multigraft.contracts.readers import save_spec
 
 MAX_BODY = 2 * 2**20
 SERVE = """

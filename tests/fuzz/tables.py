@@ -19,11 +19,11 @@ from pyarrow import parquet
 from fuzz.breaking import TEXTS, broken_bytes, broken_values
 from fuzz.harness import Border, WrongAnswer
 from fuzz.texts import reader
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Arrays, Modality
 from multigraft.data import Rows, load_splits
 from multigraft.errors import RowError
-from multigraft.objectives import Objective
 from multigraft.recipe import Data
-from multigraft.records import Arrays, Modality
 
 ROWS = [
     {"text": f"a fine film {number}", "label": "no yes".split()[number % 2], "stars": number}

@@ -17,8 +17,8 @@ from PIL import Image
 
 from fuzz.sounds import KINDS, encoded, tone
 from fuzz.texts import reader as text_reader
+from multigraft.contracts.readers import check_spec, row_file
 from multigraft.errors import BundleError, RowError
-from multigraft.readers import check_spec, row_file
 from multigraft.system.files import check_plain, check_tree
 from multigraft_speech import reader as speech
 from multigraft_text.reader import MAX_CHARACTERS

@@ -18,9 +18,9 @@ from PIL import Image
 
 import multigraft_speech.likeness
 import multigraft_vision.likeness
+from multigraft.contracts.readers import row_bytes, row_file
 from multigraft.data.hashes import FileHashes
 from multigraft.errors import RowError
-from multigraft.readers import row_bytes, row_file
 from multigraft_speech.reader import audio_reader
 from multigraft_vision.reader import image_reader
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from multigraft.report.records import Report
+    from multigraft.contracts.report import Report
 
 
 class Point(NamedTuple):

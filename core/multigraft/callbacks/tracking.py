@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from multigraft.callbacks.points import Following, Point, place, report_points
+from multigraft.contracts.report import Report
 from multigraft.errors import first_line
 from multigraft.hookspecs import hookimpl
-from multigraft.report.records import Report
 
 if TYPE_CHECKING:
     from multigraft.run import Run

@@ -80,8 +80,8 @@ def _torch_model(folder: Path, *, threads: int) -> tuple[Answer, Sizes, dict[str
     import torch
 
     from multigraft import api
+    from multigraft.contracts.readers import read_row
     from multigraft.export.graph import Served
-    from multigraft.readers import read_row
 
     torch.set_num_threads(threads)
     run = api.open_run(folder)

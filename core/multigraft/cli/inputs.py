@@ -13,7 +13,7 @@ import typer
 from multigraft.errors import RowError
 
 if TYPE_CHECKING:
-    from multigraft.records import Modality
+    from multigraft.contracts.records import Modality
 
 LINES = ".txt"
 LINES_BYTES = 2**30
@@ -98,7 +98,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _content(path: Path) -> bytes:
-    from multigraft.readers import row_bytes
+    from multigraft.contracts.readers import row_bytes
 
     return row_bytes(path, limit=LINES_BYTES)
 

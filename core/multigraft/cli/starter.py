@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from multigraft.contracts.records import Backbone, Modality, Option, Task
 from multigraft.recipe import Choice, Data, Recipe, Section
-from multigraft.records import Backbone, Modality, Option, Task
 
 HEAD = """\
 # yaml-language-server: $schema=recipe.schema.json

@@ -14,7 +14,7 @@ from multigraft.cli.choices import choose
 from multigraft.cli.shell import AsJson, Shell, leads
 
 if TYPE_CHECKING:
-    from multigraft.report.records import Report
+    from multigraft.contracts.report import Report
     from multigraft.run import Run
 
 LAST = "Fields"

@@ -9,10 +9,10 @@ from typing import Self
 
 import numpy as np
 
+from multigraft.contracts.readers import read_row
+from multigraft.contracts.records import Arrays, Reader
 from multigraft.data.shelf import Shelf, ShelfWriter, reader_key
 from multigraft.data.table import Table
-from multigraft.readers import read_row
-from multigraft.records import Arrays, Reader
 
 OVERHEAD = 200
 """Bytes an array costs besides its data, roughly."""

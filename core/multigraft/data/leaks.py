@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from multigraft.contracts.records import Likeness
 from multigraft.data.content import NOTHING
 from multigraft.data.digests import DIGEST, find
 from multigraft.data.near import find_near
@@ -16,7 +17,6 @@ from multigraft.data.sketches import Sketches
 from multigraft.data.table import Table
 from multigraft.errors import DataError
 from multigraft.recipe import Leakage
-from multigraft.records import Likeness
 
 SHOWN, NAMED = 20, 3
 FEW = 5

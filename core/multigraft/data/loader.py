@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.readers import collate
+from multigraft.contracts.records import Arrays, Augment, Reader
 from multigraft.data.ahead import read_ahead, timed
 from multigraft.data.batches import Members
 from multigraft.data.packing import collate_packs
 from multigraft.data.pool import read_apart
 from multigraft.data.rows import Rows
 from multigraft.errors import MultigraftError, PluginError
-from multigraft.features import Batch
-from multigraft.objectives import Objective
-from multigraft.readers import collate
-from multigraft.records import Arrays, Augment, Reader
 
 ROW, BATCH = 5, 6
 """What a generator is for; part of its seed."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from multigraft.contracts.readers import collate
+from multigraft.contracts.records import Arrays
 from multigraft.data.batches import plan_batches
 from multigraft.errors import DataError, PluginError
-from multigraft.readers import collate
-from multigraft.records import Arrays
 
 PACKS = 7
 """What the generator is for; part of its seed."""

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.readers import read_row, row_errors
+from multigraft.contracts.records import Arrays, Reader, WindowReader
 from multigraft.data.content import Content
 from multigraft.data.faults import Problem, judge, refused, undecodable
 from multigraft.data.kept import Keeper, Kept, frozen
 from multigraft.data.table import Table, whole
 from multigraft.data.targets import Targets
 from multigraft.errors import DataError, PluginError, RowError
-from multigraft.objectives import Objective
-from multigraft.readers import read_row, row_errors
-from multigraft.records import Arrays, Reader, WindowReader
 
 MEMORY = 2**28
 NEARLY = 0.99

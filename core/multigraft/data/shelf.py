@@ -12,10 +12,10 @@ from typing import Self
 
 import numpy as np
 
+from multigraft.contracts.readers import fingerprint
+from multigraft.contracts.records import Arrays, Reader, Spec
 from multigraft.data import digests
 from multigraft.data.store import Store, StoreWriter, map_array
-from multigraft.readers import fingerprint
-from multigraft.records import Arrays, Reader, Spec
 from multigraft.system import cache
 from multigraft.system.about import __version__
 from multigraft.system.versions import installed_versions

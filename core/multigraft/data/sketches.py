@@ -12,14 +12,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from multigraft.contracts.readers import fingerprint, row_errors
+from multigraft.contracts.records import Lazy, Likeness
 from multigraft.data.columns import BLOCK, take
 from multigraft.data.content import Content, raw_value
 from multigraft.data.shelf import code_facts
 from multigraft.data.store import map_array
 from multigraft.data.table import Table
 from multigraft.errors import PluginError, RowError
-from multigraft.readers import fingerprint, row_errors
-from multigraft.records import Lazy, Likeness
 from multigraft.system import cache
 
 log = logging.getLogger("multigraft")

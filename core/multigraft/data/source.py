@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from multigraft.contracts.readers import fingerprint
+from multigraft.contracts.records import Modality
 from multigraft.data.cells import column
 from multigraft.data.chunkfile import Parsed
 from multigraft.data.content import Content
@@ -17,8 +19,6 @@ from multigraft.data.formats import read_csv, read_hub, read_json, read_parquet
 from multigraft.data.layout import PLAIN, Layout
 from multigraft.data.table import Table, require, whole
 from multigraft.errors import DataError, did_you_mean, refused_as
-from multigraft.readers import fingerprint
-from multigraft.records import Modality
 from multigraft.system.files import expanded
 
 HUB = "hub:"

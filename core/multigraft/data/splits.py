@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from multigraft.contracts.records import Modality
 from multigraft.data.doubts import flaw_notes, group_notes
 from multigraft.data.ids import ID, check_ids
 from multigraft.data.layout import Layout
@@ -16,7 +17,6 @@ from multigraft.data.source import ENDINGS, FORMATS, load_table
 from multigraft.data.split import limit_rows, split_table
 from multigraft.data.table import Table, require
 from multigraft.recipe import Data
-from multigraft.records import Modality
 
 
 @dataclass(frozen=True)

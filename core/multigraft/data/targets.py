@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from multigraft.records import Arrays
+from multigraft.contracts.records import Arrays
 
 MEMORY = 2**28
 OVERHEAD = 200

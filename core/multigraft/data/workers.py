@@ -7,10 +7,10 @@ from collections.abc import Collection
 
 import numpy as np
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Augment, Reader
 from multigraft.data.loader import iterate
 from multigraft.data.rows import Rows
-from multigraft.objectives import Objective
-from multigraft.records import Augment, Reader
 from multigraft.system.cpu import usable_cores
 
 SAMPLE = 8

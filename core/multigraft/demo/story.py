@@ -12,11 +12,11 @@ from typing import Any
 
 from multigraft import api
 from multigraft.bundle import open_bundle
+from multigraft.contracts.report import Report
 from multigraft.demo.chapters import Chapter
 from multigraft.demo.sets import DemoSet
 from multigraft.errors import MultigraftError
 from multigraft.evaluation import measure_split
-from multigraft.report.records import Report
 from multigraft.run import Run
 
 SCRATCH = "scratch"

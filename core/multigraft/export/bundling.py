@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from multigraft.bundle import Bundle, Port, seal
+from multigraft.contracts.readers import collate, save_spec
+from multigraft.contracts.records import Arrays
+from multigraft.contracts.report import Report
 from multigraft.decoders import DECODERS, MERGES, default_decoder, name_in
 from multigraft.export import latency
 from multigraft.export.card import model_card
@@ -23,9 +26,6 @@ from multigraft.export.summary import summary
 from multigraft.export.work import FP32, INT8, Work
 from multigraft.manifest import largest_sample
 from multigraft.provenance import owner_of
-from multigraft.readers import collate, save_spec
-from multigraft.records import Arrays
-from multigraft.report.records import Report
 from multigraft.runtime.session import Session
 from multigraft.runtime.web.site import write_site
 from multigraft.system.files import whole_folder

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from multigraft.bundle import Bundle, Generation, Port, Precision
+from multigraft.contracts.records import Arrays
 from multigraft.export.markdown import cell, code, prose, scalar
-from multigraft.records import Arrays
 from multigraft.system.terminal import escaped_json
 
 _CSHARP = {"int64": "long", "int32": "int", "uint8": "byte", "float32": "float", "bool": "bool"}

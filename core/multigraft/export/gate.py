@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from multigraft.contracts.features import Batch
+from multigraft.contracts.records import Arrays
 from multigraft.data import iterate, plan_batches
 from multigraft.errors import ExportError
 from multigraft.evaluation import intervals, percentile
 from multigraft.export.parity import relative
 from multigraft.export.subject import Subject, batch_size
 from multigraft.export.verdict import Evidence, Judge, rows_needed
-from multigraft.features import Batch
-from multigraft.records import Arrays
 from multigraft.runtime.session import Session
 
 FP32 = "fp32"

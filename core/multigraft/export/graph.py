@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from multigraft.contracts.objectives import Objective, Outputs
+from multigraft.contracts.readers import collate
+from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.storage import is_large
 from multigraft.graft import Graft
-from multigraft.objectives import Objective, Outputs
-from multigraft.readers import collate
-from multigraft.records import Arrays
 
 SCOPES = "pkg.torch.onnx.name_scopes"
 """The key under which a node keeps the names of the modules it came from."""

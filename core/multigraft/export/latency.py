@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multigraft.readers import collate
-from multigraft.records import Arrays, Reader
+from multigraft.contracts.readers import collate
+from multigraft.contracts.records import Arrays, Reader
 
 ROUNDS = 3
 PATIENCE = 20.0

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multigraft.contracts.readers import collate
+from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
-from multigraft.readers import collate
-from multigraft.records import Arrays
 
 TOLERANCE = 1e-3
 """The largest difference accepted; see `relative`."""

@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 import onnx
 
+from multigraft.contracts.records import Arrays, Quantization
 from multigraft.errors import ExportError
 from multigraft.export.storage import delete, is_large, save, size_of
 from multigraft.export.surgery import (
@@ -36,7 +37,6 @@ from multigraft.export.surgery import (
     thin_products,
     titles,
 )
-from multigraft.records import Arrays, Quantization
 from multigraft.system.libraries import onnxruntime
 
 STATIC_TYPES = (

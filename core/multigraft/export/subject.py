@@ -9,13 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from multigraft.catalog import Catalog
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.readers import collate, read_row
+from multigraft.contracts.records import Arrays, Reader, Spec
 from multigraft.data import Rows
 from multigraft.graft import Graft
-from multigraft.objectives import Objective
 from multigraft.parts import Parts
-from multigraft.readers import collate, read_row
 from multigraft.recipe import Recipe
-from multigraft.records import Arrays, Reader, Spec
 
 
 class Subject(Protocol):

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from multigraft.bundle import Bundle, Precision
+from multigraft.contracts.report import Cost, Measure, Report
 from multigraft.report.numbers import quantity
-from multigraft.report.records import Cost, Measure, Report
 from multigraft.system.compute.device import peak_memory_mb
 
 HEADING = (

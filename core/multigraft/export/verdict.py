@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multigraft.report.records import Measure
+from multigraft.contracts.report import Measure
 
 Kept = dict[str, np.ndarray]
 """What an objective keeps of each row, for all rows: arrays [N]."""

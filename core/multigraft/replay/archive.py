@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from multigraft.contracts.records import Arrays
 from multigraft.data.store import Store, StoreWriter
-from multigraft.records import Arrays
 from multigraft.system import cache
 
 KIND = "replay"

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
-from multigraft.features import Batch, Features
-from multigraft.objectives import Outputs
-from multigraft.records import Arrays
+from multigraft.contracts.features import Batch, Features
+from multigraft.contracts.objectives import Outputs
+from multigraft.contracts.records import Arrays
 from multigraft.replay.frozen import UnfitError
 from multigraft.replay.player import Player
 from multigraft.replay.state import state_of

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from multigraft.features import Batch, Features
+from multigraft.contracts.features import Batch, Features
+from multigraft.contracts.objectives import Outputs
 from multigraft.graft import Graft
-from multigraft.objectives import Outputs
 
 FIELDS = tuple(field.name for field in fields(Features))
 

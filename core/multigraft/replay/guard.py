@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from multigraft.records import Arrays
+from multigraft.contracts.records import Arrays
 from multigraft.replay.comparing import (
     check_alone,
     check_gradients,

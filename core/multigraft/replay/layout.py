@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from multigraft.records import Arrays
+from multigraft.contracts.records import Arrays
 from multigraft.replay.frozen import UnfitError
 
 

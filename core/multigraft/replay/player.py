@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Outputs
+from multigraft.contracts.readers import collate, read_row
+from multigraft.contracts.records import Arrays, Reader
 from multigraft.data import Rows
-from multigraft.features import Batch
-from multigraft.objectives import Outputs
-from multigraft.readers import collate, read_row
-from multigraft.records import Arrays, Reader
 from multigraft.replay.archive import Archive, row_key
 from multigraft.replay.frozen import Frozen, UnfitError
 from multigraft.replay.layout import Layout, join, split, survey

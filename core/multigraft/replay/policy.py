@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Augment, Reader
 from multigraft.data import Rows, iterate
-from multigraft.features import Batch
 from multigraft.graft import Graft
-from multigraft.objectives import Objective
-from multigraft.records import Augment, Reader
 from multigraft.replay.frozen import Frozen, UnfitError, Watch, Whole, frozen_part
 from multigraft.replay.guard import tried
 from multigraft.replay.player import Autocast, Player

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multigraft.features import Batch
-from multigraft.records import Arrays
+from multigraft.contracts.features import Batch
+from multigraft.contracts.records import Arrays
 from multigraft.replay.flow import CHANCE, Flow
 from multigraft.replay.frozen import UnfitError
 from multigraft.replay.layout import join

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Arrays
 from multigraft.data import Rows
-from multigraft.features import Batch
 from multigraft.graft import Graft
-from multigraft.objectives import Objective
-from multigraft.records import Arrays
 from multigraft.replay.layout import join
 from multigraft.replay.player import Player
 from multigraft.replay.state import PLAIN

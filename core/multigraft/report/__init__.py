@@ -1,5 +1,5 @@
 """What a verb answers with: numbers with intervals, curves, tables, cost."""
 
-from multigraft.report.records import Confused, Confusion, Cost, Measure, Report, WorstRow
+from multigraft.contracts.report import Confused, Confusion, Cost, Measure, Report, WorstRow
 
 __all__ = ["Confused", "Confusion", "Cost", "Measure", "Report", "WorstRow"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from multigraft.report.records import Confused, Confusion
+from multigraft.contracts.report import Confused, Confusion
 
 WHOLE = 150
 """The most labels of which the matrix is kept: it grows with their square, and nobody reads a larger one."""

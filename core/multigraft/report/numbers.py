@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from multigraft.report.records import Cost, Measure
+from multigraft.contracts.report import Cost, Measure
 
 NOT_A_NUMBER = "n/a"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from multigraft.contracts.report import Confusion, Measure, Report
 from multigraft.report import charts
 from multigraft.report.confusion import reduced
 from multigraft.report.numbers import cost_line, figure, interval, percent
-from multigraft.report.records import Confusion, Measure, Report
 from multigraft.system.about import __version__
 
 CELLS = 20

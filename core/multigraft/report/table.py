@@ -11,8 +11,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from multigraft.contracts.report import Confusion, Measure, Report, WorstRow
 from multigraft.report.numbers import cost_line, figure, interval, percent
-from multigraft.report.records import Confusion, Measure, Report, WorstRow
 from multigraft.system.terminal import harmless
 
 LABELS_SHOWN = 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from numbers import Real
 
+from multigraft.contracts.records import Answer
 from multigraft.errors import PredictError
-from multigraft.records import Answer
 
 
 def check_kept(*, top_k: int | None, threshold: float | None) -> None:

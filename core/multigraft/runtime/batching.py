@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from multigraft.records import Arrays
+from multigraft.contracts.records import Arrays
 from multigraft.system.cpu import usable_cores
 
 READ_AHEAD = 512

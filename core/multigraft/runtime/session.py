@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from multigraft.contracts.records import Arrays
 from multigraft.errors import BundleError, refused_as
-from multigraft.records import Arrays
 from multigraft.runtime.providers import provider_names
 from multigraft.system.cpu import limited_cores
 from multigraft.system.libraries import onnxruntime

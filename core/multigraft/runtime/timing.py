@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from multigraft.bundle import Bundle, Port
+from multigraft.contracts.records import Arrays
 from multigraft.errors import BundleError
-from multigraft.records import Arrays
 from multigraft.runtime.session import Session
 
 PATIENCE = 2.0

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.functional import classification as scores
 
+from multigraft.contracts.features import Batch, Features
+from multigraft.contracts.objectives import Baseline, Brief, Objective, Outputs, Row, RowLoss
+from multigraft.contracts.records import Arrays
 from multigraft.errors import RowError, did_you_mean, shown
-from multigraft.features import Batch, Features
-from multigraft.objectives import Baseline, Brief, Objective, Outputs, Row, RowLoss
-from multigraft.records import Arrays
 from multigraft.tasks.records import label_fault, label_name
 from multigraft.tasks.scores import confused, macro_scores
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from multigraft.candidates import IN_TREE, Candidate, installed
 from multigraft.catalog import Catalog, PluginInfo
+from multigraft.contracts.records import Backbone, Lazy, Modality, Origin, Reader, Record, Spec
+from multigraft.contracts.samples import Trial
 from multigraft.errors import UnknownName, did_you_mean
-from multigraft.records import Backbone, Lazy, Modality, Origin, Reader, Record, Spec
-from multigraft.samples import Trial
 from multigraft.testing.checks import Kind, Skipped
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from multigraft.features import Features
+from multigraft.contracts.features import Features
 from multigraft.graft import Graft
 from multigraft.strategies import block_of
 from multigraft.testing.bench import Subject

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from multigraft.contracts.records import Record
 from multigraft.errors import ANY, MissingDependency, MultigraftError, did_you_mean, first_line
-from multigraft.records import Record
 from multigraft.system.cache import FOLDER
 from multigraft.testing.bench import OF_KIND, Bench, Subject, find_plugin, place_of
 from multigraft.testing.checks import Check, Skipped

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Objective, Outputs, RowLoss
+from multigraft.contracts.readers import collate
+from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.graph import Served, export_graph
 from multigraft.export.parity import cases, check_parity
 from multigraft.export.quantize import CannotQuantize, quantize, ways
-from multigraft.features import Batch
 from multigraft.graft import Graft
-from multigraft.objectives import Objective, Outputs, RowLoss
-from multigraft.readers import collate
-from multigraft.records import Arrays
 from multigraft.runtime.session import Session
 from multigraft.testing.bench import Subject
 from multigraft.testing.checks import Skipped

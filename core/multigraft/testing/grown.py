@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multigraft.features import Batch, Features
-from multigraft.readers import collate
-from multigraft.records import Backbone, Modality, Origin, Reader, Spec
+from multigraft.contracts.features import Batch, Features
+from multigraft.contracts.readers import collate
+from multigraft.contracts.records import Backbone, Modality, Origin, Reader, Spec
 from multigraft.testing.bench import Bench, origin_of
 
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from multigraft.contracts.features import Batch
+from multigraft.contracts.records import Strategy, Task
 from multigraft.data import iterate
 from multigraft.errors import MultigraftError, RecipeError
-from multigraft.features import Batch
 from multigraft.graft import Graft
-from multigraft.records import Strategy, Task
 from multigraft.run import Run
 from multigraft.strategies import Plan, merge_adapters
 from multigraft.tasks.classification import LinearHead

@@ -6,9 +6,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
+from multigraft.contracts.records import (
+    Backbone,
+    Modality,
+    Option,
+    Quantization,
+    Stage,
+    Strategy,
+    Task,
+)
 from multigraft.errors import UnknownName
 from multigraft.parts import misfit
-from multigraft.records import Backbone, Modality, Option, Quantization, Stage, Strategy, Task
 from multigraft.testing.bench import Subject
 
 NAME = re.compile(r"[a-z0-9]+([-._][a-z0-9]+)*")

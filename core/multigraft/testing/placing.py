@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.readers import collate
-from multigraft.records import Answer, Arrays, Reader, Spec
+from multigraft.contracts.readers import collate
+from multigraft.contracts.records import Answer, Arrays, Reader, Spec
 from multigraft.run import Run
 from multigraft.runtime import Predictor
 from multigraft.testing.arrays import alike, copied

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from multigraft.contracts.readers import load_spec, save_spec
+from multigraft.contracts.records import Modality, Reader, WindowReader
 from multigraft.errors import RowError
-from multigraft.readers import load_spec, save_spec
-from multigraft.records import Modality, Reader, WindowReader
 from multigraft.testing import probe
 from multigraft.testing.arrays import copied, digest, gap
 from multigraft.testing.bench import Subject

@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import nn
 
+from multigraft.contracts.records import Strategy
 from multigraft.errors import MissingDependency, RecipeError
 from multigraft.graft import Graft
-from multigraft.records import Strategy
 from multigraft.strategies import Plan
 from multigraft.testing.bench import Subject
 from multigraft.testing.checks import Skipped

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 import multigraft as mg
+from multigraft.contracts.records import Backbone, Task
 from multigraft.errors import MultigraftError
-from multigraft.records import Backbone, Task
 from multigraft.run import Run
 from multigraft.runtime import Predictor
 from multigraft.testing.arrays import alike, copied, gap
@@ -73,7 +73,7 @@ def chance(subject: Subject) -> Iterator[str]:
 
 
 def _batch(run: Run) -> dict[str, np.ndarray]:
-    from multigraft.readers import collate
+    from multigraft.contracts.readers import collate
 
     fills = {**run.reader.fills, **run.objective.fills}
     rows = run.rows["train"]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 import multigraft as mg
+from multigraft.contracts.records import Backbone, Modality, Task
 from multigraft.engine import Engine
-from multigraft.records import Backbone, Modality, Task
 from multigraft.run import Run
 from multigraft.tasks import classification_task
 from multigraft.testing.bench import Bench, full_name

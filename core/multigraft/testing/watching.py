@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from multigraft.contract import MOMENTS
-from multigraft.records import Backbone
+from multigraft.contracts.records import Backbone
 from multigraft.run import Run
 from multigraft.testing.bench import Bench, Subject
 from multigraft.testing.checks import Skipped

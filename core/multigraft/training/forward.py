@@ -9,9 +9,9 @@ from contextlib import nullcontext
 import numpy as np
 from torch import nn
 
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Outputs
 from multigraft.errors import first_line
-from multigraft.features import Batch
-from multigraft.objectives import Outputs
 from multigraft.replay import Autocast, Replayed, Setting, UnfitError, open_player, untouched
 from multigraft.run import Run
 from multigraft.training.compiling import TRIAL_STEP, compiled, is_faster, worth_trying

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from multigraft.checkpoint import Progress
-from multigraft.features import Batch
-from multigraft.readers import read_row
+from multigraft.contracts.features import Batch
+from multigraft.contracts.readers import read_row
 from multigraft.replay import UnfitError, check_inputs, untouched
 from multigraft.training.forward import Forward, replay_setting
 from multigraft.training.standard import Standard, evaluated

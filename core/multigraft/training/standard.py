@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Outputs
 from multigraft.data import iterate, plan_batches
-from multigraft.features import Batch
-from multigraft.objectives import Outputs
 from multigraft.replay import untouched
 from multigraft.strategies import Plan
 

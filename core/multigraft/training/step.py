@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from multigraft.contracts.features import Batch
 from multigraft.errors import RunError, first_line
-from multigraft.features import Batch
 from multigraft.memory import batch_size, halving, in_parts, out_of_memory
 
 if TYPE_CHECKING:

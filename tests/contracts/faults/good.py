@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import multigraft as mg
-from multigraft.features import mean_pool
-from multigraft.records import Arrays, Spec
+from multigraft.contracts.features import mean_pool
+from multigraft.contracts.records import Arrays, Spec
 from multigraft.tasks import classification_task
 
 WIDTH = 4

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import multigraft as mg
 from contracts.faults.good import WIDTH, Block, Net
-from multigraft.features import mean_pool
+from multigraft.contracts.features import mean_pool
 
 
 class Wide(Net):

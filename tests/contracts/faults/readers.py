@@ -9,7 +9,7 @@ import numpy as np
 
 import multigraft as mg
 from contracts.faults.good import Reader
-from multigraft.records import Arrays, Spec
+from multigraft.contracts.records import Arrays, Spec
 
 
 class Drawing(Reader):

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 import multigraft as mg
 from contracts.faults.good import WIDTH, Plugin, Reader
-from multigraft.objectives import Objective
-from multigraft.records import Arrays, Augment
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Arrays, Augment
 
 TAGS = ["below", "above"]
 IGNORED = -100

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 import multigraft as mg
-from multigraft.records import Arrays
+from multigraft.contracts.records import Arrays
 from multigraft.strategies import Plan
 from multigraft.tasks.classification import Classification
 

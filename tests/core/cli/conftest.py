@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from multigraft.cli import main
+from multigraft.contracts.report import Measure, Report
 from multigraft.recipe import Recipe
-from multigraft.report.records import Measure, Report
 
 RAW = {"task": "text-classification", "backbone": "bert-tiny", "data": "rows.csv"}
 

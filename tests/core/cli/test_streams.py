@@ -15,8 +15,8 @@ import pytest
 
 from multigraft.catalog import PluginInfo
 from multigraft.cli import bundle, main, plugins
+from multigraft.contracts.report import Confusion, Measure, Report, WorstRow
 from multigraft.errors import RunError
-from multigraft.report.records import Confusion, Measure, Report, WorstRow
 from multigraft.system.terminal import CONTROL
 
 EVIL = "a\x1b]52;c;eA==\x07\x9b2J\u202eb\r"

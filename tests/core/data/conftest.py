@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Arrays, Modality
 from multigraft.errors import RowError
-from multigraft.objectives import Objective
-from multigraft.records import Arrays, Modality
 
 
 class LetterReader:

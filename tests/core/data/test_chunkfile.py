@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from multigraft.contracts.records import Modality
 from multigraft.data import Table, chunkfile, formats, load_table
 from multigraft.errors import DataError
-from multigraft.records import Modality
 from multigraft.system import cache
 
 Usage = namedtuple("Usage", "total used free")

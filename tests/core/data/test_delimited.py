@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Modality, Reader
 from multigraft.data import Rows, Table, load_splits, load_table
 from multigraft.data.layout import Layout
 from multigraft.errors import DataError, RecipeError
-from multigraft.objectives import Objective
 from multigraft.recipe import Data, Recipe
-from multigraft.records import Modality, Reader
 
 Load = Callable[..., Table]
 ENDS = ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\r"]

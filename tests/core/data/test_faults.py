@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Modality, Reader
 from multigraft.data import Rows, load_table, quarantine, told
 from multigraft.data.telling import bad_row_notes, data_tables
 from multigraft.errors import DataError, RecipeError
-from multigraft.objectives import Objective
 from multigraft.recipe import Recipe
-from multigraft.records import Modality, Reader
 
 MIXED = b"text,label\ngood,0\nb4d,1\nfine,1\n,0\ncaf\xe9,0\nlast,\nwell,0\n"
 

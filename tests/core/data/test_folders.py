@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Modality, Reader
 from multigraft.data import Rows, Table, load_table
 from multigraft.errors import DataError
-from multigraft.objectives import Objective
-from multigraft.records import Modality, Reader
 
 
 def fill(folder: Path, *names: str) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Modality, Reader
 from multigraft.data import Rows, Splits, load_splits
-from multigraft.objectives import Objective
 from multigraft.recipe import Data
-from multigraft.records import Modality, Reader
 
 Load = Callable[..., Splits]
 

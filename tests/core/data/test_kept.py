@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Arrays, Modality
 from multigraft.data import Rows, load_table, shelf
 from multigraft.data.store import StoreWriter
 from multigraft.errors import DataError
-from multigraft.objectives import Objective
-from multigraft.records import Arrays, Modality
 from multigraft.system import cache
 
 Usage = namedtuple("Usage", "total used free")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Modality, Reader
 from multigraft.data import Rows, label_notes, load_table, split_table
 from multigraft.errors import DataError, RowError
-from multigraft.objectives import Objective
 from multigraft.recipe import Split
-from multigraft.records import Modality, Reader
 from multigraft.tasks.records import label_fault, label_name, label_spec
 
 Parts = Callable[..., dict[str, Rows]]

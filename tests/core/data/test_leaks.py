@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from multigraft.contracts.records import Likeness, Modality
 from multigraft.data import Splits, load_splits
 from multigraft.data.telling import data_tables, leak_notes
 from multigraft.errors import DataError, PluginError
 from multigraft.recipe import Data
-from multigraft.records import Likeness, Modality
 from multigraft.system import cache
 
 Load = Callable[..., Splits]

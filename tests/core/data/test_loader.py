@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Arrays, Modality, Reader
 from multigraft.data import Rows, iterate, load_table, plan_batches
 from multigraft.errors import DataError, PluginError, RowError
-from multigraft.objectives import Objective
-from multigraft.records import Arrays, Modality, Reader
 
 One = tuple[list[int], dict[str, torch.Tensor]]
 Loaded = list[One]

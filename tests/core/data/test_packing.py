@@ -10,11 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Arrays, Modality, Reader
 from multigraft.data import Rows, iterate, load_table, padding_share, plan_packs
 from multigraft.data.packing import collate_packs, join
 from multigraft.errors import DataError, MultigraftError, PluginError
-from multigraft.objectives import Objective
-from multigraft.records import Arrays, Modality, Reader
 
 lengths = st.lists(st.integers(1, 60), max_size=300).map(np.array)
 

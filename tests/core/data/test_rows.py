@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Arrays, Modality, Reader
 from multigraft.data import Rows, load_table
 from multigraft.errors import DataError, PluginError, RowError
-from multigraft.objectives import Objective
-from multigraft.records import Arrays, Modality, Reader
 
 Audit = Callable[..., Rows]
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from multigraft.contracts.records import Modality
 from multigraft.data import Table, load_table
 from multigraft.errors import DataError, RowError
-from multigraft.records import Modality
 
 
 @pytest.fixture(autouse=True, params=["memory", "mapped"])
@@ -414,7 +414,7 @@ def test_local_files_need_no_datasets_library(tmp_path: Path, text: Modality) ->
 
     write(tmp_path / "a.csv", "text\nx\n")
     code = (
-        "import sys; from multigraft.data.source import load_table; from multigraft.records import Modality\n"
+        "import sys; from multigraft.data.source import load_table; from multigraft.contracts.records import Modality\n"
         f"load_table({str(tmp_path / 'a.csv')!r}, columns={{}},"
         " modality=Modality(name='t', reader=dict, columns=('text',)))\n"
         "sys.exit('datasets' in sys.modules)"

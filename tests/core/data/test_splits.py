@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from multigraft.contracts.records import Modality
 from multigraft.data import Splits, load_splits
 from multigraft.errors import DataError
 from multigraft.recipe import Data
-from multigraft.records import Modality
 
 
 def load(data: Data, text: Modality, seed: int = 0, base: Path | None = None) -> Splits:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.records import Arrays, Modality, Reader
 from multigraft.data import Rows, choose_workers, load_table
-from multigraft.objectives import Objective
-from multigraft.records import Arrays, Modality, Reader
 
 
 @pytest.fixture

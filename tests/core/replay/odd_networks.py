@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 import multigraft as mg
-from multigraft.features import Batch
+from multigraft.contracts.features import Batch
 from multigraft.tasks.classification import LinearHead
 from multigraft_series.network import SeriesNet
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multigraft.records import Arrays
+from multigraft.contracts.records import Arrays
 from multigraft.replay import archive
 from multigraft.replay.archive import Archive, row_key
 from multigraft.system import cache

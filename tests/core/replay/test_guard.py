@@ -16,8 +16,8 @@ import multigraft_series
 from core.replay import odd_networks
 from core.replay.odd_networks import ACCEPTED, FROZEN, GLOBAL, REFUSED, head_of
 from multigraft.assembly import assemble
+from multigraft.contracts.features import Batch
 from multigraft.engine import Engine
-from multigraft.features import Batch
 from multigraft.parts import read_recipe
 from multigraft.replay import Player, UnfitError, open_player
 from multigraft.run import Run

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from multigraft.contracts.records import Arrays
 from multigraft.errors import RowError
-from multigraft.records import Arrays
 from multigraft.runtime.serving.faults import Fault
 from multigraft.runtime.serving.reading import Read, Reading
 from multigraft.runtime.serving.room import Room, Share

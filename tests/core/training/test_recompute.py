@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from multigraft.features import Features
+from multigraft.contracts.features import Features
 from multigraft.graft import Graft
 from multigraft.training.recompute import recomputing
 

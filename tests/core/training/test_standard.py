@@ -14,9 +14,9 @@ from torch import nn
 
 import multigraft as mg
 import multigraft_series
+from multigraft.contracts.features import Batch
 from multigraft.data import plan_batches
 from multigraft.engine import Engine
-from multigraft.features import Batch
 from multigraft.graft import Graft
 from multigraft.run import Run
 from multigraft.strategies import Plan, linear_probe

@@ -10,8 +10,8 @@ from torch import nn
 
 import multigraft_speech as speech
 from multigraft import BackboneModule, MultigraftError
+from multigraft.contracts.records import Backbone
 from multigraft.errors import WeightsError
-from multigraft.records import Backbone
 from plugins.speech.speech_toys import Grown, grow, origin, sounds
 
 FAMILIES = speech.register_backbones()

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.readers import collate
+from multigraft.contracts.records import Arrays
 from multigraft.export.graph import Served, export_graph
 from multigraft.export.quantize import quantize
 from multigraft.graft import Graft
-from multigraft.objectives import Objective
-from multigraft.readers import collate
-from multigraft.records import Arrays
 from plugins.speech.speech_toys import KINDS, Grown, grow, sounds
 
 INPUTS = ("input_values", "attention_mask")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from multigraft.contracts.records import WindowReader
 from multigraft.errors import RowError
-from multigraft.records import WindowReader
 from multigraft_speech.reader import AudioReader
 
 READER = AudioReader(max_seconds=1.0)

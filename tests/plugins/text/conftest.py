@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import multigraft_text as text
-from multigraft.records import Backbone
+from multigraft.contracts.records import Backbone
 from multigraft_text.reader import TextReader
 from plugins.text.text_toys import Grown, grow, origin
 

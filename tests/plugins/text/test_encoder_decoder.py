@@ -13,9 +13,9 @@ from transformers import DynamicCache, EncoderDecoderCache, T5Config, T5ForCondi
 
 import multigraft as mg
 from multigraft.bundle import Bundle, CachePort, Generation, Port, Precision, seal
+from multigraft.contracts.readers import collate, save_spec
 from multigraft.errors import BundleError
 from multigraft.export.graph import write_graph
-from multigraft.readers import collate, save_spec
 from multigraft.runtime.session import Session
 from plugins.text.text_toys import Grown
 

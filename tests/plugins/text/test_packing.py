@@ -11,9 +11,9 @@ from torch import Tensor
 
 import multigraft_text.segments
 from multigraft import MultigraftError
+from multigraft.contracts.records import Arrays
 from multigraft.data.packing import collate_packs
 from multigraft.graft import Graft
-from multigraft.records import Arrays
 from multigraft_text.causal import CausalLanguageModeling
 from multigraft_text.language import IGNORED
 from multigraft_text.masked import MaskedLanguageModeling

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models
 
 import multigraft_text as text
 from multigraft import MultigraftError
-from multigraft.records import Backbone
+from multigraft.contracts.records import Backbone
 from multigraft_text.learning import fit
 from multigraft_text.reader import TextReader
 from multigraft_text.specs import token_ids

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 
 import multigraft_text as text
 from multigraft import MultigraftError, RowError
-from multigraft.readers import collate
+from multigraft.contracts.readers import collate
 from multigraft_text.reader import TextReader
 from plugins.text.text_toys import DOCUMENTS, Grown, grow, origin
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import multigraft_text as text
-from multigraft.records import WindowReader
+from multigraft.contracts.records import WindowReader
 from multigraft_text.reader import TextReader
 from plugins.text.text_toys import grow
 

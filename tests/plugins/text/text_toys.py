@@ -10,8 +10,8 @@ import transformers
 
 import multigraft_text as text
 from multigraft import Brief, Origin
-from multigraft.readers import collate
-from multigraft.records import Backbone, Spec
+from multigraft.contracts.readers import collate
+from multigraft.contracts.records import Backbone, Spec
 from multigraft_text.reader import TextReader
 
 DOCUMENTS = [

@@ -11,8 +11,8 @@ import torch
 import transformers
 from onnxruntime import OrtValue
 
+from multigraft.contracts.generation import Generating
 from multigraft.export.decoding.graph import KEPT, LOGITS, MASK, PAST, POSITIONS, PRESENT, TOKENS, ports_of
-from multigraft.generating import Generating
 from multigraft.runtime.generation.generator import Generator
 from multigraft_text.language import TiedDecoder
 from multigraft_text.writing import CachedDecoder, cache_of

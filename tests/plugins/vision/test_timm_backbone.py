@@ -8,7 +8,7 @@ from torch import nn
 
 from multigraft import BackboneModule, MultigraftError
 from multigraft.catalog import Catalog
-from multigraft.records import Origin
+from multigraft.contracts.records import Origin
 
 # (name, side): scratch networks that a test can afford, one for each layout of features.
 NAMES = [

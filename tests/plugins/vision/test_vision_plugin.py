@@ -10,10 +10,10 @@ from PIL import Image
 
 from multigraft import Brief
 from multigraft.catalog import Catalog
+from multigraft.contracts.records import Origin
 from multigraft.data import load_table
 from multigraft.graft import Graft
 from multigraft.parts import read_recipe
-from multigraft.records import Origin
 from multigraft_vision.reader import image_reader
 
 

@@ -15,6 +15,9 @@ import numpy as np
 import torch
 
 from multigraft.bundle import Generation
+from multigraft.contracts.features import Batch
+from multigraft.contracts.generation import Generating
+from multigraft.contracts.readers import collate
 from multigraft.errors import ExportError
 from multigraft.evaluation import intervals
 from multigraft.export.decoding.graph import ports_of
@@ -22,9 +25,6 @@ from multigraft.export.gate import FP32, batches
 from multigraft.export.parity import TOLERANCE, Case, relative
 from multigraft.export.subject import Subject
 from multigraft.export.verdict import Evidence
-from multigraft.features import Batch
-from multigraft.generating import Generating
-from multigraft.readers import collate
 from multigraft.runtime.generation.cache import Decoding, left_padded
 from multigraft.runtime.session import Session
 

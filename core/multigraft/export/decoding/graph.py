@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from multigraft.bundle import CachePort, Generation
+from multigraft.contracts.generation import Generating
+from multigraft.contracts.records import Arrays
 from multigraft.export.graph import write_graph
-from multigraft.generating import Generating
-from multigraft.records import Arrays
 
 TOKENS, MASK, POSITIONS, KEPT = "input_ids", "attention_mask", "position_ids", "kept"
 LOGITS, PAST, PRESENT = "logits", "past", "present"

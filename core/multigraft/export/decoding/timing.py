@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from multigraft.contracts.generation import Generating
+from multigraft.contracts.records import Arrays
 from multigraft.export import latency
 from multigraft.export.decoding.graph import ports_of
-from multigraft.generating import Generating
-from multigraft.records import Arrays
 from multigraft.runtime.generation.cache import Decoding
 from multigraft.runtime.session import Session
 

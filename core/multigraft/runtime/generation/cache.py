@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from multigraft.bundle import CachePort, Generation
-from multigraft.records import Arrays
+from multigraft.contracts.records import Arrays
 from multigraft.runtime.session import Session
 from multigraft.system.libraries import onnxruntime
 

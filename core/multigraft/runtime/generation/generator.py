@@ -9,9 +9,9 @@ from typing import Any, Unpack, cast
 import numpy as np
 
 from multigraft.bundle import Generation
+from multigraft.contracts.readers import collate, read_row, row_errors
+from multigraft.contracts.records import Answer, Arrays, PromptReader, Reader
 from multigraft.errors import BundleError, GenerationError, RowError, refused_as
-from multigraft.readers import collate, read_row, row_errors
-from multigraft.records import Answer, Arrays, PromptReader, Reader
 from multigraft.runtime.generation.beams import search
 from multigraft.runtime.generation.cache import Decoding
 from multigraft.runtime.generation.methods import Line, write

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from multigraft.records import Answer
+from multigraft.contracts.records import Answer
 from multigraft.runtime.answers import trimmed
 from multigraft.runtime.serving.batcher import Outcome
 from multigraft.runtime.serving.faults import Fault

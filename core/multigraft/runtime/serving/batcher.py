@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from multigraft.records import Answer, Arrays
+from multigraft.contracts.records import Answer, Arrays
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.grouping import groups
 from multigraft.runtime.serving.limits import Limits

@@ -9,8 +9,16 @@ from typing import Any, cast
 
 import numpy as np
 
+from multigraft.contracts.records import (
+    Answer,
+    Arrays,
+    MeasuredReader,
+    Modality,
+    PromptReader,
+    Reader,
+    Spec,
+)
 from multigraft.errors import GenerationError, RowError
-from multigraft.records import Answer, Arrays, MeasuredReader, Modality, PromptReader, Reader, Spec
 from multigraft.runtime.describing import columns, describe
 from multigraft.runtime.predictor import Predictor
 

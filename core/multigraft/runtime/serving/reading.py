@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from multigraft.contracts.records import Arrays
 from multigraft.errors import RowError
-from multigraft.records import Arrays
 from multigraft.runtime.batching import nbytes
 from multigraft.runtime.serving.faults import Fault
 from multigraft.runtime.serving.room import Room, Share

@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
+from multigraft.contracts.web import NpmPackage
 from multigraft.errors import MissingDependency
 from multigraft.system.cache import find_entry, new_entry, room_for
 from multigraft.system.libraries import offline
-from multigraft.webreader import NpmPackage
 
 log = logging.getLogger("multigraft")
 KIND = "npm"

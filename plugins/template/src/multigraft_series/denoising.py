@@ -6,8 +6,8 @@ import numpy as np
 from torch import nn
 
 import multigraft as mg
-from multigraft.features import Batch
-from multigraft.objectives import Outputs
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Outputs
 
 
 class Guess(nn.Module):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import multigraft as mg
-from multigraft.features import Batch, mean_pool
+from multigraft.contracts.features import Batch, mean_pool
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 

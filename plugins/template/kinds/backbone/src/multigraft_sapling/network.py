@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import multigraft as mg
-from multigraft.features import Batch
+from multigraft.contracts.features import Batch
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 

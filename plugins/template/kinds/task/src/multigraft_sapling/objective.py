@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import multigraft as mg
-from multigraft.features import Batch
-from multigraft.objectives import Outputs, Row
+from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Outputs, Row
 from multigraft_sapling.answers import number
 
 

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from multigraft.contracts.records import Arrays, Reader, Spec
 from multigraft.errors import BundleError, MultigraftError, RowError, first_line, refused_as
-from multigraft.records import Arrays, Reader, Spec
 from multigraft.system.files import check_plain, is_plain_name, leads_out, open_plain
 from multigraft.system.validation import problem_lines
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from multigraft.features import Batch
+from multigraft.contracts.features import Batch
 
 
 @dataclass(frozen=True, kw_only=True)

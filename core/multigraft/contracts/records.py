@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from multigraft.contracts.samples import Samples, Trial
+from multigraft.contracts.web import WebReader
 from multigraft.errors import missing_dependency
-from multigraft.samples import Samples, Trial
-from multigraft.webreader import WebReader
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from multigraft.objectives import Brief, Objective
+    from multigraft.contracts.objectives import Brief, Objective
     from multigraft.strategies import Plan
 
 Arrays = dict[str, np.ndarray]
@@ -239,7 +239,7 @@ class Backbone:
     modality: str
     sizes: Mapping[str, Size]
     build: Callable[[Origin, Spec], nn.Module]
-    """(origin, reader spec) -> a module as `multigraft.features.BackboneModule` describes."""
+    """(origin, reader spec) -> a module as `multigraft.contracts.features.BackboneModule` describes."""
     reader: Callable[[Origin, Mapping[str, Any]], Spec]
     """(origin, reader options) -> the spec of the reader these weights expect."""
     find: Callable[[str], Size | None] | None = None

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor, nn
 
-from multigraft.features import Batch, Features
-from multigraft.generating import Generating
-from multigraft.records import Arrays, Reader, Spec
+from multigraft.contracts.features import Batch, Features
+from multigraft.contracts.generation import Generating
+from multigraft.contracts.records import Arrays, Reader, Spec
 
 Outputs = dict[str, Tensor]
 Row = Mapping[str, Any]

@@ -1,0 +1,1 @@
+"""What a plugin author programs against; importing it imports no torch."""
