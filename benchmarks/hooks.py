@@ -18,8 +18,8 @@ import pluggy
 
 import multigraft as mg
 from benchmarks.harness import Case, Mode, Sample, below
-from multigraft import hookspecs
 from multigraft.callbacks import CSV, EarlyStopping
+from multigraft.plugins import hookspecs
 from multigraft.training.observers import Observers
 
 ROUNDS = {"full": 10, "quick": 5, "smoke": 1}

@@ -15,8 +15,8 @@ import yaml
 from typer.testing import CliRunner
 
 import multigraft as mg
-from multigraft import hookspecs
-from multigraft.catalog import Catalog
+from multigraft.plugins import hookspecs
+from multigraft.plugins.catalog import Catalog
 from samples import write_texts
 
 ROOT = Path(__file__).parent.parent

@@ -13,8 +13,8 @@ import pytest
 
 import multigraft as mg
 import multigraft_series
-from multigraft.catalog import Catalog
-from multigraft.contract import KINDS, MOMENTS
+from multigraft.plugins.catalog import Catalog
+from multigraft.plugins.rules import KINDS, MOMENTS
 from multigraft.testing import check_plugin
 from samples import write_texts
 from test_docs import HOOKS, ROOT

@@ -14,7 +14,6 @@ from multigraft.system.about import __version__
 
 if TYPE_CHECKING:
     from multigraft.api import finetune, open_run, pretrain, rerun, resume
-    from multigraft.catalog import Catalog
     from multigraft.contracts.features import BackboneModule, Features
     from multigraft.contracts.generation import Generating
     from multigraft.contracts.objectives import Brief, Objective, RowLoss
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
     from multigraft.contracts.web import NpmPackage, WebReader
     from multigraft.engine import Engine
     from multigraft.errors import MultigraftError, RowError, WeightsError
-    from multigraft.hookspecs import hookimpl
+    from multigraft.plugins.catalog import Catalog
+    from multigraft.plugins.hookspecs import hookimpl
     from multigraft.recipe import Recipe
     from multigraft.run import Run
     from multigraft.runtime import Predictor, load
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 # Names are imported when they are first used, so that `import multigraft` costs a deployer nothing.
 _HOMES = {
     "api": ("finetune", "open_run", "pretrain", "rerun", "resume"),
-    "catalog": ("Catalog",),
+    "plugins.catalog": ("Catalog",),
     "engine": ("Engine",),
     "errors": ("MultigraftError", "RowError", "WeightsError"),
     "contracts.features": ("BackboneModule", "Features"),
     "contracts.generation": ("Generating",),
-    "hookspecs": ("hookimpl",),
+    "plugins.hookspecs": ("hookimpl",),
     "contracts.objectives": ("Brief", "Objective", "RowLoss"),
     "recipe": ("Recipe",),
     "contracts.records": (

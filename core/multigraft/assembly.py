@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from safetensors.torch import load_model
 
-from multigraft.catalog import Catalog
 from multigraft.contracts.objectives import Brief, Objective
 from multigraft.contracts.readers import fingerprint, load_spec, save_spec
 from multigraft.contracts.records import Augment, Reader, Spec
@@ -34,6 +33,7 @@ from multigraft.data import (
 from multigraft.errors import DataError, RunError, WeightsError, refused_as
 from multigraft.graft import Graft
 from multigraft.parts import Parts
+from multigraft.plugins.catalog import Catalog
 from multigraft.provenance import owners_of
 from multigraft.recipe import Recipe
 from multigraft.run import HEAD, MODEL, Run, read_record

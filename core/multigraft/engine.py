@@ -12,13 +12,14 @@ from typing import Any
 
 from multigraft import assembly
 from multigraft.callbacks import asked_for, observing
-from multigraft.catalog import Catalog
 from multigraft.conditions import recipe_changes, same_data, same_recipe, same_world, threads
 from multigraft.contracts.records import Stage
 from multigraft.contracts.report import Report
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError, refused_as
 from multigraft.memory import explaining_shortage
 from multigraft.parts import SCRATCH, read_recipe
+from multigraft.plugins.catalog import Catalog
+from multigraft.plugins.tracing import Tell
 from multigraft.provenance import absent
 from multigraft.recipe import Recipe, read_mapping
 from multigraft.repeat import Comparison, compare
@@ -33,7 +34,6 @@ from multigraft.system.files import whole_path, write_json, write_text
 from multigraft.system.libraries import house_compilers
 from multigraft.system.lock import alone_in, claimed
 from multigraft.system.resume_command import RECORD, resume_command
-from multigraft.tracing import Tell
 
 log = logging.getLogger("multigraft")
 REPORTS = "reports"

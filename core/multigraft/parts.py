@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from multigraft.catalog import Catalog
 from multigraft.contracts.records import Backbone, Modality, Option, Origin, Strategy, Task
 from multigraft.errors import RecipeError, UnknownName, did_you_mean
+from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import AugmentChoice, BackboneChoice, Choice, Recipe, check
 from multigraft.system.files import expanded
 

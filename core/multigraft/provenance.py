@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from multigraft.catalog import Catalog
 from multigraft.contracts.owners import Owner, advice
 from multigraft.errors import UnknownName
 from multigraft.parts import Parts
+from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 
 HANDED = "plugins=[...] of the verb in Python"

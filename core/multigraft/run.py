@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
-from multigraft.catalog import Catalog
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Augment, Reader, Spec
 from multigraft.contracts.report import Report
@@ -17,6 +16,7 @@ from multigraft.errors import RunError, first_line
 from multigraft.facts import check_facts
 from multigraft.graft import Graft
 from multigraft.parts import Parts
+from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 from multigraft.strategies import Plan
 from multigraft.system.compute.processes import ALONE, World

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import multigraft_series
-from multigraft.catalog import Catalog
 from multigraft.errors import MultigraftError
+from multigraft.plugins.catalog import Catalog
 from multigraft.replay import UnfitError, open_player
 from multigraft.run import Run
 from multigraft.strategies import Plan

@@ -14,10 +14,10 @@ import pytest
 
 import multigraft as mg
 import multigraft_series
-from multigraft import candidates
-from multigraft import catalog as catalog_module
-from multigraft.catalog import Catalog, PluginOff, SlowPlugin
 from multigraft.errors import PluginError, UnknownName
+from multigraft.plugins import catalog as catalog_module
+from multigraft.plugins import discovery
+from multigraft.plugins.catalog import Catalog, PluginOff, SlowPlugin
 
 
 def strategy(name: str) -> mg.Strategy:
@@ -124,7 +124,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
                 names.append(plugin.__name__)
             module = plugin.__name__ if isinstance(plugin, ModuleType) else str(plugin)
             entries.append(EntryPoint(name=name, value=module, group="multigraft"))
-        monkeypatch.setattr(candidates, "entry_points", lambda group: entries)
+        monkeypatch.setattr(discovery, "entry_points", lambda group: entries)
 
     yield install
 
@@ -283,7 +283,7 @@ def test_the_in_tree_plugins_are_admitted_strictly_and_without_torch() -> None:
     import subprocess
 
     script = (
-        "import sys; from multigraft.catalog import Catalog; c = Catalog(strict=True); "
+        "import sys; from multigraft.plugins.catalog import Catalog; c = Catalog(strict=True); "
         "print([i.name for i in c.plugins]); "
         "bad = {'torch', 'transformers', 'timm', 'torchaudio', 'datasets'} & set(sys.modules); "
         "sys.exit(f'imported {bad}' if bad else 0)"

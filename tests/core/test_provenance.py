@@ -16,13 +16,13 @@ import pytest
 
 import multigraft as mg
 import toy_plugin
-from multigraft import candidates
-from multigraft.catalog import Catalog
 from multigraft.contracts.owners import Owner, advice
 from multigraft.contracts.records import Lazy
 from multigraft.decoders import DECODERS, MERGES, classification, embedding, mean_probabilities, name_in
 from multigraft.engine import Engine
 from multigraft.errors import BundleError, RunError
+from multigraft.plugins import discovery
+from multigraft.plugins.catalog import Catalog
 from multigraft.run import Run
 from multigraft.runtime import load
 from multigraft.tasks import classification_task
@@ -53,7 +53,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
             entry = EntryPoint(name=name, value=target, group="multigraft")
             vars(entry)["dist"] = distribution
             found.append(entry)
-        monkeypatch.setattr(candidates, "entry_points", lambda group: found)
+        monkeypatch.setattr(discovery, "entry_points", lambda group: found)
 
     return install
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 import multigraft_series
-from multigraft.catalog import Catalog
 from multigraft.errors import MultigraftError, RecipeError
 from multigraft.parts import read_recipe
+from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe, assign, check, read_mapping, schema
 
 GOOD: dict[str, Any] = {"task": "series-classification", "backbone": "tcn-tiny", "data": "rows.csv"}

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from multigraft import scaffold
-from multigraft.candidates import check_version
 from multigraft.cli import main
 from multigraft.errors import PluginError
-from multigraft.scaffold import BRINGS, new_plugin, package_of, renamed, template
+from multigraft.plugins import scaffold
+from multigraft.plugins.discovery import check_version
+from multigraft.plugins.scaffold import BRINGS, new_plugin, package_of, renamed, template
 from multigraft.system.about import __version__
 from packages import ROOT, install, run, write_metadata
 

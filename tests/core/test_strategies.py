@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from multigraft import builtin
 from multigraft.contracts.features import Features
 from multigraft.errors import RecipeError
 from multigraft.graft import Graft
+from multigraft.plugins import builtin
 from multigraft.strategies import Plan, block_of, merge_adapters
 from multigraft.tasks.classification import LinearHead
 from multigraft.training.defaults import default_rate

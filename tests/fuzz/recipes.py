@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fuzz.breaking import JUNK, TEXTS, broken_bytes, broken_values
 from fuzz.harness import Border, WrongAnswer
-from multigraft.catalog import Catalog
 from multigraft.parts import read_recipe
+from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe, assign, read_mapping
 
 SOUND = Recipe.parse(

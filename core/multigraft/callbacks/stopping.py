@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from multigraft.hookspecs import hookimpl
+from multigraft.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from multigraft.run import Run

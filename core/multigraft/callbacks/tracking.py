@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from multigraft.callbacks.points import Following, Point, place, report_points
 from multigraft.contracts.report import Report
 from multigraft.errors import first_line
-from multigraft.hookspecs import hookimpl
+from multigraft.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from multigraft.run import Run

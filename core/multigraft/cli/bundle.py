@@ -131,7 +131,7 @@ def predict(
     Every input has an answer in its place; where one cannot be read, that is an error, and the exit code 1.
     """
     _check_given(inputs, stdin=stdin)
-    from multigraft.catalog import Catalog
+    from multigraft.plugins.catalog import Catalog
     from multigraft.runtime import load
 
     catalog = Catalog()

@@ -70,7 +70,7 @@ def generate(
     """
     if not prompts and not stdin:
         raise typer.BadParameter("no prompts: give texts as arguments, or --stdin to read a line each")
-    from multigraft.catalog import Catalog
+    from multigraft.plugins.catalog import Catalog
     from multigraft.runtime import load
 
     catalog = Catalog()

@@ -29,7 +29,7 @@ def new_plugin(
     shell: Shell, name: Name, *, kind: OfKind, into: Into = Path(), as_json: AsJson = False
 ) -> None:
     """Make a complete plugin to start from: a package with a working example and its tests."""
-    from multigraft import scaffold
+    from multigraft.plugins import scaffold
 
     folder = scaffold.new_plugin(name, kind.value, into=into)
     if as_json:

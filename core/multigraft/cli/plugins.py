@@ -14,7 +14,7 @@ from multigraft.cli.shell import AsJson, Shell
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from multigraft.catalog import PluginInfo
+    from multigraft.plugins.catalog import PluginInfo
 
 
 Why = Annotated[
@@ -61,7 +61,7 @@ def _all_of(info: PluginInfo) -> Iterator[str]:
 
 def installed() -> list[PluginInfo]:
     """Every installed plugin, those that are off included, without the warning they give elsewhere."""
-    from multigraft.catalog import Catalog
+    from multigraft.plugins.catalog import Catalog
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

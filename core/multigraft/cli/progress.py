@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from multigraft.cli.console import Console
-from multigraft.hookspecs import hookimpl
+from multigraft.plugins.hookspecs import hookimpl
 from multigraft.report.numbers import speed
 
 if TYPE_CHECKING:

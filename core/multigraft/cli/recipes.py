@@ -38,8 +38,8 @@ def starter(
     """Print a commented recipe to start from: every field, its default, and what it is for."""
     if context.invoked_subcommand is not None:
         return
-    from multigraft.catalog import Catalog
     from multigraft.cli.starter import write
+    from multigraft.plugins.catalog import Catalog
 
     catalog = Catalog()
     found_task, family = catalog.task(task), catalog.backbone(backbone)[0]

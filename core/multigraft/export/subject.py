@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from multigraft.catalog import Catalog
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.readers import collate, read_row
 from multigraft.contracts.records import Arrays, Reader, Spec
 from multigraft.data import Rows
 from multigraft.graft import Graft
 from multigraft.parts import Parts
+from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 
 

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from multigraft.candidates import IN_TREE, Candidate, installed
-from multigraft.catalog import Catalog, PluginInfo
 from multigraft.contracts.records import Backbone, Lazy, Modality, Origin, Reader, Record, Spec
 from multigraft.contracts.samples import Trial
 from multigraft.errors import UnknownName, did_you_mean
+from multigraft.plugins.catalog import Catalog, PluginInfo
+from multigraft.plugins.discovery import IN_TREE, Candidate, installed
 from multigraft.testing.checks import Kind, Skipped
 
 T = TypeVar("T")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from multigraft import hookspecs
 from multigraft.errors import PluginError
+from multigraft.plugins import hookspecs
 from multigraft.testing import probe
 from multigraft.testing.bench import Subject
 from multigraft.testing.checks import Skipped

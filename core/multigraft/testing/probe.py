@@ -93,9 +93,9 @@ def _traces(np: Any) -> dict[str, str]:
 
 def reading(order: Mapping[str, Any]) -> dict[str, Any]:
     """Read values where nothing can be imported that a deployer does not have."""
-    from multigraft.catalog import Catalog
     from multigraft.contracts.records import Lazy
     from multigraft.demo.offline import Blocker
+    from multigraft.plugins.catalog import Catalog
     from multigraft.testing.arrays import digest
     from multigraft.testing.sealed import no_network
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from multigraft.contract import MOMENTS
 from multigraft.contracts.records import Backbone
+from multigraft.plugins.rules import MOMENTS
 from multigraft.run import Run
 from multigraft.testing.bench import Bench, Subject
 from multigraft.testing.checks import Skipped

@@ -11,8 +11,8 @@ from typing import Any
 
 from pluggy import PluginManager
 
-from multigraft.contract import MOMENTS
 from multigraft.errors import ANY
+from multigraft.plugins.rules import MOMENTS
 
 log = logging.getLogger("multigraft")
 FOLDER = "plugins"

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-import multigraft.catalog as catalog
 import multigraft.cli.checkup as checkup
+import multigraft.plugins.catalog as catalog
 import multigraft.system.versions as versions
-from multigraft.catalog import Catalog, PluginInfo
 from multigraft.cli.starter import write
+from multigraft.plugins.catalog import Catalog, PluginInfo
 from multigraft.recipe import Recipe, check, schema
 
 OFF = PluginInfo("speech", "0.1.0", "multigraft", error="No module named 'soundfile'")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from multigraft.catalog import Catalog
 from multigraft.cli.progress import Pace, Progress
+from multigraft.plugins.catalog import Catalog
 
 
 def play(progress: Progress, run: Any, first: int = 1) -> None:

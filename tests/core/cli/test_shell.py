@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from multigraft.catalog import PluginOff
 from multigraft.errors import BundleError, RecipeError, RunError, UnknownName
+from multigraft.plugins.catalog import PluginOff
 
 COMMANDS = (
     "finetune",

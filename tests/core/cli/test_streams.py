@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from multigraft.catalog import PluginInfo
 from multigraft.cli import bundle, main, plugins
 from multigraft.contracts.report import Confusion, Measure, Report, WorstRow
 from multigraft.errors import RunError
+from multigraft.plugins.catalog import PluginInfo
 from multigraft.system.terminal import CONTROL
 
 EVIL = "a\x1b]52;c;eA==\x07\x9b2J\u202eb\r"

@@ -13,9 +13,9 @@ import pytest
 
 import multigraft as mg
 import multigraft_series
-from multigraft import hookspecs
 from multigraft.engine import Engine
 from multigraft.errors import PluginError
+from multigraft.plugins import hookspecs
 from multigraft.run import Run
 from multigraft.training.observers import Observers
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from multigraft.scaffold import BRINGS, new_plugin
+from multigraft.plugins.scaffold import BRINGS, new_plugin
 from packages import ROOT, install, run
 
 

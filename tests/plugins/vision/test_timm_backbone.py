@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from multigraft import BackboneModule, MultigraftError
-from multigraft.catalog import Catalog
 from multigraft.contracts.records import Origin
+from multigraft.plugins.catalog import Catalog
 
 # (name, side): scratch networks that a test can afford, one for each layout of features.
 NAMES = [

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from multigraft.catalog import Catalog
 from multigraft.contracts.records import Origin
 from multigraft.errors import WeightsError
+from multigraft.plugins.catalog import Catalog
 
 LABELS = ("apple", "pear", "plum")
 # Each kind of classifier: linear, inside a head module, a 1 x 1 convolution, two of a distilled network.

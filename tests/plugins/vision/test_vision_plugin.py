@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 
 from multigraft import Brief
-from multigraft.catalog import Catalog
 from multigraft.contracts.records import Origin
 from multigraft.data import load_table
 from multigraft.graft import Graft
 from multigraft.parts import read_recipe
+from multigraft.plugins.catalog import Catalog
 from multigraft_vision.reader import image_reader
 
 
@@ -47,7 +47,7 @@ def test_a_jpeg_is_a_picture_whatever_its_ending(catalog, tmp_path, suffix):
 
 def test_registering_imports_nothing_heavy():
     code = (
-        "import sys; from multigraft.catalog import Catalog; import multigraft_vision as plugin; "
+        "import sys; from multigraft.plugins.catalog import Catalog; import multigraft_vision as plugin; "
         "Catalog([plugin], discover=False); "
         "sys.exit(','.join({'torch', 'timm', 'PIL'} & set(sys.modules)) or 0)"
     )

@@ -13,8 +13,8 @@ from types import FrameType
 
 import uvicorn
 
-from multigraft.catalog import Catalog
 from multigraft.errors import ServeError
+from multigraft.plugins.catalog import Catalog
 from multigraft.runtime.describing import bundle_name
 from multigraft.runtime.loading import load
 from multigraft.runtime.serving.border import Border

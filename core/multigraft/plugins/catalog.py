@@ -16,15 +16,15 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from multigraft import builtin, hookspecs
-from multigraft.candidates import IN_TREE, Candidate, check_version, installed, unwanted
-from multigraft.contract import KINDS, check_hooks, check_record
 from multigraft.contracts.records import Backbone, Modality, Record, Size, Strategy, Task
 from multigraft.errors import PluginError, UnknownName, did_you_mean
+from multigraft.plugins import builtin, hookspecs
+from multigraft.plugins.discovery import IN_TREE, Candidate, check_version, installed, unwanted
+from multigraft.plugins.rules import KINDS, check_hooks, check_record
+from multigraft.plugins.tracing import Tell, chosen_trace, trace_plugin
 from multigraft.system.about import __version__
 from multigraft.system.environment import WANTED
 from multigraft.system.libraries import switch_off_reports
-from multigraft.tracing import Tell, chosen_trace, trace_plugin
 
 SLOW_SECONDS = 0.5
 

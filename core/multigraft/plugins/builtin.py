@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from multigraft.contracts.records import Lazy, Option, Strategy
-from multigraft.hookspecs import hookimpl
+from multigraft.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from multigraft.contracts.report import Report

@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
-from multigraft.candidates import installed
-from multigraft.catalog import Catalog
-from multigraft.contract import KINDS as RECORDS
 from multigraft.errors import PluginError, did_you_mean
+from multigraft.plugins.catalog import Catalog
+from multigraft.plugins.discovery import installed
+from multigraft.plugins.rules import KINDS as RECORDS
 from multigraft.system.files import whole_folder
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -76,8 +76,8 @@ def package_of(name: str) -> str:
 
 def template() -> Path:
     """The template: inside the installed package, or in the source tree beside it."""
-    inside = Path(__file__).parent / "template"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "plugins" / "template"
+    inside = Path(__file__).parents[1] / "template"
+    return inside if inside.is_dir() else Path(__file__).parents[3] / "plugins" / "template"
 
 
 def _files(kind: str) -> Iterator[tuple[Path, Path]]:

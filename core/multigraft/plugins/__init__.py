@@ -1,0 +1,1 @@
+"""Plugins: found, admitted whole or not at all, and looked up by name."""
