@@ -32,10 +32,10 @@ from multigraft.data import (
 )
 from multigraft.errors import DataError, RunError, WeightsError, refused_as
 from multigraft.graft import Graft
-from multigraft.parts import Parts
 from multigraft.plugins.catalog import Catalog
 from multigraft.provenance import owners_of
 from multigraft.recipe import Recipe
+from multigraft.recipe.resolve import Parts
 from multigraft.run import HEAD, MODEL, Run, read_record
 from multigraft.strategies import Plan
 from multigraft.system.compute.device import choose_device

@@ -7,9 +7,9 @@ from typing import Any
 
 from multigraft.contracts.owners import Owner, advice
 from multigraft.errors import UnknownName
-from multigraft.parts import Parts
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
+from multigraft.recipe.resolve import Parts
 
 HANDED = "plugins=[...] of the verb in Python"
 

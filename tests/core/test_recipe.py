@@ -15,9 +15,9 @@ from pydantic import BaseModel
 
 import multigraft_series
 from multigraft.errors import MultigraftError, RecipeError
-from multigraft.parts import read_recipe
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe, assign, check, read_mapping, schema
+from multigraft.recipe.resolve import read_recipe
 
 GOOD: dict[str, Any] = {"task": "series-classification", "backbone": "tcn-tiny", "data": "rows.csv"}
 

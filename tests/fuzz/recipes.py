@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from fuzz.breaking import JUNK, TEXTS, broken_bytes, broken_values
 from fuzz.harness import Border, WrongAnswer
-from multigraft.parts import read_recipe
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe, assign, read_mapping
+from multigraft.recipe.resolve import read_recipe
 
 SOUND = Recipe.parse(
     {

@@ -23,8 +23,8 @@ def choose(file: Path | None, flags: Mapping[str, Any], assignments: Sequence[st
     Raises RecipeError with every problem, of fields and of names. ``flags`` maps a dotted field to its
     value; None is a flag that was not given.
     """
-    from multigraft.parts import read_recipe
     from multigraft.plugins.catalog import Catalog
+    from multigraft.recipe.resolve import read_recipe
 
     raw = merge(file, flags, assignments)
     if not raw:

@@ -13,9 +13,9 @@ from multigraft.contracts.readers import collate, read_row
 from multigraft.contracts.records import Arrays, Reader, Spec
 from multigraft.data import Rows
 from multigraft.graft import Graft
-from multigraft.parts import Parts
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
+from multigraft.recipe.resolve import Parts
 
 
 class Subject(Protocol):

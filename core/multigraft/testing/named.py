@@ -16,7 +16,7 @@ from multigraft.contracts.records import (
     Task,
 )
 from multigraft.errors import UnknownName
-from multigraft.parts import misfit
+from multigraft.recipe.resolve import misfit
 from multigraft.testing.bench import Subject
 
 NAME = re.compile(r"[a-z0-9]+([-._][a-z0-9]+)*")

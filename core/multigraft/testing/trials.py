@@ -108,7 +108,7 @@ def assembled(bench: Bench, task: Task, family: Backbone) -> Run:
 
 def _assembled(bench: Bench, task: Task, family: Backbone) -> Run:
     from multigraft.assembly import assemble
-    from multigraft.parts import read_recipe
+    from multigraft.recipe.resolve import read_recipe
 
     engine = engine_of(bench)
     folder = bench.folder / f"assembled-{task.name}-{family.name}"

@@ -18,7 +18,7 @@ from core.replay.odd_networks import ACCEPTED, FROZEN, GLOBAL, REFUSED, head_of
 from multigraft.assembly import assemble
 from multigraft.contracts.features import Batch
 from multigraft.engine import Engine
-from multigraft.parts import read_recipe
+from multigraft.recipe.resolve import read_recipe
 from multigraft.replay import Player, UnfitError, open_player
 from multigraft.run import Run
 from multigraft.system.compute.device import autocast

@@ -12,8 +12,8 @@ from multigraft import Brief
 from multigraft.contracts.records import Origin
 from multigraft.data import load_table
 from multigraft.graft import Graft
-from multigraft.parts import read_recipe
 from multigraft.plugins.catalog import Catalog
+from multigraft.recipe.resolve import read_recipe
 from multigraft_vision.reader import image_reader
 
 
