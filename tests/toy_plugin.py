@@ -10,7 +10,7 @@ import numpy as np
 
 import multigraft as mg
 from multigraft.contracts.records import Arrays, Spec
-from multigraft.decoders import embedding
+from multigraft.runtime.decoders import embedding
 from multigraft.tasks import classification_task
 
 TOKENS = 1100

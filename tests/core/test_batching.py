@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multigraft.runtime import batching
-from multigraft.runtime.batching import cut, read_ahead
+from multigraft.runtime import length_batches
+from multigraft.runtime.length_batches import cut, read_ahead
 
 
 @given(st.lists(st.integers(1, 50)), st.integers(1, 200))
@@ -40,15 +40,15 @@ def test_reading_ahead_is_bounded_in_number_and_bytes(monkeypatch: pytest.Monkey
             taken.append(number)
             yield number
 
-    monkeypatch.setattr(batching, "READ_AHEAD", 6)
+    monkeypatch.setattr(length_batches, "READ_AHEAD", 6)
     parts = read_ahead(values(), lambda value: value, lambda value: 0)
     assert next(parts) == [0, 1, 2, 3, 4, 5] and len(taken) <= 7
-    monkeypatch.setattr(batching, "READ_BYTES", 10)
+    monkeypatch.setattr(length_batches, "READ_BYTES", 10)
     assert [len(part) for part in read_ahead(range(5), np.zeros, lambda array: 4)] == [3, 2]
 
 
 def test_slow_values_are_read_by_several_threads_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "usable_cores", lambda: 4)
+    monkeypatch.setattr(length_batches, "usable_cores", lambda: 4)
     names = set()
 
     def slow(value: int) -> int:

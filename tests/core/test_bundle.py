@@ -10,9 +10,17 @@ from typing import Any
 
 import pytest
 
-from multigraft.bundle import Bundle, Port, Precision, manifest_hash, open_bundle, read_manifest, seal
 from multigraft.contracts.readers import load_spec
 from multigraft.errors import BundleError
+from multigraft.runtime.bundle import (
+    Bundle,
+    Port,
+    Precision,
+    manifest_hash,
+    open_bundle,
+    read_manifest,
+    seal,
+)
 from multigraft.runtime.describing import bundle_name
 
 

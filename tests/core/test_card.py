@@ -9,9 +9,9 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from multigraft.bundle import Bundle, Port, Precision
 from multigraft.export.card import model_card
 from multigraft.export.markdown import prose
+from multigraft.runtime.bundle import Bundle, Port, Precision
 
 EVIL = [
     "a`b",

@@ -12,13 +12,13 @@ import torch
 
 import multigraft as mg
 import toy_plugin
-from multigraft.bundle import open_bundle
 from multigraft.contracts.report import Report
 from multigraft.errors import BundleError, ExportError, PredictError
 from multigraft.export import export_bundle
 from multigraft.export.gate import measure_graphs
 from multigraft.export.graph import evaluating
 from multigraft.runtime import load
+from multigraft.runtime.bundle import open_bundle
 from toy_runs import WIDTH, PictureBackbone, WrongWhenExported, exported, numbers_run, picture_run, steady
 
 

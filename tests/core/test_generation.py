@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multigraft.bundle import CachePort, Generation
 from multigraft.errors import GenerationError
-from multigraft.runtime.generation.cache import Decoding, left_padded
+from multigraft.runtime.bundle import CachePort, Generation
+from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
 from multigraft.runtime.generation.options import settings
-from multigraft.runtime.generation.scores import keep_top_p
+from multigraft.runtime.generation.sampling import keep_top_p
 from multigraft.runtime.generation.text import Pieces, Stops
 
 

@@ -17,10 +17,10 @@ import pytest
 
 import multigraft as mg
 import toy_plugin
-from multigraft.bundle import manifest_hash, read_manifest, seal
 from multigraft.errors import BundleError, PredictError, RowError
 from multigraft.runtime import Predictor, load
 from multigraft.runtime.answers import trimmed
+from multigraft.runtime.bundle import manifest_hash, read_manifest, seal
 from multigraft.runtime.providers import prefers_half, provider_names
 from toy_bundles import LABELS, shipped
 

@@ -18,13 +18,20 @@ import multigraft as mg
 import toy_plugin
 from multigraft.contracts.owners import Owner, advice
 from multigraft.contracts.records import Lazy
-from multigraft.decoders import DECODERS, MERGES, classification, embedding, mean_probabilities, name_in
 from multigraft.engine import Engine
 from multigraft.errors import BundleError, RunError
 from multigraft.plugins import discovery
 from multigraft.plugins.catalog import Catalog
 from multigraft.run import Run
 from multigraft.runtime import load
+from multigraft.runtime.decoders import (
+    DECODERS,
+    MERGES,
+    classification,
+    embedding,
+    mean_probabilities,
+    name_in,
+)
 from multigraft.tasks import classification_task
 from toy_runs import exported
 
@@ -151,7 +158,7 @@ def test_a_bundle_of_a_run_says_who_brought_its_backbone(run: Run, install: Inst
 
 def test_a_function_of_the_engine_s_is_known_by_itself_or_its_name() -> None:
     assert name_in(DECODERS, embedding) == "embedding"
-    assert name_in(DECODERS, Lazy("multigraft.decoders:classification")) == "classification"
+    assert name_in(DECODERS, Lazy("multigraft.runtime.decoders:classification")) == "classification"
     assert name_in(DECODERS, Lazy("elsewhere.decoders:classification")) is None
     assert name_in(DECODERS, lambda targets, outputs: []) is None
     assert name_in(MERGES, mean_probabilities) == "mean_probabilities"

@@ -23,9 +23,9 @@ import multigraft as mg
 import toy_plugin
 from javascript import node
 from multigraft.contracts.web import NpmPackage, WebReader
-from multigraft.decoders import DECODERS, outputs
 from multigraft.errors import BundleError, MissingDependency
 from multigraft.export import export_bundle
+from multigraft.runtime.decoders import DECODERS, outputs
 from multigraft.runtime.web import site
 from multigraft.runtime.web.packages import archive_name, fetch_package, unpack
 from multigraft.runtime.web.site import fetch_packages, write_site

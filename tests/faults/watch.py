@@ -44,7 +44,7 @@ PLACES = {
     "multigraft.export.parity:check_parity": "export",
     "multigraft.export.quantize:prepare": "export",
     "multigraft.export.quantize:write": "export",
-    "multigraft.bundle:seal": "export",
+    "multigraft.runtime.bundle:seal": "export",
 }
 """Where a process is while a function runs, by where that is defined; an event before and after each call."""
 EVENTS = {

@@ -21,8 +21,8 @@ import toy_plugin
 import toy_runs
 from fuzz.breaking import broken_bytes, broken_values
 from fuzz.harness import Border, WrongAnswer
-from multigraft.bundle import manifest_hash
 from multigraft.runtime import load
+from multigraft.runtime.bundle import manifest_hash
 
 ROW = "3 1 4 1 5"
 CATALOG = mg.Catalog([toy_plugin], discover=False)

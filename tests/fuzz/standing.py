@@ -18,8 +18,8 @@ from onnx import TensorProto, helper
 
 from fuzz import pictures, sounds, texts
 from fuzz.harness import WrongAnswer
-from multigraft.bundle import Bundle, Port, Precision, seal
 from multigraft.contracts.readers import save_spec
+from multigraft.runtime.bundle import Bundle, Port, Precision, seal
 
 MAX_BODY = 2 * 2**20
 SERVE = """

@@ -15,13 +15,13 @@ import torch
 
 import multigraft as mg
 from fuzz.runs import sound_run
-from multigraft.bundle import Owner
 from multigraft.contracts.readers import load_spec, save_spec
 from multigraft.contracts.report import Report
 from multigraft.data.store import map_array
-from multigraft.decoders import classification
 from multigraft.errors import BundleError, DataError, MultigraftError, RowError, RunError, WeightsError
 from multigraft.report.page import render
+from multigraft.runtime.bundle import Owner
+from multigraft.runtime.decoders import classification
 from multigraft.system.files import write_json
 from multigraft.system.terminal import harmless
 from samples import TINY, WRITERS

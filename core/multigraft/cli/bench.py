@@ -51,8 +51,8 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure a bundle's latency and throughput on this machine; needs no torch but for --run."""
-    from multigraft.bundle import open_bundle
     from multigraft.runtime import timing
+    from multigraft.runtime.bundle import open_bundle
 
     folder = held(bundle)
     opened = open_bundle(folder)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from multigraft import api
-from multigraft.bundle import open_bundle
 from multigraft.contracts.report import Report
 from multigraft.demo.chapters import Chapter
 from multigraft.demo.sets import DemoSet
 from multigraft.errors import MultigraftError
 from multigraft.evaluation import measure_split
 from multigraft.run import Run
+from multigraft.runtime.bundle import open_bundle
 
 SCRATCH = "scratch"
 ASKED = 40

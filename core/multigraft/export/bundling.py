@@ -9,11 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from multigraft.bundle import Bundle, Port, seal
 from multigraft.contracts.readers import collate, save_spec
 from multigraft.contracts.records import Arrays
 from multigraft.contracts.report import Report
-from multigraft.decoders import DECODERS, MERGES, default_decoder, name_in
 from multigraft.export import latency
 from multigraft.export.card import model_card
 from multigraft.export.decoding.graph import ports_of, sample_of
@@ -24,8 +22,10 @@ from multigraft.export.storage import delete
 from multigraft.export.subject import Subject, held_out, read, spread
 from multigraft.export.summary import summary
 from multigraft.export.work import FP32, INT8, Work
-from multigraft.manifest import largest_sample
 from multigraft.provenance import owner_of
+from multigraft.runtime.bundle import Bundle, Port, seal
+from multigraft.runtime.decoders import DECODERS, MERGES, default_decoder, name_in
+from multigraft.runtime.manifest import largest_sample
 from multigraft.runtime.session import Session
 from multigraft.runtime.web.site import write_site
 from multigraft.system.files import whole_folder

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from multigraft.bundle import Bundle, Generation, Port, Precision
 from multigraft.contracts.records import Arrays
 from multigraft.export.markdown import cell, code, prose, scalar
+from multigraft.runtime.bundle import Bundle, Generation, Port, Precision
 from multigraft.system.terminal import escaped_json
 
 _CSHARP = {"int64": "long", "int32": "int", "uint8": "byte", "float32": "float", "bool": "bool"}

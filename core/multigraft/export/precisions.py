@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 
-from multigraft.bundle import Precision
 from multigraft.export import gate, latency
 from multigraft.export.decoding.gate import measure_decoders
 from multigraft.export.decoding.timing import token_times
@@ -23,6 +22,7 @@ from multigraft.export.storage import delete
 from multigraft.export.subject import calibration, read, spread
 from multigraft.export.verdict import Evidence, Verdict
 from multigraft.export.work import FP16, FP32, INT8, Work
+from multigraft.runtime.bundle import Precision
 from multigraft.runtime.session import Session
 
 LOG = logging.getLogger("multigraft")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from multigraft.bundle import Bundle, Precision
 from multigraft.contracts.report import Cost, Measure, Report
 from multigraft.report.numbers import quantity
+from multigraft.runtime.bundle import Bundle, Precision
 from multigraft.system.compute.device import peak_memory_mb
 
 HEADING = (

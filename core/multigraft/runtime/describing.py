@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from multigraft.bundle import Bundle
 from multigraft.contracts.records import Modality
 from multigraft.errors import RowError
+from multigraft.runtime.bundle import Bundle
 
 
 def describe(bundle: Bundle, modality: Modality, *, name: str, precision: str) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from multigraft.bundle import MANIFEST, Bundle, manifest_hash, open_bundle
 from multigraft.contracts.readers import load_spec
 from multigraft.errors import BundleError, refused_as
 from multigraft.plugins.catalog import Catalog
+from multigraft.runtime.bundle import MANIFEST, Bundle, manifest_hash, open_bundle
 from multigraft.runtime.generation.generator import DECODER, generator_of
 from multigraft.runtime.lookup import choose, look_up
 from multigraft.runtime.predictor import Predictor

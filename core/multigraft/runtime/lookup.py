@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multigraft.bundle import Bundle
 from multigraft.contracts.owners import advice
 from multigraft.contracts.records import Answer, Arrays, Modality, Spec
-from multigraft.decoders import DECODERS, MERGES, default_decoder
 from multigraft.errors import BundleError, UnknownName
 from multigraft.plugins.catalog import Catalog
+from multigraft.runtime.bundle import Bundle
+from multigraft.runtime.decoders import DECODERS, MERGES, default_decoder
 
 
 @dataclass(frozen=True)

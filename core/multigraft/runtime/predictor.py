@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 import numpy as np
 
-from multigraft.bundle import Bundle
 from multigraft.contracts.readers import collate, read_row, row_errors
 from multigraft.contracts.records import Answer, Arrays, PromptReader, Reader, WindowReader
 from multigraft.errors import BundleError, PredictError, RowError, refused_as
 from multigraft.runtime.answers import check_kept, trimmed
-from multigraft.runtime.batching import cut, nbytes, read_ahead, stack
+from multigraft.runtime.bundle import Bundle
 from multigraft.runtime.describing import check_columns
 from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import Asked
+from multigraft.runtime.length_batches import cut, nbytes, read_ahead, stack
 from multigraft.runtime.lookup import Answering
 from multigraft.runtime.session import Session
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.bundle import Bundle, Port
 from multigraft.contracts.records import Arrays
 from multigraft.errors import BundleError
+from multigraft.runtime.bundle import Bundle, Port
 from multigraft.runtime.session import Session
 
 PATIENCE = 2.0

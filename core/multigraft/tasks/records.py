@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from multigraft.contracts.records import Lazy, Option, Spec, Task
-from multigraft.decoders import classification, mean_probabilities
 from multigraft.errors import DataError
+from multigraft.runtime.decoders import classification, mean_probabilities
 
 
 def classification_task(name: str, modality: str) -> Task:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from multigraft.bundle import Port, open_bundle
 from multigraft.cli.bench import table
 from multigraft.errors import BundleError
 from multigraft.runtime import timing
+from multigraft.runtime.bundle import Port, open_bundle
 from multigraft.runtime.timing import Shape, Timing
 from toy_runs import exported
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from multigraft.runtime.serving.faults import Refusal
-from multigraft.runtime.serving.form import parse_form
+from multigraft.runtime.serving.multipart import parse_form
 from toy_server import model, serving
 
 KIND = "multipart/form-data; boundary=cut"

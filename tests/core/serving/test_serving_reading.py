@@ -17,8 +17,8 @@ import pytest
 from multigraft.contracts.records import Arrays
 from multigraft.errors import RowError
 from multigraft.runtime.serving.faults import Fault
+from multigraft.runtime.serving.memory_budget import Room, Share
 from multigraft.runtime.serving.reading import Read, Reading
-from multigraft.runtime.serving.room import Room, Share
 
 
 class Threads(ThreadPoolExecutor):

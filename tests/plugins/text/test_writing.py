@@ -12,7 +12,7 @@ from transformers.generation.logits_process import RepetitionPenaltyLogitsProces
 
 from multigraft.errors import GenerationError
 from multigraft.runtime.generation.options import settings
-from multigraft.runtime.generation.scores import draw, narrowed, penalise
+from multigraft.runtime.generation.sampling import draw, narrowed, penalise
 from plugins.text.writing_toys import END, ROOM, VOCABULARY, Writing, random_prompts, random_writing, said
 
 LENGTHS = [(5,), (1,), (7, 7), (3, 9, 1, 6)]

@@ -14,7 +14,6 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from multigraft.bundle import Generation
 from multigraft.contracts.features import Batch
 from multigraft.contracts.generation import Generating
 from multigraft.contracts.readers import collate
@@ -25,7 +24,8 @@ from multigraft.export.gate import FP32, batches
 from multigraft.export.parity import TOLERANCE, Case, relative
 from multigraft.export.subject import Subject
 from multigraft.export.verdict import Evidence
-from multigraft.runtime.generation.cache import Decoding, left_padded
+from multigraft.runtime.bundle import Generation
+from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
 from multigraft.runtime.session import Session
 
 LARGEST = 1 << 26

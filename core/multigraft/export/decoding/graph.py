@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from multigraft.bundle import CachePort, Generation
 from multigraft.contracts.generation import Generating
 from multigraft.contracts.records import Arrays
 from multigraft.export.graph import write_graph
+from multigraft.runtime.bundle import CachePort, Generation
 
 TOKENS, MASK, POSITIONS, KEPT = "input_ids", "attention_mask", "position_ids", "kept"
 LOGITS, PAST, PRESENT = "logits", "past", "present"

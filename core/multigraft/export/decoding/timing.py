@@ -12,7 +12,7 @@ from multigraft.contracts.generation import Generating
 from multigraft.contracts.records import Arrays
 from multigraft.export import latency
 from multigraft.export.decoding.graph import ports_of
-from multigraft.runtime.generation.cache import Decoding
+from multigraft.runtime.generation.decoder_cache import Decoding
 from multigraft.runtime.session import Session
 
 WRITTEN = 16

@@ -8,12 +8,12 @@ from typing import Any, Unpack, cast
 
 import numpy as np
 
-from multigraft.bundle import Generation
 from multigraft.contracts.readers import collate, read_row, row_errors
 from multigraft.contracts.records import Answer, Arrays, PromptReader, Reader
 from multigraft.errors import BundleError, GenerationError, RowError, refused_as
-from multigraft.runtime.generation.beams import search
-from multigraft.runtime.generation.cache import Decoding
+from multigraft.runtime.bundle import Generation
+from multigraft.runtime.generation.beam_search import search
+from multigraft.runtime.generation.decoder_cache import Decoding
 from multigraft.runtime.generation.methods import Line, write
 from multigraft.runtime.generation.options import Asked, Settings, settings
 from multigraft.runtime.generation.text import Pieces, Stops

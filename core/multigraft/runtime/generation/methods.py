@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from multigraft.runtime.generation.cache import Decoding, left_padded
+from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
 from multigraft.runtime.generation.options import Settings
-from multigraft.runtime.generation.scores import draw, narrowed, penalise
+from multigraft.runtime.generation.sampling import draw, narrowed, penalise
 from multigraft.runtime.generation.text import Ended, Stops
 
 

@@ -19,17 +19,17 @@ from starlette.responses import Response
 from multigraft.errors import did_you_mean
 from multigraft.runtime.serving import schema
 from multigraft.runtime.serving.access import Token
-from multigraft.runtime.serving.answering import reply, respond
 from multigraft.runtime.serving.batcher import Batcher
-from multigraft.runtime.serving.border import Border
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.limits import Limits
-from multigraft.runtime.serving.meters import CONTENT_TYPE, Meters
+from multigraft.runtime.serving.memory_budget import Room
+from multigraft.runtime.serving.metrics import CONTENT_TYPE, Meters
+from multigraft.runtime.serving.middleware import Border
 from multigraft.runtime.serving.model import Model
 from multigraft.runtime.serving.pages import START, page_file
 from multigraft.runtime.serving.reading import Reading
-from multigraft.runtime.serving.room import Room
-from multigraft.runtime.serving.values import asked
+from multigraft.runtime.serving.request_values import asked
+from multigraft.runtime.serving.responses import reply, respond
 from multigraft.system.about import __version__
 from multigraft.system.cpu import usable_cores
 

@@ -16,10 +16,10 @@ from multigraft.contracts.records import Answer, Arrays
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.grouping import groups
 from multigraft.runtime.serving.limits import Limits
-from multigraft.runtime.serving.meters import Meters
+from multigraft.runtime.serving.memory_budget import Share
+from multigraft.runtime.serving.metrics import Meters
 from multigraft.runtime.serving.model import Model
 from multigraft.runtime.serving.reading import SMOOTH, Reading
-from multigraft.runtime.serving.room import Share
 
 log = logging.getLogger("multigraft")
 LONGEST_RETRY = 60

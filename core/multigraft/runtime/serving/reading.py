@@ -13,10 +13,10 @@ from typing import Any
 
 from multigraft.contracts.records import Arrays
 from multigraft.errors import RowError
-from multigraft.runtime.batching import nbytes
+from multigraft.runtime.length_batches import nbytes
 from multigraft.runtime.serving.faults import Fault
-from multigraft.runtime.serving.room import Room, Share
-from multigraft.runtime.serving.trimming import LARGE, trim
+from multigraft.runtime.serving.malloc_trim import LARGE, trim
+from multigraft.runtime.serving.memory_budget import Room, Share
 
 log = logging.getLogger("multigraft")
 SLICE = 0.002

@@ -17,10 +17,10 @@ from multigraft.errors import ServeError
 from multigraft.plugins.catalog import Catalog
 from multigraft.runtime.describing import bundle_name
 from multigraft.runtime.loading import load
-from multigraft.runtime.serving.border import Border
+from multigraft.runtime.serving.idle_connections import Sweep
 from multigraft.runtime.serving.limits import Limits
+from multigraft.runtime.serving.middleware import Border
 from multigraft.runtime.serving.model import Model
-from multigraft.runtime.serving.sweep import Sweep
 
 log = logging.getLogger("multigraft")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

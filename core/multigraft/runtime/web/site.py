@@ -8,12 +8,12 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from multigraft.bundle import Bundle, open_bundle
 from multigraft.contracts.records import Modality
 from multigraft.contracts.web import NpmPackage, WebReader
-from multigraft.decoders import DECODERS, name_in
 from multigraft.errors import BundleError
 from multigraft.plugins.catalog import Catalog
+from multigraft.runtime.bundle import Bundle, open_bundle
+from multigraft.runtime.decoders import DECODERS, name_in
 from multigraft.runtime.describing import bundle_name, describe
 from multigraft.runtime.lookup import Answering, choose, look_up
 from multigraft.runtime.web.packages import fetch_package, unpack

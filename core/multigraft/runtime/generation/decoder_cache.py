@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.bundle import CachePort, Generation
 from multigraft.contracts.records import Arrays
+from multigraft.runtime.bundle import CachePort, Generation
 from multigraft.runtime.session import Session
 from multigraft.system.libraries import onnxruntime
 

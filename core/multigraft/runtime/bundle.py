@@ -13,7 +13,15 @@ from pydantic import ValidationError
 
 from multigraft.contracts.owners import Owner
 from multigraft.errors import BundleError, refused_as
-from multigraft.manifest import FORMAT, Bundle, CachePort, FileEntry, Generation, Port, Precision
+from multigraft.runtime.manifest import (
+    FORMAT,
+    Bundle,
+    CachePort,
+    FileEntry,
+    Generation,
+    Port,
+    Precision,
+)
 from multigraft.system.about import __version__
 from multigraft.system.files import check_plain, is_plain_name, leads_out
 from multigraft.system.validation import problem_lines

@@ -14,9 +14,9 @@ from fastapi import Request
 
 from multigraft.errors import did_you_mean
 from multigraft.runtime.serving.faults import Fault, Refusal
-from multigraft.runtime.serving.form import parse_form
 from multigraft.runtime.serving.limits import Limits
 from multigraft.runtime.serving.model import Model
+from multigraft.runtime.serving.multipart import parse_form
 
 INPUTS, TOP_K = "inputs", "top_k"
 KEYS = (INPUTS, TOP_K)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from multigraft.runtime.generation.cache import Decoding, left_padded
+from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
 from multigraft.runtime.generation.methods import Line
 from multigraft.runtime.generation.options import Settings
-from multigraft.runtime.generation.scores import log_softmax, penalise
+from multigraft.runtime.generation.sampling import log_softmax, penalise
 from multigraft.runtime.generation.text import Ended, Stops
 
 NEVER = np.float32(-1e9)

@@ -15,10 +15,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from multigraft.runtime.serving.access import Token, is_welcome
-from multigraft.runtime.serving.answering import JSON, dump
 from multigraft.runtime.serving.faults import Refusal
 from multigraft.runtime.serving.limits import Limits
-from multigraft.runtime.serving.meters import Meters
+from multigraft.runtime.serving.metrics import Meters
+from multigraft.runtime.serving.responses import JSON, dump
 
 log = logging.getLogger("multigraft")
 requests_log = logging.getLogger("multigraft.requests")
