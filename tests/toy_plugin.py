@@ -10,8 +10,8 @@ import numpy as np
 
 import multigraft as mg
 from multigraft.contracts.records import Arrays, Spec
+from multigraft.models.tasks import classification_task
 from multigraft.runtime.decoders import embedding
-from multigraft.tasks import classification_task
 
 TOKENS = 1100
 

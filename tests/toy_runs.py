@@ -23,8 +23,8 @@ from multigraft.contracts.report import Report
 from multigraft.export import export_bundle
 from multigraft.export.graph import evaluating
 from multigraft.export.latency import Timed
-from multigraft.graft import Graft
-from multigraft.tasks.classification import Classification
+from multigraft.models.graft import Graft
+from multigraft.models.tasks.classification import Classification
 from toy_bundles import LABELS
 
 WIDTH = 16

@@ -16,7 +16,7 @@ from multigraft import (
     WebReader,
     hookimpl,
 )
-from multigraft.tasks import classification_task
+from multigraft.models.tasks import classification_task
 
 AUDIO = Modality(
     name="audio",

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from multigraft.contracts.features import Batch, Features, mean_pool
 from multigraft.contracts.records import Origin, Spec
 from multigraft.errors import WeightsError
-from multigraft.strangers import budget
+from multigraft.models.untrusted import budget
 from multigraft_speech.frontend import LogMel
 from multigraft_speech.layout import Layout, dump_config, load_layout, weights_folder
 

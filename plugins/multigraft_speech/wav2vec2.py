@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from multigraft.contracts.features import Batch, Features, mean_pool
 from multigraft.contracts.records import Origin, Spec
 from multigraft.errors import WeightsError, refused_as
-from multigraft.strangers import budget, check_taken
+from multigraft.models.untrusted import budget, check_taken
 from multigraft.system.quiet import quiet_transformers
 from multigraft_speech.framing import FrameConv, convolve
 from multigraft_speech.specs import frame_count

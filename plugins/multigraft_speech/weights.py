@@ -10,7 +10,13 @@ from typing import Any, TypeVar
 
 from multigraft.contracts.records import Origin
 from multigraft.errors import WeightsError, refused_as
-from multigraft.strangers import CONFIG, check_files, harmless_config, read_config, settings_of
+from multigraft.models.untrusted import (
+    CONFIG,
+    check_files,
+    harmless_config,
+    read_config,
+    settings_of,
+)
 from multigraft.system.quiet import quiet_transformers
 
 KINDS = ("wav2vec2", "hubert")

@@ -17,7 +17,7 @@ from multigraft import (
     WebReader,
     hookimpl,
 )
-from multigraft.tasks import classification_task
+from multigraft.models.tasks import classification_task
 
 _TOKENIZERS = NpmPackage(
     name="@huggingface/tokenizers",

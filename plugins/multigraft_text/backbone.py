@@ -16,7 +16,7 @@ from multigraft import Features, MultigraftError, Origin
 from multigraft.contracts.features import Batch
 from multigraft.contracts.records import Spec
 from multigraft.errors import WeightsError, refused_as
-from multigraft.strangers import budget, check_taken
+from multigraft.models.untrusted import budget, check_taken
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.pooling import POOLS
 from multigraft_text.saving import save_model, save_tokenizer

@@ -12,7 +12,7 @@ from transformers import CONFIG_MAPPING, PreTrainedConfig
 
 from multigraft import Origin
 from multigraft.errors import WeightsError, refused_as
-from multigraft.strangers import check_files, harmless_config, read_config, settings_of
+from multigraft.models.untrusted import check_files, harmless_config, read_config, settings_of
 
 ENCODERS = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "modernbert")
 """The transformers model types that ``bert`` opens."""

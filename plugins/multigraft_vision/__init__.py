@@ -18,7 +18,7 @@ from multigraft import (
     WebReader,
     hookimpl,
 )
-from multigraft.tasks import classification_task
+from multigraft.models.tasks import classification_task
 
 _IMAGE = Modality(
     name="image",

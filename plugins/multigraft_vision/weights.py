@@ -17,7 +17,7 @@ from torch import Tensor
 from multigraft import Origin
 from multigraft.contracts.records import Spec
 from multigraft.errors import WeightsError
-from multigraft.strangers import budget
+from multigraft.models.untrusted import budget
 from multigraft.system.libraries import offline
 from multigraft_vision.backbone import TimmBackbone
 from multigraft_vision.plan import Plan, fetched, plan

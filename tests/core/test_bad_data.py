@@ -14,10 +14,10 @@ import multigraft as mg
 import multigraft_series
 from multigraft.engine import Engine
 from multigraft.errors import DataError, RunError
+from multigraft.models.tasks import classification_task
+from multigraft.models.tasks.classification import Classification
+from multigraft.models.tasks.shared import label_spec
 from multigraft.run import Run, read_record
-from multigraft.tasks import classification_task
-from multigraft.tasks.classification import Classification
-from multigraft.tasks.records import label_spec
 from toys import write_rows
 
 Finetune = Callable[..., Run]

@@ -16,11 +16,11 @@ from multigraft.contracts.objectives import Brief
 from multigraft.contracts.report import Report
 from multigraft.errors import DataError, RowError
 from multigraft.evaluation import intervals, percentile
+from multigraft.models.tasks.class_scores import macro_scores
+from multigraft.models.tasks.classification import Classification
+from multigraft.models.tasks.shared import label_spec
 from multigraft.report.confusion import confusion_of
 from multigraft.report.page import render
-from multigraft.tasks.classification import Classification
-from multigraft.tasks.records import label_spec
-from multigraft.tasks.scores import macro_scores
 
 LABELS = ["a", "b", "c"]
 

@@ -20,6 +20,7 @@ from multigraft.contracts.owners import Owner, advice
 from multigraft.contracts.records import Lazy
 from multigraft.engine import Engine
 from multigraft.errors import BundleError, RunError
+from multigraft.models.tasks import classification_task
 from multigraft.plugins import discovery
 from multigraft.plugins.catalog import Catalog
 from multigraft.run import Run
@@ -32,7 +33,6 @@ from multigraft.runtime.decoders import (
     mean_probabilities,
     name_in,
 )
-from multigraft.tasks import classification_task
 from toy_runs import exported
 
 Install = Callable[[bool], None]

@@ -10,10 +10,10 @@ import torch
 
 from multigraft.contracts.features import Features
 from multigraft.errors import RecipeError
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
+from multigraft.models.strategies import Plan, block_of, merge_adapters
+from multigraft.models.tasks.classification import LinearHead
 from multigraft.plugins import builtin
-from multigraft.strategies import Plan, block_of, merge_adapters
-from multigraft.tasks.classification import LinearHead
 from multigraft.training.defaults import default_rate
 from multigraft_series.network import SeriesNet
 

@@ -26,7 +26,7 @@ from multigraft.system.libraries import switch_off_reports
 
 PRELOADED = """
     multigraft.engine multigraft.verbs multigraft.export.bundling multigraft.data.formats
-    multigraft.runtime.predictor multigraft.tasks.classification multigraft.probing
+    multigraft.runtime.predictor multigraft.models.tasks.classification multigraft.probing
     multigraft_text.backbone multigraft_text.reader multigraft_text.specs multigraft_text.learning
     multigraft_text.causal multigraft_vision.weights multigraft_vision.plan multigraft_vision.reader
     multigraft_vision.augment multigraft_vision.contrastive multigraft_speech.wav2vec2

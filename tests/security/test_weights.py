@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 import multigraft_text as text
 from multigraft.contracts.records import Origin
 from multigraft.errors import MultigraftError, WeightsError
-from multigraft.strangers import budget, harmless_config
+from multigraft.models.untrusted import budget, harmless_config
 from multigraft.system.files import check_tree
 from plugins.speech.speech_toys import KINDS
 from plugins.speech.speech_toys import grow as grow_sound

@@ -13,7 +13,7 @@ from multigraft.contracts.readers import fingerprint
 from multigraft.data.columns import Cells
 from multigraft.data.content import Content
 from multigraft.data.table import Table, whole
-from multigraft.tasks.records import label_fault, label_name
+from multigraft.models.tasks.shared import label_fault, label_name
 
 ID = "id"
 EMPTY = f"column {ID!r} holds no id"

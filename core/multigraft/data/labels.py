@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from multigraft.data.folders import parts_among
 from multigraft.data.rows import Rows
 from multigraft.errors import shown
-from multigraft.tasks.records import label_fault, label_name
+from multigraft.models.tasks.shared import label_fault, label_name
 
 NAMED = 5
 

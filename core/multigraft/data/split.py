@@ -9,8 +9,8 @@ import numpy as np
 
 from multigraft.data.table import Table, require
 from multigraft.errors import DataError
+from multigraft.models.tasks.shared import label_name
 from multigraft.recipe import Split
-from multigraft.tasks.records import label_name
 
 SPLIT, LIMIT = 1, 2
 """What a generator is for; part of its seed."""

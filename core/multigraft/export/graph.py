@@ -18,7 +18,7 @@ from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.storage import is_large
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 
 SCOPES = "pkg.torch.onnx.name_scopes"
 """The key under which a node keeps the names of the modules it came from."""

@@ -12,7 +12,7 @@ from multigraft.contracts.objectives import Objective
 from multigraft.contracts.readers import collate, read_row
 from multigraft.contracts.records import Arrays, Reader, Spec
 from multigraft.data import Rows
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 from multigraft.recipe.resolve import Parts

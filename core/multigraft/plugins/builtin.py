@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_strategies() -> Sequence[Strategy]:
-    """The strategies of the field, each one function of `multigraft.strategies`."""
+    """The strategies of the field, each one function of `multigraft.models.strategies`."""
     return (
-        Strategy(name="full", plan=Lazy("multigraft.strategies:full")),
-        Strategy(name="linear-probe", plan=Lazy("multigraft.strategies:linear_probe")),
+        Strategy(name="full", plan=Lazy("multigraft.models.strategies:full")),
+        Strategy(name="linear-probe", plan=Lazy("multigraft.models.strategies:linear_probe")),
         Strategy(
             name="partial",
-            plan=Lazy("multigraft.strategies:partial"),
+            plan=Lazy("multigraft.models.strategies:partial"),
             options={"blocks": Option(default=2, low=0, help="how many of the last blocks learn")},
         ),
         Strategy(
             name="gradual-unfreezing",
-            plan=Lazy("multigraft.strategies:gradual_unfreezing"),
+            plan=Lazy("multigraft.models.strategies:gradual_unfreezing"),
             options={
                 "until": Option(
                     default=0.5, low=0, high=1, help="the share of training by which every block learns"
@@ -38,21 +38,21 @@ def register_strategies() -> Sequence[Strategy]:
         ),
         Strategy(
             name="layer-wise-decay",
-            plan=Lazy("multigraft.strategies:layer_wise_decay"),
+            plan=Lazy("multigraft.models.strategies:layer_wise_decay"),
             options={
                 "decay": Option(default=0.8, low=0, high=1, help="a block's rate over that of the next one")
             },
         ),
         Strategy(
             name="lora",
-            plan=Lazy("multigraft.strategies:lora"),
+            plan=Lazy("multigraft.models.strategies:lora"),
             options={
                 "rank": Option(default=8, low=1, high=4096, help="rank of each update"),
                 "alpha": Option(default=16.0, low=0, help="the update is scaled by alpha / rank"),
                 "dropout": Option(default=0.0, low=0, high=0.9, help="in front of each update"),
             },
         ),
-        Strategy(name="bitfit", plan=Lazy("multigraft.strategies:bitfit")),
+        Strategy(name="bitfit", plan=Lazy("multigraft.models.strategies:bitfit")),
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Outputs
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 
 FIELDS = tuple(field.name for field in fields(Features))
 

@@ -18,13 +18,13 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Augment, Reader
 from multigraft.data import Rows, iterate
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
+from multigraft.models.strategies import block_of
 from multigraft.replay.frozen import Frozen, UnfitError, Watch, Whole, frozen_part
 from multigraft.replay.guard import tried
 from multigraft.replay.player import Autocast, Player
 from multigraft.replay.state import numbers_of
 from multigraft.replay.trial import Trial, evaluating
-from multigraft.strategies import block_of
 
 
 @dataclass(frozen=True, kw_only=True)

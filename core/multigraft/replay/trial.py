@@ -15,7 +15,7 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Arrays
 from multigraft.data import Rows
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 from multigraft.replay.layout import join
 from multigraft.replay.player import Player
 from multigraft.replay.state import PLAIN

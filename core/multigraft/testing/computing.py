@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from multigraft.contracts.features import Features
-from multigraft.graft import Graft
-from multigraft.strategies import block_of
+from multigraft.models.graft import Graft
+from multigraft.models.strategies import block_of
 from multigraft.testing.bench import Subject
 from multigraft.testing.grown import Grown, computed, distance, grow
 

@@ -17,7 +17,7 @@ from multigraft.errors import ExportError
 from multigraft.export.graph import Served, export_graph
 from multigraft.export.parity import cases, check_parity
 from multigraft.export.quantize import CannotQuantize, quantize, ways
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 from multigraft.runtime.session import Session
 from multigraft.testing.bench import Subject
 from multigraft.testing.checks import Skipped

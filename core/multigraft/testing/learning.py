@@ -16,10 +16,10 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.records import Strategy, Task
 from multigraft.data import iterate
 from multigraft.errors import MultigraftError, RecipeError
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
+from multigraft.models.strategies import Plan, merge_adapters
+from multigraft.models.tasks.classification import LinearHead
 from multigraft.run import Run
-from multigraft.strategies import Plan, merge_adapters
-from multigraft.tasks.classification import LinearHead
 from multigraft.testing.bench import Subject
 from multigraft.testing.grown import Grown, grow
 from multigraft.testing.trials import assembled, engine_of, heard, recipe_of, trial_task

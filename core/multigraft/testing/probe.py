@@ -56,7 +56,7 @@ def importing(order: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     import multigraft
-    import multigraft.tasks
+    import multigraft.models.tasks
     from multigraft.testing.sealed import no_network
 
     for name in ("Backbone", "Likeness", "MultigraftError", "hookimpl"):

@@ -11,8 +11,8 @@ from torch import nn
 
 from multigraft.contracts.records import Strategy
 from multigraft.errors import MissingDependency, RecipeError
-from multigraft.graft import Graft
-from multigraft.strategies import Plan
+from multigraft.models.graft import Graft
+from multigraft.models.strategies import Plan
 from multigraft.testing.bench import Subject
 from multigraft.testing.checks import Skipped
 from multigraft.testing.grown import Grown, grow

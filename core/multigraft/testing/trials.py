@@ -15,8 +15,8 @@ import numpy as np
 import multigraft as mg
 from multigraft.contracts.records import Backbone, Modality, Task
 from multigraft.engine import Engine
+from multigraft.models.tasks import classification_task
 from multigraft.run import Run
-from multigraft.tasks import classification_task
 from multigraft.testing.bench import Bench, full_name
 
 ROWS = 24

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from multigraft.strategies import ADAPTER, Plan, block_of
+from multigraft.models.strategies import ADAPTER, Plan, block_of
 from multigraft.training.standard import lone_linear
 
 EPOCHS = 3.0

@@ -6,8 +6,8 @@ from contextlib import nullcontext
 
 import torch
 
+from multigraft.models.strategies import Plan
 from multigraft.recipe import Training
-from multigraft.strategies import Plan
 from multigraft.training.schedule import rate_factor
 from multigraft.training.standard import Standard
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.utils.checkpoint import checkpoint
 
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.data import iterate, plan_batches
+from multigraft.models.strategies import Plan
 from multigraft.replay import untouched
-from multigraft.strategies import Plan
 
 if TYPE_CHECKING:
     from multigraft.run import Run

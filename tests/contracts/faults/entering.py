@@ -91,7 +91,7 @@ import multigraft as mg
 
 @mg.hookimpl
 def register_tasks():
-    objective = mg.Lazy("multigraft.tasks.classification:Classification")
-    decode = mg.Lazy("multigraft.tasks.classification:LinearHead")
+    objective = mg.Lazy("multigraft.models.tasks.classification:Classification")
+    decode = mg.Lazy("multigraft.models.tasks.classification:LinearHead")
     return [mg.Task(name="late", stage="finetune", modalities=("text",), objective=objective, decode=decode)]
 """

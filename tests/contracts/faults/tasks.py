@@ -11,8 +11,8 @@ from torch import Tensor
 
 import multigraft as mg
 from multigraft.contracts.records import Arrays
-from multigraft.strategies import Plan
-from multigraft.tasks.classification import Classification
+from multigraft.models.strategies import Plan
+from multigraft.models.tasks.classification import Classification
 
 
 class NoNumber(Classification):

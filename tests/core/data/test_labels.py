@@ -12,8 +12,8 @@ from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Modality, Reader
 from multigraft.data import Rows, label_notes, load_table, split_table
 from multigraft.errors import DataError, RowError
+from multigraft.models.tasks.shared import label_fault, label_name, label_spec
 from multigraft.recipe import Split
-from multigraft.tasks.records import label_fault, label_name, label_spec
 
 Parts = Callable[..., dict[str, Rows]]
 

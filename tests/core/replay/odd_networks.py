@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 import multigraft as mg
 from multigraft.contracts.features import Batch
-from multigraft.tasks.classification import LinearHead
+from multigraft.models.tasks.classification import LinearHead
 from multigraft_series.network import SeriesNet
 
 WIDTH, DEPTH = 8, 3

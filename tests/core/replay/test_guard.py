@@ -18,11 +18,11 @@ from core.replay.odd_networks import ACCEPTED, FROZEN, GLOBAL, REFUSED, head_of
 from multigraft.assembly import assemble
 from multigraft.contracts.features import Batch
 from multigraft.engine import Engine
+from multigraft.models.tasks.classification import LinearHead
 from multigraft.recipe.resolve import read_recipe
 from multigraft.replay import Player, UnfitError, open_player
 from multigraft.run import Run
 from multigraft.system.compute.device import autocast
-from multigraft.tasks.classification import LinearHead
 from multigraft.training.forward import replay_setting
 from multigraft.training.recompute import recomputing
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from multigraft.contracts.features import Features
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 from multigraft.training.recompute import recomputing
 
 

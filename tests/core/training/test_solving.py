@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 import multigraft as mg
 import multigraft_series
 from multigraft.engine import Engine
+from multigraft.models.tasks.classification import Classification
 from multigraft.run import Run
-from multigraft.tasks.classification import Classification
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ import multigraft_series
 from multigraft.contracts.features import Batch
 from multigraft.data import plan_batches
 from multigraft.engine import Engine
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
+from multigraft.models.strategies import Plan, linear_probe
+from multigraft.models.tasks.classification import LinearHead
 from multigraft.run import Run
-from multigraft.strategies import Plan, linear_probe
-from multigraft.tasks.classification import LinearHead
 from multigraft.training.defaults import default_epochs, default_rate
 from multigraft.training.schedule import rate_factor
 from multigraft.training.standard import Standard, lone_linear

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import Wav2Vec2ForPreTraining
 
 from multigraft import MultigraftError
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 from multigraft_speech.contrastive import Contrastive
 from plugins.speech.speech_toys import Grown, sounds, stir, tensors
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from multigraft import MultigraftError
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 from multigraft_speech.spectrogram import MaskedSpectrogram
 from plugins.speech.speech_toys import Grown, sounds, tensors
 

@@ -15,7 +15,7 @@ from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Arrays
 from multigraft.export.graph import Served, export_graph
 from multigraft.export.quantize import quantize
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 from plugins.speech.speech_toys import KINDS, Grown, grow, sounds
 
 INPUTS = ("input_values", "attention_mask")

@@ -13,7 +13,7 @@ import multigraft_text.segments
 from multigraft import MultigraftError
 from multigraft.contracts.records import Arrays
 from multigraft.data.packing import collate_packs
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 from multigraft_text.causal import CausalLanguageModeling
 from multigraft_text.language import IGNORED
 from multigraft_text.masked import MaskedLanguageModeling

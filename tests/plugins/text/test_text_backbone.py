@@ -15,8 +15,8 @@ from torch import nn
 import multigraft_text as text
 from multigraft import BackboneModule, MultigraftError
 from multigraft.errors import WeightsError
-from multigraft.graft import Graft
-from multigraft.strategies import block_of
+from multigraft.models.graft import Graft
+from multigraft.models.strategies import block_of
 from multigraft_text.reader import TextReader
 from plugins.text.text_toys import DECODERS, ENCODERS, LABELS, SHAPE, Grown, origin, relative
 

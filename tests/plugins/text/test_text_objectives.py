@@ -14,7 +14,7 @@ import transformers
 import multigraft_text as text
 from multigraft import Catalog, MultigraftError
 from multigraft.errors import DataError
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 from multigraft_text.causal import CausalLanguageModeling
 from multigraft_text.language import IGNORED
 from multigraft_text.masked import MaskedLanguageModeling

@@ -9,7 +9,7 @@ import torch
 from multigraft import Brief
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Origin
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft_vision.contrastive import ImageContrastive
 from multigraft_vision.reader import image_reader

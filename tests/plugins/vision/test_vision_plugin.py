@@ -11,7 +11,7 @@ from PIL import Image
 from multigraft import Brief
 from multigraft.contracts.records import Origin
 from multigraft.data import load_table
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe.resolve import read_recipe
 from multigraft_vision.reader import image_reader

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import multigraft as mg
-from multigraft.tasks import classification_task
+from multigraft.models.tasks import classification_task
 
 requires_multigraft = ">=0.1,<0.2"
 

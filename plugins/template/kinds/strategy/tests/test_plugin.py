@@ -11,8 +11,8 @@ from torch import nn
 
 import multigraft as mg
 import multigraft_sapling
-from multigraft.graft import Graft
-from multigraft.strategies import Plan
+from multigraft.models.graft import Graft
+from multigraft.models.strategies import Plan
 
 
 class Blocks(nn.Module):

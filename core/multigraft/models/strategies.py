@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from multigraft.errors import RecipeError
-from multigraft.graft import Graft
+from multigraft.models.graft import Graft
 
 ADAPTER = "lora_"
 

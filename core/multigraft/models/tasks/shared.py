@@ -21,7 +21,7 @@ def classification_task(name: str, modality: str) -> Task:
         modalities=(modality,),
         columns=("label",),
         targets=label_spec,
-        objective=Lazy("multigraft.tasks.classification:Classification"),
+        objective=Lazy("multigraft.models.tasks.classification:Classification"),
         decode=classification,
         merge=mean_probabilities,
         options={
