@@ -17,7 +17,7 @@ from multigraft.checkpoint import Progress
 from multigraft.contracts.objectives import Baseline
 from multigraft.contracts.report import Cost, Measure, Report, WorstRow
 from multigraft.data import Rows
-from multigraft.data.telling import bad_row_notes, data_tables, leak_notes
+from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes
 from multigraft.errors import RunError, refused_as
 from multigraft.evaluation import Kept, baseline_notes, intervals, measure_split, percentile
 from multigraft.models.strategies import merge_adapters

@@ -25,7 +25,7 @@ from faults.watch import Strike, Watch, clean, keep_census, where
 from multigraft.system.libraries import switch_off_reports
 
 PRELOADED = """
-    multigraft.engine multigraft.verbs multigraft.export.bundling multigraft.data.formats
+    multigraft.engine multigraft.verbs multigraft.export.bundling multigraft.data.sources.formats
     multigraft.runtime.predictor multigraft.models.tasks.classification multigraft.probing
     multigraft_text.backbone multigraft_text.reader multigraft_text.specs multigraft_text.learning
     multigraft_text.causal multigraft_vision.weights multigraft_vision.plan multigraft_vision.reader
@@ -324,11 +324,12 @@ def _bytes(batch: Mapping[str, Any]) -> list[bytes]:
 
 def _cache_everything() -> None:
     """Let the smallest data go the way of the largest."""
-    from multigraft.data import formats, kept
+    from multigraft.data.cache import decoded_rows
+    from multigraft.data.sources import formats
     from multigraft.replay import archive
 
     formats.LARGE = 0
-    kept.TRIAL, kept.SLOW, kept.WORTH = 8, 0.0, 0.0
+    decoded_rows.TRIAL, decoded_rows.SLOW, decoded_rows.WORTH = 8, 0.0, 0.0
     archive.PART = 4096
 
 

@@ -25,7 +25,7 @@ SIGNS = 64
 PLACES = {
     "multigraft.assembly:assemble": "assembly",
     "multigraft.data.rows:Rows.audit": "rows cache",
-    "multigraft.data.chunkfile:convert": "table cache",
+    "multigraft.data.sources.arrow_cache:convert": "table cache",
     "multigraft.checkpoint.store:Checkpoints.load": "checkpoint read",
     "multigraft.checkpoint.store:Checkpoints.load_best": "checkpoint read",
     "multigraft.checkpoint.store:Checkpoints.save": "checkpoint write",
@@ -49,7 +49,7 @@ PLACES = {
 """Where a process is while a function runs, by where that is defined; an event before and after each call."""
 EVENTS = {
     "multigraft.memory:halving": "a batch is computed",
-    "multigraft.data.loader:_Source.make": "a batch is read",
+    "multigraft.data.batching.loader:_Source.make": "a batch is read",
     "multigraft.replay.player:Player.compute": "rows are computed",
 }
 """Functions that are an event, wherever they are called."""

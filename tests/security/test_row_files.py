@@ -19,7 +19,7 @@ from PIL import Image
 import multigraft_speech.likeness
 import multigraft_vision.likeness
 from multigraft.contracts.readers import row_bytes, row_file
-from multigraft.data.hashes import FileHashes
+from multigraft.data.cache.hashes import FileHashes
 from multigraft.errors import RowError
 from multigraft_speech.reader import audio_reader
 from multigraft_vision.reader import image_reader
@@ -91,7 +91,7 @@ def test_no_fingerprint_waits_for_it(name: str, tmp_path: Path) -> None:
 
 def test_a_large_file_that_holds_what_it_claims_is_hashed(tmp_path: Path, monkeypatch: Any) -> None:
     """Holes in it or not: what is on the disk counts."""
-    monkeypatch.setattr("multigraft.data.hashes.HOLLOW", 2**20)
+    monkeypatch.setattr("multigraft.data.cache.hashes.HOLLOW", 2**20)
     path, wanted = tmp_path / "large.wav", bytes(2**21) + bytes(range(256)) * 2**10
     with path.open("wb") as file:
         file.seek(2**21)

@@ -17,7 +17,7 @@ import multigraft as mg
 from fuzz.runs import sound_run
 from multigraft.contracts.readers import load_spec, save_spec
 from multigraft.contracts.report import Report
-from multigraft.data.store import map_array
+from multigraft.data.cache.row_file import map_array
 from multigraft.errors import BundleError, DataError, MultigraftError, RowError, RunError, WeightsError
 from multigraft.report.page import render
 from multigraft.runtime.bundle import Owner

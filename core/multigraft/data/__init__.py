@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from multigraft.data.batches import padding_share, plan_batches
-from multigraft.data.faults import QUARANTINE, Problem, quarantine, release, told
-from multigraft.data.labels import label_notes
-from multigraft.data.loader import iterate
-from multigraft.data.packing import plan_packs
+from multigraft.data.bad_rows import QUARANTINE, Problem, quarantine, release, told
+from multigraft.data.batching.batches import padding_share, plan_batches
+from multigraft.data.batching.loader import iterate
+from multigraft.data.batching.packing import plan_packs
+from multigraft.data.batching.worker_count import choose_workers
+from multigraft.data.checks.labels import label_notes
 from multigraft.data.rows import Rows
-from multigraft.data.source import load_table
-from multigraft.data.split import limit_rows, split_table
+from multigraft.data.sources.load import load_table
+from multigraft.data.sources.table import Table
 from multigraft.data.splits import Splits, load_splits
-from multigraft.data.table import Table
-from multigraft.data.workers import choose_workers
+from multigraft.data.splitting import limit_rows, split_table
 
 __all__ = [
     "QUARANTINE",

@@ -12,10 +12,10 @@ import numpy as np
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.readers import read_row, row_errors
 from multigraft.contracts.records import Arrays, Reader, WindowReader
-from multigraft.data.content import Content
-from multigraft.data.faults import Problem, judge, refused, undecodable
-from multigraft.data.kept import Keeper, Kept, frozen
-from multigraft.data.table import Table, whole
+from multigraft.data.bad_rows import Problem, judge, refused, undecodable
+from multigraft.data.cache.content import Content
+from multigraft.data.cache.decoded_rows import Keeper, Kept, frozen
+from multigraft.data.sources.table import Table, whole
 from multigraft.data.targets import Targets
 from multigraft.errors import DataError, PluginError, RowError
 

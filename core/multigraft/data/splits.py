@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from multigraft.contracts.records import Modality
-from multigraft.data.doubts import flaw_notes, group_notes
-from multigraft.data.ids import ID, check_ids
-from multigraft.data.layout import Layout
-from multigraft.data.leaks import Leak, find_leaks, judge_leaks
-from multigraft.data.sketches import sketch_tables
-from multigraft.data.source import ENDINGS, FORMATS, load_table
-from multigraft.data.split import limit_rows, split_table
-from multigraft.data.table import Table, require
+from multigraft.data.checks.doubtful import flaw_notes, group_notes
+from multigraft.data.checks.duplicate_ids import ID, check_ids
+from multigraft.data.checks.leakage import Leak, find_leaks, judge_leaks
+from multigraft.data.checks.sketches import sketch_tables
+from multigraft.data.sources.dialect import Layout
+from multigraft.data.sources.load import ENDINGS, FORMATS, load_table
+from multigraft.data.sources.table import Table, require
+from multigraft.data.splitting import limit_rows, split_table
 from multigraft.recipe import Data
 
 

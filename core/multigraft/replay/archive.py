@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from multigraft.contracts.records import Arrays
-from multigraft.data.store import Store, StoreWriter
+from multigraft.data.cache.row_file import Store, StoreWriter
 from multigraft.system import cache
 
 KIND = "replay"

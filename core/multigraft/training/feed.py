@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from multigraft.data import iterate
-from multigraft.data.workers import choose_workers
+from multigraft.data.batching.worker_count import choose_workers
 from multigraft.training.defaults import default_epochs
 from multigraft.training.step import Step
 from multigraft.training.timetable import Timetable

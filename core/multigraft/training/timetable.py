@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from multigraft.data.batches import Members, padding_share, plan_batches
-from multigraft.data.packing import plan_packs
+from multigraft.data.batching.batches import Members, padding_share, plan_batches
+from multigraft.data.batching.packing import plan_packs
 from multigraft.recipe import Training
 from multigraft.training.defaults import EPOCHS
 

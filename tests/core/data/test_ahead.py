@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from multigraft.data.ahead import DEPTH, read_ahead, timed
+from multigraft.data.batching.prefetch import DEPTH, read_ahead, timed
 
 
 @pytest.fixture(autouse=True)
 def always(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every batch counts as slow, and no thread is left behind."""
-    monkeypatch.setattr("multigraft.data.ahead.SLOW", 0.0)
+    monkeypatch.setattr("multigraft.data.batching.prefetch.SLOW", 0.0)
     yield
     gc.collect()
     assert not threads()
@@ -47,7 +47,7 @@ def test_order_is_kept(count: int) -> None:
 
 
 def test_quick_batches_need_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multigraft.data.ahead.SLOW", 60.0)
+    monkeypatch.setattr("multigraft.data.batching.prefetch.SLOW", 60.0)
     read = Numbers()
     assert len(list(read_ahead(read, range(9)))) == 9
     assert read.names == {"MainThread"}

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from multigraft.contracts.records import Modality
-from multigraft.data import Table, chunkfile, formats, load_table
+from multigraft.data import Table, load_table
+from multigraft.data.sources import arrow_cache, formats
 from multigraft.errors import DataError
 from multigraft.system import cache
 
@@ -55,27 +56,27 @@ def test_a_changed_file_is_parsed_again(load: Load, corpus: Path) -> None:
 
 def test_digests_are_remembered(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load().digests
-    monkeypatch.setattr("multigraft.data.content._digest", lambda *args: pytest.fail("made again"))
+    monkeypatch.setattr("multigraft.data.cache.content._digest", lambda *args: pytest.fail("made again"))
     assert (load().digests == first).all()
 
 
 def test_a_file_that_changes_meanwhile_is_refused(
     load: Load, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = chunkfile._write
+    write = arrow_cache._write
 
     def slow(*args: object) -> None:
         write(*args)  # type: ignore[arg-type]
         with corpus.open("a") as file:
             file.write('{"text": "late"}\n')
 
-    monkeypatch.setattr(chunkfile, "_write", slow)
+    monkeypatch.setattr(arrow_cache, "_write", slow)
     with pytest.raises(DataError, match=r"a\.jsonl: changed while it was read"):
         load()
     assert cache.entries("tables") == []
 
 
-@pytest.mark.parametrize("name", [chunkfile.DATA, chunkfile.INDEX])
+@pytest.mark.parametrize("name", [arrow_cache.DATA, arrow_cache.INDEX])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_a_damaged_entry_is_made_again(load: Load, name: str, damage: str) -> None:
     load()
@@ -110,7 +111,7 @@ def test_a_disk_that_fills_up_is_told(
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(chunkfile, "_batch", full)
+    monkeypatch.setattr(arrow_cache, "_batch", full)
     assert load().column("label") == list(range(10))
     assert "No space left" in caplog.text
     assert not list(cache.cache_folder().rglob("*.arrow"))

@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multigraft.data.columns import Cells, Coded, Piece, Pieces, cell, take
+from multigraft.data.sources.columns import Cells, Coded, Piece, Pieces, cell, take
 
 VALUES = st.none() | st.integers(-5, 5) | st.text(max_size=3) | st.lists(st.booleans(), max_size=2)
 

@@ -12,7 +12,7 @@ import pytest
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Modality, Reader
 from multigraft.data import Rows, Table, load_splits, load_table
-from multigraft.data.layout import Layout
+from multigraft.data.sources.dialect import Layout
 from multigraft.errors import DataError, RecipeError
 from multigraft.recipe import Data, Recipe
 
@@ -27,8 +27,8 @@ def load(
 ) -> Load:
     """Read a content under a name, as a small file or as one that is mapped from the cache."""
     if request.param == "mapped":
-        monkeypatch.setattr("multigraft.data.formats.LARGE", 0)
-        monkeypatch.setattr("multigraft.data.formats.CHUNK", 7)
+        monkeypatch.setattr("multigraft.data.sources.formats.LARGE", 0)
+        monkeypatch.setattr("multigraft.data.sources.formats.CHUNK", 7)
 
     def start(name: str, content: str | bytes, *, columns: Any = None, **layout: Any) -> Table:
         path = tmp_path / name

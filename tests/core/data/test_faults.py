@@ -9,7 +9,7 @@ import pytest
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Modality, Reader
 from multigraft.data import Rows, load_table, quarantine, told
-from multigraft.data.telling import bad_row_notes, data_tables
+from multigraft.data.reporting import bad_row_notes, data_tables
 from multigraft.errors import DataError, RecipeError
 from multigraft.recipe import Recipe
 

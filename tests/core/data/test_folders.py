@@ -61,7 +61,7 @@ def test_a_class_that_cannot_be_listed_is_a_bad_row(
             raise PermissionError(13, "Permission denied")
         return scan(path)
 
-    monkeypatch.setattr("multigraft.data.folders.os.scandir", scandir)
+    monkeypatch.setattr("multigraft.data.sources.folders.os.scandir", scandir)
     table = load()
     assert bad(table) == {"photos/dog": "cannot be listed: Permission denied"}
     assert table.column("label") == ["cat", "cat", "dog"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from multigraft.data import hashes
-from multigraft.data.hashes import FileHashes
+from multigraft.data.cache import hashes
+from multigraft.data.cache.hashes import FileHashes
 from multigraft.system import cache
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Arrays, Modality
-from multigraft.data import Rows, load_table, shelf
-from multigraft.data.store import StoreWriter
+from multigraft.data import Rows, load_table
+from multigraft.data.cache import decoded_store
+from multigraft.data.cache.row_file import StoreWriter
 from multigraft.errors import DataError
 from multigraft.system import cache
 
@@ -27,9 +28,9 @@ Audit = Callable[..., Rows]
 @pytest.fixture(autouse=True)
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every reader counts as slow, which is known after ten rows."""
-    monkeypatch.setattr("multigraft.data.kept.SLOW", 0.0)
-    monkeypatch.setattr("multigraft.data.kept.WORTH", 0.0)
-    monkeypatch.setattr("multigraft.data.kept.TRIAL", 10)
+    monkeypatch.setattr("multigraft.data.cache.decoded_rows.SLOW", 0.0)
+    monkeypatch.setattr("multigraft.data.cache.decoded_rows.WORTH", 0.0)
+    monkeypatch.setattr("multigraft.data.cache.decoded_rows.TRIAL", 10)
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_bad_rows_are_found_though_others_are_cached(audit: Audit, letters: Path
 
 
 def test_quick_rows_stay_in_memory(audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multigraft.data.kept.SLOW", 60.0)
+    monkeypatch.setattr("multigraft.data.cache.decoded_rows.SLOW", 60.0)
     rows = audit()
     assert codes(rows) == words(rows)
     assert cache.entries("rows") == []
@@ -109,7 +110,7 @@ def test_quick_rows_stay_in_memory(audit: Audit, reader: Any, monkeypatch: pytes
 
 
 def test_parts_are_closed_on_the_way(audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "PART", 1000)
+    monkeypatch.setattr(decoded_store, "PART", 1000)
     assert codes(audit()) == words(audit())
     assert len(cache.entries("rows")) > 3
     assert reader.reads == 40
@@ -202,7 +203,7 @@ KILLED = """
 import os, signal
 from pathlib import Path
 import numpy as np
-from multigraft.data.shelf import Shelf, ShelfWriter
+from multigraft.data.cache.decoded_store import Shelf, ShelfWriter
 with ShelfWriter(Shelf("key"), "train") as writer:
     for number in range(100):
         writer.add(number.to_bytes(16), {"x": np.arange(100)}, 10**6)
@@ -213,12 +214,12 @@ with ShelfWriter(Shelf("key"), "train") as writer:
 def test_a_half_written_part_is_never_used() -> None:
     assert subprocess.run([sys.executable, "-c", KILLED], check=False).returncode == -signal.SIGKILL
     assert list(cache.cache_folder().rglob("rows.bin"))
-    assert not shelf.Shelf("key")
+    assert not decoded_store.Shelf("key")
     cache.trim(cache.cache_folder(), 10**9)
     assert not list(cache.cache_folder().rglob("rows.bin"))
 
 
 def test_a_reader_without_code_is_not_cached(reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert shelf.reader_key(reader) == shelf.reader_key(reader) is not None
+    assert decoded_store.reader_key(reader) == decoded_store.reader_key(reader) is not None
     monkeypatch.setattr(type(reader), "__module__", "nowhere")
-    assert shelf.reader_key(reader) is None
+    assert decoded_store.reader_key(reader) is None

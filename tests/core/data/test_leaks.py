@@ -11,7 +11,7 @@ import pytest
 
 from multigraft.contracts.records import Likeness, Modality
 from multigraft.data import Splits, load_splits
-from multigraft.data.telling import data_tables, leak_notes
+from multigraft.data.reporting import data_tables, leak_notes
 from multigraft.errors import DataError, PluginError
 from multigraft.recipe import Data
 from multigraft.system import cache

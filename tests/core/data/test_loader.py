@@ -133,7 +133,7 @@ def test_workers_leave_when_their_parent_says_so(begin: Callable[..., Iterator[O
 
 def test_a_thread_changes_no_bit(load: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = load()
-    monkeypatch.setattr("multigraft.data.ahead.SLOW", 0.0)
+    monkeypatch.setattr("multigraft.data.batching.prefetch.SLOW", 0.0)
     waits: list[float] = []
     assert equal(load(waits=waits), alone)
     assert len(waits) == len(alone)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multigraft.data import near
-from multigraft.data.near import find_near
-from multigraft.data.sketches import Sketches
+from multigraft.data.checks import near_duplicates
+from multigraft.data.checks.near_duplicates import find_near
+from multigraft.data.checks.sketches import Sketches
 
 
 def sketched(values: np.ndarray) -> Sketches:
@@ -69,20 +69,20 @@ def test_sketches_of_zeros_are_like_nothing() -> None:
 
 def test_a_row_among_many_equal_ones_costs_no_more_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = []
-    pairs = near._pairs
+    pairs = near_duplicates._pairs
 
     def counting(*args: np.ndarray) -> object:
         for places, others in pairs(*args):
             compared.append(len(places))
             yield places, others
 
-    monkeypatch.setattr(near, "_pairs", counting)
-    monkeypatch.setattr(near, "PAIRS", 4096)
+    monkeypatch.setattr(near_duplicates, "_pairs", counting)
+    monkeypatch.setattr(near_duplicates, "PAIRS", 4096)
     known, asked = np.ones((10_000, 64), np.uint8), np.ones((50, 64), np.uint8)
     match, likeness = find_near(sketched(asked), sketched(known), 0.9)
     assert (match >= 0).all()
     assert (likeness == 1).all()
-    assert sum(compared) == 50 * near.MOST
+    assert sum(compared) == 50 * near_duplicates.MOST
     assert max(compared) <= 4096
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Arrays, Modality, Reader
 from multigraft.data import Rows, iterate, load_table, padding_share, plan_packs
-from multigraft.data.packing import collate_packs, join
+from multigraft.data.batching.packing import collate_packs, join
 from multigraft.errors import DataError, MultigraftError, PluginError
 
 lengths = st.lists(st.integers(1, 60), max_size=300).map(np.array)

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from multigraft.data import pool
-from multigraft.data.pool import read_apart
+from multigraft.data.batching import worker_pool
+from multigraft.data.batching.worker_pool import read_apart
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="workers are forked here")
 PARENT = os.getpid()
@@ -126,8 +126,8 @@ def test_it_is_the_workers_that_read() -> None:
 def test_a_lost_worker_costs_no_batch(
     name: str, always: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(pool, "SILENT", 0.5)
-    monkeypatch.setattr(pool, "PATIENCE", 0.2)
+    monkeypatch.setattr(worker_pool, "SILENT", 0.5)
+    monkeypatch.setattr(worker_pool, "PATIENCE", 0.2)
     fault, why = FAULTS[name]
     told: list[bool] = []
     found = list(read_apart(odd(fault, always=always), range(12), workers=2, alone=lambda: told.append(True)))
@@ -205,7 +205,7 @@ def test_a_daemonic_process_reads_alone() -> None:
 def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
     code = (
         "import os, sys, time, numpy as np\n"
-        "from multigraft.data.pool import read_apart\n"
+        "from multigraft.data.batching.worker_pool import read_apart\n"
         "import multiprocessing\n"
         "loaded = read_apart(lambda n: (np.zeros(1), {}), range(99), workers=2)\n"
         "next(loaded)\n"
@@ -241,7 +241,7 @@ def _can_mount() -> bool:
 LARGE = """
 import tempfile, sys
 import numpy as np
-from multigraft.data.pool import read_apart
+from multigraft.data.batching.worker_pool import read_apart
 def read(number):
     return np.arange(64), {"image": np.full((64, 224, 224, 3), number, np.uint8)}
 sums = [int(batch["image"].sum()) for _, batch in read_apart(read, range(10), workers=8)]

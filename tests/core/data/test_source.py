@@ -19,8 +19,8 @@ from multigraft.errors import DataError, RowError
 def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file is read as a small one, and as one that is mapped from the cache in chunks of two rows."""
     if request.param == "mapped":
-        monkeypatch.setattr("multigraft.data.formats.LARGE", 0)
-        monkeypatch.setattr("multigraft.data.formats.CHUNK", 2)
+        monkeypatch.setattr("multigraft.data.sources.formats.LARGE", 0)
+        monkeypatch.setattr("multigraft.data.sources.formats.CHUNK", 2)
 
 
 def load(path: Path, modality: Modality, **columns: str) -> Table:
@@ -60,7 +60,7 @@ def test_csv_separator_is_found_in_the_header(tmp_path: Path, text: Modality, en
 def test_csv_rows_survive_the_borders_of_chunks(
     tmp_path: Path, text: Modality, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multigraft.data.formats.CHUNK", 3)
+    monkeypatch.setattr("multigraft.data.sources.formats.CHUNK", 3)
     path = write(tmp_path / "a.csv", "text\n" + "".join(f"t{row}\n" for row in range(10)))
     assert load(path, text).column("text") == [f"t{row}" for row in range(10)]
 
@@ -414,7 +414,7 @@ def test_local_files_need_no_datasets_library(tmp_path: Path, text: Modality) ->
 
     write(tmp_path / "a.csv", "text\nx\n")
     code = (
-        "import sys; from multigraft.data.source import load_table; from multigraft.contracts.records import Modality\n"
+        "import sys; from multigraft.data.sources.load import load_table; from multigraft.contracts.records import Modality\n"
         f"load_table({str(tmp_path / 'a.csv')!r}, columns={{}},"
         " modality=Modality(name='t', reader=dict, columns=('text',)))\n"
         "sys.exit('datasets' in sys.modules)"

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from multigraft.data import Table, limit_rows, split_table
-from multigraft.data.table import Content, whole
+from multigraft.data.sources.table import Content, whole
 from multigraft.errors import DataError
 from multigraft.recipe import Split
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from multigraft.contracts.records import Arrays
-from multigraft.data.store import DATA, Store, StoreWriter
+from multigraft.data.cache.row_file import DATA, Store, StoreWriter
 
 KINDS = st.sampled_from("u1 <i2 >i4 <i8 <f2 <f4 <f8 ? <c16 <U3 S2 <M8[ns]".split())
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)

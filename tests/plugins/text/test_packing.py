@@ -12,7 +12,7 @@ from torch import Tensor
 import multigraft_text.segments
 from multigraft import MultigraftError
 from multigraft.contracts.records import Arrays
-from multigraft.data.packing import collate_packs
+from multigraft.data.batching.packing import collate_packs
 from multigraft.models.graft import Graft
 from multigraft_text.causal import CausalLanguageModeling
 from multigraft_text.language import IGNORED

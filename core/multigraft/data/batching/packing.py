@@ -8,7 +8,7 @@ import numpy as np
 
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Arrays
-from multigraft.data.batches import plan_batches
+from multigraft.data.batching.batches import plan_batches
 from multigraft.errors import DataError, PluginError
 
 PACKS = 7

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from multigraft.contracts.readers import fingerprint
-from multigraft.data.columns import Cells
-from multigraft.data.content import Content
-from multigraft.data.table import Table, whole
+from multigraft.data.cache.content import Content
+from multigraft.data.sources.columns import Cells
+from multigraft.data.sources.table import Table, whole
 from multigraft.models.tasks.shared import label_fault, label_name
 
 ID = "id"

@@ -9,7 +9,7 @@ import numpy as np
 
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Augment, Reader
-from multigraft.data.loader import iterate
+from multigraft.data.batching.loader import iterate
 from multigraft.data.rows import Rows
 from multigraft.system.cpu import usable_cores
 

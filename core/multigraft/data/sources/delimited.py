@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from multigraft.data.layout import Quotes
-from multigraft.data.swallowed import SWALLOWED, swallowing
+from multigraft.data.sources.dialect import Quotes
+from multigraft.data.sources.stray_quotes import SWALLOWED, swallowing
 from multigraft.errors import DataError
 
 SEPARATORS = ",;\t|"

@@ -15,9 +15,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from multigraft.data.cells import broken, column, open_text
-from multigraft.data.chunkfile import Chunk, Parsed, convert, gather
-from multigraft.data.delimited import (
+from multigraft.data.sources.arrow_cache import Chunk, Parsed, convert, gather
+from multigraft.data.sources.cells import broken, column, open_text
+from multigraft.data.sources.delimited import (
     Form,
     doubtful,
     find_form,
@@ -26,8 +26,8 @@ from multigraft.data.delimited import (
     read_records,
     without_empty_end,
 )
-from multigraft.data.jsonrows import read_objects
-from multigraft.data.layout import PLAIN, Layout
+from multigraft.data.sources.dialect import PLAIN, Layout
+from multigraft.data.sources.json_rows import read_objects
 from multigraft.errors import DataError, first_line, refused_as
 
 NO_PARQUET = "is not a sound Parquet file"

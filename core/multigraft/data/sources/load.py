@@ -10,14 +10,21 @@ from typing import Any
 
 from multigraft.contracts.readers import fingerprint
 from multigraft.contracts.records import Modality
-from multigraft.data.cells import column
-from multigraft.data.chunkfile import Parsed
-from multigraft.data.content import Content
-from multigraft.data.encodings import other_encoding
-from multigraft.data.folders import find_rows, folder_notes, list_folder, named, refuse_parts, shown_name
-from multigraft.data.formats import read_csv, read_hub, read_json, read_parquet
-from multigraft.data.layout import PLAIN, Layout
-from multigraft.data.table import Table, require, whole
+from multigraft.data.cache.content import Content
+from multigraft.data.sources.arrow_cache import Parsed
+from multigraft.data.sources.cells import column
+from multigraft.data.sources.dialect import PLAIN, Layout
+from multigraft.data.sources.encodings import other_encoding
+from multigraft.data.sources.folders import (
+    find_rows,
+    folder_notes,
+    list_folder,
+    named,
+    refuse_parts,
+    shown_name,
+)
+from multigraft.data.sources.formats import read_csv, read_hub, read_json, read_parquet
+from multigraft.data.sources.table import Table, require, whole
 from multigraft.errors import DataError, did_you_mean, refused_as
 from multigraft.system.files import expanded
 

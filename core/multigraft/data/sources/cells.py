@@ -10,8 +10,8 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from multigraft.data.foreign import refuse_foreign
-from multigraft.data.layout import UTF8
+from multigraft.data.sources.dialect import UTF8
+from multigraft.data.sources.file_signatures import refuse_foreign
 from multigraft.errors import DataError, first_line
 
 SCALARS = (str, int, float, bool)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from multigraft.data.delimited import refuse, refuse_returns
+from multigraft.data.sources.delimited import refuse, refuse_returns
 from multigraft.errors import DataError, first_line, refused_as
 
 BLANK = " \t\r\n"

@@ -12,10 +12,10 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Arrays, Augment, Reader
-from multigraft.data.ahead import read_ahead, timed
-from multigraft.data.batches import Members
-from multigraft.data.packing import collate_packs
-from multigraft.data.pool import read_apart
+from multigraft.data.batching.batches import Members
+from multigraft.data.batching.packing import collate_packs
+from multigraft.data.batching.prefetch import read_ahead, timed
+from multigraft.data.batching.worker_pool import read_apart
 from multigraft.data.rows import Rows
 from multigraft.errors import MultigraftError, PluginError
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.data import digests
-from multigraft.data.columns import BLOCK, Column, take
-from multigraft.data.hashes import FileHashes
+from multigraft.data.cache import digests
+from multigraft.data.cache.hashes import FileHashes
+from multigraft.data.sources.columns import BLOCK, Column, take
 from multigraft.errors import RowError
 
 LONGEST_NAME = 1024

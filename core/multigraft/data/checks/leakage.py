@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from multigraft.contracts.records import Likeness
-from multigraft.data.content import NOTHING
-from multigraft.data.digests import DIGEST, find
-from multigraft.data.near import find_near
-from multigraft.data.sketches import Sketches
-from multigraft.data.table import Table
+from multigraft.data.cache.content import NOTHING
+from multigraft.data.cache.digests import DIGEST, find
+from multigraft.data.checks.near_duplicates import find_near
+from multigraft.data.checks.sketches import Sketches
+from multigraft.data.sources.table import Table
 from multigraft.errors import DataError
 from multigraft.recipe import Leakage
 

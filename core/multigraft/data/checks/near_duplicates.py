@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from multigraft.data.sketches import Sketches
+from multigraft.data.checks.sketches import Sketches
 
 TABLES = 21
 CHANCE = 0.2

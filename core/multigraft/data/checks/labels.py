@@ -6,8 +6,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from multigraft.data.folders import parts_among
 from multigraft.data.rows import Rows
+from multigraft.data.sources.folders import parts_among
 from multigraft.errors import shown
 from multigraft.models.tasks.shared import label_fault, label_name
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from multigraft.contracts.readers import fingerprint
 from multigraft.contracts.records import Arrays, Reader, Spec
-from multigraft.data import digests
-from multigraft.data.store import Store, StoreWriter, map_array
+from multigraft.data.cache import digests
+from multigraft.data.cache.row_file import Store, StoreWriter, map_array
 from multigraft.system import cache
 from multigraft.system.about import __version__
 from multigraft.system.versions import installed_versions

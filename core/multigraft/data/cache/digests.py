@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multigraft.data.store import map_array
+from multigraft.data.cache.row_file import map_array
 from multigraft.system import cache
 
 KIND, FILE = "digests", "digests.npy"

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from multigraft.data.columns import Coded, Column, Piece, Pieces
+from multigraft.data.sources.columns import Coded, Column, Piece, Pieces
 from multigraft.errors import DataError
 from multigraft.system import cache
 from multigraft.system.about import __version__

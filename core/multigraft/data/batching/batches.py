@@ -13,7 +13,7 @@ BATCHES = 3
 """What the generator is for; part of its seed."""
 
 Members = np.ndarray | tuple[np.ndarray, ...]
-"""The row numbers of one batch; a tuple holds those of each of its packs (`multigraft.data.packing`)."""
+"""The row numbers of one batch; a tuple holds those of each of its packs (`multigraft.data.batching.packing`)."""
 
 
 def plan_batches(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.data.table import Table, require
+from multigraft.data.sources.table import Table, require
 from multigraft.errors import DataError
 from multigraft.models.tasks.shared import label_name
 from multigraft.recipe import Split

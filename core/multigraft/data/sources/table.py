@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.data.columns import BLOCK, Cells, cell
-from multigraft.data.content import Content, attached, canonical, raw_value
-from multigraft.data.hashes import FileHashes
+from multigraft.data.cache.content import Content, attached, canonical, raw_value
+from multigraft.data.cache.hashes import FileHashes
+from multigraft.data.sources.columns import BLOCK, Cells, cell
 from multigraft.errors import LISTED, DataError, RowError
 
 PLAIN_NAME = re.compile(r"[^\W\d]\w*(?:[ -]\w+)*")

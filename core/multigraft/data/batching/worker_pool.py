@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.data.ahead import read_ahead
+from multigraft.data.batching.prefetch import read_ahead
 from multigraft.errors import first_line
 from multigraft.system.signals import heed_parent, unheard
 

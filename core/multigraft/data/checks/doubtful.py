@@ -7,8 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from multigraft.data.sketches import Sketches
-from multigraft.data.table import Table
+from multigraft.data.checks.sketches import Sketches
+from multigraft.data.sources.table import Table
 
 NAMED = 3
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from multigraft.contracts.readers import read_row
 from multigraft.contracts.records import Arrays, Reader
-from multigraft.data.shelf import Shelf, ShelfWriter, reader_key
-from multigraft.data.table import Table
+from multigraft.data.cache.decoded_store import Shelf, ShelfWriter, reader_key
+from multigraft.data.sources.table import Table
 
 OVERHEAD = 200
 """Bytes an array costs besides its data, roughly."""

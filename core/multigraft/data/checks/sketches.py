@@ -14,11 +14,11 @@ import numpy as np
 
 from multigraft.contracts.readers import fingerprint, row_errors
 from multigraft.contracts.records import Lazy, Likeness
-from multigraft.data.columns import BLOCK, take
-from multigraft.data.content import Content, raw_value
-from multigraft.data.shelf import code_facts
-from multigraft.data.store import map_array
-from multigraft.data.table import Table
+from multigraft.data.cache.content import Content, raw_value
+from multigraft.data.cache.decoded_store import code_facts
+from multigraft.data.cache.row_file import map_array
+from multigraft.data.sources.columns import BLOCK, take
+from multigraft.data.sources.table import Table
 from multigraft.errors import PluginError, RowError
 from multigraft.system import cache
 

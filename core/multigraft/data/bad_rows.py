@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.data.table import Table
+from multigraft.data.sources.table import Table
 from multigraft.errors import DataError, RowError
 from multigraft.system.files import write_text
 

@@ -1,0 +1,1 @@
+"""Batching: which rows make which batch, and how they are loaded."""

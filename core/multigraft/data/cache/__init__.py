@@ -1,0 +1,1 @@
+"""Cached reading: decoded rows kept on disk, found by their content."""

@@ -1,0 +1,1 @@
+"""Sources: files and folders of many formats, read into tables."""
