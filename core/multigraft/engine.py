@@ -16,14 +16,14 @@ from multigraft.conditions import recipe_changes, same_data, same_recipe, same_w
 from multigraft.contracts.records import Stage
 from multigraft.contracts.report import Report
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError, refused_as
-from multigraft.memory import explaining_shortage
+from multigraft.evaluation.microbatches import explaining_shortage
+from multigraft.evaluation.report.page import write_page
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.tracing import Tell
 from multigraft.provenance import absent
 from multigraft.recipe import Recipe, read_mapping
 from multigraft.recipe.resolve import SCRATCH, read_recipe
 from multigraft.repeat import Comparison, compare
-from multigraft.report.page import write_page
 from multigraft.run import PAGE, RECIPE, Run, read_record
 from multigraft.system import process_lock
 from multigraft.system.compute.determinism import as_many_threads

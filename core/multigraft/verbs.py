@@ -19,11 +19,17 @@ from multigraft.contracts.report import Cost, Measure, Report, WorstRow
 from multigraft.data import Rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes
 from multigraft.errors import RunError, refused_as
-from multigraft.evaluation import Kept, baseline_notes, intervals, measure_split, percentile
+from multigraft.evaluation.measure import (
+    Kept,
+    baseline_notes,
+    intervals,
+    measure_split,
+    percentile,
+)
+from multigraft.evaluation.report.confusion import confusion_of
 from multigraft.models.strategies import merge_adapters
 from multigraft.models.tasks.shared import label_name
 from multigraft.probing import pooled_features, probe
-from multigraft.report.confusion import confusion_of
 from multigraft.run import HEAD, MODEL, Run
 from multigraft.system.compute.device import peak_memory_mb
 from multigraft.system.files import whole_folder

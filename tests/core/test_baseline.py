@@ -12,7 +12,7 @@ import pytest
 
 from multigraft.contracts.objectives import Baseline
 from multigraft.engine import Engine
-from multigraft.evaluation import baseline_notes
+from multigraft.evaluation.measure import baseline_notes
 from multigraft.facts import check_facts
 from multigraft.probing import Probe
 from multigraft.run import Run

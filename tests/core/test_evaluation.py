@@ -15,12 +15,12 @@ from torch import nn
 from multigraft.contracts.objectives import Brief
 from multigraft.contracts.report import Report
 from multigraft.errors import DataError, RowError
-from multigraft.evaluation import intervals, percentile
+from multigraft.evaluation.measure import intervals, percentile
+from multigraft.evaluation.report.confusion import confusion_of
+from multigraft.evaluation.report.page import render
 from multigraft.models.tasks.class_scores import macro_scores
 from multigraft.models.tasks.classification import Classification
 from multigraft.models.tasks.shared import label_spec
-from multigraft.report.confusion import confusion_of
-from multigraft.report.page import render
 
 LABELS = ["a", "b", "c"]
 

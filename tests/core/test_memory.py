@@ -17,8 +17,8 @@ import torch
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.errors import MultigraftError
-from multigraft.evaluation import measure_split
-from multigraft.memory import halving, in_parts, out_of_memory
+from multigraft.evaluation.measure import measure_split
+from multigraft.evaluation.microbatches import halving, in_parts, out_of_memory
 from multigraft.models.graft import Graft
 from multigraft.run import Run
 

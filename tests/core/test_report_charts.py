@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multigraft.report import charts
+from multigraft.evaluation.report import charts
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 CURVE = st.lists(st.tuples(ANY, ANY), max_size=30)

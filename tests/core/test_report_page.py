@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from multigraft.contracts.report import Confusion, Cost, Measure, Report, WorstRow
-from multigraft.report.page import render, shared_facts, write_page
+from multigraft.evaluation.report.page import render, shared_facts, write_page
 
 HOSTILE = "</style></title><script>alert(1)</script>\"'><img src=x onerror=alert(2)> & {{ 7*7 }}"
 FACTS = {"task": "text-classification", "seed": "0"}

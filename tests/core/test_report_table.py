@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from multigraft.contracts.report import Confusion, Cost, Measure, Report, WorstRow
-from multigraft.report.numbers import duration, figure, interval
-from multigraft.report.table import show
+from multigraft.evaluation.report.numbers import duration, figure, interval
+from multigraft.evaluation.report.table import show
 
 REPORT = Report(
     verb="evaluate",

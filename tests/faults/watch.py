@@ -29,7 +29,7 @@ PLACES = {
     "multigraft.checkpoint.store:Checkpoints.load": "checkpoint read",
     "multigraft.checkpoint.store:Checkpoints.load_best": "checkpoint read",
     "multigraft.checkpoint.store:Checkpoints.save": "checkpoint write",
-    "multigraft.evaluation:measure_split": "validation",
+    "multigraft.evaluation.measure:measure_split": "validation",
     "multigraft.verbs:evaluate": "evaluation",
     "multigraft.replay.player:Player.take": "replay build",
     "multigraft.verbs:save_model_folder": "model save",
@@ -48,7 +48,7 @@ PLACES = {
 }
 """Where a process is while a function runs, by where that is defined; an event before and after each call."""
 EVENTS = {
-    "multigraft.memory:halving": "a batch is computed",
+    "multigraft.evaluation.microbatches:halving": "a batch is computed",
     "multigraft.data.batching.loader:_Source.make": "a batch is read",
     "multigraft.replay.player:Player.compute": "rows are computed",
 }

@@ -19,7 +19,7 @@ from multigraft.contracts.readers import load_spec, save_spec
 from multigraft.contracts.report import Report
 from multigraft.data.cache.row_file import map_array
 from multigraft.errors import BundleError, DataError, MultigraftError, RowError, RunError, WeightsError
-from multigraft.report.page import render
+from multigraft.evaluation.report.page import render
 from multigraft.runtime.bundle import Owner
 from multigraft.runtime.decoders import classification
 from multigraft.system.files import write_json

@@ -186,7 +186,7 @@ def table(values: Sequence[Any], answers: list[dict[str, Any]]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from multigraft.report.table import words
+    from multigraft.evaluation.report.table import words
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     shown.add_column("input", overflow="fold", max_width=60)

@@ -41,7 +41,7 @@ def doctor(shell: Shell, as_json: AsJson = False) -> None:
 def _machine_table(facts: Mapping[str, Any]) -> Table:
     from rich.table import Table
 
-    from multigraft.report.table import words
+    from multigraft.evaluation.report.table import words
 
     shown = Table(box=None, show_header=False, pad_edge=False)
     shown.add_column(style="bold")
@@ -64,7 +64,7 @@ def _library_table(found: Sequence[Library]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from multigraft.report.table import words
+    from multigraft.evaluation.report.table import words
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("library", "found", "wanted", "brought by"):

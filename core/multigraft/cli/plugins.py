@@ -73,7 +73,7 @@ def table(found: Sequence[PluginInfo]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from multigraft.report.table import words
+    from multigraft.evaluation.report.table import words
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("plugin", "version", "from", "brings", "state"):

@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from multigraft.cli.console import Console
+from multigraft.evaluation.report.numbers import speed
 from multigraft.plugins.hookspecs import hookimpl
-from multigraft.report.numbers import speed
 
 if TYPE_CHECKING:
     from multigraft.run import Run

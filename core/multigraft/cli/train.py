@@ -148,7 +148,7 @@ def show_report(shell: Shell, report: Report, *, as_json: bool) -> None:
     if as_json:
         shell.say_json(report.to_dict())
         return
-    from multigraft.report.table import show
+    from multigraft.evaluation.report.table import show
 
     show(report, shell.out)
 

@@ -71,7 +71,7 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The answer of a verb. `multigraft.report.table` and `.page` show it."""
+    """The answer of a verb. `multigraft.evaluation.report.table` and `.page` show it."""
 
     verb: str
     title: str

@@ -21,8 +21,8 @@ def main(folder: Path, *, only: str | None = None) -> None:
     from multigraft.demo.chapters import CHAPTERS
     from multigraft.demo.figures import summary, verdict
     from multigraft.demo.story import tell
-    from multigraft.report.page import write_page
-    from multigraft.report.table import show
+    from multigraft.evaluation.report.page import write_page
+    from multigraft.evaluation.report.table import show
 
     torch.set_num_threads(1)  # networks this small only wait for each other on more
     console, started = Console(stderr=True), time.monotonic()

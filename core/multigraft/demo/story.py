@@ -15,7 +15,7 @@ from multigraft.contracts.report import Report
 from multigraft.demo.chapters import Chapter
 from multigraft.demo.sets import DemoSet
 from multigraft.errors import MultigraftError
-from multigraft.evaluation import measure_split
+from multigraft.evaluation.measure import measure_split
 from multigraft.run import Run
 from multigraft.runtime.bundle import open_bundle
 

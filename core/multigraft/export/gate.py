@@ -20,7 +20,7 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.records import Arrays
 from multigraft.data import iterate, plan_batches
 from multigraft.errors import ExportError
-from multigraft.evaluation import intervals, percentile
+from multigraft.evaluation.measure import intervals, percentile
 from multigraft.export.parity import relative
 from multigraft.export.subject import Subject, batch_size
 from multigraft.export.verdict import Evidence, Judge, rows_needed

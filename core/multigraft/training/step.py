@@ -14,7 +14,7 @@ import torch
 
 from multigraft.contracts.features import Batch
 from multigraft.errors import RunError, first_line
-from multigraft.memory import batch_size, halving, in_parts, out_of_memory
+from multigraft.evaluation.microbatches import batch_size, halving, in_parts, out_of_memory
 
 if TYPE_CHECKING:
     from multigraft.run import Run

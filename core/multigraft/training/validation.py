@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from multigraft.evaluation import measure_split
+from multigraft.evaluation.measure import measure_split
 from multigraft.training.averaging import Average
 from multigraft.training.forward import Forward
 

@@ -10,7 +10,7 @@ import pytest
 from multigraft.demo.chapters import CHAPTERS
 from multigraft.demo.figures import HEADING, row, summary
 from multigraft.demo.story import Ending, tell
-from multigraft.report.page import write_page
+from multigraft.evaluation.report.page import write_page
 
 SEEDS = (0, 1)
 

@@ -18,7 +18,7 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.generation import Generating
 from multigraft.contracts.readers import collate
 from multigraft.errors import ExportError
-from multigraft.evaluation import intervals
+from multigraft.evaluation.measure import intervals
 from multigraft.export.decoding.graph import ports_of
 from multigraft.export.gate import FP32, batches
 from multigraft.export.parity import TOLERANCE, Case, relative

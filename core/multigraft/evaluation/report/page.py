@@ -12,9 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from multigraft.contracts.report import Confusion, Measure, Report
-from multigraft.report import charts
-from multigraft.report.confusion import reduced
-from multigraft.report.numbers import cost_line, figure, interval, percent
+from multigraft.evaluation.report import charts
+from multigraft.evaluation.report.confusion import reduced
+from multigraft.evaluation.report.numbers import cost_line, figure, interval, percent
 from multigraft.system.about import __version__
 
 CELLS = 20
@@ -60,7 +60,7 @@ def write_page(reports: Sequence[Report], path: Path, *, title: str) -> Path:
 def render(reports: Sequence[Report], *, title: str) -> str:
     """The page as text."""
     environment = Environment(
-        loader=PackageLoader("multigraft", "report"),
+        loader=PackageLoader("multigraft", "evaluation/report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -14,7 +14,7 @@ from multigraft.contracts.objectives import Baseline, Objective
 from multigraft.contracts.records import Reader
 from multigraft.contracts.report import Measure
 from multigraft.data import Rows, iterate, plan_batches
-from multigraft.memory import halving, in_parts
+from multigraft.evaluation.microbatches import halving, in_parts
 from multigraft.models.graft import Graft
 from multigraft.replay import Replayed
 from multigraft.system.compute.processes import ALONE, World

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multigraft.contracts.report import Confusion, Measure, Report, WorstRow
-from multigraft.report.numbers import cost_line, figure, interval, percent
+from multigraft.evaluation.report.numbers import cost_line, figure, interval, percent
 from multigraft.system.terminal import harmless
 
 LABELS_SHOWN = 20

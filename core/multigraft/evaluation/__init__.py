@@ -1,0 +1,1 @@
+"""Evaluation: numbers with intervals, and how they are shown."""
