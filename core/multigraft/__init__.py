@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from multigraft.plugins.catalog import Catalog
     from multigraft.plugins.hookspecs import hookimpl
     from multigraft.recipe import Recipe
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
     from multigraft.runtime import Predictor, load
 
 # Names are imported when they are first used, so that `import multigraft` costs a deployer nothing.
@@ -55,7 +55,7 @@ _HOMES = {
         *("Size", "Strategy", "Task"),
     ),
     "contracts.report": ("Measure", "Report"),
-    "run": ("Run",),
+    "runs.run": ("Run",),
     "runtime": ("Predictor", "load"),
     "contracts.samples": ("Samples", "Trial"),
     "contracts.web": ("NpmPackage", "WebReader"),

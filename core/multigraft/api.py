@@ -10,8 +10,8 @@ from multigraft.contracts.records import Stage
 from multigraft.engine import Engine
 from multigraft.errors import RecipeError
 from multigraft.recipe import Recipe, read_mapping
-from multigraft.repeat import Comparison
-from multigraft.run import Run
+from multigraft.runs.compare import Comparison
+from multigraft.runs.run import Run
 
 Source = Recipe | Mapping[str, Any] | str | Path
 Named = str | Mapping[str, Any]

@@ -10,9 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from multigraft import assembly
 from multigraft.callbacks import asked_for, observing
-from multigraft.conditions import recipe_changes, same_data, same_recipe, same_world, threads
 from multigraft.contracts.records import Stage
 from multigraft.contracts.report import Report
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError, refused_as
@@ -20,11 +18,13 @@ from multigraft.evaluation.microbatches import explaining_shortage
 from multigraft.evaluation.report.page import write_page
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.tracing import Tell
-from multigraft.provenance import absent
 from multigraft.recipe import Recipe, read_mapping
 from multigraft.recipe.resolve import SCRATCH, read_recipe
-from multigraft.repeat import Comparison, compare
-from multigraft.run import PAGE, RECIPE, Run, read_record
+from multigraft.runs import assembly
+from multigraft.runs.compare import Comparison, compare
+from multigraft.runs.conditions import recipe_changes, same_data, same_recipe, same_world, threads
+from multigraft.runs.provenance import absent
+from multigraft.runs.run import PAGE, RECIPE, Run, read_record
 from multigraft.system import process_lock
 from multigraft.system.compute.determinism import as_many_threads
 from multigraft.system.compute.device import use_allowed_cores

@@ -13,7 +13,7 @@ import torch
 from multigraft.contracts.readers import read_row
 from multigraft.data import Rows, plan_batches
 from multigraft.replay import pooled, tensors
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.training.forward import replay_setting, why
 
 log = logging.getLogger("multigraft")

@@ -30,7 +30,7 @@ from multigraft.evaluation.report.confusion import confusion_of
 from multigraft.models.strategies import merge_adapters
 from multigraft.models.tasks.shared import label_name
 from multigraft.probing import pooled_features, probe
-from multigraft.run import HEAD, MODEL, Run
+from multigraft.runs.run import HEAD, MODEL, Run
 from multigraft.system.compute.device import peak_memory_mb
 from multigraft.system.files import whole_folder
 from multigraft.training.forward import replayed_split

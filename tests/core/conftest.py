@@ -8,7 +8,7 @@ import pytest
 
 import multigraft_series
 from multigraft.engine import Engine
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from toys import write_rows
 
 

@@ -17,7 +17,7 @@ from multigraft.errors import DataError, RunError
 from multigraft.models.tasks import classification_task
 from multigraft.models.tasks.classification import Classification
 from multigraft.models.tasks.shared import label_spec
-from multigraft.run import Run, read_record
+from multigraft.runs.run import Run, read_record
 from toys import write_rows
 
 Finetune = Callable[..., Run]

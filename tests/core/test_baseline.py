@@ -13,9 +13,9 @@ import pytest
 from multigraft.contracts.objectives import Baseline
 from multigraft.engine import Engine
 from multigraft.evaluation.measure import baseline_notes
-from multigraft.facts import check_facts
 from multigraft.probing import Probe
-from multigraft.run import Run
+from multigraft.runs.record import check_facts
+from multigraft.runs.run import Run
 
 Finetune = Callable[..., Run]
 SAYS = "no better than always answering"

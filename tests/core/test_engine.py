@@ -14,7 +14,7 @@ import multigraft_series
 from multigraft import verbs
 from multigraft.engine import Engine
 from multigraft.errors import DataError, PluginError, RecipeError, RunError
-from multigraft.run import Run, read_record
+from multigraft.runs.run import Run, read_record
 from toys import write_rows
 
 Finetune = Callable[..., Run]

@@ -20,7 +20,7 @@ from multigraft.errors import MultigraftError
 from multigraft.evaluation.measure import measure_split
 from multigraft.evaluation.microbatches import halving, in_parts, out_of_memory
 from multigraft.models.graft import Graft
-from multigraft.run import Run
+from multigraft.runs.run import Run
 
 
 def test_parts_cover_the_batch_once() -> None:

@@ -23,7 +23,7 @@ from multigraft.errors import BundleError, RunError
 from multigraft.models.tasks import classification_task
 from multigraft.plugins import discovery
 from multigraft.plugins.catalog import Catalog
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.runtime import load
 from multigraft.runtime.decoders import (
     DECODERS,

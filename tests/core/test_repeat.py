@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from multigraft.engine import Engine
 from multigraft.errors import RunError
-from multigraft.repeat import compare
-from multigraft.run import Run
+from multigraft.runs.compare import compare
+from multigraft.runs.run import Run
 from multigraft.system.compute.determinism import as_many_threads, deterministic
 
 Finetune = Callable[..., Run]

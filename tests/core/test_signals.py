@@ -15,7 +15,7 @@ import torch
 import multigraft as mg
 import multigraft_series
 from multigraft.engine import Engine
-from multigraft.run import Run, read_record
+from multigraft.runs.run import Run, read_record
 from multigraft.system.signals import Interrupted, Stopping
 from multigraft.training import averaging
 from multigraft.training.validation import validate

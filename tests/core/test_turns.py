@@ -17,7 +17,7 @@ import multigraft_series
 from multigraft import engine
 from multigraft.engine import Engine
 from multigraft.errors import RunError
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.system import process_lock
 
 Do = Callable[[Run], Any]

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 import multigraft as mg
 import multigraft_series
 from multigraft.engine import Engine
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.system.compute.processes import World, _buckets
 
 

@@ -23,7 +23,7 @@ BETWEEN = "between"
 SIGNS = 64
 """The bytes of a board."""
 PLACES = {
-    "multigraft.assembly:assemble": "assembly",
+    "multigraft.runs.assembly:assemble": "assembly",
     "multigraft.data.rows:Rows.audit": "rows cache",
     "multigraft.data.sources.arrow_cache:convert": "table cache",
     "multigraft.checkpoint.store:Checkpoints.load": "checkpoint read",
@@ -35,9 +35,9 @@ PLACES = {
     "multigraft.verbs:save_model_folder": "model save",
     "multigraft.export.bundling:export_bundle": "export",
     "multigraft.engine:_keep": "report",
-    "multigraft.journal:Journal.write": "journal",
-    "multigraft.journal:Journal.keep": "journal",
-    "multigraft.run:Run.record": "run.json",
+    "multigraft.runs.metrics_log:Journal.write": "journal",
+    "multigraft.runs.metrics_log:Journal.keep": "journal",
+    "multigraft.runs.run:Run.record": "run.json",
     "multigraft.training.step:Gradient.compute": "step",
     "multigraft.training.optimizers:Descent.step": "step",
     "multigraft.export.graph:export_graph": "export",
@@ -96,7 +96,7 @@ class Watch:
         for name in FILES:
             setattr(os, name, self._file(name, getattr(os, name)))
         _wrap("safetensors.torch:serialize_file", self._tensors)
-        _wrap("multigraft.journal:Journal.write", self._line)
+        _wrap("multigraft.runs.metrics_log:Journal.write", self._line)
         sys.addaudithook(self._heard)
 
     def event(self, kind: str, tear: Callable[[], object] | None = None) -> None:

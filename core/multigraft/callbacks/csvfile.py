@@ -13,7 +13,7 @@ from multigraft.errors import RunError
 from multigraft.system.files import write_text
 
 if TYPE_CHECKING:
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 HEADING = ["run", "step", "name", "value"]
 TRAINING = ("train/", "validation/")

@@ -15,7 +15,7 @@ from multigraft.system.files import write_text
 from multigraft.system.libraries import switch_off_reports
 
 if TYPE_CHECKING:
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 FOLDER, RUN_ID, DATABASE = "mlflow", "run_id", "mlflow.db"
 LONGEST = 500

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from multigraft.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 
 class EarlyStopping:

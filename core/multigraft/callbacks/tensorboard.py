@@ -11,7 +11,7 @@ from multigraft.callbacks.points import Point
 from multigraft.callbacks.settings import as_yaml, shown
 
 if TYPE_CHECKING:
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 
 class EventFiles:

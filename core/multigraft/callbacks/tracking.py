@@ -18,7 +18,7 @@ from multigraft.errors import first_line
 from multigraft.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 log = logging.getLogger("multigraft")
 Verb = Generator[None, Any, Any]

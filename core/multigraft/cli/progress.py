@@ -18,7 +18,7 @@ from multigraft.evaluation.report.numbers import speed
 from multigraft.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 
 class Progress:

@@ -12,7 +12,7 @@ from multigraft.cli.shell import AsJson, Shell
 from multigraft.cli.train import RunFolder
 
 if TYPE_CHECKING:
-    from multigraft.repeat import Comparison
+    from multigraft.runs.compare import Comparison
 
 Out = Annotated[Path | None, typer.Option("--out", help="The repetition's folder.", show_default="RUN-again")]
 

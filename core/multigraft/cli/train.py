@@ -15,7 +15,7 @@ from multigraft.cli.shell import AsJson, Shell, leads
 
 if TYPE_CHECKING:
     from multigraft.contracts.report import Report
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 LAST = "Fields"
 

@@ -16,7 +16,7 @@ from multigraft.demo.chapters import Chapter
 from multigraft.demo.sets import DemoSet
 from multigraft.errors import MultigraftError
 from multigraft.evaluation.measure import measure_split
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.runtime.bundle import open_bundle
 
 SCRATCH = "scratch"

@@ -22,7 +22,7 @@ from multigraft.export.storage import delete
 from multigraft.export.subject import Subject, held_out, read, spread
 from multigraft.export.summary import summary
 from multigraft.export.work import FP32, INT8, Work
-from multigraft.provenance import owner_of
+from multigraft.runs.provenance import owner_of
 from multigraft.runtime.bundle import Bundle, Port, seal
 from multigraft.runtime.decoders import DECODERS, MERGES, default_decoder, name_in
 from multigraft.runtime.manifest import largest_sample

@@ -13,7 +13,7 @@ from multigraft.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from multigraft.contracts.report import Report
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 
 @hookimpl

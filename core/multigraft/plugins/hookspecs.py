@@ -14,7 +14,7 @@ from multigraft.contracts.records import Backbone, Modality, Strategy, Task
 
 if TYPE_CHECKING:
     from multigraft.contracts.report import Report
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 PROJECT = "multigraft"
 hookspec = pluggy.HookspecMarker(PROJECT)

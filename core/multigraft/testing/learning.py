@@ -19,7 +19,7 @@ from multigraft.errors import MultigraftError, RecipeError
 from multigraft.models.graft import Graft
 from multigraft.models.strategies import Plan, merge_adapters
 from multigraft.models.tasks.classification import LinearHead
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.testing.bench import Subject
 from multigraft.testing.grown import Grown, grow
 from multigraft.testing.trials import assembled, engine_of, heard, recipe_of, trial_task

@@ -11,7 +11,7 @@ import numpy as np
 
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Answer, Arrays, Reader, Spec
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.runtime import Predictor
 from multigraft.testing.arrays import alike, copied
 from multigraft.testing.bench import Subject

@@ -14,7 +14,7 @@ import torch
 import multigraft as mg
 from multigraft.contracts.records import Backbone, Task
 from multigraft.errors import MultigraftError
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.runtime import Predictor
 from multigraft.testing.arrays import alike, copied, gap
 from multigraft.testing.bench import Bench, Subject

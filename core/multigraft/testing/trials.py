@@ -16,7 +16,7 @@ import multigraft as mg
 from multigraft.contracts.records import Backbone, Modality, Task
 from multigraft.engine import Engine
 from multigraft.models.tasks import classification_task
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.testing.bench import Bench, full_name
 
 ROWS = 24
@@ -107,8 +107,8 @@ def assembled(bench: Bench, task: Task, family: Backbone) -> Run:
 
 
 def _assembled(bench: Bench, task: Task, family: Backbone) -> Run:
-    from multigraft.assembly import assemble
     from multigraft.recipe.resolve import read_recipe
+    from multigraft.runs.assembly import assemble
 
     engine = engine_of(bench)
     folder = bench.folder / f"assembled-{task.name}-{family.name}"

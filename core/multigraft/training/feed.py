@@ -15,7 +15,7 @@ from multigraft.training.step import Step
 from multigraft.training.timetable import Timetable
 
 if TYPE_CHECKING:
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 
 class Feed:

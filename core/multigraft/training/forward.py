@@ -13,7 +13,7 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.errors import first_line
 from multigraft.replay import Autocast, Replayed, Setting, UnfitError, open_player, untouched
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.training.compiling import TRIAL_STEP, compiled, is_faster, worth_trying
 
 log = logging.getLogger("multigraft")

@@ -12,7 +12,7 @@ import torch
 
 from multigraft.checkpoint import Checkpoints, Progress
 from multigraft.errors import RunError
-from multigraft.journal import Journal
+from multigraft.runs.metrics_log import Journal
 from multigraft.system.compute.determinism import deterministic
 from multigraft.system.compute.device import autocast, choose_device, choose_precision, lay_out
 from multigraft.system.disk import check_space
@@ -34,7 +34,7 @@ from multigraft.training.step import Gradient, Step
 from multigraft.training.validation import better, validate
 
 if TYPE_CHECKING:
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 log = logging.getLogger("multigraft")
 

@@ -28,7 +28,7 @@ from multigraft.training.standard import Standard, evaluated
 from multigraft.training.validation import validate
 
 if TYPE_CHECKING:
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 log = logging.getLogger("multigraft")
 STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)

@@ -24,7 +24,7 @@ from multigraft.models.strategies import Plan
 from multigraft.replay import untouched
 
 if TYPE_CHECKING:
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
     from multigraft.training.forward import Forward
 
 ROWS = 1024

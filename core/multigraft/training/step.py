@@ -17,7 +17,7 @@ from multigraft.errors import RunError, first_line
 from multigraft.evaluation.microbatches import batch_size, halving, in_parts, out_of_memory
 
 if TYPE_CHECKING:
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
     from multigraft.training.forward import Forward
     from multigraft.training.standard import Standard
 

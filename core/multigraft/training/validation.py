@@ -12,7 +12,7 @@ from multigraft.training.averaging import Average
 from multigraft.training.forward import Forward
 
 if TYPE_CHECKING:
-    from multigraft.run import Run
+    from multigraft.runs.run import Run
 
 
 def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, float]:

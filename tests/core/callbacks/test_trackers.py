@@ -21,7 +21,7 @@ from multigraft.callbacks.points import Following, Point, line_points
 from multigraft.callbacks.settings import flat, shown
 from multigraft.engine import Engine
 from multigraft.errors import MissingDependency, RecipeError, RunError
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from toys import write_rows
 
 Curves = dict[str, list[tuple[int, float]]]

@@ -15,13 +15,13 @@ import multigraft as mg
 import multigraft_series
 from core.replay import odd_networks
 from core.replay.odd_networks import ACCEPTED, FROZEN, GLOBAL, REFUSED, head_of
-from multigraft.assembly import assemble
 from multigraft.contracts.features import Batch
 from multigraft.engine import Engine
 from multigraft.models.tasks.classification import LinearHead
 from multigraft.recipe.resolve import read_recipe
 from multigraft.replay import Player, UnfitError, open_player
-from multigraft.run import Run
+from multigraft.runs.assembly import assemble
+from multigraft.runs.run import Run
 from multigraft.system.compute.device import autocast
 from multigraft.training.forward import replay_setting
 from multigraft.training.recompute import recomputing

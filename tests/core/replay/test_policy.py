@@ -18,7 +18,7 @@ import multigraft as mg
 import multigraft_series
 from multigraft.engine import Engine
 from multigraft.replay import archive
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.system import cache
 from multigraft_series.network import SeriesNet
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.training.averaging import Average
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.training import compiling, forward
 from multigraft.training.compiling import is_faster, worth_trying
 

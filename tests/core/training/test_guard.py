@@ -13,7 +13,7 @@ import torch
 
 from multigraft.checkpoint import Progress
 from multigraft.errors import RunError
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.training import guard
 from multigraft.training.step import Gradient, Outcome
 

@@ -19,8 +19,8 @@ from multigraft.checkpoint import Checkpoints
 from multigraft.data import iterate, plan_batches
 from multigraft.engine import Engine
 from multigraft.errors import RunError
-from multigraft.journal import Journal
-from multigraft.run import Run
+from multigraft.runs.metrics_log import Journal
+from multigraft.runs.run import Run
 from multigraft.system.compute.device import choose_precision
 from multigraft.training.loop import Fit
 from multigraft.training.schedule import rate_factor

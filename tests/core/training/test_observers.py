@@ -16,7 +16,7 @@ import multigraft_series
 from multigraft.engine import Engine
 from multigraft.errors import PluginError
 from multigraft.plugins import hookspecs
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.training.observers import Observers
 
 

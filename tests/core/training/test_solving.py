@@ -17,7 +17,7 @@ import multigraft as mg
 import multigraft_series
 from multigraft.engine import Engine
 from multigraft.models.tasks.classification import Classification
-from multigraft.run import Run
+from multigraft.runs.run import Run
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from multigraft.engine import Engine
 from multigraft.models.graft import Graft
 from multigraft.models.strategies import Plan, linear_probe
 from multigraft.models.tasks.classification import LinearHead
-from multigraft.run import Run
+from multigraft.runs.run import Run
 from multigraft.training.defaults import default_epochs, default_rate
 from multigraft.training.schedule import rate_factor
 from multigraft.training.standard import Standard, lone_linear

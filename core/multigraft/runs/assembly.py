@@ -34,10 +34,10 @@ from multigraft.errors import DataError, RunError, WeightsError, refused_as
 from multigraft.models.graft import Graft
 from multigraft.models.strategies import Plan
 from multigraft.plugins.catalog import Catalog
-from multigraft.provenance import owners_of
 from multigraft.recipe import Recipe
 from multigraft.recipe.resolve import Parts
-from multigraft.run import HEAD, MODEL, Run, read_record
+from multigraft.runs.provenance import owners_of
+from multigraft.runs.run import HEAD, MODEL, Run, read_record
 from multigraft.system.compute.device import choose_device
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import check_tree

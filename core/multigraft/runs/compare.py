@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from multigraft.errors import RunError, refused_as
-from multigraft.run import METRICS, MODEL, read_record
+from multigraft.runs.run import METRICS, MODEL, read_record
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from multigraft.errors import RunError
-from multigraft.pinned import changes
 from multigraft.recipe import read_mapping
-from multigraft.run import RECIPE
+from multigraft.runs.recipe_changes import changes
+from multigraft.runs.run import RECIPE
 from multigraft.system.compute.processes import World
 from multigraft.system.resume_command import RECORD, resume_command
 

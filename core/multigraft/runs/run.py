@@ -13,12 +13,12 @@ from multigraft.contracts.records import Augment, Reader, Spec
 from multigraft.contracts.report import Report
 from multigraft.data import Rows
 from multigraft.errors import RunError, first_line
-from multigraft.facts import check_facts
 from multigraft.models.graft import Graft
 from multigraft.models.strategies import Plan
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 from multigraft.recipe.resolve import Parts
+from multigraft.runs.record import check_facts
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import check_plain, check_tree, write_json
 from multigraft.system.resume_command import RECORD, RECORD_BYTES
