@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from multigraft.callbacks import asked_for, observing
 from multigraft.contracts.records import Stage
 from multigraft.contracts.report import Report
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError, refused_as
@@ -34,6 +33,7 @@ from multigraft.system.files import whole_path, write_json, write_text
 from multigraft.system.libraries import house_compilers
 from multigraft.system.lock import alone_in, claimed
 from multigraft.system.resume_command import RECORD, resume_command
+from multigraft.training.callbacks import asked_for, observing
 
 log = logging.getLogger("multigraft")
 REPORTS = "reports"

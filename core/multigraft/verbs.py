@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from safetensors.torch import save_model
 
-from multigraft.checkpoint import Progress
 from multigraft.contracts.objectives import Baseline
 from multigraft.contracts.report import Cost, Measure, Report, WorstRow
 from multigraft.data import Rows
@@ -29,12 +28,13 @@ from multigraft.evaluation.measure import (
 from multigraft.evaluation.report.confusion import confusion_of
 from multigraft.models.strategies import merge_adapters
 from multigraft.models.tasks.shared import label_name
-from multigraft.probing import pooled_features, probe
 from multigraft.runs.run import HEAD, MODEL, Run
 from multigraft.system.compute.device import peak_memory_mb
 from multigraft.system.files import whole_folder
+from multigraft.training.checkpoint import Progress
 from multigraft.training.forward import replayed_split
 from multigraft.training.loop import Fit
+from multigraft.training.probe import pooled_features, probe
 
 log = logging.getLogger("multigraft")
 

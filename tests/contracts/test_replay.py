@@ -12,11 +12,11 @@ import multigraft_series
 from multigraft.errors import MultigraftError
 from multigraft.models.strategies import Plan
 from multigraft.plugins.catalog import Catalog
-from multigraft.replay import UnfitError, open_player
 from multigraft.runs.run import Run
 from multigraft.system.compute.device import autocast
 from multigraft.testing.trials import assembled
 from multigraft.training.forward import replay_setting
+from multigraft.training.replay import UnfitError, open_player
 
 CATALOG = Catalog([multigraft_series])
 PAIRS = [

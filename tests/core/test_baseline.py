@@ -13,9 +13,9 @@ import pytest
 from multigraft.contracts.objectives import Baseline
 from multigraft.engine import Engine
 from multigraft.evaluation.measure import baseline_notes
-from multigraft.probing import Probe
 from multigraft.runs.record import check_facts
 from multigraft.runs.run import Run
+from multigraft.training.probe import Probe
 
 Finetune = Callable[..., Run]
 SAYS = "no better than always answering"

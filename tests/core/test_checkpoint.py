@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from multigraft.checkpoint import Checkpoints, Progress, manifest, store
 from multigraft.errors import RunError
 from multigraft.system.disk import check_space, explaining
 from multigraft.system.files import whole_folder, write_json
+from multigraft.training.checkpoint import Checkpoints, Progress, folder, integrity
 
 
 @dataclass
@@ -137,7 +137,7 @@ def test_any_damage_is_found_and_the_one_before_is_used(
     for what in damages(newest):
         if what.startswith("state.json gone"):  # without it there is no checkpoint at all
             continue
-        assert manifest.damage(newest) is not None, what
+        assert integrity.damage(newest) is not None, what
     (newest / "model.safetensors").write_bytes(b"torn")
     found = one.checkpoints.load()
     assert found is not None
@@ -168,7 +168,7 @@ def test_json_of_somebody_else_is_damage(tmp_path: Path, name: str, content: str
         training.checkpoints.save(Progress(step=step, best=0.1, best_step=step))
     newest = tmp_path / "step-00000002"
     (newest / name).write_text(content)
-    assert manifest.damage(newest) is not None
+    assert integrity.damage(newest) is not None
     loaded = training.checkpoints.load()
     assert loaded is not None
     assert loaded.step == 1
@@ -225,7 +225,7 @@ def test_nothing_is_pickled(tmp_path: Path) -> None:
 
 def test_saving_keeps_to_its_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoints = trained(tmp_path).checkpoints
-    monkeypatch.setattr(store, "SPEED", checkpoints.size() / 3.0)  # a disk that takes 3 seconds
+    monkeypatch.setattr(folder, "SPEED", checkpoints.size() / 3.0)  # a disk that takes 3 seconds
     assert not checkpoints.pays(3.0 * 49 - 1)
     assert checkpoints.pays(3.0 * 49 + 1)
     checkpoints.save(Progress(step=1))
@@ -247,7 +247,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_says_what_to_do(
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     with monkeypatch.context() as patch, pytest.raises(RunError, match=r"disk is full.*multigraft resume"):
-        patch.setattr(store, "save_file", full)
+        patch.setattr(folder, "save_file", full)
         with explaining(tmp_path):
             checkpoints.save(Progress(step=2))
     found = checkpoints.load()
@@ -308,7 +308,7 @@ def resealed(path: Path, file: str, change: Callable[[dict[str, torch.Tensor]], 
     tensors = dict(load_file(path / file))
     change(tensors)
     save_file(tensors, path / file)
-    manifest.seal(path)
+    integrity.seal(path)
 
 
 def put(name: str, value: torch.Tensor) -> Callable[[dict[str, torch.Tensor]], object]:
@@ -382,7 +382,7 @@ def test_a_progress_that_makes_no_sense_is_refused(change: dict[str, Any], tmp_p
     path = trained(tmp_path).checkpoints.save(Progress(step=3))
     state = json.loads((path / "state.json").read_text())
     (path / "state.json").write_text(json.dumps({**state, **change}))
-    manifest.seal(path)
+    integrity.seal(path)
     with pytest.raises(RunError, match="does not fit the run"):
         trained(tmp_path).checkpoints.load()
 
@@ -391,7 +391,7 @@ def test_a_progress_that_makes_no_sense_is_refused(change: dict[str, Any], tmp_p
 def test_a_state_that_is_none_is_refused_or_passed_over(text: str, tmp_path: Path) -> None:
     path = trained(tmp_path).checkpoints.save(Progress(step=3))
     (path / "state.json").write_text(text)
-    manifest.seal(path)
+    integrity.seal(path)
     with pytest.raises(RunError, match="does not fit the run"):
         trained(tmp_path).checkpoints.load()
 
@@ -400,4 +400,4 @@ def test_a_state_that_is_none_is_refused_or_passed_over(text: str, tmp_path: Pat
 def test_a_manifest_of_anything_is_damage(text: str, tmp_path: Path) -> None:
     path = trained(tmp_path).checkpoints.save(Progress(step=3))
     (path / "manifest.json").write_text(text)
-    assert manifest.damage(path) is not None
+    assert integrity.damage(path) is not None

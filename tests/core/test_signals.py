@@ -17,7 +17,7 @@ import multigraft_series
 from multigraft.engine import Engine
 from multigraft.runs.run import Run, read_record
 from multigraft.system.signals import Interrupted, Stopping
-from multigraft.training import averaging
+from multigraft.training import weight_averaging
 from multigraft.training.validation import validate
 
 
@@ -147,7 +147,7 @@ def test_interrupted_while_the_mean_takes_its_turn(
 ) -> None:
     """The weights that are saved are the model's own, wherever in the exchange the signal comes."""
     calm = engine().start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
-    put_back, calls = averaging.put_back, count()
+    put_back, calls = weight_averaging.put_back, count()
 
     def asked(into: Any, values: Any) -> None:
         ask = next(calls) == call
@@ -158,7 +158,7 @@ def test_interrupted_while_the_mean_takes_its_turn(
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(averaging, "put_back", asked)
+        patch.setattr(weight_averaging, "put_back", asked)
         engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
     same_end(calm, engine().resume(tmp_path / "asked"))
 

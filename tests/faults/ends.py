@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 
 from faults.life import Room
-from multigraft.checkpoint.manifest import damage
 from multigraft.system import cache
 from multigraft.system.lock import HOLDER, alone_in
+from multigraft.training.checkpoint.integrity import damage
 
 FACTS = ("state", "reason", "steps", "best", "frozen", "data", "reader", "targets", "weights", "seed")
 """What of run.json follows from recipe and seed."""

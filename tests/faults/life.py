@@ -26,7 +26,7 @@ from multigraft.system.libraries import switch_off_reports
 
 PRELOADED = """
     multigraft.engine multigraft.verbs multigraft.export.bundling multigraft.data.sources.formats
-    multigraft.runtime.predictor multigraft.models.tasks.classification multigraft.probing
+    multigraft.runtime.predictor multigraft.models.tasks.classification multigraft.training.probe
     multigraft_text.backbone multigraft_text.reader multigraft_text.specs multigraft_text.learning
     multigraft_text.causal multigraft_vision.weights multigraft_vision.plan multigraft_vision.reader
     multigraft_vision.augment multigraft_vision.contrastive multigraft_speech.wav2vec2
@@ -326,7 +326,7 @@ def _cache_everything() -> None:
     """Let the smallest data go the way of the largest."""
     from multigraft.data.cache import decoded_rows
     from multigraft.data.sources import formats
-    from multigraft.replay import archive
+    from multigraft.training.replay import archive
 
     formats.LARGE = 0
     decoded_rows.TRIAL, decoded_rows.SLOW, decoded_rows.WORTH = 8, 0.0, 0.0

@@ -13,7 +13,7 @@ from faults.ends import differences, leftovers
 from faults.harness import Calm, Undisturbed
 from faults.life import Fate, Room, live
 from faults.watch import Strike
-from multigraft.checkpoint.manifest import damage
+from multigraft.training.checkpoint.integrity import damage
 
 WRITING = "checkpoint write: before tensors"
 SIZE = "64m"

@@ -26,12 +26,12 @@ PLACES = {
     "multigraft.runs.assembly:assemble": "assembly",
     "multigraft.data.rows:Rows.audit": "rows cache",
     "multigraft.data.sources.arrow_cache:convert": "table cache",
-    "multigraft.checkpoint.store:Checkpoints.load": "checkpoint read",
-    "multigraft.checkpoint.store:Checkpoints.load_best": "checkpoint read",
-    "multigraft.checkpoint.store:Checkpoints.save": "checkpoint write",
+    "multigraft.training.checkpoint.folder:Checkpoints.load": "checkpoint read",
+    "multigraft.training.checkpoint.folder:Checkpoints.load_best": "checkpoint read",
+    "multigraft.training.checkpoint.folder:Checkpoints.save": "checkpoint write",
     "multigraft.evaluation.measure:measure_split": "validation",
     "multigraft.verbs:evaluate": "evaluation",
-    "multigraft.replay.player:Player.take": "replay build",
+    "multigraft.training.replay.player:Player.take": "replay build",
     "multigraft.verbs:save_model_folder": "model save",
     "multigraft.export.bundling:export_bundle": "export",
     "multigraft.engine:_keep": "report",
@@ -50,7 +50,7 @@ PLACES = {
 EVENTS = {
     "multigraft.evaluation.microbatches:halving": "a batch is computed",
     "multigraft.data.batching.loader:_Source.make": "a batch is read",
-    "multigraft.replay.player:Player.compute": "rows are computed",
+    "multigraft.training.replay.player:Player.compute": "rows are computed",
 }
 """Functions that are an event, wherever they are called."""
 FILES = ("rename", "replace", "mkdir", "unlink", "remove", "rmdir", "fsync")

@@ -16,8 +16,8 @@ from multigraft.contracts.report import Measure
 from multigraft.data import Rows, iterate, plan_batches
 from multigraft.evaluation.microbatches import halving, in_parts
 from multigraft.models.graft import Graft
-from multigraft.replay import Replayed
 from multigraft.system.compute.processes import ALONE, World
+from multigraft.training.replay import Replayed
 
 Kept = dict[str, np.ndarray]
 """What `Objective.measure` keeps, for all rows: arrays [N]."""

@@ -13,7 +13,7 @@ from torch.amp import custom_bwd, custom_fwd
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from multigraft.training.chance import Coins, drawable
+from multigraft.training.dropout import Coins, drawable
 
 PART = 2**19
 """Weights (rows x heads x queries x keys) computed at once: 2 MB."""

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from multigraft.checkpoint.progress import Progress
+from multigraft.training.checkpoint.progress import Progress
 
 
 class Clock:

@@ -6,13 +6,13 @@ import math
 from typing import Any
 
 from multigraft.models.strategies import ADAPTER, Plan, block_of
-from multigraft.training.standard import lone_linear
+from multigraft.training.standardization import lone_linear
 
 EPOCHS = 3.0
 PROBE_EPOCHS = 10.0
 """Of a linear layer alone: the frozen part is computed once, so that an epoch costs next to nothing."""
 PROBE_RATE, PROBE_WIDTH = 3e-3, 384
-"""Of a linear layer alone that reads as many standardised features (`multigraft.training.standard`)."""
+"""Of a linear layer alone that reads as many standardised features (`multigraft.training.standardization`)."""
 
 
 def default_epochs(plan: Plan) -> float:

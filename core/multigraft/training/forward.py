@@ -12,9 +12,16 @@ from torch import nn
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.errors import first_line
-from multigraft.replay import Autocast, Replayed, Setting, UnfitError, open_player, untouched
 from multigraft.runs.run import Run
 from multigraft.training.compiling import TRIAL_STEP, compiled, is_faster, worth_trying
+from multigraft.training.replay import (
+    Autocast,
+    Replayed,
+    Setting,
+    UnfitError,
+    open_player,
+    untouched,
+)
 
 log = logging.getLogger("multigraft")
 TWICE = 2.0

@@ -10,28 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from multigraft.checkpoint import Checkpoints, Progress
 from multigraft.errors import RunError
 from multigraft.runs.metrics_log import Journal
 from multigraft.system.compute.determinism import deterministic
 from multigraft.system.compute.device import autocast, choose_device, choose_precision, lay_out
 from multigraft.system.disk import check_space
 from multigraft.system.signals import Interrupted, Stopping
-from multigraft.training import guard
+from multigraft.training import divergence
 from multigraft.training.attention import quick_attention
-from multigraft.training.averaging import Average
-from multigraft.training.chance import quick_dropout, step_seed
+from multigraft.training.batch_stream import Feed
+from multigraft.training.checkpoint import Checkpoints, Progress
 from multigraft.training.clock import Clock
 from multigraft.training.defaults import default_rate
-from multigraft.training.feed import Feed
+from multigraft.training.dropout import quick_dropout, step_seed
 from multigraft.training.forward import Forward
+from multigraft.training.gradient_checkpointing import recomputing
+from multigraft.training.lbfgs import solve
 from multigraft.training.observers import Observers
 from multigraft.training.optimizers import Descent
-from multigraft.training.recompute import recomputing
-from multigraft.training.solving import solve
-from multigraft.training.standard import Standardising
+from multigraft.training.standardization import Standardising
 from multigraft.training.step import Gradient, Step
 from multigraft.training.validation import better, validate
+from multigraft.training.weight_averaging import Average
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run
@@ -163,7 +163,7 @@ class Fit:
         if not outcome.finite:
             return self._leave_out(outcome.loss)
         rate = self.descent.step(progress.step - 1, progress.rate_scale, outcome.factor)
-        guard.passed(progress, outcome.loss)
+        divergence.passed(progress, outcome.loss)
         if self.average is not None:
             self.average.update(progress.step)
         rows, heard = self.world.sum(sum(len(rows) for rows, _ in batches), self._stopping.heard or 0)
@@ -182,14 +182,14 @@ class Fit:
     def _leave_out(self, loss: float) -> bool:
         """Leave out a step whose numbers are not finite; after several in a row go back, and say False."""
         progress = self.progress
-        guard.skipped(progress)
+        divergence.skipped(progress)
         log.warning("step %d is left out: its loss (%g) or gradient is not finite", progress.step, loss)
         if progress.bad < self.training.bad_steps:
             return True
-        restored = self.checkpoints.load() if progress.rollbacks < guard.ROLLBACKS else None
+        restored = self.checkpoints.load() if progress.rollbacks < divergence.ROLLBACKS else None
         if restored is None:
-            raise RunError(guard.hopeless(progress, loss, self.descent.rate))
-        self.progress = guard.went_back(progress, restored)
+            raise RunError(divergence.hopeless(progress, loss, self.descent.rate))
+        self.progress = divergence.went_back(progress, restored)
         log.warning("%d such steps in a row: back to step %d, at half the rate", progress.bad, restored.step)
         self._thawed = -1.0
         self.run.history = self.progress.history
@@ -208,7 +208,7 @@ class Fit:
             }
             self.journal.write({**line, "skipped": progress.skipped} if progress.skipped else line)
             progress.loss_sum, progress.loss_count = 0.0, 0
-        self.run.stop = self.run.stop or guard.diverged(progress, self.training.diverged)
+        self.run.stop = self.run.stop or divergence.diverged(progress, self.training.diverged)
         logs = {"loss": loss, "learning_rate": rate}
         self.observers.tell("step_end", run=self.run, step=progress.step, logs=logs)
         self._hear_stop()

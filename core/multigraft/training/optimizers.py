@@ -8,8 +8,8 @@ import torch
 
 from multigraft.models.strategies import Plan
 from multigraft.recipe import Training
-from multigraft.training.schedule import rate_factor
-from multigraft.training.standard import Standard
+from multigraft.training.learning_rate import rate_factor
+from multigraft.training.standardization import Standard
 
 
 class Descent:

@@ -19,7 +19,7 @@ from multigraft.evaluation.microbatches import batch_size, halving, in_parts, ou
 if TYPE_CHECKING:
     from multigraft.runs.run import Run
     from multigraft.training.forward import Forward
-    from multigraft.training.standard import Standard
+    from multigraft.training.standardization import Standard
 
 log = logging.getLogger("multigraft")
 

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from multigraft.evaluation.measure import measure_split
-from multigraft.training.averaging import Average
 from multigraft.training.forward import Forward
+from multigraft.training.weight_averaging import Average
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run

@@ -16,12 +16,13 @@ import pytest
 
 import multigraft as mg
 import multigraft_series
-from multigraft.callbacks import CSV, MLflow, TensorBoard, trackers
-from multigraft.callbacks.points import Following, Point, line_points
-from multigraft.callbacks.settings import flat, shown
+from multigraft.callbacks import CSV, MLflow, TensorBoard
 from multigraft.engine import Engine
 from multigraft.errors import MissingDependency, RecipeError, RunError
 from multigraft.runs.run import Run
+from multigraft.training.callbacks import trackers
+from multigraft.training.callbacks.points import Following, Point, line_points
+from multigraft.training.callbacks.settings import flat, shown
 from toys import write_rows
 
 Curves = dict[str, list[tuple[int, float]]]
@@ -193,7 +194,7 @@ def test_a_disk_that_fails_at_the_report_costs_no_report(
     def full(*_: Any) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("multigraft.callbacks.tensorboard.EventFiles.figures", full)
+    monkeypatch.setattr("multigraft.training.callbacks.tensorboard.EventFiles.figures", full)
     report = run.evaluate()
     assert "accuracy" in report.metrics
     assert "TensorBoard does not hold this report: No space left on device" in report.notes
@@ -259,7 +260,7 @@ def test_no_secret_is_shown(given: dict[str, Any], wanted: dict[str, Any]) -> No
 
 
 def test_the_table_needs_its_own_heading(tmp_path: Path) -> None:
-    from multigraft.callbacks.csvfile import CsvFile
+    from multigraft.training.callbacks.csvfile import CsvFile
 
     (tmp_path / "metrics.csv").write_text("run,step\n")
     with pytest.raises(RunError, match="does not begin with run,step,name,value"):
@@ -269,7 +270,7 @@ def test_the_table_needs_its_own_heading(tmp_path: Path) -> None:
 def test_mlflow_tells_nobody(tmp_path: Path) -> None:
     """In a process that does not look like a test's, where MLflow would."""
     script = (
-        "import os; from multigraft.callbacks.mlflow import _client; _client('sqlite:///runs.db'); "
+        "import os; from multigraft.training.callbacks.mlflow import _client; _client('sqlite:///runs.db'); "
         "from mlflow.telemetry.client import get_telemetry_client; assert get_telemetry_client() is None; "
         "assert os.environ['MLFLOW_DISABLE_TELEMETRY'] == 'true'"
     )

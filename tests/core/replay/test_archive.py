@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from multigraft.contracts.records import Arrays
-from multigraft.replay import archive
-from multigraft.replay.archive import Archive, row_key
 from multigraft.system import cache
+from multigraft.training.replay import archive
+from multigraft.training.replay.archive import Archive, row_key
 
 
 def rows(count: int, start: int = 0) -> list[tuple[bytes, Arrays]]:

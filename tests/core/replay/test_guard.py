@@ -19,12 +19,12 @@ from multigraft.contracts.features import Batch
 from multigraft.engine import Engine
 from multigraft.models.tasks.classification import LinearHead
 from multigraft.recipe.resolve import read_recipe
-from multigraft.replay import Player, UnfitError, open_player
 from multigraft.runs.assembly import assemble
 from multigraft.runs.run import Run
 from multigraft.system.compute.device import autocast
 from multigraft.training.forward import replay_setting
-from multigraft.training.recompute import recomputing
+from multigraft.training.gradient_checkpointing import recomputing
+from multigraft.training.replay import Player, UnfitError, open_player
 
 Grown = Callable[..., Run]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from multigraft.replay.frozen import UnfitError
-from multigraft.replay.layout import join, split, survey
+from multigraft.training.replay.frozen import UnfitError
+from multigraft.training.replay.layout import join, split, survey
 
 CPU = torch.device("cpu")
 

@@ -17,9 +17,9 @@ from torch import nn
 import multigraft as mg
 import multigraft_series
 from multigraft.engine import Engine
-from multigraft.replay import archive
 from multigraft.runs.run import Run
 from multigraft.system import cache
+from multigraft.training.replay import archive
 from multigraft_series.network import SeriesNet
 
 TRAINING = {"epochs": 3, "batch_size": 16, "learning_rate": 0.01, "precision": "fp32"}
@@ -231,7 +231,7 @@ def test_a_linear_probe_reads_only_its_labels(
 
 
 def test_batch_statistics_and_chance_are_left_as_they_were() -> None:
-    from multigraft.replay import untouched
+    from multigraft.training.replay import untouched
 
     norm = nn.BatchNorm1d(3)
     before, state = norm.running_mean.clone(), torch.random.get_rng_state()
@@ -243,7 +243,7 @@ def test_batch_statistics_and_chance_are_left_as_they_were() -> None:
 
 
 def test_batch_statistics_are_put_back_also_where_a_signal_comes_meanwhile() -> None:
-    from multigraft.replay import untouched
+    from multigraft.training.replay import untouched
 
     norm = nn.BatchNorm1d(3)
     before = {name: buffer.clone() for name, buffer in norm.named_buffers()}

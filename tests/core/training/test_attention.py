@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from multigraft.training import attention
 from multigraft.training.attention import quick_attention
-from multigraft.training.chance import quick_dropout
+from multigraft.training.dropout import quick_dropout
 
 ROWS, HEADS, QUERIES, KEYS, WIDTH = 5, 3, 7, 9, 4
 CHANCE = 0.75

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from multigraft.runs.run import Run
-from multigraft.training.averaging import Average
+from multigraft.training.weight_averaging import Average
 
 
 def test_the_mean_is_the_sum_of_weighted_weights() -> None:

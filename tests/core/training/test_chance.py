@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from multigraft.training.chance import quick_dropout
+from multigraft.training.dropout import quick_dropout
 
 
 @pytest.mark.parametrize("p", [0.5, 0.9, 0.1, 0.999, 1.0, 0.0, 1e-5])

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from multigraft.checkpoint import Progress
 from multigraft.errors import RunError
 from multigraft.runs.run import Run
-from multigraft.training import guard
+from multigraft.training import divergence
+from multigraft.training.checkpoint import Progress
 from multigraft.training.step import Gradient, Outcome
 
 Finetune = Callable[..., Run]
@@ -101,15 +101,15 @@ def test_a_diverging_run_stops_with_a_reason_and_keeps_its_best(finetune: Finetu
 def test_the_running_loss_is_a_mean_and_then_forgets() -> None:
     progress = Progress()
     for loss in (1.0, 2.0, 3.0):
-        guard.passed(progress, loss)
+        divergence.passed(progress, loss)
     assert progress.recent_loss == pytest.approx(2.0)
     assert progress.first_loss == pytest.approx(2.0)
     for _ in range(400):
-        guard.passed(progress, 10.0)
+        divergence.passed(progress, 10.0)
     assert progress.recent_loss == pytest.approx(10.0, rel=1e-2)
-    assert guard.diverged(progress, 3.0) is None  # the first ten steps' mean is 7.6
-    assert guard.diverged(progress, 1.2) is not None
-    assert guard.diverged(progress, 0.0) is None
+    assert divergence.diverged(progress, 3.0) is None  # the first ten steps' mean is 7.6
+    assert divergence.diverged(progress, 1.2) is not None
+    assert divergence.diverged(progress, 0.0) is None
 
 
 def test_the_checkpoint_remembers_the_lower_rate(

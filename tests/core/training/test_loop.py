@@ -15,15 +15,15 @@ import torch
 
 import multigraft as mg
 import multigraft_series
-from multigraft.checkpoint import Checkpoints
 from multigraft.data import iterate, plan_batches
 from multigraft.engine import Engine
 from multigraft.errors import RunError
 from multigraft.runs.metrics_log import Journal
 from multigraft.runs.run import Run
 from multigraft.system.compute.device import choose_precision
+from multigraft.training.checkpoint import Checkpoints
+from multigraft.training.learning_rate import rate_factor
 from multigraft.training.loop import Fit
-from multigraft.training.schedule import rate_factor
 
 Finetune = Callable[..., Run]
 

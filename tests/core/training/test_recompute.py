@@ -10,7 +10,7 @@ from torch import nn
 
 from multigraft.contracts.features import Features
 from multigraft.models.graft import Graft
-from multigraft.training.recompute import recomputing
+from multigraft.training.gradient_checkpointing import recomputing
 
 
 class Deep(nn.Module):

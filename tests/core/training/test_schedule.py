@@ -7,7 +7,7 @@ import math
 import pytest
 
 from multigraft.recipe import Training
-from multigraft.training.schedule import rate_factor
+from multigraft.training.learning_rate import rate_factor
 
 
 @pytest.mark.parametrize("name", ["linear", "cosine", "constant"])

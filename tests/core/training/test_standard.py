@@ -22,8 +22,8 @@ from multigraft.models.strategies import Plan, linear_probe
 from multigraft.models.tasks.classification import LinearHead
 from multigraft.runs.run import Run
 from multigraft.training.defaults import default_epochs, default_rate
-from multigraft.training.schedule import rate_factor
-from multigraft.training.standard import Standard, lone_linear
+from multigraft.training.learning_rate import rate_factor
+from multigraft.training.standardization import Standard, lone_linear
 from multigraft_series.network import SeriesNet
 
 WIDTH, SHIFTED = 6, 3

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multigraft.recipe import Training
-from multigraft.training.timetable import Timetable
+from multigraft.training.batch_schedule import Timetable
 
 LENGTHS = np.random.default_rng(0).integers(3, 60, 100)
 

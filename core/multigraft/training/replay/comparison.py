@@ -17,10 +17,10 @@ from torch.utils import _pytree as pytree
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Outputs
 from multigraft.contracts.records import Arrays
-from multigraft.replay.frozen import UnfitError
-from multigraft.replay.player import Player
-from multigraft.replay.state import state_of
-from multigraft.replay.trial import MORE, Trial, alike, chances, results
+from multigraft.training.replay.frozen import UnfitError
+from multigraft.training.replay.module_state import state_of
+from multigraft.training.replay.player import Player
+from multigraft.training.replay.trial import MORE, Trial, alike, chances, results
 
 SAME = {"fp32": 2**-13, "bf16": 2**-5}
 """How far numbers that are computed in the same way may lie apart, relative to the largest of their row: as

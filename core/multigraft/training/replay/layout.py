@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from multigraft.contracts.records import Arrays
-from multigraft.replay.frozen import UnfitError
+from multigraft.training.replay.frozen import UnfitError
 
 
 @dataclass(frozen=True)

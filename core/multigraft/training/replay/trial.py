@@ -16,9 +16,9 @@ from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Arrays
 from multigraft.data import Rows
 from multigraft.models.graft import Graft
-from multigraft.replay.layout import join
-from multigraft.replay.player import Player
-from multigraft.replay.state import PLAIN
+from multigraft.training.replay.layout import join
+from multigraft.training.replay.module_state import PLAIN
+from multigraft.training.replay.player import Player
 
 MORE = "what follows it needs more than the output of its last block"
 

@@ -18,9 +18,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from multigraft.checkpoint.manifest import damage, seal
-from multigraft.checkpoint.progress import Progress, read_progress
-from multigraft.checkpoint.tensors import (
+from multigraft.errors import RunError, refused_as
+from multigraft.system.files import check_plain, remove_folder, sweep, whole_folder
+from multigraft.system.resume_command import resume_command
+from multigraft.training.checkpoint.integrity import damage, seal
+from multigraft.training.checkpoint.progress import Progress, read_progress
+from multigraft.training.checkpoint.tensors import (
     changing,
     copies,
     fingerprint,
@@ -29,9 +32,6 @@ from multigraft.checkpoint.tensors import (
     put_back,
     restore_moments,
 )
-from multigraft.errors import RunError, refused_as
-from multigraft.system.files import check_plain, remove_folder, sweep, whole_folder
-from multigraft.system.resume_command import resume_command
 
 log = logging.getLogger("multigraft")
 MODEL, OPTIMIZER, AVERAGE, STATE = (

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.records import Arrays
-from multigraft.replay.flow import CHANCE, Flow
-from multigraft.replay.frozen import UnfitError
-from multigraft.replay.layout import join
-from multigraft.replay.player import Player
-from multigraft.replay.trial import MORE, Trial, chances
+from multigraft.training.replay.frozen import UnfitError
+from multigraft.training.replay.layout import join
+from multigraft.training.replay.player import Player
+from multigraft.training.replay.taint import CHANCE, Flow
+from multigraft.training.replay.trial import MORE, Trial, chances
 
 NUMBERS, LEARNS, SKIPPED, PASSED = "numbers", "learns", "skipped", "passed"
 """Marks: weights and what they multiply; what training changes; blocks that answer in a replay with zeros;

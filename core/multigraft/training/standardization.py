@@ -21,7 +21,7 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.data import iterate, plan_batches
 from multigraft.models.strategies import Plan
-from multigraft.replay import untouched
+from multigraft.training.replay import untouched
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from multigraft.checkpoint.progress import Progress
+from multigraft.training.checkpoint.progress import Progress
 
 FIRST = 10
 """Steps whose mean loss is what the training began with."""

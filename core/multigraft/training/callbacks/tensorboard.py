@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multigraft.callbacks.points import Point
-from multigraft.callbacks.settings import as_yaml, shown
+from multigraft.training.callbacks.points import Point
+from multigraft.training.callbacks.settings import as_yaml, shown
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from multigraft.checkpoint.tensors import changing, put_back
+from multigraft.training.checkpoint.tensors import changing, put_back
 
 
 class Average:

@@ -10,9 +10,9 @@ import torch
 
 from multigraft.data import iterate
 from multigraft.data.batching.worker_count import choose_workers
+from multigraft.training.batch_schedule import Timetable
 from multigraft.training.defaults import default_epochs
 from multigraft.training.step import Step
-from multigraft.training.timetable import Timetable
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run

@@ -15,10 +15,10 @@ from multigraft.contracts.objectives import Outputs
 from multigraft.contracts.readers import collate, read_row
 from multigraft.contracts.records import Arrays, Reader
 from multigraft.data import Rows
-from multigraft.replay.archive import Archive, row_key
-from multigraft.replay.frozen import Frozen, UnfitError
-from multigraft.replay.layout import Layout, join, split, survey
 from multigraft.system import cache
+from multigraft.training.replay.archive import Archive, row_key
+from multigraft.training.replay.frozen import Frozen, UnfitError
+from multigraft.training.replay.layout import Layout, join, split, survey
 
 Autocast = Callable[[], AbstractContextManager[object]]
 Shapes = tuple[tuple[int, ...], ...]

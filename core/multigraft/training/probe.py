@@ -12,9 +12,9 @@ import torch
 
 from multigraft.contracts.readers import read_row
 from multigraft.data import Rows, plan_batches
-from multigraft.replay import pooled, tensors
 from multigraft.runs.run import Run
 from multigraft.training.forward import replay_setting, why
+from multigraft.training.replay import pooled, tensors
 
 log = logging.getLogger("multigraft")
 

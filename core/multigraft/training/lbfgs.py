@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from multigraft.checkpoint import Progress
 from multigraft.contracts.features import Batch
 from multigraft.contracts.readers import read_row
-from multigraft.replay import UnfitError, check_inputs, untouched
+from multigraft.training.checkpoint import Progress
 from multigraft.training.forward import Forward, replay_setting
-from multigraft.training.standard import Standard, evaluated
+from multigraft.training.replay import UnfitError, check_inputs, untouched
+from multigraft.training.standardization import Standard, evaluated
 from multigraft.training.validation import validate
 
 if TYPE_CHECKING:

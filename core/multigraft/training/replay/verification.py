@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from multigraft.contracts.records import Arrays
-from multigraft.replay.comparing import (
+from multigraft.training.replay.comparison import (
     check_alone,
     check_gradients,
     check_kept,
@@ -18,10 +18,10 @@ from multigraft.replay.comparing import (
     check_together,
     steady,
 )
-from multigraft.replay.frozen import UnfitError
-from multigraft.replay.player import Player
-from multigraft.replay.reads import check_rest, check_source
-from multigraft.replay.trial import Trial, evaluating
+from multigraft.training.replay.dependencies import check_rest, check_source
+from multigraft.training.replay.frozen import UnfitError
+from multigraft.training.replay.player import Player
+from multigraft.training.replay.trial import Trial, evaluating
 
 
 def tried(trial: Trial, player: Player, precision: str) -> Player:

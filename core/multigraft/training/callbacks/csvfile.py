@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multigraft.callbacks.points import Point
 from multigraft.errors import RunError
 from multigraft.system.files import write_text
+from multigraft.training.callbacks.points import Point
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run

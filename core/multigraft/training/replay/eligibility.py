@@ -20,11 +20,11 @@ from multigraft.contracts.records import Augment, Reader
 from multigraft.data import Rows, iterate
 from multigraft.models.graft import Graft
 from multigraft.models.strategies import block_of
-from multigraft.replay.frozen import Frozen, UnfitError, Watch, Whole, frozen_part
-from multigraft.replay.guard import tried
-from multigraft.replay.player import Autocast, Player
-from multigraft.replay.state import numbers_of
-from multigraft.replay.trial import Trial, evaluating
+from multigraft.training.replay.frozen import Frozen, UnfitError, Watch, Whole, frozen_part
+from multigraft.training.replay.module_state import numbers_of
+from multigraft.training.replay.player import Autocast, Player
+from multigraft.training.replay.trial import Trial, evaluating
+from multigraft.training.replay.verification import tried
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from multigraft.callbacks.points import Following, Point, place, report_points
 from multigraft.contracts.report import Report
 from multigraft.errors import first_line
 from multigraft.plugins.hookspecs import hookimpl
+from multigraft.training.callbacks.points import Following, Point, place, report_points
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run

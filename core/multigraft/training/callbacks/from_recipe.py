@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from pluggy import PluginManager
 
-from multigraft.callbacks.stopping import EarlyStopping
-from multigraft.callbacks.trackers import tracker
-from multigraft.callbacks.tracking import Tracker
 from multigraft.errors import MissingDependency
+from multigraft.training.callbacks.stopping import EarlyStopping
+from multigraft.training.callbacks.trackers import tracker
+from multigraft.training.callbacks.tracking import Tracker
 
 if TYPE_CHECKING:
     from multigraft.recipe import Recipe

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multigraft.callbacks.points import Point
-from multigraft.callbacks.settings import as_yaml, flat, shown
 from multigraft.system.files import write_text
 from multigraft.system.libraries import switch_off_reports
+from multigraft.training.callbacks.points import Point
+from multigraft.training.callbacks.settings import as_yaml, flat, shown
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run

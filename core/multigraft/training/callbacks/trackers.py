@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from multigraft.callbacks.csvfile import CsvFile
-from multigraft.callbacks.mlflow import MlflowRun
-from multigraft.callbacks.tensorboard import EventFiles
-from multigraft.callbacks.tracking import Tracker
 from multigraft.errors import MissingDependency
+from multigraft.training.callbacks.csvfile import CsvFile
+from multigraft.training.callbacks.mlflow import MlflowRun
+from multigraft.training.callbacks.tensorboard import EventFiles
+from multigraft.training.callbacks.tracking import Tracker
 
 
 def CSV(path: str | Path | None = None) -> Tracker:

@@ -1,8 +1,14 @@
 """What the frozen part of a graft gives for a row, computed once, kept, and gone on from."""
 
-from multigraft.replay.frozen import UnfitError
-from multigraft.replay.player import Autocast, Player, Replayed, tensors
-from multigraft.replay.policy import Setting, check_inputs, open_player, pooled, untouched
+from multigraft.training.replay.eligibility import (
+    Setting,
+    check_inputs,
+    open_player,
+    pooled,
+    untouched,
+)
+from multigraft.training.replay.frozen import UnfitError
+from multigraft.training.replay.player import Autocast, Player, Replayed, tensors
 
 __all__ = [
     "Autocast",

@@ -1,0 +1,7 @@
+"""Observers that come with the engine, written as anybody's plugin object would be."""
+
+from multigraft.training.callbacks.from_recipe import asked_for, observing
+from multigraft.training.callbacks.stopping import EarlyStopping
+from multigraft.training.callbacks.trackers import CSV, MLflow, TensorBoard
+
+__all__ = ["CSV", "EarlyStopping", "MLflow", "TensorBoard", "asked_for", "observing"]
