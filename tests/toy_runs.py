@@ -21,8 +21,8 @@ from multigraft.contracts.objectives import Brief, Objective
 from multigraft.contracts.records import Arrays, Option
 from multigraft.contracts.report import Report
 from multigraft.export import export_bundle
-from multigraft.export.graph import evaluating
-from multigraft.export.latency import Timed
+from multigraft.export.acceptance.latency import Timed
+from multigraft.export.graph.trace import evaluating
 from multigraft.models.graft import Graft
 from multigraft.models.tasks.classification import Classification
 from toy_bundles import LABELS
@@ -233,7 +233,7 @@ def exported(modality: str) -> tuple[Any, Report]:
     """A run with its bundle, and the report; made once for all tests, which must leave it as it is."""
     folder = tempfile.TemporaryDirectory(prefix="multigraft-toy-")
     run = numbers_run(Path(folder.name)) if modality == "numbers" else picture_run(Path(folder.name))
-    with mock.patch("multigraft.export.latency.medians", steady):
+    with mock.patch("multigraft.export.acceptance.latency.medians", steady):
         report = export_bundle(run)
     run.holds = folder  # deleted with the process
     return run, report

@@ -15,8 +15,8 @@ import toy_plugin
 from multigraft.contracts.report import Report
 from multigraft.errors import BundleError, ExportError, PredictError
 from multigraft.export import export_bundle
-from multigraft.export.gate import measure_graphs
-from multigraft.export.graph import evaluating
+from multigraft.export.acceptance.gate import measure_graphs
+from multigraft.export.graph.trace import evaluating
 from multigraft.runtime import load
 from multigraft.runtime.bundle import open_bundle
 from toy_runs import WIDTH, PictureBackbone, WrongWhenExported, exported, numbers_run, picture_run, steady
@@ -25,7 +25,7 @@ from toy_runs import WIDTH, PictureBackbone, WrongWhenExported, exported, number
 @pytest.fixture(autouse=True)
 def steady_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which precision is fastest must not depend on what else this machine does."""
-    monkeypatch.setattr("multigraft.export.latency.medians", steady)
+    monkeypatch.setattr("multigraft.export.acceptance.latency.medians", steady)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_a_static_graph_is_mended_too(tmp_path: Path) -> None:
 
 
 def test_a_mended_graph_must_still_be_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multigraft.export.latency.medians", slow_int8)
+    monkeypatch.setattr("multigraft.export.acceptance.latency.medians", slow_int8)
     export_bundle(numbers_run(tmp_path, spike=3000.0, repair=120))
     int8 = open_bundle(tmp_path / "bundle").precisions["int8"]
     assert not int8.accepted and int8.floats == ()
@@ -170,7 +170,7 @@ def slow_int8(contenders: Any, batches: Any) -> dict[str, dict[int, float]]:
 def test_the_fastest_accepted_precision_is_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multigraft.export.latency.medians", slow_int8)
+    monkeypatch.setattr("multigraft.export.acceptance.latency.medians", slow_int8)
     report = export_bundle(numbers_run(tmp_path))
     bundle = open_bundle(tmp_path / "bundle")
     assert bundle.precisions["int8"].accepted and bundle.default == "fp32"
@@ -239,7 +239,7 @@ def test_a_pretrained_model_is_judged_by_its_embeddings(tmp_path: Path) -> None:
 def test_int8_alone_ships_int8_alone_with_large_weights_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multigraft.export.storage.INLINE_LIMIT", 1000)
+    monkeypatch.setattr("multigraft.export.graph.storage.INLINE_LIMIT", 1000)
     run = numbers_run(tmp_path, precisions=["int8"])
     export_bundle(run)
     bundle = open_bundle(tmp_path / "bundle")

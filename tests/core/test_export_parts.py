@@ -15,12 +15,24 @@ from torch import Tensor, nn
 
 from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
-from multigraft.export import graph as graphs
-from multigraft.export.latency import Timed, a_row, best_size, medians, trial
-from multigraft.export.parity import cases, check_parity
-from multigraft.export.quantize import CannotQuantize, Way, prepare, quantize, ways, write
-from multigraft.export.surgery import depthwise, float_nodes, fold_transposed, shrink_embeddings
-from multigraft.export.verdict import points_lost
+from multigraft.export.acceptance.latency import Timed, a_row, best_size, medians, trial
+from multigraft.export.acceptance.parity import cases, check_parity
+from multigraft.export.acceptance.verdict import points_lost
+from multigraft.export.graph import trace as graphs
+from multigraft.export.graph.surgery import (
+    depthwise,
+    float_nodes,
+    fold_transposed,
+    shrink_embeddings,
+)
+from multigraft.export.precision.quantize import (
+    CannotQuantize,
+    Way,
+    prepare,
+    quantize,
+    ways,
+    write,
+)
 
 ROWS = [{"x": np.arange(n, dtype=np.float32)} for n in (4, 1, 3)]
 FILLS = {"x": 0.0}
@@ -385,7 +397,9 @@ def test_latency_takes_the_median_over_rounds() -> None:
 
 def test_a_batch_that_takes_long_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr("multigraft.export.latency._seconds", lambda answer, rows: answer(rows) or rows["x"])
+    monkeypatch.setattr(
+        "multigraft.export.acceptance.latency._seconds", lambda answer, rows: answer(rows) or rows["x"]
+    )
     seconds = {1: 0.1, 8: 0.4, 32: 2.0}
     batches = [Timed(rows, 1, {"x": each}) for rows, each in seconds.items()]  # type: ignore[dict-item]
     found = medians({"a": lambda: lambda rows: asked.append(rows["x"])}, batches)  # type: ignore[arg-type]
@@ -395,7 +409,7 @@ def test_a_batch_that_takes_long_is_timed_once(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_rows_alone_count_equally_however_often_each_was_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multigraft.export.latency._seconds", lambda answer, rows: rows["x"])
+    monkeypatch.setattr("multigraft.export.acceptance.latency._seconds", lambda answer, rows: rows["x"])
     batches = [Timed(1, 1, {"x": each}) for each in (0.1, 1.0, 3.0)]  # type: ignore[dict-item]
     assert medians({"a": lambda: lambda rows: None}, batches) == {"a": {1: 1000.0}}
 

@@ -7,8 +7,8 @@ import pytest
 
 from multigraft.contracts.records import Arrays
 from multigraft.contracts.report import Measure
-from multigraft.export.repair import Deadline, Layers, fewest, noise, rank
-from multigraft.export.verdict import Evidence, Judge, rows_needed
+from multigraft.export.acceptance.verdict import Evidence, Judge, rows_needed
+from multigraft.export.precision.sensitivity import Deadline, Layers, fewest, noise, rank
 
 LAYERS = tuple("abcdefgh")
 LATER = Deadline.after(3600)
@@ -52,7 +52,7 @@ def test_layers_are_ranked_by_their_own_damage() -> None:
 def test_layers_are_ranked_together_where_time_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look takes a second, and four are left after the first: four groups of two."""
     now = [0.0]
-    monkeypatch.setattr("multigraft.export.repair.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("multigraft.export.precision.sensitivity.time.monotonic", lambda: now[0])
     deadline = Deadline.after(5)
 
     def damage(layers: Layers) -> float:

@@ -13,11 +13,11 @@ from onnx import helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from multigraft.export.quantize import prepare
-from multigraft.export.rewrites import REWRITES
-from multigraft.export.rewrites.attention import fuse_attention
-from multigraft.export.rewrites.frames import frame_waveforms
-from multigraft.export.rewrites.masking import fill_by_mask
+from multigraft.export.graph.rewrites import REWRITES
+from multigraft.export.graph.rewrites.attention import fuse_attention
+from multigraft.export.graph.rewrites.frames import frame_waveforms
+from multigraft.export.graph.rewrites.masking import fill_by_mask
+from multigraft.export.precision.quantize import prepare
 
 
 class Attending(nn.Module):

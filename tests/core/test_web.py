@@ -259,7 +259,7 @@ def test_a_recipe_alone_has_nothing_fetched(
     npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(site, "ENGINE", package(archive()))
-    monkeypatch.setattr("multigraft.export.latency.medians", steady)
+    monkeypatch.setattr("multigraft.export.acceptance.latency.medians", steady)
     (npm / "archive").write_bytes(archive())
     run = numbers_run(tmp_path / "run", web=True, precisions=("fp32",))
     run.catalog = CATALOG

@@ -25,7 +25,7 @@ from faults.watch import Strike, Watch, clean, keep_census, where
 from multigraft.system.libraries import switch_off_reports
 
 PRELOADED = """
-    multigraft.engine multigraft.verbs multigraft.export.bundling multigraft.data.sources.formats
+    multigraft.engine multigraft.verbs multigraft.export.pipeline multigraft.data.sources.formats
     multigraft.runtime.predictor multigraft.models.tasks.classification multigraft.training.probe
     multigraft_text.backbone multigraft_text.reader multigraft_text.specs multigraft_text.learning
     multigraft_text.causal multigraft_vision.weights multigraft_vision.plan multigraft_vision.reader

@@ -81,7 +81,7 @@ def _torch_model(folder: Path, *, threads: int) -> tuple[Answer, Sizes, dict[str
 
     from multigraft import api
     from multigraft.contracts.readers import read_row
-    from multigraft.export.graph import Served
+    from multigraft.export.graph.trace import Served
 
     torch.set_num_threads(threads)
     run = api.open_run(folder)

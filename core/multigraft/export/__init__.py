@@ -1,5 +1,5 @@
 """From a trained run to a bundle: graph, parity, quantisation, gate, card."""
 
-from multigraft.export.bundling import export_bundle
+from multigraft.export.pipeline import export_bundle
 
 __all__ = ["export_bundle"]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multigraft.contracts.generation import Generating
-from multigraft.export.parity import Answers
-from multigraft.export.storage import files_of
-from multigraft.export.subject import Subject
+from multigraft.export.acceptance.parity import Answers
+from multigraft.export.context import Subject
+from multigraft.export.graph.storage import files_of
 from multigraft.runtime.session import Session
 
 FP32, INT8, FP16 = "fp32", "int8", "fp16"

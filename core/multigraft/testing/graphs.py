@@ -14,9 +14,9 @@ from multigraft.contracts.objectives import Objective, Outputs, RowLoss
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
-from multigraft.export.graph import Served, export_graph
-from multigraft.export.parity import cases, check_parity
-from multigraft.export.quantize import CannotQuantize, quantize, ways
+from multigraft.export.acceptance.parity import cases, check_parity
+from multigraft.export.graph.trace import Served, export_graph
+from multigraft.export.precision.quantize import CannotQuantize, quantize, ways
 from multigraft.models.graft import Graft
 from multigraft.runtime.session import Session
 from multigraft.testing.bench import Subject

@@ -13,8 +13,8 @@ from torch import nn
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Arrays
-from multigraft.export.graph import Served, export_graph
-from multigraft.export.quantize import quantize
+from multigraft.export.graph.trace import Served, export_graph
+from multigraft.export.precision.quantize import quantize
 from multigraft.models.graft import Graft
 from plugins.speech.speech_toys import KINDS, Grown, grow, sounds
 

@@ -14,7 +14,7 @@ from transformers import DynamicCache, EncoderDecoderCache, T5Config, T5ForCondi
 import multigraft as mg
 from multigraft.contracts.readers import collate, save_spec
 from multigraft.errors import BundleError
-from multigraft.export.graph import write_graph
+from multigraft.export.graph.trace import write_graph
 from multigraft.runtime.bundle import Bundle, CachePort, Generation, Port, Precision, seal
 from multigraft.runtime.session import Session
 from plugins.text.text_toys import Grown

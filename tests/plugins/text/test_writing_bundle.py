@@ -20,10 +20,10 @@ from onnxruntime import OrtValue
 import multigraft as mg
 from multigraft.cli import main
 from multigraft.errors import BundleError, ExportError, GenerationError, RowError
-from multigraft.export.decoding.gate import check_decoder, measure_decoders
-from multigraft.export.gate import judge_of
-from multigraft.export.graph import evaluating
-from multigraft.export.parity import cases
+from multigraft.export.acceptance.gate import judge_of
+from multigraft.export.acceptance.parity import cases
+from multigraft.export.generation.decoder_gate import check_decoder, measure_decoders
+from multigraft.export.graph.trace import evaluating
 from multigraft.runtime.bundle import open_bundle
 from multigraft.runtime.serving.server import open_models
 from multigraft.runtime.session import Session

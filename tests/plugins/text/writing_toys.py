@@ -12,7 +12,16 @@ import transformers
 from onnxruntime import OrtValue
 
 from multigraft.contracts.generation import Generating
-from multigraft.export.decoding.graph import KEPT, LOGITS, MASK, PAST, POSITIONS, PRESENT, TOKENS, ports_of
+from multigraft.export.generation.decoder_graph import (
+    KEPT,
+    LOGITS,
+    MASK,
+    PAST,
+    POSITIONS,
+    PRESENT,
+    TOKENS,
+    ports_of,
+)
 from multigraft.runtime.generation.generator import Generator
 from multigraft_text.language import TiedDecoder
 from multigraft_text.writing import CachedDecoder, cache_of

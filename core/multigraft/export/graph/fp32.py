@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import onnx
 
 from multigraft.errors import ExportError
-from multigraft.export.decoding.gate import check_decoder
-from multigraft.export.decoding.graph import export_decoder
-from multigraft.export.graph import Served, export_graph
-from multigraft.export.parity import Case, cases, check_parity
-from multigraft.export.rewrites import REWRITES
-from multigraft.export.storage import delete, save
-from multigraft.export.subject import read, spread
+from multigraft.export.acceptance.parity import Case, cases, check_parity
+from multigraft.export.context import read, spread
+from multigraft.export.generation.decoder_gate import check_decoder
+from multigraft.export.generation.decoder_graph import export_decoder
+from multigraft.export.graph.rewrites import REWRITES
+from multigraft.export.graph.storage import delete, save
+from multigraft.export.graph.trace import Served, export_graph
 from multigraft.export.work import FP32, Work
 from multigraft.runtime.session import Session
 

@@ -19,11 +19,11 @@ from multigraft.contracts.generation import Generating
 from multigraft.contracts.readers import collate
 from multigraft.errors import ExportError
 from multigraft.evaluation.measure import intervals
-from multigraft.export.decoding.graph import ports_of
-from multigraft.export.gate import FP32, batches
-from multigraft.export.parity import TOLERANCE, Case, relative
-from multigraft.export.subject import Subject
-from multigraft.export.verdict import Evidence
+from multigraft.export.acceptance.gate import FP32, batches
+from multigraft.export.acceptance.parity import TOLERANCE, Case, relative
+from multigraft.export.acceptance.verdict import Evidence
+from multigraft.export.context import Subject
+from multigraft.export.generation.decoder_graph import ports_of
 from multigraft.runtime.bundle import Generation
 from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
 from multigraft.runtime.session import Session

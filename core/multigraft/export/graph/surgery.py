@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from multigraft.export.graph import SCOPES
+from multigraft.export.graph.trace import SCOPES
 
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
 FRONTEND = "frontend"

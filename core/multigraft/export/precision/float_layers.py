@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import torch
 
-from multigraft.export import gate, latency
-from multigraft.export.decoding.graph import fed
-from multigraft.export.decoding.timing import token_times
-from multigraft.export.quantize import Prepared, write
-from multigraft.export.repair import RANKING, Deadline, Layers, fewest, noise, rank
-from multigraft.export.subject import calibration, read, spread
-from multigraft.export.verdict import Evidence, Verdict
+from multigraft.export.acceptance import gate, latency
+from multigraft.export.acceptance.verdict import Evidence, Verdict
+from multigraft.export.context import calibration, read, spread
+from multigraft.export.generation.decoder_graph import fed
+from multigraft.export.generation.token_latency import token_times
+from multigraft.export.precision.quantize import Prepared, write
+from multigraft.export.precision.sensitivity import RANKING, Deadline, Layers, fewest, noise, rank
 from multigraft.export.work import FP32, INT8, Work
 from multigraft.runtime.session import Session
 

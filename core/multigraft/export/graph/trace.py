@@ -17,7 +17,7 @@ from multigraft.contracts.objectives import Objective, Outputs
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
-from multigraft.export.storage import is_large
+from multigraft.export.graph.storage import is_large
 from multigraft.models.graft import Graft
 
 SCOPES = "pkg.torch.onnx.name_scopes"

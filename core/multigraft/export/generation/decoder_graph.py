@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from multigraft.contracts.generation import Generating
 from multigraft.contracts.records import Arrays
-from multigraft.export.graph import write_graph
+from multigraft.export.graph.trace import write_graph
 from multigraft.runtime.bundle import CachePort, Generation
 
 TOKENS, MASK, POSITIONS, KEPT = "input_ids", "attention_mask", "position_ids", "kept"

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import torch
 
-from multigraft.export import gate, latency
-from multigraft.export.decoding.gate import measure_decoders
-from multigraft.export.decoding.timing import token_times
-from multigraft.export.graph import Served
-from multigraft.export.half import halve
-from multigraft.export.mending import Mended, mend
-from multigraft.export.quantize import CannotQuantize, Prepared, prepare, ways, write
-from multigraft.export.storage import delete
-from multigraft.export.subject import calibration, read, spread
-from multigraft.export.verdict import Evidence, Verdict
+from multigraft.export.acceptance import gate, latency
+from multigraft.export.acceptance.verdict import Evidence, Verdict
+from multigraft.export.context import calibration, read, spread
+from multigraft.export.generation.decoder_gate import measure_decoders
+from multigraft.export.generation.token_latency import token_times
+from multigraft.export.graph.storage import delete
+from multigraft.export.graph.trace import Served
+from multigraft.export.precision.float_layers import Mended, mend
+from multigraft.export.precision.fp16 import halve
+from multigraft.export.precision.quantize import CannotQuantize, Prepared, prepare, ways, write
 from multigraft.export.work import FP16, FP32, INT8, Work
 from multigraft.runtime.bundle import Precision
 from multigraft.runtime.session import Session

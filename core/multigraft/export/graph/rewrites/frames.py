@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from multigraft.export.rewrites.index import Index
-from multigraft.export.surgery import attribute, drop_unused
+from multigraft.export.graph.rewrites.index import Index
+from multigraft.export.graph.surgery import attribute, drop_unused
 
 CHANNELS_LAST = [0, 2, 1]
 END = np.iinfo(np.int64).max

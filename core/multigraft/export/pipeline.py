@@ -12,14 +12,14 @@ from typing import Any
 from multigraft.contracts.readers import collate, save_spec
 from multigraft.contracts.records import Arrays
 from multigraft.contracts.report import Report
-from multigraft.export import latency
+from multigraft.export.acceptance import latency
 from multigraft.export.card import model_card
-from multigraft.export.decoding.graph import ports_of, sample_of
-from multigraft.export.graph import evaluating
-from multigraft.export.plain import make_fp32
-from multigraft.export.precisions import Precisions, fastest, judge, time_all
-from multigraft.export.storage import delete
-from multigraft.export.subject import Subject, held_out, read, spread
+from multigraft.export.context import Subject, held_out, read, spread
+from multigraft.export.generation.decoder_graph import ports_of, sample_of
+from multigraft.export.graph.fp32 import make_fp32
+from multigraft.export.graph.storage import delete
+from multigraft.export.graph.trace import evaluating
+from multigraft.export.precision.build import Precisions, fastest, judge, time_all
 from multigraft.export.summary import summary
 from multigraft.export.work import FP32, INT8, Work
 from multigraft.runs.provenance import owner_of

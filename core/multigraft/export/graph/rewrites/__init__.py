@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from onnx import ModelProto
 
-from multigraft.export.rewrites.attention import fuse_attention
-from multigraft.export.rewrites.frames import frame_waveforms
-from multigraft.export.rewrites.masking import fill_by_mask
+from multigraft.export.graph.rewrites.attention import fuse_attention
+from multigraft.export.graph.rewrites.frames import frame_waveforms
+from multigraft.export.graph.rewrites.masking import fill_by_mask
 
 REWRITES: dict[str, Callable[[ModelProto], int]] = {
     "attentions": fuse_attention,

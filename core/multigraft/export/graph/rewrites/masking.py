@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from onnx import ModelProto, NodeProto, helper
 
-from multigraft.export.rewrites.index import Index
-from multigraft.export.surgery import attribute, drop_unreached, drop_unused
+from multigraft.export.graph.rewrites.index import Index
+from multigraft.export.graph.surgery import attribute, drop_unreached, drop_unused
 
 REPEATS = ("Expand", "Reshape")
 

@@ -25,8 +25,8 @@ import onnx
 
 from multigraft.contracts.records import Arrays, Quantization
 from multigraft.errors import ExportError
-from multigraft.export.storage import delete, is_large, save, size_of
-from multigraft.export.surgery import (
+from multigraft.export.graph.storage import delete, is_large, save, size_of
+from multigraft.export.graph.surgery import (
     depthwise,
     float_nodes,
     fold_transposed,

@@ -10,8 +10,8 @@ import torch
 
 from multigraft.contracts.generation import Generating
 from multigraft.contracts.records import Arrays
-from multigraft.export import latency
-from multigraft.export.decoding.graph import ports_of
+from multigraft.export.acceptance import latency
+from multigraft.export.generation.decoder_graph import ports_of
 from multigraft.runtime.generation.decoder_cache import Decoding
 from multigraft.runtime.session import Session
 

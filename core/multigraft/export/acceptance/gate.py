@@ -21,9 +21,9 @@ from multigraft.contracts.records import Arrays
 from multigraft.data import iterate, plan_batches
 from multigraft.errors import ExportError
 from multigraft.evaluation.measure import intervals, percentile
-from multigraft.export.parity import relative
-from multigraft.export.subject import Subject, batch_size
-from multigraft.export.verdict import Evidence, Judge, rows_needed
+from multigraft.export.acceptance.parity import relative
+from multigraft.export.acceptance.verdict import Evidence, Judge, rows_needed
+from multigraft.export.context import Subject, batch_size
 from multigraft.runtime.session import Session
 
 FP32 = "fp32"

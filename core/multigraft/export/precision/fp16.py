@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 
-from multigraft.export.storage import save
+from multigraft.export.graph.storage import save
 from multigraft.system.libraries import onnxruntime
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from multigraft.export.rewrites.index import Index
-from multigraft.export.surgery import drop_unreached, drop_unused
+from multigraft.export.graph.rewrites.index import Index
+from multigraft.export.graph.surgery import drop_unreached, drop_unused
 
 DOMAIN = "com.microsoft"
 NAME = "attention"

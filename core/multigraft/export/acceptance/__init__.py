@@ -1,0 +1,1 @@
+"""The acceptance gate: parity, held-out metric and latency decide which graph ships."""

@@ -1,0 +1,1 @@
+"""ONNX graphs: traced from a model, rewritten, stored."""
