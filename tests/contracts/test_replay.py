@@ -14,7 +14,7 @@ from multigraft.models.strategies import Plan
 from multigraft.plugins.catalog import Catalog
 from multigraft.runs.run import Run
 from multigraft.system.compute.device import autocast
-from multigraft.testing.trials import assembled
+from multigraft.testing.tiny_runs import assembled
 from multigraft.training.forward import replay_setting
 from multigraft.training.replay import UnfitError, open_player
 

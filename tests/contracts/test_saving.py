@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from multigraft.testing.saving import _is_pickle
+from multigraft.testing.check_saving import _is_pickle
 
 
 @pytest.mark.parametrize("padding", range(0, 1024, 8))

@@ -121,7 +121,7 @@ def _ask(run: Run, bundle: Path) -> dict[str, tuple[int, int]]:
 
 
 def _answers(bundle: Path, precision: str, raws: Sequence[Any]) -> list[str]:
-    command = [sys.executable, "-m", "multigraft.demo.offline", str(bundle), precision]
+    command = [sys.executable, "-m", "multigraft.testing.offline", str(bundle), precision]
     done = subprocess.run(
         command, input=json.dumps(raws), capture_output=True, text=True, check=False, timeout=120
     )

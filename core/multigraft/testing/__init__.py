@@ -5,6 +5,6 @@
 """
 
 from multigraft.testing.examination import Examination, check_plugin, examine
-from multigraft.testing.verdict import Finding, Outcome, Verdict
+from multigraft.testing.results import Finding, Outcome, Verdict
 
 __all__ = ["Examination", "Finding", "Outcome", "Verdict", "check_plugin", "examine"]

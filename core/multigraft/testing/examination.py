@@ -17,11 +17,11 @@ from typing import Self
 from multigraft.contracts.records import Record
 from multigraft.errors import ANY, MissingDependency, MultigraftError, did_you_mean, first_line
 from multigraft.system.cache import FOLDER
-from multigraft.testing.bench import OF_KIND, Bench, Subject, find_plugin, place_of
 from multigraft.testing.checks import Check, Skipped
-from multigraft.testing.sealed import no_network
+from multigraft.testing.no_network import no_network
+from multigraft.testing.results import Finding, Outcome, State, Verdict
 from multigraft.testing.table import CHECKS
-from multigraft.testing.verdict import Finding, Outcome, State, Verdict
+from multigraft.testing.workbench import OF_KIND, Bench, Subject, find_plugin, place_of
 
 ADMITTED = "admitted"
 """The check without which there is nothing else to try."""

@@ -9,7 +9,7 @@ ENTERING = (
     Check(
         name="admitted",
         of="plugin",
-        run=Lazy("multigraft.testing.entering:admitted"),
+        run=Lazy("multigraft.testing.check_entry:admitted"),
         what="The catalog admits it: no misspelt hook, no wrong record, no name that an in-tree plugin has.",
         why="a plugin is admitted whole or not at all",
         mend="change what the message names; names of your own are best prefixed with what is yours",
@@ -17,7 +17,7 @@ ENTERING = (
     Check(
         name="hooks",
         of="plugin",
-        run=Lazy("multigraft.testing.entering:hooks"),
+        run=Lazy("multigraft.testing.check_entry:hooks"),
         what="It answers hooks by their names, without defaults for their arguments.",
         why="pluggy passes over what it does not know, and never fills an argument that has a default",
         mend="spell the hook as plugins/README.md does, mark it with @mg.hookimpl, and leave out the default",
@@ -25,7 +25,7 @@ ENTERING = (
     Check(
         name="light-import",
         of="plugin",
-        run=Lazy("multigraft.testing.entering:light_import"),
+        run=Lazy("multigraft.testing.check_entry:light_import"),
         what="Its module is imported in 50 ms, multigraft apart, without heavy libraries, network or traces.",
         why="every command imports every plugin, also those that do not use it",
         mend='register what is heavy as mg.Lazy("my_package.module:name"), and do nothing at import',
@@ -33,7 +33,7 @@ ENTERING = (
     Check(
         name="torch-free",
         of="plugin",
-        run=Lazy("multigraft.testing.entering:torch_free"),
+        run=Lazy("multigraft.testing.check_entry:torch_free"),
         what="Without torch it is admitted all the same, and its tasks' targets, decode and merge are found.",
         why="a deployer installs no torch",
         mend="keep what needs torch in modules of its own, behind mg.Lazy",
@@ -43,7 +43,7 @@ RECORDS = tuple(
     Check(
         name="record",
         of=kind,
-        run=Lazy(f"multigraft.testing.named:{kind}"),
+        run=Lazy(f"multigraft.testing.check_names:{kind}"),
         what="Its fields hold what they promise: names, options with help and defaults that pass.",
         why="recipes, error messages and the schema are made from these fields",
         mend="correct the field; plugins/README.md has each one's meaning",
@@ -54,7 +54,7 @@ READING = (
     Check(
         name="arrays",
         of="modality",
-        run=Lazy("multigraft.testing.reading:arrays"),
+        run=Lazy("multigraft.testing.check_reader:arrays"),
         what="Rows are named numpy arrays of finite numbers; `fills` names those that vary in length.",
         why="rows are stacked to batches and become tensors",
         mend="give arrays of numbers, and name what varies in Reader.fills with the value that pads it",
@@ -62,7 +62,7 @@ READING = (
     Check(
         name="same-value-same-arrays",
         of="modality",
-        run=Lazy("multigraft.testing.reading:steady"),
+        run=Lazy("multigraft.testing.check_reader:steady"),
         what="A value gives the same arrays again, after other values and beside other readers.",
         why="a resumed run, the cache and a bundle count on it",
         mend="keep no state between calls, draw nothing at random, and give new arrays each time",
@@ -70,7 +70,7 @@ READING = (
     Check(
         name="reader-from-json",
         of="modality",
-        run=Lazy("multigraft.testing.reading:json_spec"),
+        run=Lazy("multigraft.testing.check_reader:json_spec"),
         what="The reader is built again from the JSON of its spec, and reads the same.",
         why="runs and bundles keep a reader as its spec",
         mend="put everything that reading depends on into spec(), and nothing that is not JSON",
@@ -78,7 +78,7 @@ READING = (
     Check(
         name="reader-threads",
         of="modality",
-        run=Lazy("multigraft.testing.reading:threads"),
+        run=Lazy("multigraft.testing.check_reader:threads"),
         what="Threads that read at once get what one gets.",
         why="training reads ahead in threads, and a server reads requests side by side",
         mend="use no shared buffers or fields while reading",
@@ -86,7 +86,7 @@ READING = (
     Check(
         name="row-errors",
         of="modality",
-        run=Lazy("multigraft.testing.reading:errors"),
+        run=Lazy("multigraft.testing.check_reader:errors"),
         what="Bad values give RowError with what is wrong, and nothing else.",
         why="a RowError says in the reader's own words what is wrong; of anything else only its type is told",
         mend="check the value at the start of read, and raise mg.RowError from what a library raises",
@@ -94,7 +94,7 @@ READING = (
     Check(
         name="reader-torch-free",
         of="modality",
-        run=Lazy("multigraft.testing.reading:torch_free"),
+        run=Lazy("multigraft.testing.check_reader:torch_free"),
         what="A process without torch reads the same arrays.",
         why="the bundle's reader is the training's, on a machine without torch",
         mend="keep the reader's module free of torch and what needs it",
@@ -102,7 +102,7 @@ READING = (
     Check(
         name="windows",
         of="modality",
-        run=Lazy("multigraft.testing.reading:windows"),
+        run=Lazy("multigraft.testing.check_reader:windows"),
         what="Windows of a value have the arrays of a row.",
         why="they are computed in batches with rows",
         mend="make each window as read makes a row",
@@ -110,7 +110,7 @@ READING = (
     Check(
         name="augment",
         of="modality",
-        run=Lazy("multigraft.testing.reading:augment"),
+        run=Lazy("multigraft.testing.check_reader:augment"),
         what="An augmentation follows from its generator alone, leaves its row, and passes on targets.",
         why="a resumed run draws the same, a cached row is used again, and a task's targets are in the row",
         mend="draw from rng only, change a copy, and give back the arrays that are not yours",
@@ -118,7 +118,7 @@ READING = (
     Check(
         name="likeness",
         of="modality",
-        run=Lazy("multigraft.testing.reading:likeness"),
+        run=Lazy("multigraft.testing.check_reader:likeness"),
         what="Sketches are unsigned integers, a row for each value; equal values have equal ones.",
         why="leaks between training and test are found by them",
         mend="give zeros for what the reader would refuse, and let a sketch depend on the value alone",
@@ -126,7 +126,7 @@ READING = (
     Check(
         name="unit",
         of="modality",
-        run=Lazy("multigraft.testing.reading:unit"),
+        run=Lazy("multigraft.testing.check_reader:unit"),
         what="The unit is a name and a positive number.",
         why="training.batch_budget is given in it",
         mend='give a pair as ("seconds", 16000.0)',

@@ -9,7 +9,7 @@ COMPUTING = (
     Check(
         name="builds",
         of="backbone",
-        run=Lazy("multigraft.testing.computing:built"),
+        run=Lazy("multigraft.testing.check_forward:built"),
         what="`build` gives a module with the members of a backbone, the same twice at one seed.",
         why="the engine asks a module for nothing else, and a run follows from its seed",
         mend="add what is missing, and draw weights from torch's generator only",
@@ -17,7 +17,7 @@ COMPUTING = (
     Check(
         name="features",
         of="backbone",
-        run=Lazy("multigraft.testing.computing:features"),
+        run=Lazy("multigraft.testing.check_forward:features"),
         what="`pooled`, `sequence` and `mask` have the promised shapes and types, and tell rows apart.",
         why="every head is built for [B, width], and every loss needs numbers",
         mend="give mg.Features with float32 [B, width] and [B, T, width], and a bool mask [B, T]",
@@ -25,7 +25,7 @@ COMPUTING = (
     Check(
         name="padding",
         of="backbone",
-        run=Lazy("multigraft.testing.computing:padding"),
+        run=Lazy("multigraft.testing.check_forward:padding"),
         what="A row in a padded batch gives what it gives alone.",
         why="an answer must not depend on which rows happen to stand beside it",
         mend="mask the padding wherever positions meet: attention, convolution, normalisation and pooling",
@@ -33,7 +33,7 @@ COMPUTING = (
     Check(
         name="steady-forward",
         of="backbone",
-        run=Lazy("multigraft.testing.computing:steady"),
+        run=Lazy("multigraft.testing.check_forward:steady"),
         what="In evaluation mode forward draws nothing, keeps nothing, and leaves its batch as it was.",
         why="evaluation, replay and the exported graph compute it again and must get the same",
         mend="draw only where self.training, keep no buffers, and write into no input",
@@ -41,7 +41,7 @@ COMPUTING = (
     Check(
         name="blocks",
         of="backbone",
-        run=Lazy("multigraft.testing.computing:blocks"),
+        run=Lazy("multigraft.testing.check_forward:blocks"),
         what="`blocks` are two or more parts in the order they run, each once, and cover the network.",
         why="strategies freeze and thaw by their order; replay keeps what the last frozen one gave",
         mend="list the module's parts from input to output, and write into no block's output",
@@ -49,7 +49,7 @@ COMPUTING = (
     Check(
         name="gradients",
         of="backbone",
-        run=Lazy("multigraft.testing.learning:gradients"),
+        run=Lazy("multigraft.testing.check_learning:gradients"),
         what="A gradient reaches every parameter: from the features, from a task, or with an option set.",
         why="a parameter without one never learns, and says nothing about it",
         mend="use the parameter in forward without detach or no_grad, or remove it",
@@ -57,7 +57,7 @@ COMPUTING = (
     Check(
         name="strategies",
         of="backbone",
-        run=Lazy("multigraft.testing.learning:strategies"),
+        run=Lazy("multigraft.testing.check_learning:strategies"),
         what="Under every strategy it takes two steps; what learns moves, and nothing else does.",
         why="a recipe combines any backbone with any strategy",
         mend="keep parameters of blocks inside them, as nn.Parameter of ordinary layers",
@@ -65,7 +65,7 @@ COMPUTING = (
     Check(
         name="save-load",
         of="backbone",
-        run=Lazy("multigraft.testing.saving:saved"),
+        run=Lazy("multigraft.testing.check_saving:saved"),
         what="What `save` writes comes back bit for bit, buffers too, and holds no pickle.",
         why="runs, bundles and further trainings start from that folder, which may come from a stranger",
         mend="write state_dict() with safetensors, and load it with strict=True",
@@ -73,7 +73,7 @@ COMPUTING = (
     Check(
         name="saved-reader",
         of="backbone",
-        run=Lazy("multigraft.testing.saving:own_reader"),
+        run=Lazy("multigraft.testing.check_saving:own_reader"),
         what="The saved folder alone says how its rows are read.",
         why="weights are opened without the recipe that made them",
         mend="let Backbone.reader look into origin.path, or not depend on what was saved",
@@ -81,7 +81,7 @@ COMPUTING = (
     Check(
         name="replay",
         of="backbone",
-        run=Lazy("multigraft.testing.learning:replay"),
+        run=Lazy("multigraft.testing.check_learning:replay"),
         what="Trainings that replay frozen blocks end as those that compute them, at several depths.",
         why="frozen blocks are computed once per row instead of once per epoch",
         mend="call each block once, and read nothing behind it but what it gave",
@@ -89,7 +89,7 @@ COMPUTING = (
     Check(
         name="graph",
         of="backbone",
-        run=Lazy("multigraft.testing.graphs:graph"),
+        run=Lazy("multigraft.testing.check_onnx:graph"),
         what="Its ONNX graph answers as it does: a row, a batch, beside padding, at other lengths.",
         why="a bundle serves the graph",
         mend="use operators that torch.onnx can export, and no Python branch on a tensor's size or value",
@@ -97,7 +97,7 @@ COMPUTING = (
     Check(
         name="int8",
         of="backbone",
-        run=Lazy("multigraft.testing.graphs:int8"),
+        run=Lazy("multigraft.testing.check_onnx:int8"),
         what="Its int8 graph gives features that point the same way.",
         why="int8 is tried at every export, in the way that `quantization` says",
         mend='choose "dynamic" for matrix products, "static" for convolutions, "none" where neither works',
@@ -107,7 +107,7 @@ WATCHING = (
     Check(
         name="watches",
         of="plugin",
-        run=Lazy("multigraft.testing.watching:watches"),
+        run=Lazy("multigraft.testing.check_observers:watches"),
         what="A training that its observers watch ends as one that they do not, and they do not raise.",
         why="an observer that raises is switched off, and one that changes the model spoils a resumed run",
         mend="read what step_end and epoch_end are given, and set run.stop at the most",
@@ -117,7 +117,7 @@ TEACHING = (
     Check(
         name="losses",
         of="task",
-        run=Lazy("multigraft.testing.teaching:losses"),
+        run=Lazy("multigraft.testing.check_task:losses"),
         what="The loss is a finite sum and a weight for each row, with a gradient for all of the head.",
         why="batches of any size and split must add up to the same mean",
         mend="give mg.RowLoss of two [B] tensors, the first with a gradient, the second without",
@@ -125,7 +125,7 @@ TEACHING = (
     Check(
         name="chance",
         of="task",
-        run=Lazy("multigraft.testing.teaching:chance"),
+        run=Lazy("multigraft.testing.check_task:chance"),
         what="`view` and `prepare` follow from their generator alone, and leave what they are given.",
         why="a resumed run draws the same only then, and read rows are used again",
         mend="draw from rng only, and change copies",
@@ -133,7 +133,7 @@ TEACHING = (
     Check(
         name="trains",
         of="task",
-        run=Lazy("multigraft.testing.teaching:trains"),
+        run=Lazy("multigraft.testing.check_task:trains"),
         what="A tiny training and its evaluation give finite metrics in their range, `monitor` among them.",
         why="the best checkpoint is chosen by `monitor`, and a report shows the rest",
         mend="give every name of summarise a finite number, also on few rows",
@@ -141,7 +141,7 @@ TEACHING = (
     Check(
         name="resumes",
         of="task",
-        run=Lazy("multigraft.testing.teaching:resumes"),
+        run=Lazy("multigraft.testing.check_task:resumes"),
         what="A training that is interrupted ends with the bits of one that is not.",
         why="a run may be killed at any time",
         mend="keep no state between calls of the objective, and draw from rng only",
@@ -149,7 +149,7 @@ TEACHING = (
     Check(
         name="answers",
         of="task",
-        run=Lazy("multigraft.testing.teaching:answers"),
+        run=Lazy("multigraft.testing.check_task:answers"),
         what="Its bundle answers values with dicts that are JSON, beside longer values as alone.",
         why="a server sends them as they are, and puts strangers' values into one batch",
         mend="turn numpy numbers into Python's in decode, leave out what is not finite, and what pads",
@@ -157,7 +157,7 @@ TEACHING = (
     Check(
         name="places",
         of="task",
-        run=Lazy("multigraft.testing.placing:placed"),
+        run=Lazy("multigraft.testing.check_positions:placed"),
         what="Targets and answers leave out positions that the reader gives alike for every value.",
         why="what stands around a value, as [CLS], is no part of it: it has no tag, and names no person",
         mend="give such positions a target that the loss ignores, serve which positions are a value's, and "
@@ -166,7 +166,7 @@ TEACHING = (
     Check(
         name="merged-windows",
         of="task",
-        run=Lazy("multigraft.testing.placing:merged"),
+        run=Lazy("multigraft.testing.check_positions:merged"),
         what="`merge` makes one answer of windows of different length, the same beside others as alone.",
         why="a long value is cut into windows, the last one shorter than the others",
         mend="use of each window as much as lengths says, and give outputs [1, ...]",
@@ -174,7 +174,7 @@ TEACHING = (
     Check(
         name="augmented-targets",
         of="task",
-        run=Lazy("multigraft.testing.placing:augmented"),
+        run=Lazy("multigraft.testing.check_positions:augmented"),
         what="Rows that were augmented with their targets have a loss.",
         why="`training.augment` changes read rows, in which the targets stand beside the value",
         mend="let the targets follow what view finds in the row, or refuse the modality",
@@ -184,7 +184,7 @@ STEERING = (
     Check(
         name="learns",
         of="strategy",
-        run=Lazy("multigraft.testing.steering:learns"),
+        run=Lazy("multigraft.testing.check_strategy:learns"),
         what="Every small backbone takes two steps under it; what learns moves, and nothing else does.",
         why="a recipe combines any strategy with any backbone",
         mend="decide by blocks and rules, not by names that one network has",
@@ -192,7 +192,7 @@ STEERING = (
     Check(
         name="plans",
         of="strategy",
-        run=Lazy("multigraft.testing.steering:plans"),
+        run=Lazy("multigraft.testing.check_strategy:plans"),
         what="It gives a new plan that follows from the one before, at the bounds of every option.",
         why="strategies of a list are applied one after another, again when a run resumes",
         mend="return plan.change(...), and raise mg.RecipeError for options that do not fit",

@@ -8,7 +8,7 @@ import pytest
 
 from multigraft import testing
 from multigraft.cli import main
-from multigraft.testing.verdict import Finding, Outcome, Verdict
+from multigraft.testing.results import Finding, Outcome, Verdict
 
 FOUND = Finding(what="it leaks", where="a.b:c", why="rows mix", mend="mask it")
 GOOD = Outcome("record", "modality text", "passed", 0.1)

@@ -95,7 +95,7 @@ def test_every_modality_has_a_chapter() -> None:
 
 def test_the_offline_process_cannot_import_torch() -> None:
     script = (
-        "import sys; from multigraft.demo.offline import Blocker; sys.meta_path.insert(0, Blocker())\n"
+        "import sys; from multigraft.testing.offline import Blocker; sys.meta_path.insert(0, Blocker())\n"
         "try: import torch\nexcept ModuleNotFoundError as e: print(e)\n"
         "import json; print(json.dumps(sorted({'torch', 'timm'} & set(sys.modules))))"
     )

@@ -15,8 +15,8 @@ import toy_plugin
 from multigraft.errors import MultigraftError, UnknownName
 from multigraft.testing import Examination, check_plugin, examine
 from multigraft.testing.junit import junit
-from multigraft.testing.sealed import no_network
-from multigraft.testing.verdict import Finding, Outcome, Verdict
+from multigraft.testing.no_network import no_network
+from multigraft.testing.results import Finding, Outcome, Verdict
 
 FINDING = Finding(what="it leaks", where="a.b:c", why="rows mix", mend="mask <it>\x00")
 VERDICT = Verdict(

@@ -12,10 +12,10 @@ import numpy as np
 from multigraft.contracts.readers import load_spec, save_spec
 from multigraft.contracts.records import Modality, Reader, WindowReader
 from multigraft.errors import RowError
-from multigraft.testing import probe
+from multigraft.testing import isolation
 from multigraft.testing.arrays import copied, digest, gap
-from multigraft.testing.bench import Subject
 from multigraft.testing.checks import Skipped
+from multigraft.testing.workbench import Subject
 
 NOTHING: tuple[Any, ...] = (None, object())
 """What no reader can read."""
@@ -146,7 +146,7 @@ def torch_free(subject: Subject) -> Iterator[str]:
     except TypeError as error:
         yield f"its spec or its samples are not JSON: {error}"
         return
-    answer = probe.ask({"do": "read", "module": plugin.module, **order})
+    answer = isolation.ask({"do": "read", "module": plugin.module, **order})
     if answer.get("error"):
         yield f"in a process without torch: {answer['error']}"
         return

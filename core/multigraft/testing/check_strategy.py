@@ -13,10 +13,10 @@ from multigraft.contracts.records import Strategy
 from multigraft.errors import MissingDependency, RecipeError
 from multigraft.models.graft import Graft
 from multigraft.models.strategies import Plan
-from multigraft.testing.bench import Subject
+from multigraft.testing.check_learning import steps_with
 from multigraft.testing.checks import Skipped
-from multigraft.testing.grown import Grown, grow
-from multigraft.testing.learning import steps_with
+from multigraft.testing.untrained import Grown, grow
+from multigraft.testing.workbench import Subject
 
 
 def learns(subject: Subject) -> Iterator[str]:

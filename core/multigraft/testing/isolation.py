@@ -1,6 +1,6 @@
 """The other process: what a plugin does where it is imported first, and where torch does not exist.
 
-``python -m multigraft.testing.probe`` reads one order as JSON and prints one answer as JSON.
+``python -m multigraft.testing.isolation`` reads one order as JSON and prints one answer as JSON.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def importing(order: Mapping[str, Any]) -> dict[str, Any]:
 
     import multigraft
     import multigraft.models.tasks
-    from multigraft.testing.sealed import no_network
+    from multigraft.testing.no_network import no_network
 
     for name in ("Backbone", "Likeness", "MultigraftError", "hookimpl"):
         getattr(multigraft, name)
@@ -94,10 +94,10 @@ def _traces(np: Any) -> dict[str, str]:
 def reading(order: Mapping[str, Any]) -> dict[str, Any]:
     """Read values where nothing can be imported that a deployer does not have."""
     from multigraft.contracts.records import Lazy
-    from multigraft.demo.offline import Blocker
     from multigraft.plugins.catalog import Catalog
     from multigraft.testing.arrays import digest
-    from multigraft.testing.sealed import no_network
+    from multigraft.testing.no_network import no_network
+    from multigraft.testing.offline import Blocker
 
     sys.meta_path.insert(0, Blocker())
     try:

@@ -17,7 +17,7 @@ from multigraft.contracts.records import (
 )
 from multigraft.errors import UnknownName
 from multigraft.recipe.resolve import misfit
-from multigraft.testing.bench import Subject
+from multigraft.testing.workbench import Subject
 
 NAME = re.compile(r"[a-z0-9]+([-._][a-z0-9]+)*")
 SUFFIX = re.compile(r"\.[a-z0-9]+")

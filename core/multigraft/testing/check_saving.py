@@ -14,8 +14,8 @@ from torch import nn
 
 from multigraft.errors import MultigraftError
 from multigraft.testing.arrays import gap
-from multigraft.testing.bench import Subject
-from multigraft.testing.grown import computed, grow
+from multigraft.testing.untrained import computed, grow
+from multigraft.testing.workbench import Subject
 
 PICKLES = {".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib"}
 LABELS = ("a", "b", "c")

@@ -9,9 +9,9 @@ import torch
 from multigraft.contracts.records import Backbone
 from multigraft.plugins.rules import MOMENTS
 from multigraft.runs.run import Run
-from multigraft.testing.bench import Bench, Subject
 from multigraft.testing.checks import Skipped
-from multigraft.testing.trials import engine_of, heard, recipe_of, trial_task
+from multigraft.testing.tiny_runs import engine_of, heard, recipe_of, trial_task
+from multigraft.testing.workbench import Bench, Subject
 
 
 def watches(subject: Subject) -> Iterator[str]:

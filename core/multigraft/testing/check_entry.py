@@ -9,9 +9,9 @@ from typing import Any
 
 from multigraft.errors import PluginError
 from multigraft.plugins import hookspecs
-from multigraft.testing import probe
-from multigraft.testing.bench import Subject
+from multigraft.testing import isolation
 from multigraft.testing.checks import Skipped
+from multigraft.testing.workbench import Subject
 
 ALLOWED_SECONDS = 0.05
 TRIES = 3
@@ -62,7 +62,7 @@ def light_import(subject: Subject) -> Iterator[str]:
     quickest = float("inf")
     answer: dict[str, Any] = {}
     for _ in range(TRIES):
-        answer = probe.ask({"do": "import", "module": module})
+        answer = isolation.ask({"do": "import", "module": module})
         quickest = min(quickest, answer.get("seconds", 0.0))
         if quickest <= ALLOWED_SECONDS or answer.get("heavy"):
             break
@@ -86,6 +86,6 @@ def torch_free(subject: Subject) -> Iterator[str]:
     module = subject.bench.plugin.module
     if not module:
         raise Skipped("it was handed over as an object, so no other process can import it")
-    answer = probe.ask({"do": "read", "module": module})
+    answer = isolation.ask({"do": "read", "module": module})
     if answer.get("error"):
         yield f"in a process without torch: {answer['error']}"

@@ -13,7 +13,7 @@ from torch import Tensor
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Backbone, Modality, Origin, Reader, Spec
-from multigraft.testing.bench import Bench, origin_of
+from multigraft.testing.workbench import Bench, origin_of
 
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}
 """How far two ways to compute the same may lie apart, relative to the largest number."""

@@ -20,9 +20,9 @@ from multigraft.models.graft import Graft
 from multigraft.models.strategies import Plan, merge_adapters
 from multigraft.models.tasks.classification import LinearHead
 from multigraft.runs.run import Run
-from multigraft.testing.bench import Subject
-from multigraft.testing.grown import Grown, grow
-from multigraft.testing.trials import assembled, engine_of, heard, recipe_of, trial_task
+from multigraft.testing.tiny_runs import assembled, engine_of, heard, recipe_of, trial_task
+from multigraft.testing.untrained import Grown, grow
+from multigraft.testing.workbench import Subject
 
 DEPTHS = 4
 """Of a deep network's depths, those at which it is replayed."""

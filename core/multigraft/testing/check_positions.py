@@ -14,9 +14,9 @@ from multigraft.contracts.records import Answer, Arrays, Reader, Spec
 from multigraft.runs.run import Run
 from multigraft.runtime import Predictor
 from multigraft.testing.arrays import alike, copied
-from multigraft.testing.bench import Subject
+from multigraft.testing.check_task import ASKED, predictor_of, raws_of, untrained
 from multigraft.testing.checks import Skipped
-from multigraft.testing.teaching import ASKED, predictor_of, raws_of, untrained
+from multigraft.testing.workbench import Subject
 
 ROWS = 8
 

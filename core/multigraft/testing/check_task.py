@@ -17,10 +17,10 @@ from multigraft.errors import MultigraftError
 from multigraft.runs.run import Run
 from multigraft.runtime import Predictor
 from multigraft.testing.arrays import alike, copied, gap
-from multigraft.testing.bench import Bench, Subject
+from multigraft.testing.check_learning import BATCH, batch_of
 from multigraft.testing.checks import Skipped
-from multigraft.testing.learning import BATCH, batch_of
-from multigraft.testing.trials import ROWS, assembled, engine_of, heard, recipe_of
+from multigraft.testing.tiny_runs import ROWS, assembled, engine_of, heard, recipe_of
+from multigraft.testing.workbench import Bench, Subject
 
 SHARES = ("accuracy", "precision", "recall", "f1", "auroc", "calibration")
 """Metrics whose names begin so lie between 0 and 1."""

@@ -1,6 +1,6 @@
 """Answers from a bundle in a process where torch and its friends cannot be imported.
 
-Run as ``python -m multigraft.demo.offline BUNDLE PRECISION`` with a JSON list of raw values on stdin.
+Run as ``python -m multigraft.testing.offline BUNDLE PRECISION`` with a JSON list of raw values on stdin.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from multigraft.export.graph.trace import Served, export_graph
 from multigraft.export.precision.quantize import CannotQuantize, quantize, ways
 from multigraft.models.graft import Graft
 from multigraft.runtime.session import Session
-from multigraft.testing.bench import Subject
 from multigraft.testing.checks import Skipped
-from multigraft.testing.grown import Grown, grow
+from multigraft.testing.untrained import Grown, grow
+from multigraft.testing.workbench import Subject
 
 ROWS = 5
 OPSET = 20

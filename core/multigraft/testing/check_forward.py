@@ -12,8 +12,8 @@ from torch.utils import _pytree as pytree
 from multigraft.contracts.features import Features
 from multigraft.models.graft import Graft
 from multigraft.models.strategies import block_of
-from multigraft.testing.bench import Subject
-from multigraft.testing.grown import Grown, computed, distance, grow
+from multigraft.testing.untrained import Grown, computed, distance, grow
+from multigraft.testing.workbench import Subject
 
 MEMBERS = ("width", "blocks", "head_bias", "forward", "save")
 OUTSIDE = 8

@@ -17,7 +17,7 @@ from multigraft.contracts.records import Backbone, Modality, Task
 from multigraft.engine import Engine
 from multigraft.models.tasks import classification_task
 from multigraft.runs.run import Run
-from multigraft.testing.bench import Bench, full_name
+from multigraft.testing.workbench import Bench, full_name
 
 ROWS = 24
 TRAINING: Mapping[str, Any] = {
