@@ -14,7 +14,7 @@ from multigraft.cli import (
     bundle,
     cache,
     check,
-    demo,
+    demo_command,
     doctor,
     generate,
     new_plugin,
@@ -70,7 +70,7 @@ def build() -> typer.Typer:
     app.command("new-plugin", rich_help_panel=LOOKING)(command(new_plugin.new_plugin))
     app.command("doctor", rich_help_panel=LOOKING)(command(doctor.doctor))
     app.command("cache", rich_help_panel=LOOKING)(command(cache.cache))
-    app.command("demo", rich_help_panel=LOOKING)(command(demo.demo))
+    app.command("demo", rich_help_panel=LOOKING)(command(demo_command.demo))
     return app
 
 

@@ -155,9 +155,9 @@ def test_the_demo_is_handed_its_folder(
     import multigraft
 
     calls = []
-    demo = ModuleType("multigraft.demo")
+    demo = ModuleType("multigraft.cli.demo")
     demo.main = lambda folder, *, only=None: calls.append((folder, only))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "multigraft.demo", demo)
+    monkeypatch.setitem(sys.modules, "multigraft.cli.demo", demo)
     monkeypatch.setattr(multigraft, "demo", demo, raising=False)
     assert cli("demo", "--out", "somewhere", *arguments).code == 0
     assert calls == [(Path("somewhere"), only)]

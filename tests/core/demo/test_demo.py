@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from multigraft.demo import sets_image, sets_text
-from multigraft.demo.chapters import CHAPTERS, Chapter
-from multigraft.demo.figures import gain, over_seeds, row, verdict
-from multigraft.demo.sets import DemoSet
-from multigraft.demo.story import Ending
+from multigraft.cli.demo import sets_image, sets_text
+from multigraft.cli.demo.chapters import CHAPTERS, Chapter
+from multigraft.cli.demo.figures import gain, over_seeds, row, verdict
+from multigraft.cli.demo.sets import DemoSet
+from multigraft.cli.demo.story import Ending
 
 
 def texts(path: Path) -> list[str]:

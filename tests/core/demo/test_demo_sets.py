@@ -11,9 +11,9 @@ import pytest
 import soundfile
 from PIL import Image
 
-from multigraft.demo import sets_audio, sets_image, sets_text
-from multigraft.demo.sets import DemoSet
-from multigraft.demo.speak import RATE, Utterance, speak
+from multigraft.cli.demo import sets_audio, sets_image, sets_text
+from multigraft.cli.demo.sets import DemoSet
+from multigraft.cli.demo.speak import RATE, Utterance, speak
 from multigraft.errors import MultigraftError
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from multigraft.demo.chapters import CHAPTERS
-from multigraft.demo.figures import HEADING, row, summary
-from multigraft.demo.story import Ending, tell
+from multigraft.cli.demo.chapters import CHAPTERS
+from multigraft.cli.demo.figures import HEADING, row, summary
+from multigraft.cli.demo.story import Ending, tell
 from multigraft.evaluation.report.page import write_page
 
 SEEDS = (0, 1)

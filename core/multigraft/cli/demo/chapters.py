@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multigraft.demo import sets_audio, sets_image, sets_text
-from multigraft.demo.sets import DemoSet
+from multigraft.cli.demo import sets_audio, sets_image, sets_text
+from multigraft.cli.demo.sets import DemoSet
 
 
 @dataclass(frozen=True, kw_only=True)

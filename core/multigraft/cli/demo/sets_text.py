@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multigraft.demo.sets import DemoSet, write_csv
+from multigraft.cli.demo.sets import DemoSet, write_csv
 
 SEED = 5
 LANGUAGES = {

@@ -18,9 +18,9 @@ def main(folder: Path, *, only: str | None = None) -> None:
     import torch
     from rich.console import Console
 
-    from multigraft.demo.chapters import CHAPTERS
-    from multigraft.demo.figures import summary, verdict
-    from multigraft.demo.story import tell
+    from multigraft.cli.demo.chapters import CHAPTERS
+    from multigraft.cli.demo.figures import summary, verdict
+    from multigraft.cli.demo.story import tell
     from multigraft.evaluation.report.page import write_page
     from multigraft.evaluation.report.table import show
 

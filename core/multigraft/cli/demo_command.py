@@ -25,7 +25,7 @@ Only = Annotated[Modality | None, typer.Option("--only", help="One modality.", s
 
 def demo(shell: Shell, out: Out = Path("demo-out"), only: Only = None) -> None:
     """Pretrain, finetune, export and predict on data made on the spot."""
-    from multigraft import demo as show
+    from multigraft.cli import demo as show
 
     show.main(out, only=None if only is None else only.value)
     shell.tell(f"everything it wrote is in {out}")

@@ -1,6 +1,6 @@
 """Words spoken by eSpeak NG, through the shared library that espeakng-loader brings.
 
-It runs as a process of its own (``python -m multigraft.demo.speak``): the library keeps noise and flutter
+It runs as a process of its own (``python -m multigraft.cli.demo.speak``): the library keeps noise and flutter
 from one word to the next, so only a fresh process speaks the same list with the same samples.
 """
 
@@ -43,7 +43,7 @@ def speak(utterances: Sequence[Utterance], folder: Path) -> list[np.ndarray]:
     folder.mkdir(parents=True, exist_ok=True)
     asked, said = folder / "utterances.json", folder / "utterances.npz"
     asked.write_text(json.dumps([asdict(each) for each in utterances]), encoding="utf-8")
-    command = [sys.executable, "-m", "multigraft.demo.speak", str(asked), str(said)]
+    command = [sys.executable, "-m", "multigraft.cli.demo.speak", str(asked), str(said)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise MultigraftError(f"eSpeak NG could not speak: {(done.stderr or 'it crashed').strip()}")

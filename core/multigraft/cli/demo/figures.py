@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from multigraft.cli.demo.story import Ending
 from multigraft.contracts.report import Measure, Report
-from multigraft.demo.story import Ending
 
 HEADING = (
     "modality",

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from multigraft import api
+from multigraft.cli.demo.chapters import Chapter
+from multigraft.cli.demo.sets import DemoSet
 from multigraft.contracts.report import Report
-from multigraft.demo.chapters import Chapter
-from multigraft.demo.sets import DemoSet
 from multigraft.errors import MultigraftError
 from multigraft.evaluation.measure import measure_split
 from multigraft.runs.run import Run

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from multigraft.demo.sets import DemoSet, write_csv
-from multigraft.demo.speak import RATE, Utterance, speak
+from multigraft.cli.demo.sets import DemoSet, write_csv
+from multigraft.cli.demo.speak import RATE, Utterance, speak
 
 SEED = 3
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from multigraft.demo.sets import DemoSet
+from multigraft.cli.demo.sets import DemoSet
 
 SEED = 8
 PER_CLASS = {"train": 5, "validation": 5, "test": 50}
