@@ -18,12 +18,12 @@ from PIL import Image
 from playwright.sync_api import expect
 
 import multigraft as mg
+from helpers.samples import write_texts
+from helpers.toy_runs import exported
+from helpers.toy_server import SECRET, Plugin, Served, model, predictor, serving
 from multigraft.contracts.records import Arrays, Reader, Spec
 from multigraft.runtime.serving.model import Model
 from multigraft.runtime.serving.server import open_models
-from samples import write_texts
-from toy_runs import exported
-from toy_server import SECRET, Plugin, Served, model, predictor, serving
 
 pytestmark = pytest.mark.slow
 SHOTS = os.environ.get("MULTIGRAFT_SHOTS")

@@ -24,11 +24,11 @@ from playwright.sync_api import expect
 
 import multigraft as mg
 from browser.test_page import READABLE, best, shoot
+from helpers.samples import LABELS
+from helpers.tiny_bundles import export
 from multigraft.cli import main
 from multigraft.runtime import Predictor
 from multigraft.runtime.web.site import fetch_packages
-from samples import LABELS
-from tiny_bundles import export
 
 pytestmark = pytest.mark.slow
 NEAR = 1e-5

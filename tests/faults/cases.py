@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samples import WRITERS
+from helpers.samples import WRITERS
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 from onnx import numpy_helper
 
 import multigraft as mg
-import toy_plugin
-import toy_runs
 from fuzz.breaking import broken_bytes, broken_values
 from fuzz.harness import Border, WrongAnswer
+from helpers import toy_plugin, toy_runs
 from multigraft.runtime import load
 from multigraft.runtime.bundle import manifest_hash
 

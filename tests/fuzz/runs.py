@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import multigraft as mg
 from fuzz.breaking import broken_bytes, broken_values
 from fuzz.harness import Border, WrongAnswer
-from samples import write_texts
+from helpers.samples import write_texts
 
 TRAINING = {"epochs": 1, "batch_size": 8, "precision": "fp32", "workers": 0, "keep": 1, "compile": "off"}
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from helpers.samples import TINY, WRITERS
 from multigraft.cli import main
 from multigraft.runtime.web import site
-from samples import TINY, WRITERS
 
 COMMAND = [sys.executable, "-m", "multigraft.cli"]
 SMALL = "--epochs 1 --batch-size 8 --set evaluation.bootstrap=0".split()

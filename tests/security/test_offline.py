@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 import pytest
 
 import multigraft as mg
+from helpers.samples import TINY, WRITERS
 from multigraft.cli import main
 from multigraft.errors import MultigraftError
-from samples import TINY, WRITERS
 
 SECRET = "hf_tellnobody0123456789"
 TOKENS = (

@@ -15,6 +15,7 @@ import torch
 
 import multigraft as mg
 from fuzz.runs import sound_run
+from helpers.samples import TINY, WRITERS
 from multigraft.contracts.readers import load_spec, save_spec
 from multigraft.contracts.report import Report
 from multigraft.data.cache.row_file import map_array
@@ -24,7 +25,6 @@ from multigraft.runtime.bundle import Owner
 from multigraft.runtime.decoders import classification
 from multigraft.system.files import write_json
 from multigraft.system.terminal import harmless
-from samples import TINY, WRITERS
 
 
 class Canary:

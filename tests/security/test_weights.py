@@ -14,13 +14,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import multigraft_text as text
+from helpers.speech_toys import KINDS
+from helpers.speech_toys import grow as grow_sound
+from helpers.text_toys import grow, origin
 from multigraft.contracts.records import Origin
 from multigraft.errors import MultigraftError, WeightsError
 from multigraft.models.untrusted import budget, harmless_config
 from multigraft.system.files import check_tree
-from plugins.speech.speech_toys import KINDS
-from plugins.speech.speech_toys import grow as grow_sound
-from plugins.text.text_toys import grow, origin
 
 Open = Callable[[Path], Any]
 

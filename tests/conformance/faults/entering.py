@@ -1,0 +1,97 @@
+"""Faults in how a plugin enters: as objects, and as the source of a module that another process imports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import multigraft as mg
+from conformance.faults.good import Plugin
+
+
+class Misspelt(Plugin):
+    @mg.hookimpl
+    def register_backbone(self) -> list[mg.Backbone]:
+        return []
+
+
+class Unmarked(Plugin):
+    def register_strategies(self) -> list[mg.Strategy]:
+        return []
+
+
+class Missed(Plugin):
+    def register_task(self) -> list[mg.Task]:
+        return []
+
+
+class WithDefault(Plugin):
+    @mg.hookimpl
+    def step_end(self, step: int = 0) -> None:
+        """Never told a step."""
+
+
+class GivesClass(Plugin):
+    @mg.hookimpl
+    def register_strategies(self) -> Sequence[Any]:
+        return [mg.Strategy]
+
+
+HEAD = """
+import multigraft as mg
+
+@mg.hookimpl
+def register_strategies():
+    return [mg.Strategy(name="still", plan=lambda plan, options: plan)]
+"""
+
+TORCH_AT_IMPORT = "import torch\n" + HEAD
+SLOW_IMPORT = "import time\ntime.sleep(0.1)\n" + HEAD
+NETWORK_AT_IMPORT = (
+    """
+import socket
+try:
+    socket.create_connection(("127.0.0.1", 9), timeout=0.1)
+except OSError:
+    pass
+"""
+    + HEAD
+)
+SEEDS_AT_IMPORT = "import random\nrandom.seed(0)\n" + HEAD
+ENVIRONMENT_AT_IMPORT = 'import os\nos.environ["FAULTY"] = str(os.getpid())\n' + HEAD
+
+MODALITY = """
+import numpy as np
+import multigraft as mg
+
+class Reader:
+    fills = {}
+    def __init__(self, spec):
+        self.settings = spec
+    def read(self, raw):
+        %s
+        return {"value": np.array([float(raw)], np.float32)}
+    def length(self, row):
+        return 1
+    def spec(self):
+        return self.settings
+
+def good(rng, count, folder):
+    return [str(index) for index in range(count)]
+
+@mg.hookimpl
+def register_modalities():
+    samples = mg.Samples(good=good, bad=lambda folder: ["x"])
+    return [mg.Modality(name="single", reader=Reader, columns=("single",), samples=samples)]
+"""
+TORCH_IN_READER = MODALITY % "import torch"
+NETWORK_IN_READER = MODALITY % "import socket; socket.getaddrinfo('example.invalid', 80)"
+TORCH_IN_DECODE = """
+import multigraft as mg
+
+@mg.hookimpl
+def register_tasks():
+    objective = mg.Lazy("multigraft.models.tasks.classification:Classification")
+    decode = mg.Lazy("multigraft.models.tasks.classification:LinearHead")
+    return [mg.Task(name="late", stage="finetune", modalities=("text",), objective=objective, decode=decode)]
+"""

@@ -1,0 +1,132 @@
+"""Faults of readers."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+import multigraft as mg
+from conformance.faults.good import Reader
+from multigraft.contracts.records import Arrays, Spec
+
+
+class Drawing(Reader):
+    def read(self, raw: Any) -> Arrays:
+        row = super().read(raw)
+        return {**row, "values": row["values"] + np.random.normal(size=len(row["values"])).astype("f")}
+
+
+class OneBuffer(Reader):
+    buffer = np.zeros(64, np.float32)
+
+    def read(self, raw: Any) -> Arrays:
+        row = super().read(raw)
+        self.buffer[: len(row["values"])] = row["values"]
+        return {**row, "values": self.buffer[: len(row["values"])]}
+
+
+class Counting(Reader):
+    read_so_far = 0
+
+    def read(self, raw: Any) -> Arrays:
+        self.read_so_far += 1
+        row = super().read(raw)
+        return {**row, "values": row["values"] + self.read_so_far}
+
+
+class SharedSettings(Reader):
+    made = 0
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        SharedSettings.made += 1
+
+    def read(self, raw: Any) -> Arrays:
+        row = super().read(raw)
+        return {**row, "values": row["values"] * SharedSettings.made}
+
+
+class Unguarded(Reader):
+    raw: Any = None
+
+    def read(self, raw: Any) -> Arrays:
+        self.raw = raw
+        time.sleep(0.0005)
+        return super().read(self.raw)
+
+
+class Forgetful(Reader):
+    def spec(self) -> Spec:
+        return {"scale": 1.0}
+
+
+class NoJson(Reader):
+    def spec(self) -> Spec:
+        return {**self.settings, "shape": np.int64(3)}
+
+
+class WrongError(Reader):
+    def read(self, raw: Any) -> Arrays:
+        if not isinstance(raw, str):
+            raise TypeError("text is needed")
+        return super().read(raw)
+
+
+class Lenient(Reader):
+    def read(self, raw: Any) -> Arrays:
+        return super().read(raw if isinstance(raw, str) and raw[:1] in "-0123456789" and raw else "0")
+
+
+class Silent(Reader):
+    def read(self, raw: Any) -> Arrays:
+        try:
+            return super().read(raw)
+        except mg.RowError:
+            raise mg.RowError("") from None
+
+
+class NotFinite(Reader):
+    def read(self, raw: Any) -> Arrays:
+        row = super().read(raw)
+        return {**row, "values": np.log(np.minimum(row["values"], 0))}
+
+
+class Objects(Reader):
+    def read(self, raw: Any) -> Arrays:
+        return {**super().read(raw), "text": np.array([str(raw)])}
+
+
+class Unfilled(Reader):
+    fills = {"values": 0}  # noqa: RUF012
+
+
+class ZeroLength(Reader):
+    def length(self, row: Arrays) -> int:
+        return 0
+
+
+class OddWindows(Reader):
+    def windows(self, raw: Any) -> list[Arrays]:
+        return [{"values": self.read(raw)["values"]}]
+
+
+def writes_in_place(strength: str, reader: Any, options: Any) -> Any:
+    def change(row: Arrays, rng: np.random.Generator) -> Arrays:
+        row["values"] += rng.normal(size=len(row["values"]))
+        return row
+
+    return change
+
+
+def draws_elsewhere(strength: str, reader: Any, options: Any) -> Any:
+    def change(row: Arrays, rng: np.random.Generator) -> Arrays:
+        return {**row, "values": row["values"] + np.float32(np.random.normal())}
+
+    return change
+
+
+def unsteady_sketch(raws: Any) -> tuple[np.ndarray, np.ndarray]:
+    sketches = np.random.default_rng().integers(1, 99, (len(raws), 8)).astype(np.uint8)
+    return sketches, np.zeros(len(raws), np.uint8)
