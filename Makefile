@@ -27,6 +27,7 @@ lint: $(STAMP)  ## Style, types and the floors of the house
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/lint-imports --config importlinter-torch.ini
 
 test: lint  ## Everything that must pass before a commit lands
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile

@@ -19,14 +19,14 @@ from multigraft.data import Rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes
 from multigraft.errors import RunError, refused_as
 from multigraft.evaluation.measure import (
-    Kept,
+    RowMetrics,
     baseline_notes,
     intervals,
     measure_split,
     percentile,
 )
 from multigraft.evaluation.report.confusion import confusion_of
-from multigraft.models.strategies import merge_adapters
+from multigraft.models.adapters import merge_adapters
 from multigraft.models.tasks.shared import label_name
 from multigraft.runs.run import HEAD, MODEL, Run
 from multigraft.system.compute.device import peak_memory_mb
@@ -172,7 +172,7 @@ def _labelled(rows: Rows) -> bool:
     return "label" in rows.table.columns and all(value is not None for value in rows.column("label"))
 
 
-def _worst(rows: Rows, kept: Kept, details: Mapping[str, Any], count: int) -> tuple[WorstRow, ...]:
+def _worst(rows: Rows, kept: RowMetrics, details: Mapping[str, Any], count: int) -> tuple[WorstRow, ...]:
     counted = kept["weight"] > 0  # the others are no part of the loss either
     losses = np.divide(kept["loss"], kept["weight"], where=counted, out=np.full(len(counted), -np.inf))
     expected: Sequence[str] = details.get("expected", ())

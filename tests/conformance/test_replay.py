@@ -10,7 +10,7 @@ import torch
 
 import multigraft_series
 from multigraft.errors import MultigraftError
-from multigraft.models.strategies import Plan
+from multigraft.contracts.plan import Plan
 from multigraft.plugins.catalog import Catalog
 from multigraft.runs.run import Run
 from multigraft.system.compute.device import autocast

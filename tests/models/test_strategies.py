@@ -11,7 +11,8 @@ import torch
 from multigraft.contracts.features import Features
 from multigraft.errors import RecipeError
 from multigraft.models.graft import Graft
-from multigraft.models.strategies import Plan, block_of, merge_adapters
+from multigraft.contracts.plan import Plan, block_of
+from multigraft.models.adapters import merge_adapters
 from multigraft.models.tasks.classification import LinearHead
 from multigraft.plugins import builtin
 from multigraft.training.defaults import default_rate

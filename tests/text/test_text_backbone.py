@@ -17,7 +17,7 @@ from helpers.text_toys import DECODERS, ENCODERS, LABELS, SHAPE, Grown, origin, 
 from multigraft import BackboneModule, MultigraftError
 from multigraft.errors import WeightsError
 from multigraft.models.graft import Graft
-from multigraft.models.strategies import block_of
+from multigraft.contracts.plan import block_of
 from multigraft_text.reader import TextReader
 
 RAWS = ["The fox runs over the hill.", "Rain.", ("A cook tastes.", "It is good.")]

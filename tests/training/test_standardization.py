@@ -18,7 +18,8 @@ from multigraft.contracts.features import Batch
 from multigraft.data import plan_batches
 from multigraft.engine import Engine
 from multigraft.models.graft import Graft
-from multigraft.models.strategies import Plan, linear_probe
+from multigraft.contracts.plan import Plan
+from multigraft.models.strategies import linear_probe
 from multigraft.models.tasks.classification import LinearHead
 from multigraft.runs.run import Run
 from multigraft.training.defaults import default_epochs, default_rate

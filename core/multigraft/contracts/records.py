@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from multigraft.contracts.objectives import Brief, Objective
-    from multigraft.models.strategies import Plan
+    from multigraft.contracts.plan import Plan
 
 Arrays = dict[str, np.ndarray]
 """One row, or one batch, as named arrays."""

@@ -5,22 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
+from torch import nn
 
 from multigraft.contracts.features import Batch
-from multigraft.contracts.objectives import Baseline, Objective
+from multigraft.contracts.objectives import Baseline, Objective, Outputs
 from multigraft.contracts.records import Reader
 from multigraft.contracts.report import Measure
 from multigraft.data import Rows, iterate, plan_batches
 from multigraft.evaluation.microbatches import halving, in_parts
 from multigraft.models.graft import Graft
 from multigraft.system.compute.processes import ALONE, World
-from multigraft.training.replay import Replayed
 
-Kept = dict[str, np.ndarray]
+RowMetrics = dict[str, np.ndarray]
 """What `Objective.measure` keeps, for all rows: arrays [N]."""
+
+
+class Replayed(Protocol):
+    """A split whose frozen blocks were computed before: only what comes behind them is still to be."""
+
+    @property
+    def reads(self) -> frozenset[str] | None:
+        """The arrays of a row that are still read; None where all may be."""
+        ...
+
+    def outputs(self, model: nn.Module, batch: Batch, indices: np.ndarray) -> Outputs:
+        """The outputs of ``model`` for a batch of these rows."""
+        ...
 
 
 def measure_split(
@@ -34,7 +48,7 @@ def measure_split(
     budget: float | None = None,
     replayed: Replayed | None = None,
     world: World = ALONE,
-) -> Kept:
+) -> RowMetrics:
     """What the objective keeps of each of ``rows``, in their order. The graft's modes are left as found.
 
     Memory grows by the few numbers that are kept of a row. Where the frozen part of the graft is ``replayed``
@@ -59,17 +73,17 @@ def measure_split(
         seed=seed,
         epoch=0,
         train=False,
-        names=None if replayed is None else replayed.player.reads,
+        names=None if replayed is None else replayed.reads,
     )
     device = next(graft.parameters()).device
 
-    def measure(numbers: np.ndarray, batch: Batch) -> Kept:
+    def measure(numbers: np.ndarray, batch: Batch) -> RowMetrics:
         moved = {name: value.to(device) for name, value in batch.items()}
         outputs = graft(moved) if replayed is None else replayed.outputs(graft, moved, numbers)
         kept = objective.measure(outputs, moved, objective.loss(outputs, moved))
         return {name: value.cpu().numpy() for name, value in kept.items()}
 
-    kept: Kept = {}
+    kept: RowMetrics = {}
     pieces = 1
     with _evaluating(graft):
         for numbers, batch in loaded:
@@ -81,21 +95,21 @@ def measure_split(
 
 
 def _each(
-    measure: Callable[[np.ndarray, Batch], Kept], numbers: np.ndarray, batch: Batch, parts: int
-) -> list[tuple[np.ndarray, Kept]]:
+    measure: Callable[[np.ndarray, Batch], RowMetrics], numbers: np.ndarray, batch: Batch, parts: int
+) -> list[tuple[np.ndarray, RowMetrics]]:
     return [(rows, measure(rows, part)) for rows, part in in_parts(numbers, batch, parts)]
 
 
-def _keep(kept: Kept, numbers: np.ndarray, values: Kept, rows: int) -> None:
+def _keep(kept: RowMetrics, numbers: np.ndarray, values: RowMetrics, rows: int) -> None:
     for name, found in values.items():
         if name not in kept:
             kept[name] = np.empty(rows, found.dtype)
         kept[name][numbers] = found
 
 
-def _together(kept: Kept, batches: Sequence[np.ndarray], world: World) -> Kept:
+def _together(kept: RowMetrics, batches: Sequence[np.ndarray], world: World) -> RowMetrics:
     """What all processes kept, each of its own batches."""
-    whole: Kept = {}
+    whole: RowMetrics = {}
     for rank, theirs in enumerate(world.gather(kept)):
         for numbers in batches[rank :: world.size]:
             part = {name: values[numbers] for name, values in theirs.items()}
@@ -165,7 +179,7 @@ def _interval(value: float, scores: np.ndarray, confidence: float) -> tuple[floa
     return max(low - bias, floor), min(high - bias, ceiling)
 
 
-def _resample(kept: Mapping[str, np.ndarray], chosen: np.ndarray) -> Kept:
+def _resample(kept: Mapping[str, np.ndarray], chosen: np.ndarray) -> RowMetrics:
     return {name: values[chosen] for name, values in kept.items()}
 
 

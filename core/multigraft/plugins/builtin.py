@@ -13,7 +13,7 @@ from multigraft.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from multigraft.contracts.report import Report
-    from multigraft.runs.run import Run
+    from multigraft.contracts.run_view import RunView
 
 
 @hookimpl
@@ -45,7 +45,7 @@ def register_strategies() -> Sequence[Strategy]:
         ),
         Strategy(
             name="lora",
-            plan=Lazy("multigraft.models.strategies:lora"),
+            plan=Lazy("multigraft.models.adapters:lora"),
             options={
                 "rank": Option(default=8, low=1, high=4096, help="rank of each update"),
                 "alpha": Option(default=16.0, low=0, help="the update is scaled by alpha / rank"),
@@ -57,29 +57,29 @@ def register_strategies() -> Sequence[Strategy]:
 
 
 @hookimpl(trylast=True)
-def pretrain(run: Run) -> Report:
+def pretrain(run: RunView) -> Report:
     """Train with the engine's loop."""
     return _answer("multigraft.verbs:train", run)
 
 
 @hookimpl(trylast=True)
-def finetune(run: Run) -> Report:
+def finetune(run: RunView) -> Report:
     """Train with the engine's loop."""
     return _answer("multigraft.verbs:train", run)
 
 
 @hookimpl(trylast=True)
-def evaluate(run: Run) -> Report:
+def evaluate(run: RunView) -> Report:
     """Measure on held-out rows with the engine's own evaluation."""
     return _answer("multigraft.verbs:evaluate", run)
 
 
 @hookimpl(trylast=True)
-def export(run: Run) -> Report:
+def export(run: RunView) -> Report:
     """Write the bundle with the engine's own exporter."""
     return _answer("multigraft.export:export_bundle", run)
 
 
-def _answer(verb: str, run: Run) -> Report:
+def _answer(verb: str, run: RunView) -> Report:
     report: Report = Lazy(verb)(run)
     return report

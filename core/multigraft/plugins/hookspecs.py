@@ -14,7 +14,7 @@ from multigraft.contracts.records import Backbone, Modality, Strategy, Task
 
 if TYPE_CHECKING:
     from multigraft.contracts.report import Report
-    from multigraft.runs.run import Run
+    from multigraft.contracts.run_view import RunView
 
 PROJECT = "multigraft"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -42,7 +42,7 @@ def register_strategies() -> Sequence[Strategy]:  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def pretrain(run: Run) -> Report:  # type: ignore[empty-body]
+def pretrain(run: RunView) -> Report:  # type: ignore[empty-body]
     """Train a run whose task is of the stage ``pretrain``.
 
     The run is complete: model, data and plan are built. Answer with a `Report` to replace the engine's loop,
@@ -51,12 +51,12 @@ def pretrain(run: Run) -> Report:  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def finetune(run: Run) -> Report:  # type: ignore[empty-body]
+def finetune(run: RunView) -> Report:  # type: ignore[empty-body]
     """Train a run whose task is of the stage ``finetune``. The same contract as `pretrain`."""
 
 
 @hookspec(firstresult=True)
-def evaluate(run: Run) -> Report:  # type: ignore[empty-body]
+def evaluate(run: RunView) -> Report:  # type: ignore[empty-body]
     """Measure a trained run on its held-out rows; None lets the next plugin answer.
 
     Called for a person's own request only: the validation inside training is no hook call.
@@ -64,12 +64,12 @@ def evaluate(run: Run) -> Report:  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def export(run: Run) -> Report:  # type: ignore[empty-body]
+def export(run: RunView) -> Report:  # type: ignore[empty-body]
     """Write the run's bundle; None lets the next plugin answer. The report names the folder."""
 
 
 @hookspec
-def step_end(run: Run, step: int, logs: Mapping[str, float]) -> None:
+def step_end(run: RunView, step: int, logs: Mapping[str, float]) -> None:
     """Watch the end of an optimizer step: ``step`` counts from 1, ``logs`` holds loss and rate.
 
     May set ``run.stop`` to a reason, which ends training after this step. Must not change the model.
@@ -77,7 +77,7 @@ def step_end(run: Run, step: int, logs: Mapping[str, float]) -> None:
 
 
 @hookspec
-def epoch_end(run: Run, epoch: int, metrics: Mapping[str, float]) -> None:
+def epoch_end(run: RunView, epoch: int, metrics: Mapping[str, float]) -> None:
     """Watch the end of an epoch: ``epoch`` counts from 1, ``metrics`` are the validation's.
 
     May set ``run.stop`` to a reason, which ends training after this epoch.

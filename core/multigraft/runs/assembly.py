@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_model
 
 from multigraft.contracts.objectives import Brief, Objective
+from multigraft.contracts.plan import Plan
 from multigraft.contracts.readers import fingerprint, load_spec, save_spec
 from multigraft.contracts.records import Augment, Reader, Spec
 from multigraft.contracts.report import Report
@@ -32,7 +33,6 @@ from multigraft.data import (
 )
 from multigraft.errors import DataError, RunError, WeightsError, refused_as
 from multigraft.models.graft import Graft
-from multigraft.models.strategies import Plan
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 from multigraft.recipe.resolve import Parts

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from multigraft.contracts.objectives import Objective
+from multigraft.contracts.plan import Plan
 from multigraft.contracts.records import Augment, Reader, Spec
 from multigraft.contracts.report import Report
 from multigraft.data import Rows
 from multigraft.errors import RunError, first_line
 from multigraft.models.graft import Graft
-from multigraft.models.strategies import Plan
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 from multigraft.recipe.resolve import Parts

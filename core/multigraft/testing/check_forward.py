@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from multigraft.contracts.features import Features
+from multigraft.contracts.plan import block_of
 from multigraft.models.graft import Graft
-from multigraft.models.strategies import block_of
 from multigraft.testing.untrained import Grown, computed, distance, grow
 from multigraft.testing.workbench import Subject
 

@@ -13,11 +13,12 @@ import torch
 from torch import nn
 
 from multigraft.contracts.features import Batch
+from multigraft.contracts.plan import Plan
 from multigraft.contracts.records import Strategy, Task
 from multigraft.data import iterate
 from multigraft.errors import MultigraftError, RecipeError
+from multigraft.models.adapters import merge_adapters
 from multigraft.models.graft import Graft
-from multigraft.models.strategies import Plan, merge_adapters
 from multigraft.models.tasks.classification import LinearHead
 from multigraft.runs.run import Run
 from multigraft.testing.tiny_runs import assembled, engine_of, heard, recipe_of, trial_task

@@ -9,10 +9,10 @@ from typing import Any
 
 from torch import nn
 
+from multigraft.contracts.plan import Plan
 from multigraft.contracts.records import Strategy
 from multigraft.errors import MissingDependency, RecipeError
 from multigraft.models.graft import Graft
-from multigraft.models.strategies import Plan
 from multigraft.testing.check_learning import steps_with
 from multigraft.testing.checks import Skipped
 from multigraft.testing.untrained import Grown, grow

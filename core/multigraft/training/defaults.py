@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from multigraft.models.strategies import ADAPTER, Plan, block_of
+from multigraft.contracts.plan import Plan, block_of
+from multigraft.models.adapters import ADAPTER
 from multigraft.training.standardization import lone_linear
 
 EPOCHS = 3.0

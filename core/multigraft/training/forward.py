@@ -55,7 +55,7 @@ class Forward:
 
     def needs(self) -> frozenset[str] | None:
         """The arrays of a training batch that are still read; None where all may be."""
-        return self.replayed["train"].player.reads if "train" in self.replayed else None
+        return self.replayed["train"].reads if "train" in self.replayed else None
 
     def consider(self, step: int, batch: Batch, step_seconds: float, steps_left: int) -> None:
         """Switch to `torch.compile` where the recipe asks for it, or where ``auto`` measures that it pays."""

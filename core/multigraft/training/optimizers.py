@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import torch
 
-from multigraft.models.strategies import Plan
+from multigraft.contracts.plan import Plan
 from multigraft.recipe import Training
 from multigraft.training.learning_rate import rate_factor
 from multigraft.training.standardization import Standard

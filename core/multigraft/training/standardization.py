@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
+from multigraft.contracts.plan import Plan
 from multigraft.data import iterate, plan_batches
-from multigraft.models.strategies import Plan
 from multigraft.training.replay import untouched
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def evaluated(run: Run, forward: Forward, split: str, chosen: np.ndarray) -> Ite
         seed=run.recipe.seed,
         epoch=0,
         train=False,
-        names=None if replayed is None else replayed.player.reads,
+        names=None if replayed is None else replayed.reads,
     ):
         moved = {name: value.to(device) for name, value in batch.items()}
         with forward.autocast():

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
+from multigraft.contracts.plan import block_of
 from multigraft.contracts.records import Augment, Reader
 from multigraft.data import Rows, iterate
 from multigraft.models.graft import Graft
-from multigraft.models.strategies import block_of
 from multigraft.training.replay.frozen import Frozen, UnfitError, Watch, Whole, frozen_part
 from multigraft.training.replay.module_state import numbers_of
 from multigraft.training.replay.player import Autocast, Player

@@ -158,6 +158,11 @@ class Replayed:
     player: Player
     keys: Sequence[bytes]
 
+    @property
+    def reads(self) -> frozenset[str] | None:
+        """The arrays of a row that are still read; None where all may be."""
+        return self.player.reads
+
     def outputs(self, model: nn.Module, batch: Batch, indices: np.ndarray) -> Outputs:
         """The outputs of ``model`` (the graft, or a wrapper around it) for a batch of these rows."""
         return self.player.rest(model, batch, self.rows(indices))

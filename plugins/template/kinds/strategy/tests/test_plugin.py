@@ -12,7 +12,7 @@ from torch import nn
 import multigraft as mg
 import multigraft_sapling
 from multigraft.models.graft import Graft
-from multigraft.models.strategies import Plan
+from multigraft.contracts.plan import Plan
 
 
 class Blocks(nn.Module):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from multigraft.models.strategies import Plan, Rule
+from multigraft.contracts.plan import Plan, Rule
 
 
 def some_blocks(plan: Plan, options: Mapping[str, Any]) -> Plan:
