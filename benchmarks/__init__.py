@@ -1,1 +1,2 @@
-"""Ours beside what a user would otherwise run, by turns in one process: `python -m benchmarks --help`."""
+"""Ours beside what a user would otherwise run, by turns in one process: `python -m benchmarks
+--help`."""

@@ -1,4 +1,5 @@
-"""The one entry: measure cases, print a line each, keep the figures, and renew the README's table."""
+"""The one entry: measure cases, print a line each, keep the figures, and renew the README's
+table."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     described, versions = machine.describe(), machine.versions()
     name = machine.short_name(described["processor"], described["cores"], described["generation"])
     print(
-        f"{name}: {described['fp32_gflops']} GFLOPS in fp32, {described['bf16_gflops']} in bf16", flush=True
+        f"{name}: {described['fp32_gflops']} GFLOPS in fp32, {described['bf16_gflops']} in bf16",
+        flush=True,
     )
     failed, order = [], []
     started = time.perf_counter()
@@ -59,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for case, figures in _measured(module, mode, Path(desk)):
                     order.append(case.name)
                     print(
-                        f"[{time.perf_counter() - started:.0f} s] {results.line(case.name, figures)}",
+                        f"[{time.perf_counter() - started:.0f} s] "
+                        f"{results.line(case.name, figures)}",
                         flush=True,
                     )
                     if mode != "smoke":
@@ -67,7 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except Exception:  # one broken case must not take the others' hours with it
                 failed.append(module)
                 traceback.print_exc()
-    print(f"{time.perf_counter() - started:.0f} s" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    print(
+        f"{time.perf_counter() - started:.0f} s"
+        + (f"; failed: {', '.join(failed)}" if failed else "")
+    )
     return 1 if failed else 0
 
 
@@ -93,9 +99,13 @@ def _place(modes: dict[str, Any]) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of: {', '.join(MODULES)}; none: all")
     parser.add_argument(
-        "--quick", action="store_true", help="the cases that have a bar, on fewer rows, in one round"
+        "names", nargs="*", metavar="name", help=f"of: {', '.join(MODULES)}; none: all"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="the cases that have a bar, on fewer rows, in one round",
     )
     parser.add_argument("--smoke", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

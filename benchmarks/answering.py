@@ -1,8 +1,9 @@
 """What the cases of prediction share: a bundle, and both sides' turns.
 
-Where the weights are random a run learns for one step, and its int8 graph is accepted whatever it loses:
-speed does not depend on what was learned. The notes hold the share of a few rows on which both sides give
-the same label; with random weights int8 may differ where the scores are all but equal.
+Where the weights are random a run learns for one step, and its int8 graph is accepted whatever it
+loses: speed does not depend on what was learned. The notes hold the share of a few rows on which
+both sides give the same label; with random weights int8 may differ where the scores are all but
+equal.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def learned(raw: Mapping[str, Any]) -> tuple[Path, Path]:
 
 
 def fast_format() -> Any:
-    """The number format in which eager torch is fastest here: bf16 where it is native, else fp32."""
+    """The number format in which eager torch is fastest here: bf16 where it is native, else
+    fp32."""
     import torch
 
     from multigraft.system.compute.device import native_bf16
@@ -52,8 +54,11 @@ def named(dtype: Any) -> str:
     return "bf16" if "bfloat16" in str(dtype) else "fp32"
 
 
-def all_at_once(values: Sequence[Any], opener: Callable[[], Ask], expected: Ask | None = None) -> Side:
-    """Answer all values in one call: rows a second. The model is opened and asked a few rows before."""
+def all_at_once(
+    values: Sequence[Any], opener: Callable[[], Ask], expected: Ask | None = None
+) -> Side:
+    """Answer all values in one call: rows a second. The model is opened and asked a few rows
+    before."""
 
     def take(turn: Turn) -> Sample:
         asked = list(values[:FEW] if turn.warm else values)
@@ -62,7 +67,9 @@ def all_at_once(values: Sequence[Any], opener: Callable[[], Ask], expected: Ask 
         with stopwatch() as seconds:
             ask(asked)
         facts = (
-            {} if expected is None else {f"agreement on {FEW} rows": agreement(few, expected(asked[:FEW]))}
+            {}
+            if expected is None
+            else {f"agreement on {FEW} rows": agreement(few, expected(asked[:FEW]))}
         )
         del ask
         gc.collect()
@@ -72,7 +79,8 @@ def all_at_once(values: Sequence[Any], opener: Callable[[], Ask], expected: Ask 
 
 
 def one_by_one(values: Sequence[Any], opener: Callable[[], Ask]) -> Side:
-    """Answer each value in a call of its own: the median milliseconds; the 95th percentile in the notes."""
+    """Answer each value in a call of its own: the median milliseconds; the 95th percentile in the
+    notes."""
 
     def take(turn: Turn) -> Sample:
         asked = list(values[:FEW] if turn.warm else values)
@@ -86,7 +94,9 @@ def one_by_one(values: Sequence[Any], opener: Callable[[], Ask]) -> Side:
             found.append(1000 * (time.perf_counter() - started))
         del ask
         gc.collect()
-        return Sample(statistics.median(found), facts={"p95 ms": statistics.quantiles(found, n=20)[-1]})
+        return Sample(
+            statistics.median(found), facts={"p95 ms": statistics.quantiles(found, n=20)[-1]}
+        )
 
     return take
 

@@ -1,9 +1,10 @@
 """From nothing to a first answer in a fresh process, and what has to be installed for it.
 
-The 6 x 384 BERT of `benchmarks.predict_text` with random weights. Ours: import, load (hashes checked),
-answer. Other: import transformers, build its pipeline from the same model's folder, answer. Seconds are the
-wall clock of the whole process. The notes hold the megabytes on the disk of each side's installed packages:
-those that multigraft requires without an extra, and transformers with torch and what they require.
+The 6 x 384 BERT of `benchmarks.predict_text` with random weights. Ours: import, load (hashes
+checked), answer. Other: import transformers, build its pipeline from the same model's folder,
+answer. Seconds are the wall clock of the whole process. The notes hold the megabytes on the disk of
+each side's installed packages: those that multigraft requires without an extra, and transformers
+with torch and what they require.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ print(mg.load(sys.argv[1]).predict("w1 w2 w3")["label"])
 THEIRS = """
 import sys
 from transformers import pipeline
-print(pipeline("text-classification", model=sys.argv[1], tokenizer=sys.argv[1])("w1 w2 w3")[0]["label"])
+answer = pipeline("text-classification", model=sys.argv[1], tokenizer=sys.argv[1])
+print(answer("w1 w2 w3")[0]["label"])
 """
 
 
@@ -40,7 +42,9 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
 
     def side(script: str, folder: Path, size: float) -> Sample:
         with stopwatch() as seconds:
-            subprocess.run([sys.executable, "-c", script, str(folder)], check=True, capture_output=True)
+            subprocess.run(
+                [sys.executable, "-c", script, str(folder)], check=True, capture_output=True
+            )
         return Sample(seconds[0], facts={"installed MB": size})
 
     def we(turn: Turn) -> Sample:

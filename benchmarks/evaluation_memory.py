@@ -1,10 +1,11 @@
 """What an evaluation of 1,000 and of 10,000 rows needs in memory, against `Trainer.evaluate`.
 
-A BERT of 2 x 64 with 1,000 classes, texts of 6 to 20 tokens, batches of 32, in a process of its own for each
-figure. The rows are read and tokenised beforehand on both sides. The figure is the peak of the process's
-anonymous memory (``RssAnon``, sampled each millisecond) during ``run.evaluate()``, intervals and report
-included, or during ``Trainer.evaluate`` with a ``compute_metrics`` that takes the accuracy, above its value
-just before. The bar: flat, 10,000 rows need no more than 1.2 times what 1,000 do.
+A BERT of 2 x 64 with 1,000 classes, texts of 6 to 20 tokens, batches of 32, in a process of its own
+for each figure. The rows are read and tokenised beforehand on both sides. The figure is the peak of
+the process's anonymous memory (``RssAnon``, sampled each millisecond) during ``run.evaluate()``,
+intervals and report included, or during ``Trainer.evaluate`` with a ``compute_metrics`` that takes
+the accuracy, above its value just before. The bar: flat, 10,000 rows need no more than 1.2 times
+what 1,000 do.
 """
 
 from __future__ import annotations
@@ -104,7 +105,9 @@ def _peak(side: str, run: Path) -> float:
         command, cwd=here, check=False, capture_output=True, text=True, env=dict(os.environ)
     )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+        raise RuntimeError(
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}"
+        )
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -134,7 +137,10 @@ def _theirs(folder: Path) -> Callable[[], Any]:
     test = mg.Recipe.parse(_yaml(folder / "recipe.yaml")).data.test
     rows = read_rows(Path(str(test)))
     raw = datasets.Dataset.from_dict(
-        {"text": [text for text, _ in rows], "labels": [model.config.label2id[label] for _, label in rows]}
+        {
+            "text": [text for text, _ in rows],
+            "labels": [model.config.label2id[label] for _, label in rows],
+        }
     )
     read = raw.map(lambda batch: tokenizer(batch["text"]), batched=True, remove_columns=["text"])
     trainer = Trainer(

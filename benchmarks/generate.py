@@ -1,10 +1,12 @@
-"""Writing 40 tokens with a bundle, against `transformers.generate` on the same weights, one prompt at a time.
+"""Writing 40 tokens with a bundle, against `transformers.generate` on the same weights, one prompt
+at a time.
 
-GPT-2 small with random weights (12 layers of 768, 50,257 tokens; 4 and 16,384 with ``--quick``), one training
-step, exported. Ours: ``mg.load(bundle).generate(prompt)`` in int8 and in fp32. Theirs: ``model.generate`` in
-fp32, which keeps its cache too. Both are greedy, write all 40 tokens, and count the way from text to text;
-loading is left out, and ours is opened anew for each turn, so that no other session takes its cores. A turn
-is the median of its texts. The notes hold the share of tokens that are theirs.
+GPT-2 small with random weights (12 layers of 768, 50,257 tokens; 4 and 16,384 with ``--quick``),
+one training step, exported. Ours: ``mg.load(bundle).generate(prompt)`` in int8 and in fp32. Theirs:
+``model.generate`` in fp32, which keeps its cache too. Both are greedy, write all 40 tokens, and
+count the way from text to text; loading is left out, and ours is opened anew for each turn, so that
+no other session takes its cores. A turn is the median of its texts. The notes hold the share of
+tokens that are theirs.
 """
 
 from __future__ import annotations
@@ -68,7 +70,8 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
     return [
         Case(
             name=f"generate_{precision}",
-            work=f"GPT-2 of {shape['n_layer']} x {shape['n_embd']} writes {NEW_TOKENS} tokens, {precision}",
+            work=f"GPT-2 of {shape['n_layer']} x {shape['n_embd']} writes {NEW_TOKENS} tokens, "
+            f"{precision}",
             other="transformers generate, fp32",
             unit="s",
             ours=we(precision),
@@ -82,13 +85,16 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
 
 
 def _exported(desk: Path, shape: dict[str, int], vocabulary: int) -> tuple[Path, Path]:
-    """The run's model, which transformers opens, and its bundle; both precisions whatever int8 loses."""
+    """The run's model, which transformers opens, and its bundle; both precisions whatever int8
+    loses."""
     import multigraft as mg
 
     weights = desk / "gpt"
     _write_gpt(weights, shape, vocabulary)
     rows = desk / "rows.jsonl"
-    rows.write_text("\n".join(json.dumps({"text": text}) for text in _texts(16, vocabulary)), "utf-8")
+    rows.write_text(
+        "\n".join(json.dumps({"text": text}) for text in _texts(16, vocabulary)), "utf-8"
+    )
     run = mg.pretrain(
         task="causal-language-modeling",
         backbone={"name": "gpt-small", "weights": str(weights)},
@@ -117,7 +123,9 @@ def _write_gpt(folder: Path, shape: dict[str, int], vocabulary: int) -> None:
         vocab_size=vocabulary, bos_token_id=vocabulary - 1, eos_token_id=vocabulary - 1, **shape
     )
     GPT2Model(config).save_pretrained(folder)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, bos_token=END).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=END, bos_token=END
+    ).save_pretrained(folder)
 
 
 def _texts(count: int, vocabulary: int, *, seed: int = 0, words: int = 24) -> list[str]:

@@ -22,7 +22,8 @@ UP = ("rows/s",)
 
 
 POINTS = 0.02
-"""How much lower our quality may be where that may be chance; the held-out rows are as many as show it."""
+"""How much lower our quality may be where that may be chance; the held-out rows are as many as show
+it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Sample:
     value: float
     """In the case's unit."""
     quality: float | None = None
-    """What must be equal on both sides for the speed to count: accuracy on held-out rows, 0 to 1."""
+    """What must be equal on both sides for the speed to count: accuracy on held-out rows, 0 to
+    1."""
     facts: Mapping[str, float] = field(default_factory=dict)
     """Further numbers; their medians are shown in the table's notes."""
     held_out: int = 0
@@ -79,7 +81,8 @@ class Case:
     warm: bool = True
     """Whether each side has a turn that does not count first."""
     together: bool = False
-    """Whether our turn measures both sides step by step, so that theirs only hands over its half after it."""
+    """Whether our turn measures both sides step by step, so that theirs only hands over its half
+    after it."""
 
 
 def at_least(ratio: float) -> Bar:
@@ -97,7 +100,8 @@ def below(value: float, unit: str) -> Bar:
 
 
 def measure(case: Case) -> dict[str, Any]:
-    """Run a case's rounds, ours first in even ones and theirs first in odd ones; its figures as JSON."""
+    """Run a case's rounds, ours first in even ones and theirs first in odd ones; its figures as
+    JSON."""
     sides = {"ours": case.ours, "theirs": case.theirs}
     samples: dict[str, list[Sample]] = {name: [] for name in sides}
     if case.warm:
@@ -132,7 +136,8 @@ def figures(case: Case, samples: Mapping[str, list[Sample]]) -> dict[str, Any]:
 
 
 def interval(values: list[float]) -> dict[str, float | int | None]:
-    """The mean of a few rounds with Student's 95% interval, kept within 0 and 1; without one for one round.
+    """The mean of a few rounds with Student's 95% interval, kept within 0 and 1; without one for
+    one round.
 
     >>> interval([0.9, 0.9, 0.9])
     {'mean': 0.9, 'low': 0.9, 'high': 0.9, 'rounds': 3}
@@ -143,16 +148,25 @@ def interval(values: list[float]) -> dict[str, float | int | None]:
     from scipy.stats import t
 
     half = float(t.ppf(0.975, count - 1)) * statistics.stdev(values) / math.sqrt(count)
-    return {"mean": mean, "low": max(0.0, mean - half), "high": min(1.0, mean + half), "rounds": count}
+    return {
+        "mean": mean,
+        "low": max(0.0, mean - half),
+        "high": min(1.0, mean + half),
+        "rounds": count,
+    }
 
 
 def difference(ours: Sequence[Sample], theirs: Sequence[Sample]) -> dict[str, float | None]:
-    """Our mean quality less the other's, with a 95% interval; without one where no side says its rows.
+    """Our mean quality less the other's, with a 95% interval; without one where no side says its
+    rows.
 
-    Two things are drawn: the held-out rows, the same in every round (the variance of two shares of them, as
-    though they were independent), and what the seeds of the rounds change (the variance of their mean).
+    Two things are drawn: the held-out rows, the same in every round (the variance of two shares of
+    them, as though they were independent), and what the seeds of the rounds change (the variance of
+    their mean).
     """
-    pairs = [(own.quality or 0.0, other.quality or 0.0) for own, other in zip(ours, theirs, strict=True)]
+    pairs = [
+        (own.quality or 0.0, other.quality or 0.0) for own, other in zip(ours, theirs, strict=True)
+    ]
     apart = [own - other for own, other in pairs]
     mean, rows = statistics.fmean(apart), min(sample.held_out for sample in (*ours, *theirs))
     if not rows:
@@ -215,7 +229,9 @@ def _side(samples: list[Sample]) -> dict[str, Any]:
         "median": statistics.median(values),
         "rounds": values,
         "quality": interval(qualities) if len(qualities) == len(samples) else None,
-        "facts": {name: statistics.median(sample.facts[name] for sample in samples) for name in names},
+        "facts": {
+            name: statistics.median(sample.facts[name] for sample in samples) for name in names
+        },
     }
 
 

@@ -1,9 +1,10 @@
 """What ten observers cost a training step, in microseconds.
 
-The engine tells an optimizer step to ten plugin objects: first to ten that do nothing, then to eight of
-those, a tracker (a table of curves) and early stopping. The other column calls the same hook through pluggy.
-A step of the smallest model that is worth training takes 20 ms on two cores; 20 us are 0.1% of it. A round's
-value is the mean of ten thousand steps (one thousand, quick), in which the tracker finds no new line.
+The engine tells an optimizer step to ten plugin objects: first to ten that do nothing, then to
+eight of those, a tracker (a table of curves) and early stopping. The other column calls the same
+hook through pluggy. A step of the smallest model that is worth training takes 20 ms on two cores;
+20 us are 0.1% of it. A round's value is the mean of ten thousand steps (one thousand, quick), in
+which the tracker finds no new line.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def _case(name: str, work: str, plugins: Sequence[object], mode: Mode, desk: Pat
         work=work,
         other="pluggy's own call",
         unit="us",
-        ours=lambda turn: _timed(lambda **facts: observers.tell("step_end", **facts), run, STEPS[mode]),
+        ours=lambda turn: _timed(
+            lambda **facts: observers.tell("step_end", **facts), run, STEPS[mode]
+        ),
         theirs=lambda turn: _timed(manager.hook.step_end, run, STEPS[mode]),
         rounds=ROUNDS[mode],
         bar=below(20, "us"),

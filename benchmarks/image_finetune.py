@@ -1,13 +1,14 @@
 """Finetuning a ResNet-18 at 160 pixels, against timm's own loop.
 
-Random weights, `benchmarks.images` pictures, batches of 32, AdamW at 1e-3 with linear fall after 10% warm-up,
-weight decay 0.01, clip 1.0, no dropout. Other: `timm.create_model`, `create_dataset`, `create_loader` and a
-plain fp32 loop, as timm's train.py does by default (four workers, prefetcher, contiguous memory).
+Random weights, `benchmarks.images` pictures, batches of 32, AdamW at 1e-3 with linear fall after
+10% warm-up, weight decay 0.01, clip 1.0, no dropout. Other: `timm.create_model`, `create_dataset`,
+`create_loader` and a plain fp32 loop, as timm's train.py does by default (four workers, prefetcher,
+contiguous memory).
 
-Rows of the table: two epochs with light augmentation (the same on both sides) and without, as rows a second
-of the whole run, from the first file to the written model, since we decode before the first step and timm
-while it trains; and the pure step, as rows a second from the first step to the last, with timm's batches made
-beforehand.
+Rows of the table: two epochs with light augmentation (the same on both sides) and without, as rows
+a second of the whole run, from the first file to the written model, since we decode before the
+first step and timm while it trains; and the pure step, as rows a second from the first step to the
+last, with timm's batches made beforehand.
 """
 
 from __future__ import annotations
@@ -37,10 +38,15 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
         images.write_pictures(desk / name, count, seed=seed)
     if mode == "quick":
         return [_whole(mode, desk, rows, "light")]
-    return [*(_whole(mode, desk, rows, augment) for augment in ("light", "none")), _pure(mode, desk, rows)]
+    return [
+        *(_whole(mode, desk, rows, augment) for augment in ("light", "none")),
+        _pure(mode, desk, rows),
+    ]
 
 
-def recipe(desk: Path, turn: Turn, settings: Settings, augment: str, backbone: Any) -> dict[str, Any]:
+def recipe(
+    desk: Path, turn: Turn, settings: Settings, augment: str, backbone: Any
+) -> dict[str, Any]:
     """Ours, complete."""
     return {
         "task": {"name": "image-classification", "dropout": 0.0},
@@ -72,7 +78,9 @@ def _whole(mode: Mode, desk: Path, rows: int, augment: str) -> Case:
         with stopwatch() as seconds:
             model, seen = _timm(desk / ("warm" if turn.warm else "train"), turn, settings, augment)
         accuracy = (
-            None if turn.warm else images.accuracy(model, desk / "test", batch_size=settings.batch_size)
+            None
+            if turn.warm
+            else images.accuracy(model, desk / "test", batch_size=settings.batch_size)
         )
         return Sample(seen / seconds[0], accuracy)
 

@@ -1,7 +1,7 @@
 """Generated pictures in class folders, and timm's side of training on them.
 
-A picture is a JPEG of about 200 x 180 pixels: a bright shape (disc, square, cross, ring: the label) of random
-colour, size and place on a smooth random ground with noise.
+A picture is a JPEG of about 200 x 180 pixels: a bright shape (disc, square, cross, ring: the label)
+of random colour, size and place on a smooth random ground with noise.
 """
 
 from __future__ import annotations
@@ -59,10 +59,11 @@ def _draw(pen: Any, shape: str, width: int, height: int, rng: np.random.Generato
 
 
 def loader(folder: Path, *, batch_size: int, train: bool, augment: str = "none") -> Any:
-    """timm's `create_dataset` and `create_loader` as its train.py calls them, with its four workers.
+    """timm's `create_dataset` and `create_loader` as its train.py calls them, with its four
+    workers.
 
-    ``light`` is our augmentation of that name in timm's words: crops of 80 to 100% of the area, sides within
-    10%, mirrored at random, no change of colour.
+    ``light`` is our augmentation of that name in timm's words: crops of 80 to 100% of the area,
+    sides within 10%, mirrored at random, no change of colour.
     """
     import torch
     from timm.data import create_dataset, create_loader
@@ -84,9 +85,15 @@ def loader(folder: Path, *, batch_size: int, train: bool, augment: str = "none")
 
 
 def train_by_hand(
-    model: Any, epochs: Iterable[Iterable[Any]], *, steps: int, settings: Settings, bf16: bool = False
+    model: Any,
+    epochs: Iterable[Iterable[Any]],
+    *,
+    steps: int,
+    settings: Settings,
+    bf16: bool = False,
 ) -> None:
-    """The loop of timm's train.py, in fp32 or with its ``--amp``: its AdamW, cross-entropy, clipping."""
+    """The loop of timm's train.py, in fp32 or with its ``--amp``: its AdamW, cross-entropy,
+    clipping."""
     import torch
     from timm.optim import create_optimizer_v2
     from transformers import get_linear_schedule_with_warmup

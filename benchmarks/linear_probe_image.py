@@ -1,10 +1,11 @@
-"""Training only the head on a frozen ResNet-50 for ten epochs, whole run, against the same by hand on timm.
+"""Training only the head on a frozen ResNet-50 for ten epochs, whole run, against the same by hand
+on timm.
 
-Random weights in a folder, `benchmarks.images` pictures at 160 pixels, no augmentation, batches of 32, AdamW
-at 1e-3 with linear fall after 10% warm-up, weight decay 0.01, clip 1.0, no dropout. Other: timm's loader with
-four workers, bf16 where that is native, the backbone in evaluation mode under ``no_grad``, a linear layer on
-its pooled features.
-Seconds of the whole run: from the first file to the written model, nothing subtracted.
+Random weights in a folder, `benchmarks.images` pictures at 160 pixels, no augmentation, batches of
+32, AdamW at 1e-3 with linear fall after 10% warm-up, weight decay 0.01, clip 1.0, no dropout.
+Other: timm's loader with four workers, bf16 where that is native, the backbone in evaluation mode
+under ``no_grad``, a linear layer on its pooled features. Seconds of the whole run: from the first
+file to the written model, nothing subtracted.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ SETTINGS = Settings(epochs=10, learning_rate=1e-3)
 
 
 def cases(mode: Mode, desk: Path) -> list[Case]:
-    """The one row; none when quick, since on few pictures what is done once is all there is to see."""
+    """The one row; none when quick, since on few pictures what is done once is all there is to
+    see."""
     if mode == "quick":
         return []
     rows, test = ROWS[mode], TEST[mode]

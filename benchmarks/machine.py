@@ -58,7 +58,10 @@ def generation_of(text: str) -> str:
     'i41pd0c'
     """
     names = (("cpu family", "f"), ("model", "m"), ("CPU implementer", "i"), ("CPU part", "p"))
-    found = [(letter, re.search(rf"^{name}\s*:\s*(?:0x)?(\w+)\s*$", text, re.M)) for name, letter in names]
+    found = [
+        (letter, re.search(rf"^{name}\s*:\s*(?:0x)?(\w+)\s*$", text, re.M))
+        for name, letter in names
+    ]
     return "".join(letter + match[1] for letter, match in found if match)
 
 
@@ -76,7 +79,8 @@ def short_name(processor: str, cores: int, generation: str = "") -> str:
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores, threads, and the rate of a matrix product: the limit of what training can reach."""
+    """Processor, cores, threads, and the rate of a matrix product: the limit of what training can
+    reach."""
     import torch
 
     from multigraft.system.compute.device import native_bf16
@@ -110,7 +114,8 @@ def _rate(dtype: Any, side: int) -> float:
 def best_time(work: Callable[[], object]) -> float:
     """The least seconds that ``work`` takes, once threads, caches and clock are warm.
 
-    The first calls start threads and choose kernels: of a few milliseconds' work they are most of the time.
+    The first calls start threads and choose kernels: of a few milliseconds' work they are most of
+    the time.
     """
     for seconds in (WARM, TIMED):
         best, started, calls = float("inf"), time.perf_counter(), 0

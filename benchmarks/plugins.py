@@ -1,9 +1,10 @@
-"""How long `multigraft plugins` takes with thirty plugins, five broken; the other column is for scale.
+"""How long `multigraft plugins` takes with thirty plugins, five broken; the other column is for
+scale.
 
-Thirty packages, each a module and its metadata in a folder on the path: twenty-five register a strategy; one
-raises when it is imported, one needs what is not installed, one misspells a hook, one takes a name that is
-taken, one was written for another version. The wall clock of a fresh process, beside ``pip list`` of the same
-environment. Median of ten (three, quick).
+Thirty packages, each a module and its metadata in a folder on the path: twenty-five register a
+strategy; one raises when it is imported, one needs what is not installed, one misspells a hook, one
+takes a name that is taken, one was written for another version. The wall clock of a fresh process,
+beside ``pip list`` of the same environment. Median of ten (three, quick).
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
     """One."""
     site = desk / "site"
     make(site)
-    commands = {"multigraft": ["multigraft.cli", "plugins"], "pip": ["pip", "list", "--format=freeze"]}
+    commands = {
+        "multigraft": ["multigraft.cli", "plugins"],
+        "pip": ["pip", "list", "--format=freeze"],
+    }
     return [
         Case(
             name="plugins",
@@ -51,7 +55,9 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
             theirs=lambda turn: _timed(commands["pip"], site),
             rounds=ROUNDS[mode],
             bar=below(1.0, "s"),
-            settings={"commands": [" ".join(["python", "-m", *words]) for words in commands.values()]},
+            settings={
+                "commands": [" ".join(["python", "-m", *words]) for words in commands.values()]
+            },
         )
     ]
 
@@ -59,14 +65,18 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
 def make(site: Path) -> None:
     """Install the thirty into a folder."""
     good = {
-        f"good{number:02d}": STRATEGY.format(hook="register_strategies", name=f"strategy-{number:02d}")
+        f"good{number:02d}": STRATEGY.format(
+            hook="register_strategies", name=f"strategy-{number:02d}"
+        )
         for number in range(GOOD)
     }
     for name, source in {**good, **BROKEN}.items():
         metadata = site / f"plugin_{name}-1.0.dist-info"
         metadata.mkdir(parents=True)
         (site / f"plugin_{name}.py").write_text(source, encoding="utf-8")
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plugin-{name}\nVersion: 1.0\n")
+        (metadata / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: plugin-{name}\nVersion: 1.0\n"
+        )
         (metadata / "entry_points.txt").write_text(f"[multigraft]\n{name} = plugin_{name}\n")
 
 
@@ -78,5 +88,7 @@ def environment(site: Path) -> Mapping[str, str]:
 
 def _timed(words: Sequence[str], site: Path) -> Sample:
     with stopwatch() as seconds:
-        subprocess.run([sys.executable, "-m", *words], env=environment(site), check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", *words], env=environment(site), check=True, capture_output=True
+        )
     return Sample(seconds[0])

@@ -1,9 +1,10 @@
-"""Answering sounds with a bundle, against `transformers.pipeline` in fp32 on the same finetuned wav2vec2.
+"""Answering sounds with a bundle, against `transformers.pipeline` in fp32 on the same finetuned
+wav2vec2.
 
-The wav2vec2 of 4 x 256 of `benchmarks.sounds`, random weights, WAV files of 1 to 8 seconds (``--quick``: to
-4). Ours: ``mg.load(bundle, precision=...).predict(paths)`` at its defaults. The pipeline: with
-``batch_size=8`` (not when quick), and at its defaults, which answer sound by sound; both sides read the files
-with soundfile (its own way calls ffmpeg). Loading is left out.
+The wav2vec2 of 4 x 256 of `benchmarks.sounds`, random weights, WAV files of 1 to 8 seconds
+(``--quick``: to 4). Ours: ``mg.load(bundle, precision=...).predict(paths)`` at its defaults. The
+pipeline: with ``batch_size=8`` (not when quick), and at its defaults, which answer sound by sound;
+both sides read the files with soundfile (its own way calls ffmpeg). Loading is left out.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
     return [
         Case(
             name=f"predict_audio_{precision}_{name}",
-            work=f"wav2vec2 of 4 x 256 answers {len(asked)} sounds of 1 to {seconds[1]:g} s, {precision}",
+            work=f"wav2vec2 of 4 x 256 answers {len(asked)} sounds of 1 to {seconds[1]:g} s, "
+            f"{precision}",
             other=other,
             unit="rows/s",
             ours=all_at_once(asked, bundle_opener(bundle, precision), _pipeline_opener(model)()),

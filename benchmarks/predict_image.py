@@ -1,10 +1,10 @@
 """Answering pictures with a bundle, against timm and torch in eager mode on the same ResNet-50.
 
 Random weights, so nothing is said about what int8 loses; `benchmarks.images` JPEG files, 224 pixels
-(``--quick``: 160). Ours: ``mg.load(bundle, precision=...).predict(paths)`` at its defaults. Other: timm's own
-transform on Pillow, batches of 32, ``inference_mode``: in fp32 as it comes, and at its best, which is
-channels-last, under autocast where the processor multiplies bf16. Decoding and resizing are in all; loading
-is not.
+(``--quick``: 160). Ours: ``mg.load(bundle, precision=...).predict(paths)`` at its defaults. Other:
+timm's own transform on Pillow, batches of 32, ``inference_mode``: in fp32 as it comes, and at its
+best, which is channels-last, under autocast where the processor multiplies bf16. Decoding and
+resizing are in all; loading is not.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
     asked = sorted(str(path) for path in (desk / "test").rglob("*.jpg"))
     others: dict[str, tuple[str, Callable[[], Ask]]] = {
         "default": (f"timm, eager fp32, batches of {BATCH}", _timm_opener(model)),
-        "best": (f"timm, eager, channels-last, {named(fast_format())}", _timm_opener(model, best=True)),
+        "best": (
+            f"timm, eager, channels-last, {named(fast_format())}",
+            _timm_opener(model, best=True),
+        ),
     }
     expected = {"fp32": _timm_opener(model)(), "int8": None}
     return [
@@ -89,17 +92,25 @@ def _timm_opener(folder: Path, *, best: bool = False) -> Callable[[], Ask]:
 
         dtype = fast_format() if best else torch.float32
         layout = torch.channels_last if best else torch.contiguous_format
-        model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval().to(memory_format=layout)
+        model = (
+            timm.create_model(f"local-dir:{folder}", pretrained=True)
+            .eval()
+            .to(memory_format=layout)
+        )
         transform = create_transform(**resolve_data_config(model=model), is_training=False)
 
         def ask(paths: list[str]) -> list[str]:
             found: list[str] = []
             for start in range(0, len(paths), BATCH):
                 pictures = [
-                    transform(Image.open(path).convert("RGB")) for path in paths[start : start + BATCH]
+                    transform(Image.open(path).convert("RGB"))
+                    for path in paths[start : start + BATCH]
                 ]
                 batch = torch.stack(pictures).to(memory_format=layout)
-                with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype is torch.bfloat16):
+                with (
+                    torch.inference_mode(),
+                    torch.autocast("cpu", dtype, enabled=dtype is torch.bfloat16),
+                ):
                     likeliest = model(batch).argmax(-1)
                 found += [images.SHAPES[index] for index in likeliest.tolist()]
             return found

@@ -1,12 +1,12 @@
 """Answering texts with a bundle, against `transformers.pipeline` on the same finetuned model.
 
-MiniLM (6 x 384) with its published weights, finetuned for an epoch on 512 texts of `benchmarks.texts`
-(``--quick``: the same network with random weights, and no gate); its int8 graph is the one that the gate
-accepted at the default budget. Ours: ``mg.load(bundle, precision=...).predict(texts)`` at its defaults:
-batches of like length, as large as the export measured to be fastest. The pipeline in fp32: with
-``batch_size=32``, and at its defaults, which answer row by row; and at its best: 32 texts of like length,
-under autocast where the processor multiplies bf16. Ours gives every label's score, the pipeline the best
-one's; loading is left out.
+MiniLM (6 x 384) with its published weights, finetuned for an epoch on 512 texts of
+`benchmarks.texts` (``--quick``: the same network with random weights, and no gate); its int8 graph
+is the one that the gate accepted at the default budget. Ours: ``mg.load(bundle,
+precision=...).predict(texts)`` at its defaults: batches of like length, as large as the export
+measured to be fastest. The pipeline in fp32: with ``batch_size=32``, and at its defaults, which
+answer row by row; and at its best: 32 texts of like length, under autocast where the processor
+multiplies bf16. Ours gives every label's score, the pipeline the best one's; loading is left out.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
             work=f"{NETWORKS[mode]} answers {len(asked)} texts of mixed length, {precision}",
             other=other,
             unit="rows/s",
-            ours=all_at_once(asked, bundle_opener(found.bundle, precision), pipeline_opener(model)()),
+            ours=all_at_once(
+                asked, bundle_opener(found.bundle, precision), pipeline_opener(model)()
+            ),
             theirs=all_at_once(asked, opener),
             rounds=ROUNDS[mode],
             bar=BARS.get((precision, name)),
@@ -82,12 +84,15 @@ class Prepared:
 
 @functools.cache
 def prepared(mode: Mode) -> Prepared:
-    """Made once in a process, for all that ask: MiniLM past the gate, or where not ``full`` at random."""
+    """Made once in a process, for all that ask: MiniLM past the gate, or where not ``full`` at
+    random."""
     desk = tempfile.TemporaryDirectory(prefix="multigraft-bench-text-")
     if mode != "full":
         return replace(at_random(Path(desk.name), ROWS[mode]), desk=desk)
     found = texts.minilm(Path(desk.name), rows=LEARNED, test=ROWS[mode])
-    model, bundle = learned(texts.recipe(found, Turn(0, warm=False, folder=Path(desk.name)), SETTINGS))
+    model, bundle = learned(
+        texts.recipe(found, Turn(0, warm=False, folder=Path(desk.name)), SETTINGS)
+    )
     return Prepared(model, bundle, _asked(found), desk)
 
 
@@ -111,7 +116,8 @@ def pipeline_opener(model: Path, **options: Any) -> Callable[[], Ask]:
 
 
 def _best_opener(model: Path) -> Callable[[], Ask]:
-    """The pipeline as one who knows it calls it: texts of like length together, in the fastest format."""
+    """The pipeline as one who knows it calls it: texts of like length together, in the fastest
+    format."""
     ask_all, dtype = pipeline_opener(model, batch_size=BATCH), fast_format()
 
     def open_pipeline() -> Ask:

@@ -1,7 +1,8 @@
-"""Answering one text at a time, against `transformers.pipeline` in fp32 on the same finetuned model.
+"""Answering one text at a time, against `transformers.pipeline` in fp32 on the same finetuned
+model.
 
-The model, the bundle and the texts of `benchmarks.predict_text`, each text in a call of its own; the median
-milliseconds of a call, with the 95th percentile in the notes. Loading is left out.
+The model, the bundle and the texts of `benchmarks.predict_text`, each text in a call of its own;
+the median milliseconds of a call, with the 95th percentile in the notes. Loading is left out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Figures kept by machine and case as JSON, and shown as a table between two markers of the README."""
+"""Figures kept by machine and case as JSON, and shown as a table between two markers of the
+README."""
 
 from __future__ import annotations
 
@@ -10,11 +11,24 @@ from typing import Any
 HERE = Path(__file__).parent
 FOLDER, README = HERE / "results", HERE / "README.md"
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
-HEADING = ("case", "work", "other", "ours", "other's", "ratio (min to max)", "bar", "equal quality", "notes")
+HEADING = (
+    "case",
+    "work",
+    "other",
+    "ours",
+    "other's",
+    "ratio (min to max)",
+    "bar",
+    "equal quality",
+    "notes",
+)
 
 
-def merge(path: Path, machine: Mapping[str, Any], cases: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Put the cases into the file, each in the place of its earlier figures of the same mode; what it holds.
+def merge(
+    path: Path, machine: Mapping[str, Any], cases: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Put the cases into the file, each in the place of its earlier figures of the same mode; what
+    it holds.
 
     Full and quick figures of a case stand beside each other.
     """
@@ -32,7 +46,8 @@ def table(content: Mapping[str, Any], order: list[str]) -> str:
     """A machine's figures as Markdown; of each case the full ones where there are any."""
     machine = content["machine"]
     lines = [
-        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads; matrix product "
+        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads; matrix "
+        "product "
         f"{machine['fp32_gflops']:g} GFLOPS in fp32, {machine['bf16_gflops']:g} in bf16.",
         "",
         _row(HEADING),
@@ -59,7 +74,8 @@ def rewrite(readme: Path, tables: Mapping[str, str]) -> None:
 def rewrite_all(folder: Path, readme: Path, order: list[str]) -> None:
     """The tables of every machine whose results lie in the folder."""
     contents = {
-        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.json"))
     }
     rewrite(readme, {name: table(content, order) for name, content in contents.items()})
 
@@ -67,7 +83,14 @@ def rewrite_all(folder: Path, readme: Path, order: list[str]) -> None:
 def line(name: str, found: Mapping[str, Any]) -> str:
     """A case's figures in one line for the screen."""
     _, work, other, ours, theirs, ratio, bar, quality, notes = _cells(name, found)
-    parts = [f"{name}: {ratio}", f"ours {ours}, {other} {theirs}", work, f"bar {bar}", quality, notes]
+    parts = [
+        f"{name}: {ratio}",
+        f"ours {ours}, {other} {theirs}",
+        work,
+        f"bar {bar}",
+        quality,
+        notes,
+    ]
     return "; ".join(part for part in parts if part)
 
 
@@ -94,18 +117,22 @@ def _quality(found: Mapping[str, Any]) -> str:
     if "quality" not in found:
         return ""
     sides = ", ".join(
-        f"{name} {_share(found['quality'][side])}" for side, name in (("ours", "ours"), ("theirs", "other"))
+        f"{name} {_share(found['quality'][side])}"
+        for side, name in (("ours", "ours"), ("theirs", "other"))
     )
     apart = found["quality"].get("difference")
     if apart is None or apart["low"] is None:
         return sides
     return (
-        f"{sides}, apart {100 * apart['mean']:+.1f} [{100 * apart['low']:+.1f}, {100 * apart['high']:+.1f}]"
+        f"{sides}, apart {100 * apart['mean']:+.1f} [{100 * apart['low']:+.1f}, "
+        f"{100 * apart['high']:+.1f}]"
     )
 
 
 def _share(value: Mapping[str, Any]) -> str:
-    spread = "" if value["low"] is None else f" [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
+    spread = (
+        "" if value["low"] is None else f" [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
+    )
     return f"{100 * value['mean']:.1f}%{spread}"
 
 

@@ -1,11 +1,12 @@
-"""A server under 32 clients: batches made of their requests, against the same server, one row at a time.
+"""A server under 32 clients: batches made of their requests, against the same server, one row at a
+time.
 
-Ours: ``multigraft serve`` at its defaults. Other: the same with ``--max-batch 1``. Each is a process of its
-own and serves a BERT of 6 x 384 (`benchmarks.predict_text`) or of 2 x 64 (``bert-tiny``) in fp32. 32
-threads of this process keep a connection each and ask for one text after another, of `benchmarks.texts`
-lengths, one in fifty unreadable (empty).
-rows/s are the readable texts answered in a turn; any other status than 200, or 422 for what is unreadable,
-fails the case. The notes hold the 50th and 99th percentile of a request's time as its client sees it.
+Ours: ``multigraft serve`` at its defaults. Other: the same with ``--max-batch 1``. Each is a
+process of its own and serves a BERT of 6 x 384 (`benchmarks.predict_text`) or of 2 x 64
+(``bert-tiny``) in fp32. 32 threads of this process keep a connection each and ask for one text
+after another, of `benchmarks.texts` lengths, one in fifty unreadable (empty). rows/s are the
+readable texts answered in a turn; any other status than 200, or 422 for what is unreadable, fails
+the case. The notes hold the 50th and 99th percentile of a request's time as its client sees it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ EVERY_BAD = 50
 
 
 def cases(mode: Mode, desk: Path) -> list[Case]:
-    """Batches against single rows, of a network that hardly computes and, unless quick, of one that does."""
+    """Batches against single rows, of a network that hardly computes and, unless quick, of one that
+    does."""
     found = texts.corpus(desk / "texts", rows=texts.WARM_ROWS, test=ROWS)
     asked = [text for text, _ in texts.read_rows(found.test)]
     asked[::EVERY_BAD] = [" "] * len(asked[::EVERY_BAD])
@@ -81,7 +83,12 @@ def _case(size: str, bundle: Path, asked: Sequence[str], mode: Mode) -> Case:
         theirs=side("--max-batch", "1"),
         rounds=ROUNDS[mode],
         bar=at_least(2),
-        settings={"clients": CLIENTS, "seconds": SECONDS[mode], "texts": ROWS, "unreadable": EVERY_BAD},
+        settings={
+            "clients": CLIENTS,
+            "seconds": SECONDS[mode],
+            "texts": ROWS,
+            "unreadable": EVERY_BAD,
+        },
     )
 
 
@@ -96,7 +103,17 @@ class _Client:
 @contextmanager
 def _server(bundle: Path, options: Sequence[str], folder: Path) -> Iterator[int]:
     """A server on a free port, ready; told to stop at the end, which must go well."""
-    command = ["-m", "multigraft.cli", "serve", str(bundle), "--port", "0", "--precision", "fp32", *options]
+    command = [
+        "-m",
+        "multigraft.cli",
+        "serve",
+        str(bundle),
+        "--port",
+        "0",
+        "--precision",
+        "fp32",
+        *options,
+    ]
     log = folder / "server.log"
     with log.open("w") as errors:
         process = subprocess.Popen([sys.executable, *command], stderr=errors)
@@ -153,12 +170,14 @@ def _load(port: int, asked: Sequence[str], seconds: float) -> Sample:
     times = np.concatenate([each.seconds for each in seen])
     p50, p99 = 1000 * np.percentile(times, [50, 99])
     return Sample(
-        sum(each.answered for each in seen) / took, facts={"p50 ms": p50, "p99 ms": p99, "errors": 0.0}
+        sum(each.answered for each in seen) / took,
+        facts={"p50 ms": p50, "p99 ms": p99, "errors": 0.0},
     )
 
 
 def _ask(connection: http.client.HTTPConnection, text: str) -> int:
-    """How many rows were answered: one, or none for an unreadable text. Raises where the server is wrong."""
+    """How many rows were answered: one, or none for an unreadable text. Raises where the server is
+    wrong."""
     body = json.dumps({"inputs": text})
     connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
     response = connection.getresponse()

@@ -1,7 +1,7 @@
 """Generated sounds, a small wav2vec2 to learn them with, and both sides of its training.
 
-A sound is a tone that rises, falls, stays or trembles (the label) under noise, at 16 kHz; its length is drawn
-evenly from 0.5 to 8 seconds.
+A sound is a tone that rises, falls, stays or trembles (the label) under noise, at 16 kHz; its
+length is drawn evenly from 0.5 to 8 seconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ RATE = 16_000
 COURSES = ("falling", "rising", "steady", "trembling")
 
 
-def write_sounds(folder: Path, count: int, *, seed: int, seconds: tuple[float, float] = (0.5, 8.0)) -> Path:
+def write_sounds(
+    folder: Path, count: int, *, seed: int, seconds: tuple[float, float] = (0.5, 8.0)
+) -> Path:
     """WAV files ``folder/<course>/<number>.wav``, the courses in turn."""
     rng = np.random.default_rng(seed)
     for index in range(count):
@@ -46,10 +48,11 @@ def _sound(course: str, seconds: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def write_wav2vec2(folder: Path) -> Path:
-    """Four layers of width 256 on seven convolutions of 256 channels, random, as transformers saves them.
+    """Four layers of width 256 on seven convolutions of 256 channels, random, as transformers saves
+    them.
 
-    Layer-normed convolutions and an attention mask, as the published large ones, so that padding is masked on
-    both sides; no layer drop and no SpecAugment.
+    Layer-normed convolutions and an attention mask, as the published large ones, so that padding is
+    masked on both sides; no layer drop and no SpecAugment.
     """
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
@@ -72,7 +75,9 @@ def write_wav2vec2(folder: Path) -> Path:
     return folder
 
 
-def recipe(train: Path, test: Path, weights: Path, turn: Turn, settings: Settings) -> dict[str, Any]:
+def recipe(
+    train: Path, test: Path, weights: Path, turn: Turn, settings: Settings
+) -> dict[str, Any]:
     """Ours, complete."""
     return {
         "task": {"name": "audio-classification", "dropout": 0.0},
@@ -103,8 +108,8 @@ def trainers(
 ) -> tuple[Trained, float | None]:
     """Train with transformers' Trainer; with the accuracy on the test rows.
 
-    Sounds are decoded and normalised once and lie in memory as arrays; `Wav2Vec2FeatureExtractor` pads each
-    batch to its longest.
+    Sounds are decoded and normalised once and lie in memory as arrays; `Wav2Vec2FeatureExtractor`
+    pads each batch to its longest.
     """
     from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
 
@@ -113,7 +118,9 @@ def trainers(
     def collate(rows: list[dict[str, Any]]) -> Any:
         import torch
 
-        batch = extractor.pad([{"input_values": row["input_values"]} for row in rows], return_tensors="pt")
+        batch = extractor.pad(
+            [{"input_values": row["input_values"]} for row in rows], return_tensors="pt"
+        )
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
         return batch
 
@@ -135,5 +142,7 @@ def _read(folder: Path, extractor: Any) -> list[dict[str, Any]]:
     for path in sorted(folder.glob("*/*.wav")):
         values, rate = soundfile.read(path, dtype="float32")
         read = extractor(values, sampling_rate=rate, return_tensors="np")
-        rows.append({"input_values": read["input_values"][0], "labels": COURSES.index(path.parent.name)})
+        rows.append(
+            {"input_values": read["input_values"][0], "labels": COURSES.index(path.parent.name)}
+        )
     return rows

@@ -1,11 +1,12 @@
-"""Finetuning a small wav2vec2 on sounds of 0.5 to 8 seconds, against transformers' Trainer at its defaults.
+"""Finetuning a small wav2vec2 on sounds of 0.5 to 8 seconds, against transformers' Trainer at its
+defaults.
 
-`benchmarks.sounds`: 4 layers of width 256 on 7 convolutions of 256 channels, random weights, everything
-learns; batches of 8, one epoch, AdamW at 5e-4 with linear fall after 10% warm-up, weight decay 0.01, clip
-1.0, dropout 0.1 in the network. Trainer: random order, `Wav2Vec2FeatureExtractor` pads each batch to its
-longest, fp32; its sounds lie decoded in memory. Rows a second of training: from the first step to the last on
-both sides (ours: the report's cost; Trainer: ``train_runtime``), decoding left out on both. A round's number
-is its seed.
+`benchmarks.sounds`: 4 layers of width 256 on 7 convolutions of 256 channels, random weights,
+everything learns; batches of 8, one epoch, AdamW at 5e-4 with linear fall after 10% warm-up, weight
+decay 0.01, clip 1.0, dropout 0.1 in the network. Trainer: random order, `Wav2Vec2FeatureExtractor`
+pads each batch to its longest, fp32; its sounds lie decoded in memory. Rows a second of training:
+from the first step to the last on both sides (ours: the report's cost; Trainer: ``train_runtime``),
+decoding left out on both. A round's number is its seed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
 
     def we(turn: Turn) -> Sample:
         count = WARM_ROWS if turn.warm else rows
-        done, accuracy = sounds.ours(train(turn), desk / "test", weights, turn, SETTINGS, rows=count)
+        done, accuracy = sounds.ours(
+            train(turn), desk / "test", weights, turn, SETTINGS, rows=count
+        )
         return Sample(done.rows / done.steps, accuracy)
 
     def they(turn: Turn) -> Sample:

@@ -1,8 +1,8 @@
 """How long a command and an import take, each in a fresh process; the other column is for scale.
 
-`multigraft --help` beside `transformers --help`, and ``python -c "import multigraft"`` beside ``import
-transformers``: the wall clock of the whole process, the interpreter's own start included. Median of ten
-(one, quick).
+`multigraft --help` beside `transformers --help`, and ``python -c "import multigraft"`` beside
+``import transformers``: the wall clock of the whole process, the interpreter's own start included.
+Median of ten (one, quick).
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
     ]
 
 
-def _case(name: str, what: str, commands: dict[str, list[str]], mode: Mode, desk: Path, bar: Bar) -> Case:
+def _case(
+    name: str, what: str, commands: dict[str, list[str]], mode: Mode, desk: Path, bar: Bar
+) -> Case:
     return Case(
         name=name,
         work=f"{what}, a fresh process",
@@ -39,7 +41,9 @@ def _case(name: str, what: str, commands: dict[str, list[str]], mode: Mode, desk
         rounds=ROUNDS[mode],
         bar=bar,
         settings={
-            "commands": [" ".join([Path(command[0]).name, *command[1:]]) for command in commands.values()]
+            "commands": [
+                " ".join([Path(command[0]).name, *command[1:]]) for command in commands.values()
+            ]
         },
     )
 

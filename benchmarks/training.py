@@ -12,7 +12,8 @@ from benchmarks.harness import Turn, stopwatch
 
 @dataclass(frozen=True)
 class Settings:
-    """How both sides learn: AdamW, linear fall after a warm-up, weight decay that spares biases and norms."""
+    """How both sides learn: AdamW, linear fall after a warm-up, weight decay that spares biases and
+    norms."""
 
     epochs: int = 1
     batch_size: int = 32
@@ -72,7 +73,9 @@ def ours(recipe: Mapping[str, Any], *, rows: int, plugins: Sequence[object] = ()
         run = mg.finetune(dict(recipe), plugins=plugins)
     if run.report is None or run.report.cost is None:
         raise RuntimeError(f"{run.folder}: the training reported no cost")
-    return Trained(run, rows * int(recipe["training"]["epochs"]), seconds[0], run.report.cost.seconds)
+    return Trained(
+        run, rows * int(recipe["training"]["epochs"]), seconds[0], run.report.cost.seconds
+    )
 
 
 def training_precision() -> str:
@@ -99,7 +102,8 @@ def theirs(
     processor: Any = None,
     pooled: bool = False,
 ) -> Trained:
-    """`transformers.Trainer`: ``read`` makes the training set, ``build`` the model; the model is written."""
+    """`transformers.Trainer`: ``read`` makes the training set, ``build`` the model; the model is
+    written."""
     import torch
     from transformers import Trainer, TrainingArguments, set_seed
     from transformers.trainer_callback import PrinterCallback
@@ -130,20 +134,24 @@ def theirs(
         trainer.remove_callback(PrinterCallback)
         output = trainer.train()
         trainer.save_model(str(folder / "model"))
-    return Trained(trainer, len(rows) * settings.epochs, seconds[0], output.metrics["train_runtime"])
+    return Trained(
+        trainer, len(rows) * settings.epochs, seconds[0], output.metrics["train_runtime"]
+    )
 
 
 HELD_OUT = {"full": 2000, "quick": 256, "smoke": 64}
-"""Rows behind a full figure's quality: two points' difference shows at 90%, where seeds change little."""
+"""Rows behind a full figure's quality: two points' difference shows at 90%, where seeds change
+little."""
 POOL = 50
-"""Batches sorted by length together: ours always, Trainer's ``group_by_length`` from 6,400 rows on."""
+"""Batches sorted by length together: ours always, Trainer's ``group_by_length`` from 6,400 rows
+on."""
 
 
 def _pooled(trainer: Any) -> Any:
     """A Trainer that groups a small set as well as it groups a large one.
 
-    ``group_by_length`` sorts pools of ``rows // (4 * batch_size)`` batches, at most 50. Few rows it hardly
-    groups, and the row count of a benchmark would decide its ratio.
+    ``group_by_length`` sorts pools of ``rows // (4 * batch_size)`` batches, at most 50. Few rows it
+    hardly groups, and the row count of a benchmark would decide its ratio.
     """
     from transformers.trainer_pt_utils import get_length_grouped_indices
 

@@ -19,7 +19,10 @@ def main(folder: Path, path: str) -> None:
     if rate != reader["sample_rate"]:
         sys.exit(f"{path} has {rate} samples a second; resample it to {reader['sample_rate']}")
     samples = samples.mean(axis=1)[: round(reader["max_seconds"] * rate)]
-    arrays = {"input_values": samples[None], "attention_mask": np.ones((1, len(samples)), dtype=np.int64)}
+    arrays = {
+        "input_values": samples[None],
+        "attention_mask": np.ones((1, len(samples)), dtype=np.int64),
+    }
     file = bundle["precisions"][bundle["default"]]["file"]
     session = onnxruntime.InferenceSession(str(folder / file), providers=["CPUExecutionProvider"])
     feed = {port.name: arrays[port.name] for port in session.get_inputs()}

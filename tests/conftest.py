@@ -15,21 +15,24 @@ from multigraft.system.libraries import switch_off_reports
 
 
 def pytest_configure() -> None:
-    """Switch reports off before a test module imports onnxruntime; what we do ourselves is tried in processes
-    that begin without (security/watched.py)."""
+    """Switch reports off before a test module imports onnxruntime; what we do ourselves is tried in
+    processes that begin without (security/watched.py)."""
     switch_off_reports()
 
 
 @pytest.fixture(autouse=True, scope="session")
 def no_process_is_left() -> Iterator[None]:
-    """Whoever starts a process ends it, also where the test fails; torn down after every other fixture."""
+    """Whoever starts a process ends it, also where the test fails; torn down after every other
+    fixture."""
     yield
     left = end_leftovers()
     assert not left, f"tests left these processes at work: {left}"
 
 
 @pytest.fixture(autouse=True, scope="session")
-def no_real_cache(no_process_is_left: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def no_real_cache(
+    no_process_is_left: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """What a fixture of a longer life than a test writes stays out of the person's cache too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MULTIGRAFT_CACHE", str(tmp_path_factory.mktemp("shared-cache")))

@@ -60,7 +60,8 @@ def test_evaluation_has_intervals_and_places(finetune: Finetune) -> None:
 def test_rows_without_weight_are_not_among_the_worst(
     finetune: Finetune, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What does not count in the loss is no worst row: a loss over a weight of 0 would rank first."""
+    """What does not count in the loss is no worst row: a loss over a weight of 0 would rank
+    first."""
     run = finetune()
     loss = type(run.objective).loss
 
@@ -77,7 +78,9 @@ def test_rows_without_weight_are_not_among_the_worst(
     assert all(row.loss < 100 for row in worst)
 
 
-def test_pretraining_feeds_finetuning(engine: Engine, finetune: Finetune, rows: Path, tmp_path: Path) -> None:
+def test_pretraining_feeds_finetuning(
+    engine: Engine, finetune: Finetune, rows: Path, tmp_path: Path
+) -> None:
     pretrained = engine.start(
         {
             "task": "series-denoising",
@@ -104,7 +107,9 @@ def test_a_run_is_opened_from_anywhere_and_without_what_it_grew_from(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     first = finetune(data=rows.name, output="first")
-    second = finetune(data=rows.name, output="second", backbone={"name": "tcn-tiny", "weights": "first"})
+    second = finetune(
+        data=rows.name, output="second", backbone={"name": "tcn-tiny", "weights": "first"}
+    )
     before = second.evaluate().metrics
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -148,7 +153,9 @@ def test_a_wrong_answer_names_who_gave_it(finetune: Finetune, engine: Engine) ->
 
     run = finetune()
     engine.catalog.admit(Wrong())
-    with pytest.raises(PluginError, match=r"evaluate was answered with dict instead of a Report .*Wrong"):
+    with pytest.raises(
+        PluginError, match=r"evaluate was answered with dict instead of a Report .*Wrong"
+    ):
         run.evaluate()
 
 
@@ -188,7 +195,9 @@ def test_observers_see_steps_and_epochs_and_may_stop(rows: Path, tmp_path: Path)
 
 
 def test_early_stopping(finetune: Finetune) -> None:
-    run = finetune(training={"epochs": 50, "learning_rate": 1e-9, "early_stopping": 2, "batch_size": 32})
+    run = finetune(
+        training={"epochs": 50, "learning_rate": 1e-9, "early_stopping": 2, "batch_size": 32}
+    )
     assert run.stop == "no better accuracy in 2 epochs"
     assert len(run.history) == 3
 
@@ -205,12 +214,18 @@ def test_a_resumed_run_knows_why_it_was_stopped(
     assert read_record(run.folder)["reason"] == run.stop
 
 
-def test_mistakes_are_told_before_anything_is_written(engine: Engine, rows: Path, tmp_path: Path) -> None:
+def test_mistakes_are_told_before_anything_is_written(
+    engine: Engine, rows: Path, tmp_path: Path
+) -> None:
     good = {"backbone": "tcn-tiny", "data": str(rows), "output": str(tmp_path / "run")}
-    with pytest.raises(RecipeError, match="'series-denoising' is for pretrain; call: multigraft pretrain"):
+    with pytest.raises(
+        RecipeError, match="'series-denoising' is for pretrain; call: multigraft pretrain"
+    ):
         engine.start({**good, "task": "series-denoising"}, "finetune")
     with pytest.raises(RecipeError, match="series has no augmentation"):
-        engine.start({**good, "task": "series-classification", "training": {"augment": "light"}}, "finetune")
+        engine.start(
+            {**good, "task": "series-classification", "training": {"augment": "light"}}, "finetune"
+        )
     with pytest.raises(DataError, match="label"):
         bad = {**good, "data": {"train": str(rows), "columns": {"label": "nothing"}}}
         engine.start({**bad, "task": "series-classification"}, "finetune")

@@ -13,13 +13,18 @@ from multigraft.errors import MissingDependency, did_you_mean, missing_dependenc
 
 @pytest.mark.parametrize(
     ("library", "extra"),
-    [("timm.models", "vision"), ("transformers", "text"), ("torch", "all"), ("torchaudio", "speech")],
+    [
+        ("timm.models", "vision"),
+        ("transformers", "text"),
+        ("torch", "all"),
+        ("torchaudio", "speech"),
+    ],
 )
 def test_a_missing_library_is_named_with_its_extra(library: str, extra: str) -> None:
     error = missing_dependency(ModuleNotFoundError(name=library))
     assert (
-        str(error)
-        == f'{library.split(".", maxsplit=1)[0]} is not installed  ->  pip install "multigraft[{extra}]"'
+        str(error) == f"{library.split('.', maxsplit=1)[0]} is not installed  ->  "
+        f'pip install "multigraft[{extra}]"'
     )
 
 
@@ -41,17 +46,25 @@ sys.meta_path.insert(0, Refuse())
 
 @pytest.mark.parametrize("code", ["mg.finetune", "mg.Engine", "mg.Run"])
 def test_a_deployers_installation_says_what_training_needs(code: str) -> None:
-    script = f"{WITHOUT}\nimport multigraft as mg\ntry:\n    {code}\nexcept mg.MultigraftError as e: print(e)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    script = (
+        f"{WITHOUT}\nimport multigraft as mg\ntry:\n    {code}\nexcept mg.MultigraftError as "
+        "e: print(e)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert 'pip install "multigraft[all]"' in done.stdout, done.stderr
 
 
 def test_the_command_line_says_it_too() -> None:
     script = (
         f"{WITHOUT}\nsys.argv = ['multigraft', 'finetune', '--task', 'text-classification',"
-        " '--backbone', 'bert-tiny', '--data', 'x.csv']\nfrom multigraft.cli import main\nsys.exit(main())"
+        " '--backbone', 'bert-tiny', '--data', 'x.csv']\nfrom multigraft.cli import "
+        "main\nsys.exit(main())"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert 'torch is not installed  ->  pip install "multigraft[all]"' in done.stderr
     assert "Traceback" not in done.stderr

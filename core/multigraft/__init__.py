@@ -1,7 +1,9 @@
 """Pretrain, finetune, evaluate and ship models for text, vision and speech.
 
->>> import multigraft as mg                                                  # doctest: +SKIP
->>> run = mg.finetune(task="text-classification", backbone="bert-base", data="reviews.csv")  # doctest: +SKIP
+>>> import multigraft as mg  # doctest: +SKIP
+>>> run = mg.finetune(  # doctest: +SKIP
+...     task="text-classification", backbone="bert-base", data="reviews.csv"
+... )
 >>> run.evaluate(), run.export()                                             # doctest: +SKIP
 """
 

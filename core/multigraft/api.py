@@ -38,8 +38,9 @@ def pretrain(
 ) -> Run:
     """Train a backbone on unlabelled rows. Give a recipe, or its fields, or both: the fields win.
 
-    ``plugins`` are plugin objects for this run alone, callbacks among them. The run that comes back is
-    trained: ``run.evaluate()``, ``run.export()``, and its folder as another recipe's ``weights``.
+    ``plugins`` are plugin objects for this run alone, callbacks among them. The run that comes back
+    is trained: ``run.evaluate()``, ``run.export()``, and its folder as another recipe's
+    ``weights``.
     """
     return _start("pretrain", recipe, fields, plugins)
 
@@ -47,12 +48,14 @@ def pretrain(
 def finetune(
     recipe: Source | None = None, *, plugins: Sequence[object] = (), **fields: Unpack[Fields]
 ) -> Run:
-    """Train a pretrained backbone, or a new one, for a task on labelled rows. Called as `pretrain` is."""
+    """Train a pretrained backbone, or a new one, for a task on labelled rows. Called as `pretrain`
+    is."""
     return _start("finetune", recipe, fields, plugins)
 
 
 def resume(folder: str | Path, *, plugins: Sequence[object] = ()) -> Run:
-    """Go on with an interrupted run; it ends with the same weights as if it had not been interrupted."""
+    """Go on with an interrupted run; it ends with the same weights as if it had not been
+    interrupted."""
     return Engine(plugins).resume(Path(folder))
 
 
@@ -70,7 +73,9 @@ def open_run(folder: str | Path, *, plugins: Sequence[object] = ()) -> Run:
 
 def _start(stage: Stage, recipe: Source | None, fields: Fields, plugins: Sequence[object]) -> Run:
     raw, source = _raw(recipe)
-    given = {name: str(value) if isinstance(value, Path) else value for name, value in fields.items()}
+    given = {
+        name: str(value) if isinstance(value, Path) else value for name, value in fields.items()
+    }
     return Engine(plugins).start({**raw, **given}, stage, source=source)
 
 
@@ -83,4 +88,6 @@ def _raw(recipe: Source | None) -> tuple[dict[str, Any], str]:
         return read_mapping(Path(recipe)), str(recipe)
     if isinstance(recipe, Mapping):
         return dict(recipe), "recipe"
-    raise RecipeError([f"found {type(recipe).__name__}; a Recipe, a mapping or a file's path is needed"])
+    raise RecipeError(
+        [f"found {type(recipe).__name__}; a Recipe, a mapping or a file's path is needed"]
+    )

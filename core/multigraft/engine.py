@@ -42,11 +42,13 @@ TRAINING = ("pretrain", "finetune")
 
 
 class Engine:
-    """Runs recipes with the plugins of one catalog. Two engines share nothing but the process (`turns`).
+    """Runs recipes with the plugins of one catalog. Two engines share nothing but the process
+    (`turns`).
 
-    ``plugins`` are further plugin objects (callbacks among them); ``discover=False`` leaves the installed
-    ones out; ``strict=True`` raises where a plugin cannot be admitted, or fails while it watches a run.
-    ``trace`` is told of every hook call: (hook, plugin, seconds, whether it answered).
+    ``plugins`` are further plugin objects (callbacks among them); ``discover=False`` leaves the
+    installed ones out; ``strict=True`` raises where a plugin cannot be admitted, or fails while it
+    watches a run. ``trace`` is told of every hook call: (hook, plugin, seconds, whether it
+    answered).
     """
 
     def __init__(
@@ -73,17 +75,22 @@ class Engine:
         before: Mapping[str, Any] | None = None,
         beside: Path | None = None,
     ) -> Run:
-        """Build a run from a recipe and train it; ``before`` are the facts of a run that it must repeat.
+        """Build a run from a recipe and train it; ``before`` are the facts of a run that it must
+        repeat.
 
-        Its folder is the recipe's ``output``, else ``beside``, else one named after what it is; of the last
-        two the next free name is taken. Raises RecipeError, DataError, WeightsError, RunError.
+        Its folder is the recipe's ``output``, else ``beside``, else one named after what it is; of
+        the last two the next free name is taken. Raises RecipeError, DataError, WeightsError,
+        RunError.
         """
         recipe, parts = read_recipe(raw, self.catalog, source=source)
         recipe = recipe.anchored()
         asked_for(recipe)  # what is not installed is told before the work
         if parts.task.stage != stage:
             raise RecipeError(
-                [f"task: {parts.task.name!r} is for {parts.task.stage}; call: multigraft {parts.task.stage}"],
+                [
+                    f"task: {parts.task.name!r} is for {parts.task.stage}; call: multigraft "
+                    f"{parts.task.stage}"
+                ],
                 source=source,
             )
         world = join_world()
@@ -94,7 +101,9 @@ class Engine:
             as_many_threads(threads(before or {})),
             self._begun(wanted, world, fresh=fresh) as folder,
         ):
-            run = assembly.assemble(recipe, parts, self.catalog, folder, dispatch=self.call, world=world)
+            run = assembly.assemble(
+                recipe, parts, self.catalog, folder, dispatch=self.call, world=world
+            )
             if before is not None:
                 same_data(before, run.facts, folder)
                 run.facts["precision"] = before.get("precision")
@@ -114,7 +123,9 @@ class Engine:
         with process_lock.training(_training(folder)), self._at_work(folder, world):
             facts = read_record(folder)
             if facts["state"] == "finished":
-                raise RunError(f"{folder}: is finished; evaluate it with: multigraft evaluate {folder}")
+                raise RunError(
+                    f"{folder}: is finished; evaluate it with: multigraft evaluate {folder}"
+                )
             same_world(facts, folder, world)
             pinned = same_recipe(facts, folder)
             run = self._build(folder, facts, trained=False)
@@ -124,8 +135,8 @@ class Engine:
     def rerun(self, folder: Path, output: Path | None = None) -> Comparison:
         """Train a finished run again, in ``output`` (unset: beside it), and compare the two.
 
-        With the threads, the processes and on the data it had. Raises RunError where it is not finished, or
-        where its data or recipe changed.
+        With the threads, the processes and on the data it had. Raises RunError where it is not
+        finished, or where its data or recipe changed.
         """
         folder = whole_path(folder)
         facts = read_record(folder)
@@ -133,7 +144,9 @@ class Engine:
         same_world(facts, folder, join_world(), verb="rerun")
         raw = {**same_recipe(facts, folder), "output": None if output is None else str(output)}
         beside = folder.with_name(f"{folder.name}-again") if output is None else None
-        again = self.start(raw, facts["stage"], source=str(folder / RECIPE), before=facts, beside=beside)
+        again = self.start(
+            raw, facts["stage"], source=str(folder / RECIPE), before=facts, beside=beside
+        )
         return compare(folder, again.folder)
 
     def open(self, folder: Path) -> Run:
@@ -151,9 +164,9 @@ class Engine:
     def call(self, verb: str, run: Run) -> Report:
         """Call a verb's hook and keep its report in the run's folder.
 
-        Of several processes the first measures and exports; the others wait and read its report. Raises
-        PluginError where the answer is no `Report`, naming who gave it, RunError where another process is at
-        work in the folder.
+        Of several processes the first measures and exports; the others wait and read its report.
+        Raises PluginError where the answer is no `Report`, naming who gave it, RunError where
+        another process is at work in the folder.
         """
         if not run.world.leads and verb not in TRAINING:
             run.world.wait()
@@ -226,14 +239,18 @@ class Engine:
             except MultigraftError as error:
                 run.record(state="failed", reason=str(error))
                 raise
-            run.record(state="finished", reason=run.stop, finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+            run.record(
+                state="finished", reason=run.stop, finished=time.strftime("%Y-%m-%dT%H:%M:%S%z")
+            )
         log.info("finished %s in %.1f s", run.folder, time.time() - started)
         return run
 
     def _build(self, folder: Path, facts: Mapping[str, Any], *, trained: bool) -> Run:
         source = folder / RECIPE
         recipe = Recipe.parse(read_mapping(source), source=str(source))
-        if lines := absent(recipe, facts.get("modality", ""), facts.get("owners", {}), self.catalog):
+        if lines := absent(
+            recipe, facts.get("modality", ""), facts.get("owners", {}), self.catalog
+        ):
             raise RunError("\n  ".join([f"{folder}: was made with what is not here", *lines]))
         raw = recipe.model_dump(mode="json")
         if trained:  # its own model is opened, so what it grew from may be gone

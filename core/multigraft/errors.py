@@ -69,14 +69,16 @@ class GenerationError(MultigraftError):
 
 
 class PredictError(MultigraftError, ValueError):
-    """A value that cannot be answered as asked: a wrong setting, or one that the task has no use for."""
+    """A value that cannot be answered as asked: a wrong setting, or one that the task has no use
+    for."""
 
 
 @contextmanager
 def refused_as(kind: type[MultigraftError], what: str) -> Iterator[None]:
     """Turn whatever a library raises about files from outside into ``kind``; ours pass as they are.
 
-    For the places alone where a stranger's files are opened: libraries share no base for "this is broken".
+    For the places alone where a stranger's files are opened: libraries share no base for "this is
+    broken".
     """
     try:
         yield
@@ -87,7 +89,8 @@ def refused_as(kind: type[MultigraftError], what: str) -> Iterator[None]:
 
 
 ANY = (Exception, SystemExit)
-"""What code of others may raise: ``sys.exit`` is no Exception, and would end a command in silence."""
+"""What code of others may raise: ``sys.exit`` is no Exception, and would end a command in
+silence."""
 
 
 def first_line(error: BaseException) -> str:
@@ -125,7 +128,8 @@ TRAINING = {
 
 
 def missing_dependency(error: ModuleNotFoundError) -> MissingDependency | None:
-    """The extra to install where one of ours is missing; None where the error is about something else."""
+    """The extra to install where one of ours is missing; None where the error is about something
+    else."""
     library = (error.name or "").partition(".")[0]
     extra = EXTRAS.get(library, "all" if library in TRAINING else None)
     if extra is None:
@@ -134,7 +138,8 @@ def missing_dependency(error: ModuleNotFoundError) -> MissingDependency | None:
 
 
 MANY, LISTED, LONGEST = 500, 20, 80
-"""From so many names on not all are compared; so many are listed; so many characters of one are shown."""
+"""From so many names on not all are compared; so many are listed; so many characters of one are
+shown."""
 
 
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:
@@ -155,7 +160,8 @@ def did_you_mean(found: str, allowed: Iterable[str]) -> str:
 
 
 def _comparable(found: str, names: Sequence[str]) -> list[str]:
-    """The names worth a comparison: of many those that begin alike, nearest in length; none that is long."""
+    """The names worth a comparison: of many those that begin alike, nearest in length; none that is
+    long."""
     if len(names) > MANY:
         alike = [name for name in names if name[:2].casefold() == found[:2].casefold()]
         names = sorted(alike, key=lambda name: abs(len(name) - len(found)))[:MANY]

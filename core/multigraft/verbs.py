@@ -52,13 +52,16 @@ def train(run: Run) -> Report:
     notes += _no_better(run, (best or [{}])[-1])
     if progress.skipped:
         notes.append(
-            f"{progress.skipped} steps were left out, their loss or gradient being no finite number; "
+            f"{progress.skipped} steps were left out, their loss or gradient being no finite "
+            "number; "
             f"training went back to a checkpoint {progress.rollbacks} times"
         )
     return Report(
         verb=run.parts.task.stage,
         title=f"{run.parts.task.name} with {run.recipe.backbone.name}",
-        metrics={f"validation {name}": Measure(value) for name, value in (best or [{}])[-1].items()},
+        metrics={
+            f"validation {name}": Measure(value) for name, value in (best or [{}])[-1].items()
+        },
         curves=read_curves(run.metrics_file),
         cost=_cost(run, progress),
         facts=_facts(run),
@@ -118,7 +121,9 @@ def evaluate(run: Run) -> Report:
     notes += [*leak_notes(run.facts, split), *bad_row_notes(run.facts, split)]
     scores = {name: measure.value for name, measure in metrics.items()}
     baseline = run.objective.baseline(kept)
-    notes += _warned(baseline_notes(scores, baseline, rows=split, greater=run.objective.greater_is_better))
+    notes += _warned(
+        baseline_notes(scores, baseline, rows=split, greater=run.objective.greater_is_better)
+    )
     if run.parts.task.stage == "pretrain":
         probed, note = _probe(run, split)
         metrics, notes = {**metrics, **probed}, [*notes, *note]
@@ -169,12 +174,18 @@ def _probe(run: Run, split: str) -> tuple[dict[str, Measure], list[str]]:
 
 
 def _labelled(rows: Rows) -> bool:
-    return "label" in rows.table.columns and all(value is not None for value in rows.column("label"))
+    return "label" in rows.table.columns and all(
+        value is not None for value in rows.column("label")
+    )
 
 
-def _worst(rows: Rows, kept: RowMetrics, details: Mapping[str, Any], count: int) -> tuple[WorstRow, ...]:
+def _worst(
+    rows: Rows, kept: RowMetrics, details: Mapping[str, Any], count: int
+) -> tuple[WorstRow, ...]:
     counted = kept["weight"] > 0  # the others are no part of the loss either
-    losses = np.divide(kept["loss"], kept["weight"], where=counted, out=np.full(len(counted), -np.inf))
+    losses = np.divide(
+        kept["loss"], kept["weight"], where=counted, out=np.full(len(counted), -np.inf)
+    )
     expected: Sequence[str] = details.get("expected", ())
     answered: Sequence[str] = details.get("answered", ())
     return tuple(
@@ -220,7 +231,9 @@ def read_curves(path: Path) -> dict[str, tuple[tuple[float, float], ...]]:
     curves: dict[str, list[tuple[float, float]]] = {}
     with refused_as(RunError, f"{path}: cannot be read"):
         for entry in _lines(path):
-            values = {f"validation {name}": value for name, value in entry.get("validation", {}).items()}
+            values = {
+                f"validation {name}": value for name, value in entry.get("validation", {}).items()
+            }
             values |= {name: entry[name] for name in ("loss", "learning_rate") if name in entry}
             for name, value in values.items():
                 curves.setdefault(name, []).append((float(entry["step"]), float(value)))

@@ -22,7 +22,9 @@ AUDIO = Modality(
     name="audio",
     reader=Lazy("multigraft_speech.reader:audio_reader"),
     columns=("audio",),
-    samples=Samples(good=Lazy("multigraft_speech.samples:good"), bad=Lazy("multigraft_speech.samples:bad")),
+    samples=Samples(
+        good=Lazy("multigraft_speech.samples:good"), bad=Lazy("multigraft_speech.samples:bad")
+    ),
     likeness=Likeness(
         sketch=Lazy("multigraft_speech.likeness:sketch"),
         near=0.9,
@@ -35,14 +37,16 @@ AUDIO = Modality(
             types=(int,),
             low=4000,
             high=192_000,
-            help="samples a second after resampling; unset: what the weights expect (16000 from scratch)",
+            help="samples a second after resampling; unset: what the weights expect (16000 from "
+            "scratch)",
         ),
         "max_seconds": Option(default=30.0, low=0.05, high=3600, help="a longer sound is cut here"),
         "min_seconds": Option(
             default=0.05,
             low=0.0,
             high=60,
-            help="a shorter sound is a bad row; never less than what the backbone needs for one frame",
+            help="a shorter sound is a bad row; never less than what the backbone needs for one "
+            "frame",
         ),
     },
     augment=Lazy("multigraft_speech.augment:augmentation"),
@@ -57,7 +61,8 @@ SPEC_AUGMENT = Option(
     help="share of frames hidden at random while finetuning (SpecAugment in time); 0: none",
 )
 
-# Layer-normed convolutions instead of the published base's group norm, and few of them: for tests and trials.
+# Layer-normed convolutions instead of the published base's group norm, and few of them: for tests
+# and trials.
 _TINY = {
     "hidden_size": 64,
     "num_hidden_layers": 2,
@@ -88,7 +93,9 @@ WAV2VEC2 = Backbone(
     sizes={
         "tiny": Size(config={"model_type": "wav2vec2", **_TINY, **_TINY_QUANTIZER}),
         "base": Size(config={"model_type": "wav2vec2"}, hub="facebook/wav2vec2-base"),
-        "large": Size(config={"model_type": "wav2vec2", **_LARGE}, hub="facebook/wav2vec2-large-lv60"),
+        "large": Size(
+            config={"model_type": "wav2vec2", **_LARGE}, hub="facebook/wav2vec2-large-lv60"
+        ),
     },
     build=Lazy("multigraft_speech.wav2vec2:build"),
     reader=Lazy("multigraft_speech.specs:wav2vec2_spec"),
@@ -120,7 +127,9 @@ LOGMEL = Backbone(
     },
     build=Lazy("multigraft_speech.logmel:build"),
     reader=Lazy("multigraft_speech.specs:logmel_spec"),
-    options={"dropout": Option(default=0.1, low=0.0, high=0.9, help="inside each convolution block")},
+    options={
+        "dropout": Option(default=0.1, low=0.0, high=0.9, help="inside each convolution block")
+    },
     quantization="static",
 )
 
@@ -130,14 +139,22 @@ CONTRASTIVE = Task(
     modalities=("audio",),
     objective=Lazy("multigraft_speech.contrastive:Contrastive"),
     options={
-        "mask_prob": Option(default=0.65, low=0.05, high=0.95, help="share of masked frames before overlap"),
+        "mask_prob": Option(
+            default=0.65, low=0.05, high=0.95, help="share of masked frames before overlap"
+        ),
         "mask_length": Option(default=10, low=1, high=100, help="frames in one masked span"),
         "negatives": Option(default=100, low=1, high=1000, help="distractors a masked frame"),
-        "diversity": Option(default=0.1, low=0.0, high=10, help="weight of the codebook diversity loss"),
+        "diversity": Option(
+            default=0.1, low=0.0, high=10, help="weight of the codebook diversity loss"
+        ),
         "temperature": Option(default=0.1, low=0.01, high=10, help="of the contrastive softmax"),
-        "gumbel_start": Option(default=2.0, low=0.1, high=10, help="first temperature of the Gumbel softmax"),
+        "gumbel_start": Option(
+            default=2.0, low=0.1, high=10, help="first temperature of the Gumbel softmax"
+        ),
         "gumbel_floor": Option(default=0.5, low=0.1, high=10, help="the lowest it falls to"),
-        "gumbel_decay": Option(default=0.999995, low=0.9, high=1.0, help="its factor a training batch"),
+        "gumbel_decay": Option(
+            default=0.999995, low=0.9, high=1.0, help="its factor a training batch"
+        ),
     },
 )
 
@@ -147,8 +164,12 @@ MASKED_SPECTROGRAM = Task(
     modalities=("audio",),
     objective=Lazy("multigraft_speech.spectrogram:MaskedSpectrogram"),
     options={
-        "mask_prob": Option(default=0.5, low=0.05, high=0.95, help="share of masked frames before overlap"),
-        "mask_length": Option(default=20, low=1, high=200, help="spectrogram frames (10 ms) in one span"),
+        "mask_prob": Option(
+            default=0.5, low=0.05, high=0.95, help="share of masked frames before overlap"
+        ),
+        "mask_length": Option(
+            default=20, low=1, high=200, help="spectrogram frames (10 ms) in one span"
+        ),
     },
 )
 

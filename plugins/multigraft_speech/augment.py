@@ -31,7 +31,9 @@ STRENGTHS = {
 }
 
 
-def augmentation(strength: Literal["light", "strong"], reader: Reader, options: Mapping[str, Any]) -> Augment:
+def augmentation(
+    strength: Literal["light", "strong"], reader: Reader, options: Mapping[str, Any]
+) -> Augment:
     """The augmentation of that strength."""
     limits = STRENGTHS[strength]
 

@@ -1,4 +1,5 @@
-"""Contrastive pretraining of wav2vec2 (Baevski et al. 2020): tell a hidden frame's code from others."""
+"""Contrastive pretraining of wav2vec2 (Baevski et al. 2020): tell a hidden frame's code from
+others."""
 
 from __future__ import annotations
 
@@ -55,18 +56,25 @@ class ContrastiveHead(nn.Module):
         codes = self.project_q(quantised)
         negatives = F.embedding(_packed(hidden, batch["negatives"]), codes)
         logits = F.cosine_similarity(
-            guesses.float().unsqueeze(1), torch.cat([codes.unsqueeze(1), negatives], 1).float(), dim=-1
+            guesses.float().unsqueeze(1),
+            torch.cat([codes.unsqueeze(1), negatives], 1).float(),
+            dim=-1,
         )
         same = (codes.unsqueeze(1) == negatives).all(-1)
         same = torch.cat([torch.zeros_like(same[:, :1]), same], 1)
-        return {"logits": (logits / self.temperature).masked_fill(same, -math.inf), "perplexity": perplexity}
+        return {
+            "logits": (logits / self.temperature).masked_fill(same, -math.inf),
+            "perplexity": perplexity,
+        }
 
 
 class Contrastive(Objective):
-    """The sum of the contrastive and the diversity loss, a hidden frame, as transformers computes it.
+    """The sum of the contrastive and the diversity loss, a hidden frame, as transformers computes
+    it.
 
-    The diversity loss is of the batch and is shared out by hidden frames. A collapsed codebook leaves no
-    distractor to be wrong about; such a frame counts as wrong in ``contrastive_accuracy``, the monitor.
+    The diversity loss is of the batch and is shared out by hidden frames. A collapsed codebook
+    leaves no distractor to be wrong about; such a frame counts as wrong in
+    ``contrastive_accuracy``, the monitor.
     """
 
     monitor = "contrastive_accuracy"
@@ -77,11 +85,13 @@ class Contrastive(Objective):
         backbone = brief.backbone
         if not isinstance(backbone, Wav2Vec2) or backbone.config.model_type != "wav2vec2":
             raise MultigraftError(
-                "wav2vec2-contrastive fits the wav2vec2 backbones; for logmel use masked-spectrogram"
+                "wav2vec2-contrastive fits the wav2vec2 backbones; for logmel use "
+                "masked-spectrogram"
             )
         if not hasattr(backbone.model, "masked_spec_embed"):
             raise MultigraftError(
-                "wav2vec2-contrastive needs weights with a mask vector; these have none (mask_time_prob is 0)"
+                "wav2vec2-contrastive needs weights with a mask vector; these have none "
+                "(mask_time_prob is 0)"
             )
         self.config = backbone.config
         self.options = brief.options
@@ -92,7 +102,8 @@ class Contrastive(Objective):
         return ContrastiveHead(self.config, self.options)
 
     def prepare(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
-        """Draw ``mask_time_indices`` [B, T] bool and ``negatives`` [B, T, K], places in the same row."""
+        """Draw ``mask_time_indices`` [B, T] bool and ``negatives`` [B, T, K], places in the same
+        row."""
         lengths = frame_count(batch["attention_mask"].sum(1), self.config)
         width = frame_count(batch["input_values"].shape[1], self.config)
         share, span = self.options["mask_prob"], self.options["mask_length"]
@@ -106,7 +117,9 @@ class Contrastive(Objective):
         weight = mask.sum(1).float()
         frame = outputs["logits"].logsumexp(1) - outputs["logits"][:, 0]
         diversity = (self.codes - outputs["perplexity"]) / self.codes
-        return RowLoss(_by_row(frame, mask) + self.options["diversity"] * diversity * weight, weight)
+        return RowLoss(
+            _by_row(frame, mask) + self.options["diversity"] * diversity * weight, weight
+        )
 
     def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
         """Loss, the number of frames told right, and the batch's code perplexity."""
@@ -119,7 +132,8 @@ class Contrastive(Objective):
         }
 
     def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """Loss a hidden frame, the share of frames told right, and code perplexity (of at most all codes)."""
+        """Loss a hidden frame, the share of frames told right, and code perplexity (of at most all
+        codes)."""
         weight = max(float(kept["weight"].sum()), 1.0)
         return {
             **super().summarise(kept),

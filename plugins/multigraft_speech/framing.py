@@ -1,4 +1,5 @@
-"""The convolutions of wav2vec2's feature encoder, trained in the layout that processors read fastest."""
+"""The convolutions of wav2vec2's feature encoder, trained in the layout that processors read
+fastest."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ class FrameConv(nn.Module):
     """One of transformers' feature encoder layers, with its modules and so its names of weights.
 
     Results are [B, C, T] as there. In training on a processor they lie in memory as [B, T, C]: the
-    convolution is one matrix product, the norm and the activation read along their rows, and nothing is
-    copied between layers. Elsewhere, and where another layer has taken the convolution's place (LoRA), the
-    modules compute as transformers' layer does.
+    convolution is one matrix product, the norm and the activation read along their rows, and
+    nothing is copied between layers. Elsewhere, and where another layer has taken the convolution's
+    place (LoRA), the modules compute as transformers' layer does.
     """
 
     def __init__(self, layer: Any) -> None:
@@ -35,7 +36,12 @@ class FrameConv(nn.Module):
 
 def convolve(conv: nn.Module, hidden: Tensor) -> Tensor:
     """A convolution over time without padding: [B, C, T] -> [B, T', C']."""
-    if type(conv) is nn.Conv1d and conv.groups == 1 and conv.dilation == (1,) and _by_windows(hidden):
+    if (
+        type(conv) is nn.Conv1d
+        and conv.groups == 1
+        and conv.dilation == (1,)
+        and _by_windows(hidden)
+    ):
         frames: Tensor = _Windows.apply(hidden.transpose(1, 2), conv.weight, conv.stride[0])
         return frames if conv.bias is None else frames + conv.bias
     convolved: Tensor = conv(hidden)
@@ -44,13 +50,18 @@ def convolve(conv: nn.Module, hidden: Tensor) -> Tensor:
 
 def _by_windows(hidden: Tensor) -> bool:
     """Whether the matrix product is the quicker way: for gradients, in fp32, on a processor."""
-    if not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
+    if (
+        not torch.is_grad_enabled()
+        or torch.is_autocast_enabled("cpu")
+        or torch.compiler.is_compiling()
+    ):
         return False
     return hidden.device.type == "cpu" and hidden.dtype is torch.float32
 
 
 class _Windows(torch.autograd.Function):
-    """A convolution as one matrix product over windows, which are gathered again for the gradient."""
+    """A convolution as one matrix product over windows, which are gathered again for the
+    gradient."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, stride: int) -> Tensor:
@@ -70,7 +81,9 @@ class _Windows(torch.autograd.Function):
             of_hidden = _overlap(rows, weight, hidden.shape, ctx.stride)
         if ctx.needs_input_grad[1]:
             product = _windows(hidden, weight.shape[2], ctx.stride).t() @ rows
-            of_weight = product.view(weight.shape[2], weight.shape[1], -1).permute(2, 1, 0).contiguous()
+            of_weight = (
+                product.view(weight.shape[2], weight.shape[1], -1).permute(2, 1, 0).contiguous()
+            )
         return of_hidden, of_weight, None
 
 

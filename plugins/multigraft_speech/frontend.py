@@ -19,10 +19,12 @@ DYNAMIC_RANGE = 8 * math.log(10)
 
 
 class LogMel(nn.Module):
-    """The log of `torchaudio.transforms.MelSpectrogram` (slaney's scale and norm, ``center=False``).
+    """The log of `torchaudio.transforms.MelSpectrogram` (slaney's scale and norm,
+    ``center=False``).
 
-    The Fourier transform is a convolution with windowed cosines and sines, which ONNX runtimes compute far
-    faster than their own STFT. It stays in float32 under autocast, and out of int8: its range is too wide.
+    The Fourier transform is a convolution with windowed cosines and sines, which ONNX runtimes
+    compute far faster than their own STFT. It stays in float32 under autocast, and out of int8: its
+    range is too wide.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -43,7 +45,8 @@ class LogMel(nn.Module):
         self.register_buffer("mels", mels.T.contiguous(), persistent=False)
 
     def forward(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, samples], true samples [B] -> normalised log-mel [B, mels, frames], real frames [B, frames].
+        """[B, samples], true samples [B] -> normalised log-mel [B, mels, frames], real frames [B,
+        frames].
 
         Each sound's spectrogram has mean 0 and variance 1 over its real frames, and is 0 elsewhere.
         """
@@ -64,14 +67,21 @@ class LogMel(nn.Module):
 
 
 def _full_precision(device: str) -> AbstractContextManager[None]:
-    """Leave autocast where it is on; where it is off, a context would only end up in an exported graph."""
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+    """Leave autocast where it is on; where it is off, a context would only end up in an exported
+    graph."""
+    return (
+        torch.autocast(device, enabled=False)
+        if torch.is_autocast_enabled(device)
+        else nullcontext()
+    )
 
 
 def _fourier(window: int) -> Tensor:
     """Hann-windowed cosines, then sines: [2 * bins, 1, window]."""
     time = torch.arange(window, dtype=torch.float64)
-    angle = 2 * math.pi / window * torch.arange(window // 2 + 1, dtype=torch.float64)[:, None] * time
+    angle = (
+        2 * math.pi / window * torch.arange(window // 2 + 1, dtype=torch.float64)[:, None] * time
+    )
     hann = torch.hann_window(window, dtype=torch.float64)
     return torch.cat([angle.cos() * hann, angle.sin() * hann]).float().unsqueeze(1)
 

@@ -72,7 +72,8 @@ def weights_folder(origin: Origin) -> Path:
     """The folder that holds the weights. Raises WeightsError where there is none."""
     if origin.path is None:
         raise WeightsError(
-            f"{origin.hub}: no log-mel encoder is published; give a folder of ours, or weights: scratch"
+            f"{origin.hub}: no log-mel encoder is published; give a folder of ours, or weights: "
+            "scratch"
         )
     if not origin.path.is_dir():
         raise WeightsError(
@@ -88,6 +89,12 @@ def _read_config(origin: Origin) -> Mapping[str, Any]:
         raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{folder}/config.json cannot be read: {error}") from error
-    if not isinstance(raw, dict) or raw.get("model_type") != MODEL_TYPE or raw.get("format") != FORMAT:
-        raise WeightsError(f"{folder} holds no log-mel encoder (model_type {MODEL_TYPE!r}, format {FORMAT})")
+    if (
+        not isinstance(raw, dict)
+        or raw.get("model_type") != MODEL_TYPE
+        or raw.get("format") != FORMAT
+    ):
+        raise WeightsError(
+            f"{folder} holds no log-mel encoder (model_type {MODEL_TYPE!r}, format {FORMAT})"
+        )
     return raw

@@ -32,7 +32,8 @@ class Range:
 
 
 VOICE, BIRDS = Range(8000, 150.0, 3400.0), Range(32_000, 2000.0, 16_000.0)
-"""What every rate from 8 kHz on can hold, and what is listened to where next to nothing sounds there."""
+"""What every rate from 8 kHz on can hold, and what is listened to where next to nothing sounds
+there."""
 HEARD = 0.05
 """The share of a sound's energy from which the range of voices is the one that tells."""
 FLOOR = 1e-4
@@ -47,12 +48,13 @@ ACROSS, UP = 16, 8
 
 
 def sketch(raws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """A DCT hash of each sound's log spectrogram, stretched to one length: uint8 [rows, 127] of 0 and 1.
+    """A DCT hash of each sound's log spectrogram, stretched to one length: uint8 [rows, 127] of 0
+    and 1.
 
-    A bit says whether a slow wave over time and frequency is stronger than the median. A change of level adds
-    to the mean alone, which is left out; rates from 8 kHz on share the bands. A sound that has next to no
-    energy there, as of most birds, is compared by what is above. Silence gives zeros and the flaw 1, a sound
-    of which more than 1% stands at full scale the flaw 2.
+    A bit says whether a slow wave over time and frequency is stronger than the median. A change of
+    level adds to the mean alone, which is left out; rates from 8 kHz on share the bands. A sound
+    that has next to no energy there, as of most birds, is compared by what is above. Silence gives
+    zeros and the flaw 1, a sound of which more than 1% stands at full scale the flaw 2.
     """
     reader = AudioReader(sample_rate=VOICE.rate, max_seconds=SECONDS, min_seconds=0.0)
     found, flaws = np.zeros((len(raws), ACROSS * UP - 1), np.uint8), np.zeros(len(raws), np.uint8)
@@ -86,9 +88,12 @@ def _picture(samples: np.ndarray, rate: int, voice: np.ndarray) -> np.ndarray:
 
 
 def _energies(samples: np.ndarray, part: Range) -> tuple[np.ndarray, float]:
-    """[frames, BANDS] energies, and the share of all energy above the lowest band's edge that they hold."""
+    """[frames, BANDS] energies, and the share of all energy above the lowest band's edge that they
+    hold."""
     frame = part.frame
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, frame // 2), frame)[:: frame // 4]
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, frame // 2), frame)[
+        :: frame // 4
+    ]
     power = np.abs(np.fft.rfft(frames * np.hanning(frame).astype(np.float32))) ** 2
     energies = power @ _bands(part)
     lines = np.fft.rfftfreq(frame, 1 / part.rate)

@@ -26,8 +26,8 @@ class LogMelEncoder(nn.Module):
     """``input_values`` [B, samples] and ``attention_mask`` -> one frame of features for each 20 ms.
 
     `Features.maps` holds the normalised spectrogram [B, mels, frames] and the features [B, D, T].
-    ``mask_frames`` [B, frames] bool in a batch sets those frames of the encoder's input (not of the map) to
-    their mean, 0.
+    ``mask_frames`` [B, frames] bool in a batch sets those frames of the encoder's input (not of the
+    map) to their mean, 0.
     """
 
     head_bias = True
@@ -56,35 +56,45 @@ class LogMelEncoder(nn.Module):
         for stage in self.stages:
             hidden = stage(hidden, real)
         sequence = self.norm(hidden.transpose(1, 2))
-        return Features(mean_pool(sequence, mask), sequence, mask, (spectrogram, sequence.transpose(1, 2)))
+        return Features(
+            mean_pool(sequence, mask), sequence, mask, (spectrogram, sequence.transpose(1, 2))
+        )
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
-        """Write config.json and model.safetensors; a head is kept as ``head.weight`` and ``head.bias``.
+        """Write config.json and model.safetensors; a head is kept as ``head.weight`` and
+        ``head.bias``.
 
         No other library has a class for this encoder; the names of the tensors are this module's.
         """
         state = self.state_dict()
         if head is not None:
             state |= {f"head.{name}": value for name, value in head.state_dict().items()}
-        save_file({name: value.contiguous() for name, value in state.items()}, folder / "model.safetensors")
+        save_file(
+            {name: value.contiguous() for name, value in state.items()},
+            folder / "model.safetensors",
+        )
         config = dump_config(self.layout, tuple(labels) if head is not None else ())
         (folder / "config.json").write_text(config, encoding="utf-8")
 
 
 class Block(nn.Module):
-    """A residual block: norm, a dilated convolution over time, ReLU, and a convolution of one frame."""
+    """A residual block: norm, a dilated convolution over time, ReLU, and a convolution of one
+    frame."""
 
     def __init__(self, width: int, dilation: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.spread = nn.Conv1d(width, width, KERNEL, padding=KERNEL // 2 * dilation, dilation=dilation)
+        self.spread = nn.Conv1d(
+            width, width, KERNEL, padding=KERNEL // 2 * dilation, dilation=dilation
+        )
         self.mix = nn.Conv1d(width, width, 1)
         self.dropout = nn.Dropout(dropout)
         nn.init.zeros_(self.mix.weight)
         nn.init.zeros_(self.mix.bias)
 
     def forward(self, hidden: Tensor, real: Tensor) -> Tensor:
-        """[B, D, T], real frames as 1 [B, 1, T] -> [B, D, T]; what is padded never reaches what is real."""
+        """[B, D, T], real frames as 1 [B, 1, T] -> [B, D, T]; what is padded never reaches what is
+        real."""
         change = self.norm(hidden.transpose(1, 2)).transpose(1, 2) * real
         return hidden + self.dropout(self.mix(self.spread(change).relu()))
 
@@ -103,7 +113,9 @@ def build(origin: Origin, spec: Spec) -> LogMelEncoder:
 
 def _load(encoder: LogMelEncoder, file: Path) -> None:
     try:
-        state = {name: value for name, value in load_file(file).items() if not name.startswith("head.")}
+        state = {
+            name: value for name, value in load_file(file).items() if not name.startswith("head.")
+        }
         encoder.load_state_dict(state)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise WeightsError(

@@ -10,8 +10,8 @@ def mask_spans(
 ) -> np.ndarray:
     """Hide about ``share`` of each row's frames in spans: [B] lengths -> [B, width] bool.
 
-    Spans may overlap, so ``share`` is the upper bound that it is in Baevski et al. (2020). A row too short
-    for the span gets a shorter one: every row of four frames or more hides at least two.
+    Spans may overlap, so ``share`` is the upper bound that it is in Baevski et al. (2020). A row
+    too short for the span gets a shorter one: every row of four frames or more hides at least two.
     """
     mask = np.zeros((len(lengths), width), dtype=bool)
     for row, length in zip(mask, lengths.tolist(), strict=True):
@@ -25,7 +25,8 @@ def mask_spans(
 
 
 def sample_negatives(mask: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """For each masked frame, ``count`` other masked frames of its row: [B, T] -> [B, T, count] int64.
+    """For each masked frame, ``count`` other masked frames of its row: [B, T] -> [B, T, count]
+    int64.
 
     Drawn with replacement, uniformly, never the frame itself. Frames that are not masked get zeros.
     """

@@ -1,4 +1,5 @@
-"""Product quantisation with a Gumbel softmax (Jang et al. 2016), as in Baevski et al. (2020), section 2."""
+"""Product quantisation with a Gumbel softmax (Jang et al. 2016), as in Baevski et al. (2020),
+section 2."""
 
 from __future__ import annotations
 
@@ -8,14 +9,24 @@ from torch.nn import functional as F
 
 
 class GumbelQuantizer(nn.Module):
-    """Chooses one code in each group for a vector: straight-through in training, the best in evaluation.
+    """Chooses one code in each group for a vector: straight-through in training, the best in
+    evaluation.
 
-    The softmax's temperature is ``start * decay ** batches``, not below ``floor``; ``batches`` counts
-    training batches in a buffer, so a resumed run goes on where it was. Names are transformers' own.
+    The softmax's temperature is ``start * decay ** batches``, not below ``floor``; ``batches``
+    counts training batches in a buffer, so a resumed run goes on where it was. Names are
+    transformers' own.
     """
 
     def __init__(
-        self, inputs: int, *, groups: int, codes: int, width: int, start: float, floor: float, decay: float
+        self,
+        inputs: int,
+        *,
+        groups: int,
+        codes: int,
+        width: int,
+        start: float,
+        floor: float,
+        decay: float,
     ) -> None:
         super().__init__()
         self.groups = groups
@@ -30,7 +41,8 @@ class GumbelQuantizer(nn.Module):
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """[M, inputs] -> quantised [M, width], and the perplexity [] of code use, summed over groups."""
+        """[M, inputs] -> quantised [M, width], and the perplexity [] of code use, summed over
+        groups."""
         scores = self.weight_proj(vectors).unflatten(1, (self.groups, self.codes)).float()
         if self.training:
             chosen = F.gumbel_softmax(scores, tau=self._temperature(), hard=True)
@@ -38,7 +50,9 @@ class GumbelQuantizer(nn.Module):
         else:
             chosen = used = F.one_hot(scores.argmax(-1), self.codes).to(scores.dtype)
         table = self.codevectors.view(self.groups, self.codes, -1)
-        return torch.einsum("mgv,gvd->mgd", chosen.to(table.dtype), table).flatten(1), _perplexity(used)
+        return torch.einsum("mgv,gvd->mgd", chosen.to(table.dtype), table).flatten(1), _perplexity(
+            used
+        )
 
     def _temperature(self) -> Tensor:
         self.batches += 1

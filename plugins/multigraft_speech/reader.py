@@ -27,19 +27,24 @@ MAX_CHANNELS = 64
 LOUDEST = 1e6
 """Beyond this a float sample is garbage, and its square no longer safe in float32."""
 MAX_SAMPLES = 2**28
-"""The most samples of a sound before resampling, 1 GB as they are decoded: 100 minutes at 44.1 kHz."""
+"""The most samples of a sound before resampling, 1 GB as they are decoded: 100 minutes at 44.1
+kHz."""
 BLOCK = 2**22
-"""The values (samples times channels) that are decoded at a time: all channels of a long sound are never
-in memory together."""
+"""The values (samples times channels) that are decoded at a time: all channels of a long sound are
+never in memory together."""
 CUT_OFF = (
     re.compile(
-        r"^ *(?:data|SSND|riff|Data Size) *: (?P<declared>\d+) \(should be (?P<found>\d+)\)", re.MULTILINE
+        r"^ *(?:data|SSND|riff|Data Size) *: (?P<declared>\d+) \(should be (?P<found>\d+)\)",
+        re.MULTILINE,
     ),
-    re.compile(r"frame count (?P<found>\d+) does not match value from 'ds64' chunk of (?P<declared>\d+)"),
+    re.compile(
+        r"frame count (?P<found>\d+) does not match value from 'ds64' chunk of (?P<declared>\d+)"
+    ),
 )
 """What libsndfile notes of a sound that ends before its header says."""
 STREAMED = 2**31 - 2**16
-"""Sizes from here on are placeholders of programs that wrote to a pipe; the sound ends with the file."""
+"""Sizes from here on are placeholders of programs that wrote to a pipe; the sound ends with the
+file."""
 FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31}
 
 
@@ -57,8 +62,8 @@ class AudioSpec(BaseModel):
 class AudioReader:
     """Reads one sound as ``input_values`` float32 [T] and ``attention_mask`` int64 [T].
 
-    Channels are averaged, another rate is resampled (soxr HQ), and what lies beyond ``max_seconds`` is never
-    decoded.
+    Channels are averaged, another rate is resampled (soxr HQ), and what lies beyond ``max_seconds``
+    is never decoded.
     """
 
     sample_rate: int = 16_000
@@ -71,10 +76,12 @@ class AudioReader:
         return {"input_values": 0, "attention_mask": 0}
 
     def read(self, raw: Any) -> Arrays:
-        """Read a path, the bytes of a file, samples at this reader's rate, or a pair (samples, rate).
+        """Read a path, the bytes of a file, samples at this reader's rate, or a pair (samples,
+        rate).
 
-        Samples are float, int16, int32 or uint8, [T] or [T, channels]. A dict as `datasets` gives for an
-        audio column (``bytes`` and ``path``, or ``array`` and ``sampling_rate``) is read too.
+        Samples are float, int16, int32 or uint8, [T] or [T, channels]. A dict as `datasets` gives
+        for an audio column (``bytes`` and ``path``, or ``array`` and ``sampling_rate``) is read
+        too.
         """
         samples, rate = self.decoded(raw)
         if rate != self.sample_rate and len(samples):
@@ -85,14 +92,17 @@ class AudioReader:
 
     def windows(self, raw: Any) -> list[Arrays]:
         """All of a sound, an hour at most, as rows of ``max_seconds`` that overlap."""
-        whole = replace(self, max_seconds=max(LONGEST_SECONDS, self.max_seconds)).read(raw)["input_values"]
+        whole = replace(self, max_seconds=max(LONGEST_SECONDS, self.max_seconds)).read(raw)[
+            "input_values"
+        ]
         size = round(self.max_seconds * self.sample_rate)
         return [_row(samples) for samples in cut_windows(whole, size)]
 
     def memory(self, raw: Any) -> int:
         """The most bytes that `read` takes at a time, as the header tells.
 
-        A block of all channels; the mono samples in parts, joined, resampled and copied; the arrays.
+        A block of all channels; the mono samples in parts, joined, resampled and copied; the
+        arrays.
         """
         held = len(raw) if isinstance(raw, bytes | bytearray | memoryview) else 0
         seconds, rate = self._heard(io.BytesIO(raw) if held else raw)
@@ -112,7 +122,8 @@ class AudioReader:
             raise RowError("its header cannot be read") from error
 
     def decoded(self, raw: Any) -> tuple[np.ndarray, int]:
-        """Mono float32 samples as they were recorded, at most ``max_seconds`` of them, and their rate."""
+        """Mono float32 samples as they were recorded, at most ``max_seconds`` of them, and their
+        rate."""
         if isinstance(raw, Mapping):
             raw = _from_mapping(raw)
         if isinstance(raw, str | PathLike):
@@ -123,7 +134,9 @@ class AudioReader:
             return self._mono(raw, self.sample_rate)
         if isinstance(raw, tuple) and len(raw) == 2 and isinstance(raw[0], np.ndarray):
             return self._mono(*raw)
-        raise RowError(f"a {type(raw).__name__} is no sound; give a path, bytes, an array or (array, rate)")
+        raise RowError(
+            f"a {type(raw).__name__} is no sound; give a path, bytes, an array or (array, rate)"
+        )
 
     def length(self, row: Arrays) -> int:
         """Samples."""
@@ -151,10 +164,14 @@ class AudioReader:
             raise RowError("cannot be decoded: a headerless file") from error
 
     def _mono(self, array: np.ndarray, rate: Any) -> tuple[np.ndarray, int]:
-        if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] > min(len(array), MAX_CHANNELS)):
+        if array.ndim not in (1, 2) or (
+            array.ndim == 2 and array.shape[1] > min(len(array), MAX_CHANNELS)
+        ):
             raise RowError(f"samples of shape {array.shape}; give [T] or [T, channels]")
         if not isinstance(rate, int | np.integer):
-            raise RowError(f"a rate of type {type(rate).__name__}; give samples a second as an integer")
+            raise RowError(
+                f"a rate of type {type(rate).__name__}; give samples a second as an integer"
+            )
         _check_header(int(rate), 1)
         array = _as_float(array[: math.ceil(self.max_seconds * int(rate))])
         return (array if array.ndim == 1 else array.mean(axis=1)), int(rate)
@@ -166,7 +183,9 @@ class AudioReader:
             raise RowError("holds samples that are not finite, or beyond all measure")
         if len(samples) < self.min_seconds * self.sample_rate:
             seconds = len(samples) / self.sample_rate
-            raise RowError(f"{seconds:.3f} s is too short; at least {self.min_seconds:g} s are needed")
+            raise RowError(
+                f"{seconds:.3f} s is too short; at least {self.min_seconds:g} s are needed"
+            )
 
 
 def audio_reader(spec: Spec) -> AudioReader:
@@ -210,13 +229,17 @@ def _check_whole(notes: str) -> None:
         for note in pattern.finditer(notes):
             found, declared = int(note["found"]), int(note["declared"])
             if found < declared < STREAMED:
-                raise RowError(f"is cut off: {found / declared:.0%} of what its header says is there")
+                raise RowError(
+                    f"is cut off: {found / declared:.0%} of what its header says is there"
+                )
 
 
 def _read_mono(sound: soundfile.SoundFile, frames: int) -> np.ndarray:
     """The first ``frames`` samples, the channels averaged."""
     if frames > MAX_SAMPLES:
-        raise RowError(f"would be {frames:,} samples; at most {MAX_SAMPLES:,} are read: lower max_seconds")
+        raise RowError(
+            f"would be {frames:,} samples; at most {MAX_SAMPLES:,} are read: lower max_seconds"
+        )
     step = max(1, BLOCK // sound.channels)
     parts = []
     for start in range(0, frames, step):

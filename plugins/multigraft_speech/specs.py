@@ -53,7 +53,8 @@ def _rate(origin: Origin, options: Mapping[str, Any], expected: int) -> int:
     asked = options.get("sample_rate")
     if asked is not None and asked != expected and not origin.scratch:
         raise MultigraftError(
-            f"reader.sample_rate: found {asked}; the weights of {origin.backbone!r} expect {expected}: "
+            f"reader.sample_rate: found {asked}; the weights of {origin.backbone!r} expect "
+            f"{expected}: "
             "leave it unset"
         )
     return int(expected if asked is None else asked)
@@ -69,6 +70,7 @@ def _spec(options: Mapping[str, Any], rate: int, shortest: int) -> Spec:
     )
     if reader.min_seconds > reader.max_seconds:
         raise MultigraftError(
-            f"reader.max_seconds: found {reader.max_seconds:g}; at least {reader.min_seconds:g} is needed"
+            f"reader.max_seconds: found {reader.max_seconds:g}; at least {reader.min_seconds:g} is "
+            "needed"
         )
     return reader.spec()

@@ -1,4 +1,5 @@
-"""Masked spectrogram modelling: hide spans of a log-mel spectrogram and predict them from what is around."""
+"""Masked spectrogram modelling: hide spans of a log-mel spectrogram and predict them from what is
+around."""
 
 from __future__ import annotations
 
@@ -14,15 +15,19 @@ from multigraft_speech.masking import mask_spans
 
 
 class Predictor(nn.Module):
-    """From each frame of features to its frames of the spectrogram: ``prediction`` [B, mels, frames]."""
+    """From each frame of features to its frames of the spectrogram: ``prediction`` [B, mels,
+    frames]."""
 
     def __init__(self, width: int, mels: int) -> None:
         super().__init__()
         self.mels = mels
-        self.layers = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, mels * STRIDE))
+        self.layers = nn.Sequential(
+            nn.Linear(width, width), nn.GELU(), nn.Linear(width, mels * STRIDE)
+        )
 
     def forward(self, features: Features, batch: Batch) -> Outputs:
-        """Also passes on the whole ``spectrogram``, of the same shape, which the loss compares with."""
+        """Also passes on the whole ``spectrogram``, of the same shape, which the loss compares
+        with."""
         del batch
         if features.sequence is None:
             raise ValueError("masked-spectrogram needs a backbone with a sequence")
@@ -35,7 +40,8 @@ class Predictor(nn.Module):
 
 
 class MaskedSpectrogram(Objective):
-    """Mean squared error of the normalised spectrogram at hidden frames; guessing the mean costs about 1."""
+    """Mean squared error of the normalised spectrogram at hidden frames; guessing the mean costs
+    about 1."""
 
     monitor = "loss"
     greater_is_better = False
@@ -43,7 +49,8 @@ class MaskedSpectrogram(Objective):
     def __init__(self, brief: Brief) -> None:
         if not isinstance(brief.backbone, LogMelEncoder):
             raise MultigraftError(
-                "masked-spectrogram fits the logmel backbones; for wav2vec2 use wav2vec2-contrastive"
+                "masked-spectrogram fits the logmel backbones; for wav2vec2 use "
+                "wav2vec2-contrastive"
             )
         self.backbone = brief.backbone
         self.share: float = brief.options["mask_prob"]
@@ -64,7 +71,8 @@ class MaskedSpectrogram(Objective):
         }
 
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
-        """Squared errors [B], averaged over mels and summed over hidden frames, which are the weight."""
+        """Squared errors [B], averaged over mels and summed over hidden frames, which are the
+        weight."""
         error = (outputs["prediction"].float() - outputs["spectrogram"]).square().mean(1)
         hidden: Tensor = batch["mask_frames"].to(error.dtype)
         return RowLoss((error * hidden).sum(1), hidden.sum(1))

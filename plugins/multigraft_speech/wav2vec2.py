@@ -1,4 +1,5 @@
-"""wav2vec2 and HuBERT as backbones: transformers' own modules, with paddings that change nothing."""
+"""wav2vec2 and HuBERT as backbones: transformers' own modules, with paddings that change
+nothing."""
 
 from __future__ import annotations
 
@@ -24,11 +25,12 @@ from multigraft_speech.weights import load_config, load_extractor, opened, sourc
 class Wav2Vec2(nn.Module):
     """``input_values`` [B, samples] and ``attention_mask`` -> frames, of about 20 ms each.
 
-    Where the weights' preprocessor says so, each sound is brought to zero mean and unit variance in here.
-    ``mask_time_indices`` [B, T] bool in a batch replaces those frames by the learned mask vector; this is how
-    pretraining hides them. transformers' own random masking and layer drop stay off, because they draw from
-    numpy's global generator and skip blocks; ``spec_augment`` hides a share of frames in training instead.
-    `Features.maps` holds the normalised convolution features [B, C, T], what contrastive pretraining targets.
+    Where the weights' preprocessor says so, each sound is brought to zero mean and unit variance in
+    here. ``mask_time_indices`` [B, T] bool in a batch replaces those frames by the learned mask
+    vector; this is how pretraining hides them. transformers' own random masking and layer drop stay
+    off, because they draw from numpy's global generator and skip blocks; ``spec_augment`` hides a
+    share of frames in training instead. `Features.maps` holds the normalised convolution features
+    [B, C, T], what contrastive pretraining targets.
     """
 
     head_bias = True
@@ -46,7 +48,11 @@ class Wav2Vec2(nn.Module):
         self.extractor = extractor
         self.spec_augment = spec_augment
         self.width: int = self.config.hidden_size
-        self.blocks: Sequence[nn.Module] = [*layers, model.feature_projection, *model.encoder.layers]
+        self.blocks: Sequence[nn.Module] = [
+            *layers,
+            model.feature_projection,
+            *model.encoder.layers,
+        ]
 
     def forward(self, batch: Batch) -> Features:
         """Compute frames; `Features.pooled` is their mean as transformers' classifier takes it."""
@@ -64,7 +70,8 @@ class Wav2Vec2(nn.Module):
         return Features(mean_pool(sequence, mask), sequence, mask, (normed.transpose(1, 2),))
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
-        """Write transformers' ``AutoModel`` folder, or ``AutoModelForAudioClassification`` with a head.
+        """Write transformers' ``AutoModel`` folder, or ``AutoModelForAudioClassification`` with a
+        head.
 
         The classifier's projector becomes the identity, so its mean and our mean are one.
         """
@@ -72,14 +79,17 @@ class Wav2Vec2(nn.Module):
         state = self.model.state_dict()
         if head is not None:
             _describe_labels(config, labels)
-            state = {f"{self.model.base_model_prefix}.{name}": value for name, value in state.items()}
+            state = {
+                f"{self.model.base_model_prefix}.{name}": value for name, value in state.items()
+            }
             state |= _classifier_state(head)
         with quiet_transformers():
             _shell(config, classifier=head is not None).save_pretrained(folder, state_dict=state)
         self.extractor.save_pretrained(folder)
 
     def _normalised(self, batch: Batch) -> Tensor:
-        """Zero mean and unit variance over the real samples, as `Wav2Vec2FeatureExtractor` does it."""
+        """Zero mean and unit variance over the real samples, as `Wav2Vec2FeatureExtractor` does
+        it."""
         values = batch["input_values"]
         if not self.extractor.do_normalize:
             return values
@@ -89,7 +99,8 @@ class Wav2Vec2(nn.Module):
         return centred / (centred.square().sum(1, keepdim=True) / count + 1e-7).sqrt()
 
     def _convolve(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """[B, samples] -> [B, C, T]. No layer pads: what lies behind a row's end stays behind its frames."""
+        """[B, samples] -> [B, C, T]. No layer pads: what lies behind a row's end stays behind its
+        frames."""
         first, *others = self.model.feature_extractor.conv_layers
         hidden = values.unsqueeze(1)
         hidden = first(hidden, lengths) if isinstance(first, MaskedNormConv) else first(hidden)
@@ -102,14 +113,17 @@ class Wav2Vec2(nn.Module):
             mask = _random_spans(hidden, self.spec_augment, self.config.mask_time_length)
         if mask is None:
             return hidden
-        return torch.where(mask.unsqueeze(-1), self.model.masked_spec_embed.to(hidden.dtype), hidden)
+        return torch.where(
+            mask.unsqueeze(-1), self.model.masked_spec_embed.to(hidden.dtype), hidden
+        )
 
 
 class MaskedNormConv(nn.Module):
-    """A convolution with one norm group a channel, its mean and variance taken over real frames only.
+    """A convolution with one norm group a channel, its mean and variance taken over real frames
+    only.
 
-    Equal to transformers' layer for a row alone; there a padded row changes, here it does not. The modules,
-    and so the names of the weights, are transformers' own.
+    Equal to transformers' layer for a row alone; there a padded row changes, here it does not. The
+    modules, and so the names of the weights, are transformers' own.
     """
 
     def __init__(self, layer: Any, config: Any) -> None:
@@ -153,7 +167,9 @@ def _load(origin: Origin, config: Any) -> Any:
     folder = source(origin)
 
     def built() -> None:
-        unusable = refused_as(WeightsError, f"{folder}: no network can be built as its config.json says")
+        unusable = refused_as(
+            WeightsError, f"{folder}: no network can be built as its config.json says"
+        )
         with unusable, budget(folder):
             AutoModel.from_config(config)
 
@@ -183,12 +199,16 @@ def _shell(config: Any, *, classifier: bool) -> Any:
     from transformers import AutoModel, AutoModelForAudioClassification
 
     kind = AutoModelForAudioClassification if classifier else AutoModel
-    with torch.device("meta"), torch.random.fork_rng(devices=[]):  # saving must not move the run's chance
+    with (
+        torch.device("meta"),
+        torch.random.fork_rng(devices=[]),
+    ):  # saving must not move the run's chance
         return kind.from_config(config)
 
 
 def _random_spans(hidden: Tensor, share: float, span: int) -> Tensor:
-    """Hide about ``share`` of the frames in spans: [B, T, D] -> [B, T] bool, drawn from torch's generator."""
+    """Hide about ``share`` of the frames in spans: [B, T, D] -> [B, T] bool, drawn from torch's
+    generator."""
     span = min(span, hidden.shape[1])
     chance = 1 - (1 - share) ** (
         1 / span

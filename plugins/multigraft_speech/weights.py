@@ -1,4 +1,5 @@
-"""Weights in transformers' format from a folder or the hub, and a clear word where there are none."""
+"""Weights in transformers' format from a folder or the hub, and a clear word where there are
+none."""
 
 from __future__ import annotations
 
@@ -43,9 +44,13 @@ def _fetched(origin: Origin) -> Path:
     from huggingface_hub import snapshot_download
 
     with _explained(origin):
-        folder = Path(snapshot_download(str(origin.hub), allow_patterns=[*CONFIGS, "*.safetensors"]))
+        folder = Path(
+            snapshot_download(str(origin.hub), allow_patterns=[*CONFIGS, "*.safetensors"])
+        )
         if not list(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(str(origin.hub), allow_patterns=[*CONFIGS, "pytorch_model*.bin"]))
+            folder = Path(
+                snapshot_download(str(origin.hub), allow_patterns=[*CONFIGS, "pytorch_model*.bin"])
+            )
     return folder
 
 
@@ -55,7 +60,9 @@ def load_config(origin: Origin) -> Any:
 
     if origin.scratch:
         known = {
-            key: value for key, value in origin.config.items() if key not in ("model_type", "spec_augment")
+            key: value
+            for key, value in origin.config.items()
+            if key not in ("model_type", "spec_augment")
         }
         return AutoConfig.for_model(origin.config["model_type"], **known)
     folder = source(origin)
@@ -65,18 +72,22 @@ def load_config(origin: Origin) -> Any:
     kind = raw.get("model_type")
     if kind not in KINDS:
         raise WeightsError(
-            f"{folder} holds a model of type {kind!r}; {origin.backbone!r} takes {' and '.join(KINDS)}"
+            f"{folder} holds a model of type {kind!r}; {origin.backbone!r} takes "
+            f"{' and '.join(KINDS)}"
         )
     with refused_as(WeightsError, f"{folder}: its config.json cannot be used"):
         made = CONFIG_MAPPING[kind]
         config = made(**harmless_config(raw, settings_of(made, PreTrainedConfig)))
     if getattr(config, "add_adapter", False):
-        raise WeightsError(f"{folder} has convolutional adapters (add_adapter), which are not supported")
+        raise WeightsError(
+            f"{folder} has convolutional adapters (add_adapter), which are not supported"
+        )
     return config
 
 
 def load_extractor(origin: Origin) -> Any:
-    """The feature extractor saved with the weights; transformers' default where a folder holds none."""
+    """The feature extractor saved with the weights; transformers' default where a folder holds
+    none."""
     from transformers import Wav2Vec2FeatureExtractor
 
     if origin.scratch or (origin.path is not None and not _has_extractor(origin.path)):
@@ -91,7 +102,9 @@ def opened(origin: Origin, load: Callable[[], T]) -> T:
 
 
 def _has_extractor(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json"))
+    return any(
+        (folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")
+    )
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""Text: BERT and its relatives, GPT and its relatives, and what they are pretrained and finetuned for."""
+"""Text: BERT and its relatives, GPT and its relatives, and what they are pretrained and finetuned
+for."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ TEXT = Modality(
     reader=Lazy("multigraft_text.reader:TextReader"),
     fit=Lazy("multigraft_text.learning:fit"),
     columns=("text", "text_pair"),
-    samples=Samples(good=Lazy("multigraft_text.samples:good"), bad=Lazy("multigraft_text.samples:bad")),
+    samples=Samples(
+        good=Lazy("multigraft_text.samples:good"), bad=Lazy("multigraft_text.samples:bad")
+    ),
     likeness=Likeness(sketch=Lazy("multigraft_text.likeness:sketch"), near=0.8),
     unit=lambda spec: ("tokens", 1.0),
     web=WebReader(folder="multigraft_text:web", packages=(_TOKENIZERS,)),
@@ -43,7 +46,8 @@ TEXT = Modality(
             default=None,
             types=(str,),
             choices=("wordpiece", "bpe", "character"),
-            help="what is learned where the weights bring none; unset: wordpiece for BERT, bpe for GPT",
+            help="what is learned where the weights bring none; unset: wordpiece for BERT, bpe for "
+            "GPT",
         ),
         "vocabulary": Option(
             default=8000, low=16, high=1_000_000, help="entries of a tokenizer that is learned"
@@ -52,7 +56,9 @@ TEXT = Modality(
     },
 )
 
-_DROPOUT = Option(default=0.1, low=0, high=0.9, help="inside the network; unset: as the weights have it")
+_DROPOUT = Option(
+    default=0.1, low=0, high=0.9, help="inside the network; unset: as the weights have it"
+)
 
 BERT = Backbone(
     name="bert",
@@ -110,7 +116,9 @@ GPT = Backbone(
     },
 )
 
-_MASK_SHARE = Option(default=0.15, low=0.01, high=0.9, help="the share of tokens that is to be guessed")
+_MASK_SHARE = Option(
+    default=0.15, low=0.01, high=0.9, help="the share of tokens that is to be guessed"
+)
 
 TASKS = (
     Task(

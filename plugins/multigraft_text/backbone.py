@@ -34,10 +34,11 @@ DROPOUTS = (
 
 
 class TextBackbone(nn.Module):
-    """A BERT, a GPT or a relative of theirs, as `multigraft.contracts.features.BackboneModule` describes.
+    """A BERT, a GPT or a relative of theirs, as `multigraft.contracts.features.BackboneModule`
+    describes.
 
-    Built around transformers' own classifier, so that what it saves is that class's folder, and what it
-    pools is what that class's last linear layer reads.
+    Built around transformers' own classifier, so that what it saves is that class's folder, and
+    what it pools is what that class's last linear layer reads.
     """
 
     def __init__(self, classifier: Any, spec: Spec, *, source: Path | None) -> None:
@@ -71,10 +72,11 @@ class TextBackbone(nn.Module):
         return can_pack(self.model.config)
 
     def forward(self, batch: Batch) -> Features:
-        """``input_ids``, ``attention_mask`` and, where used, ``token_type_ids``, [B, T] each -> Features.
+        """``input_ids``, ``attention_mask`` and, where used, ``token_type_ids``, [B, T] each ->
+        Features.
 
-        With ``segments`` [B, T] a token sees those of its own segment only, and its features are those that
-        it has where its row is alone; ``pooled`` then belongs to no row.
+        With ``segments`` [B, T] a token sees those of its own segment only, and its features are
+        those that it has where its row is alone; ``pooled`` then belongs to no row.
         """
         mask = batch["attention_mask"]
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
@@ -92,10 +94,12 @@ class TextBackbone(nn.Module):
         )
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
-        """Write a transformers folder: of the classifier with ``head``, of the base model without."""
+        """Write a transformers folder: of the classifier with ``head``, of the base model
+        without."""
         if head is not None and (head.bias is not None) != self.head_bias:
             raise MultigraftError(
-                f"a {type(self.model).__name__} has a head {'with' if self.head_bias else 'without'} a bias"
+                f"a {type(self.model).__name__} has a head "
+                f"{'with' if self.head_bias else 'without'} a bias"
             )
         with quiet_transformers():
             save_model(self.model, self.linear, folder, head=head, labels=labels)
@@ -146,12 +150,15 @@ def _load(origin: Origin, spec: Spec, architectures: Sequence[str]) -> TextBackb
     config = config_of(folder, architectures)
     if max(token_ids(spec).values()) >= config.vocab_size:
         raise WeightsError(
-            f"{folder}: its tokenizer has ids up to {max(token_ids(spec).values())}, its embeddings only "
+            f"{folder}: its tokenizer has ids up to {max(token_ids(spec).values())}, its "
+            "embeddings only "
             f"{config.vocab_size} rows; tokenizer and weights do not belong together"
         )
     config.pad_token_id = spec["pad_id"]
     _with_dropout(config, origin)
-    unusable = refused_as(WeightsError, f"{folder}: no network can be built as its config.json says")
+    unusable = refused_as(
+        WeightsError, f"{folder}: no network can be built as its config.json says"
+    )
     with unusable, quiet_transformers(), budget(folder):
         AutoModelForSequenceClassification.from_config(config)
     try:
@@ -166,17 +173,21 @@ def _load(origin: Origin, spec: Spec, architectures: Sequence[str]) -> TextBackb
             )
     except UnpicklingError as error:
         raise WeightsError(
-            f"{folder}: its weights hold more than tensors and are not opened; use a copy in safetensors"
+            f"{folder}: its weights hold more than tensors and are not opened; use a copy in "
+            "safetensors"
         ) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise WeightsError(f"{folder}: its weights cannot be used: {first_line(error)}") from error
     _report_missing(classifier, set(loaded["missing_keys"]), folder)
-    check_taken(folder, classifier.base_model, classifier.base_model_prefix, loaded["unexpected_keys"])
+    check_taken(
+        folder, classifier.base_model, classifier.base_model_prefix, loaded["unexpected_keys"]
+    )
     return _tried(TextBackbone(classifier, spec, source=folder), folder)
 
 
 def _tried(module: TextBackbone, folder: Path) -> TextBackbone:
-    """The backbone, after one token through it: what does not fit together shows in a step alone."""
+    """The backbone, after one token through it: what does not fit together shows in a step
+    alone."""
     token = torch.zeros(1, 1, dtype=torch.long)
     batch = {"input_ids": token, "attention_mask": token + 1, "token_type_ids": token}
     with refused_as(WeightsError, f"{folder}: its network cannot take a step"), torch.no_grad():
@@ -191,11 +202,14 @@ def _report_missing(classifier: Any, missing: set[str], folder: Path) -> None:
     behind = {name for name, _ in tail(classifier)}
     base = classifier.base_model_prefix
     lost = [
-        key for key in fresh if not key.startswith(f"{base}.pooler.") and key.rpartition(".")[0] not in behind
+        key
+        for key in fresh
+        if not key.startswith(f"{base}.pooler.") and key.rpartition(".")[0] not in behind
     ]
     if lost:
         raise WeightsError(
-            f"{folder}: lacks {len(lost)} tensors of a {type(classifier).__name__}, as {lost[0]!r}; "
+            f"{folder}: lacks {len(lost)} tensors of a {type(classifier).__name__}, as "
+            f"{lost[0]!r}; "
             "the weights are incomplete or of another architecture"
         )
     if fresh:
@@ -213,7 +227,8 @@ def tail(classifier: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def _still_tail(classifier: nn.Module) -> None:
-    """Switch off the dropout between base model and last linear layer: the engine's head has its own."""
+    """Switch off the dropout between base model and last linear layer: the engine's head has its
+    own."""
     for _, module in tail(classifier):
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -221,14 +236,18 @@ def _still_tail(classifier: nn.Module) -> None:
 
 def _holder(base: nn.Module, wanted: nn.Module) -> nn.Module:
     """The child of ``base`` that holds ``wanted``."""
-    return next(child for child in base.children() if any(module is wanted for module in child.modules()))
+    return next(
+        child for child in base.children() if any(module is wanted for module in child.modules())
+    )
 
 
 def _layers(base: Any) -> nn.ModuleList:
     """The list of ``base``'s layers."""
     count = base.config.num_hidden_layers
     return next(
-        module for module in base.modules() if isinstance(module, nn.ModuleList) and len(module) == count
+        module
+        for module in base.modules()
+        if isinstance(module, nn.ModuleList) and len(module) == count
     )
 
 

@@ -1,8 +1,9 @@
 """What a tokenizer from a stranger's file may cost: bounds on what it makes of a text.
 
-A file of a few KB can ask for any amount of memory, as by replacements that each double a letter. What can
-be told from the file is refused where it is opened; how much a text grows is told from both, as it is read.
-Regular expressions need no bound of ours: the library stops one that goes back and forth too often.
+A file of a few KB can ask for any amount of memory, as by replacements that each double a letter.
+What can be told from the file is refused where it is opened; how much a text grows is told from
+both, as it is read. Regular expressions need no bound of ours: the library stops one that goes back
+and forth too often.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from multigraft import RowError
 from multigraft.errors import BundleError
 
 MOST, TIMES, FEW = 4_000_000, 20, 1_000
-"""Characters that a normalizer may make of a text: at most so many, and so many times its own and a few."""
+"""Characters that a normalizer may make of a text: at most so many, and so many times its own and a
+few."""
 AT_ONCE = 20_000_000
-"""Characters that one step of it may make, if it grows all it can: a million in Unicode's longest form."""
+"""Characters that one step of it may make, if it grows all it can: a million in Unicode's longest
+form."""
 DECODED = 64
 """Times that a decoder may lengthen a token."""
 STEPS = 16
@@ -29,13 +32,15 @@ STEPS = 16
 PREPENDED = 16
 """Characters in front of each piece of a text between added tokens."""
 WORD, PIECE = 1_000, 4_000
-"""Letters of a word in which pieces are looked for, and of a piece: their product with a text's is time."""
+"""Letters of a word in which pieces are looked for, and of a piece: their product with a text's is
+time."""
 FORMS: Mapping[str, float] = {
     **{"NFKC": 18, "NFKD": 18, "NFC": 2, "NFD": 4, "BertNormalizer": 4, "ByteLevel": 4},
     **{"Lowercase": 1, "Nmt": 1, "Strip": 1, "StripAccents": 1},
     **{"ByteFallback": 1, "Fuse": 1, "WordPiece": 2, "Metaspace": 2, "BPEDecoder": 2, "CTC": 1},
 }
-"""How many letters a letter becomes by each kind of step, but for a few rare ones in NFC and Lowercase."""
+"""How many letters a letter becomes by each kind of step, but for a few rare ones in NFC and
+Lowercase."""
 UNKNOWN = 20.0
 
 
@@ -44,20 +49,26 @@ def refuse_costly(tokenizer: Mapping[str, Any]) -> None:
     model = tokenizer.get("model") or {}
     word = model.get("max_input_chars_per_word")
     if isinstance(word, int) and word > WORD:
-        raise _costly(f"looks for pieces in words of {word:,} letters; at most {WORD:,} are allowed")
+        raise _costly(
+            f"looks for pieces in words of {word:,} letters; at most {WORD:,} are allowed"
+        )
     if model.get("type") == "Unigram":
         longest = max((len(piece[0]) for piece in model.get("vocab") or [] if piece), default=0)
         if longest > PIECE:
             raise _costly(f"has a piece of {longest:,} letters; at most {PIECE:,} are allowed")
     steps = [step.get("type") for step in _steps(tokenizer.get("pre_tokenizer"), "pretokenizers")]
     if len(steps) > STEPS or steps.count("ByteLevel") > 1:
-        raise _costly(f"cuts a text in {len(steps)} steps; {STEPS}, one of them of bytes, are allowed")
+        raise _costly(
+            f"cuts a text in {len(steps)} steps; {STEPS}, one of them of bytes, are allowed"
+        )
     for step in _steps(tokenizer.get("normalizer"), "normalizers"):
         if len(str(step.get("prepend") or "")) > PREPENDED:
             raise _costly(f"puts more than {PREPENDED} characters in front of a piece of text")
     decoded = math.prod(growth(step) for step in _steps(tokenizer.get("decoder"), "decoders"))
     if decoded > DECODED:
-        raise _costly(f"may lengthen a token {decoded:,.0f} times in decoding; {DECODED} are allowed")
+        raise _costly(
+            f"may lengthen a token {decoded:,.0f} times in decoding; {DECODED} are allowed"
+        )
 
 
 def growth(step: Mapping[str, Any]) -> float:
@@ -71,7 +82,9 @@ def growth(step: Mapping[str, Any]) -> float:
     kind, content = step.get("type"), len(str(step.get("content") or ""))
     if kind == "Replace":
         pattern = (step.get("pattern") or {}).get("String")
-        return max(1.0, content / len(pattern)) if pattern else 1.0 + content  # a pattern may match nothing
+        return (
+            max(1.0, content / len(pattern)) if pattern else 1.0 + content
+        )  # a pattern may match nothing
     if kind == "Prepend":
         return 1.0 + len(str(step.get("prepend") or ""))
     if kind == "Precompiled":
@@ -91,16 +104,19 @@ class Growth:
     def refuse(self, text: str) -> None:
         """Raise RowError for a text that would become too long.
 
-        Asked of every text: nothing is computed where all that its steps could make of it is little.
+        Asked of every text: nothing is computed where all that its steps could make of it is
+        little.
         """
         if len(text) * self._most > MOST and self._grown(text) > _allowed(len(text)):
             raise RowError(
-                f"the tokenizer would make more than {_allowed(len(text)):,} characters of the text's "
+                f"the tokenizer would make more than {_allowed(len(text)):,} characters of the "
+                "text's "
                 f"{len(text):,}"
             )
 
     def refuse_tokens(self, tokens: Sequence[Mapping[str, Any]]) -> None:
-        """Raise BundleError where the tokens that are normalized when the file is opened become too long."""
+        """Raise BundleError where the tokens that are normalized when the file is opened become too
+        long."""
         texts = [str(token.get("content")) for token in tokens if token.get("normalized")]
         if sum(map(len, texts)) * self._most <= MOST:
             return
@@ -111,7 +127,8 @@ class Growth:
                 raise _costly("makes too many characters of its added tokens")
 
     def _grown(self, text: str) -> float:
-        """The length of a text that was normalized; infinite where that would have taken too much."""
+        """The length of a text that was normalized; infinite where that would have taken too
+        much."""
         if self._run is None:
             self._run = [_alone(step) for step in self._steps]
         most = _allowed(len(text))

@@ -10,7 +10,14 @@ from torch import Tensor, nn
 from multigraft import Brief, Features, Generating, MultigraftError, Objective, RowLoss
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
-from multigraft_text.language import TiedDecoder, fitting, perplexity, right_answers, share, token_losses
+from multigraft_text.language import (
+    TiedDecoder,
+    fitting,
+    perplexity,
+    right_answers,
+    share,
+    token_losses,
+)
 from multigraft_text.specs import positions
 from multigraft_text.writing import CachedDecoder, cache_of, special_ids
 
@@ -39,8 +46,10 @@ class CausalLanguageModeling(Objective):
         self.packs = bool(getattr(self.backbone, "packs", False))
         if not self.backbone.model.config.tie_word_embeddings:
             raise MultigraftError(
-                "causal-language-modeling scores tokens with the input embeddings, but these weights have an "
-                "output matrix of their own; use a GPT whose config.json has tie_word_embeddings true"
+                "causal-language-modeling scores tokens with the input embeddings, but these "
+                "weights have an "
+                "output matrix of their own; use a GPT whose config.json has tie_word_embeddings "
+                "true"
             )
 
     def head(self) -> nn.Module:

@@ -1,4 +1,5 @@
-"""What language modeling objectives share: the fit to a backbone, the tied decoder, token losses."""
+"""What language modeling objectives share: the fit to a backbone, the tied decoder, token
+losses."""
 
 from __future__ import annotations
 
@@ -32,21 +33,25 @@ class TiedDecoder(nn.Module):
 
 
 def fitting(brief: Brief, task: str, *, causal: bool) -> Any:
-    """The run's backbone. Raises MultigraftError where it reads in the wrong direction for ``task``."""
+    """The run's backbone. Raises MultigraftError where it reads in the wrong direction for
+    ``task``."""
     backbone: Any = brief.backbone
     if getattr(backbone, "causal", None) is not causal or not hasattr(backbone, "embedding"):
         kind, names = ("a decoder", "gpt-...") if causal else ("an encoder", "bert-...")
         raise MultigraftError(
             f"task {task!r} needs {kind}, and backbone {type(backbone).__name__} is none; "
-            f"backbones that fit: {names}, or others whose module has causal={causal} and an embedding"
+            f"backbones that fit: {names}, or others whose module has causal={causal} and an "
+            "embedding"
         )
     return backbone
 
 
 def token_losses(logits: Tensor, targets: Tensor, chosen: Tensor) -> Tensor:
-    """Each row's sum of cross-entropies: logits [N, V], targets [N], chosen [B, T] with N true -> [B].
+    """Each row's sum of cross-entropies: logits [N, V], targets [N], chosen [B, T] with N true ->
+    [B].
 
-    Scattered to their places and summed, which unlike `index_add` gives the same bits on every device run.
+    Scattered to their places and summed, which unlike `index_add` gives the same bits on every
+    device run.
     """
     losses = F.cross_entropy(logits.float(), targets, reduction="none")
     return losses.new_zeros(chosen.shape).masked_scatter(chosen, losses).sum(1)

@@ -7,7 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
 from multigraft import MultigraftError, RowError
 from multigraft.contracts.records import Spec
@@ -48,7 +57,9 @@ def fit(raws: Iterable[Any], spec: Spec) -> Spec:
         )
         raise MultigraftError(f"a tokenizer is to be learned, but no row holds a text{why}")
     special = BERT_SPECIAL if wanted["style"] == "bert" else GPT_SPECIAL
-    tokenizer = LEARNERS[wanted["tokenizer"]](texts, wanted["vocabulary"], wanted["lowercase"], special)
+    tokenizer = LEARNERS[wanted["tokenizer"]](
+        texts, wanted["vocabulary"], wanted["lowercase"], special
+    )
     tokenizer.add_special_tokens(list(dict.fromkeys(special.values())))
     tokenizer.post_processor = _template(tokenizer, wanted["style"])
     complete = {key: value for key, value in spec.items() if key != "learn"}
@@ -70,12 +81,16 @@ def _texts(raws: Iterable[Any], faults: list[str]) -> Iterable[str]:
                 faults.append(str(error))
 
 
-def wordpiece(texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str]) -> Tokenizer:
+def wordpiece(
+    texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str]
+) -> Tokenizer:
     """WordPiece (Schuster & Nakajima 2012) on BERT's words."""
     learner = _bert_tokenizer({}, lowercase, special)
     letters = _letters(texts, learner.normalizer, max(size // 4, 1))
-    # The trainer numbers the inner letters in the order of a hash table, which differs from process to
-    # process, and breaks ties by number. Numbering them first makes the result depend on the texts alone.
+    # The trainer numbers the inner letters in the order of a hash table, which differs from process
+    # to
+    # process, and breaks ties by number. Numbering them first makes the result depend on the texts
+    # alone.
     inner = [PREFIX + letter for letter in letters if _joins(letter, learner.pre_tokenizer)]
     trainer = trainers.WordPieceTrainer(
         vocab_size=size,
@@ -86,10 +101,14 @@ def wordpiece(texts: Sequence[str], size: int, lowercase: bool, special: dict[st
         show_progress=False,
     )
     learner.train_from_iterator(texts, trainer)
-    return _bert_tokenizer(learner.get_vocab(), lowercase, special)  # where the inner letters are not special
+    return _bert_tokenizer(
+        learner.get_vocab(), lowercase, special
+    )  # where the inner letters are not special
 
 
-def _bert_tokenizer(vocabulary: dict[str, int], lowercase: bool, special: dict[str, str]) -> Tokenizer:
+def _bert_tokenizer(
+    vocabulary: dict[str, int], lowercase: bool, special: dict[str, str]
+) -> Tokenizer:
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=special["unk_token"]))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -98,7 +117,8 @@ def _bert_tokenizer(vocabulary: dict[str, int], lowercase: bool, special: dict[s
 
 
 def _joins(letter: str, pre_tokenizer: Any) -> bool:
-    """Whether a letter may stand inside a word; punctuation and ideographs are words of their own."""
+    """Whether a letter may stand inside a word; punctuation and ideographs are words of their
+    own."""
     return len(pre_tokenizer.pre_tokenize_str(f"a{letter}a")) == 1
 
 
@@ -107,7 +127,8 @@ def bpe(texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str
     names, letters = _names(special), sorted(pre_tokenizers.ByteLevel.alphabet())
     if size < len(names) + len(letters):
         raise MultigraftError(
-            f"reader.vocabulary: found {size}; byte-level BPE needs at least {len(names) + len(letters)}"
+            f"reader.vocabulary: found {size}; byte-level BPE needs at least "
+            f"{len(names) + len(letters)}"
         )
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = _normalizer(lowercase)
@@ -120,13 +141,17 @@ def bpe(texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str
     return tokenizer
 
 
-def character(texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str]) -> Tokenizer:
+def character(
+    texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str]
+) -> Tokenizer:
     """One token a character; the rarest beyond ``size`` are unknown."""
     tokenizer = Tokenizer(models.WordLevel(unk_token=special["unk_token"]))
     tokenizer.normalizer = _normalizer(lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.decoder = decoders.Fuse()
-    trainer = trainers.WordLevelTrainer(vocab_size=size, special_tokens=_names(special), show_progress=False)
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=size, special_tokens=_names(special), show_progress=False
+    )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
@@ -160,5 +185,7 @@ def _template(tokenizer: Tokenizer, style: str) -> Any:
         "gpt": (f"$A {end}", f"$A {end} $B:1 {end}:1", (end,)),
     }[style]
     return processors.TemplateProcessing(
-        single=single, pair=pair, special_tokens=[(token, tokenizer.token_to_id(token)) for token in tokens]
+        single=single,
+        pair=pair,
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in tokens],
     )

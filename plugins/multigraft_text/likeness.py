@@ -20,10 +20,11 @@ BETWEEN = "\x1f"
 
 
 def sketch(raws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """MinHash (Broder 1997) of each text's shingles, whatever its case and spaces: uint16 [rows, 96].
+    """MinHash (Broder 1997) of each text's shingles, whatever its case and spaces: uint16 [rows,
+    96].
 
-    The share of equal values estimates the Jaccard index J of two texts' sets of shingles, with the standard
-    error sqrt(J (1 - J) / 96). What the reader refuses gives zeros. No text has a flaw.
+    The share of equal values estimates the Jaccard index J of two texts' sets of shingles, with the
+    standard error sqrt(J (1 - J) / 96). What the reader refuses gives zeros. No text has a flaw.
     """
     texts = [_plain(raw) for raw in raws]
     found = np.zeros((len(texts), VALUES), np.uint16)
@@ -71,7 +72,8 @@ def _mixed(values: np.ndarray) -> np.ndarray:
 
 
 def _functions() -> tuple[np.ndarray, np.ndarray]:
-    """The factors, which are odd, and the terms of the hash functions (multiply-shift); always the same."""
+    """The factors, which are odd, and the terms of the hash functions (multiply-shift); always the
+    same."""
     rng = np.random.default_rng(1997)
     factors, terms = rng.integers(0, 2**64, (2, VALUES), np.uint64, endpoint=False)
     return factors | np.uint64(1), terms

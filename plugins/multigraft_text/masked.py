@@ -102,7 +102,8 @@ def masked_right(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def masked_head(backbone: Any) -> MaskedHead:
-    """A new head, with the values of the head that the backbone's weights bring, where they bring one."""
+    """A new head, with the values of the head that the backbone's weights bring, where they bring
+    one."""
     head = MaskedHead(backbone)
     if backbone.source is None:
         return head
@@ -125,7 +126,9 @@ def masked_head(backbone: Any) -> MaskedHead:
             (head.norm, norm.state_dict()),
             (head.decoder, bias),
         ):
-            own.load_state_dict(brought, strict=False)  # an architecture without biases keeps our zeros
+            own.load_state_dict(
+                brought, strict=False
+            )  # an architecture without biases keeps our zeros
     return head
 
 

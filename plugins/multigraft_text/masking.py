@@ -14,7 +14,8 @@ from multigraft_text.specs import token_ids
 
 @dataclass(frozen=True)
 class Masking:
-    """Of the chosen tokens 80% are masked, 10% random, 10% kept (Devlin et al. 2018, section 3.1)."""
+    """Of the chosen tokens 80% are masked, 10% random, 10% kept (Devlin et al. 2018, section
+    3.1)."""
 
     mask: int
     """The id of the mask token."""
@@ -33,7 +34,8 @@ class Masking:
         roles = spec["special"]
         if "mask_token" not in roles:
             raise MultigraftError(
-                "masked language modeling needs a tokenizer with a mask token, and this one has none; "
+                "masked language modeling needs a tokenizer with a mask token, and this one has "
+                "none; "
                 "use other weights, or backbone.weights=scratch, which learns one"
             )
         special = np.array(sorted({ids[token] for token in roles.values()}))
@@ -41,10 +43,11 @@ class Masking:
         return cls(ids[roles["mask_token"]], special, words, brief.options["mask_share"])
 
     def apply(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
-        """Change ``input_ids``; add ``labels`` [B, T]: the token that stood there, -100 where not chosen.
+        """Change ``input_ids``; add ``labels`` [B, T]: the token that stood there, -100 where not
+        chosen.
 
-        Padding and special tokens are never chosen; of every row that has others, also of a joined one, at
-        least one is.
+        Padding and special tokens are never chosen; of every row that has others, also of a joined
+        one, at least one is.
         """
         ids = batch["input_ids"]
         mask = batch["attention_mask"]

@@ -1,4 +1,5 @@
-"""Next sentence prediction, with masked language modeling beside it (Devlin et al. 2018, section 3.1)."""
+"""Next sentence prediction, with masked language modeling beside it (Devlin et al. 2018, section
+3.1)."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from multigraft_text.sentences import pairs
 
 
 class NextSentenceHead(nn.Module):
-    """A linear layer on the pooled features and, where wanted, the head of masked language modeling."""
+    """A linear layer on the pooled features and, where wanted, the head of masked language
+    modeling."""
 
     def __init__(self, backbone: Any, masked: MaskedHead | None) -> None:
         super().__init__()
@@ -46,7 +48,8 @@ class NextSentencePrediction(Objective):
         self.backbone = fitting(brief, "next-sentence-prediction", causal=False)
         if not brief.reader.spec()["token_types"]:
             raise MultigraftError(
-                f"next-sentence-prediction needs a backbone that is told which sentence a token is of, and a "
+                "next-sentence-prediction needs a backbone that is told which sentence a token is "
+                "of, and a "
                 f"{self.backbone.model.config.model_type!r} is not; backbones that fit: bert-..."
             )
         self.masking = Masking.of(brief) if brief.options["masked_lm"] else None

@@ -21,11 +21,13 @@ from multigraft_text.windows import overlapping
 
 REPLACEMENT = "\ufffd"
 MAX_CHARACTERS = 1_000_000
-"""Of a text, about a long novel: all of it is tokenized before it is cut to ``max_length`` tokens."""
+"""Of a text, about a long novel: all of it is tokenized before it is cut to ``max_length``
+tokens."""
 
 
 TOKENIZING = 500
-"""Bytes that a character may take while it is tokenized: a token of its own with offsets and words."""
+"""Bytes that a character may take while it is tokenized: a token of its own with offsets and
+words."""
 
 
 class TextSpec(BaseModel):
@@ -42,8 +44,9 @@ class TextSpec(BaseModel):
 class TextReader:
     """Reads a text, or a pair of texts, with a `tokenizers` tokenizer.
 
-    Its spec: ``tokenizer.json`` (the file's content), ``max_length``, ``pad_id``, ``token_types`` (whether
-    the backbone is told which text a token is of), ``special`` (as ``{"mask_token": "[MASK]"}``).
+    Its spec: ``tokenizer.json`` (the file's content), ``max_length``, ``pad_id``, ``token_types``
+    (whether the backbone is told which text a token is of), ``special`` (as ``{"mask_token":
+    "[MASK]"}``).
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -56,7 +59,9 @@ class TextReader:
             with _no_panic():
                 self._growth.refuse_tokens(content.get("added_tokens") or [])
         self._tokenizer = _tokenizer(content)
-        self._frame = [self._tokenizer.num_special_tokens_to_add(is_pair=pair) for pair in (False, True)]
+        self._frame = [
+            self._tokenizer.num_special_tokens_to_add(is_pair=pair) for pair in (False, True)
+        ]
         """The tokens that stand around a text, and around a pair."""
         self._check_length()
         self._tokenizer.enable_truncation(spec["max_length"], strategy="longest_first")
@@ -72,11 +77,13 @@ class TextReader:
     def read(self, raw: Any) -> Arrays:
         """Tokens of a text (str, or bytes in UTF-8) or of a pair (a tuple of two): int64 [T] each.
 
-        Raises RowError for what is no text, empty, or holds undecodable characters; also for a list, which
-        is a row's tokens or several texts, but no pair.
+        Raises RowError for what is no text, empty, or holds undecodable characters; also for a
+        list, which is a row's tokens or several texts, but no pair.
         """
         first, *second = map(self._clean, parts_of(raw))
-        with _no_panic():  # a batch, of one, lets other threads run meanwhile; `encode` stops them all
+        with (
+            _no_panic()
+        ):  # a batch, of one, lets other threads run meanwhile; `encode` stops them all
             (encoding,) = self._tokenizer.encode_batch_fast([(first, *second) if second else first])
         if len(encoding.ids) <= self._frame[len(second)]:
             raise RowError("the tokenizer finds no token in the text")
@@ -96,7 +103,8 @@ class TextReader:
         return {name: np.asarray(values, dtype=np.int64) for name, values in arrays.items()}
 
     def windows(self, raw: Any) -> list[Arrays]:
-        """All of a text as rows that overlap; a pair of texts is one row, cut off as `read` cuts it."""
+        """All of a text as rows that overlap; a pair of texts is one row, cut off as `read` cuts
+        it."""
         row = self.read(raw)
         if isinstance(raw, tuple) or self.length(row) < self._spec["max_length"]:
             return [row]
@@ -112,7 +120,9 @@ class TextReader:
             return np.zeros(0, dtype=np.int64)
         with _no_panic():
             encoding = self._whole.encode(self._clean(raw))
-        added = encoding.special_tokens_mask  # 1 for what the tokenizer adds, not for what the text says
+        added = (
+            encoding.special_tokens_mask
+        )  # 1 for what the tokenizer adds, not for what the text says
         end = max((place + 1 for place, special in enumerate(added) if not special), default=0)
         return np.asarray(encoding.ids[:end], dtype=np.int64)
 
@@ -129,7 +139,9 @@ class TextReader:
     def memory(self, raw: Any) -> int:
         """The most bytes that `read` takes at a time: a tokenizer keeps much more than its text."""
         texts = raw if isinstance(raw, tuple | list) else (raw,)
-        return sum(min(len(text), MAX_CHARACTERS) * TOKENIZING for text in texts if text is not None)
+        return sum(
+            min(len(text), MAX_CHARACTERS) * TOKENIZING for text in texts if text is not None
+        )
 
     def length(self, row: Arrays) -> int:
         """The number of tokens."""
@@ -147,13 +159,15 @@ class TextReader:
         needed = self._frame[True] + 2
         if self._spec["max_length"] < needed:
             raise MultigraftError(
-                f"reader.max_length: found {self._spec['max_length']}; this tokenizer needs {needed} "
+                f"reader.max_length: found {self._spec['max_length']}; this tokenizer needs "
+                f"{needed} "
                 "for a pair of one token each"
             )
 
 
 def parts_of(raw: Any) -> tuple[Any, ...]:
-    """The texts of a raw value: of a pair, which is a tuple, both. Raises RowError for other numbers."""
+    """The texts of a raw value: of a pair, which is a tuple, both. Raises RowError for other
+    numbers."""
     texts = raw if isinstance(raw, tuple) else (raw,)
     if not 1 <= len(texts) <= 2:
         raise RowError(f"found {len(texts)} texts; one or two are needed")
@@ -166,7 +180,9 @@ def clean(raw: Any) -> str:
         try:
             raw = raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise RowError(f"the text is not UTF-8: byte {error.start} is {raw[error.start]:#04x}") from error
+            raise RowError(
+                f"the text is not UTF-8: byte {error.start} is {raw[error.start]:#04x}"
+            ) from error
     if raw is None:
         raise RowError("the text is missing")
     if not isinstance(raw, str):
@@ -174,7 +190,8 @@ def clean(raw: Any) -> str:
         raise RowError(f"found {type(raw).__name__}; text is needed{pair}")
     if len(raw) > MAX_CHARACTERS:
         raise RowError(
-            f"the text has {len(raw):,} characters; at most {MAX_CHARACTERS:,} are read: cut it in rows"
+            f"the text has {len(raw):,} characters; at most {MAX_CHARACTERS:,} are read: cut it in "
+            "rows"
         )
     if not raw.strip():
         raise RowError("the text is empty")
@@ -182,7 +199,8 @@ def clean(raw: Any) -> str:
         raise RowError(f"the text holds a NUL at character {raw.index(chr(0))}; is it binary?")
     if REPLACEMENT in raw:
         raise RowError(
-            f"the text holds U+FFFD at character {raw.index(REPLACEMENT)}: bytes that could not be decoded; "
+            f"the text holds U+FFFD at character {raw.index(REPLACEMENT)}: bytes that could not be "
+            "decoded; "
             "read the source in its own encoding"
         )
     if not raw.isascii():
@@ -194,7 +212,9 @@ def _refuse_surrogates(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise RowError(f"the text holds half a surrogate pair at character {error.start}") from error
+        raise RowError(
+            f"the text holds half a surrogate pair at character {error.start}"
+        ) from error
 
 
 @contextmanager
@@ -222,5 +242,7 @@ def _plain(spec: Spec) -> dict[str, Any]:
     """The JSON of the spec's tokenizer without a truncation and padding of its own."""
     tokenizer = spec.get("tokenizer.json") if isinstance(spec, dict) else None
     if not isinstance(tokenizer, dict):
-        raise MultigraftError("the reader has no tokenizer yet: complete its spec with the modality's `fit`")
+        raise MultigraftError(
+            "the reader has no tokenizer yet: complete its spec with the modality's `fit`"
+        )
     return {**tokenizer, "truncation": None, "padding": None}

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-WORDS = "the a film day people music with and was some river house great awful long short green old".split()
+WORDS = (
+    "the a film day people music with and was some river house great awful long short green old"
+).split()
 
 
 def good(rng: np.random.Generator, count: int, folder: Path) -> list[Any]:

@@ -16,7 +16,8 @@ from multigraft.contracts.records import Spec
 def save_model(
     classifier: Any, linear: str, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]
 ) -> None:
-    """Write the classifier with ``head`` as its layer ``linear``, or its base model where there is none."""
+    """Write the classifier with ``head`` as its layer ``linear``, or its base model where there is
+    none."""
     if head is None:
         classifier.base_model.save_pretrained(folder)
         return
@@ -37,8 +38,8 @@ CLOSING = "multigraft_post_processor"
 def save_tokenizer(spec: Spec, folder: Path, *, writes: bool) -> None:
     """Write the reader's tokenizer in the form that `AutoTokenizer` opens in transformers 4 and 5.
 
-    Of a model that ``writes``, a text is a prompt to whoever opens the folder: it is padded on the left, and
-    not closed by an end token, behind which the model would begin another text.
+    Of a model that ``writes``, a text is a prompt to whoever opens the folder: it is padded on the
+    left, and not closed by an end token, behind which the model would begin another text.
     """
     names = ["input_ids", *(["token_type_ids"] if spec["token_types"] else []), "attention_mask"]
     tokenizer = spec["tokenizer.json"]

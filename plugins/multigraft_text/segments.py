@@ -1,4 +1,5 @@
-"""Rows joined into one sequence: where each token stands in its own row, and that it sees no other row."""
+"""Rows joined into one sequence: where each token stands in its own row, and that it sees no other
+row."""
 
 from __future__ import annotations
 
@@ -21,19 +22,23 @@ PACKABLE = (*FULL, *SLIDING, *MIXED)
 
 
 def can_pack(config: Any) -> bool:
-    """Whether a model keeps joined rows apart: it is `PACKABLE`, and its attention takes boolean masks."""
+    """Whether a model keeps joined rows apart: it is `PACKABLE`, and its attention takes boolean
+    masks."""
     return config.model_type in PACKABLE and config._attn_implementation == "sdpa"
 
 
 def packed_inputs(config: Any, segments: Tensor, *, causal: bool) -> dict[str, Any]:
-    """The ``position_ids`` and ``attention_mask`` of joined rows: ``segments`` [B, T], 0 where padded.
+    """The ``position_ids`` and ``attention_mask`` of joined rows: ``segments`` [B, T], 0 where
+    padded.
 
     Raises MultigraftError for a model that cannot keep them apart.
     """
     if not can_pack(config):
         raise MultigraftError(
-            f"a {config.model_type!r} with {config._attn_implementation!r} attention cannot keep joined rows "
-            f"apart; leave training.packing unset, or use one of {', '.join(sorted(PACKABLE))} with 'sdpa'"
+            f"a {config.model_type!r} with {config._attn_implementation!r} attention cannot keep "
+            "joined rows "
+            f"apart; leave training.packing unset, or use one of {', '.join(sorted(PACKABLE))} "
+            "with 'sdpa'"
         )
     first = config.pad_token_id + 1 if config.model_type in OFFSET_POSITIONS else 0
     return {
@@ -56,7 +61,8 @@ def places(segments: Tensor) -> Tensor:
 
 
 def _masks(config: Any, segments: Tensor, *, causal: bool) -> Tensor | dict[str, Tensor]:
-    """Which token (third axis) sees which (last): bool [B, 1, T, T], where layers differ one by their type.
+    """Which token (third axis) sees which (last): bool [B, 1, T, T], where layers differ one by
+    their type.
 
     Padding sees padding, so that no row of the attention is empty.
     """
@@ -71,4 +77,8 @@ def _masks(config: Any, segments: Tensor, *, causal: bool) -> Tensor | dict[str,
     near = full & (
         back.abs() <= (window - 1 if causal else window)
     )  # a causal window counts the token itself
-    return near if config.model_type in SLIDING else {"full_attention": full, "sliding_attention": near}
+    return (
+        near
+        if config.model_type in SLIDING
+        else {"full_attention": full, "sliding_attention": near}
+    )

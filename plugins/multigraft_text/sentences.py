@@ -26,18 +26,22 @@ def split(document: str) -> list[str]:
 
 
 def pairs(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
-    """Pair each sentence of a document with its next one or, every other time, one of another document.
+    """Pair each sentence of a document with its next one or, every other time, one of another
+    document.
 
-    A row has ``text``, ``text_pair``, ``next`` (0 follows, 1 does not) and its document's other columns.
-    A document of one sentence only lends it to others; a value that is no text is left to the reader.
+    A row has ``text``, ``text_pair``, ``next`` (0 follows, 1 does not) and its document's other
+    columns. A document of one sentence only lends it to others; a value that is no text is left to
+    the reader.
     """
     documents = [split(row["text"]) if isinstance(row.get("text"), str) else None for row in rows]
     lenders = [index for index, sentences in enumerate(documents) if sentences]
     if len(lenders) < 2 or all(sentences is None or len(sentences) < 2 for sentences in documents):
         raise DataError(
             f"next-sentence-prediction found {len(lenders)} documents with text, of which "
-            f"{sum(len(documents[index] or ()) > 1 for index in lenders)} have two sentences or more; "
-            "each split needs at least two documents, one of them so long. Is each row a whole document?"
+            f"{sum(len(documents[index] or ()) > 1 for index in lenders)} have two sentences or "
+            "more; "
+            "each split needs at least two documents, one of them so long. Is each row a whole "
+            "document?"
         )
     made: list[Row] = []
     for index, (row, sentences) in enumerate(zip(rows, documents, strict=True)):
@@ -47,12 +51,17 @@ def pairs(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
         for first, second in pairwise(sentences):
             follows = rng.random() < 0.5
             other = second if follows else _elsewhere(documents, lenders, index, rng)
-            made.append({**row, "text": first, "text_pair": other, "next": NEXT if follows else RANDOM})
+            made.append(
+                {**row, "text": first, "text_pair": other, "next": NEXT if follows else RANDOM}
+            )
     return made
 
 
 def _elsewhere(
-    documents: Sequence[list[str] | None], lenders: Sequence[int], here: int, rng: np.random.Generator
+    documents: Sequence[list[str] | None],
+    lenders: Sequence[int],
+    here: int,
+    rng: np.random.Generator,
 ) -> str:
     """A sentence of another document, each document equally probable."""
     place = int(rng.integers(len(lenders) - 1))

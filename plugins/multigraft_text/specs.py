@@ -1,4 +1,5 @@
-"""The reader that a backbone's weights expect, and the one that is to be learned where there are none."""
+"""The reader that a backbone's weights expect, and the one that is to be learned where there are
+none."""
 
 from __future__ import annotations
 
@@ -56,14 +57,17 @@ def spec_of(origin: Origin, options: Mapping[str, Any], architectures: Sequence[
     for name in LEARNED:
         if name in options:
             raise MultigraftError(
-                f"reader.{name}: applies where a tokenizer is learned, but the weights of {origin.backbone} "
+                f"reader.{name}: applies where a tokenizer is learned, but the weights of "
+                f"{origin.backbone} "
                 "bring theirs; remove it, or set backbone.weights to scratch"
             )
     folder = folder_of(origin)
     config = config_of(folder, architectures)
     tokenizer = _tokenizer_json(folder)
     special = _special(folder, tokenizer)
-    pad = special.setdefault("pad_token", special.get("eos_token", ""))  # GPT-2 has none: its end token pads
+    pad = special.setdefault(
+        "pad_token", special.get("eos_token", "")
+    )  # GPT-2 has none: its end token pads
     ids = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
     if pad not in ids:
         raise WeightsError(f"{folder}: its tokenizer has neither a padding nor an end token")
@@ -87,7 +91,9 @@ def token_ids(spec: Spec) -> dict[str, int]:
     """Every token of the spec's tokenizer with its id."""
     tokenizer = spec.get("tokenizer.json")
     if tokenizer is None:
-        raise MultigraftError("the tokenizer is not learned yet: complete the spec with the modality's `fit`")
+        raise MultigraftError(
+            "the tokenizer is not learned yet: complete the spec with the modality's `fit`"
+        )
     vocabulary = tokenizer["model"]["vocab"]
     pairs = (
         vocabulary.items()
@@ -117,7 +123,8 @@ def _length(options: Mapping[str, Any], limit: int) -> int:
     length: int = options.get("max_length", min(DEFAULT_LENGTH, limit))
     if length > limit:
         raise MultigraftError(
-            f"reader.max_length: found {length}; the backbone has {limit} positions, so at most {limit}"
+            f"reader.max_length: found {length}; the backbone has {limit} positions, so at most "
+            f"{limit}"
         )
     return length
 
@@ -136,11 +143,14 @@ def _converted(folder: Path) -> str:
 
     try:
         with _without_paths(folder) as copied:
-            tokenizer = AutoTokenizer.from_pretrained(copied, local_files_only=True, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(
+                copied, local_files_only=True, trust_remote_code=False
+            )
             text: str = tokenizer.backend_tokenizer.to_str()
     except (OSError, ValueError, ImportError, AttributeError) as error:
         raise WeightsError(
-            f"{folder}: holds no tokenizer.json, and no tokenizer could be made of its other files; "
+            f"{folder}: holds no tokenizer.json, and no tokenizer could be made of its other "
+            "files; "
             "copy the tokenizer of these weights into it"
         ) from error
     return text
@@ -148,7 +158,8 @@ def _converted(folder: Path) -> str:
 
 @contextmanager
 def _without_paths(folder: Path) -> Iterator[Path]:
-    """A copy of a tokenizer's files whose settings name no files: transformers would open them, wherever."""
+    """A copy of a tokenizer's files whose settings name no files: transformers would open them,
+    wherever."""
     with tempfile.TemporaryDirectory(prefix="multigraft-tokenizer-") as place:
         copied = Path(place)
         for file in sorted(path for path in folder.iterdir() if path.suffix in TOKENIZER_FILES):
@@ -158,7 +169,8 @@ def _without_paths(folder: Path) -> Iterator[Path]:
         settings = {
             key: value
             for key, value in _json(folder / "tokenizer_config.json").items()
-            if not key.endswith(("_file", "_files", "_path")) and key not in ("auto_map", "name_or_path")
+            if not key.endswith(("_file", "_files", "_path"))
+            and key not in ("auto_map", "name_or_path")
         }
         (copied / "config.json").write_text(json.dumps(kind), encoding="utf-8")
         (copied / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")

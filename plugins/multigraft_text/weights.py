@@ -54,7 +54,9 @@ def config_of(folder: Path, architectures: Sequence[str]) -> Any:
     kind = raw.get("model_type")
     if not isinstance(kind, str) or kind not in architectures:
         other = "bert" if kind in ENCODERS else "gpt" if kind in DECODERS else None
-        hint = f"a backbone of the family {other!r} opens it" if other else "no text backbone opens it"
+        hint = (
+            f"a backbone of the family {other!r} opens it" if other else "no text backbone opens it"
+        )
         raise WeightsError(
             f"{folder}: holds a {kind!r}; {hint}. Allowed here: {', '.join(sorted(architectures))}"
         )
@@ -71,8 +73,10 @@ def _download(hub: str) -> Path:
     except LocalEntryNotFoundError as error:
         name = hub.rpartition("/")[2]
         raise WeightsError(
-            f"the weights {hub!r} are not on this machine, and the hub cannot be reached. On a machine "
-            f"with a network run `hf download {hub} --local-dir {name}`, copy that folder here, and set "
+            f"the weights {hub!r} are not on this machine, and the hub cannot be reached. On a "
+            "machine "
+            f"with a network run `hf download {hub} --local-dir {name}`, copy that folder here, "
+            "and set "
             "backbone.weights to it; or set backbone.weights to scratch"
         ) from error
     except HfHubHTTPError as error:

@@ -9,7 +9,8 @@ OVERLAP = 4
 
 
 def overlapping(tokenizer: Tokenizer, max_length: int) -> Tokenizer:
-    """A tokenizer of its own, whose encodings overflow into windows: truncation is a tokenizer's state."""
+    """A tokenizer of its own, whose encodings overflow into windows: truncation is a tokenizer's
+    state."""
     own = Tokenizer.from_str(tokenizer.to_str())
     own.enable_truncation(max_length, stride=max_length // OVERLAP)
     return own

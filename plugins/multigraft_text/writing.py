@@ -13,7 +13,8 @@ from multigraft_text.specs import token_ids
 
 
 class CachedDecoder(nn.Module):
-    """A transformers decoder with its tied output matrix, as `multigraft.contracts.generation.Generating` calls it."""
+    """A transformers decoder with its tied output matrix, as
+    `multigraft.contracts.generation.Generating` calls it."""
 
     def __init__(self, base: Any, scorer: nn.Module) -> None:
         super().__init__()
@@ -24,7 +25,8 @@ class CachedDecoder(nn.Module):
     def forward(
         self, tokens: Tensor, mask: Tensor, positions: Tensor, kept: Tensor, past: Sequence[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        """Logits of the ``kept`` among the new tokens, and the keys and values of every layer by turns."""
+        """Logits of the ``kept`` among the new tokens, and the keys and values of every layer by
+        turns."""
         output = self.base(
             input_ids=tokens,
             attention_mask=mask,

@@ -24,13 +24,16 @@ _IMAGE = Modality(
     name="image",
     reader=Lazy("multigraft_vision.reader:image_reader"),
     columns=("image",),
-    samples=Samples(good=Lazy("multigraft_vision.samples:good"), bad=Lazy("multigraft_vision.samples:bad")),
+    samples=Samples(
+        good=Lazy("multigraft_vision.samples:good"), bad=Lazy("multigraft_vision.samples:bad")
+    ),
     likeness=Likeness(
         sketch=Lazy("multigraft_vision.likeness:sketch"),
         near=0.88,
         flaws=(
             "of one colour",
-            "nearly black (no value above 16 of 255, as where 12 bits are saved in 16, or class numbers)",
+            "nearly black (no value above 16 of 255, as where 12 bits are saved in 16, or class "
+            "numbers)",
         ),
     ),
     augment=Lazy("multigraft_vision.augment:policy"),
@@ -44,14 +47,19 @@ _IMAGE = Modality(
     web=WebReader(folder="multigraft_vision:web"),
     options={
         "size": Option(
-            default=None, types=(int,), low=1, high=8192, help="pixels a side; unset: what the weights expect"
+            default=None,
+            types=(int,),
+            low=1,
+            high=8192,
+            help="pixels a side; unset: what the weights expect",
         ),
         "crop": Option(
             default=None,
             types=(float, int),
             low=0.1,
             high=1,
-            help="the share of the shorter side that the centre crop keeps; unset: as the weights expect",
+            help="the share of the shorter side that the centre crop keeps; unset: as the weights "
+            "expect",
         ),
         "interpolation": Option(
             default=None,
@@ -75,7 +83,10 @@ _IMAGE = Modality(
 )
 
 _DROP_PATH = Option(
-    default=0.0, low=0, high=0.9, help="share of residual branches dropped at random (stochastic depth)"
+    default=0.0,
+    low=0,
+    high=0.9,
+    help="share of residual branches dropped at random (stochastic depth)",
 )
 
 
@@ -93,7 +104,11 @@ _TINY_RESNET = Size(
 
 
 def _backbone(
-    name: str, sizes: Mapping[str, Size], options: Mapping[str, Option], trial: Trial, find: Any = None
+    name: str,
+    sizes: Mapping[str, Size],
+    options: Mapping[str, Option],
+    trial: Trial,
+    find: Any = None,
 ) -> Backbone:
     return Backbone(
         name=name,
@@ -159,7 +174,9 @@ def register_tasks() -> Sequence[Task]:
                 "crop": Option(
                     default=0.2, low=0.01, high=1, help="the least share of the area a view keeps"
                 ),
-                "flip": Option(default=True, help="mirror half of the views; false for letters and digits"),
+                "flip": Option(
+                    default=True, help="mirror half of the views; false for letters and digits"
+                ),
                 "rotate": Option(default=0.0, low=0, high=180, help="degrees to either side"),
                 "color": Option(default=0.5, low=0, high=1, help="strength of the colour jitter"),
                 "gray": Option(default=0.2, low=0, high=1, help="share of views without colour"),

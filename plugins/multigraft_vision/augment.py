@@ -1,4 +1,5 @@
-"""Random changes of one image, for training only: Pillow and numpy, all chance from the generator given."""
+"""Random changes of one image, for training only: Pillow and numpy, all chance from the generator
+given."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ BLUR_FROM = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What may happen to an image: crop, flip, turn, colour, grey, blur, then further operations."""
+    """What may happen to an image: crop, flip, turn, colour, grey, blur, then further
+    operations."""
 
     crop: tuple[float, float] = (1.0, 1.0)
     """The share of the area that a random crop keeps; it is enlarged to the image's size again."""
@@ -31,7 +33,8 @@ class Policy:
     rotate: float = 0.0
     """Degrees to either side."""
     color: float = 0.0
-    """SimCLR's s (Chen et al. 2020, appendix A): 0.8 s brightness, contrast and saturation, 0.2 s hue."""
+    """SimCLR's s (Chen et al. 2020, appendix A): 0.8 s brightness, contrast and saturation, 0.2 s
+    hue."""
     gray: float = 0.0
     """The share of images that lose their colour."""
     blur: float = 0.0
@@ -68,8 +71,11 @@ LIGHT = Policy(crop=(0.8, 1.0), ratio=(0.9, 1.1), flip=True)
 STRONG = Policy(crop=(0.3, 1.0), flip=True, color=0.4, operations=2)
 
 
-def policy(strength: Literal["light", "strong"], reader: Reader, options: Mapping[str, Any]) -> Policy:
-    """The augmentation of a finetuning run; ``options["flip"]`` is False where mirrored pictures mislead."""
+def policy(
+    strength: Literal["light", "strong"], reader: Reader, options: Mapping[str, Any]
+) -> Policy:
+    """The augmentation of a finetuning run; ``options["flip"]`` is False where mirrored pictures
+    mislead."""
     return replace({"light": LIGHT, "strong": STRONG}[strength], flip=options["flip"])
 
 
@@ -125,7 +131,11 @@ def _enhanced(kind: Callable[[Image.Image], Any]) -> Operation:
 
 def _affine(picture: Image.Image, coefficients: tuple[float, ...]) -> Image.Image:
     return picture.transform(
-        picture.size, Image.Transform.AFFINE, coefficients, BILINEAR, fillcolor=picture.getpixel((0, 0))
+        picture.size,
+        Image.Transform.AFFINE,
+        coefficients,
+        BILINEAR,
+        fillcolor=picture.getpixel((0, 0)),
     )
 
 

@@ -1,4 +1,5 @@
-"""A timm network as a backbone: normalising in front, features behind, timm's own format on disk."""
+"""A timm network as a backbone: normalising in front, features behind, timm's own format on
+disk."""
 
 from __future__ import annotations
 
@@ -19,8 +20,10 @@ from multigraft_vision.survey import Survey
 
 # What belongs to the weights that training started from, not to those that are saved.
 SOURCE_KEYS = {
-    "url", "file", "hf_hub_id", "hf_hub_filename", "source", "state_dict", "architecture", "label_offset",
-    "label_names", "label_descriptions", "test_input_size", "test_pool_size", "test_crop_pct", "pool_size",
+    "url", "file", "hf_hub_id", "hf_hub_filename", "source", "state_dict", "architecture",
+    "label_offset",
+    "label_names", "label_descriptions", "test_input_size", "test_pool_size", "test_crop_pct",
+    "pool_size",
 }  # fmt: skip
 
 
@@ -53,17 +56,21 @@ class TimmBackbone(nn.Module):
         return Features(pooled=pooled, sequence=sequence if fits else None, maps=maps)
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
-        """Write timm's hub format, for ``timm.create_model("local-dir:<folder>", pretrained=True)``."""
+        """Write timm's hub format, for ``timm.create_model("local-dir:<folder>",
+        pretrained=True)``."""
         folder.mkdir(parents=True, exist_ok=True)
         state = {name: value.contiguous() for name, value in self.model.state_dict().items()}
         if head is not None:
             state |= self._classifier(head, len(labels))
         save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-        config = json.dumps(self._config(labels if head is not None else ()), indent=2, ensure_ascii=False)
+        config = json.dumps(
+            self._config(labels if head is not None else ()), indent=2, ensure_ascii=False
+        )
         (folder / "config.json").write_text(config + "\n", encoding="utf-8")
 
     def _positions(self, features: Any) -> tuple[Tensor | None, tuple[Tensor, ...]]:
-        """The sequence [B, T, D] and the maps [B, C, H, W] in what timm's ``forward_features`` gave."""
+        """The sequence [B, T, D] and the maps [B, C, H, W] in what timm's ``forward_features``
+        gave."""
         layout = self.survey.layout
         if layout == "tokens":
             return features, self._grid(features)
@@ -82,7 +89,8 @@ class TimmBackbone(nn.Module):
         return (tokens[:, before:].transpose(1, 2).unflatten(2, tuple(grid)),)
 
     def _classifier(self, head: nn.Linear, count: int) -> dict[str, Tensor]:
-        """The head's tensors under timm's names; a 1 x 1 convolution where the architecture has one."""
+        """The head's tensors under timm's names; a 1 x 1 convolution where the architecture has
+        one."""
         state = {}
         for name, shape in self.survey.classifier.items():
             state[f"{name}.weight"] = head.weight.detach().reshape(count, *shape[1:]).clone()
@@ -98,9 +106,15 @@ class TimmBackbone(nn.Module):
             "interpolation": self.spec["interpolation"],
         }
         kept = {
-            key: value for key, value in self.plan.cfg.items() if key not in SOURCE_KEYS and value is not None
+            key: value
+            for key, value in self.plan.cfg.items()
+            if key not in SOURCE_KEYS and value is not None
         }
-        args = {key: value for key, value in self.plan.args.items() if not key.endswith("drop_path_rate")}
+        args = {
+            key: value
+            for key, value in self.plan.args.items()
+            if not key.endswith("drop_path_rate")
+        }
         return {
             "architecture": self.plan.name,
             "num_classes": len(labels),

@@ -1,4 +1,5 @@
-"""SimCLR: two views of an image must lie nearer to each other than to any other (Chen et al. 2020)."""
+"""SimCLR: two views of an image must lie nearer to each other than to any other (Chen et al.
+2020)."""
 
 from __future__ import annotations
 
@@ -18,12 +19,16 @@ from multigraft_vision.augment import Policy
 
 
 class ProjectionHead(nn.Module):
-    """SimCLR's g: linear, batch normalisation, ReLU, linear; ``projection`` [2B, size] of unit length."""
+    """SimCLR's g: linear, batch normalisation, ReLU, linear; ``projection`` [2B, size] of unit
+    length."""
 
     def __init__(self, width: int, size: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(width, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, size)
+            nn.Linear(width, width, bias=False),
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
+            nn.Linear(width, size),
         )
 
     def forward(self, features: Features, batch: Batch) -> Outputs:
@@ -33,7 +38,8 @@ class ProjectionHead(nn.Module):
 
 
 class ImageContrastive(Objective):
-    """NT-Xent over the views of one batch. Its scores depend on the batch size: more rows are harder."""
+    """NT-Xent over the views of one batch. Its scores depend on the batch size: more rows are
+    harder."""
 
     monitor = "loss"
     greater_is_better = False

@@ -1,4 +1,5 @@
-"""From any mode and depth that Pillow decodes to 8-bit RGB on white; what has no agreed range is refused."""
+"""From any mode and depth that Pillow decodes to 8-bit RGB on white; what has no agreed range is
+refused."""
 
 from __future__ import annotations
 
@@ -21,12 +22,13 @@ GREY_STEPS = {"L;2": 85, "L;4": 17}
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
-    """Any mode to RGB; Pillow alone would clip 16-bit values, drop transparency and miss TIFF's tags.
+    """Any mode to RGB; Pillow alone would clip 16-bit values, drop transparency and miss TIFF's
+    tags.
 
-    Grey of 9 to 16 bits is scaled by its depth and rounded; of 16-bit colours Pillow keeps the upper 8 bits.
-    What is RGB already is given back as it is; anything else is converted a strip at a time, so that beside
-    the decoded picture no more than the result is in memory. Raises RowError for floats and for integers of
-    32 bits or with a sign, whose black and white nobody knows.
+    Grey of 9 to 16 bits is scaled by its depth and rounded; of 16-bit colours Pillow keeps the
+    upper 8 bits. What is RGB already is given back as it is; anything else is converted a strip at
+    a time, so that beside the decoded picture no more than the result is in memory. Raises RowError
+    for floats and for integers of 32 bits or with a sign, whose black and white nobody knows.
     """
     _check_range(picture)
     convert = _conversion(picture)
@@ -41,7 +43,8 @@ def to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _conversion(picture: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
-    """How a part becomes RGB; None where all is RGB already. To be asked before the picture is loaded."""
+    """How a part becomes RGB; None where all is RGB already. To be asked before the picture is
+    loaded."""
     if picture.mode.startswith("I;16"):
         return partial(_from_16_bit, deep=_deep(picture))
     if picture.has_transparency_data:
@@ -61,7 +64,8 @@ def _check_range(picture: Image.Image) -> None:
         raise RowError("holds floats, which have no agreed range; save it with 8 or 16 bits")
     if picture.mode == "I" or SIGNED in _tag(picture, ExifTags.Base.SampleFormat):
         raise RowError(
-            "holds integers of 32 bits or with a sign, which have no agreed range; save it with 8 or 16 bits"
+            "holds integers of 32 bits or with a sign, which have no agreed range; save it with 8 "
+            "or 16 bits"
         )
 
 

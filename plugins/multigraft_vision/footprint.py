@@ -13,8 +13,8 @@ from multigraft import RowError
 from multigraft_vision.pictures import FORMATS
 
 RGB, OTHER = 5, 10
-"""Bytes a pixel: Pillow keeps one in four, and other modes once more, as RGB. Each is about a tenth more than
-was measured of a server."""
+"""Bytes a pixel: Pillow keeps one in four, and other modes once more, as RGB. Each is about a tenth
+more than was measured of a server."""
 TURNED = 4
 """Besides, where it may have to be turned upright."""
 DECODER = {"WEBP": 14, "GIF": 4, "TIFF": 4}

@@ -16,24 +16,28 @@ from multigraft_vision.pictures import file_content, open_rgb
 
 SIDE = 64
 WAVES = 16
-"""Across and down. With Zauner's 8, a third of Fashion-MNIST would be near another of its pictures."""
+"""Across and down. With Zauner's 8, a third of Fashion-MNIST would be near another of its
+pictures."""
 CELLS, HUES = 8, 12
 """Across and down, and around the colour wheel."""
 VIVID, FAINT, TINY = 1.5, 2.0, 1e-9
-"""How far the channels of a coloured cell are apart, in multiples of the picture's contrast and 2 more."""
+"""How far the channels of a coloured cell are apart, in multiples of the picture's contrast and 2
+more."""
 DARK = 17
-"""A picture without a value from here on is nearly black: 12 bits saved in 16, or a mask of class numbers."""
+"""A picture without a value from here on is nearly black: 12 bits saved in 16, or a mask of class
+numbers."""
 MAX_PIXELS = 50_000_000
 JPEG = b"\xff\xd8\xff"
 
 
 def sketch(raws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """The DCT hash of each picture (Zauner 2010, section 3.2.1) with its colours: uint8 [rows, 256].
+    """The DCT hash of each picture (Zauner 2010, section 3.2.1) with its colours: uint8 [rows,
+    256].
 
-    The lowest bit says whether one of the 256 lowest waves across and down is stronger than their median.
-    The bits above hold the hue of one of 8 x 8 cells, 0 where it is grey: two pictures of the same shapes
-    are as alike as the area in which they have the same colours. A picture of one colour gives zeros and the
-    flaw 1, one that is nearly black the flaw 2.
+    The lowest bit says whether one of the 256 lowest waves across and down is stronger than their
+    median. The bits above hold the hue of one of 8 x 8 cells, 0 where it is grey: two pictures of
+    the same shapes are as alike as the area in which they have the same colours. A picture of one
+    colour gives zeros and the flaw 1, one that is nearly black the flaw 2.
     """
     found, flaws = np.zeros((len(raws), WAVES * WAVES), np.uint8), np.zeros(len(raws), np.uint8)
     waves = _waves()
@@ -55,7 +59,8 @@ def sketch(raws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _hues(colours: np.ndarray, contrast: float) -> np.ndarray:
-    """[WAVES * WAVES] of 0 to `HUES`: a cell's hue, where its colour stands out from the picture's contrast.
+    """[WAVES * WAVES] of 0 to `HUES`: a cell's hue, where its colour stands out from the picture's
+    contrast.
 
     Beside the contrast, because brighter light and a steeper curve make both larger.
     """
@@ -83,7 +88,8 @@ def _waves() -> np.ndarray:
 
 
 def _drafted(raw: Any) -> Any:
-    """A JPEG file that is decoded no larger than needed; anything else as it is. Raises RowError."""
+    """A JPEG file that is decoded no larger than needed; anything else as it is. Raises
+    RowError."""
     if isinstance(raw, Mapping):
         raw = raw.get("bytes") if raw.get("bytes") is not None else raw.get("path")
     if not isinstance(raw, bytes | str | Path):

@@ -37,7 +37,8 @@ TURNS = {
 
 
 def open_rgb(raw: Any, max_pixels: int) -> Image.Image:
-    """The picture in ``raw``: upright by its EXIF, on white where transparent, its first frame if animated.
+    """The picture in ``raw``: upright by its EXIF, on white where transparent, its first frame if
+    animated.
 
     Raises RowError where it is none, is broken, or has more than ``max_pixels`` by its header.
     """
@@ -55,7 +56,8 @@ def open_rgb(raw: Any, max_pixels: int) -> Image.Image:
 
 
 def file_content(path: str | Path, max_pixels: int) -> bytes:
-    """The bytes of a row's file, which may be no larger than a picture of so many pixels. Raises RowError."""
+    """The bytes of a row's file, which may be no larger than a picture of so many pixels. Raises
+    RowError."""
     return row_bytes(path, limit=max_pixels * PIXEL_BYTES + SPARE)
 
 
@@ -65,7 +67,9 @@ def _from_bytes(content: bytes, max_pixels: int) -> Image.Image:
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as picture:
             if not isinstance(picture.info.get("xmp", b""), bytes | str):
-                del picture.info["xmp"]  # in which Pillow's TIFF decoder would look for an orientation
+                del picture.info[
+                    "xmp"
+                ]  # in which Pillow's TIFF decoder would look for an orientation
             return _decode(picture, max_pixels)
     except RowError:
         raise
@@ -92,8 +96,8 @@ def _decode(picture: Image.Image, max_pixels: int) -> Image.Image:
 def _upright(picture: Image.Image, pixels: Image.Image) -> Image.Image:
     """The decoded pixels, turned as the EXIF of ``picture`` says.
 
-    Of the EXIF the orientation alone is read: Pillow's `exif_transpose` writes all of it anew, and fails on
-    tags of odd types that hinder no other decoder.
+    Of the EXIF the orientation alone is read: Pillow's `exif_transpose` writes all of it anew, and
+    fails on tags of odd types that hinder no other decoder.
     """
     turn = TURNS.get(_orientation(picture))
     return pixels if turn is None else pixels.transpose(turn)
@@ -112,7 +116,9 @@ def _from_array(values: np.ndarray) -> Image.Image:
         raise RowError(f"is an array of {values.dtype}; give uint8 values in 0..255")
     grey = values[:, :, None] if values.ndim == 2 else values
     if grey.ndim != 3 or grey.shape[2] not in MODES:
-        raise RowError(f"is an array of shape {values.shape}; give [H, W] or [H, W, 1 to 4 channels]")
+        raise RowError(
+            f"is an array of shape {values.shape}; give [H, W] or [H, W, 1 to 4 channels]"
+        )
     if grey.size == 0:
         raise RowError("has no pixels")
     return Image.fromarray(np.ascontiguousarray(grey if grey.shape[2] > 1 else grey[:, :, 0]))

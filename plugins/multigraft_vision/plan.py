@@ -44,12 +44,19 @@ def find(name: str) -> Size | None:
     except RuntimeError:  # no such tag
         return None
     known = cfg is not None and cfg.has_weights
-    hub = f"timm/{architecture}.{cfg.tag}" if known and cfg.tag else f"timm/{architecture}" if known else None
+    hub = (
+        f"timm/{architecture}.{cfg.tag}"
+        if known and cfg.tag
+        else f"timm/{architecture}"
+        if known
+        else None
+    )
     return Size(config={"architecture": architecture}, hub=hub)
 
 
 def plan(origin: Origin) -> Plan:
-    """Resolve an origin without its weights. Raises WeightsError where its folder holds another network."""
+    """Resolve an origin without its weights. Raises WeightsError where its folder holds another
+    network."""
     config = origin.config
     name, args = config["architecture"], dict(config.get("model_args", {}))
     if origin.path is not None and origin.path.is_dir():
@@ -101,34 +108,46 @@ def _from_hub(hub: str, name: str) -> dict[str, Any]:
 
 
 def fetched(hub: str, fetch: Any) -> Any:
-    """What ``fetch()`` brings from the hub. Raises WeightsError with the way around where it cannot."""
+    """What ``fetch()`` brings from the hub. Raises WeightsError with the way around where it
+    cannot."""
     try:
         return fetch()
     except (OSError, RuntimeError) as error:
         raise WeightsError(
-            f"weights {hub!r} are not in the local hub cache and cannot be fetched ({type(error).__name__}); "
-            f"run `hf download {hub} --local-dir weights` on a machine with a network, bring the folder "
+            f"weights {hub!r} are not in the local hub cache and cannot be fetched "
+            f"({type(error).__name__}); "
+            f"run `hf download {hub} --local-dir weights` on a machine with a network, bring the "
+            "folder "
             "or its model.safetensors here, and set backbone.weights to it (or to 'scratch')"
         ) from error
 
 
-def _from_folder(folder: Path, name: str, args: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Configuration and arguments of a folder in timm's hub format; what it leaves out is as registered."""
+def _from_folder(
+    folder: Path, name: str, args: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Configuration and arguments of a folder in timm's hub format; what it leaves out is as
+    registered."""
     try:
         check_plain(folder / "config.json", limit=CONFIG_BYTES)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         architecture, cfg = config["architecture"], config.get("pretrained_cfg", config)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(
-            f"{folder}: has no readable config.json of timm; pass a folder that timm or this plugin saved, "
+            f"{folder}: has no readable config.json of timm; pass a folder that timm or this "
+            "plugin saved, "
             "or the weights file itself"
         ) from error
     _same(f"{folder} holds", architecture, name)
-    saved = {key: value for key, value in config.get("model_args", {}).items() if key not in FREE_ARGS}
+    saved = {
+        key: value for key, value in config.get("model_args", {}).items() if key not in FREE_ARGS
+    }
     if saved != args:
         raise WeightsError(f"{folder}: holds {name} with the arguments {saved}; wanted: {args}")
     known = {field.name for field in fields(PretrainedCfg)}
-    return {**_registered(name), **{key: value for key, value in cfg.items() if key in known}}, saved
+    return {
+        **_registered(name),
+        **{key: value for key, value in cfg.items() if key in known},
+    }, saved
 
 
 def _same(where: str, found: str, wanted: str) -> None:

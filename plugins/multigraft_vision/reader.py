@@ -1,4 +1,5 @@
-"""The image reader: any picture to uint8 RGB of one size, as timm's evaluation transform does it."""
+"""The image reader: any picture to uint8 RGB of one size, as timm's evaluation transform does
+it."""
 
 from __future__ import annotations
 
@@ -103,7 +104,9 @@ class ImageReader:
             ratio = min(height / tall, width / wide)
             tall, wide = round(height / ratio), round(width / ratio)
         if tall * wide > self.max_pixels:
-            raise RowError(f"is too narrow: {width} x {height} would be enlarged to {wide} x {tall} pixels")
+            raise RowError(
+                f"is too narrow: {width} x {height} would be enlarged to {wide} x {tall} pixels"
+            )
         return wide, tall
 
     def _window(self, width: int, height: int) -> tuple[int, int, int, int]:

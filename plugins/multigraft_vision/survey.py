@@ -1,4 +1,5 @@
-"""What a timm network looks like from inside: learned by running it once on tensors without memory."""
+"""What a timm network looks like from inside: learned by running it once on tensors without
+memory."""
 
 from __future__ import annotations
 
@@ -30,22 +31,28 @@ class Survey:
     layout: Layout
     """Of `forward_features`: [B, T, D], [B, C, H, W], [B, H, W, C], or something of its own."""
     classifier: Mapping[str, tuple[int, ...]]
-    """The name and the weight's shape for one class; two in distilled networks, whose logits are averaged."""
+    """The name and the weight's shape for one class; two in distilled networks, whose logits are
+    averaged."""
 
 
 _KNOWN: dict[str, Survey] = {}
 """Surveys that were made before: each follows from its key alone, and takes a second."""
 
 
-def survey(name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]) -> Survey:
-    """Run the architecture on images of ``size``. Raises MultigraftError where they are too small."""
+def survey(
+    name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]
+) -> Survey:
+    """Run the architecture on images of ``size``. Raises MultigraftError where they are too
+    small."""
     key = repr((name, sorted(cfg.items()), sorted(args.items()), size))
     if key not in _KNOWN:
         _KNOWN[key] = _survey(name, cfg, args, size)
     return _KNOWN[key]
 
 
-def _survey(name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]) -> Survey:
+def _survey(
+    name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]
+) -> Survey:
     with torch.device("meta"):
         network = timm.create_model(name, pretrained_cfg=dict(cfg), num_classes=1, **args).eval()
         headless = timm.create_model(name, pretrained_cfg=dict(cfg), num_classes=0, **args)
@@ -89,7 +96,11 @@ def _candidates(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module
 
 
 def _is_chain(module: nn.Module) -> bool:
-    names = {name for name, child in module.named_children() if next(child.parameters(), None) is not None}
+    names = {
+        name
+        for name, child in module.named_children()
+        if next(child.parameters(), None) is not None
+    }
     plain = isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
     return plain or isinstance(module, nn.ModuleList) or ("blocks" in names and names <= STAGE)
 
@@ -105,7 +116,8 @@ def _layout(features: Any, channels: int) -> Layout:
 
 
 def _classifier(name: str, network: nn.Module, headless: nn.Module) -> dict[str, tuple[int, ...]]:
-    """Where a linear layer on the pooled features belongs. Raises MultigraftError where it has no place."""
+    """Where a linear layer on the pooled features belongs. Raises MultigraftError where it has no
+    place."""
     found = network.pretrained_cfg.get("classifier")
     names = (found,) if isinstance(found, str) else tuple(found or ())
     state = network.state_dict()
@@ -113,7 +125,8 @@ def _classifier(name: str, network: nn.Module, headless: nn.Module) -> dict[str,
     single = len(names) == 1 or (len(names) == 2 and "dist" in names[1])
     if not single or extra != {f"{path}.{part}" for path in names for part in ("weight", "bias")}:
         raise MultigraftError(
-            f"{name} does not end in one linear classifier, so timm could not open what is fine-tuned here; "
+            f"{name} does not end in one linear classifier, so timm could not open what is "
+            "fine-tuned here; "
             "choose another architecture"
         )
     return {path: tuple(state[f"{path}.weight"].shape) for path in names}

@@ -30,7 +30,8 @@ AUXILIARY = ("AuxLogits.",)
 
 
 def build(origin: Origin, spec: Spec) -> TimmBackbone:
-    """A backbone for images of the reader's size, with the origin's weights. Raises WeightsError."""
+    """A backbone for images of the reader's size, with the origin's weights. Raises
+    WeightsError."""
     height, width = spec["size"]
     chosen = _sized(plan(origin), (height, width))
     anatomy = survey(chosen.name, chosen.cfg, chosen.args, (height, width))
@@ -77,7 +78,8 @@ def _check_offline(chosen: Plan, hub: str) -> None:
     kept = Path(torch.hub.get_dir(), "checkpoints", Path(urlsplit(address).path).name)
     if not kept.is_file():
         raise WeightsError(
-            f"weights {hub!r} are published at {address}, and {said} is set; put that file at {kept}, "
+            f"weights {hub!r} are published at {address}, and {said} is set; put that file at "
+            f"{kept}, "
             "set backbone.weights to where it is, or unset the variable"
         )
 
@@ -94,7 +96,14 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{file}: is no weights file; allowed: {', '.join(SUFFIXES)}")
     try:
         state: dict[str, Tensor] = load_state_dict(str(file), weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        EOFError,
+        pickle.UnpicklingError,
+        SafetensorError,
+    ) as error:
         raise WeightsError(f"{file}: cannot be opened safely: {error}") from error
     return state
 
@@ -112,7 +121,9 @@ def _adopt(model: Any, state: dict[str, Tensor], classifier: tuple[str, ...], pa
     try:
         found = model.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        raise WeightsError(f"{path}: the tensors are not of the shape that {name} has: {error}") from error
+        raise WeightsError(
+            f"{path}: the tensors are not of the shape that {name} has: {error}"
+        ) from error
     if found.missing_keys or found.unexpected_keys:
         raise WeightsError(
             f"{path}: is not {name}: {_some(found.missing_keys)} missing, "

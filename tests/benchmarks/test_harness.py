@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 
 from benchmarks import results
-from benchmarks.harness import CACHE, Case, Sample, Side, Turn, at_least, below, difference, interval, measure
+from benchmarks.harness import (
+    CACHE,
+    Case,
+    Sample,
+    Side,
+    Turn,
+    at_least,
+    below,
+    difference,
+    interval,
+    measure,
+)
 from benchmarks.machine import best_time, generation_of, short_name
 
 MACHINE = {"processor": "Toy", "cores": 2, "threads": 2, "fp32_gflops": 100.0, "bf16_gflops": 20.0}
@@ -19,11 +30,14 @@ MACHINE = {"processor": "Toy", "cores": 2, "threads": 2, "fp32_gflops": 100.0, "
 
 @pytest.fixture(autouse=True)
 def nothing_to_collect(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sides that pretend leave no garbage; to look for it among a session's objects takes a second a turn."""
+    """Sides that pretend leave no garbage; to look for it among a session's objects takes a second
+    a turn."""
     monkeypatch.setattr("benchmarks.harness.gc.collect", lambda: 0)
 
 
-def side(*values: float, quality: float | None = None, told: list[Any] | None = None, name: str = "") -> Side:
+def side(
+    *values: float, quality: float | None = None, told: list[Any] | None = None, name: str = ""
+) -> Side:
     """A side that gives these values in turn."""
 
     def take(turn: Turn) -> Sample:
@@ -35,13 +49,27 @@ def side(*values: float, quality: float | None = None, told: list[Any] | None = 
 
 
 def case(ours: Side, theirs: Side, **fields: Any) -> Case:
-    given = {"name": "toy", "work": "nothing", "other": "the other", "unit": "s", "rounds": 3, **fields}
+    given = {
+        "name": "toy",
+        "work": "nothing",
+        "other": "the other",
+        "unit": "s",
+        "rounds": 3,
+        **fields,
+    }
     return Case(ours=ours, theirs=theirs, **given)
 
 
 def figures(**fields: Any) -> dict[str, Any]:
     measured = measure(case(side(1, 2, 3), side(8, 4, 6), bar=at_least(4)))
-    return {**measured, "mode": "full", "date": "2030-01-01", "module": "toy", "versions": {}, **fields}
+    return {
+        **measured,
+        "mode": "full",
+        "date": "2030-01-01",
+        "module": "toy",
+        "versions": {},
+        **fields,
+    }
 
 
 def test_the_ratio_is_that_of_the_medians_and_its_spread_that_of_the_rounds() -> None:
@@ -70,7 +98,9 @@ def test_what_one_turn_measures_together_goes_first_in_every_round() -> None:
     assert [name for name, _, _ in told] == ["ours", "theirs"] * 3
 
 
-def test_each_turn_has_an_empty_folder_and_cache_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_turn_has_an_empty_folder_and_cache_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv(CACHE, "mine")
     seen: list[Path] = []
 
@@ -114,7 +144,9 @@ def qualities(*values: float, rows: int) -> list[Sample]:
         ((0.93, 0.93, 0.93), (0.91, 0.91, 0.91), 2000, None),
     ],
 )
-def test_a_ratio_with_lower_quality_is_void(ours: Any, theirs: Any, rows: int, reason: str | None) -> None:
+def test_a_ratio_with_lower_quality_is_void(
+    ours: Any, theirs: Any, rows: int, reason: str | None
+) -> None:
     sides = [iter(qualities(*values, rows=rows)) for values in (ours, theirs)]
     found = measure(
         case(lambda turn: next(sides[0]), lambda turn: next(sides[1]), warm=False, bar=at_least(1))
@@ -129,7 +161,9 @@ def test_a_ratio_with_lower_quality_is_void(ours: Any, theirs: Any, rows: int, r
 def test_two_points_show_on_the_rows_that_text_figures_have() -> None:
     from benchmarks.training import HELD_OUT
 
-    apart = difference(*(qualities(share, share, share, rows=HELD_OUT["full"]) for share in (0.90, 0.92)))
+    apart = difference(
+        *(qualities(share, share, share, rows=HELD_OUT["full"]) for share in (0.90, 0.92))
+    )
     assert apart["high"] is not None
     assert apart["high"] < 0
     few = difference(*(qualities(share, share, share, rows=64) for share in (0.90, 0.92)))
@@ -165,7 +199,10 @@ def test_results_are_merged_by_case_and_mode(tmp_path: Path) -> None:
 
 
 def test_the_table_shows_full_figures_before_quick_ones_and_a_missed_bar_too() -> None:
-    cases = {"a": {"full": figures(), "quick": figures(mode="quick")}, "b": {"quick": figures(mode="quick")}}
+    cases = {
+        "a": {"full": figures(), "quick": figures(mode="quick")},
+        "b": {"quick": figures(mode="quick")},
+    }
     table = results.table({"machine": MACHINE, "cases": cases}, ["b"])
     rows = [line for line in table.splitlines() if line.startswith("| ")][2:]
     assert [row.split(" | ")[0] for row in rows] == ["| b (quick)", "| a"]
@@ -194,7 +231,10 @@ def test_the_readme_has_its_markers() -> None:
 
 
 def test_machines_are_named_by_processor_and_cores() -> None:
-    assert short_name("Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz", 16) == "xeon-platinum-8375c-16-cores"
+    assert (
+        short_name("Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz", 16)
+        == "xeon-platinum-8375c-16-cores"
+    )
     assert short_name("Apple M1", 1) == "apple-m1-1-core"
     assert short_name("", 2) == "processor-2-cores"
 
@@ -202,7 +242,9 @@ def test_machines_are_named_by_processor_and_cores() -> None:
 def test_two_generations_of_one_brand_are_two_machines() -> None:
     names = set()
     for family, model in ((23, 49), (25, 1), (25, 17), (26, 2)):
-        text = f"processor\t: 0\ncpu family\t: {family}\nmodel\t\t: {model}\nmodel name\t: AMD EPYC\n"
+        text = (
+            f"processor\t: 0\ncpu family\t: {family}\nmodel\t\t: {model}\nmodel name\t: AMD EPYC\n"
+        )
         names.add(short_name("AMD EPYC", 2, generation_of(text)))
     assert len(names) == 4
     assert generation_of("nothing of the kind\n") == ""

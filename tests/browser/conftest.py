@@ -27,7 +27,9 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     """A fresh page; whatever it says in the console or throws fails the test."""
-    context = browser.new_context(permissions=["microphone"], viewport={"width": 900, "height": 900})
+    context = browser.new_context(
+        permissions=["microphone"], viewport={"width": 900, "height": 900}
+    )
     context.set_default_timeout(20_000)
     opened = context.new_page()
     said: list[str] = []

@@ -1,4 +1,5 @@
-"""The page in a real browser: every kind of value, by mouse, keyboard and microphone. Needs Chromium."""
+"""The page in a real browser: every kind of value, by mouse, keyboard and microphone. Needs
+Chromium."""
 
 from __future__ import annotations
 
@@ -113,7 +114,9 @@ def test_a_text_is_answered_by_keyboard_alone(page: Any, served: Served) -> None
     wanted = predictor("numbers").predict("1 2 3")
     assert best(page) == wanted["label"]
     shares = re.findall(r"([\d.]+) %", page.inner_text(".bars"))
-    assert [float(share) for share in shares] == [round(100 * v, 1) for v in wanted["scores"].values()]
+    assert [float(share) for share in shares] == [
+        round(100 * v, 1) for v in wanted["scores"].values()
+    ]
     assert re.match(r"[\d.]+ ms on the server, \d+ ms in all", page.inner_text("#time"))
     assert page.inner_text("#spoken").startswith(f"Answer: {wanted['label']}, ")
     shoot(page, "text")
@@ -145,7 +148,9 @@ def test_errors_are_told_and_pass(page: Any, served: Served) -> None:
 
 def test_a_picture_is_shown_and_answered(page: Any, served: Served, tmp_path: Path) -> None:
     rows = exported("picture")[0].rows["test"]
-    pixels = Image.fromarray(rows.raws[0].transpose(1, 2, 0)).resize((320, 320), Image.Resampling.NEAREST)
+    pixels = Image.fromarray(rows.raws[0].transpose(1, 2, 0)).resize(
+        (320, 320), Image.Resampling.NEAREST
+    )
     pixels.save(tmp_path / "a picture.png")
     choose(page, served, "pictures")
     page.set_input_files("input[type=file]", tmp_path / "a picture.png")
@@ -159,7 +164,8 @@ DROP = """(text) => {
   const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
   const data = new DataTransfer();
   data.items.add(new File([bytes], "dropped.png", { type: "image/png" }));
-  document.querySelector(".drop").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
+  const drop = new DragEvent("drop", { dataTransfer: data, bubbles: true });
+  document.querySelector(".drop").dispatchEvent(drop);
 }"""
 
 
@@ -175,7 +181,9 @@ def test_a_picture_may_be_dropped(page: Any, served: Served) -> None:
 
 def test_a_sound_is_drawn_and_answered(page: Any, served: Served, tmp_path: Path) -> None:
     time = np.arange(16000) / 16000
-    soundfile.write(tmp_path / "tone.wav", 0.4 * np.sin(6.28 * 440 * time) * np.hanning(16000), 16000)
+    soundfile.write(
+        tmp_path / "tone.wav", 0.4 * np.sin(6.28 * 440 * time) * np.hanning(16000), 16000
+    )
     choose(page, served, "sounds")
     page.set_input_files("input[type=file]", tmp_path / "tone.wav")
     assert best(page) == predictor("numbers").predict("900 901")["label"]
@@ -246,7 +254,8 @@ READABLE = """() => {
   };
   const faint = [];
   for (const element of document.querySelectorAll("body *")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    const says = (node) => node.nodeType === 3 && node.textContent.trim();
+    const own = [...element.childNodes].some(says);
     if (!own || !element.checkVisibility()) continue;
     const pair = [bright(getComputedStyle(element).color), bright(behind(element))];
     const [high, low] = pair.sort((a, b) => b - a);
@@ -258,7 +267,9 @@ READABLE = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 900])
-def test_everything_is_readable_and_named(page: Any, served: Served, scheme: str, width: int) -> None:
+def test_everything_is_readable_and_named(
+    page: Any, served: Served, scheme: str, width: int
+) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(served.url)
@@ -268,6 +279,9 @@ def test_everything_is_readable_and_named(page: Any, served: Served, scheme: str
     page.wait_for_timeout(300)
     assert page.evaluate(READABLE) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    unnamed = "e => [...e].filter((x) => !x.labels?.length && !x.textContent.trim()).map((x) => x.outerHTML)"
+    unnamed = (
+        "e => [...e].filter((x) => !x.labels?.length && !x.textContent.trim()).map((x) => "
+        "x.outerHTML)"
+    )
     assert page.eval_on_selector_all("input, select, textarea, button", unnamed) == []
     shoot(page, f"{scheme}-{width}")

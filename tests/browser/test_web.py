@@ -32,7 +32,8 @@ from multigraft.runtime.web.site import fetch_packages
 
 pytestmark = pytest.mark.slow
 NEAR = 1e-5
-"""The largest difference of a probability that Python and the browser computed from the same arrays."""
+"""The largest difference of a probability that Python and the browser computed from the same
+arrays."""
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -72,7 +73,10 @@ def sited(modality: str, folder: Path) -> Iterator[Site]:
     settings = {"precisions": ["fp32", "int8"], "rows": 1, "budget": 100, "web": True}
     fetch_packages(mg.Catalog().modality(modality))
     bundle, value = export(modality, folder, **settings)
-    assert main(["web", str(bundle.parent), "--into", str(folder / "site"), "--precision", "fp32"]) == 0
+    assert (
+        main(["web", str(bundle.parent), "--into", str(folder / "site"), "--precision", "fp32"])
+        == 0
+    )
     with hosted(folder / "site") as url:
         yield Site(folder / "site", url, mg.load(bundle, precision="fp32"), bundle, value)
 
@@ -111,7 +115,9 @@ ASK = """async ({ value, file, name, asked }) => {
 }"""
 
 
-def ask(page: Any, site: Site, *, value: Any = None, file: bytes | None = None, **asked: Any) -> Any:
+def ask(
+    page: Any, site: Site, *, value: Any = None, file: bytes | None = None, **asked: Any
+) -> Any:
     """What the page's modules make of a value: its arrays, label and scores."""
     if not page.url.startswith(site.url):
         page.goto(site.url)
@@ -127,8 +133,12 @@ def test_a_typed_text_is_answered_as_the_predictor_does(page: Any, texts: Site) 
     wanted = texts.predictor.predict(texts.value)
     assert best(page) == wanted["label"]
     shares = re.findall(r"([\d.]+) %", page.inner_text(".bars"))
-    assert [float(share) for share in shares] == [round(100 * v, 1) for v in wanted["scores"].values()]
-    assert re.match(r"[\d.]+ ms to read, [\d.]+ ms to compute, in this browser, ", page.inner_text("#time"))
+    assert [float(share) for share in shares] == [
+        round(100 * v, 1) for v in wanted["scores"].values()
+    ]
+    assert re.match(
+        r"[\d.]+ ms to read, [\d.]+ ms to compute, in this browser, ", page.inner_text("#time")
+    )
     page.click("summary")
     assert "openModel" in page.inner_text("#code")
     shoot(page, "web-text")
@@ -141,7 +151,9 @@ def test_a_text_has_the_same_ids_and_scores(page: Any, texts: Site) -> None:
         found = ask(page, texts, value={"columns": columns})
         for name, array in texts.predictor.reader.read(raw).items():
             assert found["arrays"][name]["data"] == array.tolist()
-        assert dict(found["scores"]) == pytest.approx(texts.predictor.predict(raw)["scores"], abs=NEAR)
+        assert dict(found["scores"]) == pytest.approx(
+            texts.predictor.predict(raw)["scores"], abs=NEAR
+        )
 
 
 def test_scores_are_kept_as_asked(page: Any, texts: Site) -> None:
@@ -155,7 +167,9 @@ def test_scores_are_kept_as_asked(page: Any, texts: Site) -> None:
 
 def picture(mode: str = "RGB", size: tuple[int, int] = (90, 60)) -> Image.Image:
     rng = np.random.default_rng(3)
-    smooth = np.asarray(Image.fromarray(rng.integers(0, 256, (6, 9, 4), dtype=np.uint8), "RGBA").resize(size))
+    smooth = np.asarray(
+        Image.fromarray(rng.integers(0, 256, (6, 9, 4), dtype=np.uint8), "RGBA").resize(size)
+    )
     return Image.fromarray(smooth, "RGBA").convert(mode)
 
 
@@ -175,7 +189,9 @@ PICTURES = {
     "png": saved(picture(), "PNG"),
     "grey": saved(picture("L"), "PNG"),
     "palette": saved(picture("P"), "PNG"),
-    "16 bits": saved(Image.fromarray((np.arange(5400, dtype=np.uint16) * 12).reshape(60, 90)), "PNG"),
+    "16 bits": saved(
+        Image.fromarray((np.arange(5400, dtype=np.uint16) * 12).reshape(60, 90)), "PNG"
+    ),
     "transparent": saved(picture("RGBA"), "PNG"),
     "jpeg": saved(picture(), "JPEG"),
     "grey jpeg": saved(picture("L"), "JPEG"),
@@ -227,7 +243,8 @@ def sound(rate: int, kind: str, **more: Any) -> bytes:
 SOUNDS = {
     (16_000, "WAV"): 0.0,
     (44_100, "WAV"): 2e-4,
-    (16_000, "FLAC"): 2**-15,  # Chromium takes the largest of 16 bits for 1, libsndfile one step less
+    (16_000, "FLAC"): 2
+    ** -15,  # Chromium takes the largest of 16 bits for 1, libsndfile one step less
     (48_000, "FLAC"): 2e-4,
     (44_100, "OGG"): 1e-2,
 }
@@ -241,7 +258,9 @@ def test_a_sound_has_the_same_samples_as_near_as_is_stated(page: Any, sounds: Si
         found = ask(page, sounds, file=content)["arrays"]["input_values"]
         wanted = sounds.predictor.reader.read(content)["input_values"]
         size = min(len(wanted), *found["dims"])
-        assert abs(found["dims"][0] - len(wanted)) <= (160 if kind == "OGG" else 0)  # where its end is cut
+        assert abs(found["dims"][0] - len(wanted)) <= (
+            160 if kind == "OGG" else 0
+        )  # where its end is cut
         far[rate, kind] = np.abs(np.array(found["data"])[:size] - wanted[:size]).max() - near
     assert max(far.values()) <= 0, far
 
@@ -274,14 +293,21 @@ def test_a_changed_file_is_never_answered_from(page: Any, texts: Site, tmp_path:
     graph.write_bytes(content)
     with hosted(broken) as url:
         page.goto(url)
-        expect(page.locator("[role=alert]")).to_contain_text("its content is not what site.json lists")
+        expect(page.locator("[role=alert]")).to_contain_text(
+            "its content is not what site.json lists"
+        )
         assert page.locator("#ask").is_hidden()
 
 
-def test_the_page_that_an_export_makes_answers_in_int8(page: Any, texts: Site, tmp_path: Path) -> None:
+def test_the_page_that_an_export_makes_answers_in_int8(
+    page: Any, texts: Site, tmp_path: Path
+) -> None:
     made = texts.bundle.parent / "web"
     assert {path.name for path in made.iterdir()} == {path.name for path in texts.folder.iterdir()}
-    assert main(["web", str(texts.bundle), "--into", str(tmp_path / "site"), "--precision", "int8"]) == 0
+    assert (
+        main(["web", str(texts.bundle), "--into", str(tmp_path / "site"), "--precision", "int8"])
+        == 0
+    )
     wanted = mg.load(texts.bundle, precision="int8").predict(texts.value)["scores"]
     with hosted(tmp_path / "site") as url:
         found = ask(page, replace(texts, url=url), value={"text": texts.value})

@@ -34,11 +34,15 @@ def test_every_precision_batch_and_length_is_timed(cli: Any, bundle: Path) -> No
     assert sorted(cells) == [("fp32", 1, 5), ("fp32", 3, 5), ("int8", 1, 5), ("int8", 3, 5)]
     for each in found["timings"]:
         assert 0 < each["p50"] <= each["p95"]
-        assert each["rows_per_second"] == pytest.approx(1000 * each["batch"] / each["p50"], rel=0.02)
+        assert each["rows_per_second"] == pytest.approx(
+            1000 * each["batch"] / each["p50"], rel=0.02
+        )
 
 
 def test_the_table_names_the_default(cli: Any, bundle: Path) -> None:
-    said = cli("bench", str(bundle), "--batch", "2", "--rounds", "1", "--calls", "1", "--threads", "1")
+    said = cli(
+        "bench", str(bundle), "--batch", "2", "--rounds", "1", "--calls", "1", "--threads", "1"
+    )
     assert "int8 (default)" in said.out and "1.00x" in said.out
 
 
@@ -48,11 +52,25 @@ def test_rates_are_told_in_whole_rows() -> None:
     assert list(rates.cells) == ["23,292", "20"]
 
 
-def test_the_runs_torch_model_stands_beside(cli: Any, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_runs_torch_model_stands_beside(
+    cli: Any, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, _ = exported("numbers")
     monkeypatch.setattr("multigraft.api.open_run", lambda folder: run)
     monkeypatch.setattr("torch.set_num_threads", lambda count: None)
-    said = cli("bench", str(bundle), "--run", "x", "--batch", "2", "--rounds", "1", "--calls", "1", "--json")
+    said = cli(
+        "bench",
+        str(bundle),
+        "--run",
+        "x",
+        "--batch",
+        "2",
+        "--rounds",
+        "1",
+        "--calls",
+        "1",
+        "--json",
+    )
     run.graft.train()  # as the other tests had it
     assert said.code == 0, said.err
     assert {each["name"] for each in json.loads(said.out)["timings"]} == {"torch", "fp32", "int8"}

@@ -32,7 +32,10 @@ def test_plugins_are_listed_with_why_one_is_off(cli: Any, monkeypatch: pytest.Mo
     assert "tasks: a, b" in said.out and "off: No module" in said.out
     assert "1 on, 1 off" in said.err
     listed = json.loads(cli("plugins", "--json").out)
-    assert [(each["name"], each["error"]) for each in listed] == [("text", None), ("speech", OFF.error)]
+    assert [(each["name"], each["error"]) for each in listed] == [
+        ("text", None),
+        ("speech", OFF.error),
+    ]
 
 
 def test_why_tells_all_of_one(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +51,10 @@ def test_plugins_are_chosen_and_hook_calls_shown_for_one_command(cli: Any) -> No
 
     said = cli("--plugins", "text", "--trace", "plugins", "--json")
     states = {each["name"]: each["error"] for each in json.loads(said.out)}
-    assert (states["text"], states["vision"]) == (None, "not asked for: MULTIGRAFT_PLUGINS is 'text'")
+    assert (states["text"], states["vision"]) == (
+        None,
+        "not asked for: MULTIGRAFT_PLUGINS is 'text'",
+    )
     assert not {"MULTIGRAFT_PLUGINS", "MULTIGRAFT_TRACE"} & os.environ.keys()
 
 
@@ -66,7 +72,15 @@ def fields(model: Any = Recipe) -> list[str]:
 
 
 def test_the_starter_is_a_valid_recipe_with_every_field(cli: Any, tmp_path: Path) -> None:
-    said = cli("recipe", "--task", "text-classification", "--backbone", "bert-tiny", "--data", "my rows.csv")
+    said = cli(
+        "recipe",
+        "--task",
+        "text-classification",
+        "--backbone",
+        "bert-tiny",
+        "--data",
+        "my rows.csv",
+    )
     assert said.code == 0, said.err
     recipe, problems = check(yaml.safe_load(said.out))
     assert problems == []
@@ -82,7 +96,10 @@ def test_the_starter_is_a_valid_recipe_with_every_field(cli: Any, tmp_path: Path
 
 def test_the_starter_is_right_when_all_of_it_is_uncommented() -> None:
     found = Catalog()
-    for task, backbone in (("text-classification", "bert-tiny"), ("image-classification", "resnet-tiny")):
+    for task, backbone in (
+        ("text-classification", "bert-tiny"),
+        ("image-classification", "resnet-tiny"),
+    ):
         family = found.backbone(backbone)[0]
         text = write(found.task(task), backbone, family, found.modality(family.modality), "x.csv")
         settings = [line for line in text.splitlines() if line.lstrip().startswith("# ")]
@@ -106,7 +123,9 @@ def test_check_gives_every_problem_as_json(cli: Any, tmp_path: Path) -> None:
     assert {problem.split(":")[0] for problem in problems} == {"task", "backbone", "data"}
 
 
-def test_doctor_says_what_is_missing_and_what_brings_it(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_says_what_is_missing_and_what_brings_it(
+    cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = versions.version
 
     def version(name: str) -> str:
@@ -143,7 +162,9 @@ def test_doctor_needs_no_torch(cli: Any, monkeypatch: pytest.MonkeyPatch) -> Non
         ({"amx_bf16", "avx_vnni"}, (True, True)),
     ],
 )
-def test_native_formats_follow_the_processor(flags: set[str], expected: tuple[bool | None, ...]) -> None:
+def test_native_formats_follow_the_processor(
+    flags: set[str], expected: tuple[bool | None, ...]
+) -> None:
     found = checkup.native_formats(flags)
     assert (found["bf16"], found["int8 (VNNI)"]) == expected
 

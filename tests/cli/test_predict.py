@@ -19,7 +19,13 @@ class Predictor:
     bundle = SimpleNamespace(modality="text", generation=None)
 
     def predict(
-        self, values: list[Any], *, top_k: int | None, threshold: float | None, long: str, on_error: str
+        self,
+        values: list[Any],
+        *,
+        top_k: int | None,
+        threshold: float | None,
+        long: str,
+        on_error: str,
     ) -> list[dict[str, Any]]:
         assert on_error == "return"
         asked.append((threshold, long))
@@ -37,7 +43,9 @@ class Predictor:
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str | None]]:
     calls: list[tuple[Path, str | None]] = []
 
-    def load(folder: Path, *, precision: str | None, providers: str | None, catalog: Any) -> Predictor:
+    def load(
+        folder: Path, *, precision: str | None, providers: str | None, catalog: Any
+    ) -> Predictor:
         assert providers in (None, "cpu")
         calls.append((folder, precision))
         return Predictor()
@@ -47,7 +55,9 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str | None]]:
 
 
 def test_json_pairs_each_input_with_its_answer(cli: Any, loaded: list[Any]) -> None:
-    said = cli("predict", "bundle", "[red] ünd", "nan", "--json", "--top-k", "1", "--precision", "int8")
+    said = cli(
+        "predict", "bundle", "[red] ünd", "nan", "--json", "--top-k", "1", "--precision", "int8"
+    )
     answers = json.loads(said.out)
     assert [each["input"] for each in answers] == ["[red] ünd", "nan"]
     assert answers[0]["answer"] == {"label": "good", "score": 0.9, "scores": {"good": 0.9}}
@@ -100,13 +110,17 @@ def test_there_are_as_many_answers_as_lines(
     blank = [not line.strip() for line in lines]
     assert ["error" in each["answer"] for each in found] == blank
     assert said.code == int(any(blank))
-    assert not any(blank) or f"{sum(blank)} of {len(lines)} inputs could not be answered" in said.err
+    assert (
+        not any(blank) or f"{sum(blank)} of {len(lines)} inputs could not be answered" in said.err
+    )
 
 
 def test_a_line_that_is_no_text_keeps_its_place(
     cli: Any, loaded: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\nb\xff\nc\n"), encoding="utf-8"))
+    monkeypatch.setattr(
+        "sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\nb\xff\nc\n"), encoding="utf-8")
+    )
     said = cli("predict", "bundle", "-", "--json")
     assert [each["input"] for each in json.loads(said.out)] == ["a", "b\udcff", "c"]
 
@@ -114,7 +128,9 @@ def test_a_line_that_is_no_text_keeps_its_place(
 def test_an_error_stands_beside_its_input(cli: Any, loaded: list[Any]) -> None:
     said = cli("predict", "bundle", "fine", " ", "fine too")
     assert said.code == 1
-    assert said.out.count("0.9000") == 4 and "the text is empty" in said.out and "item" not in said.out
+    assert (
+        said.out.count("0.9000") == 4 and "the text is empty" in said.out and "item" not in said.out
+    )
 
 
 TABLES = {
@@ -126,7 +142,9 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_stands_for_its_rows(cli: Any, loaded: list[Any], tmp_path: Path, name: str) -> None:
+def test_a_table_stands_for_its_rows(
+    cli: Any, loaded: list[Any], tmp_path: Path, name: str
+) -> None:
     (tmp_path / name).write_text(TABLES[name])
     said = cli("predict", "bundle", "before", str(tmp_path / name), "--json")
     found = json.loads(said.out)
@@ -138,9 +156,13 @@ def test_a_table_stands_for_its_rows(cli: Any, loaded: list[Any], tmp_path: Path
 def test_parquet_pairs_and_lines_are_read_too(cli: Any, loaded: list[Any], tmp_path: Path) -> None:
     from pyarrow import parquet, table
 
-    parquet.write_table(table({"text": ["a", "b"], "text_pair": ["c", None]}), tmp_path / "rows.parquet")
+    parquet.write_table(
+        table({"text": ["a", "b"], "text_pair": ["c", None]}), tmp_path / "rows.parquet"
+    )
     (tmp_path / "lines.txt").write_text("d\u2028e\n")
-    said = cli("predict", "bundle", str(tmp_path / "rows.parquet"), str(tmp_path / "lines.txt"), "--json")
+    said = cli(
+        "predict", "bundle", str(tmp_path / "rows.parquet"), str(tmp_path / "lines.txt"), "--json"
+    )
     assert said.err == ""
     assert [each["input"] for each in json.loads(said.out)] == [["a", "c"], "b", "d\u2028e"]
     assert said.code == 0
@@ -200,7 +222,9 @@ def test_no_inputs_is_wrong_usage(cli: Any, loaded: list[Any]) -> None:
     assert loaded == []
 
 
-def test_the_folder_of_a_run_stands_for_its_bundle(cli: Any, loaded: list[Any], tmp_path: Path) -> None:
+def test_the_folder_of_a_run_stands_for_its_bundle(
+    cli: Any, loaded: list[Any], tmp_path: Path
+) -> None:
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "bundle.json").write_text("{}")
     cli("predict", str(tmp_path), "x", "--json")

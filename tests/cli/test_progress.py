@@ -28,14 +28,20 @@ def test_a_pipe_gets_one_line_an_epoch(make_run: Any) -> None:
     with Progress(Console(file=stream, width=40)) as progress:
         play(progress, make_run())
     first, second = stream.getvalue().splitlines()
-    assert first.startswith("epoch 1  loss 0.3333  validation loss 0.7  validation accuracy 0.3  step 3/6  ")
-    assert second.startswith("epoch 2  loss 0.1667  validation loss 0.7  validation accuracy 0.6  step 6/6  ")
+    assert first.startswith(
+        "epoch 1  loss 0.3333  validation loss 0.7  validation accuracy 0.3  step 3/6  "
+    )
+    assert second.startswith(
+        "epoch 2  loss 0.1667  validation loss 0.7  validation accuracy 0.6  step 6/6  "
+    )
     assert "\x1b" not in stream.getvalue()
 
 
 def test_a_terminal_gets_a_bar_that_ends_full(make_run: Any) -> None:
     stream = io.StringIO()
-    with Progress(Console(file=stream, width=120, force_terminal=True, color_system=None)) as progress:
+    with Progress(
+        Console(file=stream, width=120, force_terminal=True, color_system=None)
+    ) as progress:
         play(progress, make_run())
     assert "6/6" in stream.getvalue()
     assert "loss 0.167" in stream.getvalue()
@@ -45,7 +51,9 @@ def test_a_terminal_gets_a_bar_that_ends_full(make_run: Any) -> None:
 
 def test_a_resumed_run_starts_where_it_was(make_run: Any) -> None:
     stream = io.StringIO()
-    with Progress(Console(file=stream, width=120, force_terminal=True, color_system=None)) as progress:
+    with Progress(
+        Console(file=stream, width=120, force_terminal=True, color_system=None)
+    ) as progress:
         play(progress, make_run(), first=5)
     assert "1/6" not in stream.getvalue()
     assert "5/6" in stream.getvalue()
@@ -53,7 +61,10 @@ def test_a_resumed_run_starts_where_it_was(make_run: Any) -> None:
 
 def test_an_error_gives_the_cursor_back(make_run: Any) -> None:
     stream = io.StringIO()
-    with pytest.raises(KeyboardInterrupt), Progress(Console(file=stream, force_terminal=True)) as progress:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        Progress(Console(file=stream, force_terminal=True)) as progress,
+    ):
         progress.step_end(make_run(), 1, {"loss": 1.0})
         raise KeyboardInterrupt
     assert "\x1b[?25h" in stream.getvalue()

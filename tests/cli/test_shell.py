@@ -26,7 +26,15 @@ COMMANDS = (
     "schema",
     "demo",
 )
-TRAIN = ("finetune", "--task", "text-classification", "--backbone", "bert-tiny", "--data", "rows.csv")
+TRAIN = (
+    "finetune",
+    "--task",
+    "text-classification",
+    "--backbone",
+    "bert-tiny",
+    "--data",
+    "rows.csv",
+)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +48,9 @@ TRAIN = ("finetune", "--task", "text-classification", "--backbone", "bert-tiny",
         (KeyboardInterrupt(), 130),
     ],
 )
-def test_an_error_is_its_text_and_a_code(cli: Any, calls: Any, error: BaseException, code: int) -> None:
+def test_an_error_is_its_text_and_a_code(
+    cli: Any, calls: Any, error: BaseException, code: int
+) -> None:
     calls.raises = error
     said = cli(*TRAIN)
     assert (said.code, said.out) == (code, "")
@@ -87,7 +97,9 @@ def test_wrong_usage_is_two(cli: Any, arguments: list[str]) -> None:
     assert said.err
 
 
-def test_what_libraries_print_does_not_reach_stdout(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_libraries_print_does_not_reach_stdout(
+    cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import multigraft.cli.checkup as checkup
 
     def noisy() -> dict[str, str]:
@@ -129,7 +141,14 @@ def test_the_version_is_one_line(cli: Any) -> None:
     assert cli("--version").out == f"multigraft {__version__}\n"
 
 
-TORCHLESS = (["--help"], ["finetune", "--help"], ["plugins"], ["schema"], ["recipe"], ["predict", "x", "y"])
+TORCHLESS = (
+    ["--help"],
+    ["finetune", "--help"],
+    ["plugins"],
+    ["schema"],
+    ["recipe"],
+    ["predict", "x", "y"],
+)
 
 
 def modules_after(arguments: list[str]) -> set[str]:

@@ -1,4 +1,5 @@
-"""Where words leave: any encoding, a reader that has left, a full disk, a stranger's control characters."""
+"""Where words leave: any encoding, a reader that has left, a full disk, a stranger's control
+characters."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ Say = Callable[..., tuple[int, bytes, str]]
 
 @pytest.fixture
 def say(monkeypatch: pytest.MonkeyPatch) -> Say:
-    """Run a command with streams of an encoding; give its code, stdout's bytes and stderr's text."""
+    """Run a command with streams of an encoding; give its code, stdout's bytes and stderr's
+    text."""
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "300")
 

@@ -29,8 +29,10 @@ def file(tmp_path: Path) -> str:
 
 def test_flags_alone_are_a_recipe(cli: Any, calls: Any) -> None:
     said = cli(
-        "finetune", *FLAGS, "--weights", "scratch", "--strategy", "layer-wise-decay", "--strategy", "full",
-        "--epochs", "0.5", "--batch-size", "4", "--learning-rate", "1e-4", "--seed", "7", "--out", "runs/y",
+        "finetune", *FLAGS, "--weights", "scratch", "--strategy", "layer-wise-decay",
+        "--strategy", "full",
+        "--epochs", "0.5", "--batch-size", "4", "--learning-rate", "1e-4",
+        "--seed", "7", "--out", "runs/y",
     )  # fmt: skip
     assert said.code == 0, said.err
     (recipe,) = calls.recipes
@@ -46,7 +48,9 @@ def test_flags_alone_are_a_recipe(cli: Any, calls: Any) -> None:
 
 
 def test_flags_win_over_the_file_and_set_wins_over_flags(cli: Any, calls: Any, file: str) -> None:
-    said = cli("finetune", file, "--epochs", "2", "--batch-size", "16", "--set", "training.epochs=1")
+    said = cli(
+        "finetune", file, "--epochs", "2", "--batch-size", "16", "--set", "training.epochs=1"
+    )
     assert said.code == 0, said.err
     (recipe,) = calls.recipes
     assert (recipe.training.epochs, recipe.training.batch_size) == (1, 16)
@@ -114,7 +118,11 @@ def test_the_answer_is_one_json_document(cli: Any, calls: Any) -> None:
     calls.stop = "enough"
     said = cli("pretrain", "--task", "masked-language-modeling", *FLAGS[2:], "--json")
     answer = json.loads(said.out)
-    assert (answer["run"], answer["stopped"], answer["report"]["verb"]) == ("runs/x", "enough", "pretrain")
+    assert (answer["run"], answer["stopped"], answer["report"]["verb"]) == (
+        "runs/x",
+        "enough",
+        "pretrain",
+    )
 
 
 def test_the_answer_for_people_says_what_is_next(cli: Any, calls: Any) -> None:
@@ -130,7 +138,9 @@ def test_quiet_shows_no_progress(cli: Any, calls: Any) -> None:
     assert calls.plugins == []
 
 
-def test_only_the_first_process_speaks(cli: Any, calls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_first_process_speaks(
+    cli: Any, calls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RANK", "1")
     said = cli("finetune", *FLAGS)
     assert (said.code, said.out, said.err) == (0, "", "")

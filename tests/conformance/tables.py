@@ -9,7 +9,9 @@ from multigraft.testing.table import CHECKS
 def checks_table() -> str:
     """Every check, what is tried, and why."""
     rows = [
-        (f"`{check.name}`", check.of, check.what, check.why) for check in CHECKS if check.name != "record"
+        (f"`{check.name}`", check.of, check.what, check.why)
+        for check in CHECKS
+        if check.name != "record"
     ]
     record = next(check for check in CHECKS if check.name == "record")
     rows.insert(4, ("`record`", "every record", record.what, record.why))
@@ -24,4 +26,6 @@ def faults_table() -> str:
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [heads, tuple("---" for _ in heads), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )

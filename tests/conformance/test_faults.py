@@ -1,4 +1,5 @@
-"""Every faulty plugin of the table is caught by the check that is meant for it, and says what it should."""
+"""Every faulty plugin of the table is caught by the check that is meant for it, and says what it
+should."""
 
 from __future__ import annotations
 
@@ -17,7 +18,11 @@ from multigraft.testing import check_plugin, examine
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
 def test_the_fault_is_caught(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plugin = _module(fault.plugin, tmp_path, monkeypatch) if isinstance(fault.plugin, str) else fault.plugin
+    plugin = (
+        _module(fault.plugin, tmp_path, monkeypatch)
+        if isinstance(fault.plugin, str)
+        else fault.plugin
+    )
     verdict = examine(plugin, checks=[fault.check])
     found = [finding for outcome in verdict.outcomes for finding in outcome.findings]
     assert any(fault.says in finding.what for finding in found), verdict.text()

@@ -1,4 +1,5 @@
-"""Our own plugins and the template keep every contract. What they register is tried by being registered."""
+"""Our own plugins and the template keep every contract. What they register is tried by being
+registered."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ def cases() -> list[object]:
             for case in examination.cases:
                 slow = [pytest.mark.slow] if case.check.name in SLOW else []
                 name = f"{plugin}-{case.subject.replace(' ', '-')}-{case.check.name}"
-                found.append(pytest.param(plugin, case.subject, case.check.name, id=name, marks=slow))
+                found.append(
+                    pytest.param(plugin, case.subject, case.check.name, id=name, marks=slow)
+                )
     return found
 
 
@@ -53,7 +56,9 @@ def test_every_check_is_made_of_some_plugin_here() -> None:
     for given in PLUGINS.values():
         with Examination(given) as examination:
             made |= {case.check.name for case in examination.cases}
-    strategies = {check.name for check in CHECKS if check.of == "strategy"}  # the engine's, tried below
+    strategies = {
+        check.name for check in CHECKS if check.of == "strategy"
+    }  # the engine's, tried below
     assert made | strategies == {check.name for check in CHECKS}
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import multigraft_series
-from multigraft.errors import MultigraftError
 from multigraft.contracts.plan import Plan
+from multigraft.errors import MultigraftError
 from multigraft.plugins.catalog import Catalog
 from multigraft.runs.run import Run
 from multigraft.system.compute.device import autocast
@@ -23,24 +23,32 @@ PAIRS = [
     pytest.param(family.name, task.name, id=f"{family.name}-{task.name}")
     for family in CATALOG.backbones()
     for task in CATALOG.tasks()
-    if family.modality in task.modalities and (task.samples is not None or not set(task.columns) - {"label"})
+    if family.modality in task.modalities
+    and (task.samples is not None or not set(task.columns) - {"label"})
 ]
 
 
 def freeze(run: Run, blocks: int) -> int:
-    """Let what stands before so many blocks' end rest; how many blocks that are to `Plan.frozen`."""
-    plan = Plan.start(run.graft).change(lambda block, name, rule: replace(rule, learns=block >= blocks))
+    """Let what stands before so many blocks' end rest; how many blocks that are to
+    `Plan.frozen`."""
+    plan = Plan.start(run.graft).change(
+        lambda block, name, rule: replace(rule, learns=block >= blocks)
+    )
     plan.activate(0.0)
     return plan.frozen(0.0)
 
 
 @pytest.mark.parametrize(("precision", "threads"), [("fp32", 1), ("bf16", 1), ("bf16", 2)])
 @pytest.mark.parametrize(("family", "task"), PAIRS)
-def test_ours_are_replayed(benches: Any, family: str, task: str, precision: Any, threads: int) -> None:
+def test_ours_are_replayed(
+    benches: Any, family: str, task: str, precision: Any, threads: int
+) -> None:
     bench = benches["series"].bench
     backbone = next(each for each in bench.catalog.backbones() if each.name == family)
     try:
-        run = assembled(bench, next(each for each in bench.catalog.tasks() if each.name == task), backbone)
+        run = assembled(
+            bench, next(each for each in bench.catalog.tasks() if each.name == task), backbone
+        )
     except MultigraftError:
         return  # a task says so where it is for other networks
     before = torch.get_num_threads()

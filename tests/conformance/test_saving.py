@@ -13,7 +13,9 @@ from multigraft.testing.check_saving import _is_pickle
 
 
 @pytest.mark.parametrize("padding", range(0, 1024, 8))
-def test_no_length_of_a_header_makes_a_safetensors_file_a_pickle(padding: int, tmp_path: Path) -> None:
+def test_no_length_of_a_header_makes_a_safetensors_file_a_pickle(
+    padding: int, tmp_path: Path
+) -> None:
     """A header of 896 bytes begins with 0x80 0x03, as a pickle does."""
     file = tmp_path / "model.safetensors"
     save_file({"weight": torch.zeros(1)}, file, metadata={"padding": "x" * padding})

@@ -13,7 +13,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "plugins" / "testing.md"
 
 
 def table(name: str) -> str:
-    found = re.search(rf"<!-- table: {name} -->\n(.*?)\n<!-- end -->", PAGE.read_text(encoding="utf-8"), re.S)
+    found = re.search(
+        rf"<!-- table: {name} -->\n(.*?)\n<!-- end -->", PAGE.read_text(encoding="utf-8"), re.S
+    )
     assert found
     return found[1]
 

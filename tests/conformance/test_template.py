@@ -17,7 +17,14 @@ TEMPLATE = Path(__file__).parents[2] / "plugins" / "template"
 def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a process in which the template is installed as a package."""
     target = tmp_path_factory.mktemp("site")
-    options = ["--no-deps", "--no-index", "--no-build-isolation", "--quiet", "--target", str(target)]
+    options = [
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--quiet",
+        "--target",
+        str(target),
+    ]
     subprocess.run([sys.executable, "-m", "pip", "install", *options, str(TEMPLATE)], check=True)
     return {**os.environ, "PYTHONPATH": str(target)}
 
@@ -34,7 +41,17 @@ def test_it_is_found_by_its_entry_point(installed: dict[str, str]) -> None:
 
 
 def test_it_passes_its_own_tests(installed: dict[str, str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(TEMPLATE / "tests")]
-    done = subprocess.run(command, env=installed, cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        str(TEMPLATE / "tests"),
+    ]
+    done = subprocess.run(
+        command, env=installed, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout

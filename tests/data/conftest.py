@@ -91,5 +91,7 @@ def letters(tmp_path: Path) -> Path:
     """40 good rows of text of many lengths, with labels 0 and 1."""
     words = ["abcdefghijklmnopqrst"[: 1 + (7 * number) % 20] for number in range(40)]
     path = tmp_path / "letters.csv"
-    path.write_text("text,label\n" + "".join(f"{word},{row % 2}\n" for row, word in enumerate(words)))
+    path.write_text(
+        "text,label\n" + "".join(f"{word},{row % 2}\n" for row, word in enumerate(words))
+    )
     return path

@@ -1,4 +1,5 @@
-"""Rows that are bad or stand in two parts, from the recipe to the run's folder, its report, and back."""
+"""Rows that are bad or stand in two parts, from the recipe to the run's folder, its report, and
+back."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ def entries(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_bad_row_is_put_in_quarantine_and_told(finetune: Finetune, spoiled: Path, engine: Engine) -> None:
+def test_a_bad_row_is_put_in_quarantine_and_told(
+    finetune: Finetune, spoiled: Path, engine: Engine
+) -> None:
     run = finetune(data={"train": str(spoiled), "on_bad_row": "quarantine"})
     (entry,) = entries(run.folder)
     assert (entry["file"], entry["row"], entry["column"]) == ("series.csv", 5, "series")
@@ -49,7 +52,9 @@ def test_a_bad_row_is_put_in_quarantine_and_told(finetune: Finetune, spoiled: Pa
     (part,) = facts["bad_rows"]
     assert facts["bad_rows"][part]["rows"] == facts["data"][part]["left_out"] == 1
     report = json.loads((run.folder / "reports" / "finetune.json").read_text())
-    assert any(note.startswith(f"{part}: 1 row left out that cannot be used") for note in report["notes"])
+    assert any(
+        note.startswith(f"{part}: 1 row left out that cannot be used") for note in report["notes"]
+    )
     assert report["tables"]["Rows left out"][1][:4] == [part, "series.csv", "5", "series"]
     assert "holds something that is no number" in (run.folder / "report.html").read_text()
     again = engine.open(run.folder)
@@ -64,7 +69,9 @@ def test_rows_of_a_run_that_stops_are_in_quarantine_too(
     text = rows.read_text().replace("1.", "one.")
     rows.write_text(text)
     data = {"train": str(rows), "on_bad_row": "quarantine"}
-    with pytest.raises(DataError, match=r"5\.0% may be(?s:.*)the rows were written to .*quarantine"):
+    with pytest.raises(
+        DataError, match=r"5\.0% may be(?s:.*)the rows were written to .*quarantine"
+    ):
         finetune(data=data)
     assert len(entries(tmp_path / "run")) == sum("one." in line for line in text.splitlines())
     write_rows(rows)
@@ -81,24 +88,33 @@ def test_a_run_that_would_see_other_rows_is_not_opened(
     run = finetune(data={"train": str(spoiled), "on_bad_row": "skip"})
     assert not (run.folder / "quarantine").exists()
     read = SeriesReader.read
-    monkeypatch.setattr(SeriesReader, "read", lambda self, raw: read(self, raw.replace("two", "2.0")))
+    monkeypatch.setattr(
+        SeriesReader, "read", lambda self, raw: read(self, raw.replace("two", "2.0"))
+    )
     with pytest.raises(RunError, match="the data changed since the run began"):
         engine.open(run.folder)
 
 
-def test_leaks_are_in_the_record_and_both_reports(finetune: Finetune, rows: Path, engine: Engine) -> None:
+def test_leaks_are_in_the_record_and_both_reports(
+    finetune: Finetune, rows: Path, engine: Engine
+) -> None:
     test = rows.with_name("test.csv")
     lines = write_rows(test, rows=20, seed=5).read_text().splitlines()
     known = rows.read_text().splitlines()[3]
     near = ",".join([known.split(",")[0] + " ", known.split(",")[1]])
     test.write_text("\n".join([*lines, known, near]) + "\n")
-    run = finetune(data={"train": str(rows), "test": str(test), "split": {"validation": 0.1, "test": 0}})
+    run = finetune(
+        data={"train": str(rows), "test": str(test), "split": {"validation": 0.1, "test": 0}}
+    )
     (leak,) = [leak for leak in read_record(run.folder)["leaks"] if leak["part"] == "test"]
     assert (leak["equal"], leak["near"], leak["rows"]) == (1, 1, 22)
     assert leak["first"][0]["row"] == "test.csv row 21"
     assert run.report is not None
     assert "test.csv row 21" in [row[1] for row in run.report.tables["Rows in two parts"]]
-    told = "2 of 22 test rows also stand in training, 1 equal and 1 nearly so, which flatters the score"
+    told = (
+        "2 of 22 test rows also stand in training, 1 equal and 1 nearly so, which flatters the "
+        "score"
+    )
     assert told in run.evaluate().notes
     assert told in engine.open(run.folder).evaluate().notes
 
@@ -107,7 +123,9 @@ def test_a_copied_test_set_stops_before_a_folder_is_made(
     finetune: Finetune, rows: Path, tmp_path: Path
 ) -> None:
     data = {"train": str(rows), "test": str(rows), "split": {"validation": 0.1, "test": 0}}
-    with pytest.raises(DataError, match=r"test: \d+ of 96 rows \(\d+\.\d%\) also stand in training"):
+    with pytest.raises(
+        DataError, match=r"test: \d+ of 96 rows \(\d+\.\d%\) also stand in training"
+    ):
         finetune(data=data)
     assert not (tmp_path / "run").exists()
     assert finetune(data={**data, "leakage": {"allowed": 1}}).facts["state"] == "finished"
@@ -118,7 +136,8 @@ def test_what_the_labels_lack_is_told(finetune: Finetune, rows: Path) -> None:
         file.write("1 5 1 5 1,zigzag\n")
     run = finetune()
     assert (
-        "1 of 3 labels has a single training row, and will hardly be learned: 'zigzag'" in run.facts["notes"]
+        "1 of 3 labels has a single training row, and will hardly be learned: 'zigzag'"
+        in run.facts["notes"]
     )
     one = "\n".join(line for line in rows.read_text().splitlines() if not line.endswith("up"))
     rows.write_text(one.replace("zigzag", "down") + "\n")
@@ -148,7 +167,9 @@ def test_a_column_that_the_task_does_not_use_is_not_judged(rows: Path, tmp_path:
     lines = [line.rpartition(",")[0] for line in rows.read_text().splitlines()]
     tags = ["tag", *(line.rpartition(",")[2] for line in rows.read_text().splitlines()[1:])]
     labels = ["label", *(["up "] * (len(lines) - 1))]
-    rows.write_text("".join(",".join(cells) + "\n" for cells in zip(lines, tags, labels, strict=True)))
+    rows.write_text(
+        "".join(",".join(cells) + "\n" for cells in zip(lines, tags, labels, strict=True))
+    )
     fields = {
         "task": "series-tags",
         "backbone": "tcn-tiny",

@@ -52,7 +52,9 @@ def test_a_quarantine_can_be_mended_and_read_again(
         6: {"text": "last", "label": None},
     }
     mended = [
-        {"label": 1, **entry["cells"], "text": "mended"} for entry in entries if entry["cells"]["label"]
+        {"label": 1, **entry["cells"], "text": "mended"}
+        for entry in entries
+        if entry["cells"]["label"]
     ]
     again = tmp_path / "mended.jsonl"
     again.write_text("".join(json.dumps(row) + "\n" for row in mended))
@@ -66,13 +68,18 @@ def test_bytes_in_quarantine_are_whole(
     import pyarrow as pa
     from pyarrow import parquet
 
-    parquet.write_table(pa.table({"image": [b"\x00\xff1", b"\x01"], "label": [1, 0]}), tmp_path / "a.parquet")
+    parquet.write_table(
+        pa.table({"image": [b"\x00\xff1", b"\x01"], "label": [1, 0]}), tmp_path / "a.parquet"
+    )
     table = load_table(str(tmp_path / "a.parquet"), modality=image, columns={})
     found: list[Any] = []
     with pytest.raises(DataError):
         Rows.audit(table, reader, objective, allowed_bad=0, name="test", hand_over=found.extend)
     path = quarantine(found, tmp_path, "test")
-    assert json.loads(path.read_text().splitlines()[0])["cells"] == {"image": {"base64": "AP8x"}, "label": 1}
+    assert json.loads(path.read_text().splitlines()[0])["cells"] == {
+        "image": {"base64": "AP8x"},
+        "label": 1,
+    }
 
 
 def test_what_is_left_out_is_handed_over_before_the_run_stops(
@@ -93,7 +100,8 @@ def test_a_record_tells_counts_and_examples(rows: Rows) -> None:
     assert facts["bad_rows"]["train"]["rows"] == 4
     assert bad_row_notes(facts, "test") == []
     assert bad_row_notes(facts) == [
-        "train: 4 rows left out that cannot be used, the first reviews.csv row 5: column 'text' is not "
+        "train: 4 rows left out that cannot be used, the first reviews.csv row 5: column 'text' is "
+        "not "
         "UTF-8: byte 0xe9 after 'caf'"
     ]
     heading, *lines = data_tables(facts)["Rows left out"]
@@ -126,7 +134,9 @@ class TestRecipe:
         assert self.data(**fields).bad_share == share
 
     def test_a_share_that_stop_would_ignore_is_refused(self) -> None:
-        with pytest.raises(RecipeError, match=r"data\.allowed_bad: found 0\.1; data\.on_bad_row is 'stop'"):
+        with pytest.raises(
+            RecipeError, match=r"data\.allowed_bad: found 0\.1; data\.on_bad_row is 'stop'"
+        ):
             self.data(allowed_bad=0.1)
         with pytest.raises(RecipeError, match=r"on_bad_row: found \"drop\"; it should be 'stop'"):
             self.data(on_bad_row="drop", allowed_bad=0.1)

@@ -38,8 +38,15 @@ MIXED = b"text,label\ngood,0\nb4d,1\nfine,1\n,0\ncaf\xe9,0\nlast,\nwell,0\nend,1
 def test_good_rows_are_kept_as_arrays(audit: Audit) -> None:
     rows = audit("text,label\nabc,0\nde,1\n")
     assert [len(rows), rows.lengths.tolist(), rows.problems] == [2, [3, 2], ()]
-    assert {name: array.tolist() for name, array in rows[1].items()} == {"codes": [100, 101], "label": 1}
-    assert (rows.raw(1), rows.place(1), rows.columns) == ("de", "reviews.csv row 2", ("text", "label"))
+    assert {name: array.tolist() for name, array in rows[1].items()} == {
+        "codes": [100, 101],
+        "label": 1,
+    }
+    assert (rows.raw(1), rows.place(1), rows.columns) == (
+        "de",
+        "reviews.csv row 2",
+        ("text", "label"),
+    )
 
 
 def test_bad_rows_stop_a_run_with_their_places(audit: Audit) -> None:
@@ -89,14 +96,18 @@ def test_rows_beyond_the_memory_are_read_again(audit: Audit, reader: Any) -> Non
 
 
 @pytest.mark.usefixtures("no_cache")
-def test_a_row_that_breaks_later_is_named(audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_breaks_later_is_named(
+    audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = audit("text,label\nabcd,1\n", memory=0)
 
     def read(raw: Any) -> Arrays:
         raise RowError("the disk is gone")
 
     monkeypatch.setattr(reader, "read", read)
-    with pytest.raises(DataError, match=r"reviews\.csv row 1: could be read before.*the disk is gone"):
+    with pytest.raises(
+        DataError, match=r"reviews\.csv row 1: could be read before.*the disk is gone"
+    ):
         rows[0]
 
 
@@ -116,7 +127,9 @@ def test_only_what_is_asked_for_is_read(
     table = load_table(str(path), modality=text, columns={})
     rows = Rows.audit(table, reader, objective, allowed_bad=0, name="train", memory=0)
     before = reader.reads
-    assert {name: array.tolist() for name, array in rows.fetch(1, ["label"]).items()} == {"label": 1}
+    assert {name: array.tolist() for name, array in rows.fetch(1, ["label"]).items()} == {
+        "label": 1
+    }
     assert rows.fetch(1, []) == {}
     assert reader.reads == before
     assert rows.fetch(1, ["codes"]).keys() == {"codes"}
@@ -133,7 +146,10 @@ ANYTHING = [
     (AttributeError("'int' object has no attribute 'encode'"), r"AttributeError: 'int' object"),
     (struct.error("unpack requires 4 bytes"), "error: unpack requires 4 bytes"),
     (MemoryError(), "MemoryError"),
-    (RecursionError("maximum recursion depth exceeded\nin line 2"), "RecursionError: maximum.*exceeded"),
+    (
+        RecursionError("maximum recursion depth exceeded\nin line 2"),
+        "RecursionError: maximum.*exceeded",
+    ),
     (OSError(5, "Input/output error", "/srv/secret.png"), "OSError: Input/output error"),
     (AssertionError(), "AssertionError"),
 ]
@@ -142,7 +158,13 @@ ANYTHING = [
 @pytest.mark.parametrize(("raised", "said"), ANYTHING)
 @pytest.mark.parametrize("where", ["reader", "objective"])
 def test_whatever_a_decoder_raises_is_that_rows_error(
-    audit: Audit, reader: Any, objective: Any, monkeypatch: Any, where: str, raised: Exception, said: str
+    audit: Audit,
+    reader: Any,
+    objective: Any,
+    monkeypatch: Any,
+    where: str,
+    raised: Exception,
+    said: str,
 ) -> None:
     """A plugin's reader, or a target that is a file of its own: the border is the engine's."""
     name = {"reader": "read", "objective": "encode"}[where]
@@ -169,7 +191,9 @@ def test_a_reader_that_fails_on_every_row_ends_the_run_and_shows_where(
 ) -> None:
     monkeypatch.setattr(reader, "read", lambda raw: {}["codes"])
     caplog.set_level("DEBUG", "multigraft")
-    with pytest.raises(DataError, match=r"1 of 1 rows(?s:.*)the reader failed \(KeyError: 'codes'\)"):
+    with pytest.raises(
+        DataError, match=r"1 of 1 rows(?s:.*)the reader failed \(KeyError: 'codes'\)"
+    ):
         audit("text,label\nabc,0\n", 0.9)
     assert 'lambda raw: {}["codes"]' in caplog.text  # what --debug shows
 
@@ -207,7 +231,9 @@ def test_a_row_that_is_cut_is_bad_where_its_target_describes_all_of_it(
     rows = Rows.audit(table, reader, objective, allowed_bad=0.5, name="train")
     kept = [rows.raw(index) for index in range(len(rows))]
     assert kept == (["a", "ab", "abcd", "abc"] if whole else table.column("text"))
-    assert [[*map(chr, rows[index]["codes"])] for index in range(len(rows))] == [[*raw[:4]] for raw in kept]
+    assert [[*map(chr, rows[index]["codes"])] for index in range(len(rows))] == [
+        [*raw[:4]] for raw in kept
+    ]
     assert [str(problem)[:40] for problem in rows.problems] == (
         ["spoken.csv row 1: is longer than one row", "spoken.csv row 6: is longer than one row"]
         if whole
@@ -218,7 +244,9 @@ def test_a_row_that_is_cut_is_bad_where_its_target_describes_all_of_it(
     )  # short ones are not read twice
 
 
-def test_reader_and_objective_must_not_share_a_name(audit: Audit, objective: Any, monkeypatch: Any) -> None:
+def test_reader_and_objective_must_not_share_a_name(
+    audit: Audit, objective: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(objective, "encode", lambda row: {"codes": np.zeros(1)})
     with pytest.raises(PluginError, match="both give an array named 'codes'"):
         audit("text,label\nabc,0\n")
@@ -240,7 +268,12 @@ class TestArrange:
         monkeypatch.setattr(objective, "arrange", self.joined)
         content = b"text,label\na,0\nb,0\ncaf\xe9,0\nc,0\nd,0\n"
         rows, again, other = (audit(content, 0.4, seed=seed) for seed in (0, 0, 1))
-        assert sorted("".join(rows.raw(index) for index in range(len(rows)))) == ["a", "b", "c", "d"]
+        assert sorted("".join(rows.raw(index) for index in range(len(rows)))) == [
+            "a",
+            "b",
+            "c",
+            "d",
+        ]
         assert rows.place(1) == "reviews.csv arranged row 2"
         assert [str(problem)[:17] for problem in rows.problems] == ["reviews.csv row 3"]
         assert [rows.raw(0), rows.raw(1)] == [again.raw(0), again.raw(1)]

@@ -27,7 +27,11 @@ def test_parts_are_cut_from_training(tmp_path: Path, text: Modality) -> None:
     assert [len(splits.train), len(splits.validation), len(splits.test)] == [80, 10, 10]
     assert splits.test.column("label").count("1") == 5
     assert splits.notes == ()
-    assert splits.facts["test"] == {"rows": 10, "source": "a.csv", "fingerprint": splits.test.fingerprint}
+    assert splits.facts["test"] == {
+        "rows": 10,
+        "source": "a.csv",
+        "fingerprint": splits.test.fingerprint,
+    }
     assert json.loads(json.dumps(splits.facts)) == splits.facts
 
 
@@ -78,7 +82,9 @@ def test_rows_without_a_value_are_no_copies(tmp_path: Path, text: Modality) -> N
 def test_every_file_needs_the_tasks_columns(tmp_path: Path, text: Modality) -> None:
     train = write(tmp_path / "a.csv", 50)
     (tmp_path / "b.csv").write_text("text,labels\na,1\n")
-    with pytest.raises(DataError, match=r"b\.csv: column 'label' is missing; did you mean 'labels'"):
+    with pytest.raises(
+        DataError, match=r"b\.csv: column 'label' is missing; did you mean 'labels'"
+    ):
         load(Data(train=train, test=str(tmp_path / "b.csv")), text)
 
 

@@ -21,7 +21,9 @@ def table(**columns: list[Any]) -> Table:
     return whole(Content(name="toy.csv", columns=columns, raw=()))
 
 
-def parts_of(source: Table, split: Split, labels: list[Any] | None, seed: int = 0) -> list[list[int]]:
+def parts_of(
+    source: Table, split: Split, labels: list[Any] | None, seed: int = 0
+) -> list[list[int]]:
     return [part.indices.tolist() for part in split_table(source, split, labels=labels, seed=seed)]
 
 
@@ -52,7 +54,9 @@ def test_labels_keep_their_shares() -> None:
 
 def test_a_label_can_miss_from_training_only_without_stratification() -> None:
     labels = ["a"] * 99 + ["b"]
-    found = [parts_of(table(label=labels), Split(stratify=False), labels, seed) for seed in range(60)]
+    found = [
+        parts_of(table(label=labels), Split(stratify=False), labels, seed) for seed in range(60)
+    ]
     assert any(99 not in train for train, _, _ in found)
 
 
@@ -122,13 +126,20 @@ def test_rows_without_a_group_stay_together() -> None:
     [
         (table(x=[1, 2]), Split(), None, "2 rows cannot make 3 parts"),
         (table(g=[1, 1, 2]), Split(group="g"), None, "2 groups cannot make 3 parts"),
-        (table(x=[1, 2, 3, 4]), Split(validation=0.5, test=0.5), None, "leave nothing for training"),
+        (
+            table(x=[1, 2, 3, 4]),
+            Split(validation=0.5, test=0.5),
+            None,
+            "leave nothing for training",
+        ),
         (table(x=list(range(9))), Split(), list(range(9)), "9 rows with 9 labels are too few"),
         (table(x=[1, 2, 3, 4]), Split(validation=0.5, test=0.49), None, "too few"),
         (table(x=[1, 2, 3]), Split(group="speaker"), None, "column 'speaker' is missing"),
     ],
 )
-def test_what_cannot_be_split(source: Table, split: Split, labels: list[Any] | None, message: str) -> None:
+def test_what_cannot_be_split(
+    source: Table, split: Split, labels: list[Any] | None, message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         split_table(source, split, labels=labels, seed=0)
 
@@ -140,7 +151,10 @@ def test_a_limit_draws_in_the_labels_shares(labels: list[int], count: int, seed:
     assert len(drawn) == len(set(drawn.indices.tolist())) == min(count, len(labels))
     if count >= len(set(labels)):
         assert set(drawn.column("label")) == set(labels)
-    assert drawn.indices.tolist() == limit_rows(source, count, labels=labels, seed=seed).indices.tolist()
+    assert (
+        drawn.indices.tolist()
+        == limit_rows(source, count, labels=labels, seed=seed).indices.tolist()
+    )
 
 
 def test_a_limit_keeps_the_labels_shares() -> None:

@@ -1,4 +1,5 @@
-"""What the documents say is true: their examples run, and every hook is documented, tested and used."""
+"""What the documents say is true: their examples run, and every hook is documented, tested and
+used."""
 
 from __future__ import annotations
 
@@ -91,7 +92,9 @@ def _serve(run: str) -> None:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr
-            url = next(found[0] for line in process.stderr if (found := re.search(r"http://\S+", line)))
+            url = next(
+                found[0] for line in process.stderr if (found := re.search(r"http://\S+", line))
+            )
             asked = json.loads('{"inputs": ["a fine film"]}')
             assert json.dumps(asked) in README
             said = httpx2.post(f"{url}/predict", json=asked, timeout=30, trust_env=False)
@@ -137,10 +140,13 @@ def test_links_in_the_documents_lead_somewhere() -> None:
 def test_importing_the_package_imports_nothing_heavy() -> None:
     script = (
         "import sys, multigraft; "
-        "heavy = {'torch', 'transformers', 'timm', 'numpy', 'pydantic', 'onnxruntime'} & set(sys.modules); "
+        "heavy = {'torch', 'transformers', 'timm', 'numpy', 'pydantic', 'onnxruntime'} & "
+        "set(sys.modules); "
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -38,7 +38,9 @@ def test_an_example_answers_as_the_predictor_does(modality: str, tmp_path: Path)
     script = EXAMPLES / f"{modality}.py"
     command = [sys.executable, "-c", ALONE, str(script), str(bundle), value]
     home = environment(tmp_path / "home")
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=home)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path, env=home
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     assert found == pytest.approx(mg.load(bundle).predict(value)["scores"], abs=1e-6)
@@ -66,12 +68,16 @@ def node_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("modality", sorted(WRITERS))
-def test_node_answers_as_the_predictor_does(modality: str, node_example: Path, tmp_path: Path) -> None:
+def test_node_answers_as_the_predictor_does(
+    modality: str, node_example: Path, tmp_path: Path
+) -> None:
     bundle, value = export(modality, tmp_path)
     site = write_site(bundle, tmp_path / "site")
     command = ["node", "answer.js", str(site), value]
     home = environment(tmp_path / "home")
-    done = subprocess.run(command, cwd=node_example, capture_output=True, text=True, check=False, env=home)
+    done = subprocess.run(
+        command, cwd=node_example, capture_output=True, text=True, check=False, env=home
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     assert found == pytest.approx(mg.load(bundle).predict(value)["scores"], abs=1e-5)

@@ -23,8 +23,10 @@ from multigraft.testing import check_plugin
 
 GUIDE = ROOT / "docs" / "plugins"
 CHECKS = (
-    "record arrays same-value-same-arrays reader-from-json reader-threads row-errors builds features padding "
-    "steady-forward blocks strategies save-load saved-reader replay losses chance trains resumes plans"
+    "record arrays same-value-same-arrays reader-from-json reader-threads row-errors builds "
+    "features padding "
+    "steady-forward blocks strategies save-load saved-reader replay losses chance trains resumes "
+    "plans"
 ).split()
 """Those that need no package of its own for the plugin, less the slow ones of the graph."""
 NOUNS = [f"register_{kind}" for kind in KINDS]
@@ -80,7 +82,11 @@ def test_the_nouns_and_verbs_go_the_whole_way(bits: ModuleType, tmp_path: Path) 
     verbs = [module(verb, found[verb]) for verb in ("pretrain", "finetune", "evaluate", "export")]
     good_enough = module("epoch_end", found["epoch_end"]).GoodEnough()
     engine = mg.Engine([bits, *verbs, good_enough], discover=False, strict=True)
-    common = {"data": str(rows(tmp_path)), "export": {"precisions": ["fp32"]}, "evaluation": {"bootstrap": 0}}
+    common = {
+        "data": str(rows(tmp_path)),
+        "export": {"precisions": ["fp32"]},
+        "evaluation": {"bootstrap": 0},
+    }
     training = {"epochs": 40, "batch_size": 32, "learning_rate": 0.02}
     first = engine.start(
         {
@@ -135,7 +141,8 @@ def test_a_verb_is_answered_or_left(tmp_path: Path) -> None:
     }
     for epochs, title in ((0.001, "as it was"), (0.2, "series-classification with tcn-tiny")):
         run = engine.start(
-            {**recipe, "training": {"epochs": epochs}, "output": str(tmp_path / str(epochs))}, "finetune"
+            {**recipe, "training": {"epochs": epochs}, "output": str(tmp_path / str(epochs))},
+            "finetune",
         )
         assert run.report is not None
         assert run.report.title == title
@@ -156,7 +163,9 @@ def test_the_budget_ends_a_training(tmp_path: Path) -> None:
     assert run.stop == "0 seconds are over"
 
 
-def test_callbacks_are_handed_over_as_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_callbacks_are_handed_over_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_texts(tmp_path, 80).rename(tmp_path / "reviews.csv")
     monkeypatch.chdir(tmp_path)
     found = examples("callbacks.md")

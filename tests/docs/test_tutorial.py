@@ -20,12 +20,15 @@ from helpers.packages import ROOT, install
 from multigraft.cli import main
 
 PAGE = (ROOT / "docs" / "plugins" / "tutorial.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.S)
+BLOCK = re.compile(
+    r"(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.S
+)
 TABLE = Path("multigraft-table")
 
 
 def follow(folder: Path, carry_out: Callable[[str, Path], str]) -> Iterator[tuple[str, str]]:
-    """Write every file and give every command, in the page's order; each command, and what it said."""
+    """Write every file and give every command, in the page's order; each command, and what it
+    said."""
     for block in BLOCK.finditer(PAGE):
         if block["file"]:
             (folder / TABLE / block["file"]).write_text(block["text"], encoding="utf-8")
@@ -41,7 +44,9 @@ def follow(folder: Path, carry_out: Callable[[str, Path], str]) -> Iterator[tupl
 def in_a_process(line: str, where: Path, environment: Mapping[str, str]) -> str:
     """What a command says that a person types."""
     words = shlex.split(line)
-    done = subprocess.run(words, cwd=where, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        words, cwd=where, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     return done.stdout
 
@@ -75,14 +80,17 @@ def check(said: Mapping[str, str]) -> None:
 def test_followed_without_pip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As below, but multigraft's commands are given in this process, which saves each the import of torch.
+    """As below, but multigraft's commands are given in this process, which saves each the import of
+    torch.
 
     The package is linked where ``pip install -e .`` would have it.
     """
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))
-    paths = os.pathsep.join([str(site), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+    paths = os.pathsep.join(
+        [str(site), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    )
     monkeypatch.setenv("PYTHONPATH", paths)
     monkeypatch.setenv("NO_COLOR", "1")
     environment = {**os.environ, "PATH": commands(tmp_path / "bin", sys.executable, pip="exit 1 #")}

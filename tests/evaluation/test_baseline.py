@@ -72,7 +72,9 @@ def test_a_probe_of_pretrained_features_is_told_too(
     share = max(labels.count(label) for label in labels) / len(labels)
     for right, told in ((share, True), (share + 0.01, False)):
         answers = np.full(len(labels), right)
-        monkeypatch.setattr("multigraft.verbs.probe", lambda *_, given=answers, **__: Probe(given, given))
+        monkeypatch.setattr(
+            "multigraft.verbs.probe", lambda *_, given=answers, **__: Probe(given, given)
+        )
         assert bool(said(run.evaluate().notes)) == told
 
 
@@ -90,4 +92,6 @@ def test_the_record_keeps_it_for_a_resumed_run_and_is_checked(finetune: Finetune
     facts = json.loads((finetune().folder / "run.json").read_text())
     assert facts["baseline"]["metric"] == "accuracy"
     assert not check_facts(facts)
-    assert check_facts({**facts, "baseline": {"metric": "accuracy", "value": "high", "answer": "x"}})
+    assert check_facts(
+        {**facts, "baseline": {"metric": "accuracy", "value": "high", "answer": "x"}}
+    )

@@ -78,7 +78,9 @@ def test_metrics_of_labels_that_do_not_occur_equal_scikit_learns() -> None:
         ("recall_macro", theirs.recall_score),
         ("f1_macro", theirs.f1_score),
     ):
-        assert found[name] == pytest.approx(score(target, answer, average="macro", zero_division=0)), name
+        assert found[name] == pytest.approx(
+            score(target, answer, average="macro", zero_division=0)
+        ), name
 
 
 def test_many_labels_cost_no_more_than_themselves() -> None:
@@ -130,7 +132,9 @@ def test_the_loss_is_torchs(options: dict[str, Any]) -> None:
     expected = nn.functional.cross_entropy(
         logits, label, weight=weight, label_smoothing=options.get("label_smoothing", 0.0)
     )
-    assert ours.loss({"logits": logits}, {"label": label}).mean().item() == pytest.approx(expected.item())
+    assert ours.loss({"logits": logits}, {"label": label}).mean().item() == pytest.approx(
+        expected.item()
+    )
 
 
 def test_intervals_hold_the_value_and_shrink_with_rows(kept: dict[str, np.ndarray]) -> None:
@@ -149,15 +153,20 @@ def test_the_percentile_interval_covers_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
     covered = 0
     for _ in range(200):
-        measure = percentile((rng.random(100) < 0.7).astype(float), count=200, confidence=0.9, seed=1)
+        measure = percentile(
+            (rng.random(100) < 0.7).astype(float), count=200, confidence=0.9, seed=1
+        )
         covered += measure.low <= 0.7 <= measure.high  # type: ignore[operator]
     assert 0.82 <= covered / 200 <= 0.96
 
 
 @pytest.mark.parametrize("rows", [40, 100, 400])
-@pytest.mark.parametrize("name", ["calibration_error", "accuracy", "f1_macro", "recall_macro", "loss"])
+@pytest.mark.parametrize(
+    "name", ["calibration_error", "accuracy", "f1_macro", "recall_macro", "loss"]
+)
 def test_every_metric_lies_in_its_interval(name: str, rows: int) -> None:
-    """A calibration error is larger on resamples than on their rows, and macro scores miss rare labels."""
+    """A calibration error is larger on resamples than on their rows, and macro scores miss rare
+    labels."""
     for seed in range(10):
         rng = np.random.default_rng(seed)
         confidence = rng.beta(8, 2, rows)
@@ -199,7 +208,9 @@ def test_an_interval_with_bias_covers_what_the_metric_is_on_average() -> None:
     mean = np.mean([objective().summarise(drawn())["calibration_error"] for _ in range(200)])
     covered = 0
     for seed in range(50):
-        measure = intervals(objective(), drawn(), count=60, confidence=0.9, seed=seed)["calibration_error"]
+        measure = intervals(objective(), drawn(), count=60, confidence=0.9, seed=seed)[
+            "calibration_error"
+        ]
         covered += measure.low <= mean <= measure.high  # type: ignore[operator]
     assert 0.76 <= covered / 50 <= 1
 

@@ -60,7 +60,9 @@ def test_what_libraries_say_where_an_allocation_fails_is_recognised(error: Excep
 @pytest.mark.parametrize(
     "error",
     [
-        RuntimeError("could not create a primitive descriptor for the LSTM forward propagation primitive."),
+        RuntimeError(
+            "could not create a primitive descriptor for the LSTM forward propagation primitive."
+        ),
         RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
         OSError(errno.ENOSPC, "No space left on device"),
         ImportError("No module named 'x'"),
@@ -72,13 +74,19 @@ def test_what_is_not_known_to_be_computed_is_not_short_of_memory(error: Exceptio
     assert not out_of_memory(error)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of the address space are Linux's")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="limits of the address space are Linux's"
+)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_at_every_limit_a_step_takes_parts_or_says_that_memory_is_short(precision: str) -> None:
     """Real allocations that fail, wherever they are: in torch, in oneDNN, in the backward pass."""
     script = Path(short_of_memory.__file__)
     done = subprocess.run(
-        [sys.executable, str(script), precision], capture_output=True, text=True, timeout=200, check=True
+        [sys.executable, str(script), precision],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
     )
     found = json.loads(done.stdout)
     every = {each for outcomes in found.values() for each in outcomes}
@@ -127,7 +135,9 @@ def test_a_run_that_does_not_fit_ends_with_the_same_weights(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)  # parts draw masks of their own
+    monkeypatch.setattr(
+        torch.nn.Dropout, "forward", lambda self, x: x
+    )  # parts draw masks of their own
     roomy = run_with(finetune, tmp_path / "roomy")
     cramped(5)
     tight = run_with(finetune, tmp_path / "tight")
@@ -152,7 +162,8 @@ def test_a_single_row_that_does_not_fit_is_an_error(
 ) -> None:
     cramped(0)
     with pytest.raises(
-        MultigraftError, match=r"memory ran out on a single row; set training.gradient_checkpointing"
+        MultigraftError,
+        match=r"memory ran out on a single row; set training.gradient_checkpointing",
     ):
         run_with(finetune, tmp_path / "run")
 
@@ -181,5 +192,7 @@ def test_memory_that_ends_elsewhere_is_our_error(
         raise RuntimeError(says)
 
     run.objective.summarise = fails  # type: ignore[method-assign]
-    with pytest.raises(MultigraftError, match=f"memory ran out \\({says}\\); lower training.batch_size"):
+    with pytest.raises(
+        MultigraftError, match=f"memory ran out \\({says}\\); lower training.batch_size"
+    ):
         run.evaluate()

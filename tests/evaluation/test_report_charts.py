@@ -29,7 +29,9 @@ def places(svg: str) -> list[tuple[float, float]]:
     return found
 
 
-@given(st.dictionaries(st.text("ab<&\"'", min_size=1, max_size=4), CURVE, max_size=8), st.booleans())
+@given(
+    st.dictionaries(st.text("ab<&\"'", min_size=1, max_size=4), CURVE, max_size=8), st.booleans()
+)
 def test_any_curves_give_a_picture_inside_its_box(series: dict, log: bool) -> None:
     svg = charts.line_chart(series, title="<any>", log=log, smooth=True)
     assert "nan" not in svg.split("<desc>")[0] and 'points="nan' not in svg
@@ -69,7 +71,9 @@ def test_log_places_decades_evenly_and_needs_positive_values() -> None:
     heights = sorted({y for _, y in places(svg)})
     assert heights[1] - heights[0] == pytest.approx(heights[2] - heights[1], abs=0.2)
     assert "log scale" in svg
-    assert "log scale" not in charts.line_chart({"loss": [(0, 1.0), (1, 0.0)]}, title="loss", log=True)
+    assert "log scale" not in charts.line_chart(
+        {"loss": [(0, 1.0), (1, 0.0)]}, title="loss", log=True
+    )
 
 
 def test_a_long_curve_is_thinned_but_keeps_its_spike() -> None:

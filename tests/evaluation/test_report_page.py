@@ -92,12 +92,16 @@ def hostile() -> Report:
 
 
 def test_hostile_text_stays_text() -> None:
-    large = replace(hostile(), confusion=Confusion((HOSTILE, *map(str, range(29))), ((1,) * 30,) * 30))
+    large = replace(
+        hostile(), confusion=Confusion((HOSTILE, *map(str, range(29))), ((1,) * 30,) * 30)
+    )
     page = render([hostile(), large], title=HOSTILE)
     elements = Elements(page)
     assert elements.count("script") == elements.count("img") == 0
     assert elements.count("title") > elements.count("svg") - 2
-    assert not [name for _, attributes in elements.tags for name in attributes if name.startswith("on")]
+    assert not [
+        name for _, attributes in elements.tags for name in attributes if name.startswith("on")
+    ]
     assert "49" not in elements.text
     assert elements.text.count("alert(1)") > 10
 
@@ -155,7 +159,9 @@ def test_curves_that_belong_together_share_a_chart() -> None:
 
 def test_facts_that_all_reports_share_are_said_once() -> None:
     assert shared_facts([TRAINED, MEASURED]) == FACTS
-    assert shared_facts([TRAINED, replace(MEASURED, facts={"seed": "1"})]) == {"task": "text-classification"}
+    assert shared_facts([TRAINED, replace(MEASURED, facts={"seed": "1"})]) == {
+        "task": "text-classification"
+    }
     assert Elements(render([TRAINED, MEASURED], title="t")).text.count("text-classification") == 1
 
 
@@ -172,7 +178,9 @@ def test_a_large_confusion_matrix_is_drawn_and_a_huge_one_listed(
     labels: int, drawn: int, listed: int
 ) -> None:
     names = tuple(f"label {index}" for index in range(labels))
-    matrix = tuple(tuple(5 if row == column else 1 for column in range(labels)) for row in range(labels))
+    matrix = tuple(
+        tuple(5 if row == column else 1 for column in range(labels)) for row in range(labels)
+    )
     page = render([replace(MEASURED, confusion=Confusion(names, matrix))], title="t")
     assert page.count('<svg class="heat"') == drawn
     assert page.count("<caption>Most frequent confusions") == listed

@@ -20,7 +20,10 @@ REPORT = Report(
     worst=(WorstRow("rows.csv row 7", 3.25, "bad", "good"), WorstRow("rows.csv row 9", 2.0)),
     cost=Cost(4.21, 812.0),
     facts={"split": "test", "confidence": "0.95"},
-    tables={"wide": (("name", "a very wide heading", "why"), ("int8", "1", "because_" * 6)), "none": ()},
+    tables={
+        "wide": (("name", "a very wide heading", "why"), ("int8", "1", "because_" * 6)),
+        "none": (),
+    },
     notes=("no [test] rows",),
     files={"bundle": "runs/x/bundle"},
 )

@@ -78,7 +78,9 @@ def test_a_bare_address_is_no_link() -> None:
 
 
 def test_plain_words_stand_as_they_are() -> None:
-    card = model_card(bundle("f1_macro-2"), suffixes=(".png",), sample={"f1_macro-2": np.ones((1, 2))})
+    card = model_card(
+        bundle("f1_macro-2"), suffixes=(".png",), sample={"f1_macro-2": np.ones((1, 2))}
+    )
     for said in (
         "# f1_macro-2 with f1_macro-2",
         "labels: `f1_macro-2`, `plain`.",

@@ -47,7 +47,9 @@ def pictures() -> tuple[Any, Report]:
 
 
 @pytest.mark.parametrize("which", ["numbers", "pictures"])
-def test_both_precisions_are_measured_and_accepted(which: str, request: pytest.FixtureRequest) -> None:
+def test_both_precisions_are_measured_and_accepted(
+    which: str, request: pytest.FixtureRequest
+) -> None:
     run, report = request.getfixturevalue(which)
     bundle = open_bundle(run.folder / "bundle")
     fp32, int8 = bundle.precisions["fp32"], bundle.precisions["int8"]
@@ -75,7 +77,9 @@ def test_int8_holds_int8_weights(numbers: Any, pictures: Any) -> None:
     model = onnx.load(numbers[0].folder / "bundle" / "model.int8.onnx")
     kinds = {node.op_type for node in model.graph.node}
     assert "MatMulInteger" in kinds and "MatMul" not in kinds
-    tables = [w for w in model.graph.initializer if w.name == "graft.backbone.embedding.weight.int8"]
+    tables = [
+        w for w in model.graph.initializer if w.name == "graft.backbone.embedding.weight.int8"
+    ]
     assert [table.data_type for table in tables] == [onnx.TensorProto.INT8]
     model = onnx.load(pictures[0].folder / "bundle" / "model.int8.onnx")
     weights = {w.name: w for w in model.graph.initializer}
@@ -130,8 +134,12 @@ def test_int8_that_collapses_is_refused(tmp_path: Path) -> None:
     low, high = refused.lost_low, refused.lost_high
     assert refused.lost == 50 and low is not None and high is not None and 25 < low < 50 < high < 75
     numbers = "(accuracy 0.5, fp32 1, 40 rows)"
-    assert refused.reason == f"dynamic: loses 50.00 [{low:.2f}, {high:.2f}] of 0.5 allowed {numbers}"
-    assert set(refused.latency) == {1, 4, 8, 16, 32} and refused.size > 0  # what was measured is kept
+    assert (
+        refused.reason == f"dynamic: loses 50.00 [{low:.2f}, {high:.2f}] of 0.5 allowed {numbers}"
+    )
+    assert (
+        set(refused.latency) == {1, 4, 8, 16, 32} and refused.size > 0
+    )  # what was measured is kept
     assert not (tmp_path / "bundle" / "model.int8.onnx").exists()
     assert load(tmp_path / "bundle", catalog=run.catalog).precision == "fp32"
     with pytest.raises(BundleError, match=r"'int8' was refused: dynamic: .*the bundle holds fp32"):
@@ -160,7 +168,9 @@ def test_a_static_graph_is_mended_too(tmp_path: Path) -> None:
     assert int8.floats and len(int8.floats) < 3
 
 
-def test_a_mended_graph_must_still_be_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mended_graph_must_still_be_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("multigraft.export.acceptance.latency.medians", slow_int8)
     export_bundle(numbers_run(tmp_path, spike=3000.0, repair=120))
     int8 = open_bundle(tmp_path / "bundle").precisions["int8"]
@@ -182,7 +192,9 @@ def test_the_fastest_accepted_precision_is_the_default(
     report = export_bundle(numbers_run(tmp_path))
     bundle = open_bundle(tmp_path / "bundle")
     assert bundle.precisions["int8"].accepted and bundle.default == "fp32"
-    assert report.notes[0].startswith("int8 took 3 ms a row on this machine, fp32 2 ms: fp32 is the default")
+    assert report.notes[0].startswith(
+        "int8 took 3 ms a row on this machine, fp32 2 ms: fp32 is the default"
+    )
 
 
 def test_few_held_out_rows_accept_nothing_but_fp32(tmp_path: Path) -> None:
@@ -202,12 +214,16 @@ def test_fp16_is_kept_and_never_a_processors_default(tmp_path: Path) -> None:
     fp32, fp16 = bundle.precisions["fp32"], bundle.precisions["fp16"]
     assert (fp16.accepted, fp16.changed, bundle.default) == (True, 0, "fp32")
     assert fp16.size < 0.7 * fp32.size
-    answers = load(tmp_path / "bundle", precision="fp16", catalog=run.catalog).predict(run.rows["test"].raws)
+    answers = load(tmp_path / "bundle", precision="fp16", catalog=run.catalog).predict(
+        run.rows["test"].raws
+    )
     assert [answer["label"] for answer in answers] == run.rows["test"].labels
 
 
 def test_fp32_is_kept_where_int8_alone_was_asked_for_and_refused(tmp_path: Path) -> None:
-    report = export_bundle(picture_run(tmp_path, PictureBackbone(spike=3000.0), precisions=["int8"]))
+    report = export_bundle(
+        picture_run(tmp_path, PictureBackbone(spike=3000.0), precisions=["int8"])
+    )
     bundle = open_bundle(tmp_path / "bundle")
     assert bundle.precisions["int8"].reason.startswith("static: loses")
     assert (bundle.default, bundle.precisions["fp32"].value) == ("fp32", 1.0)
@@ -220,8 +236,12 @@ def test_a_refused_static_graph_is_followed_by_a_dynamic_one(tmp_path: Path) -> 
     int8 = open_bundle(tmp_path / "bundle").precisions["int8"]
     assert (int8.accepted, int8.value, int8.changed) == (True, 1.0, 0)
     static, dynamic = int8.reason.split("; ")
-    assert static.startswith("static: loses 50.00 [") and static.endswith("(accuracy 0.5, fp32 1, 40 rows)")
-    assert dynamic == "dynamic: loses 0.00 [0.00, 0.00] of 0.5 allowed (accuracy 1, fp32 1, 40 rows)"
+    assert static.startswith("static: loses 50.00 [") and static.endswith(
+        "(accuracy 0.5, fp32 1, 40 rows)"
+    )
+    assert (
+        dynamic == "dynamic: loses 0.00 [0.00, 0.00] of 0.5 allowed (accuracy 1, fp32 1, 40 rows)"
+    )
 
 
 def test_a_pretrained_model_is_judged_by_its_embeddings(tmp_path: Path) -> None:
@@ -238,7 +258,9 @@ def test_a_pretrained_model_is_judged_by_its_embeddings(tmp_path: Path) -> None:
     answers = load(tmp_path / "bundle", precision="fp32", catalog=run.catalog).predict(raws)
     run.graft.eval()
     for raw, answer in zip(raws, answers, strict=True):
-        batch = {name: torch.from_numpy(array)[None] for name, array in run.reader.read(raw).items()}
+        batch = {
+            name: torch.from_numpy(array)[None] for name, array in run.reader.read(raw).items()
+        }
         with torch.inference_mode():
             wanted = run.graft.backbone(batch).pooled[0].numpy()
         np.testing.assert_allclose(answer["embedding"], wanted, atol=1e-5)
@@ -271,7 +293,9 @@ def test_a_graph_that_answers_otherwise_is_caught(tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "bundle.json").write_text("older")
     run = picture_run(tmp_path, WrongWhenExported())
-    with pytest.raises(ExportError, match=r"not answer as the model does: output 'probabilities'.*toy row"):
+    with pytest.raises(
+        ExportError, match=r"not answer as the model does: output 'probabilities'.*toy row"
+    ):
         export_bundle(run)
     assert [path.name for path in tmp_path.rglob("*")] == ["bundle", "bundle.json"]
 
@@ -285,15 +309,23 @@ def test_a_task_must_serve_what_its_metrics_need(numbers: Any) -> None:
         def run(self, arrays: Any) -> Any:
             return {"probabilities": np.ones((len(arrays["input_ids"]), 2), dtype=np.float32) / 2}
 
-    with pytest.raises(ExportError, match=r"serves probabilities, but its loss or metrics need 'logits'"):
+    with pytest.raises(
+        ExportError, match=r"serves probabilities, but its loss or metrics need 'logits'"
+    ):
         measure_graphs(run, "test", {"fp32": Forgetful()})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize(
     ("served", "told"),
     [
-        (lambda outputs: {**outputs, "input_ids": outputs["logits"]}, "serve gives 'input_ids', which is"),
-        (lambda outputs: {"attention_mask": outputs["logits"]}, "serve gives 'attention_mask', which is"),
+        (
+            lambda outputs: {**outputs, "input_ids": outputs["logits"]},
+            "serve gives 'input_ids', which is",
+        ),
+        (
+            lambda outputs: {"attention_mask": outputs["logits"]},
+            "serve gives 'attention_mask', which is",
+        ),
         (lambda outputs: {}, r"serve gives \[\]; named outputs are needed"),
         (lambda outputs: {"": outputs["logits"]}, r"serve gives \[''\]; named outputs are needed"),
     ],

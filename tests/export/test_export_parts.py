@@ -51,7 +51,9 @@ def test_cases_are_real_rows_and_rows_of_other_lengths() -> None:
         ("row 2", 2),
     ]
     assert [[len(row["x"]) for row in case.rows] for case in TRIALS[4:]] == [[2], [2, 1], [4, 0]]
-    assert len(cases(ROWS, [4, 1, 3], ["", "", ""], {})) == 4  # nothing is padded, so nothing can be cut
+    assert (
+        len(cases(ROWS, [4, 1, 3], ["", "", ""], {})) == 4
+    )  # nothing is padded, so nothing can be cut
 
 
 def test_a_row_of_padding_alone_must_give_numbers_and_spoil_nothing() -> None:
@@ -67,10 +69,14 @@ def test_a_row_of_padding_alone_must_give_numbers_and_spoil_nothing() -> None:
         return {"mean": np.where(real, arrays["x"].mean(1), 7.0)}
 
     empty = TRIALS[-1:]
-    with pytest.raises(ExportError, match=r"gives NaN where the model does not.*nothing but padding"):
+    with pytest.raises(
+        ExportError, match=r"gives NaN where the model does not.*nothing but padding"
+    ):
         check_parity(mean, broken, empty, FILLS)
     assert check_parity(mean, otherwise, empty, FILLS) == 0.0
-    assert check_parity(broken, mean, empty, FILLS) == 0.0  # what the model cannot answer is not asked
+    assert (
+        check_parity(broken, mean, empty, FILLS) == 0.0
+    )  # what the model cannot answer is not asked
 
 
 def test_a_cut_row_that_the_model_cannot_take_is_passed_over() -> None:
@@ -83,7 +89,9 @@ def test_a_cut_row_that_the_model_cannot_take_is_passed_over() -> None:
 
 
 def test_parity_gives_the_largest_difference() -> None:
-    assert check_parity(total, lambda a: {"total": total(a)["total"] + np.float32(2e-4)}, TRIALS, FILLS) == (
+    assert check_parity(
+        total, lambda a: {"total": total(a)["total"] + np.float32(2e-4)}, TRIALS, FILLS
+    ) == (
         pytest.approx(2e-4, rel=1e-2)  # of the shortest row, whose sum is 0; the longest sums to 6
     )
 
@@ -136,7 +144,9 @@ def test_parity_takes_equal_infinities() -> None:
     ],
 )
 def test_points_lost(metric: str, fp32: float, value: float, greater: bool, lost: float) -> None:
-    assert points_lost(metric, fp32=fp32, value=value, greater_is_better=greater) == pytest.approx(lost)
+    assert points_lost(metric, fp32=fp32, value=value, greater_is_better=greater) == pytest.approx(
+        lost
+    )
 
 
 def _model(
@@ -149,7 +159,9 @@ def _model(
 
 def _answer(model: onnx.ModelProto, **arrays: np.ndarray) -> np.ndarray:
     onnx.checker.check_model(model, full_check=True)
-    answer: np.ndarray = onnxruntime.InferenceSession(model.SerializeToString()).run(None, arrays)[0]
+    answer: np.ndarray = onnxruntime.InferenceSession(model.SerializeToString()).run(None, arrays)[
+        0
+    ]
     return answer
 
 
@@ -271,17 +283,24 @@ def _sounds() -> Iterator[Arrays]:
     yield from ({"x": rng.normal(size=(2, 1, 9)).astype(np.float32)} for _ in range(4))
 
 
-def test_a_hybrid_has_ranges_for_convolutions_and_measures_those_of_products(tmp_path: Path) -> None:
+def test_a_hybrid_has_ranges_for_convolutions_and_measures_those_of_products(
+    tmp_path: Path,
+) -> None:
     source, target = tmp_path / "model.onnx", tmp_path / "model.int8.onnx"
     onnx.save(_listening(), source)
     prepared = prepare(source, tmp_path, "hybrid")
-    assert prepared.layers == ("conv_inner", "product")  # a sound is one channel, and is left as it is
+    assert prepared.layers == (
+        "conv_inner",
+        "product",
+    )  # a sound is one channel, and is left as it is
     kinds = {}
     for floats in ((), ("conv_inner",), ("product",)):
         write(prepared, target, _sounds, floats=floats)
         kinds[floats] = {node.op_type for node in onnx.load(target).graph.node}
         found, wanted = (
-            onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, next(_sounds()))
+            onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(
+                None, next(_sounds())
+            )
             for path in (target, source)
         )
         assert np.abs(found[0] - wanted[0]).max() < 0.1 * np.abs(wanted[0]).max()
@@ -311,7 +330,9 @@ def test_the_largest_sums_of_int8_products_are_right_on_this_machine(tmp_path: P
     source, target = tmp_path / "model.onnx", tmp_path / "model.int8.onnx"
     weight, x = np.full((64, 32), 1.27, dtype=np.float32), np.full((8, 64), 255, dtype=np.float32)
     product = helper.make_node("MatMul", ["x", "w"], ["y"], name="product")
-    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [8, None]) for name in ("x", "y")]
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [8, None]) for name in ("x", "y")
+    ]
     onnx.save(_model([product], {"w": weight}, ports[:1], ports[1:]), source)
     quantize(source, target, "dynamic", iter(()))
     session = onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
@@ -398,7 +419,8 @@ def test_latency_takes_the_median_over_rounds() -> None:
 def test_a_batch_that_takes_long_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(
-        "multigraft.export.acceptance.latency._seconds", lambda answer, rows: answer(rows) or rows["x"]
+        "multigraft.export.acceptance.latency._seconds",
+        lambda answer, rows: answer(rows) or rows["x"],
     )
     seconds = {1: 0.1, 8: 0.4, 32: 2.0}
     batches = [Timed(rows, 1, {"x": each}) for rows, each in seconds.items()]  # type: ignore[dict-item]
@@ -408,8 +430,12 @@ def test_a_batch_that_takes_long_is_timed_once(monkeypatch: pytest.MonkeyPatch) 
     assert [asked.count(each) for each in seconds.values()] == [3 + 3, 3, 1]
 
 
-def test_rows_alone_count_equally_however_often_each_was_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multigraft.export.acceptance.latency._seconds", lambda answer, rows: rows["x"])
+def test_rows_alone_count_equally_however_often_each_was_timed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "multigraft.export.acceptance.latency._seconds", lambda answer, rows: rows["x"]
+    )
     batches = [Timed(1, 1, {"x": each}) for each in (0.1, 1.0, 3.0)]  # type: ignore[dict-item]
     assert medians({"a": lambda: lambda rows: None}, batches) == {"a": {1: 1000.0}}
 

@@ -44,7 +44,9 @@ def test_a_search_ends_with_its_time() -> None:
 
 def test_layers_are_ranked_by_their_own_damage() -> None:
     harm = {"a": 0.1, "b": 0.5, "c": 0.0, "d": 0.3}
-    groups, damages = rank(tuple(harm), lambda layers: sum(harm[name] for name in layers), deadline=LATER)
+    groups, damages = rank(
+        tuple(harm), lambda layers: sum(harm[name] for name in layers), deadline=LATER
+    )
     assert groups == [("b",), ("d",), ("a",), ("c",)]
     assert damages == [0.5, 0.3, 0.1, 0.0]
 
@@ -75,7 +77,9 @@ def test_noise_is_a_share_of_the_energy() -> None:
 
 
 def evidence(right: np.ndarray) -> Evidence:
-    return Evidence("accuracy", Measure(float(right.mean())), len(right), None, 0.0, {"right": right})
+    return Evidence(
+        "accuracy", Measure(float(right.mean())), len(right), None, 0.0, {"right": right}
+    )
 
 
 def judge(budget: float = 0.5, rows: int = 100) -> Judge:
@@ -92,14 +96,17 @@ def judge(budget: float = 0.5, rows: int = 100) -> Judge:
 
 
 def test_the_interval_is_of_the_same_rows_of_both() -> None:
-    """Half of the rows are wrong in both; three more in one alone: their difference is known well."""
+    """Half of the rows are wrong in both; three more in one alone: their difference is known
+    well."""
     fp32 = np.arange(1000) % 2
     int8 = fp32.copy()
     int8[[1, 3, 5]] = 0
     loss = judge().loss(evidence(int8), evidence(fp32))
     assert loss.points == pytest.approx(0.3)
     assert loss.low is not None and loss.high is not None
-    assert 0 <= loss.low < 0.3 < loss.high <= 0.8  # a binomial of 3 in 1000; each alone has +- 3 points
+    assert (
+        0 <= loss.low < 0.3 < loss.high <= 0.8
+    )  # a binomial of 3 in 1000; each alone has +- 3 points
     assert str(loss).startswith("0.30 [")
 
 
@@ -125,4 +132,11 @@ def test_too_few_rows_are_told() -> None:
 
 
 def test_one_row_may_count_no_more_than_the_budget() -> None:
-    assert [rows_needed(budget) for budget in (0.5, 0.3, 1, 5, 0, 0.01)] == [200, 334, 100, 50, 1000, 1000]
+    assert [rows_needed(budget) for budget in (0.5, 0.3, 1, 5, 0, 0.01)] == [
+        200,
+        334,
+        100,
+        50,
+        1000,
+        1000,
+    ]

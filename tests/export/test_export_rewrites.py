@@ -24,7 +24,8 @@ class Attending(nn.Module):
     """Attention of four heads over [B, T, 32], as transformers writes it."""
 
     def __init__(self, masking: str, *, rotated: bool = False, reshaped: bool = False) -> None:
-        """``reshaped``: by a step that changes nothing, as wav2vec2 takes it before the heads are joined."""
+        """``reshaped``: by a step that changes nothing, as wav2vec2 takes it before the heads are
+        joined."""
         super().__init__()
         torch.manual_seed(0)
         self.query, self.key, self.value = (nn.Linear(32, 32) for _ in range(3))
@@ -50,7 +51,8 @@ class Attending(nn.Module):
 
 
 class Overwriting(nn.Module):
-    """``hidden[~mask] = 0``, with the mask repeated over the channels, as wav2vec2's encoder writes it."""
+    """``hidden[~mask] = 0``, with the mask repeated over the channels, as wav2vec2's encoder writes
+    it."""
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         hidden = hidden * 2
@@ -68,7 +70,9 @@ class Placing(nn.Module):
 class Framing(nn.Module):
     """A convolution over a waveform, and a norm over its channels."""
 
-    def __init__(self, samples: int = 10, stride: int = 5, *, bias: bool = True, padding: int = 0) -> None:
+    def __init__(
+        self, samples: int = 10, stride: int = 5, *, bias: bool = True, padding: int = 0
+    ) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.filters = nn.Conv1d(1, 8, samples, stride, padding=padding, bias=bias)
@@ -81,16 +85,26 @@ class Framing(nn.Module):
 
 def exported(module: nn.Module, path: Path) -> onnx.ModelProto:
     hidden, mask = torch.randn(2, 5, 32), torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
-    sample: tuple[Tensor, ...] = (torch.randn(2, 57),) if isinstance(module, Framing) else (hidden, mask)
+    sample: tuple[Tensor, ...] = (
+        (torch.randn(2, 57),) if isinstance(module, Framing) else (hidden, mask)
+    )
     shapes = tuple({0: "batch", 1: "length"} for _ in sample)
     torch.onnx.export(
-        module.eval(), sample, path, dynamo=True, opset_version=20, dynamic_shapes=shapes, verbose=False
+        module.eval(),
+        sample,
+        path,
+        dynamo=True,
+        opset_version=20,
+        dynamic_shapes=shapes,
+        verbose=False,
     )
     return onnx.load(path)
 
 
 def answer(model: onnx.ModelProto, *given: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     names = [port.name for port in session.get_inputs()]
     found: np.ndarray = session.run(None, dict(zip(names, given, strict=False)))[0]
     return found
@@ -147,7 +161,9 @@ def test_other_numbers_keep_their_places(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("samples, stride", [(10, 5), (4, 4), (9, 3), (3, 1)])
-def test_a_waveform_is_cut_into_frames(tmp_path: Path, samples: int, stride: int, *, bias: bool) -> None:
+def test_a_waveform_is_cut_into_frames(
+    tmp_path: Path, samples: int, stride: int, *, bias: bool
+) -> None:
     model = exported(Framing(samples, stride, bias=bias), tmp_path / "model.onnx")
     rng = np.random.default_rng(0)
     waves = [rng.normal(size=(2, samples + more)).astype(np.float32) for more in (0, 1, 31, 99)]
@@ -160,7 +176,9 @@ def test_a_waveform_is_cut_into_frames(tmp_path: Path, samples: int, stride: int
         np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
-@pytest.mark.parametrize("module", [Framing(10, 4), Framing(padding=3)], ids=["no whole strides", "padded"])
+@pytest.mark.parametrize(
+    "module", [Framing(10, 4), Framing(padding=3)], ids=["no whole strides", "padded"]
+)
 def test_other_convolutions_are_left(tmp_path: Path, module: Framing) -> None:
     model = exported(module, tmp_path / "model.onnx")
     assert frame_waveforms(model) == 0
@@ -168,7 +186,8 @@ def test_other_convolutions_are_left(tmp_path: Path, module: Framing) -> None:
 
 
 def test_a_product_of_frames_stays_float(tmp_path: Path) -> None:
-    """Its ten rows of weights are nothing to gain from, and a waveform does not survive eight bits."""
+    """Its ten rows of weights are nothing to gain from, and a waveform does not survive eight
+    bits."""
     model = exported(Framing(), tmp_path / "model.onnx")
     frame_waveforms(model)
     onnx.save(model, tmp_path / "framed.onnx")

@@ -1,4 +1,5 @@
-"""The recipes that are interrupted: every feature that keeps state is in one of them, for each modality."""
+"""The recipes that are interrupted: every feature that keeps state is in one of them, for each
+modality."""
 
 from __future__ import annotations
 
@@ -168,7 +169,11 @@ AUDIO = (
         "audio-contrastive",
         "audio",
         ("accumulation", "bf16", "layer-wise decay"),
-        {"task": "wav2vec2-contrastive", "backbone": "wav2vec2-tiny", "strategy": "layer-wise-decay"},
+        {
+            "task": "wav2vec2-contrastive",
+            "backbone": "wav2vec2-tiny",
+            "strategy": "layer-wise-decay",
+        },
         {"accumulation": 2, "precision": "bf16"},
         stage="pretrain",
     ),

@@ -16,9 +16,31 @@ from multigraft.system import cache
 from multigraft.system.lock import HOLDER, alone_in
 from multigraft.training.checkpoint.integrity import damage
 
-FACTS = ("state", "reason", "steps", "best", "frozen", "data", "reader", "targets", "weights", "seed")
+FACTS = (
+    "state",
+    "reason",
+    "steps",
+    "best",
+    "frozen",
+    "data",
+    "reader",
+    "targets",
+    "weights",
+    "seed",
+)
 """What of run.json follows from recipe and seed."""
-MEASURED = ("metric", "value", "low", "high", "rows", "changed", "lost", "parity", "accepted", "file")
+MEASURED = (
+    "metric",
+    "value",
+    "low",
+    "high",
+    "rows",
+    "changed",
+    "lost",
+    "parity",
+    "accepted",
+    "file",
+)
 """What of a precision in bundle.json does."""
 GONE = 20.0
 """Seconds in which the reading processes of a killed one have left."""
@@ -26,7 +48,12 @@ GONE = 20.0
 
 def differences(calm: Room, other: Room) -> list[str]:
     """What is not the same in the ends of two runs of one recipe."""
-    return [*_files(calm, other), *_facts(calm, other), *_order(calm, other), *_bundles(calm, other)]
+    return [
+        *_files(calm, other),
+        *_facts(calm, other),
+        *_order(calm, other),
+        *_bundles(calm, other),
+    ]
 
 
 def _files(calm: Room, other: Room) -> Iterator[str]:
@@ -56,7 +83,9 @@ def _kept(room: Room) -> tuple[str, str, int]:
     An older one may be of the moment of a SIGTERM.
     """
     folder = room.run / "checkpoints"
-    best, steps = (sorted(path.name for path in folder.glob(f"{kind}-*")) for kind in ("best", "step"))
+    best, steps = (
+        sorted(path.name for path in folder.glob(f"{kind}-*")) for kind in ("best", "step")
+    )
     return best[-1] if best else "", steps[-1], len(steps)
 
 
@@ -117,7 +146,8 @@ def _bundles(calm: Room, other: Room) -> Iterator[str]:
 
 
 def leftovers(room: Room, processes: list[int]) -> list[str]:
-    """What should not be there after the end: half-written files, broken checkpoints, a lock, processes."""
+    """What should not be there after the end: half-written files, broken checkpoints, a lock,
+    processes."""
     found = [f"{path.relative_to(room.root)} was left" for path in _temporaries(room.run)]
     for folder in (room.run / "checkpoints").iterdir():
         wrong = damage(folder)
@@ -137,7 +167,8 @@ def _temporaries(folder: Path) -> list[Path]:
 
 
 def strays(groups: list[int]) -> list[int]:
-    """Processes that are still alive, some seconds later, in the process groups of lives that ended."""
+    """Processes that are still alive, some seconds later, in the process groups of lives that
+    ended."""
     deadline = time.monotonic() + GONE
     while left := [process for process in psutil.pids() if _group(process) in groups]:
         if time.monotonic() > deadline:

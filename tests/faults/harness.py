@@ -1,4 +1,5 @@
-"""Runs that are killed again and again where chance says so, and compared with one that was left alone."""
+"""Runs that are killed again and again where chance says so, and compared with one that was left
+alone."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ RESUMING = (
 SECOND = 0.5
 """The share of kills from outside that strike the second of two processes."""
 WHILE_RESUMING, ASKED = 0.3, 0.15
-"""The shares of lives that may be struck while they resume, and that are asked to stop by SIGTERM instead."""
+"""The shares of lives that may be struck while they resume, and that are asked to stop by SIGTERM
+instead."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ Undisturbed = Callable[[str], Calm]
 
 @dataclass(frozen=True)
 class Point:
-    """A moment of a calm life: the event with number ``index``, or a second, at which a kill is due."""
+    """A moment of a calm life: the event with number ``index``, or a second, at which a kill is
+    due."""
 
     second: float
     index: int | None = None
@@ -129,7 +132,12 @@ def _check_features(calm: Calm) -> None:
 
 
 def trial(
-    calm: Calm, folder: Path, points: Sequence[Point], rng: np.random.Generator, *, asked: float = ASKED
+    calm: Calm,
+    folder: Path,
+    points: Sequence[Point],
+    rng: np.random.Generator,
+    *,
+    asked: float = ASKED,
 ) -> Trial:
     """Kill a run at the points, in order, let it end, and say what is wrong with the end.
 
@@ -163,8 +171,12 @@ def trial(
 
 def _note(done: Trial, fate: Fate, end: End) -> None:
     done.lives += 1
-    meant = " or ".join(f"{strike.deed} at {strike.event} #{strike.number}" for strike in fate.strikes)
-    done.story.append(f"{meant or f'killed after {fate.after:.3f} s'}: ended with {end.code} at {end.place}")
+    meant = " or ".join(
+        f"{strike.deed} at {strike.event} #{strike.number}" for strike in fate.strikes
+    )
+    done.story.append(
+        f"{meant or f'killed after {fate.after:.3f} s'}: ended with {end.code} at {end.place}"
+    )
     if end.killed:
         done.kills[end.place] += 1
     elif end.code in (128 + signal.SIGTERM, -signal.SIGTERM):
@@ -173,7 +185,9 @@ def _note(done: Trial, fate: Fate, end: End) -> None:
         done.wrong.append(f"a life ended with {end.code} at: {end.place}")
 
 
-def _fate(calm: Calm, before: Point | None, point: Point, rng: np.random.Generator, asked: float) -> Fate:
+def _fate(
+    calm: Calm, before: Point | None, point: Point, rng: np.random.Generator, asked: float
+) -> Fate:
     """What to do to the next life so that it comes from one point about as far as the next."""
     if point.index is None:
         since, start = 0.0 if before is None else before.second, calm.training()
@@ -202,8 +216,8 @@ def draw(
 ) -> list[Point]:
     """``chosen`` events and ``chance`` moments, in order of time.
 
-    Events are drawn from strata (a place, and whether a file takes another's place there), so that what is
-    rare is met as often as what is frequent; ``musts`` are places that come first.
+    Events are drawn from strata (a place, and whether a file takes another's place there), so that
+    what is rare is met as often as what is frequent; ``musts`` are places that come first.
     """
     strata: dict[tuple[str, bool], list[int]] = defaultdict(list)
     for index, (name, _) in enumerate(calm.events):
@@ -211,11 +225,15 @@ def draw(
     order = [list(strata)[number] for number in rng.permutation(len(strata))]
     order.sort(key=lambda stratum: not (stratum[0] in musts and stratum[1]))
     exports = [stratum for stratum in order if stratum[0] == "export"]
-    order = [stratum for stratum in order if stratum not in exports[1:]]  # one export takes long enough
+    order = [
+        stratum for stratum in order if stratum not in exports[1:]
+    ]  # one export takes long enough
     points = []
     for stratum in order[:chosen]:
         name = rng.choice(sorted({calm.events[index][0] for index in strata[stratum]}))
-        index = int(rng.choice([index for index in strata[stratum] if calm.events[index][0] == name]))
+        index = int(
+            rng.choice([index for index in strata[stratum] if calm.events[index][0] == name])
+        )
         points.append(Point(calm.second(index), index))
     points += [Point(float(rng.uniform(0, calm.seconds))) for _ in range(chance)]
     return sorted(points, key=lambda point: point.second)

@@ -1,4 +1,5 @@
-"""One process of a run's life: it starts or goes on, measures and exports, and ends or is struck."""
+"""One process of a run's life: it starts or goes on, measures and exports, and ends or is
+struck."""
 
 from __future__ import annotations
 
@@ -37,13 +38,17 @@ PRELOADED = """
     transformers.models.bert.modeling_bert transformers.models.gpt2.modeling_gpt2
     transformers.models.wav2vec2.modeling_wav2vec2 timm.models peft
     onnx onnxscript.optimizer onnxruntime.quantization pyarrow.parquet jinja2 psutil soundfile soxr
-    rich.console rich.live rich.progress PIL.ImageFile PIL.PngImagePlugin sympy.combinatorics networkx
+    rich.console rich.live rich.progress PIL.ImageFile PIL.PngImagePlugin sympy.combinatorics
+    networkx
     pandas pyarrow.compute pyarrow.pandas_compat sklearn.linear_model sklearn.neighbors
     onnxscript.function_libs.torch_lib.ops transformers.feature_extraction_sequence_utils
 """.split()
 LIMIT = 240.0
 """Seconds after which a life is taken to hang."""
-LEFT_ALONE = ("another process of this training has ended", "processes of this training did not meet")
+LEFT_ALONE = (
+    "another process of this training has ended",
+    "processes of this training did not meet",
+)
 """What a process says that leaves since the other one is not there any more, or never came."""
 LAUNCHER = 30.0
 """Seconds after which torchrun ends the processes of a training of which one has ended."""
@@ -102,7 +107,9 @@ class Room:
 
     def events(self) -> list[tuple[str, float]]:
         """The events of the last life that ended by itself, with their seconds."""
-        return [(name, float(at)) for name, at in json.loads(self.census.read_text(encoding="utf-8"))]
+        return [
+            (name, float(at)) for name, at in json.loads(self.census.read_text(encoding="utf-8"))
+        ]
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,8 @@ def _strike_second(room: Room) -> bool:
 
 
 def _await_group(leader: int) -> None:
-    """Wait until all processes of a life have ended, and after a while end them, as their launcher does.
+    """Wait until all processes of a life have ended, and after a while end them, as their launcher
+    does.
 
     One that waits for another which died before they met leaves by itself only after minutes.
     """
@@ -180,7 +188,10 @@ def _await_group(leader: int) -> None:
 
 def _is_alive(process: int, group: int) -> bool:
     try:
-        return os.getpgid(process) == group and psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+        return (
+            os.getpgid(process) == group
+            and psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+        )
     except (psutil.Error, OSError):
         return False
 
@@ -263,7 +274,9 @@ def _verb(case: Case, room: Room) -> str | None:
     record = room.run / "run.json"
     if not record.exists():
         return case.stage
-    return "resume" if json.loads(record.read_text(encoding="utf-8"))["state"] != "finished" else None
+    return (
+        "resume" if json.loads(record.read_text(encoding="utf-8"))["state"] != "finished" else None
+    )
 
 
 def _work(case: Case, data: Path, room: Room, verb: str | None, rank: int) -> None:
@@ -282,8 +295,8 @@ def _work(case: Case, data: Path, room: Room, verb: str | None, rank: int) -> No
 def _ask(run: mg.Run, room: Room) -> None:
     """Note what every precision in the bundle answers for a row alone.
 
-    Which one it prefers, and how many rows it computes together, is decided by the clock; sums of floats
-    follow from the latter in their last bit.
+    Which one it prefers, and how many rows it computes together, is decided by the clock; sums of
+    floats follow from the latter in their last bit.
     """
     bundle, rows = room.run / "bundle", run.rows["train"]
     raws = [rows.raw(index) for index in range(4)]

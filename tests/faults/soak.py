@@ -1,4 +1,5 @@
-"""``python -m faults.soak --kills 200``: kills runs of every recipe, and prints where, and how they ended."""
+"""``python -m faults.soak --kills 200``: kills runs of every recipe, and prints where, and how they
+ended."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=fresh_seed())
-    parser.add_argument("--only", nargs="*", choices=list(CASES), default=list(CASES), help="recipes")
+    parser.add_argument(
+        "--only", nargs="*", choices=list(CASES), default=list(CASES), help="recipes"
+    )
     asked = parser.parse_args(arguments)
     print(f"seed {asked.seed}: the same kill points again with --seed {asked.seed}", flush=True)
     root, began, trials = (

@@ -60,7 +60,9 @@ CASE = replace(
 """With long steps, so that a second signal finds the first one still being answered."""
 
 
-def test_the_command_line_stops_tells_how_to_go_on_and_ends_with_the_same_bits(tmp_path: Path) -> None:
+def test_the_command_line_stops_tells_how_to_go_on_and_ends_with_the_same_bits(
+    tmp_path: Path,
+) -> None:
     calm, room = calm_life(CASE, tmp_path), Room(tmp_path / "asked")
     room.root.mkdir()
     recipe = tmp_path / "recipe.yaml"
@@ -86,7 +88,8 @@ def test_the_command_line_stops_tells_how_to_go_on_and_ends_with_the_same_bits(t
 def _command(
     words: list[str], signals: list[signal.Signals], room: Room
 ) -> tuple[subprocess.Popen[bytes], str]:
-    """Run the command as a terminal does, in a group of its own, and send that the signals as it trains."""
+    """Run the command as a terminal does, in a group of its own, and send that the signals as it
+    trains."""
     before, told = _lines(room), room.root / "told"
     environment = {**os.environ, "MULTIGRAFT_CACHE": str(room.cache), "COLUMNS": "1000"}
     with told.open("wb") as file:
@@ -101,7 +104,9 @@ def _command(
         _wait(process, lambda: _lines(room) > before and _trains(room), told)
         os.killpg(process.pid, signals[0])
         for number in signals[1:]:
-            _wait(process, lambda: b"saving" in told.read_bytes() or process.poll() is not None, told)
+            _wait(
+                process, lambda: b"saving" in told.read_bytes() or process.poll() is not None, told
+            )
             if process.poll() is None:
                 os.killpg(process.pid, number)
         process.wait(LIMIT)

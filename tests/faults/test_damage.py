@@ -1,4 +1,5 @@
-"""A checkpoint that the disk spoiled is not used: the one before is, and the run ends with the same bits."""
+"""A checkpoint that the disk spoiled is not used: the one before is, and the run ends with the same
+bits."""
 
 from __future__ import annotations
 

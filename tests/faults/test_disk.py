@@ -1,4 +1,5 @@
-"""What the disk refuses ends a run with a word on what to do; nothing that was saved before is lost."""
+"""What the disk refuses ends a run with a word on what to do; nothing that was saved before is
+lost."""
 
 from __future__ import annotations
 
@@ -62,7 +63,9 @@ def test_a_writer_that_fails_loses_nothing_and_the_run_goes_on(calm: Calm, tmp_p
     assert not leftovers(room, [end.process])
 
 
-def test_a_full_disk_loses_nothing_and_the_run_goes_on(calm: Calm, tmp_path: Path, disk: Path) -> None:
+def test_a_full_disk_loses_nothing_and_the_run_goes_on(
+    calm: Calm, tmp_path: Path, disk: Path
+) -> None:
     room = Room(tmp_path, disk)
     end = live(calm.case, calm.data, room, Fate([Strike(WRITING, 9, "fill the disk")]))
     assert end.code == 1, room.told()
@@ -89,7 +92,12 @@ def test_a_folder_that_may_not_be_written_is_named_and_the_run_goes_on_later(
 
 def test_a_folder_that_vanishes_is_named(calm: Calm, tmp_path: Path) -> None:
     room = Room(tmp_path)
-    end = live(calm.case, calm.data, room, Fate([Strike("step: after Descent.step", 2, "remove the folder")]))
+    end = live(
+        calm.case,
+        calm.data,
+        room,
+        Fate([Strike("step: after Descent.step", 2, "remove the folder")]),
+    )
     assert end.code == 1, room.told()
     assert "the run's folder was removed while the run was going on" in room.told()
     assert not os.path.lexists(room.run / "model")

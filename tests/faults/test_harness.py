@@ -1,4 +1,5 @@
-"""The harness itself: it sees what differs and what was left, and draws rare moments as often as others."""
+"""The harness itself: it sees what differs and what was left, and draws rare moments as often as
+others."""
 
 from __future__ import annotations
 
@@ -63,7 +64,9 @@ def second_line(room: Room) -> None:
 
 
 CHANGES: dict[str, Callable[[Room], None]] = {
-    "model/head.safetensors: other bytes": lambda room: flip(room.run / "model" / "head.safetensors"),
+    "model/head.safetensors: other bytes": lambda room: flip(
+        room.run / "model" / "head.safetensors"
+    ),
     "metrics.jsonl: other bytes": second_line,
     "reports/evaluate.json: other metrics": other_metric,
     "step 1: made of": other_row,
@@ -116,7 +119,15 @@ def test_every_place_and_every_swap_is_drawn(undisturbed: Undisturbed) -> None:
     ):
         assert event in drawn
     places = {name.partition(":")[0] for name in drawn}
-    assert places >= {"assembly", "step", "validation", "evaluation", "checkpoint read", "run.json", "report"}
+    assert places >= {
+        "assembly",
+        "step",
+        "validation",
+        "evaluation",
+        "checkpoint read",
+        "run.json",
+        "report",
+    }
     assert places == {name.partition(":")[0] for name, _ in calm.events}
 
 

@@ -1,4 +1,5 @@
-"""A run that is killed with SIGKILL, wherever it is, and resumed ends with the bits of the one left alone."""
+"""A run that is killed with SIGKILL, wherever it is, and resumed ends with the bits of the one left
+alone."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ KILLS = {
     "audio-lora": 4,
     "audio-replay": 3,
 }
-"""How often each recipe is killed: 29 times together. `make soak` kills all recipes, and more often."""
+"""How often each recipe is killed: 29 times together. `make soak` kills all recipes, and more
+often."""
 
 
 @pytest.mark.parametrize("name", KILLS)
@@ -27,7 +29,11 @@ def test_killed_anywhere_it_ends_with_the_same_bits(
     name: str, tmp_path: Path, seed: int, undisturbed: Undisturbed
 ) -> None:
     rng, calm = generator(seed, name), undisturbed(name)
-    musts = ("replay build", "checkpoint write") if "replay" in calm.case.features else ("checkpoint write",)
+    musts = (
+        ("replay build", "checkpoint write")
+        if "replay" in calm.case.features
+        else ("checkpoint write",)
+    )
     points = draw(calm, rng, KILLS[name] - 1, chance=1, musts=musts)
     done = trial(calm, tmp_path / "killed", points, rng, asked=0)
     told = "\n  ".join([f"{SEED}={seed}", *done.story])
@@ -41,7 +47,9 @@ def test_killed_three_times_in_one_build_it_ends_with_the_same_bits(
 ) -> None:
     """Parts of a replay cache that are whole are kept, a half-written one is never seen."""
     rng, calm = generator(seed, name, "build"), undisturbed(name)
-    inside = [index for index, (event, _) in enumerate(calm.events) if event.startswith("replay build: ")]
+    inside = [
+        index for index, (event, _) in enumerate(calm.events) if event.startswith("replay build: ")
+    ]
     chosen = sorted(rng.choice(inside, 3, replace=False).tolist())
     points = [Point(calm.second(index), index) for index in chosen]
     done = trial(calm, tmp_path / "killed", points, rng, asked=0)

@@ -16,7 +16,9 @@ def named_in(path: Path) -> set[str]:
 
 
 def test_the_page_names_every_test_of_this_folder_and_no_other() -> None:
-    here = set[str]().union(*(named_in(path) for path in HERE.glob("test_*.py") if path != Path(__file__)))
+    here = set[str]().union(
+        *(named_in(path) for path in HERE.glob("test_*.py") if path != Path(__file__))
+    )
     elsewhere = set[str]()
     for line in re.findall(r"^- `tests/.*(?:\n  .*)*", PAGE, re.M):
         file, *names = re.findall(r"`([^`]+)`", line)

@@ -36,7 +36,9 @@ def test_a_second_process_is_kept_out_and_let_in_when_the_first_is_killed(tmp_pa
     assert not leftovers(room, [first.pid])
 
 
-def test_a_wall_clock_that_is_set_back_changes_nothing(tmp_path: Path, undisturbed: Undisturbed) -> None:
+def test_a_wall_clock_that_is_set_back_changes_nothing(
+    tmp_path: Path, undisturbed: Undisturbed
+) -> None:
     calm, room = undisturbed("text-replay"), Room(tmp_path)
     fates = [
         Fate([Strike("replay build: after os.rename", 2)]),

@@ -46,7 +46,8 @@ PLACES = {
     "multigraft.export.precision.quantize:write": "export",
     "multigraft.runtime.bundle:seal": "export",
 }
-"""Where a process is while a function runs, by where that is defined; an event before and after each call."""
+"""Where a process is while a function runs, by where that is defined; an event before and after
+each call."""
 EVENTS = {
     "multigraft.evaluation.microbatches:halving": "a batch is computed",
     "multigraft.data.batching.loader:_Source.make": "a batch is read",
@@ -74,7 +75,9 @@ class Watch:
     ``board`` is a file (see `clean`) that says where the process is, also when it was killed.
     """
 
-    def __init__(self, folders: Sequence[Path], board: Path, strikes: Sequence[Strike] = ()) -> None:
+    def __init__(
+        self, folders: Sequence[Path], board: Path, strikes: Sequence[Strike] = ()
+    ) -> None:
         self._inside = tuple(str(folder.resolve()) for folder in folders)
         self._strikes = {(strike.event, strike.number): strike.deed for strike in strikes}
         self._counts: Counter[str] = Counter()
@@ -100,7 +103,8 @@ class Watch:
         sys.addaudithook(self._heard)
 
     def event(self, kind: str, tear: Callable[[], object] | None = None) -> None:
-        """Count one event, and strike where it is the one; ``tear`` leaves a file half written before."""
+        """Count one event, and strike where it is the one; ``tear`` leaves a file half written
+        before."""
         if os.getpid() != self._process or self._busy:
             return
         place = self._places[-1] if threading.get_ident() == self._thread else "reading ahead"
@@ -138,7 +142,9 @@ class Watch:
             self._places.pop()
             self._show(self._places[-1])
 
-    def _at(self, place: str, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def _at(
+        self, place: str, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
         if threading.get_ident() != self._thread or os.getpid() != self._process:
             return function(*args, **kwargs)
         measuring = place == "validation" and self._places[-1] == "evaluation"
@@ -165,7 +171,9 @@ class Watch:
 
         return call
 
-    def _tensors(self, function: Callable[..., Any], tensors: Any, filename: Any, **kwargs: Any) -> Any:
+    def _tensors(
+        self, function: Callable[..., Any], tensors: Any, filename: Any, **kwargs: Any
+    ) -> Any:
         self.event("before tensors")
         answer = function(tensors, filename, **kwargs)
         half = Path(filename).stat().st_size // 2
@@ -196,7 +204,8 @@ class Watch:
 
 
 def _wrap(target: str, around: Callable[..., Any]) -> None:
-    """Put ``around(function, ...)`` in the place of ``module:name`` or ``module:Class.name`` everywhere."""
+    """Put ``around(function, ...)`` in the place of ``module:name`` or ``module:Class.name``
+    everywhere."""
     module, _, path = target.partition(":")
     owner: Any = importlib.import_module(module)
     *holders, name = path.split(".")

@@ -1,4 +1,5 @@
-"""``make fuzz``: a thousand bad inputs for each border, each border in a process of its own, as a table."""
+"""``make fuzz``: a thousand bad inputs for each border, each border in a process of its own, as a
+table."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from fuzz.borders import BORDERS
 from fuzz.harness import MEMORY, SECONDS, explore
 
 MACHINE = 16 * 2**30
-"""What a border may map: beyond this even a lie in a header that is never written to is too much."""
+"""What a border may map: beyond this even a lie in a header that is never written to is too
+much."""
 
 
 def main() -> int:
@@ -29,14 +31,30 @@ def main() -> int:
     given = asked.parse_args()
     if given.child:
         return _child(given.borders[0], given.inputs, given.seed)
-    print(f"{'border':10} {'inputs':>7} {'refused':>8} {'accepted':>9} {'slowest':>9} {'memory':>8}  errors")
-    good = [_told(name, _explored(name, given.inputs, given.seed)) for name in given.borders or BORDERS]
+    print(
+        f"{'border':10} {'inputs':>7} {'refused':>8} {'accepted':>9} {'slowest':>9} {'memory':>8}  "
+        "errors"
+    )
+    good = [
+        _told(name, _explored(name, given.inputs, given.seed)) for name in given.borders or BORDERS
+    ]
     return 0 if all(good) else 1
 
 
 def _explored(name: str, inputs: int, seed: int) -> dict[str, Any]:
-    """Explore one border in a process of its own, so that its death is a finding and not the end."""
-    command = [sys.executable, "-m", "fuzz", name, "--inputs", str(inputs), "--seed", str(seed), "--child"]
+    """Explore one border in a process of its own, so that its death is a finding and not the
+    end."""
+    command = [
+        sys.executable,
+        "-m",
+        "fuzz",
+        name,
+        "--inputs",
+        str(inputs),
+        "--seed",
+        str(seed),
+        "--child",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return {"died": f"exit code {done.returncode}\n{done.stderr[-3000:]}"}
@@ -59,7 +77,8 @@ def _told(name: str, found: dict[str, Any]) -> bool:
         return False
     errors = ", ".join(f"{kind} {count}" for kind, count in sorted(found["refused"].items()))
     print(
-        f"{name:10} {found['inputs']:7,} {found['bad']:8,} {found['accepted']:9,} {found['slowest']:7.2f} s "
+        f"{name:10} {found['inputs']:7,} {found['bad']:8,} {found['accepted']:9,} "
+        f"{found['slowest']:7.2f} s "
         f"{found['peak_mb']:5.0f} MB  {len(found['crashes'])} crashes; {errors}",
         flush=True,
     )

@@ -7,7 +7,10 @@ from fuzz import bundles, commands, pictures, recipes, runs, servers, sounds, sp
 BORDERS = {
     border.name: border
     for border in (
-        *(each.BORDER for each in (recipes, tables, texts, pictures, sounds, specs, bundles, runs, commands)),
+        *(
+            each.BORDER
+            for each in (recipes, tables, texts, pictures, sounds, specs, bundles, runs, commands)
+        ),
         *servers.BORDERS,
     )
 }

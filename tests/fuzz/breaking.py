@@ -9,16 +9,53 @@ from hypothesis import strategies as st
 
 Bytes = bytes | bytearray
 
-INTS = st.one_of(st.integers(-3, 300), st.sampled_from([-(2**63), 2**31, 2**63, 2**64, 10**30, 10**400]))
+INTS = st.one_of(
+    st.integers(-3, 300), st.sampled_from([-(2**63), 2**31, 2**63, 2**64, 10**30, 10**400])
+)
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
 ODD_TEXTS = st.sampled_from(
     [
-        *("", " ", "\0", "\ud800", "a\udcffb", "\ufeff", "\ufffd", "../../etc/passwd", "/dev/zero", "~", "-"),
-        *("nan", "inf", "null", "true", "1e999", "0x10", "!!python/object:os.system", "{}", "[", "&a *a"),
-        *("a" * 5000, "\u202e" * 20, "e\u0301", "🎉" * 50, "\n\r\n", "name=", "%s%n", "${HOME}", "`id`"),
+        *(
+            "",
+            " ",
+            "\0",
+            "\ud800",
+            "a\udcffb",
+            "\ufeff",
+            "\ufffd",
+            "../../etc/passwd",
+            "/dev/zero",
+            "~",
+            "-",
+        ),
+        *(
+            "nan",
+            "inf",
+            "null",
+            "true",
+            "1e999",
+            "0x10",
+            "!!python/object:os.system",
+            "{}",
+            "[",
+            "&a *a",
+        ),
+        *(
+            "a" * 5000,
+            "\u202e" * 20,
+            "e\u0301",
+            "🎉" * 50,
+            "\n\r\n",
+            "name=",
+            "%s%n",
+            "${HOME}",
+            "`id`",
+        ),
     ]
 )
-TEXTS = st.one_of(ODD_TEXTS, st.text(max_size=40), st.text(st.characters(categories=None), max_size=20))
+TEXTS = st.one_of(
+    ODD_TEXTS, st.text(max_size=40), st.text(st.characters(categories=None), max_size=20)
+)
 SCALARS = st.one_of(st.none(), st.booleans(), INTS, FLOATS, TEXTS)
 JUNK = st.recursive(
     SCALARS,
@@ -33,7 +70,8 @@ JUNK = st.recursive(
 
 @st.composite
 def broken_bytes(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
-    """Sound bytes cut off, flipped, overwritten, repeated or mixed up; sometimes left as they are."""
+    """Sound bytes cut off, flipped, overwritten, repeated or mixed up; sometimes left as they
+    are."""
     content = bytearray(draw(whole))
     for _ in range(draw(st.integers(1, 3))):
         content = bytearray(draw(_broken_once(bytes(content))))
@@ -52,7 +90,8 @@ def _broken_once(content: bytes) -> st.SearchStrategy[bytes]:
         ),
         st.tuples(place, st.binary(min_size=1, max_size=8)).map(lambda at: _put(content, *at)),
         st.tuples(
-            place, st.sampled_from([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f"])
+            place,
+            st.sampled_from([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f"]),
         ).map(lambda at: _put(content, *at)),
         st.binary(max_size=30).map(lambda junk: content + junk),
         st.binary(max_size=30).map(lambda junk: junk + content),

@@ -95,7 +95,9 @@ def _outside(case: Path, name: str) -> None:
 def _weights_outside(case: Path) -> None:
     """A graph whose weights lie in a file beside the bundle."""
     model = onnx.load(case / "model.onnx")
-    (weight, *_) = (each for each in model.graph.initializer if each.data_type == onnx.TensorProto.FLOAT)
+    (weight, *_) = (
+        each for each in model.graph.initializer if each.data_type == onnx.TensorProto.FLOAT
+    )
     (case.parent / "weights.bin").write_bytes(numpy_helper.to_array(weight).tobytes())
     weight.ClearField("raw_data")
     weight.data_location = onnx.TensorProto.EXTERNAL
@@ -103,7 +105,8 @@ def _weights_outside(case: Path) -> None:
     _write(case, "model.onnx", model.SerializeToString(), sealed=True)
     fp32 = {"fp32": manifest()["precisions"]["fp32"]}
     _rewrite(
-        case, **{**json.loads((case / "bundle.json").read_text()), "precisions": fp32, "default": "fp32"}
+        case,
+        **{**json.loads((case / "bundle.json").read_text()), "precisions": fp32, "default": "fp32"},
     )
 
 
@@ -114,7 +117,8 @@ def _without_output(case: Path) -> None:
     _write(case, "model.onnx", model.SerializeToString(), sealed=True)
     fp32 = {"fp32": manifest()["precisions"]["fp32"]}
     _rewrite(
-        case, **{**json.loads((case / "bundle.json").read_text()), "precisions": fp32, "default": "fp32"}
+        case,
+        **{**json.loads((case / "bundle.json").read_text()), "precisions": fp32, "default": "fp32"},
     )
 
 
@@ -133,7 +137,10 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "pipe": lambda case: os.mkfifo(case / "pipe"),
     "missing": lambda case: (case / "model.onnx").unlink(),
     "no manifest": lambda case: (case / "bundle.json").unlink(),
-    "pipe as manifest": lambda case: ((case / "bundle.json").unlink(), os.mkfifo(case / "bundle.json")),
+    "pipe as manifest": lambda case: (
+        (case / "bundle.json").unlink(),
+        os.mkfifo(case / "bundle.json"),
+    ),
     "path outside": lambda case: _outside(case, "../model.onnx"),
     "whole path": lambda case: _outside(case, str(case.parent / "model.onnx")),
     "weights outside": _weights_outside,
@@ -168,7 +175,8 @@ def prepare(folder: Path) -> None:
 
 
 def feed(folder: Path, given: tuple[str, Any]) -> None:
-    """Changed files are never answered from; a changed manifest that is accepted answers in its own words."""
+    """Changed files are never answered from; a changed manifest that is accepted answers in its own
+    words."""
     way, what = given
     case = folder / "case"
     _fresh(case)

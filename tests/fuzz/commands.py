@@ -1,4 +1,5 @@
-"""The command line: any command with any arguments, and files and folders that are not what they seem."""
+"""The command line: any command with any arguments, and files and folders that are not what they
+seem."""
 
 from __future__ import annotations
 
@@ -32,11 +33,12 @@ VALUES = st.one_of(
     TEXTS.filter(lambda text: "\0" not in text), st.sampled_from(FILES), st.integers().map(str)
 )
 TRAINING_FLAGS = (
-    "--task --backbone --data --weights --strategy --epochs --batch-size --learning-rate --seed --out --set"
+    "--task --backbone --data --weights --strategy --epochs --batch-size --learning-rate --seed "
+    "--out --set"
 ).split()
 OTHER_FLAGS = (
-    "--json --quiet -q --debug --help -h --version --split --precision --top-k --stdin --clear".split()
-)
+    "--json --quiet -q --debug --help -h --version --split --precision --top-k --stdin --clear"
+).split()
 FLAGS = st.sampled_from([*TRAINING_FLAGS, *OTHER_FLAGS])
 NAMED = st.tuples(
     st.sampled_from(["finetune", "pretrain"]),
@@ -80,7 +82,8 @@ def prepare(folder: Path) -> None:
 
 
 def feed(folder: Path, given: tuple[list[str], bytes, bytes]) -> None:
-    """An exit code of 1 or 2 comes with a word and without a traceback; no error is one nobody foresaw."""
+    """An exit code of 1 or 2 comes with a word and without a traceback; no error is one nobody
+    foresaw."""
     arguments, typed, broken = given
     (folder / "broken.yaml").write_bytes(broken)
     with _desk(folder, typed) as (out, err):
@@ -102,7 +105,9 @@ def _desk(folder: Path, typed: bytes) -> Iterator[tuple[io.BytesIO, io.BytesIO]]
     os.chdir(folder)
     sys.stdin = io.TextIOWrapper(io.BytesIO(typed), encoding="utf-8")
     sys.stdout = io.TextIOWrapper(out, encoding="utf-8", write_through=True)
-    sys.stderr = io.TextIOWrapper(err, encoding="utf-8", errors="backslashreplace", write_through=True)
+    sys.stderr = io.TextIOWrapper(
+        err, encoding="utf-8", errors="backslashreplace", write_through=True
+    )
     try:
         yield out, err
     finally:

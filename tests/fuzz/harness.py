@@ -1,7 +1,8 @@
 """Feeds generated bad inputs to a border and keeps count of how it answers.
 
-A border is good where every input is either refused with one of our own errors or accepted with an answer
-that holds, within the limits of time and memory. Nothing stops at the first crash: all are told at the end.
+A border is good where every input is either refused with one of our own errors or accepted with an
+answer that holds, within the limits of time and memory. Nothing stops at the first crash: all are
+told at the end.
 """
 
 from __future__ import annotations
@@ -111,7 +112,9 @@ class Tally:
 
     def _crash(self, error: BaseException, raw: Any) -> None:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{type(error).__name__} at {'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno}"
+        place = (
+            f"{type(error).__name__} at {'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno}"
+        )
         told = "".join(traceback.format_exception(error, limit=-6))[-2500:]
         self.crashes.setdefault(place, f"{shown(raw)}\n{told}")
 

@@ -1,4 +1,5 @@
-"""Pictures: real files of every format and mode, broken; lies in headers; values that are no picture."""
+"""Pictures: real files of every format and mode, broken; lies in headers; values that are no
+picture."""
 
 from __future__ import annotations
 
@@ -19,7 +20,13 @@ from multigraft_vision.reader import image_reader
 
 SIZE = 24
 SPEC = {
-    **{"kind": "image", "size": [SIZE, SIZE], "crop": 1.0, "interpolation": "bilinear", "fit": "center"},
+    **{
+        "kind": "image",
+        "size": [SIZE, SIZE],
+        "crop": 1.0,
+        "interpolation": "bilinear",
+        "fit": "center",
+    },
     "max_pixels": 1_000_000,
 }
 MODES = {
@@ -57,7 +64,8 @@ def sound_files() -> tuple[bytes, ...]:
     for kind in ("JPEG", "PNG", "WEBP", "TIFF"):
         files.append(_saved(_picture("RGB"), kind, exif=turned))
     files += [
-        _saved(_picture("RGB"), "TIFF", compression=each) for each in ("tiff_lzw", "tiff_deflate", "jpeg")
+        _saved(_picture("RGB"), "TIFF", compression=each)
+        for each in ("tiff_lzw", "tiff_deflate", "jpeg")
     ]
     files.append(_saved(_picture("RGB"), "JPEG", progressive=True, icc_profile=b"junk" * 9))
     files.append(_saved(_picture("P"), "PNG", transparency=bytes(range(200))))
@@ -67,11 +75,16 @@ def sound_files() -> tuple[bytes, ...]:
 def _png(width: int, height: int, depth: int, colour: int, pixels: bytes) -> bytes:
     def chunk(name: bytes, content: bytes) -> bytes:
         return (
-            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+            struct.pack(">I", len(content))
+            + name
+            + content
+            + struct.pack(">I", zlib.crc32(name + content))
         )
 
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
 
 
 @functools.cache
@@ -81,7 +94,11 @@ def bombs() -> tuple[bytes, ...]:
     text = b"zTXt" + b"Comment\0\0" + zeros
     png = _png(8, 8, 8, 2, zlib.compress(bytes(8 * 25)))
     bloated = (
-        png[:33] + struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text)) + png[33:]
+        png[:33]
+        + struct.pack(">I", len(text) - 4)
+        + text
+        + struct.pack(">I", zlib.crc32(text))
+        + png[33:]
     )
     gif = b"GIF89a\xff\xff\xff\xff\x80\0\0" + bytes(6)
     return (
@@ -95,7 +112,9 @@ def bombs() -> tuple[bytes, ...]:
         gif + b"\x2c\0\0\0\0\xff\xff\xff\xff\0\x02\0;",
         _saved(Image.new("1", (9_000, 9_000)), "TIFF", compression="group4"),
         _saved(Image.new("RGB", (3_000, 3_000)), "WEBP", lossless=True),
-        b"BM" + struct.pack("<IHHIIiiHHI", 2**31, 0, 0, 54, 40, 2**30, -(2**30), 1, 24, 0) + bytes(24),
+        b"BM"
+        + struct.pack("<IHHIIiiHHI", 2**31, 0, 0, 54, 40, 2**30, -(2**30), 1, 24, 0)
+        + bytes(24),
         _saved(Image.new("RGB", (1, 999_999)), "TIFF", compression="tiff_lzw"),
     )
 
@@ -118,14 +137,25 @@ OTHERS = (
 )
 ARRAYS = st.sampled_from(
     [
-        *(np.zeros((0, 4), np.uint8), np.zeros((4, 4, 7), np.uint8), np.zeros((4, 4, 3), np.float64)),
-        *(np.zeros((1, 2, 3, 4), np.uint8), np.array(["a"]), np.array([None]), np.zeros((3, 9, 9), np.uint8)),
+        *(
+            np.zeros((0, 4), np.uint8),
+            np.zeros((4, 4, 7), np.uint8),
+            np.zeros((4, 4, 3), np.float64),
+        ),
+        *(
+            np.zeros((1, 2, 3, 4), np.uint8),
+            np.array(["a"]),
+            np.array([None]),
+            np.zeros((3, 9, 9), np.uint8),
+        ),
         *(np.zeros((1, 10**6, 3), np.uint8), np.zeros((), np.uint8), np.zeros((4, 0, 3), np.uint8)),
     ]
 )
 MAPPINGS = st.one_of(
     st.dictionaries(st.sampled_from(["bytes", "path", "array", "x"]), JUNK, max_size=3),
-    broken_bytes(st.sampled_from(sound_files())).map(lambda content: {"bytes": content, "path": None}),
+    broken_bytes(st.sampled_from(sound_files())).map(
+        lambda content: {"bytes": content, "path": None}
+    ),
 )
 INPUTS = st.one_of(
     *[broken_bytes(st.deferred(lambda: st.sampled_from(sound_files())))] * 5,
@@ -149,7 +179,8 @@ def _right() -> dict[bytes, np.ndarray]:
 
 
 def feed(folder: Path, raw: Any) -> None:
-    """A picture has the reader's size; one that was only cut off shows what the whole file shows."""
+    """A picture has the reader's size; one that was only cut off shows what the whole file
+    shows."""
     if isinstance(raw, bytes) and len(raw) % 2:  # every other one as a file
         (folder / "picture.png").write_bytes(raw)
         image = image_reader(SPEC).read(folder / "picture.png")["image"]

@@ -62,7 +62,8 @@ BOMBS = (
 )
 FIELDS = st.sampled_from(
     (
-        "task backbone data strategy training training.epochs data.train data.split.test strategy.name "
+        "task backbone data strategy training training.epochs data.train data.split.test "
+        "strategy.name "
         "backbone.weights reader.max_length seed . a..b training.augment.name"
     ).split()
 )

@@ -1,4 +1,5 @@
-"""Run folders of unknown origin: their recipe, record, metrics, reports, weights and checkpoints changed."""
+"""Run folders of unknown origin: their recipe, record, metrics, reports, weights and checkpoints
+changed."""
 
 from __future__ import annotations
 
@@ -18,7 +19,14 @@ from fuzz.breaking import broken_bytes, broken_values
 from fuzz.harness import Border, WrongAnswer
 from helpers.samples import write_texts
 
-TRAINING = {"epochs": 1, "batch_size": 8, "precision": "fp32", "workers": 0, "keep": 1, "compile": "off"}
+TRAINING = {
+    "epochs": 1,
+    "batch_size": 8,
+    "precision": "fp32",
+    "workers": 0,
+    "keep": 1,
+    "compile": "off",
+}
 
 
 class Stop:
@@ -55,13 +63,21 @@ def sound_run() -> tuple[Path, Path, tempfile.TemporaryDirectory[str]]:
 
 
 def _files(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
 
 
 def _broken(number: int) -> st.SearchStrategy[tuple[str, int, str, Any]]:
     """A file of one of the runs, changed; JSON and YAML also part by part."""
     folder = sound_run()[number]
-    structured = ("recipe.yaml", "run.json", "model/config.json", "reports/evaluate.json", "tokenizer.json")
+    structured = (
+        "recipe.yaml",
+        "run.json",
+        "model/config.json",
+        "reports/evaluate.json",
+        "tokenizer.json",
+    )
     return st.sampled_from([*_files(folder), *structured * 4]).flatmap(
         lambda name: _change(folder, number, name)
     )
@@ -70,7 +86,9 @@ def _broken(number: int) -> st.SearchStrategy[tuple[str, int, str, Any]]:
 def _change(folder: Path, number: int, name: str) -> st.SearchStrategy[tuple[str, int, str, Any]]:
     file = folder / name
     content = file.read_bytes() if file.exists() else b"{}"
-    bytes_of = st.tuples(st.just("bytes"), st.just(number), st.just(name), broken_bytes(st.just(content)))
+    bytes_of = st.tuples(
+        st.just("bytes"), st.just(number), st.just(name), broken_bytes(st.just(content))
+    )
     if file.suffix not in (".json", ".yaml") or len(content) > 20_000:
         return bytes_of
     value = yaml.safe_load(content)
@@ -131,7 +149,8 @@ def prepare(folder: Path) -> None:
 def sound() -> list[tuple[str, int, str, Any]]:
     """Both runs, with a file written again as it was."""
     return [
-        ("bytes", number, "run.json", (sound_run()[number] / "run.json").read_bytes()) for number in (0, 1)
+        ("bytes", number, "run.json", (sound_run()[number] / "run.json").read_bytes())
+        for number in (0, 1)
     ]
 
 

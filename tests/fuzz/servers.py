@@ -1,4 +1,5 @@
-"""A server of each modality: broken requests, broken values in sound requests, and bombs of both."""
+"""A server of each modality: broken requests, broken values in sound requests, and bombs of
+both."""
 
 from __future__ import annotations
 
@@ -46,7 +47,13 @@ def as_form(content: bytes, name: str = "file") -> Asked:
 
 
 PATHS = st.sampled_from(
-    ["/etc/passwd", "../../../etc/passwd", "file:///etc/passwd", "/dev/zero", "http://127.0.0.1:1/x"]
+    [
+        "/etc/passwd",
+        "../../../etc/passwd",
+        "file:///etc/passwd",
+        "/dev/zero",
+        "http://127.0.0.1:1/x",
+    ]
 )
 BOMBS = (
     Asked(b"[" * 10**6),
@@ -58,7 +65,10 @@ BOMBS = (
     Asked(gzip.compress(bytes(10**8)), headers={"content-encoding": "gzip"}),
     Asked(b"--cut\r\n" * 10**5, FORM),
     Asked(
-        b'--cut\r\nContent-Disposition: form-data; name="' + b"n" * 10**6 + b'"\r\n\r\nx\r\n--cut--\r\n', FORM
+        b'--cut\r\nContent-Disposition: form-data; name="'
+        + b"n" * 10**6
+        + b'"\r\n\r\nx\r\n--cut--\r\n',
+        FORM,
     ),
     Asked(b"", FORM),
     Asked(b"", "multipart/form-data"),
@@ -68,7 +78,9 @@ BOMBS = (
 
 def requests(modality: str, values: st.SearchStrategy[bytes]) -> st.SearchStrategy[Asked]:
     """Sound requests with broken values, and broken requests."""
-    whole = st.deferred(lambda: st.sampled_from([as_json(each, modality) for each in sound_values(modality)]))
+    whole = st.deferred(
+        lambda: st.sampled_from([as_json(each, modality) for each in sound_values(modality)])
+    )
     junk = broken_values({"inputs": ["x"], "top_k": 1}) | st.fixed_dictionaries({"inputs": JUNK})
     files = values if modality == "text" else values | PATHS.map(str.encode)
     return st.one_of(
@@ -80,20 +92,24 @@ def requests(modality: str, values: st.SearchStrategy[bytes]) -> st.SearchStrate
         else st.nothing(),
         whole.flatmap(lambda asked: broken_bytes(st.just(asked.body)).map(Asked)),
         values.flatmap(
-            lambda content: broken_bytes(st.just(as_form(content).body)).map(lambda body: Asked(body, FORM))
+            lambda content: broken_bytes(st.just(as_form(content).body)).map(
+                lambda body: Asked(body, FORM)
+            )
         ),
         st.tuples(values, TEXTS).map(
             lambda both: as_form(both[0], both[1].replace("\r", "").replace("\n", ""))
         ),
         st.tuples(
-            whole, st.sampled_from(["", "text/plain", "application/xml", JSON + "; charset=utf-16", FORM])
+            whole,
+            st.sampled_from(["", "text/plain", "application/xml", JSON + "; charset=utf-16", FORM]),
         ).map(lambda both: Asked(both[0].body, both[1])),
         st.sampled_from(BOMBS),
     )
 
 
 def feed(folder: Path, asked: Asked, *, modality: str) -> None:
-    """A request is answered, or refused in words; the next one is answered, whatever this one was."""
+    """A request is answered, or refused in words; the next one is answered, whatever this one
+    was."""
     asking = server(modality, folder)
     response = asking.ask(asked)
     _next_is_answered(asking, modality)
@@ -108,12 +124,15 @@ def feed(folder: Path, asked: Asked, *, modality: str) -> None:
 def _next_is_answered(asking: Server, modality: str) -> None:
     answered = asking.ask(as_json(sound_values(modality)[0], modality))
     if answered.status_code != 200:
-        raise WrongAnswer(f"the next request was told {answered.status_code}: {answered.text[:200]}")
+        raise WrongAnswer(
+            f"the next request was told {answered.status_code}: {answered.text[:200]}"
+        )
     _check(answered.json()["answers"][0])
 
 
 def _words(response: httpx2.Response) -> str:
-    """What a refusal says: a status of the client's fault, and an error in JSON that names no place here."""
+    """What a refusal says: a status of the client's fault, and an error in JSON that names no place
+    here."""
     if not 400 <= response.status_code < 500:
         raise WrongAnswer(f"status {response.status_code}: {response.text[:200]}")
     error = response.json().get("error") or response.json().get("detail")
@@ -132,11 +151,15 @@ def _check(answer: Mapping[str, Any]) -> None:
 
 VALUES: dict[str, st.SearchStrategy[bytes]] = {
     "text": st.one_of(
-        broken_bytes(texts.ENCODED), texts.ENCODED, TEXTS.map(lambda text: text.encode("utf-8", "replace"))
+        broken_bytes(texts.ENCODED),
+        texts.ENCODED,
+        TEXTS.map(lambda text: text.encode("utf-8", "replace")),
     ),
     "image": st.one_of(
         *[broken_bytes(st.deferred(lambda: st.sampled_from(pictures.sound_files())))] * 3,
-        st.deferred(lambda: st.sampled_from([each for each in pictures.bombs() if len(each) < MAX_BODY])),
+        st.deferred(
+            lambda: st.sampled_from([each for each in pictures.bombs() if len(each) < MAX_BODY])
+        ),
         st.sampled_from(pictures.OTHERS),
     ),
     "audio": st.one_of(

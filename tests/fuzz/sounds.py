@@ -20,8 +20,20 @@ RATE = 8000
 SPEC = {"kind": "audio", "sample_rate": RATE, "max_seconds": 2.0, "min_seconds": 0.05}
 KINDS = (
     *(("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "PCM_U8"), ("WAV", "FLOAT"), ("WAV", "DOUBLE")),
-    *(("WAV", "ULAW"), ("WAV", "IMA_ADPCM"), ("WAV", "MS_ADPCM"), ("WAVEX", "PCM_16"), ("RF64", "PCM_16")),
-    *(("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")),
+    *(
+        ("WAV", "ULAW"),
+        ("WAV", "IMA_ADPCM"),
+        ("WAV", "MS_ADPCM"),
+        ("WAVEX", "PCM_16"),
+        ("RF64", "PCM_16"),
+    ),
+    *(
+        ("FLAC", "PCM_16"),
+        ("FLAC", "PCM_24"),
+        ("OGG", "VORBIS"),
+        ("OGG", "OPUS"),
+        ("MP3", "MPEG_LAYER_III"),
+    ),
     *(("AIFF", "PCM_16"), ("AU", "PCM_16"), ("CAF", "PCM_16"), ("W64", "PCM_16")),
 )
 
@@ -34,7 +46,9 @@ def tone(seconds: float = 0.4, rate: int = RATE, channels: int = 1) -> np.ndarra
     return mono if channels == 1 else np.tile(mono[:, None], (1, channels))
 
 
-def encoded(samples: np.ndarray, kind: str = "WAV", subtype: str = "PCM_16", rate: int = RATE) -> bytes:
+def encoded(
+    samples: np.ndarray, kind: str = "WAV", subtype: str = "PCM_16", rate: int = RATE
+) -> bytes:
     """The bytes of a sound file."""
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate, format=kind, subtype=subtype)
@@ -102,7 +116,13 @@ LIES = (
 )
 SAMPLES = st.sampled_from(
     [
-        *(np.zeros(0), np.full(900, np.nan), np.full(900, np.inf), np.full(900, 1e30), np.zeros((2, 900))),
+        *(
+            np.zeros(0),
+            np.full(900, np.nan),
+            np.full(900, np.inf),
+            np.full(900, 1e30),
+            np.zeros((2, 900)),
+        ),
         *(
             np.zeros((900, 65)),
             np.zeros((9, 9, 9)),
@@ -123,7 +143,9 @@ PAIRS = st.tuples(
     SAMPLES | st.just(tone()),
     st.sampled_from([0, -1, 8000, 1e3, "8000", None, 10**9, True, np.int64(7), 10**30]),
 )
-DICTS = st.dictionaries(st.sampled_from(["array", "sampling_rate", "bytes", "path", "x"]), JUNK, max_size=4)
+DICTS = st.dictionaries(
+    st.sampled_from(["array", "sampling_rate", "bytes", "path", "x"]), JUNK, max_size=4
+)
 INPUTS = st.one_of(
     *[broken_bytes(st.deferred(lambda: st.sampled_from(sound_files())))] * 5,
     st.sampled_from(LIES),
@@ -142,14 +164,19 @@ def _right() -> dict[bytes, int]:
 
 
 def feed(folder: Path, raw: Any) -> None:
-    """Samples are finite and of a sound length; a file that was only cut off gives no shorter sound."""
+    """Samples are finite and of a sound length; a file that was only cut off gives no shorter
+    sound."""
     if isinstance(raw, bytes) and len(raw) % 2:
         (folder / "sound.wav").write_bytes(raw)
         row = audio_reader(SPEC).read(folder / "sound.wav")
     else:
         row = audio_reader(SPEC).read(raw)
     values = row["input_values"]
-    if values.dtype != np.float32 or not 400 <= len(values) <= 16_000 or not np.isfinite(values).all():
+    if (
+        values.dtype != np.float32
+        or not 400 <= len(values) <= 16_000
+        or not np.isfinite(values).all()
+    ):
         raise WrongAnswer(f"{values.dtype} {values.shape}, largest {np.abs(values).max()}")
     if isinstance(raw, bytes):
         for whole, right in _right().items():

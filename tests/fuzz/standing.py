@@ -69,7 +69,9 @@ def bundle(modality: str, folder: Path) -> Path:
     """A sound bundle whose graph tells how large the values of a row are."""
     folder.mkdir()
     name = KINDS[modality]
-    dtype = {"text": TensorProto.INT64, "image": TensorProto.UINT8, "audio": TensorProto.FLOAT}[modality]
+    dtype = {"text": TensorProto.INT64, "image": TensorProto.UINT8, "audio": TensorProto.FLOAT}[
+        modality
+    ]
     shape = ["batch", *(pictures.SPEC["size"] + [3] if modality == "image" else ["length"])]
     nodes = [
         helper.make_node("Cast", [name], ["floats"], to=TensorProto.FLOAT),
@@ -99,7 +101,9 @@ def bundle(modality: str, folder: Path) -> Path:
         modality=modality,
         reader=save_spec(spec(modality), folder),
         targets={"labels": LABELS},
-        inputs=(Port(name=name, dtype=helper.tensor_dtype_to_np_dtype(dtype).name, shape=tuple(shape)),),
+        inputs=(
+            Port(name=name, dtype=helper.tensor_dtype_to_np_dtype(dtype).name, shape=tuple(shape)),
+        ),
         outputs=(Port(name="probabilities", dtype="float32", shape=("batch", 2)),),
         precisions={"fp32": accepted},
         default="fp32",

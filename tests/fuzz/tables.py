@@ -147,7 +147,16 @@ SETTINGS = st.fixed_dictionaries(
 PATHS = st.one_of(
     TEXTS.filter(lambda name: "/" not in name or name.startswith("..")),
     st.sampled_from(
-        ["/dev/zero", "/dev/null", "/proc/self/mem", "missing.csv", "classes", "classes/a", ".", "/dev/stdin"]
+        [
+            "/dev/zero",
+            "/dev/null",
+            "/proc/self/mem",
+            "missing.csv",
+            "classes",
+            "classes/a",
+            ".",
+            "/dev/stdin",
+        ]
     ),
 )
 INPUTS = st.one_of(
@@ -177,7 +186,8 @@ def prepare(folder: Path) -> None:
 
 
 def feed(folder: Path, given: tuple[str, Any, dict[str, Any]]) -> None:
-    """Every row that was accepted can be read again; a table of plain texts comes back as it was written."""
+    """Every row that was accepted can be read again; a table of plain texts comes back as it was
+    written."""
     way, what, settings = given
     modality = TEXT
     if way == "file":
@@ -207,7 +217,9 @@ def feed(folder: Path, given: tuple[str, Any, dict[str, Any]]) -> None:
 
 def _written(folder: Path, cells: list[tuple[str, str]]) -> Path:
     path = folder / "table.jsonl"
-    path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in cells))
+    path.write_text(
+        "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in cells)
+    )
     return path
 
 

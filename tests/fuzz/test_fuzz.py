@@ -1,4 +1,5 @@
-"""No border lets a bad input through in silence, or answers one with a traceback; `make fuzz` feeds more."""
+"""No border lets a bad input through in silence, or answers one with a traceback; `make fuzz` feeds
+more."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def test_a_border_refuses_what_is_broken(name: str, tmp_path: Path) -> None:
 
 
 def explored(feed: Any, folder: Path) -> Tally:
-    return explore(Border("toy", st.integers(0, 9), lambda _, number: feed(number), list), folder, bad=10)
+    return explore(
+        Border("toy", st.integers(0, 9), lambda _, number: feed(number), list), folder, bad=10
+    )
 
 
 @pytest.fixture

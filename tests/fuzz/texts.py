@@ -45,12 +45,19 @@ INPUTS = st.one_of(
 def reader() -> Reader:
     """A small WordPiece that was learned from a few words."""
     learn = {"style": "bert", "tokenizer": "wordpiece", "vocabulary": 200, "lowercase": True}
-    spec = {"kind": "text", "max_length": LENGTH, "tokenizer.json": None, "token_types": True, "learn": learn}
+    spec = {
+        "kind": "text",
+        "max_length": LENGTH,
+        "tokenizer.json": None,
+        "token_types": True,
+        "learn": learn,
+    }
     return TextReader(fit([PLAIN] * 20, spec))
 
 
 def feed(folder: Path, raw: Any) -> None:
-    """Tokens are in the vocabulary and no more than asked for; the same text gives the same ones."""
+    """Tokens are in the vocabulary and no more than asked for; the same text gives the same
+    ones."""
     row = reader().read(raw)
     ids = row["input_ids"]
     if ids.dtype != np.int64 or not 2 < len(ids) <= LENGTH or ids.min() < 0:
@@ -60,5 +67,9 @@ def feed(folder: Path, raw: Any) -> None:
 
 
 BORDER = Border(
-    "text", INPUTS, feed, lambda: [PLAIN, PLAIN.encode(), (PLAIN, PLAIN)], prepare=lambda folder: reader()
+    "text",
+    INPUTS,
+    feed,
+    lambda: [PLAIN, PLAIN.encode(), (PLAIN, PLAIN)],
+    prepare=lambda folder: reader(),
 )

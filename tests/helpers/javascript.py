@@ -76,7 +76,9 @@ class WebReading:
 
 def _arrays(row: dict[str, Any]) -> Arrays:
     return {
-        name: np.frombuffer(base64.b64decode(each["content"]), DTYPES[each["type"]]).reshape(each["dims"])
+        name: np.frombuffer(base64.b64decode(each["content"]), DTYPES[each["type"]]).reshape(
+            each["dims"]
+        )
         for name, each in row.items()
     }
 
@@ -84,7 +86,13 @@ def _arrays(row: dict[str, Any]) -> Arrays:
 def pixels(picture: np.ndarray) -> dict[str, Any]:
     """A picture [H, W, 3] as a value."""
     tall, wide, _ = picture.shape
-    return {"pixels": {"data": base64.b64encode(picture.tobytes()).decode(), "width": wide, "height": tall}}
+    return {
+        "pixels": {
+            "data": base64.b64encode(picture.tobytes()).decode(),
+            "width": wide,
+            "height": tall,
+        }
+    }
 
 
 def wav(content: bytes) -> dict[str, Any]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import psutil
 
-OWN = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "torch/_inductor/compile_worker")
+OWN = (
+    "multiprocessing.resource_tracker",
+    "multiprocessing.forkserver",
+    "torch/_inductor/compile_worker",
+)
 """Helpers of Python and torch, which end with the process that they help."""
 SECONDS = 5.0
 """What a process that was told to end may take."""

@@ -53,7 +53,9 @@ class Net(SeriesNet):
     def end(self, given: list[Tensor], real: Tensor) -> Tensor:
         return given[-1]
 
-    def features(self, hidden: Tensor, mask: Tensor, real: Tensor, given: list[Tensor]) -> mg.Features:
+    def features(
+        self, hidden: Tensor, mask: Tensor, real: Tensor, given: list[Tensor]
+    ) -> mg.Features:
         return mg.Features(pooled=(hidden * real).sum(1) / real.sum(1), sequence=hidden, mask=mask)
 
 
@@ -169,7 +171,9 @@ class LearnsInFront(Net):
     def __init__(self) -> None:
         super().__init__()
         self.prompt = nn.Parameter(torch.zeros(WIDTH))
-        self.prompts = nn.ParameterList([nn.Parameter(torch.zeros(WIDTH))])  # registered behind the blocks
+        self.prompts = nn.ParameterList(
+            [nn.Parameter(torch.zeros(WIDTH))]
+        )  # registered behind the blocks
 
     def front(self, hidden: Tensor, real: Tensor) -> Tensor:
         return hidden
@@ -293,7 +297,9 @@ class BatchStatistics(Net):
     def between(self, number: int, hidden: Tensor, given: list[Tensor]) -> Tensor:
         if number != 0:
             return hidden
-        return F.batch_norm(hidden.transpose(1, 2).float(), None, None, training=True).transpose(1, 2)
+        return F.batch_norm(hidden.transpose(1, 2).float(), None, None, training=True).transpose(
+            1, 2
+        )
 
 
 class SharesAmongRows(Net):
@@ -338,7 +344,9 @@ class BranchesOnWhatItLearns(Net):
 
 class BranchesOnAList(Net):
     def between(self, number: int, hidden: Tensor, given: list[Tensor]) -> Tensor:
-        return hidden * 2 if number == 0 and max(hidden.float().flatten().tolist()) > 1e6 else hidden
+        return (
+            hidden * 2 if number == 0 and max(hidden.float().flatten().tolist()) > 1e6 else hidden
+        )
 
 
 # --- chance
@@ -375,7 +383,8 @@ class DrawsFromNumpy(Net):
 
 
 class RecomputesAcrossTheLine(Net):
-    """The gradient's second pass calls a frozen block when nothing answers in its place any more."""
+    """The gradient's second pass calls a frozen block when nothing answers in its place any
+    more."""
 
     def forward(self, batch: Batch) -> mg.Features:
         mask = batch["attention_mask"].bool()
@@ -387,7 +396,9 @@ class RecomputesAcrossTheLine(Net):
             return last
 
         hidden = (
-            checkpoint(segment, first, use_reentrant=False) if torch.is_grad_enabled() else segment(first)
+            checkpoint(segment, first, use_reentrant=False)
+            if torch.is_grad_enabled()
+            else segment(first)
         )
         return self.features(self.last_norm(hidden), mask, real, [])
 
@@ -396,9 +407,13 @@ class RecomputesAcrossTheLine(Net):
 
 
 class WithMaps(Net):
-    def features(self, hidden: Tensor, mask: Tensor, real: Tensor, given: list[Tensor]) -> mg.Features:
+    def features(
+        self, hidden: Tensor, mask: Tensor, real: Tensor, given: list[Tensor]
+    ) -> mg.Features:
         plain = super().features(hidden, mask, real, given)
-        return mg.Features(plain.pooled, plain.sequence, mask, tuple(each.transpose(1, 2) for each in given))
+        return mg.Features(
+            plain.pooled, plain.sequence, mask, tuple(each.transpose(1, 2) for each in given)
+        )
 
 
 class HeadOfMaps(LinearHead):
@@ -471,7 +486,9 @@ class NormsThePooled(Net):
         super().__init__()
         self.statistics = nn.BatchNorm1d(WIDTH)
 
-    def features(self, hidden: Tensor, mask: Tensor, real: Tensor, given: list[Tensor]) -> mg.Features:
+    def features(
+        self, hidden: Tensor, mask: Tensor, real: Tensor, given: list[Tensor]
+    ) -> mg.Features:
         plain = super().features(hidden, mask, real, given)
         return mg.Features(self.statistics(plain.pooled.float()), plain.sequence, mask)
 

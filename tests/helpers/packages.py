@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def install(project: Path, site: Path) -> None:
-    """Link a project's package into ``site``, beside the metadata by which its entry points are found."""
+    """Link a project's package into ``site``, beside the metadata by which its entry points are
+    found."""
     about = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     write_metadata(site, about["name"], about["version"], about["entry-points"]["multigraft"])
     for package in (project / "src").iterdir():
@@ -32,7 +33,11 @@ def write_metadata(site: Path, name: str, version: str, plugins: dict[str, str])
 def run(command: Sequence[str], *, site: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run Python with these arguments in ``folder``, with the packages in ``site`` installed."""
     paths = [str(site), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "NO_COLOR": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "NO_COLOR": "1",
+    }
     return subprocess.run(
         [sys.executable, *command],
         env=environment,

@@ -1,4 +1,5 @@
-"""PNG and TIFF files written by hand, so that what is read is compared with the values that were written."""
+"""PNG and TIFF files written by hand, so that what is read is compared with the values that were
+written."""
 
 from __future__ import annotations
 
@@ -18,21 +19,29 @@ def packed(values: Iterable[int], bits: int) -> bytes:
     return bytes(int(text[at : at + 8], 2) for at in range(0, len(text), 8))
 
 
-def png(rows: Sequence[Sequence[int]], width: int, *, bits: int, kind: int, **chunks: bytes) -> bytes:
-    """Rows of samples; ``kind`` 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA; PLTE, tRNS as given."""
+def png(
+    rows: Sequence[Sequence[int]], width: int, *, bits: int, kind: int, **chunks: bytes
+) -> bytes:
+    """Rows of samples; ``kind`` 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA; PLTE, tRNS as
+    given."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, len(rows), bits, kind, 0, 0, 0)
     data = b"".join(b"\0" + packed(row, bits) for row in rows)
     extra = b"".join(chunk(name.encode(), value) for name, value in chunks.items())
-    body = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    body = (
+        chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    )
     return b"\x89PNG\r\n\x1a\n" + body
 
 
 def ifd(tags: Sequence[tuple[int, int, int, bytes]], end: str = "<") -> bytes:
-    """A directory of tags as (number, type, count, 4 bytes), as EXIF and TIFF have it, and no other after."""
+    """A directory of tags as (number, type, count, 4 bytes), as EXIF and TIFF have it, and no other
+    after."""
     entries = [struct.pack(end + "HHI", *tag[:3]) + tag[3] for tag in sorted(tags)]
     return struct.pack(end + "H", len(tags)) + b"".join(entries) + bytes(4)
 
@@ -53,17 +62,28 @@ def tiff(
     data: bytes | None = None,
     odd: Sequence[tuple[int, int, int, bytes]] = (),
 ) -> bytes:
-    """Samples [H, W] or [H, W, C] in their own type and order of bytes, in one strip without compression."""
+    """Samples [H, W] or [H, W, C] in their own type and order of bytes, in one strip without
+    compression."""
     end = ">" if values.dtype.byteorder == ">" else "<"
     samples = values.shape[2] if values.ndim == 3 else 1
     photometric = {1: grey, 2: grey, 3: 2, 4: 2 if alpha is not None else 5}[samples]
     content = values.tobytes() if data is None else data
     depth = (bits or values.dtype.itemsize * 8,) * samples
-    spill = struct.pack(f"{end}{samples}H", *depth) + struct.pack(f"{end}{samples}H", *((form,) * samples))
+    spill = struct.pack(f"{end}{samples}H", *depth) + struct.pack(
+        f"{end}{samples}H", *((form,) * samples)
+    )
     start = 8 + len(spill)
     long = [(256, values.shape[1]), (257, values.shape[0]), (273, start), (278, values.shape[0])]
-    short = [(259, 1), (262, photometric), (277, samples), *([(338, alpha)] if alpha is not None else [])]
-    tags = [(number, 4, 1, struct.pack(end + "I", value)) for number, value in [*long, (279, len(content))]]
+    short = [
+        (259, 1),
+        (262, photometric),
+        (277, samples),
+        *([(338, alpha)] if alpha is not None else []),
+    ]
+    tags = [
+        (number, 4, 1, struct.pack(end + "I", value))
+        for number, value in [*long, (279, len(content))]
+    ]
     tags += [(number, 3, 1, struct.pack(end + "HH", value, 0)) for number, value in short]
     for number, at, value in ((258, 8, depth[0]), (339, 8 + 2 * samples, form)):
         if samples > 2:

@@ -1,4 +1,5 @@
-"""Small, learnable, labelled rows on disk for each modality; generated, so that tests need no network."""
+"""Small, learnable, labelled rows on disk for each modality; generated, so that tests need no
+network."""
 
 from __future__ import annotations
 
@@ -17,7 +18,20 @@ def write_texts(folder: Path, rows: int, seed: int = 0) -> Path:
     """A CSV ``text,label``: one telling word among others, two sentences a row."""
     rng = np.random.default_rng(seed)
     words = np.array(
-        ["the", "a", "film", "day", "people", "music", "with", "and", "was", "some", "river", "house"]
+        [
+            "the",
+            "a",
+            "film",
+            "day",
+            "people",
+            "music",
+            "with",
+            "and",
+            "was",
+            "some",
+            "river",
+            "house",
+        ]
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "texts.csv"
@@ -56,7 +70,9 @@ def write_sounds(folder: Path, rows: int, seed: int = 0) -> Path:
         tone = np.sin(2 * np.pi * (300 if label else 1500) * rng.uniform(0.9, 1.1) * time)
         path = folder / "sounds" / LABELS[label] / f"{index:03d}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, (0.3 * tone + rng.normal(0, 0.05, len(time))).astype(np.float32), 16000)
+        soundfile.write(
+            path, (0.3 * tone + rng.normal(0, 0.05, len(time))).astype(np.float32), 16000
+        )
     return folder / "sounds"
 
 

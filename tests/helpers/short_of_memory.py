@@ -1,4 +1,5 @@
-"""Steps of small networks in processes of their own, which may allocate so many bytes more and no more."""
+"""Steps of small networks in processes of their own, which may allocate so many bytes more and no
+more."""
 
 from __future__ import annotations
 
@@ -22,11 +23,17 @@ def cases() -> Iterator[tuple[str, nn.Module, Tensor]]:
     """Networks whose activations are far larger than their weights, each with its input."""
     matrices = nn.Sequential(nn.Linear(256, 1024), nn.GELU(), nn.Linear(1024, 256))
     yield "matrices", matrices, torch.randn(ROWS, 128, 256)
-    pictures = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.Conv2d(16, 16, 3))
+    pictures = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.Conv2d(16, 16, 3)
+    )
     yield "pictures", pictures, torch.randn(ROWS, 3, 48, 48)
     sounds = nn.Sequential(nn.Conv1d(1, 32, 10, stride=5), nn.GELU(), nn.Conv1d(32, 32, 3))
     yield "sounds", sounds, torch.randn(ROWS, 1, 8000)
-    yield "attention", nn.TransformerEncoderLayer(128, 4, 512, batch_first=True), torch.randn(ROWS, 128, 128)
+    yield (
+        "attention",
+        nn.TransformerEncoderLayer(128, 4, 512, batch_first=True),
+        torch.randn(ROWS, 128, 128),
+    )
 
 
 def step(network: nn.Module, rows: Tensor, precision: str) -> None:
@@ -37,7 +44,8 @@ def step(network: nn.Module, rows: Tensor, precision: str) -> None:
 
 
 def outcome(network: nn.Module, rows: Tensor, precision: str, spare: int) -> str:
-    """The parts that a step took within the limit, ``short`` where one row does not fit, else the error."""
+    """The parts that a step took within the limit, ``short`` where one row does not fit, else the
+    error."""
     step(network, rows[:1], precision)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     limit = pages * resource.getpagesize() + spare
@@ -72,7 +80,8 @@ def main(precision: str) -> None:
     found = {}
     for name, network, rows in cases():
         found[name] = [
-            apart(lambda n=network, r=rows, spare=spare: outcome(n, r, precision, spare)) for spare in SPARE
+            apart(lambda n=network, r=rows, spare=spare: outcome(n, r, precision, spare))
+            for spare in SPARE
         ]
     print(json.dumps(found))
 

@@ -33,7 +33,9 @@ class Grown:
     def brief(self, task: str, **options: Any) -> Brief:
         found = next(record for record in speech.register_tasks() if record.name == task)
         filled = {name: option.default for name, option in found.options.items()} | options
-        return Brief(backbone=self.module, reader=self.reader, targets={}, options=filled, modality="audio")
+        return Brief(
+            backbone=self.module, reader=self.reader, targets={}, options=filled, modality="audio"
+        )
 
 
 def tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
@@ -44,14 +46,18 @@ def sounds(lengths: Sequence[int] = LENGTHS) -> list[np.ndarray]:
     """Tones in noise, off centre, so that normalising shows."""
     rng = np.random.default_rng(1)
     return [
-        (0.1 + 0.3 * np.sin(np.arange(n) * rng.uniform(0.05, 0.5)) + 0.05 * rng.standard_normal(n)).astype(
-            np.float32
-        )
+        (
+            0.1
+            + 0.3 * np.sin(np.arange(n) * rng.uniform(0.05, 0.5))
+            + 0.05 * rng.standard_normal(n)
+        ).astype(np.float32)
         for n in lengths
     ]
 
 
-def origin(family: Backbone, *, path: Path | None = None, hub: str | None = None, **config: Any) -> Origin:
+def origin(
+    family: Backbone, *, path: Path | None = None, hub: str | None = None, **config: Any
+) -> Origin:
     return Origin(
         backbone=f"{family.name}-tiny",
         size="tiny",
@@ -62,7 +68,8 @@ def origin(family: Backbone, *, path: Path | None = None, hub: str | None = None
 
 
 def grow(where: Origin) -> Grown:
-    """Build what ``where`` names; from scratch, weights that start at zero are stirred so that they count."""
+    """Build what ``where`` names; from scratch, weights that start at zero are stirred so that they
+    count."""
     families = speech.register_backbones()
     family = next(record for record in families if where.backbone.startswith(record.name))
     spec = family.reader(where, {})
@@ -75,7 +82,9 @@ def grow(where: Origin) -> Grown:
 
 KINDS = {
     "wav2vec2": origin(speech.WAV2VEC2),
-    "wav2vec2-group": origin(speech.WAV2VEC2, feat_extract_norm="group", do_stable_layer_norm=False),
+    "wav2vec2-group": origin(
+        speech.WAV2VEC2, feat_extract_norm="group", do_stable_layer_norm=False
+    ),
     "hubert": origin(speech.HUBERT),
     "logmel": origin(speech.LOGMEL),
 }

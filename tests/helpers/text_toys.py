@@ -59,10 +59,15 @@ class Grown:
 
     def batch(self, raws: Sequence[Any]) -> dict[str, torch.Tensor]:
         rows = [self.reader.read(raw) for raw in raws]
-        return {name: torch.from_numpy(array) for name, array in collate(rows, self.reader.fills).items()}
+        return {
+            name: torch.from_numpy(array)
+            for name, array in collate(rows, self.reader.fills).items()
+        }
 
     def brief(self, **options: Any) -> Brief:
-        return Brief(backbone=self.module, reader=self.reader, targets={}, options=options, modality="text")
+        return Brief(
+            backbone=self.module, reader=self.reader, targets={}, options=options, modality="text"
+        )
 
 
 def origin(family: Backbone, *, path: Path | None = None, hub: str | None = None) -> Origin:
@@ -81,13 +86,16 @@ def grow(family: Backbone, **options: Any) -> Grown:
     assert text.TEXT.fit is not None
     spec = text.TEXT.fit(DOCUMENTS, spec)
     module = family.build(origin(family), spec).eval()
-    for parameter in module.parameters():  # fresh biases are zero and norms one: mistakes would not show
+    for (
+        parameter
+    ) in module.parameters():  # fresh biases are zero and norms one: mistakes would not show
         torch.nn.init.normal_(parameter, std=0.1)
     return Grown(family, spec, TextReader(spec), module)
 
 
 def relative(kind: str, grown: Grown, folder: Path, **changed: Any) -> Any:
-    """A random stock classifier of another architecture, saved beside the tokenizer of ``grown``."""
+    """A random stock classifier of another architecture, saved beside the tokenizer of
+    ``grown``."""
     torch.manual_seed(2)
     kinds = {**ENCODERS, **DECODERS}
     config = transformers.AutoConfig.for_model(

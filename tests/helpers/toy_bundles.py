@@ -1,4 +1,5 @@
-"""The toy runs' bundles with their test rows: exported here, or from a folder where there is no torch."""
+"""The toy runs' bundles with their test rows: exported here, or from a folder where there is no
+torch."""
 
 from __future__ import annotations
 

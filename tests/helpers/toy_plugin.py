@@ -1,4 +1,5 @@
-"""A torch-free plugin with two toy modalities: strings of numbers, and small pictures given as arrays."""
+"""A torch-free plugin with two toy modalities: strings of numbers, and small pictures given as
+arrays."""
 
 from __future__ import annotations
 
@@ -32,7 +33,11 @@ class NumbersReader:
             ids = np.array([self.words[word] for word in text.split()], dtype=np.int64)
         except (AttributeError, KeyError) as error:
             raise mg.RowError(f"{raw!r} holds no known numbers") from error
-        return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+        return {
+            "input_ids": ids,
+            "attention_mask": np.ones_like(ids),
+            "token_type_ids": np.zeros_like(ids),
+        }
 
     def windows(self, raw: Any) -> list[Arrays]:
         """Four numbers a window, three of them new."""

@@ -32,7 +32,8 @@ LOUD = toy_plugin.TOKENS - 1
 
 
 class NumbersBackbone(nn.Module):
-    """Tokens below half of `LOUD` point one way, the others the opposite way; the mean is the row."""
+    """Tokens below half of `LOUD` point one way, the others the opposite way; the mean is the
+    row."""
 
     width = WIDTH
     head_bias = True
@@ -98,7 +99,9 @@ class ToyRows:
 
     columns = ("text", "image", "label")
 
-    def __init__(self, raws: Sequence[Any], labels: Sequence[str], reader: Any, objective: Objective) -> None:
+    def __init__(
+        self, raws: Sequence[Any], labels: Sequence[str], reader: Any, objective: Objective
+    ) -> None:
         self.raws, self.labels = raws, labels
         self.reader, self.objective = reader, objective
         self.lengths = np.array([reader.length(reader.read(raw)) for raw in raws])
@@ -111,7 +114,9 @@ class ToyRows:
         return {**row, **self.objective.encode({"label": self.labels[index]})}
 
     def fetch(self, index: int, names: Collection[str] | None) -> Arrays:
-        return {name: array for name, array in self[index].items() if names is None or name in names}
+        return {
+            name: array for name, array in self[index].items() if names is None or name in names
+        }
 
     def raw(self, index: int) -> Any:
         return self.raws[index]
@@ -148,12 +153,17 @@ def pictures(count: int, seed: int) -> tuple[list[Any], list[str]]:
 
 
 def numbers_run(
-    folder: Path, *, spike: float = 0.0, loud: float = 1.0, quantization: str = "dynamic", **kwargs: Any
+    folder: Path,
+    *,
+    spike: float = 0.0,
+    loud: float = 1.0,
+    quantization: str = "dynamic",
+    **kwargs: Any,
 ) -> Any:
     """A run of variable length, quantised dynamically.
 
-    ``spike`` is a feature of every token that decides nothing; ``loud`` scales a token that stands in one
-    training row and nowhere else.
+    ``spike`` is a feature of every token that decides nothing; ``loud`` scales a token that stands
+    in one training row and nowhere else.
     """
     reader = toy_plugin.NumbersReader({str(i): i for i in range(toy_plugin.TOKENS)})
     backbone = NumbersBackbone(spike=spike)
@@ -194,9 +204,12 @@ def _run(
     catalog = mg.Catalog([toy_plugin], discover=False)
     targets: dict[str, Any] = {"labels": LABELS, "counts": [1, 1]}
     options = {
-        name: option.default for name, option in _options(catalog, f"{modality}-classification").items()
+        name: option.default
+        for name, option in _options(catalog, f"{modality}-classification").items()
     }
-    brief = Brief(backbone=backbone, reader=reader, targets=targets, options=options, modality=modality)
+    brief = Brief(
+        backbone=backbone, reader=reader, targets=targets, options=options, modality=modality
+    )
     objective = Classification(brief)
     graft = Graft(backbone, objective.head()).train()
     if stage == "classification":
@@ -218,7 +231,9 @@ def _run(
         targets=targets if stage == "classification" else {},
         objective=objective if stage == "classification" else Embedding(),
         graft=graft,
-        rows={name: ToyRows(*make(40, seed), reader, objective) for seed, name in enumerate(splits)},
+        rows={
+            name: ToyRows(*make(40, seed), reader, objective) for seed, name in enumerate(splits)
+        },
         facts={"seed": 0, "weights": "scratch", "plugins": {"helpers.toy_plugin": ""}},
         parts=SimpleNamespace(
             task=catalog.task(f"{modality}-{stage}"),
@@ -230,9 +245,12 @@ def _run(
 
 @functools.cache
 def exported(modality: str) -> tuple[Any, Report]:
-    """A run with its bundle, and the report; made once for all tests, which must leave it as it is."""
+    """A run with its bundle, and the report; made once for all tests, which must leave it as it
+    is."""
     folder = tempfile.TemporaryDirectory(prefix="multigraft-toy-")
-    run = numbers_run(Path(folder.name)) if modality == "numbers" else picture_run(Path(folder.name))
+    run = (
+        numbers_run(Path(folder.name)) if modality == "numbers" else picture_run(Path(folder.name))
+    )
     with mock.patch("multigraft.export.acceptance.latency.medians", steady):
         report = export_bundle(run)
     run.holds = folder  # deleted with the process
@@ -240,9 +258,13 @@ def exported(modality: str) -> tuple[Any, Report]:
 
 
 def steady(contenders: Iterable[str], batches: Sequence[Timed]) -> dict[str, dict[int, float]]:
-    """Times of a machine on which int8 is twice as fast as fp32, in the place of `latency.medians`."""
+    """Times of a machine on which int8 is twice as fast as fp32, in the place of
+    `latency.medians`."""
     speed = {"torch": 4.0, "fp32": 2.0, "int8": 1.0, "fp16": 0.5}
-    return {name: {batch.rows: speed[name] * batch.rows**0.9 for batch in batches} for name in contenders}
+    return {
+        name: {batch.rows: speed[name] * batch.rows**0.9 for batch in batches}
+        for name in contenders
+    }
 
 
 class Embedding(Objective):
@@ -267,7 +289,10 @@ def _set_head(linear: nn.Linear) -> None:
 def _centre(run: Any) -> None:
     """Move the head's threshold between the two labels of the training rows."""
     rows = run.rows["train"]
-    batch = {name: torch.from_numpy(np.stack([rows[i][name] for i in range(len(rows))])) for name in rows[0]}
+    batch = {
+        name: torch.from_numpy(np.stack([rows[i][name] for i in range(len(rows))]))
+        for name in rows[0]
+    }
     with torch.inference_mode(), evaluating(run.graft):
         middle = float(run.graft.backbone(batch).pooled[:, 0].mean())
     with torch.no_grad():

@@ -1,4 +1,5 @@
-"""Toy bundles behind a real server on this machine, whose readers are slow or broken where a test asks."""
+"""Toy bundles behind a real server on this machine, whose readers are slow or broken where a test
+asks."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ UNKNOWN = toy_plugin.TOKENS + 1_000_000
 
 @dataclass(frozen=True)
 class MoodyReader:
-    """Numbers; ``slow`` and ``bug`` make reading take long or break, ``poison`` breaks the graph."""
+    """Numbers; ``slow`` and ``bug`` make reading take long or break, ``poison`` breaks the
+    graph."""
 
     numbers: toy_plugin.NumbersReader
 
@@ -43,7 +45,9 @@ class MoodyReader:
         time.sleep(0.4 * words.count("slow"))
         if "bug" in words:
             raise ZeroDivisionError("a secret path: /somewhere")
-        arrays = self.numbers.read(" ".join(word for word in words if word not in ("slow", "poison")))
+        arrays = self.numbers.read(
+            " ".join(word for word in words if word not in ("slow", "poison"))
+        )
         if "poison" in words:
             arrays["input_ids"] = arrays["input_ids"] + UNKNOWN
         return arrays
@@ -103,9 +107,14 @@ def predictor(modality: str) -> Predictor:
     """What the server must answer as; fp32, whose answers do not depend on the batch."""
     run, _ = exported(modality)
     made = load(
-        run.folder / "bundle", precision="fp32", threads=1, catalog=mg.Catalog([Plugin()], discover=False)
+        run.folder / "bundle",
+        precision="fp32",
+        threads=1,
+        catalog=mg.Catalog([Plugin()], discover=False),
     )
-    made.bundle = made.bundle.model_copy(update={"columns": ()})  # as if pairs had been learned from
+    made.bundle = made.bundle.model_copy(
+        update={"columns": ()}
+    )  # as if pairs had been learned from
     return made
 
 

@@ -1,4 +1,5 @@
-"""Random GPTs that write without a graph: the torch-free loop on top of the torch decoder itself."""
+"""Random GPTs that write without a graph: the torch-free loop on top of the torch decoder
+itself."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ ROOM = 48
 
 
 class TorchSession:
-    """Answers as the session of an exported decoder would, from torch, and counts what it computed."""
+    """Answers as the session of an exported decoder would, from torch, and counts what it
+    computed."""
 
     def __init__(self, generating: Generating) -> None:
         self.generating = generating
@@ -48,7 +50,9 @@ class TorchSession:
             logits, present = self.generating.decoder(
                 found[TOKENS], found[MASK], found[POSITIONS], found[KEPT], past
             )
-        named = dict(zip([f"{PRESENT}.{name}" for name in self.generating.cache], present, strict=True))
+        named = dict(
+            zip([f"{PRESENT}.{name}" for name in self.generating.cache], present, strict=True)
+        )
         self.held = {  # a value made from numpy only borrows its memory
             name: OrtValue.ortvalue_from_numpy(tensor.contiguous().numpy())
             for name, tensor in {LOGITS: logits, **named}.items()
@@ -88,10 +92,16 @@ class Writing:
     def theirs(self, prompts: Sequence[Sequence[int]], **options: Any) -> list[list[int]]:
         """What `transformers.generate` writes behind prompts that are padded on the left."""
         longest = max(map(len, prompts))
-        tokens = torch.tensor([[PAD] * (longest - len(prompt)) + list(prompt) for prompt in prompts])
-        mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+        tokens = torch.tensor(
+            [[PAD] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
+        )
+        mask = torch.tensor(
+            [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        )
         with torch.inference_mode():
-            found = self.model.generate(tokens, attention_mask=mask, **{"do_sample": False, **options})
+            found = self.model.generate(
+                tokens, attention_mask=mask, **{"do_sample": False, **options}
+            )
         return [until_end(row) for row in found[:, longest:].tolist()]
 
     def ours(self, prompts: Sequence[Sequence[int]], **options: Any) -> list[list[int]]:

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from multigraft.contracts.features import Features
-from multigraft.errors import RecipeError
-from multigraft.models.graft import Graft
 from multigraft.contracts.plan import Plan, block_of
+from multigraft.errors import RecipeError
 from multigraft.models.adapters import merge_adapters
+from multigraft.models.graft import Graft
 from multigraft.models.tasks.classification import LinearHead
 from multigraft.plugins import builtin
 from multigraft.training.defaults import default_rate
@@ -60,7 +60,10 @@ def test_full_and_linear_probe(graft: Graft) -> None:
 
 def test_partial_learns_the_last_blocks_and_what_follows(graft: Graft) -> None:
     names = learning(plan(graft, "partial", blocks=1))
-    assert {name.split(".")[1] for name in names if name.startswith("backbone")} == {"layers", "last_norm"}
+    assert {name.split(".")[1] for name in names if name.startswith("backbone")} == {
+        "layers",
+        "last_norm",
+    }
     assert all("layers.0" not in name for name in names)
     with pytest.raises(RecipeError, match=r"partial\.blocks is 9, but the backbone has 3 blocks"):
         plan(graft, "partial", blocks=9)
@@ -178,7 +181,9 @@ class Normed(torch.nn.Module):
     ("names", "options"),
     [(("full",), {}), (("linear-probe",), {}), (("partial",), {"blocks": 1}), (("bitfit",), {})],
 )
-def test_what_rests_is_what_a_step_leaves_as_it_is(names: tuple[str, ...], options: dict[str, Any]) -> None:
+def test_what_rests_is_what_a_step_leaves_as_it_is(
+    names: tuple[str, ...], options: dict[str, Any]
+) -> None:
     torch.manual_seed(0)
     graft = Graft(Normed(), LinearHead(4, 2, bias=True, dropout=0.0))
     made = plan(graft, *names, **options)
@@ -193,5 +198,7 @@ def test_what_rests_is_what_a_step_leaves_as_it_is(names: tuple[str, ...], optio
         for parameter in graft.parameters():
             if parameter.grad is not None:
                 parameter.sub_(0.1 * parameter.grad + 0.01)
-    moved = {name for name, value in graft.state_dict().items() if not torch.equal(value, before[name])}
+    moved = {
+        name for name, value in graft.state_dict().items() if not torch.equal(value, before[name])
+    }
     assert moved == before.keys() - resting

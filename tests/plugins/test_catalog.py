@@ -113,7 +113,8 @@ def test_a_broken_plugin_is_refused_whole(plugin: object, said: str) -> None:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Pretend that these modules are installed plugins: name -> module, or an error to raise on import."""
+    """Pretend that these modules are installed plugins: name -> module, or an error to raise on
+    import."""
     names: list[str] = []
 
     def install(**plugins: Any) -> None:
@@ -224,13 +225,16 @@ def test_of_two_that_clash_the_newcomer_is_off(installed: Callable[..., None]) -
         alpha=module("alpha_plugin", register_strategies=register_strategies),
     )
     with pytest.warns(
-        PluginOff, match="'beta' is off: strategy 'from-a-module' is already registered by plugin 'alpha'"
+        PluginOff,
+        match="'beta' is off: strategy 'from-a-module' is already registered by plugin 'alpha'",
     ):
         catalog = Catalog()
     assert catalog.owner("strategies", "from-a-module").name == "alpha"
 
 
-def test_a_slow_plugin_is_named(installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_plugin_is_named(
+    installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     @mg.hookimpl
     def slow() -> list[mg.Strategy]:
         time.sleep(0.05)
@@ -288,20 +292,28 @@ def test_the_in_tree_plugins_are_admitted_strictly_and_without_torch() -> None:
         "bad = {'torch', 'transformers', 'timm', 'torchaudio', 'datasets'} & set(sys.modules); "
         "sys.exit(f'imported {bad}' if bad else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "['engine', 'speech', 'text', 'vision']"
 
 
 @pytest.mark.parametrize(
     ("asked", "on"),
-    [("good", {"good"}), ("good, other", {"good", "other"}), ("", set()), (None, {"good", "other"})],
+    [
+        ("good", {"good"}),
+        ("good, other", {"good", "other"}),
+        ("", set()),
+        (None, {"good", "other"}),
+    ],
 )
 def test_the_environment_names_those_to_load(
     installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch, asked: str | None, on: set[str]
 ) -> None:
     installed(
-        good=module("good_plugin", register_strategies=register_strategies), other=module("other_plugin")
+        good=module("good_plugin", register_strategies=register_strategies),
+        other=module("other_plugin"),
     )
     if asked is not None:
         monkeypatch.setenv("MULTIGRAFT_PLUGINS", asked)

@@ -14,7 +14,8 @@ from multigraft.plugins.scaffold import BRINGS, new_plugin
 
 @pytest.mark.parametrize("kind", BRINGS)
 def test_it_passes_its_own_tests(kind: str, tmp_path: Path) -> None:
-    """All but what trains and exports, which takes half a minute a kind: the slow test below does that."""
+    """All but what trains and exports, which takes half a minute a kind: the slow test below does
+    that."""
     packages = tmp_path / "site"
     packages.mkdir()
     folder = new_plugin(f"new-{kind}", kind, into=tmp_path)

@@ -1,4 +1,5 @@
-"""Names are checked before anything is written, and what is written holds no name of the template's."""
+"""Names are checked before anything is written, and what is written holds no name of the
+template's."""
 
 from __future__ import annotations
 
@@ -29,7 +30,12 @@ def test_every_kind_is_a_whole_package(kind: str, tmp_path: Path) -> None:
     assert project["name"] == "multigraft-red-oak"
     assert project["entry-points"]["multigraft"] == {"red-oak": "multigraft_red_oak"}
     assert "license" not in project, "the author chooses"
-    for name in ("README.md", ".gitignore", ".github/workflows/test.yml", "tests/test_contracts.py"):
+    for name in (
+        "README.md",
+        ".gitignore",
+        ".github/workflows/test.yml",
+        "tests/test_contracts.py",
+    ):
         assert (folder / name).is_file()
     text = "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
     assert not re.search(r"[Ss]apling|\btcn\b|multigraft.series|series-|['\"`]series\b", text)
@@ -43,11 +49,18 @@ def test_it_brings_what_its_name_promises(kind: str, tmp_path: Path) -> None:
     site = tmp_path / "site"
     site.mkdir()
     install(new_plugin("red-oak", kind, into=tmp_path), site)
-    done = run(["-m", "multigraft.cli", "plugins", "--why", "red-oak", "--json"], site=site, folder=tmp_path)
+    done = run(
+        ["-m", "multigraft.cli", "plugins", "--why", "red-oak", "--json"],
+        site=site,
+        folder=tmp_path,
+    )
     (info,) = json.loads(done.stdout)
     assert info["error"] is None
     assert info["origin"] == "multigraft-red-oak"
-    wanted = {records: [name.format("red-oak") for name in names] for records, names in BRINGS[kind].items()}
+    wanted = {
+        records: [name.format("red-oak") for name in names]
+        for records, names in BRINGS[kind].items()
+    }
     found = {
         records: sorted({re.sub("-(tiny|small)$", "", name) for name in names})
         for records, names in info["brings"].items()
@@ -158,7 +171,8 @@ def test_names_are_exchanged_whole() -> None:
         'name="oak", x="oak-denoising", OakNet'
     )
     assert (
-        renamed("a series of numbers, seriesly, saplings", "oak") == "a series of numbers, seriesly, saplings"
+        renamed("a series of numbers, seriesly, saplings", "oak")
+        == "a series of numbers, seriesly, saplings"
     )
 
 

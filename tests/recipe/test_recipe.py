@@ -65,7 +65,11 @@ def test_options_are_checked(catalog: Catalog) -> None:
     found = problems(
         {
             **GOOD,
-            "task": {"name": "series-classification", "label_smoothing": 0.9, "class_weight": "balanced"},
+            "task": {
+                "name": "series-classification",
+                "label_smoothing": 0.9,
+                "class_weight": "balanced",
+            },
             "strategy": {"name": "partial", "blocks": "two"},
             "reader": {"longest": True},
         },
@@ -81,7 +85,9 @@ def test_options_are_checked(catalog: Catalog) -> None:
 
 def test_weights_name_what_is_possible(catalog: Catalog, tmp_path: Path) -> None:
     found = problems({**GOOD, "backbone": {"name": "tcn-tiny", "weights": "./no/such"}}, catalog)
-    assert "backbone.weights: found './no/such'; it should be 'scratch', a file or folder" in found[0]
+    assert (
+        "backbone.weights: found './no/such'; it should be 'scratch', a file or folder" in found[0]
+    )
     (tmp_path / "model").mkdir()
     raw = {**GOOD, "backbone": {"name": "tcn-tiny", "weights": str(tmp_path)}}
     assert read_recipe(raw, catalog)[1].origin.path == tmp_path / "model"
@@ -150,12 +156,18 @@ def test_a_bare_on_or_off_is_a_word_where_one_is_needed(tmp_path: Path) -> None:
     [
         ("seed", True, "it should not be true or false"),
         ("output", False, "it should not be true or false"),
-        ("training", {"epochs": True}, "training.epochs: found true; it should not be true or false"),
+        (
+            "training",
+            {"epochs": True},
+            "training.epochs: found true; it should not be true or false",
+        ),
         ("training", {"epochs": float("inf")}, "it should be a finite number"),
         ("training", {"learning_rate": float("nan")}, "training.learning_rate: found NaN"),
     ],
 )
-def test_no_switch_is_a_number_and_no_number_is_without_end(field: str, value: object, message: str) -> None:
+def test_no_switch_is_a_number_and_no_number_is_without_end(
+    field: str, value: object, message: str
+) -> None:
     with pytest.raises(RecipeError, match=message):
         Recipe.parse({"task": "a", "backbone": "b", "data": "c", field: value})
 

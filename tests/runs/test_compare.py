@@ -21,7 +21,9 @@ Finetune = Callable[..., Run]
 
 
 def test_a_run_repeats_to_the_bit(engine: Engine, finetune: Finetune) -> None:
-    run = finetune(training={"epochs": 2, "batch_size": 16, "learning_rate": 0.01, "deterministic": True})
+    run = finetune(
+        training={"epochs": 2, "batch_size": 16, "learning_rate": 0.01, "deterministic": True}
+    )
     found = engine.rerun(run.folder)
     assert found.equal
     assert found.second == run.folder.with_name("run-again")
@@ -76,7 +78,9 @@ def test_threads_and_algorithms_are_put_back() -> None:
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_the_command_says_so(finetune: Finetune, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_command_says_so(
+    finetune: Finetune, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from typer.testing import CliRunner
 
     import multigraft_series
@@ -85,7 +89,9 @@ def test_the_command_says_so(finetune: Finetune, monkeypatch: pytest.MonkeyPatch
     run = finetune()
     engine = Engine([multigraft_series], discover=False)
     monkeypatch.setattr("multigraft.api.Engine", lambda plugins: engine)
-    told: Any = CliRunner().invoke(build(), ["rerun", str(run.folder), "--out", str(tmp_path / "b")])
+    told: Any = CliRunner().invoke(
+        build(), ["rerun", str(run.folder), "--out", str(tmp_path / "b")]
+    )
     assert told.exit_code == 0, told.output
     assert "the same to the bit" in told.output
     told = CliRunner().invoke(build(), ["rerun", str(run.folder), "--json"])

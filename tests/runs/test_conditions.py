@@ -1,4 +1,5 @@
-"""A run goes on as it began: the same recipe, processes and folder, whatever else happens beside it."""
+"""A run goes on as it began: the same recipe, processes and folder, whatever else happens beside
+it."""
 
 from __future__ import annotations
 
@@ -65,7 +66,9 @@ def edit(folder: Path, field: str, value: Any) -> None:
         ("data.limit", 10),
     ],
 )
-def test_an_edited_recipe_is_not_resumed(interrupted: Path, engine: Engine, field: str, value: Any) -> None:
+def test_an_edited_recipe_is_not_resumed(
+    interrupted: Path, engine: Engine, field: str, value: Any
+) -> None:
     before = (interrupted / "run.json").read_bytes()
     edit(interrupted, field, value)
     with pytest.raises(RunError, match=rf"was changed since the run began(.|\n)*{field}"):
@@ -189,7 +192,8 @@ def test_a_run_goes_on_on_the_disk_that_it_fits_on(
     with pytest.raises(RunError, match="need about") as told:
         finetune(training={"epochs": 2, "checkpoint_every": 1})
     room = (
-        int(float(str(told.value).partition("need about ")[2].split(" ")[0].replace(",", "")) * 1e6) + 200_000
+        int(float(str(told.value).partition("need about ")[2].split(" ")[0].replace(",", "")) * 1e6)
+        + 200_000
     )
     (tmp_path / "run" / "run.json").unlink()
     with pytest.raises(KeyboardInterrupt):
@@ -199,7 +203,10 @@ def test_a_run_goes_on_on_the_disk_that_it_fits_on(
 
 
 def test_a_resumed_run_is_warned_of_a_small_disk_and_goes_on(
-    interrupted: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    interrupted: Path,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     usage = disk.shutil.disk_usage
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda folder: usage(folder)._replace(free=0))
@@ -256,9 +263,13 @@ def start(recipe: Mapping[str, Any], folder: Path, barrier: Any) -> None:
 def race(folder: Path, *recipes: Mapping[str, Any]) -> list[int]:
     """The exit codes of starters that begin at the same moment."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["multigraft.engine", "multigraft_series", "torchmetrics", "transformers"])
+    context.set_forkserver_preload(
+        ["multigraft.engine", "multigraft_series", "torchmetrics", "transformers"]
+    )
     barrier = context.Barrier(len(recipes))
-    processes = [context.Process(target=start, args=(recipe, folder, barrier)) for recipe in recipes]
+    processes = [
+        context.Process(target=start, args=(recipe, folder, barrier)) for recipe in recipes
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -267,7 +278,9 @@ def race(folder: Path, *recipes: Mapping[str, Any]) -> list[int]:
 
 
 @pytest.mark.parametrize("tries", [2, pytest.param(50, marks=pytest.mark.slow)])
-def test_of_two_starters_one_runs_and_the_folder_is_its_own(tries: int, rows: Path, tmp_path: Path) -> None:
+def test_of_two_starters_one_runs_and_the_folder_is_its_own(
+    tries: int, rows: Path, tmp_path: Path
+) -> None:
     won: Counter[int] = Counter()
     for number in range(tries):
         output = tmp_path / f"run-{number}"
@@ -293,7 +306,9 @@ def test_of_two_starters_one_runs_and_the_folder_is_its_own(tries: int, rows: Pa
 
 
 @pytest.mark.parametrize("tries", [1, pytest.param(10, marks=pytest.mark.slow)])
-def test_starters_without_an_output_get_folders_of_their_own(tries: int, rows: Path, tmp_path: Path) -> None:
+def test_starters_without_an_output_get_folders_of_their_own(
+    tries: int, rows: Path, tmp_path: Path
+) -> None:
     for number in range(tries):
         here = tmp_path / str(number)
         here.mkdir()

@@ -1,4 +1,5 @@
-"""A run and a bundle name the plugin that they need, its version and its package; a bundle needs few."""
+"""A run and a bundle name the plugin that they need, its version and its package; a bundle needs
+few."""
 
 from __future__ import annotations
 
@@ -51,7 +52,10 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Install:
     monkeypatch.setitem(sys.modules, "sideways_plugin", module)
     packages = {
         "series": ("multigraft_series", SimpleNamespace(name="multigraft-series", version="0.1.0")),
-        "sideways": ("sideways_plugin", SimpleNamespace(name="slanted-strategies", version="2.5rc1")),
+        "sideways": (
+            "sideways_plugin",
+            SimpleNamespace(name="slanted-strategies", version="2.5rc1"),
+        ),
     }
 
     def install(present: bool) -> None:
@@ -93,8 +97,8 @@ def test_a_run_names_the_plugins_it_needs(run: Run, install: Install) -> None:
     said = str(caught.value)
     for noun in ("task", "modality", "backbone"):
         assert (
-            f"the {noun} came from plugin 'series' 0.1.0  ->  pip install \"multigraft-series==0.1.0\""
-            in said
+            f"the {noun} came from plugin 'series' 0.1.0  ->  pip install "
+            '"multigraft-series==0.1.0"' in said
         )
     assert "unknown strategy 'sideways'" in said
     assert 'pip install "slanted-strategies==2.5rc1"' in said
@@ -104,7 +108,9 @@ def test_so_does_one_that_was_interrupted(run: Run, install: Install) -> None:
     path = run.folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "state": "running"}))
     install(False)
-    with pytest.raises(RunError, match=r"was made with what is not here[\s\S]*multigraft-series==0\.1\.0"):
+    with pytest.raises(
+        RunError, match=r"was made with what is not here[\s\S]*multigraft-series==0\.1\.0"
+    ):
         Engine().resume(run.folder)
     install(True)
     assert Engine().resume(run.folder).facts["state"] == "finished"
@@ -112,7 +118,9 @@ def test_so_does_one_that_was_interrupted(run: Run, install: Install) -> None:
 
 def test_an_object_is_to_be_handed_over_again(finetune: Callable[..., Run]) -> None:
     run = finetune()
-    with pytest.raises(RunError, match=r"plugin 'multigraft_series', which was handed over .*: plugins="):
+    with pytest.raises(
+        RunError, match=r"plugin 'multigraft_series', which was handed over .*: plugins="
+    ):
         Engine(discover=False).open(run.folder)
 
 
@@ -141,7 +149,9 @@ def test_a_bundle_answers_without_the_plugin_of_its_task(tmp_path: Path) -> None
     texts = ["1 2 3", "1 2 3 4 1096 1097"]
     assert there.predict(texts, long="window") == here.predict(texts, long="window")
     path.write_text(json.dumps({**raw, "decode": None}))
-    with pytest.raises(BundleError, match=r'the task came from plugin \'else\' 1  ->  pip install "else-wh'):
+    with pytest.raises(
+        BundleError, match=r'the task came from plugin \'else\' 1  ->  pip install "else-wh'
+    ):
         load(folder, catalog=Catalog([toy_plugin], discover=False))
     path.write_text(json.dumps({**raw, "decode": "os.system"}))
     with pytest.raises(BundleError, match="decode"):
@@ -171,8 +181,14 @@ def test_a_function_of_the_engine_s_is_known_by_itself_or_its_name() -> None:
     ("owner", "said"),
     [
         (None, "the run does not say which plugin brings this task"),
-        (Owner(plugin="x"), "the task came from plugin 'x', which was handed over as an object: door"),
-        (Owner(plugin="x", distribution="y"), "the task came from plugin 'x'  ->  pip install \"y\""),
+        (
+            Owner(plugin="x"),
+            "the task came from plugin 'x', which was handed over as an object: door",
+        ),
+        (
+            Owner(plugin="x", distribution="y"),
+            "the task came from plugin 'x'  ->  pip install \"y\"",
+        ),
     ],
 )
 def test_the_advice(owner: Any, said: str) -> None:

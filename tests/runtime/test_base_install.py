@@ -1,4 +1,5 @@
-"""What a deployer installs, in an environment of its own: the predictor's tests, and the same answers."""
+"""What a deployer installs, in an environment of its own: the predictor's tests, and the same
+answers."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ print(json.dumps(mg.load(sys.argv[1]).predict(sys.argv[2])["scores"]))
 
 @dataclass(frozen=True)
 class Environment:
-    """An environment with the wheel and what it requires; testing tools lie beside it, not in it."""
+    """An environment with the wheel and what it requires; testing tools lie beside it, not in
+    it."""
 
     folder: Path
 
@@ -61,9 +63,15 @@ class Environment:
         """Run its Python, in which what trains cannot be imported."""
         python = str(self.folder / "venv" / "bin" / "python")
         kept = {
-            name: os.environ[name] for name in os.environ if not name.startswith(("PYTHON", "MULTIGRAFT"))
+            name: os.environ[name]
+            for name in os.environ
+            if not name.startswith(("PYTHON", "MULTIGRAFT"))
         }
-        found = {**kept, "PYTHONPATH": str(self.tools), "MULTIGRAFT_CACHE": str(self.folder / "cache")}
+        found = {
+            **kept,
+            "PYTHONPATH": str(self.tools),
+            "MULTIGRAFT_CACHE": str(self.folder / "cache"),
+        }
         return subprocess.run(
             [python, *arguments],
             cwd=ROOT,
@@ -94,11 +102,20 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return made
 
 
-def test_the_predictors_tests_pass_without_what_trains(deployed: Environment, tmp_path: Path) -> None:
+def test_the_predictors_tests_pass_without_what_trains(
+    deployed: Environment, tmp_path: Path
+) -> None:
     for modality in ("numbers", "picture"):
         keep(modality, tmp_path)
     files = [str(ROOT / "tests" / name) for name in PREDICTOR]
-    options = ("--noconftest", "-p", "no:cacheprovider", "-q", "-k", "not timm")  # beside it: tests with it
+    options = (
+        "--noconftest",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "-k",
+        "not timm",
+    )  # beside it: tests with it
     done = deployed.run("-m", "pytest", *options, *files, **{KEPT: str(tmp_path)})
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
     assert " passed" in done.stdout
@@ -122,9 +139,14 @@ def test_the_wheel_holds_the_page(deployed: Environment, tmp_path: Path) -> None
     bundle, _ = export("image", tmp_path)
     asked = ("web", str(bundle), "--into", str(tmp_path / "site"), "--packages", str(tmp_path))
     done = deployed.run("-m", "multigraft.cli", *asked)
-    assert "in that folder: npm pack onnxruntime-web@" in done.stderr  # the last step: the rest was there
+    assert (
+        "in that folder: npm pack onnxruntime-web@" in done.stderr
+    )  # the last step: the rest was there
 
 
 def test_it_is_a_tenth_of_what_trains(deployed: Environment) -> None:
-    held = sum(file.stat().st_size for file in (deployed.folder / "venv").rglob("*") if file.is_file()) / 1e6
+    held = (
+        sum(file.stat().st_size for file in (deployed.folder / "venv").rglob("*") if file.is_file())
+        / 1e6
+    )
     assert held < installed_megabytes("transformers", "torch") / 10

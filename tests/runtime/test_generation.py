@@ -117,7 +117,9 @@ class Recorder:
         arrays = {name: value.numpy().copy() for name, value in values.items()}
         self.fed.append(arrays)
         tokens = arrays["t"]
-        present = np.concatenate([arrays["past"], tokens[:, None, :, None].astype(np.float32)], axis=2)
+        present = np.concatenate(
+            [arrays["past"], tokens[:, None, :, None].astype(np.float32)], axis=2
+        )
         self.held = {
             "logits": OrtValue.ortvalue_from_numpy(np.zeros((len(tokens), 1, 9), np.float32)),
             "present": OrtValue.ortvalue_from_numpy(present),
@@ -134,7 +136,9 @@ def ports(**changed: Any) -> Generation:
             "kept": "k",
             "logits": "logits",
             "cache": (
-                CachePort(past="past", present="present", dtype="float32", shape=("batch", 1, "past", 1)),
+                CachePort(
+                    past="past", present="present", dtype="float32", shape=("batch", 1, "past", 1)
+                ),
             ),
             "pad": 0,
             "vocabulary": 9,

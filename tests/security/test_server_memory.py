@@ -1,4 +1,5 @@
-"""What a server's clients may make it hold: eight small files of many pixels, sounds, texts, at once."""
+"""What a server's clients may make it hold: eight small files of many pixels, sounds, texts, at
+once."""
 
 from __future__ import annotations
 
@@ -46,7 +47,10 @@ def test_eight_clients_of_fifty_megapixels_take_less_than_a_gigabyte(
     try:
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(ask, range(8)))
-        assert {each.status_code for each in answers} <= {200, 504}  # a slow machine's last one is too late
+        assert {each.status_code for each in answers} <= {
+            200,
+            504,
+        }  # a slow machine's last one is too late
         assert any(each.status_code == 200 for each in answers)
         assert server.peak() - server.before < GIB
     finally:
@@ -102,7 +106,11 @@ def test_what_a_decoder_takes_besides_is_counted() -> None:
         (saved("GIF"), 5.2),
         (saved("TIFF"), 4.2),
     ):
-        assert least * 10**6 <= footprint(content, 10**6) < 2 * least * 10**6 + len(content) + 6 * 10**6
+        assert (
+            least * 10**6
+            <= footprint(content, 10**6)
+            < 2 * least * 10**6 + len(content) + 6 * 10**6
+        )
 
 
 def test_a_sound_counts_by_its_length_and_no_more_than_is_decoded() -> None:

@@ -12,13 +12,34 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*(ROOT / "core").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")])
 BUILTINS = {"eval", "exec", "compile", "__import__"}
-MODULES = {"dill", "joblib", "cloudpickle", "shelve", "marshal", "pty", "requests", "httpx", "urllib3"}
+MODULES = {
+    "dill",
+    "joblib",
+    "cloudpickle",
+    "shelve",
+    "marshal",
+    "pty",
+    "requests",
+    "httpx",
+    "urllib3",
+}
 REPORTING = {"onnxruntime"}
-"""Libraries that report by themselves once they are imported: opened by multigraft/system/libraries.py alone."""
+"""Libraries that report by themselves once they are imported: opened by
+multigraft/system/libraries.py alone."""
 PARTS = {"urllib.request", "http.client", "xmlrpc.client", "ftplib", "smtplib"}
 SERVING = "runtime/serving/"
 """The one room that opens a socket: to be called on, never to call."""
-OS = {"system", "popen", "execv", "execve", "execvp", "spawnv", "spawnl", "posix_spawn", "startfile"}
+OS = {
+    "system",
+    "popen",
+    "execv",
+    "execve",
+    "execvp",
+    "spawnv",
+    "spawnl",
+    "posix_spawn",
+    "startfile",
+}
 CAUGHT = "UnpicklingError"
 """The one name of pickle's that may be used: an error to be caught."""
 YAML = {"load", "load_all", "full_load", "unsafe_load"}
@@ -40,8 +61,14 @@ def _findings(tree: ast.AST, name: str) -> Iterator[tuple[ast.expr | ast.stmt, s
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
-    names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names]
-    yield from (name for name in names if name.partition(".")[0] in MODULES | REPORTING or name in PARTS)
+    names = (
+        [node.module or ""]
+        if isinstance(node, ast.ImportFrom)
+        else [each.name for each in node.names]
+    )
+    yield from (
+        name for name in names if name.partition(".")[0] in MODULES | REPORTING or name in PARTS
+    )
     if isinstance(node, ast.ImportFrom) and node.module == "pickle":
         yield from (f"pickle.{each.name}" for each in node.names if each.name != CAUGHT)
 
@@ -53,9 +80,13 @@ def _call(node: ast.Call, file: str) -> Iterator[str]:
         yield called
     if (owner == "os" and called in OS) or (owner == "tempfile" and called == "mktemp"):
         yield f"{owner}.{called}"
-    if owner == "socket" and (called == "create_connection" or (called == "socket" and SERVING not in file)):
+    if owner == "socket" and (
+        called == "create_connection" or (called == "socket" and SERVING not in file)
+    ):
         yield f"socket.{called}"
-    if owner == "yaml" and (called in YAML or (called == "safe_load" and not file.endswith("yamltext.py"))):
+    if owner == "yaml" and (
+        called in YAML or (called == "safe_load" and not file.endswith("yamltext.py"))
+    ):
         yield f"yaml.{called}: read it with multigraft.system.yaml_text"
     if owner == "torch" and (
         called == "save" or (called == "load" and not _is(keywords.get("weights_only"), True))
@@ -82,11 +113,21 @@ def _call(node: ast.Call, file: str) -> Iterator[str]:
 
 def _owner(node: ast.expr) -> str | None:
     """``torch`` of ``torch.load``."""
-    return node.value.id if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else None
+    return (
+        node.value.id
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        else None
+    )
 
 
 def _called(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return (
+        node.attr
+        if isinstance(node, ast.Attribute)
+        else node.id
+        if isinstance(node, ast.Name)
+        else ""
+    )
 
 
 def _is(node: ast.expr | None, value: bool) -> bool:
@@ -110,7 +151,11 @@ def test_nothing_that_is_read_can_run(file: Path) -> None:
             "eval('1')",
             "exec(x)",
         ),
-        *("import os\nos.system('x')", "subprocess.run(x, shell=True)", "subprocess.run(x, shell=chosen)"),
+        *(
+            "import os\nos.system('x')",
+            "subprocess.run(x, shell=True)",
+            "subprocess.run(x, shell=chosen)",
+        ),
         *(
             "yaml.load(x)",
             "yaml.safe_load(x)",
@@ -118,7 +163,11 @@ def test_nothing_that_is_read_can_run(file: Path) -> None:
             "torch.load(p, weights_only=False)",
             "torch.save(x, p)",
         ),
-        *("np.load(p, allow_pickle=True)", "AutoModel.from_pretrained(x)", "f(trust_remote_code=True)"),
+        *(
+            "np.load(p, allow_pickle=True)",
+            "AutoModel.from_pretrained(x)",
+            "f(trust_remote_code=True)",
+        ),
         *(
             "load_state_dict(path)",
             "socket.socket()",

@@ -19,7 +19,14 @@ from helpers.samples import TINY, WRITERS
 from multigraft.contracts.readers import load_spec, save_spec
 from multigraft.contracts.report import Report
 from multigraft.data.cache.row_file import map_array
-from multigraft.errors import BundleError, DataError, MultigraftError, RowError, RunError, WeightsError
+from multigraft.errors import (
+    BundleError,
+    DataError,
+    MultigraftError,
+    RowError,
+    RunError,
+    WeightsError,
+)
 from multigraft.evaluation.report.page import render
 from multigraft.runtime.bundle import Owner
 from multigraft.runtime.decoders import classification
@@ -53,7 +60,9 @@ def finished(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path,
     return modality, model, {**fields, "backbone": {"name": TINY[modality], "weights": str(model)}}
 
 
-def test_weights_are_never_unpickled(finished: tuple[str, Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_weights_are_never_unpickled(
+    finished: tuple[str, Path, dict[str, Any]], tmp_path: Path
+) -> None:
     _, model, fields = finished
     canary = tmp_path / "canary"
     for name in ("model.safetensors", "pytorch_model.bin"):
@@ -121,7 +130,9 @@ def test_a_record_says_all_that_is_wrong_with_it(run: Path) -> None:
     assert "notes: found 3" in str(caught.value)
 
 
-def test_a_damaged_report_is_left_out_of_the_page(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_report_is_left_out_of_the_page(
+    run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (run / "reports" / "finetune.json").write_text('{"verb": 1}')
     mg.open_run(run).evaluate()
     assert "finetune.json: cannot be read" in caplog.text
@@ -153,7 +164,9 @@ def test_paths_in_rows_leave_their_folder_only_where_they_say_so(tmp_path: Path)
     from fuzz.tables import FILES
     from multigraft.data import load_table
 
-    (inside / "metadata.csv").write_text(f"file_name,label\n../secret.png,x\n{tmp_path}/secret.png,y\n")
+    (inside / "metadata.csv").write_text(
+        f"file_name,label\n../secret.png,x\n{tmp_path}/secret.png,y\n"
+    )
     table = load_table(str(inside), modality=FILES, columns={})
     with pytest.raises(RowError, match="leaves the data"):
         table.raw(0)
@@ -169,7 +182,9 @@ def test_a_device_is_no_source_of_rows() -> None:
 
 
 def test_the_cache_is_never_unpickled(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.array([Canary(tmp_path / "canary")], dtype=object), allow_pickle=True)
+    np.save(
+        tmp_path / "x.npy", np.array([Canary(tmp_path / "canary")], dtype=object), allow_pickle=True
+    )
     with pytest.raises(ValueError, match=r"[Oo]bject"):
         map_array(tmp_path / "x.npy")
     assert not (tmp_path / "canary").exists()
@@ -178,7 +193,8 @@ def test_the_cache_is_never_unpickled(tmp_path: Path) -> None:
 def test_a_page_shows_a_stranger_s_words_as_words() -> None:
     script = "<script>alert(1)</script>"
     page = render(
-        [Report(verb="evaluate", title=script, notes=(script,), facts={script: script})], title=script
+        [Report(verb="evaluate", title=script, notes=(script,), facts={script: script})],
+        title=script,
     )
     assert "alert(1)" in page
     assert script not in page
@@ -208,7 +224,11 @@ def test_a_name_that_is_no_text_comes_back_from_a_record(tmp_path: Path) -> None
 def test_a_report_of_other_types_is_none() -> None:
     sound = Report(verb="evaluate", title="x").to_dict()
     assert Report.from_dict(sound).verb == "evaluate"
-    for wrong in ({"title": ["x"]}, {"metrics": {"a": {"value": ["1"]}}}, {"curves": {"loss": [[1]]}}):
+    for wrong in (
+        {"title": ["x"]},
+        {"metrics": {"a": {"value": ["1"]}}},
+        {"curves": {"loss": [[1]]}},
+    ):
         with pytest.raises(ValueError, match="validation error"):
             Report.from_dict({**sound, **wrong})
 

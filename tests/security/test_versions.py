@@ -1,6 +1,7 @@
 """The tested set is pinned whole, and no version with a known hole that concerns us is let in.
 
-`make audit` asks an online service for what became known since; this is what holds without a network.
+`make audit` asks an online service for what became known since; this is what holds without a
+network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""No command reaches anybody by itself or leaves a file about, native code included: what the system saw."""
+"""No command reaches anybody by itself or leaves a file about, native code included: what the
+system saw."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ libc.creat(folder + b"/made/file", 0o600)
 libc.open(folder + b"/opened", 0o101, 0o600)
 libc.rename(folder + b"/opened", folder + b"/renamed")
 libc.symlink(b"file", folder + b"/made/link")
-address = bytes([2, 0, 0, 9, 192, 0, 2, 1]) + bytes(8)  # AF_INET, port 9, an address that is nobody's
+address = bytes([2, 0, 0, 9, 192, 0, 2, 1]) + bytes(8)  # AF_INET, port 9, nobody's address
 libc.connect(libc.socket(2, 2, 0), address, 16)
 """
 LOOK_UP = """
@@ -74,14 +75,20 @@ def test_this_machine_is_no_stranger(watcher: str, tmp_path: Path) -> None:
 def test_onnxruntime_left_to_itself_would_be_seen(watcher: str, tmp_path: Path) -> None:
     left = see(watcher, "import onnxruntime", tmp_path / "left").outside()
     assert any("DeveloperTools" in path.parts for path in left)
-    told = see(watcher, "import onnxruntime", tmp_path / "told", ORT_DISABLE_TELEMETRY="1").outside()
+    told = see(
+        watcher, "import onnxruntime", tmp_path / "told", ORT_DISABLE_TELEMETRY="1"
+    ).outside()
     assert not any("DeveloperTools" in path.parts for path in told)
 
 
 def judge(seen: Seen | None, home: Path, work: Path) -> None:
-    """Nobody is reached; files are in the run's folders and our cache alone; what was temporary is gone."""
+    """Nobody is reached; files are in the run's folders and our cache alone; what was temporary is
+    gone."""
     cache = home / ".cache" / "multigraft"
-    left = {path for path in home.rglob("*") if not path.is_relative_to(cache)} - {cache.parent, home / "tmp"}
+    left = {path for path in home.rglob("*") if not path.is_relative_to(cache)} - {
+        cache.parent,
+        home / "tmp",
+    }
     assert not left
     assert not cache.exists() or cache.stat().st_mode & 0o077 == 0
     if seen is not None:
@@ -101,8 +108,12 @@ def live(modality: str, folder: Path, *apart: str) -> None:
     if watchers():
         done, seen = watched(command, watcher=watchers()[0], env=env, cwd=folder)
     else:
-        warnings.warn("native calls are not seen here: install strace or a C compiler", stacklevel=2)
-        done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False)
+        warnings.warn(
+            "native calls are not seen here: install strace or a C compiler", stacklevel=2
+        )
+        done = subprocess.run(
+            command, env=env, cwd=folder, capture_output=True, text=True, check=False
+        )
     assert done.returncode == 0, done.stderr[-3000:]
     judge(seen, home, work)
 

@@ -1,4 +1,5 @@
-"""Weights of a stranger: no name in them leads anywhere, and no number in them claims memory or time."""
+"""Weights of a stranger: no name in them leads anywhere, and no number in them claims memory or
+time."""
 
 from __future__ import annotations
 
@@ -85,9 +86,18 @@ def refused(opened: Open, folder: Path, match: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../victim/model.safetensors", "{victim}", "inner/model.safetensors", "..", "gone.safetensors"]
+    "name",
+    [
+        "../victim/model.safetensors",
+        "{victim}",
+        "inner/model.safetensors",
+        "..",
+        "gone.safetensors",
+    ],
 )
-def test_an_index_names_files_of_its_folder_alone(name: str, kind: str, folder: Path, tmp_path: Path) -> None:
+def test_an_index_names_files_of_its_folder_alone(
+    name: str, kind: str, folder: Path, tmp_path: Path
+) -> None:
     victim = tmp_path / "victim" / "model.safetensors"
     for place in (victim, folder / "inner" / "model.safetensors"):
         place.parent.mkdir()
@@ -96,7 +106,9 @@ def test_an_index_names_files_of_its_folder_alone(name: str, kind: str, folder: 
     (folder / "model.safetensors").unlink()
     shard = name.format(victim=victim)
     for index in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
-        (folder / index).write_text(json.dumps({"metadata": {}, "weight_map": dict.fromkeys(tensors, shard)}))
+        (folder / index).write_text(
+            json.dumps({"metadata": {}, "weight_map": dict.fromkeys(tensors, shard)})
+        )
         refused(OPEN[kind], folder, "index.json: names")
 
 
@@ -141,7 +153,9 @@ def test_names_in_a_configuration_lead_nowhere(name: str, kind: str, folder: Pat
     assert not any(word in told for word in ("owner/", "evil", "kernels-community"))
     assert module.model.config._attn_implementation == calm.model.config._attn_implementation
     state = calm.state_dict()
-    assert all(torch.equal(state[key], value) for key, value in module.state_dict().items() if key in state)
+    assert all(
+        torch.equal(state[key], value) for key, value in module.state_dict().items() if key in state
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +165,9 @@ def test_names_in_a_configuration_lead_nowhere(name: str, kind: str, folder: Pat
         ("transformers_weights", "../victim/model.safetensors"),
     ],
 )
-def test_what_would_make_it_another_model_is_refused(name: str, value: Any, kind: str, folder: Path) -> None:
+def test_what_would_make_it_another_model_is_refused(
+    name: str, value: Any, kind: str, folder: Path
+) -> None:
     change(folder, **{name: value})
     refused(OPEN[kind], folder, name)
 
@@ -210,7 +226,13 @@ SMALLEST: dict[str, list[dict[str, Any]]] = {
         {"hidden_dropout_prob": 1.5},
         {"pad_token_id": -2},
     ],
-    "gpt": [{"n_layer": -1}, {"n_layer": 0}, {"n_head": -2}, {"n_positions": 0}, {"attn_pdrop": -0.1}],
+    "gpt": [
+        {"n_layer": -1},
+        {"n_layer": 0},
+        {"n_head": -2},
+        {"n_positions": 0},
+        {"attn_pdrop": -0.1},
+    ],
     "wav2vec2": [
         {"num_hidden_layers": -1},
         {"layerdrop": 9},
@@ -287,7 +309,9 @@ HEADS = {
 }
 
 
-@pytest.mark.parametrize(("name", "made"), [(name, made) for name, each in HEADS.items() for made in each])
+@pytest.mark.parametrize(
+    ("name", "made"), [(name, made) for name, each in HEADS.items() for made in each]
+)
 def test_heads_and_buffers_are_left_out(name: str, made: str, saved: Path, tmp_path: Path) -> None:
     import transformers
 
@@ -309,9 +333,17 @@ def test_heads_and_buffers_are_left_out(name: str, made: str, saved: Path, tmp_p
 
 @pytest.mark.parametrize(
     "claim",
-    [{"depth": 10**7}, {"width": 10**6}, {"width": 16_384, "depth": 200}, {"mels": "x"}, {"sample_rate": 0}],
+    [
+        {"depth": 10**7},
+        {"width": 10**6},
+        {"width": 16_384, "depth": 200},
+        {"mels": "x"},
+        {"sample_rate": 0},
+    ],
 )
-def test_a_log_mel_encoder_is_bounded_too(claim: dict[str, Any], saved: Path, tmp_path: Path) -> None:
+def test_a_log_mel_encoder_is_bounded_too(
+    claim: dict[str, Any], saved: Path, tmp_path: Path
+) -> None:
     folder = Path(shutil.copytree(saved / "logmel", tmp_path / "weights"))
     open_sound(folder, "logmel")
     change(folder, **claim)
@@ -321,14 +353,19 @@ def test_a_log_mel_encoder_is_bounded_too(claim: dict[str, Any], saved: Path, tm
 def test_a_picture_s_network_is_bounded_too(tmp_path: Path) -> None:
     import multigraft_vision as vision
 
-    family = next(record for record in vision.register_backbones() if "resnet-tiny" in _names(record))
+    family = next(
+        record for record in vision.register_backbones() if "resnet-tiny" in _names(record)
+    )
     config = family.sizes["tiny"].config
     where = Origin(backbone="resnet-tiny", size="tiny", config=config, path=None, hub=None)
     spec = family.reader(where, {})
     family.build(where, spec).save(tmp_path, head=None, labels=())
     opened = Origin(backbone="resnet-tiny", size="tiny", config=config, path=tmp_path, hub=None)
     assert family.build(opened, family.reader(opened, {})) is not None
-    for changed in ({"model_args": {"checkpoint_path": "/etc/passwd"}}, {"architecture": "resnet152"}):
+    for changed in (
+        {"model_args": {"checkpoint_path": "/etc/passwd"}},
+        {"architecture": "resnet152"},
+    ):
         change(tmp_path, **changed)
         refused(lambda _: family.build(opened, family.reader(opened, {})), tmp_path, "holds")
 
@@ -368,7 +405,13 @@ def test_weights_links_lead_to_their_folder_or_the_hub_s_blobs(tmp_path: Path) -
 
 
 def test_words_are_kept_where_an_architecture_has_settings() -> None:
-    config = {"act": "gelu", "rope_theta": 1e4, "rope_scaling": {"type": "linear"}, "x": "y", "_z": 3}
+    config = {
+        "act": "gelu",
+        "rope_theta": 1e4,
+        "rope_scaling": {"type": "linear"},
+        "x": "y",
+        "_z": 3,
+    }
     kept = harmless_config(config, {"act"})
     assert kept == {"act": "gelu", "rope_theta": 1e4, "rope_scaling": {"type": "linear"}}
 

@@ -1,8 +1,10 @@
-"""What a process and all it starts ask of the system: whom they try to reach, and which files they make.
+"""What a process and all it starts ask of the system: whom they try to reach, and which files they
+make.
 
-Native code is seen too, which no patch of Python's ``socket`` sees. The first of these that this machine has
-is used: `strace`; a library of a few functions that a C compiler makes, and that is loaded before libc
-(``LD_PRELOAD``). Where there is neither, `watchers` is empty, and only what lies in watched folders is seen.
+Native code is seen too, which no patch of Python's ``socket`` sees. The first of these that this
+machine has is used: `strace`; a library of a few functions that a C compiler makes, and that is
+loaded before libc (``LD_PRELOAD``). Where there is neither, `watchers` is empty, and only what lies
+in watched folders is seen.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ class Seen:
     """What came of a command that was watched."""
 
     reached: tuple[str, ...]
-    """Addresses and names outside this process's own sockets; loopback too, to be judged by who asks."""
+    """Addresses and names outside this process's own sockets; loopback too, to be judged by who
+    asks."""
     made: tuple[Path, ...]
     """Files, folders and links, also those that are gone again."""
 
@@ -45,7 +48,11 @@ class Seen:
     def strangers(self) -> list[str]:
         """Who was asked for other than this machine; a resolver on it asks others."""
         own = ("127.", "::1", "::ffff:127.", "localhost")
-        return [where for where in self.reached if not where.startswith(own) or where.endswith(" port 53")]
+        return [
+            where
+            for where in self.reached
+            if not where.startswith(own) or where.endswith(" port 53")
+        ]
 
 
 Watcher = Callable[[Path], tuple[Sequence[str], Mapping[str, str]]]
@@ -53,9 +60,23 @@ Watcher = Callable[[Path], tuple[Sequence[str], Mapping[str, str]]]
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """The variables of a person whose folders are below ``home``, and who has switched nothing off."""
-    ours = ("MULTIGRAFT", "XDG_", "HF_", "MLFLOW_", "ORT_", "TORCHINDUCTOR_", "DO_NOT_TRACK", "TRANSFORMERS_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours) and name not in CI}
+    """The variables of a person whose folders are below ``home``, and who has switched nothing
+    off."""
+    ours = (
+        "MULTIGRAFT",
+        "XDG_",
+        "HF_",
+        "MLFLOW_",
+        "ORT_",
+        "TORCHINDUCTOR_",
+        "DO_NOT_TRACK",
+        "TRANSFORMERS_",
+    )
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(ours) and name not in CI
+    }
     folders = {"HOME": home, "TMPDIR": home / "tmp"}
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,9 @@ from helpers.speech_toys import Grown, grow, origin
 
 KINDS = {
     "wav2vec2": origin(speech.WAV2VEC2),
-    "wav2vec2-group": origin(speech.WAV2VEC2, feat_extract_norm="group", do_stable_layer_norm=False),
+    "wav2vec2-group": origin(
+        speech.WAV2VEC2, feat_extract_norm="group", do_stable_layer_norm=False
+    ),
     "hubert": origin(speech.HUBERT),
     "logmel": origin(speech.LOGMEL),
 }

@@ -29,7 +29,9 @@ def test_changes_a_sound_by_its_generator_alone(strength: str) -> None:
 
 def test_silence_stays_silent() -> None:
     row = READER.read(np.zeros(4000, np.float32))
-    assert not augmentation("strong", READER, {})(row, np.random.default_rng(0))["input_values"].any()
+    assert not augmentation("strong", READER, {})(row, np.random.default_rng(0))[
+        "input_values"
+    ].any()
 
 
 def test_moves_and_fills_with_silence() -> None:

@@ -80,7 +80,8 @@ def test_different_sounds_are_not_near(sounds: list[Sound]) -> None:
 
 
 def bird(seed: int) -> Sound:
-    """Whistles that glide between 4 and 9 kHz, with nothing below, as a clean recording has them."""
+    """Whistles that glide between 4 and 9 kHz, with nothing below, as a clean recording has
+    them."""
     chance = np.random.default_rng(seed)
     parts = []
     for _ in range(int(chance.integers(4, 12))):
@@ -118,10 +119,13 @@ def test_a_bird_that_was_worked_on_is_near_itself(name: str) -> None:
 
 @pytest.mark.parametrize("frequency", [30.0, 100.0, 3600.0, 5000.0, 15_000.0, 20_000.0])
 def test_what_a_person_might_hear_is_not_silent(frequency: float) -> None:
-    """Below the bands of voices, between them and 4 kHz, and above; silence is a matter of level alone."""
+    """Below the bands of voices, between them and 4 kHz, and above; silence is a matter of level
+    alone."""
     time = np.arange(BIRD_RATE) / BIRD_RATE
     tone = np.sin(2 * np.pi * frequency * time).astype(np.float32)
-    assert sketch([(0.1 * tone, BIRD_RATE), (tone, BIRD_RATE), (1e-5 * tone, BIRD_RATE)])[1].tolist() == [
+    assert sketch([(0.1 * tone, BIRD_RATE), (tone, BIRD_RATE), (1e-5 * tone, BIRD_RATE)])[
+        1
+    ].tolist() == [
         0,
         2,
         1,
@@ -133,12 +137,16 @@ def test_silence_and_clipping_are_flaws() -> None:
     silent = np.zeros(4000, np.float32)
     hum = np.full(4000, 0.3, np.float32)
     loud = np.clip(wave * 20, -1, 1)
-    values, flaws = sketch([(each, RATE) for each in (wave, silent, hum, loud, wave / np.abs(wave).max())])
+    values, flaws = sketch(
+        [(each, RATE) for each in (wave, silent, hum, loud, wave / np.abs(wave).max())]
+    )
     assert flaws.tolist() == [0, 1, 1, 2, 0]
     assert [bool(row.any()) for row in values] == [True, False, False, True, True]
 
 
-@pytest.mark.parametrize("raw", [b"", b"nonsense", "no such file.wav", 3, (np.zeros(0, np.float32), RATE)])
+@pytest.mark.parametrize(
+    "raw", [b"", b"nonsense", "no such file.wav", 3, (np.zeros(0, np.float32), RATE)]
+)
 def test_what_the_reader_refuses_is_like_nothing(raw: object) -> None:
     values, flaws = sketch([raw])
     assert not values.any()

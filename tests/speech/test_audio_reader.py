@@ -17,10 +17,14 @@ READER = AudioReader()
 
 
 def tone(seconds: float = 0.5, *, rate: int = 16_000, hertz: float = 440) -> np.ndarray:
-    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(
+        np.float32
+    )
 
 
-def written(folder: Path, sound: np.ndarray, name: str, *, rate: int = 16_000, subtype: str) -> Path:
+def written(
+    folder: Path, sound: np.ndarray, name: str, *, rate: int = 16_000, subtype: str
+) -> Path:
     path = folder / name
     soundfile.write(path, sound, rate, subtype=subtype)
     return path
@@ -48,7 +52,12 @@ def test_reads_the_usual_formats(tmp_path: Path, name: str, subtype: str, tolera
     assert row["attention_mask"].tolist() == [1] * len(row["input_values"])
     middle = slice(4000, 12_000)
     np.testing.assert_allclose(row["input_values"][middle], sound[middle], atol=tolerance)
-    for other in (path, path.read_bytes(), {"bytes": path.read_bytes(), "path": None}, {"path": str(path)}):
+    for other in (
+        path,
+        path.read_bytes(),
+        {"bytes": path.read_bytes(), "path": None},
+        {"path": str(path)},
+    ):
         np.testing.assert_array_equal(READER.read(other)["input_values"], row["input_values"])
 
 
@@ -62,7 +71,11 @@ def test_averages_channels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [8000, 22_050, 44_100, 48_000])
 def test_resamples_to_its_rate(tmp_path: Path, rate: int) -> None:
     path = written(tmp_path, tone(1.0, rate=rate), "a.wav", rate=rate, subtype="FLOAT")
-    for raw in (path, (tone(1.0, rate=rate), rate), {"array": tone(1.0, rate=rate), "sampling_rate": rate}):
+    for raw in (
+        path,
+        (tone(1.0, rate=rate), rate),
+        {"array": tone(1.0, rate=rate), "sampling_rate": rate},
+    ):
         values = READER.read(raw)["input_values"]
         assert len(values) == 16_000
         np.testing.assert_allclose(values[1000:-1000], tone(1.0)[1000:-1000], atol=1e-3)
@@ -73,7 +86,9 @@ def test_resamples_to_its_rate(tmp_path: Path, rate: int) -> None:
 )
 def test_integers_have_full_scale_at_one(dtype: str, scale: float, offset: float) -> None:
     integers = (tone() * scale + offset).astype(dtype)
-    np.testing.assert_allclose(READER.read(integers)["input_values"], tone(), atol=1.5 / min(scale, 2**20))
+    np.testing.assert_allclose(
+        READER.read(integers)["input_values"], tone(), atol=1.5 / min(scale, 2**20)
+    )
 
 
 def test_cuts_what_is_longer(tmp_path: Path) -> None:
@@ -123,7 +138,10 @@ def test_refuses_impossible_headers(tmp_path: Path) -> None:
         (np.full(8000, 1e30, np.float32), "not finite"),
         (tone(0.01), "0.010 s is too short"),
         (b"", "cannot be decoded"),
-        (b"this is no sound at all, though it is long enough for a header" * 9, "cannot be decoded"),
+        (
+            b"this is no sound at all, though it is long enough for a header" * 9,
+            "cannot be decoded",
+        ),
         (12, "a int is no sound"),
         ({}, "give 'bytes', 'path' or 'array'"),
         ({"path": None, "bytes": None}, "give 'bytes', 'path' or 'array'"),

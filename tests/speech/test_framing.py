@@ -1,4 +1,5 @@
-"""The feature encoder's convolutions give what transformers' own layers give, forwards and backwards."""
+"""The feature encoder's convolutions give what transformers' own layers give, forwards and
+backwards."""
 
 from __future__ import annotations
 
@@ -46,7 +47,9 @@ def test_results_and_gradients_are_transformers(bias: bool, samples: int) -> Non
     (wanted * weighing).sum().backward()
     (found * weighing).sum().backward()
     expected = dict(theirs.conv_layers.named_parameters())
-    given = {f"{i}.{name}": p for i, layer in enumerate(ours) for name, p in layer.named_parameters()}
+    given = {
+        f"{i}.{name}": p for i, layer in enumerate(ours) for name, p in layer.named_parameters()
+    }
     assert given.keys() == expected.keys()
     for name, parameter in given.items():
         assert torch.allclose(parameter.grad, expected[name].grad, rtol=1e-3, atol=1e-4), name

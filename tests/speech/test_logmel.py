@@ -36,7 +36,9 @@ def test_its_spectrogram_is_torchaudios(rate: int, mels: int) -> None:
 
 def test_each_sound_has_mean_zero_and_variance_one(logmel: Grown) -> None:
     batch = logmel.batch(sounds())
-    spectrogram, mask = logmel.module.frontend(batch["input_values"], batch["attention_mask"].sum(1))
+    spectrogram, mask = logmel.module.frontend(
+        batch["input_values"], batch["attention_mask"].sum(1)
+    )
     for row, real in zip(spectrogram, mask, strict=True):
         assert row[:, real].mean().item() == pytest.approx(0, abs=1e-5)
         assert row[:, real].var(correction=0).item() == pytest.approx(1, abs=1e-4)

@@ -14,7 +14,11 @@ from multigraft_speech.spectrogram import MaskedSpectrogram
 
 
 def prepared(
-    grown: Grown, objective: MaskedSpectrogram, *, rows: list[np.ndarray] | None = None, seed: int = 0
+    grown: Grown,
+    objective: MaskedSpectrogram,
+    *,
+    rows: list[np.ndarray] | None = None,
+    seed: int = 0,
 ) -> dict[str, Tensor]:
     arrays = {name: value.numpy() for name, value in grown.batch(rows or sounds()).items()}
     return tensors(objective.prepare(arrays, np.random.default_rng(seed)))
@@ -89,8 +93,12 @@ def test_summary_holds_the_monitor(logmel: Grown) -> None:
     objective, graft = bound(logmel)
     batch = prepared(logmel, objective)
     loss = objective.loss(graft(batch), batch)
-    kept = {name: value.detach().numpy() for name, value in objective.measure({}, batch, loss).items()}
-    assert objective.summarise(kept)[objective.monitor] == pytest.approx(loss.mean().item(), rel=1e-5)
+    kept = {
+        name: value.detach().numpy() for name, value in objective.measure({}, batch, loss).items()
+    }
+    assert objective.summarise(kept)[objective.monitor] == pytest.approx(
+        loss.mean().item(), rel=1e-5
+    )
 
 
 def test_fits_logmel_alone(wav2vec2: Grown) -> None:

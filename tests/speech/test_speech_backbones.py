@@ -34,7 +34,9 @@ def test_a_padded_row_gives_what_it_gives_alone(grown: Grown) -> None:
             alone = grown.module(grown.batch([sound]))
             frames = alone.sequence.shape[1]
             assert together.mask[index].sum() == frames
-            torch.testing.assert_close(together.pooled[index], alone.pooled[0], atol=2e-5, rtol=1e-4)
+            torch.testing.assert_close(
+                together.pooled[index], alone.pooled[0], atol=2e-5, rtol=1e-4
+            )
             torch.testing.assert_close(
                 together.sequence[index, :frames], alone.sequence[0], atol=1e-4, rtol=1e-4
             )

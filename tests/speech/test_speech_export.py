@@ -50,9 +50,12 @@ def logmel_graph(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 def int8_graph(logmel_graph: Exported) -> Path:
     rng = np.random.default_rng(0)
     rows = [
-        logmel_graph.grown.reader.read(sound) for sound in sounds(rng.integers(3000, 16_000, 12).tolist())
+        logmel_graph.grown.reader.read(sound)
+        for sound in sounds(rng.integers(3000, 16_000, 12).tolist())
     ]
-    batches = [collate(rows[start : start + 4], logmel_graph.grown.reader.fills) for start in (0, 4, 8)]
+    batches = [
+        collate(rows[start : start + 4], logmel_graph.grown.reader.fills) for start in (0, 4, 8)
+    ]
     path = logmel_graph.path.with_name("int8.onnx")
     quantize(logmel_graph.path, path, logmel_graph.grown.family.quantization, iter(batches))
     return path
@@ -70,7 +73,9 @@ def assert_parity(exported: Exported) -> None:
     for chosen in (sounds([16_000, 9_000, 3456, 12_345, 2000]), sounds([2345])):
         arrays = collate([grown.reader.read(sound) for sound in chosen], grown.reader.fills)
         with torch.no_grad():
-            want = grown.module({name: torch.from_numpy(value) for name, value in arrays.items()}).pooled
+            want = grown.module(
+                {name: torch.from_numpy(value) for name, value in arrays.items()}
+            ).pooled
         np.testing.assert_allclose(answer(exported.path, arrays), want.numpy(), atol=2e-5)
 
 
@@ -98,7 +103,9 @@ def test_logmel_in_int8_stays_near(logmel_graph: Exported, int8_graph: Path) -> 
 
 def test_the_front_end_stays_float_in_int8(logmel_graph: Exported, int8_graph: Path) -> None:
     graph = onnx.load(int8_graph).graph
-    floats = {weight.name for weight in graph.initializer if weight.data_type == onnx.TensorProto.FLOAT}
+    floats = {
+        weight.name for weight in graph.initializer if weight.data_type == onnx.TensorProto.FLOAT
+    }
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     kept = [node for node in convolutions if node.input[1] in floats]
     assert len(convolutions) == 1 + 1 + 2 * logmel_graph.grown.module.layout.depth

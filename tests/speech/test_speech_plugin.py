@@ -19,8 +19,14 @@ def test_is_admitted_whole() -> None:
 
 
 def test_every_lazy_name_is_there() -> None:
-    records = [*speech.register_modalities(), *speech.register_backbones(), *speech.register_tasks()]
-    lazies = [value for record in records for value in vars(record).values() if isinstance(value, Lazy)]
+    records = [
+        *speech.register_modalities(),
+        *speech.register_backbones(),
+        *speech.register_tasks(),
+    ]
+    lazies = [
+        value for record in records for value in vars(record).values() if isinstance(value, Lazy)
+    ]
     assert len(lazies) >= 8
     for lazy in lazies:
         assert callable(lazy.resolve())
@@ -35,9 +41,13 @@ def test_every_lazy_name_is_there() -> None:
     ],
 )
 def test_a_deployer_needs_no_torch(statement: str) -> None:
-    check = "import sys; heavy = {'torch', 'transformers', 'torchaudio', 'datasets'} & set(sys.modules)"
+    check = (
+        "import sys; heavy = {'torch', 'transformers', 'torchaudio', 'datasets'} & set(sys.modules)"
+    )
     program = f"{statement}; {check}; sys.exit(', '.join(heavy) or 0)"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert found.returncode == 0, found.stderr
 
 

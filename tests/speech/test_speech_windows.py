@@ -39,8 +39,11 @@ def test_what_cannot_be_read_is_refused_as_before() -> None:
 
 @pytest.mark.parametrize("rate", [16_000, 44_100, 8_000])
 def test_a_sound_is_one_window_where_nothing_of_it_is_cut(rate: int) -> None:
-    """By which a task whose target describes all of a sound, as a transcript, knows that it was cut."""
+    """By which a task whose target describes all of a sound, as a transcript, knows that it was
+    cut."""
     for seconds, cut in ((0.5, False), (1.0, False), (1.01, True), (3.0, True)):
         sound = np.full(round(seconds * rate), 0.1, dtype=np.float32)
         assert (len(READER.windows((sound, rate))) > 1) is cut
-        assert len(READER.read((sound, rate))["input_values"]) >= (15_990 if seconds >= 1 else 7_000)
+        assert len(READER.read((sound, rate))["input_values"]) >= (
+            15_990 if seconds >= 1 else 7_000
+        )

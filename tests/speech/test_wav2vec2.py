@@ -39,7 +39,9 @@ def test_features_are_transformers_own(transformer: Grown, tmp_path: Path) -> No
             torch.testing.assert_close(found.maps[0].transpose(1, 2), want.extract_features)
 
 
-def test_a_padded_batch_of_layer_normed_weights_is_transformers_own(wav2vec2: Grown, tmp_path: Path) -> None:
+def test_a_padded_batch_of_layer_normed_weights_is_transformers_own(
+    wav2vec2: Grown, tmp_path: Path
+) -> None:
     wav2vec2.module.save(tmp_path, head=None, labels=())
     stock = AutoModel.from_pretrained(tmp_path).eval()
     extractor = AutoFeatureExtractor.from_pretrained(tmp_path)
@@ -47,7 +49,9 @@ def test_a_padded_batch_of_layer_normed_weights_is_transformers_own(wav2vec2: Gr
     with torch.no_grad():
         found, want = wav2vec2.module(wav2vec2.batch(sounds())), stock(**inputs)
     real = found.mask
-    torch.testing.assert_close(found.sequence[real], want.last_hidden_state[real], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        found.sequence[real], want.last_hidden_state[real], atol=1e-5, rtol=1e-5
+    )
 
 
 def test_stock_transformers_answers_the_same(transformer: Grown, tmp_path: Path) -> None:
@@ -67,7 +71,9 @@ def test_stock_transformers_answers_the_same(transformer: Grown, tmp_path: Path)
 
 
 @pytest.mark.parametrize("normalize", [True, False])
-def test_normalises_as_the_preprocessor_says(wav2vec2: Grown, tmp_path: Path, normalize: bool) -> None:
+def test_normalises_as_the_preprocessor_says(
+    wav2vec2: Grown, tmp_path: Path, normalize: bool
+) -> None:
     wav2vec2.module.save(tmp_path, head=None, labels=())
     file = tmp_path / "preprocessor_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "do_normalize": normalize}))
@@ -80,7 +86,11 @@ def test_normalises_as_the_preprocessor_says(wav2vec2: Grown, tmp_path: Path, no
 
 def test_takes_weights_with_another_head(tmp_path: Path) -> None:
     config = Wav2Vec2Config(
-        **{key: value for key, value in origin(speech.WAV2VEC2).config.items() if key != "model_type"}
+        **{
+            key: value
+            for key, value in origin(speech.WAV2VEC2).config.items()
+            if key != "model_type"
+        }
     )
     stock = Wav2Vec2ForCTC(config).eval()
     stock.save_pretrained(tmp_path)
@@ -93,7 +103,9 @@ def test_takes_weights_with_another_head(tmp_path: Path) -> None:
 
 
 def test_refuses_another_architecture(tmp_path: Path) -> None:
-    tiny = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    tiny = BertConfig(
+        hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8
+    )
     BertModel(tiny).save_pretrained(tmp_path)
     with pytest.raises(WeightsError, match="'bert'"):
         grow(origin(speech.WAV2VEC2, path=tmp_path))
@@ -119,7 +131,9 @@ def test_hides_the_frames_it_is_told_to(wav2vec2: Grown) -> None:
 
 
 def test_spec_augment_hides_in_training_alone() -> None:
-    plain, hiding = (grow(origin(speech.WAV2VEC2, **options)) for options in ({}, {"spec_augment": 0.4}))
+    plain, hiding = (
+        grow(origin(speech.WAV2VEC2, **options)) for options in ({}, {"spec_augment": 0.4})
+    )
     for grown in (plain, hiding):
         for part in grown.module.modules():
             if isinstance(part, nn.Dropout):

@@ -1,4 +1,5 @@
-"""The reader of sounds for browsers: WAV files bit by bit, other rates as near to soxr as is stated."""
+"""The reader of sounds for browsers: WAV files bit by bit, other rates as near to soxr as is
+stated."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from multigraft_speech.reader import AudioReader
 
 RATE = 16_000
 NEAR = 2e-4
-"""The largest difference to soxr, of full scale, for what lies below 0.85 of the lower rate's band."""
+"""The largest difference to soxr, of full scale, for what lies below 0.85 of the lower rate's
+band."""
 
 
 def wave(samples: np.ndarray, rate: int, subtype: str, **more: Any) -> bytes:
@@ -31,7 +33,8 @@ def noise(seconds: float, rate: int, channels: int = 1) -> np.ndarray:
 
 
 def tones(seconds: float, rate: int, top: float) -> np.ndarray:
-    """A chord of tones up to ``top`` Hz that swells and fades: a sudden start would hold every frequency."""
+    """A chord of tones up to ``top`` Hz that swells and fades: a sudden start would hold every
+    frequency."""
     time = np.arange(round(seconds * rate)) / rate
     heard = [np.sin(2 * np.pi * hertz * time + hertz) for hertz in np.linspace(50, top, 12)]
     return 0.07 * np.sum(heard, axis=0) * np.hanning(len(time))
@@ -39,7 +42,9 @@ def tones(seconds: float, rate: int, top: float) -> np.ndarray:
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
-def test_a_wav_file_at_the_models_rate_is_read_exactly(subtype: str, channels: int, tmp_path: Path) -> None:
+def test_a_wav_file_at_the_models_rate_is_read_exactly(
+    subtype: str, channels: int, tmp_path: Path
+) -> None:
     reader = AudioReader(max_seconds=0.2)
     content = wave(noise(0.3, RATE, channels), RATE, subtype)
     (found,) = open_web_reader(AUDIO.web, reader.spec(), tmp_path).read([wav(content)])

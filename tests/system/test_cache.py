@@ -37,7 +37,9 @@ def dead_process() -> int:
     return process.pid
 
 
-def test_the_folder_is_asked_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_folder_is_asked_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("MULTIGRAFT_CACHE", str(tmp_path / "mine"))
     assert cache.cache_folder() == tmp_path / "mine"
     monkeypatch.delenv("MULTIGRAFT_CACHE")
@@ -48,7 +50,9 @@ def test_the_folder_is_asked_of_the_environment(monkeypatch: pytest.MonkeyPatch,
     assert cache.cache_folder() == Path.home() / ".cache" / "multigraft"
 
 
-@pytest.mark.parametrize(("asked", "limit"), [("0.5", 5 * 10**8), ("", 2 * 10**10), ("0", 0), ("-3", 0)])
+@pytest.mark.parametrize(
+    ("asked", "limit"), [("0.5", 5 * 10**8), ("", 2 * 10**10), ("0", 0), ("-3", 0)]
+)
 def test_the_limit_is_in_gigabytes(monkeypatch: pytest.MonkeyPatch, asked: str, limit: int) -> None:
     monkeypatch.setenv("MULTIGRAFT_CACHE_GB", asked)
     assert cache.cache_limit() == limit
@@ -104,7 +108,12 @@ def test_temporaries_of_dead_processes_are_swept() -> None:
     mine, dead = temporary(os.getpid()), temporary(dead_process())
     elsewhere, forgotten = temporary(1, "elsewhere"), temporary(2, "elsewhere", age=2 * cache.DAY)
     cache.trim(cache.cache_folder(), 10**9)
-    assert [path.exists() for path in (mine, dead, elsewhere, forgotten)] == [True, False, True, False]
+    assert [path.exists() for path in (mine, dead, elsewhere, forgotten)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_killed_writer_leaves_no_entry() -> None:

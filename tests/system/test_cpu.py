@@ -1,4 +1,5 @@
-"""How many threads compute by default: what an affinity mask and a container's quota leave of the machine."""
+"""How many threads compute by default: what an affinity mask and a container's quota leave of the
+machine."""
 
 from __future__ import annotations
 
@@ -58,7 +59,13 @@ V1 = "12:memory:/docker/ab\n4:cpu,cpuacct:/docker/ab\n1:name=systemd:/docker/ab\
             1.5,
         ),
         # a container that sees the host's path
-        ({"proc/self/cgroup": "0::/kubepods/pod1/c\n", "sys/fs/cgroup/cpu.max": "100000 100000\n"}, 1.0),
+        (
+            {
+                "proc/self/cgroup": "0::/kubepods/pod1/c\n",
+                "sys/fs/cgroup/cpu.max": "100000 100000\n",
+            },
+            1.0,
+        ),
         # version 1: inside, of which only the root is seen, and on the host
         (
             {
@@ -85,11 +92,20 @@ V1 = "12:memory:/docker/ab\n4:cpu,cpuacct:/docker/ab\n1:name=systemd:/docker/ab\
             None,
         ),
         # version 2 beside version 1
-        ({"proc/self/cgroup": f"{V1}0::/x\n", "sys/fs/cgroup/unified/x/cpu.max": "300000 100000\n"}, 3.0),
+        (
+            {
+                "proc/self/cgroup": f"{V1}0::/x\n",
+                "sys/fs/cgroup/unified/x/cpu.max": "300000 100000\n",
+            },
+            3.0,
+        ),
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 0\n"}, None),
         ({"proc/self/cgroup": "nonsense\n\n0::\n", "sys/fs/cgroup/cpu.max": "\x00 many\n"}, None),
         # a set of cores is no quota
-        ({"proc/self/cgroup": "5:cpuset:/x\n", "sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "1\n"}, None),
+        (
+            {"proc/self/cgroup": "5:cpuset:/x\n", "sys/fs/cgroup/cpu/x/cpu.cfs_quota_us": "1\n"},
+            None,
+        ),
     ],
 )
 def test_the_strictest_quota_around_a_process_is_found(
@@ -100,7 +116,8 @@ def test_the_strictest_quota_around_a_process_is_found(
 
 
 @pytest.mark.parametrize(
-    ("quota", "cores"), [(20_000, 1), (100_000, 1), (149_000, 1), (150_000, 2), (250_000, 3), (4_000_000, 16)]
+    ("quota", "cores"),
+    [(20_000, 1), (100_000, 1), (149_000, 1), (150_000, 2), (250_000, 3), (4_000_000, 16)],
 )
 def test_a_quota_becomes_whole_cores(machine: Path, quota: int, cores: int) -> None:
     write(machine, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": f"{quota} 100000\n"})
@@ -150,7 +167,9 @@ def test_an_engine_has_torch_keep_to_the_quota(
     assert torch.get_num_threads() == 1
 
 
-def test_torch_keeps_the_number_that_was_chosen(machine: Path, torch_threads: pytest.MonkeyPatch) -> None:
+def test_torch_keeps_the_number_that_was_chosen(
+    machine: Path, torch_threads: pytest.MonkeyPatch
+) -> None:
     half(machine)
     torch.set_num_threads(3)
     mg.Engine(discover=False)

@@ -38,7 +38,8 @@ def changed(code: str, home: Path, **variables: str) -> dict[str, str]:
 
 def test_an_import_of_ours_changes_no_variable(tmp_path: Path) -> None:
     modules = (
-        "multigraft, multigraft.runtime, multigraft.plugins.catalog, multigraft.cli.app, multigraft.export"
+        "multigraft, multigraft.runtime, multigraft.plugins.catalog, multigraft.cli.app, "
+        "multigraft.export"
     )
     found = changed(f"import {modules}", tmp_path)
     assert not found.keys() & SWITCHES.keys()

@@ -1,4 +1,5 @@
-"""Users without a home, and cache folders that are not theirs: work goes on without a cache, and says so."""
+"""Users without a home, and cache folders that are not theirs: work goes on without a cache, and
+says so."""
 
 from __future__ import annotations
 
@@ -78,12 +79,16 @@ def test_a_run_goes_on_without_a_cache(
     run.evaluate()
     assert not list((tmp_path / ".cache" / "multigraft").iterdir())
     assert not list((tmp_path / "here").iterdir()), "a folder named ~"
-    told = [record.message for record in caplog.records if "going on without a cache" in record.message]
+    told = [
+        record.message for record in caplog.records if "going on without a cache" in record.message
+    ]
     assert [WHY[why] in line for line in told] == ([True] if WHY[why] else [])
 
 
 @pytest.mark.parametrize("why", WHY)
-def test_the_command_says_that_there_is_none(why: str, user: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_that_there_is_none(
+    why: str, user: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     user(why)
     for more in ([], ["--json"], ["--clear"]):
         assert main(["cache", *more]) == 0
@@ -108,7 +113,9 @@ def test_a_folder_of_others_is_used_where_the_person_names_it(
         {"backbone": {"name": "bert-tiny", "weights": "~nobody-of-that-name/weights"}},
     ],
 )
-def test_the_home_of_nobody_is_a_path_that_is_not_there(changed: dict[str, Any], tmp_path: Path) -> None:
+def test_the_home_of_nobody_is_a_path_that_is_not_there(
+    changed: dict[str, Any], tmp_path: Path
+) -> None:
     (tmp_path / "rows.csv").write_text("text,label\n" + "a,x\nb,y\n" * 8)
     fields: dict[str, Any] = {
         "task": "text-classification",

@@ -54,7 +54,9 @@ def recipe(rows: Path, output: Path, **fields: Any) -> dict[str, Any]:
     }
 
 
-def trained(given: Mapping[str, Any], *plugins: object, stage: mg.records.Stage = "finetune") -> Run:
+def trained(
+    given: Mapping[str, Any], *plugins: object, stage: mg.records.Stage = "finetune"
+) -> Run:
     return Engine([multigraft_series, *plugins], discover=False).start(given, stage)
 
 
@@ -133,13 +135,17 @@ BESIDE: dict[str, Callable[[Path], Do]] = {
 
 
 @pytest.mark.parametrize("name", BESIDE)
-def test_what_a_callback_may_do_changes_no_bit(name: str, calm: Run, rows: Path, tmp_path: Path) -> None:
+def test_what_a_callback_may_do_changes_no_bit(
+    name: str, calm: Run, rows: Path, tmp_path: Path
+) -> None:
     nested = AtStep(BESIDE[name](calm.folder))
     first = trained(recipe(rows, tmp_path / "first"), nested)
     assert nested.raised is None
     assert nested.done
     assert same(calm, first)
-    assert (calm.folder / "metrics.jsonl").read_bytes() == (first.folder / "metrics.jsonl").read_bytes()
+    assert (calm.folder / "metrics.jsonl").read_bytes() == (
+        first.folder / "metrics.jsonl"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["open", "evaluate another", "export another"])
@@ -157,10 +163,14 @@ def test_what_another_thread_would_disturb_is_refused(
 def test_others_go_on_beside_each_other_and_keep_a_training_out() -> None:
     with process_lock.beside("opening a"):
         assert not in_thread(lambda: process_lock.beside("opening b").__enter__())
-        assert "opening a" in str(in_thread(lambda: process_lock.training("training c").__enter__())[0])
+        assert "opening a" in str(
+            in_thread(lambda: process_lock.training("training c").__enter__())[0]
+        )
 
 
-def test_an_engine_that_is_made_within_a_training_leaves_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_is_made_within_a_training_leaves_its_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked: list[bool] = []
     monkeypatch.setattr(engine, "use_allowed_cores", lambda: asked.append(True))
     with process_lock.training("training a"):

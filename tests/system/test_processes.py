@@ -27,7 +27,8 @@ from multigraft.system.compute.processes import World, _buckets
 
 
 class Send:
-    """Sends the second process a signal at the end of a step, when all have agreed about that step."""
+    """Sends the second process a signal at the end of a step, when all have agreed about that
+    step."""
 
     def __init__(self, number: int, step: int | None) -> None:
         self.number = number
@@ -40,7 +41,8 @@ class Send:
 
 
 def work(recipe: dict[str, Any], step: int | None, number: int = signal.SIGKILL) -> None:
-    """What each process does: start or resume, and measure; at a step the second may get a signal."""
+    """What each process does: start or resume, and measure; at a step the second may get a
+    signal."""
     torch.set_num_threads(1)
     torch.nn.Dropout.forward = lambda self, x: x  # type: ignore[method-assign]  # each draws its own masks
     engine = Engine([multigraft_series, Send(number, step)], discover=False)
@@ -68,7 +70,8 @@ def launch(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["multigraft.engine", "transformers", "timm", "peft"])
     processes = [
-        context.Process(target=as_rank, args=(rank, size, port, recipe, step, number)) for rank in range(size)
+        context.Process(target=as_rank, args=(rank, size, port, recipe, step, number))
+        for rank in range(size)
     ]
     for process in processes:
         process.start()
@@ -85,8 +88,12 @@ def end(processes: list[SpawnProcess]) -> list[int | None]:
 def torchrun(recipe: dict[str, Any], *, step: int | None = None) -> int:
     """The same two processes under torchrun itself; its exit code."""
     script = Path(recipe["output"]).parent / "train.py"
-    script.write_text("import json, sys, test_processes\ntest_processes.work(*map(json.loads, sys.argv[1:]))")
-    options = "-m torch.distributed.run --standalone --local-addr 127.0.0.1 --nproc-per-node 2".split()
+    script.write_text(
+        "import json, sys, test_processes\ntest_processes.work(*map(json.loads, sys.argv[1:]))"
+    )
+    options = (
+        "-m torch.distributed.run --standalone --local-addr 127.0.0.1 --nproc-per-node 2".split()
+    )
     paths = [str(Path(__file__).parent), *sys.path]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, *options, str(script), json.dumps(recipe), json.dumps(step)]
@@ -148,7 +155,8 @@ def test_one_process_killed_ends_the_other_and_the_run_resumes(
 ) -> None:
     training = {**recipe["training"], "batch_size": 8, "checkpoint_every": 2}
     calm, hurt = (
-        {**recipe, "output": str(tmp_path / name), "training": training} for name in ("calm", "hurt")
+        {**recipe, "output": str(tmp_path / name), "training": training}
+        for name in ("calm", "hurt")
     )
     assert end(launch(calm, size=2)) == [0, 0]
     codes = end(launch(hurt, size=2, step=5))
@@ -159,7 +167,9 @@ def test_one_process_killed_ends_the_other_and_the_run_resumes(
     assert told["reason"].startswith("another process of this training has ended")
     assert end(launch(hurt, size=2)) == [0, 0]
     assert gap(calm, hurt) == 0.0
-    assert (tmp_path / "calm/metrics.jsonl").read_bytes() == (tmp_path / "hurt/metrics.jsonl").read_bytes()
+    assert (tmp_path / "calm/metrics.jsonl").read_bytes() == (
+        tmp_path / "hurt/metrics.jsonl"
+    ).read_bytes()
 
 
 def test_asked_to_stop_all_save_and_leave_together(recipe: dict[str, Any], tmp_path: Path) -> None:
@@ -168,7 +178,10 @@ def test_asked_to_stop_all_save_and_leave_together(recipe: dict[str, Any], tmp_p
     processes = launch(asked, size=2)
     journal = tmp_path / "asked" / "metrics.jsonl"
     deadline = time.monotonic() + 120
-    while not (journal.exists() and journal.read_text().count("\n") > 5) and time.monotonic() < deadline:
+    while (
+        not (journal.exists() and journal.read_text().count("\n") > 5)
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.05)
     os.kill(processes[1].pid or 0, signal.SIGTERM)  # one hears it, both stop
     assert all(code not in (0, None) for code in end(processes))
@@ -179,8 +192,14 @@ def test_asked_to_stop_all_save_and_leave_together(recipe: dict[str, Any], tmp_p
 def test_a_signal_heard_after_the_agreement_is_answered_a_step_later(
     recipe: dict[str, Any], tmp_path: Path
 ) -> None:
-    asked = {**recipe, "output": str(tmp_path / "asked"), "training": {**recipe["training"], "batch_size": 8}}
-    assert all(code not in (0, None) for code in end(launch(asked, size=2, step=2, number=signal.SIGTERM)))
+    asked = {
+        **recipe,
+        "output": str(tmp_path / "asked"),
+        "training": {**recipe["training"], "batch_size": 8},
+    }
+    assert all(
+        code not in (0, None) for code in end(launch(asked, size=2, step=2, number=signal.SIGTERM))
+    )
     assert json.loads((tmp_path / "asked" / "run.json").read_text())["state"] == "interrupted"
     assert (tmp_path / "asked" / "checkpoints" / "step-00000003").exists()
 

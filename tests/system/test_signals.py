@@ -78,7 +78,8 @@ def test_interrupted_it_saves_and_goes_on(
 def test_interrupted_in_the_midst_of_a_validation(
     recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
-    """The validation is not waited for; it is made up for, as it would have been, when the run goes on."""
+    """The validation is not waited for; it is made up for, as it would have been, when the run goes
+    on."""
     recipe = {**recipe, "strategy": strategy}
     calm = engine().start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
 
@@ -111,7 +112,10 @@ def test_what_a_validation_that_is_made_up_for_found_best_is_on_the_disk(
         engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
     resumed = engine().resume(tmp_path / "asked")
     same_end(calm, resumed)
-    kept = [sorted(path.name for path in (run.folder / "checkpoints").iterdir()) for run in (calm, resumed)]
+    kept = [
+        sorted(path.name for path in (run.folder / "checkpoints").iterdir())
+        for run in (calm, resumed)
+    ]
     assert kept[0] == kept[1]
 
 
@@ -130,10 +134,13 @@ class Crash:
 def test_a_validation_made_up_for_and_then_lost_leaves_no_second_line(
     recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped before the validation, killed after it: its line is older than the checkpoint remembers."""
+    """Stopped before the validation, killed after it: its line is older than the checkpoint
+    remembers."""
     calm = engine().start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr("multigraft.training.loop.validate", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr(
+            "multigraft.training.loop.validate", lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+        )
         engine().start({**recipe, "output": str(tmp_path / "asked")}, "finetune")
     with pytest.raises(Crashed):
         engine(Crash()).resume(tmp_path / "asked")

@@ -30,7 +30,10 @@ def laughs(levels: int) -> str:
         ("a: &a {b: *a}", "holds itself"),
         ("seed: 1\nseed: 2", "says 'seed' twice, again in line 2"),
         ("x: " + "y" * LIMIT, "larger than 128 KB"),
-        ("x: !!python/object/apply:os.system ['id']", "is not YAML: could not determine a constructor"),
+        (
+            "x: !!python/object/apply:os.system ['id']",
+            "is not YAML: could not determine a constructor",
+        ),
         ("x: 2001-99-99", "is not YAML: month"),
         ("x: !!timestamp y", "is not YAML"),
         ("x: !!int y", "is not YAML: invalid literal"),

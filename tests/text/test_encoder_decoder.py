@@ -50,7 +50,12 @@ class Decoder(nn.Module):
         self.model = model
 
     def forward(
-        self, tokens: Tensor, kept: Tensor, past: Sequence[Tensor], cross: Sequence[Tensor], source: Tensor
+        self,
+        tokens: Tensor,
+        kept: Tensor,
+        past: Sequence[Tensor],
+        cross: Sequence[Tensor],
+        source: Tensor,
     ) -> tuple[Tensor, ...]:
         cache = EncoderDecoderCache(
             DynamicCache(list(zip(past[::2], past[1::2], strict=True))),
@@ -140,11 +145,18 @@ def bundle(model: Any, gpt: Grown, tmp_path_factory: pytest.TempPathFactory) -> 
             task="causal-language-modeling",
             modality="text",
             reader=save_spec(gpt.spec, folder),
-            inputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in inputs),
-            outputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in outputs),
+            inputs=tuple(
+                Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in inputs
+            ),
+            outputs=tuple(
+                Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in outputs
+            ),
             precisions={
                 "fp32": Precision(
-                    accepted=True, file="decoder.onnx", reason="a test", graphs={"encoder": "encoder.onnx"}
+                    accepted=True,
+                    file="decoder.onnx",
+                    reason="a test",
+                    graphs={"encoder": "encoder.onnx"},
                 )
             },
             default="fp32",
@@ -179,7 +191,10 @@ def bundle(model: Any, gpt: Grown, tmp_path_factory: pytest.TempPathFactory) -> 
     ("asked", "options"),
     [
         ({"max_new_tokens": 16}, {"max_new_tokens": 16}),
-        ({"max_new_tokens": 10, "method": "beam", "beams": 3}, {"max_new_tokens": 10, "num_beams": 3}),
+        (
+            {"max_new_tokens": 10, "method": "beam", "beams": 3},
+            {"max_new_tokens": 10, "num_beams": 3},
+        ),
     ],
 )
 def test_an_encoder_and_a_decoder_write_what_transformers_writes(

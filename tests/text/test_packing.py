@@ -20,7 +20,12 @@ from multigraft_text.language import IGNORED
 from multigraft_text.masked import MaskedLanguageModeling
 from multigraft_text.segments import PACKABLE, places
 
-RAWS = [*DOCUMENTS[:4], "Rain.", "The fox runs over the hill.", *(2 * text for text in DOCUMENTS[:3])]
+RAWS = [
+    *DOCUMENTS[:4],
+    "Rain.",
+    "The fox runs over the hill.",
+    *(2 * text for text in DOCUMENTS[:3]),
+]
 PACKS = ([0, 4, 1, 5, 2, 3, 8, 7], [6], [4, 5, 7])
 WINDOWS: dict[str, dict[str, Any]] = {
     "modernbert": {"local_attention": 8},
@@ -53,7 +58,9 @@ def alone(row: Arrays) -> Batch:
 def assert_rows_are_apart(grown: Grown) -> None:
     rows = read(grown)
     batch = packed(rows, grown)
-    assert batch["segments"].shape[1] > 140 > grown.spec["max_length"]  # longer than the model's positions
+    assert (
+        batch["segments"].shape[1] > 140 > grown.spec["max_length"]
+    )  # longer than the model's positions
     features = grown.module(batch)
     assert torch.equal(features.mask, batch["segments"] > 0)
     for at, pack in enumerate(PACKS):
@@ -112,7 +119,9 @@ def test_attention_is_the_fused_one(grown: Grown, monkeypatch: pytest.MonkeyPatc
     batch = packed(read(grown), grown)
     grown.module(batch)
     length = batch["segments"].shape[1]
-    assert [(mask.dtype, mask.shape) for mask in masks] == [(torch.bool, (3, 1, length, length))] * 2
+    assert [(mask.dtype, mask.shape) for mask in masks] == [
+        (torch.bool, (3, 1, length, length))
+    ] * 2
 
 
 def test_places_begin_again_in_every_row() -> None:
@@ -177,9 +186,13 @@ def test_masking_spares_padding_and_no_row(bert: Grown) -> None:
             assert (hidden[1:] >= 1).all()
 
 
-def test_only_models_that_keep_rows_apart_are_packed(bert: Grown, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_models_that_keep_rows_apart_are_packed(
+    bert: Grown, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert MaskedLanguageModeling(bert.brief(mask_share=0.15)).packs
     monkeypatch.setattr(multigraft_text.segments, "PACKABLE", ("gpt2",))
     assert not MaskedLanguageModeling(bert.brief(mask_share=0.15)).packs
-    with pytest.raises(MultigraftError, match=r"a 'bert' with 'sdpa' attention cannot.*one of gpt2 with"):
+    with pytest.raises(
+        MultigraftError, match=r"a 'bert' with 'sdpa' attention cannot.*one of gpt2 with"
+    ):
         bert.module(packed(read(bert), bert))

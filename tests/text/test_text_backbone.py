@@ -15,9 +15,9 @@ from torch import nn
 import multigraft_text as text
 from helpers.text_toys import DECODERS, ENCODERS, LABELS, SHAPE, Grown, origin, relative
 from multigraft import BackboneModule, MultigraftError
+from multigraft.contracts.plan import block_of
 from multigraft.errors import WeightsError
 from multigraft.models.graft import Graft
-from multigraft.contracts.plan import block_of
 from multigraft_text.reader import TextReader
 
 RAWS = ["The fox runs over the hill.", "Rain.", ("A cook tastes.", "It is good.")]
@@ -30,7 +30,9 @@ def head_for(grown: Grown) -> nn.Linear:
 
 def same_state(one: nn.Module, other: nn.Module) -> bool:
     ours, theirs = one.state_dict(), other.state_dict()
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    return ours.keys() == theirs.keys() and all(
+        torch.equal(ours[name], theirs[name]) for name in ours
+    )
 
 
 @torch.no_grad()
@@ -49,7 +51,10 @@ def test_features_are_those_of_transformers(bert: Grown, gpt: Grown, tmp_path: P
 def test_it_is_a_backbone(grown: Grown) -> None:
     assert isinstance(grown.module, BackboneModule)
     names = [type(block).__name__ for block in grown.module.blocks]
-    assert names in (["BertEmbeddings", "BertLayer", "BertLayer"], ["Embedding", "GPT2Block", "GPT2Block"])
+    assert names in (
+        ["BertEmbeddings", "BertLayer", "BertLayer"],
+        ["Embedding", "GPT2Block", "GPT2Block"],
+    )
     assert grown.module.width == 64
 
 
@@ -71,7 +76,9 @@ def test_gpt_pools_the_last_real_token(gpt: Grown) -> None:
     batch = gpt.batch(RAWS)
     features = gpt.module(batch)
     lengths = [len(gpt.reader.read(raw)["input_ids"]) for raw in RAWS]
-    expected = torch.stack([row[length - 1] for row, length in zip(features.sequence, lengths, strict=True)])
+    expected = torch.stack(
+        [row[length - 1] for row, length in zip(features.sequence, lengths, strict=True)]
+    )
     assert len(set(lengths)) > 1
     assert torch.equal(features.pooled, expected)
 
@@ -83,7 +90,9 @@ def test_a_padded_row_gives_what_it_gives_alone(grown: Grown) -> None:
         alone = grown.module(grown.batch([raw]))
         length = alone.sequence.shape[1]
         torch.testing.assert_close(together.pooled[index], alone.pooled[0], rtol=1e-5, atol=1e-6)
-        torch.testing.assert_close(together.sequence[index, :length], alone.sequence[0], rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(
+            together.sequence[index, :length], alone.sequence[0], rtol=1e-5, atol=1e-6
+        )
 
 
 @torch.no_grad()
@@ -149,10 +158,14 @@ def test_weights_without_a_pooler_say_so(
     assert "bert.pooler.dense.bias, bert.pooler.dense.weight: initialised at random" in caplog.text
 
 
-def test_incomplete_weights_are_refused(bert: Grown, tmp_path: Path, reopen: Callable[..., Grown]) -> None:
+def test_incomplete_weights_are_refused(
+    bert: Grown, tmp_path: Path, reopen: Callable[..., Grown]
+) -> None:
     bert.module.save(tmp_path, head=None, labels=())
     state = {
-        name: tensor for name, tensor in bert.module.model.bert.state_dict().items() if ".1." not in name
+        name: tensor
+        for name, tensor in bert.module.model.bert.state_dict().items()
+        if ".1." not in name
     }
     bert.module.model.bert.save_pretrained(tmp_path, state_dict=state)
     with pytest.raises(WeightsError, match="lacks 16 tensors of a BertForSequenceClassification"):
@@ -185,11 +198,15 @@ def test_half_precision_weights_are_trained_and_saved_whole(
 
 def test_a_gpt_is_no_bert(gpt: Grown, tmp_path: Path, reopen: Callable[..., Grown]) -> None:
     gpt.module.save(tmp_path, head=None, labels=())
-    with pytest.raises(WeightsError, match="holds a 'gpt2'; a backbone of the family 'gpt' opens it"):
+    with pytest.raises(
+        WeightsError, match="holds a 'gpt2'; a backbone of the family 'gpt' opens it"
+    ):
         reopen(text.BERT, tmp_path)
 
 
-def test_a_folder_of_something_else_is_refused(tmp_path: Path, reopen: Callable[..., Grown]) -> None:
+def test_a_folder_of_something_else_is_refused(
+    tmp_path: Path, reopen: Callable[..., Grown]
+) -> None:
     with pytest.raises(WeightsError, match=r"not a folder with a config\.json"):
         reopen(text.BERT, tmp_path)
 
@@ -198,12 +215,16 @@ def test_a_tokenizer_that_does_not_belong_to_the_weights_is_refused(
     bert: Grown, tmp_path: Path, reopen: Callable[..., Grown]
 ) -> None:
     bert.module.save(tmp_path, head=None, labels=())
-    transformers.BertModel(transformers.BertConfig(**{**SHAPE, "vocab_size": 50})).save_pretrained(tmp_path)
+    transformers.BertModel(transformers.BertConfig(**{**SHAPE, "vocab_size": 50})).save_pretrained(
+        tmp_path
+    )
     with pytest.raises(WeightsError, match="do not belong together"):
         reopen(text.BERT, tmp_path)
 
 
-def test_offline_a_missing_hub_name_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_offline_a_missing_hub_name_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     where = origin(text.BERT, hub="nobody/no-such-bert")
     with pytest.raises(WeightsError) as caught:
@@ -213,7 +234,9 @@ def test_offline_a_missing_hub_name_says_what_to_do(monkeypatch: pytest.MonkeyPa
     assert "backbone.weights" in said
 
 
-def test_options_of_a_learned_tokenizer_do_not_apply_to_weights(bert: Grown, tmp_path: Path) -> None:
+def test_options_of_a_learned_tokenizer_do_not_apply_to_weights(
+    bert: Grown, tmp_path: Path
+) -> None:
     bert.module.save(tmp_path, head=None, labels=())
     with pytest.raises(MultigraftError, match=r"reader\.vocabulary"):
         text.BERT.reader(origin(text.BERT, path=tmp_path), {"vocabulary": 100})
@@ -224,7 +247,9 @@ def test_older_tokenizer_files_are_read_too(
 ) -> None:
     bert.module.save(tmp_path, head=None, labels=())
     vocabulary = bert.spec["tokenizer.json"]["model"]["vocab"]
-    (tmp_path / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)) + "\n")
+    (tmp_path / "vocab.txt").write_text(
+        "\n".join(sorted(vocabulary, key=vocabulary.__getitem__)) + "\n"
+    )
     (tmp_path / "tokenizer.json").unlink()
     (tmp_path / "tokenizer_config.json").unlink()
     again = reopen(text.BERT, tmp_path)
@@ -248,7 +273,9 @@ def test_roberta_pads_and_counts_its_own_way(
     row = reader.read("fox " * 200)
     assert reader.fills["input_ids"] == stock.config.pad_token_id
     assert "token_type_ids" not in row
-    stock(**{name: torch.from_numpy(array)[None] for name, array in row.items()})  # raises where out of range
+    stock(
+        **{name: torch.from_numpy(array)[None] for name, array in row.items()}
+    )  # raises where out of range
 
 
 class Served(nn.Module):
@@ -278,7 +305,9 @@ def test_the_exported_graph_agrees_at_other_shapes(grown: Grown, tmp_path: Path)
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     for raws in (RAWS, [RAWS[0] * 4], [RAWS[1]] * 5):
         batch = grown.batch(raws)
-        pooled, sequence = session.run(None, {name: tensor.numpy() for name, tensor in batch.items()})
+        pooled, sequence = session.run(
+            None, {name: tensor.numpy() for name, tensor in batch.items()}
+        )
         with torch.no_grad():
             features = grown.module(batch)
         np.testing.assert_allclose(pooled, features.pooled.numpy(), rtol=1e-4, atol=1e-5)

@@ -83,7 +83,12 @@ COSTLY: dict[str, tuple[Change, str]] = {
             pre_tokenizer={
                 "type": "Sequence",
                 "pretokenizers": [
-                    {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+                    {
+                        "type": "ByteLevel",
+                        "add_prefix_space": False,
+                        "trim_offsets": True,
+                        "use_regex": False,
+                    }
                 ]
                 * 12,
             }
@@ -108,7 +113,9 @@ COSTLY: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize(("change", "said"), COSTLY.values(), ids=COSTLY.keys())
-def test_what_costs_too_much_on_any_text_is_refused_at_once(bert: Grown, change: Change, said: str) -> None:
+def test_what_costs_too_much_on_any_text_is_refused_at_once(
+    bert: Grown, change: Change, said: str
+) -> None:
     began = time.perf_counter()
     with pytest.raises(BundleError, match=said):
         opened(bert, change)
@@ -116,7 +123,12 @@ def test_what_costs_too_much_on_any_text_is_refused_at_once(bert: Grown, change:
 
 
 def test_a_pattern_that_goes_back_and_forth_is_stopped(bert: Grown) -> None:
-    split = {"type": "Split", "pattern": {"Regex": "(a+)+c"}, "behavior": "Isolated", "invert": False}
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": "(a+)+c"},
+        "behavior": "Isolated",
+        "invert": False,
+    }
     reader = opened(bert, lambda file: file.update(pre_tokenizer=split))
     with pytest.raises(BundleError, match=r"tokenizer\.json contradicts itself"):
         reader.read("a" * 60 + "b")
@@ -126,7 +138,12 @@ def test_published_normalizers_read_long_texts(bert: Grown) -> None:
     """As Llama, ALBERT and CLIP have them, on texts so long that each step is looked at."""
     for steps in (
         [{"type": "Prepend", "prepend": "\u2581"}, replacing({"String": " "}, "\u2581")],
-        [replacing({"String": "``"}, '"'), {"type": "NFKD"}, {"type": "StripAccents"}, {"type": "Lowercase"}],
+        [
+            replacing({"String": "``"}, '"'),
+            {"type": "NFKD"},
+            {"type": "StripAccents"},
+            {"type": "Lowercase"},
+        ],
         [{"type": "NFC"}, replacing({"Regex": r"\s+"}, " "), {"type": "Lowercase"}],
     ):
         reader = opened(bert, chained(*steps))

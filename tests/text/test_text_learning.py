@@ -59,7 +59,10 @@ def test_every_process_learns_the_same() -> None:
         "documents, specs = json.load(sys.stdin)\n"
         "print(json.dumps([fit(documents, spec) for spec in specs]))"
     )
-    specs = [text.BERT.reader(origin(text.BERT), {"tokenizer": kind, "vocabulary": 300}) for kind in KINDS]
+    specs = [
+        text.BERT.reader(origin(text.BERT), {"tokenizer": kind, "vocabulary": 300})
+        for kind in KINDS
+    ]
     asked = json.dumps([[*DOCUMENTS, "日月火水木金土 " * 3], specs])
     answers = [
         subprocess.run(

@@ -72,7 +72,10 @@ def test_any_two_texts_are_as_alike_as_their_shingles(one: str, other: str) -> N
     if one and other:
         padded = [text.ljust(SHINGLE) for text in (one, other)]
         true = jaccard(*padded)
-        assert abs(likeness(one, other) - true) <= 5 * math.sqrt(max(true * (1 - true), 0) / VALUES) + 1e-9
+        assert (
+            abs(likeness(one, other) - true)
+            <= 5 * math.sqrt(max(true * (1 - true), 0) / VALUES) + 1e-9
+        )
 
 
 def test_case_and_spaces_do_not_count() -> None:
@@ -88,9 +91,14 @@ def test_short_texts_are_told_apart() -> None:
 
 
 def test_one_word_of_a_sentence_is_near_and_half_of_it_is_not() -> None:
-    sentence = "the committee will publish its report on the harbour before the end of the month of march"
+    sentence = (
+        "the committee will publish its report on the harbour before the end of the month of march"
+    )
     assert likeness(sentence, sentence.replace("march", "april")) >= 0.8
-    assert likeness(sentence, sentence[: len(sentence) // 2] + "nothing of it was ever seen by anyone") < 0.6
+    assert (
+        likeness(sentence, sentence[: len(sentence) // 2] + "nothing of it was ever seen by anyone")
+        < 0.6
+    )
 
 
 def test_both_texts_of_a_pair_count() -> None:

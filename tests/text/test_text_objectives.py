@@ -41,7 +41,9 @@ def learned_values(module: torch.nn.Module) -> None:
 def stock_with(cls: Any, grown: Grown, head: dict[str, torch.Tensor]) -> Any:
     """A stock model with the weights of ``grown`` and of our head, under its own names."""
     model = cls(grown.module.model.config).eval()
-    missing, unexpected = model.load_state_dict({**grown.module.model.state_dict(), **head}, strict=False)
+    missing, unexpected = model.load_state_dict(
+        {**grown.module.model.state_dict(), **head}, strict=False
+    )
     model.tie_weights()
     assert all("pooler" in name for name in unexpected)
     assert all("decoder" in name or "lm_head" in name for name in missing)
@@ -90,7 +92,9 @@ def test_causal_loss_is_that_of_transformers(gpt: Grown) -> None:
     assert loss.weight.tolist() == (batch["attention_mask"].sum(1) - 1).tolist()
     kept = objective.measure(outputs, batch, loss)
     metrics = objective.summarise({name: tensor.numpy() for name, tensor in kept.items()})
-    right = (theirs.logits[:, :-1].argmax(-1) == labels[:, 1:])[labels[:, 1:] != IGNORED].float().mean()
+    right = (
+        (theirs.logits[:, :-1].argmax(-1) == labels[:, 1:])[labels[:, 1:] != IGNORED].float().mean()
+    )
     assert metrics["perplexity"] == pytest.approx(math.exp(theirs.loss), rel=1e-4)
     assert metrics["next_token_accuracy"] == pytest.approx(float(right))
 
@@ -111,7 +115,9 @@ def test_pair_loss_is_that_of_transformers(bert: Grown) -> None:
     batch = prepared(bert, objective, [(row["text"], row["text_pair"]) for row in rows])
     batch["next"] = torch.stack([torch.from_numpy(objective.encode(row)["next"]) for row in rows])
     loss = objective.loss(graft(batch), batch)
-    for index in range(len(rows)):  # theirs averages a batch's masked tokens, ours a row's: equal row by row
+    for index in range(
+        len(rows)
+    ):  # theirs averages a batch's masked tokens, ours a row's: equal row by row
         row = {name: tensor[index : index + 1] for name, tensor in batch.items()}
         following = row.pop("next")
         theirs = stock(**row, next_sentence_label=following).loss
@@ -127,7 +133,9 @@ def test_pairs_can_be_learned_alone(bert: Grown) -> None:
     batch["next"] = torch.tensor([NEXT, RANDOM])
     outputs = Graft(bert.module, objective.head()).eval()(batch)
     loss = objective.loss(outputs, batch)
-    torch.testing.assert_close(loss.mean(), torch.nn.functional.cross_entropy(outputs["next"], batch["next"]))
+    torch.testing.assert_close(
+        loss.mean(), torch.nn.functional.cross_entropy(outputs["next"], batch["next"])
+    )
     kept = objective.measure(outputs, batch, loss)
     metrics = objective.summarise({name: tensor.numpy() for name, tensor in kept.items()})
     assert set(metrics) == {"loss", "next_accuracy"}
@@ -148,10 +156,14 @@ def test_the_tied_matrix_is_stored_once_and_learns_from_both_ends(
     batch = prepared(grown, bound, DOCUMENTS[:2])
     with torch.no_grad():
         logits = moved(batch)["logits"]
-    assert logits.std(-1).max() < 1e-5  # a copied graft is tied to its own embeddings: all tokens score alike
+    assert (
+        logits.std(-1).max() < 1e-5
+    )  # a copied graft is tied to its own embeddings: all tokens score alike
     bound.loss(graft(batch), batch).mean().backward()
     unseen = sorted(set(range(len(matrix))) - set(batch["input_ids"].flatten().tolist()))
-    assert (matrix.grad[unseen].abs().sum(1) > 0).all()  # these rows are reached through the decoder only
+    assert (
+        matrix.grad[unseen].abs().sum(1) > 0
+    ).all()  # these rows are reached through the decoder only
     graft.zero_grad()
 
 
@@ -170,9 +182,15 @@ def test_masking_has_the_shares_of_the_paper(bert: Grown) -> None:
     np.testing.assert_array_equal(after["input_ids"][~chosen], before[~chosen])
     count = chosen.sum()
     assert count / free.sum() == pytest.approx(0.15, abs=0.01)
-    assert (after["input_ids"][chosen] == masking.mask).sum() / count == pytest.approx(0.8, abs=0.015)
-    assert (after["input_ids"][chosen] == before[chosen]).sum() / count == pytest.approx(0.1, abs=0.015)
-    drawn = after["input_ids"][chosen & (after["input_ids"] != before) & (after["input_ids"] != masking.mask)]
+    assert (after["input_ids"][chosen] == masking.mask).sum() / count == pytest.approx(
+        0.8, abs=0.015
+    )
+    assert (after["input_ids"][chosen] == before[chosen]).sum() / count == pytest.approx(
+        0.1, abs=0.015
+    )
+    drawn = after["input_ids"][
+        chosen & (after["input_ids"] != before) & (after["input_ids"] != masking.mask)
+    ]
     assert len(np.unique(drawn)) > 0.7 * len(masking.words)
     assert not np.isin(drawn, masking.special).any()
 
@@ -211,7 +229,9 @@ def test_tasks_name_the_backbones_that_fit(bert: Grown, gpt: Grown) -> None:
 
 
 @torch.no_grad()
-def test_a_pretrained_head_is_taken_over(bert: Grown, tmp_path: Path, reopen: Callable[..., Grown]) -> None:
+def test_a_pretrained_head_is_taken_over(
+    bert: Grown, tmp_path: Path, reopen: Callable[..., Grown]
+) -> None:
     bert.module.save(tmp_path, head=None, labels=())
     stock = transformers.BertForPreTraining(bert.module.model.config).eval()
     learned_values(stock)
@@ -251,11 +271,15 @@ def test_relatives_bring_their_heads(
     batch = prepared(opened, objective, DOCUMENTS[:3])
     logits = Graft(opened.module, objective.head()).eval()(batch)["logits"]
     labels = batch.pop("labels")
-    torch.testing.assert_close(logits, stock(**batch).logits[labels != IGNORED], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        logits, stock(**batch).logits[labels != IGNORED], rtol=1e-4, atol=1e-4
+    )
 
 
 def test_documents_become_pairs() -> None:
-    rows = [{"text": document, "source": index} for index, document in enumerate(DOCUMENTS[:4] * 100)]
+    rows = [
+        {"text": document, "source": index} for index, document in enumerate(DOCUMENTS[:4] * 100)
+    ]
     made = pairs([*rows, {"text": "Alone.", "source": -1}], np.random.default_rng(0))
     assert len(made) == sum(len(split(row["text"])) - 1 for row in rows)
     assert np.mean([row["next"] for row in made]) == pytest.approx(0.5, abs=0.05)
@@ -264,7 +288,9 @@ def test_documents_become_pairs() -> None:
         place = own.index(row["text"])
         assert (row["text_pair"] == own[place + 1]) or row["next"] == RANDOM
     lent = {row["text_pair"] for row in made if row["next"] == RANDOM}
-    assert lent == {sentence for document in [*DOCUMENTS[:4], "Alone."] for sentence in split(document)}
+    assert lent == {
+        sentence for document in [*DOCUMENTS[:4], "Alone."] for sentence in split(document)
+    }
 
 
 def test_random_sentences_come_from_another_document() -> None:

@@ -25,11 +25,15 @@ def rows_of(reader: TextReader, raws: list[Any]) -> list[list[int]]:
 
 
 def test_bytes_and_text_read_alike(grown: Grown) -> None:
-    assert rows_of(grown.reader, ["The fox: déjà vu"]) == rows_of(grown.reader, ["The fox: déjà vu".encode()])
+    assert rows_of(grown.reader, ["The fox: déjà vu"]) == rows_of(
+        grown.reader, ["The fox: déjà vu".encode()]
+    )
 
 
 def test_special_tokens_stand_where_bert_has_them(bert: Grown) -> None:
-    special = {token["content"]: token["id"] for token in bert.spec["tokenizer.json"]["added_tokens"]}
+    special = {
+        token["content"]: token["id"] for token in bert.spec["tokenizer.json"]["added_tokens"]
+    }
     row = bert.reader.read(("the fox", "a dog"))
     ids, kinds = row["input_ids"].tolist(), row["token_type_ids"].tolist()
     assert ids[0] == special["[CLS]"]
@@ -41,7 +45,9 @@ def test_special_tokens_stand_where_bert_has_them(bert: Grown) -> None:
 def test_gpt_closes_a_text_and_knows_no_token_types(gpt: Grown) -> None:
     row = gpt.reader.read("the fox")
     assert set(row) == {"input_ids", "attention_mask"}
-    special = {token["content"]: token["id"] for token in gpt.spec["tokenizer.json"]["added_tokens"]}
+    special = {
+        token["content"]: token["id"] for token in gpt.spec["tokenizer.json"]["added_tokens"]
+    }
     assert row["input_ids"][-1] == special["<|endoftext|>"]
     assert gpt.spec["pad_id"] == special["<|pad|>"]
 
@@ -63,7 +69,9 @@ def test_padding_is_the_pad_token_and_masked(grown: Grown) -> None:
     batch = collate(rows, grown.reader.fills)
     short = grown.reader.length(rows[1])
     assert (batch["input_ids"][1, short:] == grown.spec["pad_id"]).all()
-    assert batch["attention_mask"][1].tolist() == [1] * short + [0] * (batch["input_ids"].shape[1] - short)
+    assert batch["attention_mask"][1].tolist() == [1] * short + [0] * (
+        batch["input_ids"].shape[1] - short
+    )
     assert all(array.dtype == np.int64 for array in batch.values())
 
 
@@ -125,7 +133,9 @@ def test_other_threads_go_on_while_a_long_text_is_read(grown: Grown) -> None:
 
 def test_transformers_tokenizes_the_saved_folder_alike(grown: Grown, tmp_path: Path) -> None:
     head = torch.nn.Linear(grown.module.width, 2, bias=grown.module.head_bias)
-    grown.module.save(tmp_path, head=head, labels=("no", "yes"))  # without one a GPT's text is a prompt
+    grown.module.save(
+        tmp_path, head=head, labels=("no", "yes")
+    )  # without one a GPT's text is a prompt
     stock = AutoTokenizer.from_pretrained(tmp_path)
     texts = [*DOCUMENTS, "Ünïcödé 中文 🦊", "x" * 400]
     ours = collate([grown.reader.read(raw) for raw in texts], grown.reader.fills)
@@ -144,6 +154,11 @@ def test_lengths_are_counted_in_tokens(grown: Grown) -> None:
 
 
 def test_a_deployer_needs_neither_torch_nor_transformers() -> None:
-    code = "import sys, multigraft_text.reader; print('torch' in sys.modules, 'transformers' in sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    code = (
+        "import sys, multigraft_text.reader; print('torch' in sys.modules, 'transformers' in "
+        "sys.modules)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert shown.split() == ["False", "False"]

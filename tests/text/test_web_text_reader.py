@@ -1,4 +1,5 @@
-"""The reader of texts for browsers: the very ids that Python's reads, for each kind of tokenizer."""
+"""The reader of texts for browsers: the very ids that Python's reads, for each kind of
+tokenizer."""
 
 from __future__ import annotations
 
@@ -11,7 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
 from helpers.javascript import WebReading, node, open_web_reader
 from multigraft import RowError
@@ -21,20 +31,39 @@ from multigraft_text.reader import TextReader
 
 pytestmark = pytest.mark.slow  # npm fetches the tokenizer
 TEXTS = [
-    *("The fox runs. It is quick and brown! Does the dog sleep?", "don't won't it's I'll we've 'S 'LL"),
-    *("naïve café Übergröße straße İstanbul ﬁne ½", "日本語のテキスト 中文 한국어 \U00020000\U00020001"),
+    *(
+        "The fox runs. It is quick and brown! Does the dog sleep?",
+        "don't won't it's I'll we've 'S 'LL",
+    ),
+    *(
+        "naïve café Übergröße straße İstanbul ﬁne ½",
+        "日本語のテキスト 中文 한국어 \U00020000\U00020001",
+    ),
     *("emoji 😀👨‍👩‍👧 flags 🇩🇪", "Привет мир", "מה שלומך", "ǅ Σίσυφος ΣΑΣ ς", "สวัสดีครับ"),
-    *("x=1;y+=2 /* c */ #tag @user http://a.b/c?d=e", "\ttab\nnew\r\nline  ", "   lead  and trail   "),
+    *(
+        "x=1;y+=2 /* c */ #tag @user http://a.b/c?d=e",
+        "\ttab\nnew\r\nline  ",
+        "   lead  and trail   ",
+    ),
     *(
         "a\u0301e\u0300 \u200bzero\u200dwidth",
         "\u00a0nbsp\u3000ideo",
         "[MASK] in [SEP] text",
         "<|endoftext|> x",
     ),
-    *("٣٤٥ १२३ ½ ² ① Ⅳ", "word" * 60, "—–‘’“”…", "\x01\x02ctrl\x7f", "e\u0323\u0302", "ẞ ß SS", "\ud7a3가각"),
+    *(
+        "٣٤٥ १२३ ½ ² ① Ⅳ",
+        "word" * 60,
+        "—–‘’“”…",
+        "\x01\x02ctrl\x7f",
+        "e\u0323\u0302",
+        "ẞ ß SS",
+        "\ud7a3가각",
+    ),
 ]
 POOL = (
-    "aAzZ09 .,!?'-\t\n\u00e9\u0301ßİΣς中あ한😀\u200d\u00a0\u3000½٣ไ\u0e31\u0627\u064b\ufe0f\u2019\u00ad"
+    "aAzZ09 .,!?'-\t\n\u00e9\u0301ßİΣς中あ한😀"
+    "\u200d\u00a0\u3000½٣ไ\u0e31\u0627\u064b\ufe0f\u2019\u00ad"
     "\U00020000"
 )
 
@@ -48,7 +77,9 @@ def hard() -> list[str]:
 def unigram() -> Tokenizer:
     """As XLM-RoBERTa's."""
     made = Tokenizer(models.Unigram())
-    made.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    made.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]
+    )
     made.pre_tokenizer = pre_tokenizers.Metaspace()
     made.decoder = decoders.Metaspace()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
@@ -57,7 +88,9 @@ def unigram() -> Tokenizer:
     )
     made.train_from_iterator(TEXTS * 5, trainer)
     made.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)],
     )
     return made
 
@@ -65,7 +98,8 @@ def unigram() -> Tokenizer:
 def roberta() -> Tokenizer:
     """Byte-level BPE with RoBERTa's frame, whose second text is of the type of the first."""
     learned = fit(
-        TEXTS * 5, {"learn": {"style": "gpt", "tokenizer": "bpe", "vocabulary": 500, "lowercase": False}}
+        TEXTS * 5,
+        {"learn": {"style": "gpt", "tokenizer": "bpe", "vocabulary": 500, "lowercase": False}},
     )
     made = Tokenizer.from_str(json.dumps(learned["tokenizer.json"]))
     made.add_special_tokens(["<s>", "</s>"])
@@ -81,7 +115,12 @@ def spec(kind: str, max_length: int) -> dict[str, Any]:
         made = {"unigram": unigram, "roberta": roberta}[name]()
         return {**settings, "tokenizer.json": json.loads(made.to_str())}
     lowercase = style.endswith("lower")
-    wanted = {"style": style.split()[0], "tokenizer": name, "vocabulary": 600, "lowercase": lowercase}
+    wanted = {
+        "style": style.split()[0],
+        "tokenizer": name,
+        "vocabulary": 600,
+        "lowercase": lowercase,
+    }
     return fit(TEXTS * 5, {**settings, "learn": wanted})
 
 
@@ -100,12 +139,18 @@ def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebReading]:
     yield open_web_reader(TEXT.web, {"kind": "text"}, tmp_path_factory.mktemp("web"))
 
 
-def both(laid_out: WebReading, settings: dict[str, Any], raws: list[Any]) -> Iterator[tuple[Any, Any, Any]]:
+def both(
+    laid_out: WebReading, settings: dict[str, Any], raws: list[Any]
+) -> Iterator[tuple[Any, Any, Any]]:
     """Each value with what Python and JavaScript make of it; an error is its text."""
-    (laid_out.folder / "bundle" / "tokenizer.json").write_text(json.dumps(settings["tokenizer.json"]))
+    (laid_out.folder / "bundle" / "tokenizer.json").write_text(
+        json.dumps(settings["tokenizer.json"])
+    )
     web = replace(laid_out, spec={**settings, "tokenizer.json": None})
     values = [
-        {"columns": {"text": raw[0], "text_pair": raw[1]}} if isinstance(raw, tuple) else {"text": raw}
+        {"columns": {"text": raw[0], "text_pair": raw[1]}}
+        if isinstance(raw, tuple)
+        else {"text": raw}
         for raw in raws
     ]
     reader = TextReader(settings)

@@ -7,10 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers import (
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
-from helpers.writing_toys import END, ROOM, VOCABULARY, Writing, random_prompts, random_writing, said
+from helpers.writing_toys import (
+    END,
+    ROOM,
+    VOCABULARY,
+    Writing,
+    random_prompts,
+    random_writing,
+    said,
+)
 from multigraft.errors import GenerationError
 from multigraft.runtime.generation.options import settings
 from multigraft.runtime.generation.sampling import draw, narrowed, penalise
@@ -27,7 +40,9 @@ KINDS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(("kind", "shape"), KINDS)
-def test_greedy_is_transformers_token_for_token(seed: int, kind: str, shape: dict[str, Any]) -> None:
+def test_greedy_is_transformers_token_for_token(
+    seed: int, kind: str, shape: dict[str, Any]
+) -> None:
     writing = random_writing(seed, kind=kind, **shape)
     for lengths in LENGTHS:
         prompts = random_prompts(seed, lengths)
@@ -156,8 +171,12 @@ def test_a_penalty_is_transformers_on_fixed_scores() -> None:
     rng = np.random.default_rng(1)
     scores = rng.normal(size=(2, VOCABULARY)).astype(np.float32)
     seen = np.array([[3, 4, 4], [9, 8, 7]])
-    wanted = RepetitionPenaltyLogitsProcessor(1.7)(torch.from_numpy(seen), torch.from_numpy(scores)).numpy()
-    np.testing.assert_allclose(penalise(scores, [np.unique(row) for row in seen], 1.7), wanted, rtol=1e-6)
+    wanted = RepetitionPenaltyLogitsProcessor(1.7)(
+        torch.from_numpy(seen), torch.from_numpy(scores)
+    ).numpy()
+    np.testing.assert_allclose(
+        penalise(scores, [np.unique(row) for row in seen], 1.7), wanted, rtol=1e-6
+    )
 
 
 def test_draws_follow_the_distribution() -> None:
@@ -176,7 +195,9 @@ def test_draws_follow_the_distribution() -> None:
 def test_a_prompt_that_leaves_no_room_is_refused_and_one_that_leaves_little_is_cut_short() -> None:
     writing = random_writing(0)
     full, little = random_prompts(0, (ROOM, ROOM - 2))
-    with pytest.raises(GenerationError, match=rf"item 1: the prompt has {ROOM} tokens, and the model holds"):
+    with pytest.raises(
+        GenerationError, match=rf"item 1: the prompt has {ROOM} tokens, and the model holds"
+    ):
         writing.ours([little, full])
     with pytest.raises(GenerationError, match="token 60; the model's end at 59"):
         writing.ours([[3, 60]])
@@ -187,7 +208,9 @@ def talkative(writing: Writing) -> list[int]:
     """A prompt after which the model writes 12 tokens, most of them different."""
     prompts = random_prompts(0, [9] * 40)
     texts = writing.ours(prompts, max_new_tokens=12)
-    return next(p for p, text in zip(prompts, texts, strict=True) if len(set(text)) > 7 and END not in text)
+    return next(
+        p for p, text in zip(prompts, texts, strict=True) if len(set(text)) > 7 and END not in text
+    )
 
 
 def test_stops_end_a_text() -> None:
@@ -205,7 +228,11 @@ def test_stops_end_a_text() -> None:
 def test_a_stream_is_the_text_in_pieces() -> None:
     writing = random_writing(0)
     prompt = said(talkative(writing))
-    for options in ({}, {"method": "sample", "seed": 3, "temperature": 2.0}, {"repetition_penalty": 1.2}):
+    for options in (
+        {},
+        {"method": "sample", "seed": 3, "temperature": 2.0},
+        {"repetition_penalty": 1.2},
+    ):
         asked: Any = {"max_new_tokens": 12, **options}
         pieces = list(writing.generator.stream(prompt, **asked))
         assert len(pieces) > 1

@@ -78,7 +78,9 @@ def written(model: Any, prompts: Sequence[np.ndarray], **options: Any) -> list[l
     end, found = model.config.eos_token_id, []
     for prompt in prompts:
         with torch.inference_mode():
-            whole = model.generate(torch.from_numpy(prompt)[None], **{"do_sample": False, **options})
+            whole = model.generate(
+                torch.from_numpy(prompt)[None], **{"do_sample": False, **options}
+            )
         tokens = whole[0, len(prompt) :].tolist()
         found.append(tokens[: tokens.index(end) + 1] if end in tokens else tokens)
     return found
@@ -88,7 +90,10 @@ def written(model: Any, prompts: Sequence[np.ndarray], **options: Any) -> list[l
     ("asked", "options"),
     [
         ({"max_new_tokens": 24}, {"max_new_tokens": 24}),
-        ({"max_new_tokens": 12, "method": "beam", "beams": 3}, {"max_new_tokens": 12, "num_beams": 3}),
+        (
+            {"max_new_tokens": 12, "method": "beam", "beams": 3},
+            {"max_new_tokens": 12, "num_beams": 3},
+        ),
     ],
 )
 def test_a_process_without_torch_writes_what_transformers_writes(
@@ -109,8 +114,11 @@ def test_a_process_without_torch_writes_what_transformers_writes(
 
 
 @pytest.mark.parametrize("together", [1, 4])
-def test_a_stock_pipeline_writes_what_the_bundle_writes(run: mg.Run, bundle: Path, together: int) -> None:
-    """The saved tokenizer leaves a prompt open: behind an end token the model would begin another text."""
+def test_a_stock_pipeline_writes_what_the_bundle_writes(
+    run: mg.Run, bundle: Path, together: int
+) -> None:
+    """The saved tokenizer leaves a prompt open: behind an end token the model would begin another
+    text."""
     stock = transformers.pipeline("text-generation", str(run.folder / "model"), batch_size=together)
     stock.tokenizer.pad_token_id = stock.tokenizer.pad_token_id or 0
     prompts = [*PROMPTS, *(" ".join(text.split()[:4]) for text in DOCUMENTS)][:30]
@@ -188,7 +196,9 @@ def test_every_product_with_weights_is_int8(bundle: Path) -> None:
         )  # a zero point for each channel
 
 
-def test_an_int8_decoder_that_lost_its_mind_is_refused(run: mg.Run, bundle: Path, tmp_path: Path) -> None:
+def test_an_int8_decoder_that_lost_its_mind_is_refused(
+    run: mg.Run, bundle: Path, tmp_path: Path
+) -> None:
     model = onnx.load(bundle / "model.int8.onnx")
     scale = next(weight for weight in model.graph.initializer if weight.name.endswith("_scale"))
     scale.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(scale) * 20, scale.name))
@@ -210,7 +220,9 @@ def test_a_decoder_that_forgets_its_past_is_caught(run: mg.Run, bundle: Path) ->
     class Forgetful(Session):
         def chain(self, values: Mapping[str, Any]) -> dict[str, Any]:
             halved = {
-                name: OrtValue.ortvalue_from_numpy(value.numpy() / 2) if name.startswith("past") else value
+                name: OrtValue.ortvalue_from_numpy(value.numpy() / 2)
+                if name.startswith("past")
+                else value
                 for name, value in values.items()
             }
             return super().chain(halved)
@@ -229,7 +241,9 @@ def test_a_decoder_that_forgets_its_past_is_caught(run: mg.Run, bundle: Path) ->
 
 def test_what_is_no_prompt_is_said(run: mg.Run, bundle: Path) -> None:
     predictor = mg.load(bundle)
-    with pytest.raises(GenerationError, match=r"item 1: the prompt has \d+ tokens, and the model holds 128"):
+    with pytest.raises(
+        GenerationError, match=r"item 1: the prompt has \d+ tokens, and the model holds 128"
+    ):
         predictor.generate(["The fox", "word " * 200])
     with pytest.raises(RowError, match=r"item 1: the text is missing"):
         predictor.generate(["The fox", None])
@@ -245,7 +259,9 @@ def test_a_prompt_is_neither_closed_nor_cut(run: mg.Run) -> None:
     reader: Any = run.reader
     end = reader.read("The fox")["input_ids"][-1]
     assert reader.prompt("The fox").tolist() == reader.read("The fox")["input_ids"][:-1].tolist()
-    assert len(reader.prompt("the fox " * 40)) > 64 == len(reader.read("the fox " * 40)["input_ids"])
+    assert (
+        len(reader.prompt("the fox " * 40)) > 64 == len(reader.read("the fox " * 40)["input_ids"])
+    )
     assert reader.prompt("The fox<|endoftext|>").tolist()[-1] == end
     assert reader.prompt("").tolist() == []
     assert reader.text(reader.prompt("the fox is é")) == "the fox is é"
@@ -280,7 +296,9 @@ def test_the_command_line_writes(bundle: Path, capsys: pytest.CaptureFixture[str
     options = ("--method", "sample", "--top-p", "0.9", "--seed", "3", "--max-new-tokens", "10")
     assert said("The fox", *options) == drawn["text"] + "\n"
     beams = predictor.generate(["The fox"], max_new_tokens=5, method="beam", beams=2)
-    found = json.loads(said("The fox", "--method", "beam", "--beams", "2", "--max-new-tokens", "5", "--json"))
+    found = json.loads(
+        said("The fox", "--method", "beam", "--beams", "2", "--max-new-tokens", "5", "--json")
+    )
     assert found == [{"input": "The fox", "answer": beams[0]}]
     assert main(["generate", str(bundle), "The fox", "--beams", "2"]) == 1
     assert "beams: belongs to method='beam'" in capsys.readouterr().err

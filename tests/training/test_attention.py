@@ -33,7 +33,9 @@ def numbers() -> Tensor:
 def tensors(*, learns: bool = True) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     query, key, value = (
-        torch.randn(ROWS, length, HEADS, WIDTH, generator=generator).transpose(1, 2).requires_grad_(learns)
+        torch.randn(ROWS, length, HEADS, WIDTH, generator=generator)
+        .transpose(1, 2)
+        .requires_grad_(learns)
         for length in (QUERIES, KEYS, KEYS)
     )
     return query, key, value
@@ -45,15 +47,21 @@ def attend(query: Tensor, key: Tensor, value: Tensor, **given: object) -> Tensor
     return found
 
 
-def written_out(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, kept: Tensor) -> Tensor:
+def written_out(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, kept: Tensor
+) -> Tensor:
     scores = query @ key.transpose(-1, -2) / math.sqrt(WIDTH)
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf) if mask.dtype is torch.bool else scores + mask
     return scores.softmax(-1) * kept / CHANCE @ value
 
 
-@pytest.mark.parametrize("part", [1, 2 * HEADS * QUERIES * KEYS, 2**19], ids=["row", "two rows", "batch"])
-@pytest.mark.parametrize("masks", [padding, numbers, lambda: None], ids=["padding", "numbers", "nothing"])
+@pytest.mark.parametrize(
+    "part", [1, 2 * HEADS * QUERIES * KEYS, 2**19], ids=["row", "two rows", "batch"]
+)
+@pytest.mark.parametrize(
+    "masks", [padding, numbers, lambda: None], ids=["padding", "numbers", "nothing"]
+)
 def test_results_and_gradients_are_those_of_attention_written_out(
     masks: Masks, part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +69,9 @@ def test_results_and_gradients_are_those_of_attention_written_out(
     mask, (query, key, value) = masks(), tensors()
     with quick_attention():
         unit = torch.eye(KEYS).expand(ROWS, HEADS, KEYS, KEYS)
-        kept = attend(query, key, unit, attn_mask=mask) > 0  # each weight by itself, so its coin shows
+        kept = (
+            attend(query, key, unit, attn_mask=mask) > 0
+        )  # each weight by itself, so its coin shows
         found = attend(query, key, value, attn_mask=mask)
     wanted = written_out(query, key, value, mask, kept)
     torch.testing.assert_close(found, wanted)
@@ -71,7 +81,9 @@ def test_results_and_gradients_are_those_of_attention_written_out(
     )
     torch.testing.assert_close(ours, theirs)
     dropped = (
-        1 - kept[masks().expand(kept.shape)].float().mean() if masks is padding else 1 - kept.float().mean()
+        1 - kept[masks().expand(kept.shape)].float().mean()
+        if masks is padding
+        else 1 - kept.float().mean()
     )
     assert dropped.item() == pytest.approx(1 - CHANCE, abs=0.06)
 
@@ -120,7 +132,9 @@ def test_recomputation_draws_the_same() -> None:
 def test_bf16_is_computed_in_fp32_under_autocast_too() -> None:
     query, key, value = tensors()
     with quick_attention():
-        wanted = attend(*(each.bfloat16().float() for each in (query, key, value)), attn_mask=numbers())
+        wanted = attend(
+            *(each.bfloat16().float() for each in (query, key, value)), attn_mask=numbers()
+        )
         with torch.autocast("cpu", torch.bfloat16):
             found = attend(*(each.bfloat16() for each in (query, key, value)), attn_mask=numbers())
     assert found.dtype is torch.bfloat16

@@ -36,15 +36,21 @@ def test_steps_of_known_recipes() -> None:
     accumulation=st.integers(1, 3),
     budget=st.none() | st.floats(60, 500),
 )
-def test_every_step_has_its_place(epochs: float, size: int, accumulation: int, budget: float | None) -> None:
-    times = timetable(epochs=epochs, batch_size=size, accumulation=accumulation, batch_budget=budget)
+def test_every_step_has_its_place(
+    epochs: float, size: int, accumulation: int, budget: float | None
+) -> None:
+    times = timetable(
+        epochs=epochs, batch_size=size, accumulation=accumulation, batch_budget=budget
+    )
     places = [times.place(step) for step in range(times.total_steps)]
     assert places[0] == (0, 0)
     for before, after in pairwise(places):
         assert after in ((before[0], before[1] + 1), (before[0] + 1, 0))
     for epoch, done in places:
         assert done * accumulation < len(times.batches(epoch))
-    assert [times.ends(step) for step in range(1, times.total_steps)] == [done == 0 for _, done in places[1:]]
+    assert [times.ends(step) for step in range(1, times.total_steps)] == [
+        done == 0 for _, done in places[1:]
+    ]
 
 
 def test_an_epoch_sees_every_row_once_and_follows_from_seed_and_epoch() -> None:

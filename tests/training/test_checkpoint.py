@@ -1,4 +1,5 @@
-"""A checkpoint is whole or not there, restores what the optimizer had, and is checked before it is used."""
+"""A checkpoint is whole or not there, restores what the optimizer had, and is checked before it is
+used."""
 
 from __future__ import annotations
 
@@ -34,9 +35,13 @@ class Training:
         self.optimizer.step()
 
 
-def trained(folder: Path, layout: torch.memory_format = torch.contiguous_format, **settings: Any) -> Training:
+def trained(
+    folder: Path, layout: torch.memory_format = torch.contiguous_format, **settings: Any
+) -> Training:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 2)).to(memory_format=layout)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 2)).to(
+        memory_format=layout
+    )
     resting = settings.get("resting", frozenset())
     learning = {name: p for name, p in model.named_parameters() if name not in resting}
     optimizer = torch.optim.AdamW(learning.values(), lr=0.01, fused=True)
@@ -48,7 +53,9 @@ def trained(folder: Path, layout: torch.memory_format = torch.contiguous_format,
 
 
 def equal(first: nn.Module, second: nn.Module) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    return all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -77,7 +84,9 @@ def test_weights_that_rest_are_left_out_and_guarded(tmp_path: Path) -> None:
     assert equal(one.model, again.model)
     with torch.no_grad():
         again.model[0].weight.mul_(1.5)  # type: ignore[operator,index]
-    other = Checkpoints(tmp_path, again.model, again.optimizer, names=one.checkpoints.names, resting=resting)
+    other = Checkpoints(
+        tmp_path, again.model, again.optimizer, names=one.checkpoints.names, resting=resting
+    )
     with pytest.raises(RunError, match="weights that do not learn are others"):
         other.load()
 
@@ -93,11 +102,15 @@ def test_old_ones_go_and_the_newest_complete_one_counts(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.glob("step-*/state.json")) == ["state.json"] * 2
 
 
-def test_what_a_killed_process_left_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_killed_process_left_is_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = trained(tmp_path, keep=1)
     one.checkpoints.save(Progress(step=1))
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", lambda path, ignore_errors=False: None)  # killed while removing
+        patch.setattr(
+            shutil, "rmtree", lambda path, ignore_errors=False: None
+        )  # killed while removing
         one.checkpoints.save(Progress(step=2))
     (tmp_path / ".best-00000009.new").mkdir()
     (tmp_path / "step-00000001").mkdir()
@@ -142,7 +155,10 @@ def test_any_damage_is_found_and_the_one_before_is_used(
     found = one.checkpoints.load()
     assert found is not None
     assert found.step == 1
-    assert "model.safetensors is not as it was written; going on from what was before it" in caplog.text
+    assert (
+        "model.safetensors is not as it was written; going on from what was before it"
+        in caplog.text
+    )
     assert not newest.exists()
 
 
@@ -223,7 +239,9 @@ def test_nothing_is_pickled(tmp_path: Path) -> None:
     assert {file.suffix for file in path.iterdir()} == {".safetensors", ".json"}
 
 
-def test_saving_keeps_to_its_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saving_keeps_to_its_share_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoints = trained(tmp_path).checkpoints
     monkeypatch.setattr(folder, "SPEED", checkpoints.size() / 3.0)  # a disk that takes 3 seconds
     assert not checkpoints.pays(3.0 * 49 - 1)
@@ -244,9 +262,14 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_says_what_to_do(
         from safetensors import SafetensorError
 
         path.write_bytes(b"half")
-        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        raise SafetensorError(
+            "Error while serializing: I/O error: No space left on device (os error 28)"
+        )
 
-    with monkeypatch.context() as patch, pytest.raises(RunError, match=r"disk is full.*multigraft resume"):
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(RunError, match=r"disk is full.*multigraft resume"),
+    ):
         patch.setattr(folder, "save_file", full)
         with explaining(tmp_path):
             checkpoints.save(Progress(step=2))
@@ -278,7 +301,10 @@ def test_what_a_disk_refuses_is_explained(tmp_path: Path, code: int, told: str) 
 
 
 def test_a_folder_that_vanished_is_named_and_other_errors_pass(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="was removed while the run was"), explaining(tmp_path / "run"):
+    with (
+        pytest.raises(RunError, match="was removed while the run was"),
+        explaining(tmp_path / "run"),
+    ):
         (tmp_path / "run" / "metrics.jsonl").write_text("")
     with pytest.raises(FileNotFoundError), explaining(tmp_path / "run"):
         (tmp_path / "elsewhere").read_text()
@@ -320,7 +346,10 @@ STRANGE: dict[str, tuple[str, Callable[[dict[str, torch.Tensor]], object]]] = {
     "an empty moment": ("optimizer", put("2.weight:exp_avg_sq", torch.zeros(0))),
     "a moment of another shape": ("optimizer", put("2.weight:exp_avg", torch.zeros(144, 2))),
     "a moment as a scalar": ("optimizer", put("2.weight:exp_avg", torch.zeros(()))),
-    "a moment of half precision": ("optimizer", put("2.weight:exp_avg", torch.zeros(2, 144).half())),
+    "a moment of half precision": (
+        "optimizer",
+        put("2.weight:exp_avg", torch.zeros(2, 144).half()),
+    ),
     "a moment of whole numbers": ("optimizer", put("2.weight:exp_avg", torch.zeros(2, 144).long())),
     "one moment missing": ("optimizer", lambda tensors: tensors.pop("2.weight:exp_avg_sq")),
     "steps missing": ("optimizer", lambda tensors: tensors.pop("0.bias:step")),
@@ -396,7 +425,9 @@ def test_a_state_that_is_none_is_refused_or_passed_over(text: str, tmp_path: Pat
         trained(tmp_path).checkpoints.load()
 
 
-@pytest.mark.parametrize("text", ["3", "[" * 100_000, '{"../../x": {}}', '{"/etc/hostname": {}}', '{"a": 3}'])
+@pytest.mark.parametrize(
+    "text", ["3", "[" * 100_000, '{"../../x": {}}', '{"/etc/hostname": {}}', '{"a": 3}']
+)
 def test_a_manifest_of_anything_is_damage(text: str, tmp_path: Path) -> None:
     path = trained(tmp_path).checkpoints.save(Progress(step=3))
     (path / "manifest.json").write_text(text)

@@ -28,7 +28,10 @@ def test_the_faster_one_wins(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="multigraft"):
         assert is_faster(sleeper(0.03), sleeper(0.005))
         assert not is_faster(sleeper(0.005), sleeper(0.03))
-    assert [line.split(":")[0] for line in caplog.messages] == ["torch.compile is on", "torch.compile is off"]
+    assert [line.split(":")[0] for line in caplog.messages] == [
+        "torch.compile is on",
+        "torch.compile is off",
+    ]
 
 
 def test_a_compiler_that_fails_is_off_with_a_line(caplog: pytest.LogCaptureFixture) -> None:

@@ -23,7 +23,8 @@ Finetune = Callable[..., Run]
 def training(**fields: Any) -> dict[str, Any]:
     return {
         "training": {
-            "epochs": 4, "batch_size": 16, "learning_rate": 0.01, "checkpoint_every": 2, "log_every": 1,
+            "epochs": 4, "batch_size": 16, "learning_rate": 0.01, "checkpoint_every": 2,
+            "log_every": 1,
             **fields,
         }
     }  # fmt: skip
@@ -55,7 +56,11 @@ def test_one_bad_step_is_left_out_and_counted(
     run = finetune(**training())
     assert "step 3 is left out: its loss (nan) or gradient is not finite" in caplog.text
     lines = [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
-    assert [line["step"] for line in lines if "loss" in line] == [1, 2, *range(4, run.total_steps + 1)]
+    assert [line["step"] for line in lines if "loss" in line] == [
+        1,
+        2,
+        *range(4, run.total_steps + 1),
+    ]
     assert {line.get("skipped", 0) for line in lines if "loss" in line and line["step"] > 3} == {1}
     assert run.report is not None
     assert any("1 steps were left out" in note for note in run.report.notes)
@@ -74,9 +79,13 @@ def test_several_in_a_row_go_back_and_on_at_half_the_rate(
     assert sorted(rates) == list(dict.fromkeys(sorted(rates)))
 
 
-def test_it_gives_up_after_three_times(finetune: Finetune, poison: Callable[[set[int]], None]) -> None:
+def test_it_gives_up_after_three_times(
+    finetune: Finetune, poison: Callable[[set[int]], None]
+) -> None:
     poison(set(range(7, 1000)))
-    with pytest.raises(RunError, match=r"the loss is nan at step \d+; lower training.learning_rate"):
+    with pytest.raises(
+        RunError, match=r"the loss is nan at step \d+; lower training.learning_rate"
+    ):
         finetune(**training(bad_steps=2))
 
 
@@ -89,7 +98,8 @@ def test_an_infinite_gradient_counts_as_bad() -> None:
 def test_a_diverging_run_stops_with_a_reason_and_keeps_its_best(finetune: Finetune) -> None:
     run = finetune(
         **training(
-            epochs=40, learning_rate=2.0, clip=0, optimizer="sgd", momentum=0.95, schedule="constant",
+            epochs=40, learning_rate=2.0, clip=0, optimizer="sgd", momentum=0.95,
+            schedule="constant",
             warmup=0.2, bad_steps=1000,
         )
     )  # fmt: skip

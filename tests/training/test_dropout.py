@@ -46,7 +46,9 @@ def test_dropout_and_attention_use_it_and_torch_is_left_as_it_was() -> None:
 
     def results() -> tuple[torch.Tensor, torch.Tensor]:
         torch.manual_seed(0)
-        return F.dropout(ones, 0.25), F.scaled_dot_product_attention(query, query, query, dropout_p=0.2)
+        return F.dropout(ones, 0.25), F.scaled_dot_product_attention(
+            query, query, query, dropout_p=0.2
+        )
 
     before = results()
     with quick_dropout():

@@ -1,4 +1,5 @@
-"""A linear probe ends with the minimum of its loss, where that validates better than what the steps gave."""
+"""A linear probe ends with the minimum of its loss, where that validates better than what the steps
+gave."""
 
 from __future__ import annotations
 
@@ -66,7 +67,9 @@ def read(run: Run, split: str) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(features), np.array(labels)
 
 
-def test_it_is_scikit_learns_logistic_regression_of_the_same_strength(probe: Callable[..., Run]) -> None:
+def test_it_is_scikit_learns_logistic_regression_of_the_same_strength(
+    probe: Callable[..., Run],
+) -> None:
     run = probe()
     line = solved(run)
     assert line is not None
@@ -97,7 +100,10 @@ def test_it_validates_no_worse_than_the_steps_and_is_told(probe: Callable[..., R
 def test_replayed_and_recomputed_features_have_one_minimum(probe: Callable[..., Run]) -> None:
     replayed, recomputed = probe(epochs=3), probe(epochs=3, replay="off")
     features, _ = read(replayed, "validation")
-    answers = [run.graft.head.linear(torch.from_numpy(features)).softmax(1) for run in (replayed, recomputed)]
+    answers = [
+        run.graft.head.linear(torch.from_numpy(features)).softmax(1)
+        for run in (replayed, recomputed)
+    ]
     assert torch.allclose(*answers, atol=1e-3)
 
 
@@ -109,7 +115,9 @@ def test_replayed_and_recomputed_features_have_one_minimum(probe: Callable[..., 
         {"strategy": "full"},
     ],
 )
-def test_elsewhere_the_steps_have_the_last_word(probe: Callable[..., Run], asked: dict[str, Any]) -> None:
+def test_elsewhere_the_steps_have_the_last_word(
+    probe: Callable[..., Run], asked: dict[str, Any]
+) -> None:
     assert solved(probe(**asked)) is None
 
 
@@ -156,7 +164,9 @@ def test_a_head_that_computes_more_is_left_to_the_steps(probe: Callable[..., Run
     class Plugin:
         @mg.hookimpl
         def register_tasks(self) -> list[mg.Task]:
-            (task,) = [each for each in multigraft_series.register_tasks() if each.stage == "finetune"]
+            (task,) = [
+                each for each in multigraft_series.register_tasks() if each.stage == "finetune"
+            ]
             return [replace(task, name="twice", objective=Twice)]
 
     assert solved(probe(task="twice", plugins=[Plugin()])) is None

@@ -1,4 +1,5 @@
-"""The rate at each step equals transformers' schedulers, which count from zero warm-up instead of one."""
+"""The rate at each step equals transformers' schedulers, which count from zero warm-up instead of
+one."""
 
 from __future__ import annotations
 

@@ -29,14 +29,24 @@ Finetune = Callable[..., Run]
 
 
 def training(**fields: Any) -> dict[str, Any]:
-    return {"training": {"epochs": 2, "batch_size": 16, "learning_rate": 0.01, "precision": "fp32", **fields}}
+    return {
+        "training": {
+            "epochs": 2,
+            "batch_size": 16,
+            "learning_rate": 0.01,
+            "precision": "fp32",
+            **fields,
+        }
+    }
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in run.graft.state_dict().items()}
 
 
-def same(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor], **close: float) -> bool:
+def same(
+    first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor], **close: float
+) -> bool:
     if close:
         return all(torch.allclose(first[name], second[name], **close) for name in first)
     return all(torch.equal(first[name], second[name]) for name in first)
@@ -112,7 +122,8 @@ def test_one_epoch_is_the_hand_written_loop(untrained: Callable[..., Run], optim
 
 
 def test_accumulated_batches_equal_one_batch(untrained: Callable[..., Run], tmp_path: Any) -> None:
-    """Also where class weights differ from batch to batch, so that a mean of means would be wrong."""
+    """Also where class weights differ from batch to batch, so that a mean of means would be
+    wrong."""
     ends = []
     for index, fields in enumerate(({"batch_size": 16}, {"batch_size": 4, "accumulation": 4})):
         run = untrained(
@@ -180,10 +191,14 @@ def test_learning_works_and_is_logged(finetune: Finetune) -> None:
     losses = [line["loss"] for line in lines if "loss" in line]
     assert losses[-1] < losses[0]
     assert run.evaluate().metrics["accuracy"].value > 0.7
-    assert {"step", "epoch", "padding", "validation"} == set(next(line for line in lines if "epoch" in line))
+    assert {"step", "epoch", "padding", "validation"} == set(
+        next(line for line in lines if "epoch" in line)
+    )
 
 
-def test_same_seed_same_bits_other_seed_other_bits(untrained: Callable[..., Run], tmp_path: Any) -> None:
+def test_same_seed_same_bits_other_seed_other_bits(
+    untrained: Callable[..., Run], tmp_path: Any
+) -> None:
     ends = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         run = untrained(**training(), seed=seed, output=str(tmp_path / name))
@@ -226,7 +241,9 @@ def test_a_worker_that_is_killed_changes_no_bit_and_is_not_replaced(
 
 
 def test_a_loss_that_is_no_number_stops_the_run(finetune: Finetune) -> None:
-    with pytest.raises(RunError, match=r"the loss is nan at step \d+; lower training.learning_rate"):
+    with pytest.raises(
+        RunError, match=r"the loss is nan at step \d+; lower training.learning_rate"
+    ):
         finetune(**training(learning_rate=1e30, clip=0, optimizer="sgd", momentum=0.0, epochs=20))
 
 
@@ -259,14 +276,38 @@ def best_steps(run: Run, values: list[dict[str, float]], monkeypatch: pytest.Mon
     [
         ([{"accuracy": 1.0, "loss": loss} for loss in (0.5, 0.2, 0.3)], 2),
         ([{"accuracy": 1.0, "loss": loss} for loss in (0.5, 0.5, 0.5)], 1),
-        ([{"accuracy": 0.9, "loss": 0.1}, {"accuracy": 1.0, "loss": 0.9}, {"accuracy": 1.0, "loss": 0.8}], 3),
+        (
+            [
+                {"accuracy": 0.9, "loss": 0.1},
+                {"accuracy": 1.0, "loss": 0.9},
+                {"accuracy": 1.0, "loss": 0.8},
+            ],
+            3,
+        ),
         ([{"accuracy": 1.0}, {"accuracy": 1.0}, {"accuracy": 0.5}], 1),
-        ([{"accuracy": math.nan, "loss": 0.1}, {"accuracy": 0.5, "loss": 0.3}, {"accuracy": math.nan}], 2),
-        ([{"accuracy": 1.0, "loss": math.nan}, {"accuracy": 1.0, "loss": 0.3}, {"accuracy": 0.9}], 2),
+        (
+            [
+                {"accuracy": math.nan, "loss": 0.1},
+                {"accuracy": 0.5, "loss": 0.3},
+                {"accuracy": math.nan},
+            ],
+            2,
+        ),
+        (
+            [
+                {"accuracy": 1.0, "loss": math.nan},
+                {"accuracy": 1.0, "loss": 0.3},
+                {"accuracy": 0.9},
+            ],
+            2,
+        ),
     ],
 )
 def test_of_equally_good_epochs_the_one_with_the_lowest_loss_is_kept(
-    untrained: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, values: list[dict[str, float]], best: int
+    untrained: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+    values: list[dict[str, float]],
+    best: int,
 ) -> None:
     run = untrained(**training(epochs=3))
     assert best_steps(run, values, monkeypatch) == best
@@ -335,7 +376,11 @@ def test_lines_are_on_the_disk_before_the_checkpoint_that_counts_on_them(
     untrained: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that a power cut takes no line that the resumed run would not write again."""
-    run, save, done = untrained(**training(checkpoint_every=2, log_every=1)), Checkpoints.save, list[int]()
+    run, save, done = (
+        untrained(**training(checkpoint_every=2, log_every=1)),
+        Checkpoints.save,
+        list[int](),
+    )
     monkeypatch.setattr(os, "fsync", lambda handle: done.append(os.fstat(handle).st_ino))
     monkeypatch.setattr(Checkpoints, "save", lambda *args: (done.append(0), save(*args))[1])
     Fit(run).fit()

@@ -67,7 +67,9 @@ def test_one_that_would_end_the_process_is_switched_off(
     watches = Watches()
     Engine([multigraft_series, Leaves(), watches], discover=False).start(recipe, "finetune")
     assert watches.epochs == [1, 2]
-    assert "plugin 'Leaves' is off for this run: SystemExit: out of here in epoch_end" in caplog.text
+    assert (
+        "plugin 'Leaves' is off for this run: SystemExit: out of here in epoch_end" in caplog.text
+    )
 
 
 def test_the_run_goes_on_and_says_who_failed(
@@ -79,7 +81,9 @@ def test_the_run_goes_on_and_says_who_failed(
     assert fails.calls == 1
     assert before.steps == after.steps == list(range(1, run.total_steps + 1))
     assert before.epochs == [1, 2]
-    assert "plugin 'Fails' is off for this run: ZeroDivisionError: no good in step_end" in caplog.text
+    assert (
+        "plugin 'Fails' is off for this run: ZeroDivisionError: no good in step_end" in caplog.text
+    )
     assert "no good" in (run.folder / "plugins" / "Fails.txt").read_text()
     facts = json.loads((run.folder / "run.json").read_text())
     assert facts["observers_off"] == {"Fails": "ZeroDivisionError: no good"}
@@ -116,7 +120,12 @@ def test_the_order_is_pluggy_s(tmp_path: Path) -> None:
 
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    for name, options in (("a", {}), ("last", {"trylast": True}), ("first", {"tryfirst": True}), ("b", {})):
+    for name, options in (
+        ("a", {}),
+        ("last", {"trylast": True}),
+        ("first", {"tryfirst": True}),
+        ("b", {}),
+    ):
         manager.register(observer(name, **options), name)
     Observers(manager, tmp_path).tell("step_end", run=None, step=1, logs={})
     ours, heard[:] = list(heard), []

@@ -15,10 +15,10 @@ from torch import nn
 import multigraft as mg
 import multigraft_series
 from multigraft.contracts.features import Batch
+from multigraft.contracts.plan import Plan
 from multigraft.data import plan_batches
 from multigraft.engine import Engine
 from multigraft.models.graft import Graft
-from multigraft.contracts.plan import Plan
 from multigraft.models.strategies import linear_probe
 from multigraft.models.tasks.classification import LinearHead
 from multigraft.runs.run import Run
@@ -41,7 +41,9 @@ class Statistics(nn.Module):
         super().__init__()
         self.block = nn.Linear(WIDTH, WIDTH)
         self.blocks = [self.block]
-        self.register_buffer("by", torch.tensor(self.scale))  # in the state, by which replay knows it
+        self.register_buffer(
+            "by", torch.tensor(self.scale)
+        )  # in the state, by which replay knows it
         self.register_buffer("added", self.shift * (torch.arange(WIDTH) == SHIFTED))
         with torch.no_grad():
             self.block.weight.copy_(torch.eye(WIDTH))
@@ -74,7 +76,12 @@ def probe(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
     numbers = iter(range(99))
 
     def start(
-        *, scale: float = 1.0, shift: float = 0.0, bias: bool = True, split: Any = None, **training: Any
+        *,
+        scale: float = 1.0,
+        shift: float = 0.0,
+        bias: bool = True,
+        split: Any = None,
+        **training: Any,
     ) -> Run:
         for name, value in (("scale", scale), ("shift", shift), ("head_bias", bias)):
             monkeypatch.setattr(Statistics, name, value)
@@ -98,7 +105,10 @@ def inputs(run: Run, split: str) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.no_grad():
         pooled = [
             run.graft.backbone(
-                {name: torch.from_numpy(row[name].copy())[None] for name in ("values", "attention_mask")}
+                {
+                    name: torch.from_numpy(row[name].copy())[None]
+                    for name in ("values", "attention_mask")
+                }
             ).pooled
             for row in arrays
         ]
@@ -140,7 +150,9 @@ def test_it_is_the_training_on_standardised_features_by_hand(probe: Callable[...
     ]
     optimizer = torch.optim.AdamW(groups)
     lengths = run.rows["train"].lengths
-    planned = [plan_batches(lengths, size=16, seed=0, epoch=epoch, shuffle=True) for epoch in (0, 1)]
+    planned = [
+        plan_batches(lengths, size=16, seed=0, epoch=epoch, shuffle=True) for epoch in (0, 1)
+    ]
     steps = [members for batches in planned for members in batches]
     standard = (read - mean) / scale
     for number, members in enumerate(steps):
@@ -175,7 +187,8 @@ def test_a_feature_that_never_differs_keeps_a_finite_weight(probe: Callable[...,
 def test_an_uneven_set_is_not_answered_with_its_majority(
     probe: Callable[..., Run], rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three of four rows have one label, and the features are as small as a pretrained network's."""
+    """Three of four rows have one label, and the features are as small as a pretrained
+    network's."""
     head, *lines = rows.read_text().splitlines()
     ups = [line for line in lines if line.endswith("up")]
     downs = [line for line in lines if line.endswith("down")]
@@ -194,7 +207,9 @@ def test_the_coordinates_are_left_as_they_were_entered() -> None:
     with Standard(layer, mean, scale).taken():
         inside = layer((given - mean) / scale)
     assert torch.allclose(inside, layer(given), atol=1e-5)
-    assert all(torch.allclose(before[name], value, atol=1e-6) for name, value in layer.state_dict().items())
+    assert all(
+        torch.allclose(before[name], value, atol=1e-6) for name, value in layer.state_dict().items()
+    )
 
 
 def test_only_a_layer_that_learns_alone_is_standardised() -> None:

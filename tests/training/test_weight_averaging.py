@@ -45,7 +45,9 @@ def test_applied_gives_the_own_weights_back_also_after_an_error() -> None:
     assert torch.equal(model.weight, torch.full((2, 2), 3.0))
 
 
-@pytest.mark.parametrize("split", [{"validation": 0.2, "test": 0.2}, {"validation": 0.0, "test": 0.2}])
+@pytest.mark.parametrize(
+    "split", [{"validation": 0.2, "test": 0.2}, {"validation": 0.0, "test": 0.2}]
+)
 def test_a_run_ends_with_the_mean(
     finetune: Callable[..., Run], tmp_path: Any, split: dict[str, float], rows: Any
 ) -> None:

@@ -16,7 +16,9 @@ def generator(seed=0):
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize("changes", [LIGHT, STRONG, Policy(crop=(0.1, 1), rotate=30, color=1, gray=0.5)])
+@pytest.mark.parametrize(
+    "changes", [LIGHT, STRONG, Policy(crop=(0.1, 1), rotate=30, color=1, gray=0.5)]
+)
 @pytest.mark.parametrize("shape", [(32, 32, 3), (80, 96, 3)])
 def test_shape_type_and_original_are_kept_and_the_seed_decides(changes, shape):
     image = generator().integers(0, 256, shape, dtype=np.uint8)
@@ -86,7 +88,9 @@ def test_blur_spares_small_images():
 
 @pytest.mark.parametrize("index", range(len(OPERATIONS)))
 def test_every_operation_changes_a_picture_at_its_strongest(index):
-    picture = Image.fromarray(60 + SQUARE // 2)  # neither black nor white, so that contrast can grow
+    picture = Image.fromarray(
+        60 + SQUARE // 2
+    )  # neither black nor white, so that contrast can grow
     changed = OPERATIONS[index](picture, 1.0)
     assert changed.size == picture.size
     assert changed.mode == "RGB"
@@ -98,5 +102,7 @@ def test_strengths_are_policies_that_travel_to_worker_processes():
     assert pickle.loads(pickle.dumps(strong)) == strong
     assert light != strong
     far = [np.abs(light.apply(SQUARE, generator(s)).astype(int) - SQUARE).mean() for s in range(30)]
-    farther = [np.abs(strong.apply(SQUARE, generator(s)).astype(int) - SQUARE).mean() for s in range(30)]
+    farther = [
+        np.abs(strong.apply(SQUARE, generator(s)).astype(int) - SQUARE).mean() for s in range(30)
+    ]
     assert np.mean(far) < np.mean(farther)

@@ -89,7 +89,9 @@ def test_a_known_loss():
 def test_views_differ_and_follow_from_the_generator(catalog):
     objective, _ = bound(catalog)
     (row,) = pictures(1)
-    one, same, other = (objective.view(row, np.random.default_rng(seed))["image"] for seed in (1, 1, 2))
+    one, same, other = (
+        objective.view(row, np.random.default_rng(seed))["image"] for seed in (1, 1, 2)
+    )
     assert one.shape == (2, 32, 32, 3)
     assert one.dtype == np.uint8
     assert (one[0] != one[1]).any()

@@ -97,13 +97,25 @@ def test_the_transparent_grey_of_a_png_is_white(bits: int, clear: int) -> None:
 
 def test_the_transparent_colour_of_deep_rgb_is_white() -> None:
     colours = [[25_700, 51_400, 65_535], [257, 514, 771]]
-    made = png([[*colours[0], *colours[1]]], 2, bits=16, kind=2, tRNS=struct.pack(">HHH", *colours[1]))
+    made = png(
+        [[*colours[0], *colours[1]]], 2, bits=16, kind=2, tRNS=struct.pack(">HHH", *colours[1])
+    )
     assert pixels(made) == [[100, 200, 255], [255, 255, 255]]
-    assert pixels(png([[*colours[0], *colours[1]]], 2, bits=16, kind=2)) == [[100, 200, 255], [1, 2, 3]]
+    assert pixels(png([[*colours[0], *colours[1]]], 2, bits=16, kind=2)) == [
+        [100, 200, 255],
+        [1, 2, 3],
+    ]
 
 
 def test_a_palette_may_be_half_transparent() -> None:
-    made = png([[0, 1, 2]], 3, bits=2, kind=3, PLTE=bytes([10, 20, 30, 0, 0, 0, 9, 9, 9]), tRNS=b"\xff\x80\0")
+    made = png(
+        [[0, 1, 2]],
+        3,
+        bits=2,
+        kind=3,
+        PLTE=bytes([10, 20, 30, 0, 0, 0, 9, 9, 9]),
+        tRNS=b"\xff\x80\0",
+    )
     assert pixels(made) == [[10, 20, 30], [127, 127, 127], [255, 255, 255]]
     layer = Image.new("RGBA", (1, 1), (0, 0, 0, 128))
     for mode in ("PA", "La", "LA", "RGBa"):
@@ -117,7 +129,9 @@ def test_alpha_beside_grey_and_colours() -> None:
     assert greys(tiff(np.array([[[100, 255], [100, 0]]], np.uint8), alpha=2)) == [100, 255]
     deep = np.array([[[25_700, 0, 65_535, 65_535], [0, 0, 0, 0]]])
     assert pixels(tiff(deep.astype(">u2"), alpha=2)) == [[100, 0, 255], [255, 255, 255]]
-    assert pixels(tiff(np.array([[[100, 50, 0, 128]]], np.uint8), alpha=1)) == [[227, 177, 127]]  # multiplied
+    assert pixels(tiff(np.array([[[100, 50, 0, 128]]], np.uint8), alpha=1)) == [
+        [227, 177, 127]
+    ]  # multiplied
 
 
 def test_inks_are_subtracted() -> None:
@@ -154,7 +168,9 @@ def test_odd_exif_hinders_neither_pixels_nor_orientation(name: str) -> None:
         assert kind == "JPEG" or read.tolist() == upright
     if ODD[name][0] != 282:
         turned = (0x0112, 3, 1, struct.pack("<HH", 6, 0))
-        assert np.asarray(open_rgb(tiff(values, odd=[turned, ODD[name]]), LIMIT)).tolist() == upright
+        assert (
+            np.asarray(open_rgb(tiff(values, odd=[turned, ODD[name]]), LIMIT)).tolist() == upright
+        )
 
 
 @pytest.mark.parametrize(
@@ -171,11 +187,28 @@ def test_an_odd_orientation_turns_nothing(orientation: tuple[int, bytes]) -> Non
     kind, value = orientation
     for format in ("PNG", "JPEG"):
         file = io.BytesIO()
-        Image.new("RGB", (3, 2)).save(file, format, exif=exif([(0x0112, kind, 1, value)], turn=None))
+        Image.new("RGB", (3, 2)).save(
+            file, format, exif=exif([(0x0112, kind, 1, value)], turn=None)
+        )
         assert open_rgb(file.getvalue(), LIMIT).size == (3, 2)
 
 
-MODES = ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV", "LAB", "I;16"]
+MODES = [
+    "1",
+    "L",
+    "LA",
+    "La",
+    "P",
+    "PA",
+    "RGB",
+    "RGBA",
+    "RGBa",
+    "CMYK",
+    "YCbCr",
+    "HSV",
+    "LAB",
+    "I;16",
+]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -213,11 +246,19 @@ print(peak() - before)
 """
 
 
-@pytest.mark.parametrize(("mode", "size"), [("RGB", 4), ("RGBA", 8), ("LA", 8), ("CMYK", 8), ("I;16", 6)])
-def test_a_large_picture_is_in_memory_once_beside_its_result(mode: str, size: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mode", "size"), [("RGB", 4), ("RGBA", 8), ("LA", 8), ("CMYK", 8), ("I;16", 6)]
+)
+def test_a_large_picture_is_in_memory_once_beside_its_result(
+    mode: str, size: int, tmp_path: Path
+) -> None:
     """20 megapixels; in Pillow a pixel takes 1, 2 or 4 bytes."""
     shape = (4000, 5000)
-    made = Image.fromarray(np.zeros(shape, np.uint16)) if mode == "I;16" else Image.new(mode, shape[::-1])
+    made = (
+        Image.fromarray(np.zeros(shape, np.uint16))
+        if mode == "I;16"
+        else Image.new(mode, shape[::-1])
+    )
     path = tmp_path / "large.tif"
     made.save(path, compression="packbits")
     code = [sys.executable, "-c", MEASURED, str(path)]

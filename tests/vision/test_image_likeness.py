@@ -42,7 +42,8 @@ CHANGES: dict[str, Change] = {
 
 @pytest.fixture(scope="module")
 def crops() -> list[Image.Image]:
-    """Stretches of the two photographs in scikit-learn, none of which overlap, and none of plain sky."""
+    """Stretches of the two photographs in scikit-learn, none of which overlap, and none of plain
+    sky."""
     found = []
     for photo in load_sample_images().images:
         height, width = photo.shape[0] // 4, photo.shape[1] // 5
@@ -102,11 +103,14 @@ def test_grey_pictures_are_judged_by_their_shapes_alone(crops: list[Image.Image]
     grey = [crop.convert("L") for crop in crops]
     values, _ = sketch(grey)
     assert values.max() == 1
-    assert (values == (sketch(crops)[0] & 1)).mean() > 0.98  # greyed before, or after it was made small
+    assert (
+        values == (sketch(crops)[0] & 1)
+    ).mean() > 0.98  # greyed before, or after it was made small
 
 
 def test_no_handwritten_digit_is_near_another() -> None:
-    """The rate of false alarms that docs/data.md states: digits of 8 x 8 pixels, all written anew."""
+    """The rate of false alarms that docs/data.md states: digits of 8 x 8 pixels, all written
+    anew."""
     pictures = np.unique((load_digits().images * 255 / 16).round().astype(np.uint8), axis=0)
     values, flaws = sketch(list(pictures))
     alike = (values[:, None] == values[None]).mean(-1)

@@ -216,18 +216,24 @@ def test_a_strip_is_refused_before_it_is_enlarged():
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "nearest"])
-@pytest.mark.parametrize("shape", [(500, 333), (333, 500), (256, 256), (224, 224), (97, 640), (61, 40)])
+@pytest.mark.parametrize(
+    "shape", [(500, 333), (333, 500), (256, 256), (224, 224), (97, 640), (61, 40)]
+)
 @pytest.mark.parametrize(("size", "crop"), [((224, 224), 0.875), ((96, 96), 0.95), ((64, 64), 1.0)])
 def test_resizing_equals_timm(interpolation, shape, size, crop):
     from timm.data import create_transform
 
     image = smooth(*shape)
-    theirs = create_transform(size, interpolation=interpolation, crop_pct=crop, normalize=False)(image)
+    theirs = create_transform(size, interpolation=interpolation, crop_pct=crop, normalize=False)(
+        image
+    )
     ours = reader(size=list(size), crop=crop, interpolation=interpolation).read(image)["image"]
     np.testing.assert_array_equal(ours, theirs.permute(1, 2, 0).numpy())
 
 
-@pytest.mark.parametrize(("fit", "size"), [("center", (96, 64)), ("squash", (64, 64)), ("squash", (96, 64))])
+@pytest.mark.parametrize(
+    ("fit", "size"), [("center", (96, 64)), ("squash", (64, 64)), ("squash", (96, 64))]
+)
 def test_other_fits_equal_timm(fit, size):
     from timm.data import create_transform
 

@@ -46,7 +46,8 @@ def backbone(request, catalog):
 
 
 def settle(module, side):
-    """Give batch normalisation statistics of real size; untrained ones let deep networks explode."""
+    """Give batch normalisation statistics of real size; untrained ones let deep networks
+    explode."""
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = None
@@ -114,9 +115,13 @@ def test_a_row_gives_what_it_gives_alone(backbone):
 
 def test_blocks_hold_all_parameters_but_position_tables(backbone):
     inside = [parameter for block in backbone.blocks for parameter in block.parameters()]
-    assert len({id(parameter) for parameter in inside}) == len(inside), "two blocks share a parameter"
+    assert len({id(parameter) for parameter in inside}) == len(inside), (
+        "two blocks share a parameter"
+    )
     held = {id(parameter) for parameter in inside}
-    loose = {name for name, parameter in backbone.model.named_parameters() if id(parameter) not in held}
+    loose = {
+        name for name, parameter in backbone.model.named_parameters() if id(parameter) not in held
+    }
     assert loose <= {"cls_token", "pos_embed", "reg_token"}
 
 
@@ -139,7 +144,11 @@ def test_the_early_blocks_of_known_architectures(catalog):
 
     layers = [f"layer{stage}.{index}" for stage in range(1, 5) for index in range(2)]
     assert names("resnet-18") == ["conv1", "bn1", *layers]
-    assert names("timm/test_vit") == ["patch_embed", *(f"blocks.{index}" for index in range(6)), "norm"]
+    assert names("timm/test_vit") == [
+        "patch_embed",
+        *(f"blocks.{index}" for index in range(6)),
+        "norm",
+    ]
     inception = names("inception-v3", 96)
     assert (inception[0], inception[-1], len(inception)) == ("Conv2d_1a_3x3", "Mixed_7c", 16)
     convnext = names("timm/test_convnext", 64)
@@ -150,7 +159,10 @@ def test_the_early_blocks_of_known_architectures(catalog):
 def test_blocks_registered_out_of_order_are_put_in_the_order_they_run(catalog):
     """Twins registers all patch embeddings first, and runs them between its stages."""
     order = grow(catalog, "timm/twins_svt_small").survey.blocks
-    places = [order.index(name) for name in ("patch_embeds.0", "blocks.0.0", "patch_embeds.1", "blocks.1.0")]
+    places = [
+        order.index(name)
+        for name in ("patch_embeds.0", "blocks.0.0", "patch_embeds.1", "blocks.1.0")
+    ]
     assert places == sorted(places)
 
 
@@ -190,7 +202,9 @@ def test_a_built_backbone_depends_on_the_seed_alone(catalog):
 
 def test_stochastic_depth_is_an_option(catalog):
     family, size_name, size = catalog.backbone("timm/test_vit")
-    origin = Origin(backbone="timm/test_vit", size=size_name, config={**size.config, "drop_path": 0.3})
+    origin = Origin(
+        backbone="timm/test_vit", size=size_name, config={**size.config, "drop_path": 0.3}
+    )
     module = family.build(origin, family.reader(origin, {}))
     assert module.model.blocks[-1].drop_path1.drop_prob == pytest.approx(0.3)
 
@@ -232,7 +246,8 @@ def test_timm_names_are_found_with_and_without_a_tag(catalog):
     assert tagged.hub == "timm/resnet50.a1_in1k"
     assert tagged.config["architecture"] == "resnet50"
     assert (
-        catalog.backbone("timm/resnet50")[2].hub == f"timm/resnet50.{timm.get_pretrained_cfg('resnet50').tag}"
+        catalog.backbone("timm/resnet50")[2].hub
+        == f"timm/resnet50.{timm.get_pretrained_cfg('resnet50').tag}"
     )
     for unknown in ("timm/resnet5000", "timm/resnet50.nowhere", "timm/"):
         with pytest.raises(MultigraftError, match="unknown backbone"):

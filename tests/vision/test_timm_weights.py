@@ -14,7 +14,8 @@ from multigraft.errors import WeightsError
 from multigraft.plugins.catalog import Catalog
 
 LABELS = ("apple", "pear", "plum")
-# Each kind of classifier: linear, inside a head module, a 1 x 1 convolution, two of a distilled network.
+# Each kind of classifier: linear, inside a head module, a 1 x 1 convolution, two of a distilled
+# network.
 NAMES = [
     ("resnet-tiny", 32),
     ("inception-v3", 96),
@@ -43,7 +44,8 @@ def grow(catalog, name, side=None, **where):
 
 
 def settled(module):
-    """Batch normalisation with statistics of real size; untrained ones let deep networks explode."""
+    """Batch normalisation with statistics of real size; untrained ones let deep networks
+    explode."""
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = None
@@ -109,7 +111,9 @@ def test_timms_evaluation_transform_reads_as_the_reader_did(catalog, tmp_path):
     theirs = timm.create_model(f"local-dir:{tmp_path}", pretrained=True)
     config = timm.data.resolve_model_data_config(theirs)
     transform = timm.data.create_transform(**config, normalize=False)
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 60, 3), dtype=np.uint8))
+    picture = Image.fromarray(
+        np.random.default_rng(0).integers(0, 256, (80, 60, 3), dtype=np.uint8)
+    )
     ours = image_reader(module.spec).read(picture)["image"]
     np.testing.assert_array_equal(transform(picture).permute(1, 2, 0).numpy(), ours)
 
@@ -126,7 +130,9 @@ def test_a_headless_folder_is_headless_in_timm_too(catalog, tmp_path):
 def test_a_saved_folder_keeps_its_reader(catalog, tmp_path):
     family, _, _ = catalog.backbone("resnet-tiny")
     origin = origin_of(catalog, "resnet-tiny")
-    spec = family.reader(origin, {"size": 40, "crop": 0.8, "interpolation": "bilinear", "fit": "squash"})
+    spec = family.reader(
+        origin, {"size": 40, "crop": 0.8, "interpolation": "bilinear", "fit": "squash"}
+    )
     family.build(origin, spec).save(tmp_path, head=None, labels=())
     again = origin_of(catalog, "resnet-tiny", path=tmp_path)
     assert family.reader(again, {}) == spec
@@ -158,7 +164,9 @@ def test_a_position_table_is_resized_to_larger_images(catalog, tmp_path):
 
 @pytest.mark.parametrize("kind", ["safetensors", "pth", "wrapped", "ema"])
 @pytest.mark.parametrize("classes", [0, 7])
-def test_plain_weights_files_are_accepted_with_and_without_a_classifier(catalog, kind, classes, tmp_path):
+def test_plain_weights_files_are_accepted_with_and_without_a_classifier(
+    catalog, kind, classes, tmp_path
+):
     args = catalog.backbone("resnet-tiny")[2].config["model_args"]
     source = timm.create_model("resnet18", num_classes=classes, **args)
     state = source.state_dict()
@@ -166,7 +174,10 @@ def test_plain_weights_files_are_accepted_with_and_without_a_classifier(catalog,
     if kind == "safetensors":
         save_file(state, file)
     else:
-        wrapped = {"wrapped": {"state_dict": state}, "ema": {"state_dict": {}, "state_dict_ema": state}}
+        wrapped = {
+            "wrapped": {"state_dict": state},
+            "ema": {"state_dict": {}, "state_dict_ema": state},
+        }
         torch.save(wrapped.get(kind, state), file)
     module = grow(catalog, "resnet-tiny", path=file)
     for name, value in module.model.state_dict().items():
@@ -178,7 +189,9 @@ def test_weights_with_an_auxiliary_classifier_load_without_it(catalog, tmp_path)
     file = tmp_path / "inception.safetensors"
     save_file(source.state_dict(), file)
     module = grow(catalog, "inception-v3", 96, path=file)
-    assert torch.equal(module.model.Mixed_7c.branch1x1.conv.weight, source.Mixed_7c.branch1x1.conv.weight)
+    assert torch.equal(
+        module.model.Mixed_7c.branch1x1.conv.weight, source.Mixed_7c.branch1x1.conv.weight
+    )
     assert not any("Aux" in name for name in module.model.state_dict())
 
 
@@ -237,14 +250,20 @@ def test_hub_weights_that_are_not_here_say_how_to_bring_them(catalog, monkeypatc
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(WeightsError) as caught:
         grow(catalog, "resnet-18", hub="timm/resnet18.a1_in1k")
-    for part in ("'timm/resnet18.a1_in1k'", "hf download timm/resnet18.a1_in1k", "backbone.weights"):
+    for part in (
+        "'timm/resnet18.a1_in1k'",
+        "hf download timm/resnet18.a1_in1k",
+        "backbone.weights",
+    ):
         assert part in str(caught.value)
     with pytest.raises(WeightsError, match="someone/photos"):
         grow(catalog, "resnet-18", hub="someone/photos")
 
 
 @pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
-def test_an_address_elsewhere_than_the_hub_is_not_asked_offline(catalog, monkeypatch, tmp_path, variable):
+def test_an_address_elsewhere_than_the_hub_is_not_asked_offline(
+    catalog, monkeypatch, tmp_path, variable
+):
     asked = []
 
     def download(url, *rest, **more):
@@ -260,7 +279,9 @@ def test_an_address_elsewhere_than_the_hub_is_not_asked_offline(catalog, monkeyp
     assert asked
     asked.clear()
     monkeypatch.setenv(variable, "1")
-    with pytest.raises(WeightsError, match=f"{variable} is set; put that file at .*checkpoints/seresnet18"):
+    with pytest.raises(
+        WeightsError, match=f"{variable} is set; put that file at .*checkpoints/seresnet18"
+    ):
         grow(catalog, "timm/legacy_seresnet18", hub=hub)
     assert not asked
 

@@ -47,7 +47,8 @@ def test_a_jpeg_is_a_picture_whatever_its_ending(catalog, tmp_path, suffix):
 
 def test_registering_imports_nothing_heavy():
     code = (
-        "import sys; from multigraft.plugins.catalog import Catalog; import multigraft_vision as plugin; "
+        "import sys; from multigraft.plugins.catalog import Catalog; import multigraft_vision as "
+        "plugin; "
         "Catalog([plugin], discover=False); "
         "sys.exit(','.join({'torch', 'timm', 'PIL'} & set(sys.modules)) or 0)"
     )
@@ -78,7 +79,13 @@ def recipe(**reader):
 
 
 def test_reader_options_pass_the_recipe(catalog):
-    reader = {"size": 64, "crop": 0.9, "interpolation": "bilinear", "fit": "squash", "max_pixels": 10_000}
+    reader = {
+        "size": 64,
+        "crop": 0.9,
+        "interpolation": "bilinear",
+        "fit": "squash",
+        "max_pixels": 10_000,
+    }
     _, parts = read_recipe(recipe(**reader), catalog)
     spec = parts.backbone.reader(parts.origin, parts.reader_options)
     assert spec == {"kind": "image", **reader, "size": [64, 64]}
@@ -86,7 +93,14 @@ def test_reader_options_pass_the_recipe(catalog):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"size": 0}, {"size": "big"}, {"crop": 1.5}, {"interpolation": "cubic"}, {"max_pixels": 10**12}]
+    "wrong",
+    [
+        {"size": 0},
+        {"size": "big"},
+        {"crop": 1.5},
+        {"interpolation": "cubic"},
+        {"max_pixels": 10**12},
+    ],
 )
 def test_wrong_reader_options_are_refused(catalog, wrong):
     from multigraft.errors import RecipeError

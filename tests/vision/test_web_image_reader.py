@@ -1,4 +1,5 @@
-"""The reader of pictures for browsers, given the pixels that Pillow decodes: every bit is Pillow's."""
+"""The reader of pictures for browsers, given the pixels that Pillow decodes: every bit is
+Pillow's."""
 
 from __future__ import annotations
 
@@ -40,14 +41,20 @@ def png(picture: np.ndarray) -> bytes:
 def test_every_pixel_is_pillows(
     interpolation: str, size: tuple[int, int], crop: float, fit: str, tmp_path: Path
 ) -> None:
-    reader = ImageReader(size=size, crop=crop, interpolation=interpolation, fit=fit, max_pixels=10**6)
+    reader = ImageReader(
+        size=size, crop=crop, interpolation=interpolation, fit=fit, max_pixels=10**6
+    )
     web = open_web_reader(_IMAGE.web, reader.spec(), tmp_path)
-    for picture, found in zip(pictures(), web.read([pixels(each) for each in pictures()]), strict=True):
+    for picture, found in zip(
+        pictures(), web.read([pixels(each) for each in pictures()]), strict=True
+    ):
         assert isinstance(found, dict), found
         np.testing.assert_array_equal(found["image"], reader.read(png(picture))["image"])
 
 
 def test_what_would_be_enlarged_beyond_the_limit_is_refused(tmp_path: Path) -> None:
-    reader = ImageReader(size=(64, 64), crop=1.0, interpolation="bicubic", fit="center", max_pixels=10_000)
+    reader = ImageReader(
+        size=(64, 64), crop=1.0, interpolation="bicubic", fit="center", max_pixels=10_000
+    )
     web = open_web_reader(_IMAGE.web, reader.spec(), tmp_path)
     assert "too narrow" in str(web.read([pixels(np.zeros((1, 4000, 3), dtype=np.uint8))])[0])

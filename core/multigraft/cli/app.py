@@ -52,8 +52,12 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    app.command("finetune", help=FINETUNE, rich_help_panel=TRAINING)(command(train.trainer("finetune")))
-    app.command("pretrain", help=PRETRAIN, rich_help_panel=TRAINING)(command(train.trainer("pretrain")))
+    app.command("finetune", help=FINETUNE, rich_help_panel=TRAINING)(
+        command(train.trainer("finetune"))
+    )
+    app.command("pretrain", help=PRETRAIN, rich_help_panel=TRAINING)(
+        command(train.trainer("pretrain"))
+    )
     app.command("resume", rich_help_panel=TRAINING)(command(train.resume))
     app.command("rerun", rich_help_panel=TRAINING)(command(rerun.rerun))
     app.command("evaluate", rich_help_panel=TRAINING)(command(train.evaluate))
@@ -83,13 +87,18 @@ def _show_version(asked: bool) -> None:
 def _root(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
     ] = False,
     names: Annotated[
         str | None,
-        typer.Option("--plugins", help="Load only these, as text,vision ('' for none).", show_default=False),
+        typer.Option(
+            "--plugins", help="Load only these, as text,vision ('' for none).", show_default=False
+        ),
     ] = None,
-    trace: Annotated[bool, typer.Option("--trace", help="Show every hook call and who answered.")] = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Show every hook call and who answered.")
+    ] = False,
 ) -> None:
     del version
     settings = {WANTED: names, TRACE: "1" if trace else None}

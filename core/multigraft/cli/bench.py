@@ -1,4 +1,5 @@
-"""``bench``: how fast a bundle is here, precision by precision, and beside the torch model of its run."""
+"""``bench``: how fast a bundle is here, precision by precision, and beside the torch model of its
+run."""
 
 from __future__ import annotations
 
@@ -26,14 +27,20 @@ Batches = Annotated[
 Lengths = Annotated[
     list[int] | None,
     typer.Option(
-        "--length", min=1, help="Tokens or samples a row; half and all of a middling row. Repeatable."
+        "--length",
+        min=1,
+        help="Tokens or samples a row; half and all of a middling row. Repeatable.",
     ),
 ]
 OfRun = Annotated[
     Path | None,
-    typer.Option("--run", help="The run it came from: times its torch model too.", show_default=False),
+    typer.Option(
+        "--run", help="The run it came from: times its torch model too.", show_default=False
+    ),
 ]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Of one call; unset: all allowed.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Of one call; unset: all allowed.")
+]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Turns of each contender.")]
 Calls = Annotated[int, typer.Option("--calls", min=1, help="Of each shape in a round, at most.")]
 
@@ -58,7 +65,10 @@ def bench(
     opened = open_bundle(folder)
     count = threads or usable_cores()
     shapes = timing.shapes(opened, batch or [1, 8, 32], length)
-    sizes, dtypes = timing.sizes_of(opened.inputs), {port.name: port.dtype for port in opened.inputs}
+    sizes, dtypes = (
+        timing.sizes_of(opened.inputs),
+        {port.name: port.dtype for port in opened.inputs},
+    )
     contenders = {
         name: timing.opener(folder / entry.file, threads=count)
         for name, entry in opened.precisions.items()
@@ -70,7 +80,9 @@ def bench(
     feeds = {shape: timing.feed(sizes, dtypes, shape) for shape in shapes}
     found = timing.time_all(contenders, feeds, rounds=rounds, calls=calls)
     if as_json:
-        shell.say_json({"threads": count, "default": opened.default, "timings": [t.to_dict() for t in found]})
+        shell.say_json(
+            {"threads": count, "default": opened.default, "timings": [t.to_dict() for t in found]}
+        )
     else:
         shell.out.print(table(shapes, found, opened.default))
 

@@ -55,10 +55,14 @@ Web = Annotated[
 OnePrecision = Annotated[
     Precision | None,
     typer.Option(
-        "--precision", help="The one to answer with; the bundle's own by default.", show_default=False
+        "--precision",
+        help="The one to answer with; the bundle's own by default.",
+        show_default=False,
     ),
 ]
-BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, or the run that holds one.")]
+BundleFolder = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="A bundle, or the run that holds one.")
+]
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(
@@ -128,7 +132,8 @@ def predict(
 ) -> None:
     """Answer texts, images or sounds with a bundle; needs no torch.
 
-    Every input has an answer in its place; where one cannot be read, that is an error, and the exit code 1.
+    Every input has an answer in its place; where one cannot be read, that is an error, and the exit
+    code 1.
     """
     _check_given(inputs, stdin=stdin)
     from multigraft.plugins.catalog import Catalog
@@ -214,4 +219,8 @@ def _cell(value: Any) -> str:
 def held(folder: Path) -> Path:
     """The bundle itself, where the folder of a run was given."""
     inner = folder / "bundle"
-    return inner if not (folder / "bundle.json").exists() and (inner / "bundle.json").exists() else folder
+    return (
+        inner
+        if not (folder / "bundle.json").exists() and (inner / "bundle.json").exists()
+        else folder
+    )

@@ -8,7 +8,9 @@ import typer
 
 from multigraft.cli.shell import AsJson, Shell
 
-Clear = Annotated[bool, typer.Option("--clear", help="Remove all of it; runs compute what they need again.")]
+Clear = Annotated[
+    bool, typer.Option("--clear", help="Remove all of it; runs compute what they need again.")
+]
 WHAT = {
     "replay": "what frozen parts gave for rows",
     "rows": "decoded rows",
@@ -27,7 +29,9 @@ def cache(shell: Shell, *, clear: Clear = False, as_json: AsJson = False) -> Non
     folder = kept.cache_folder()
     if clear:
         kept.trim(folder, 0)
-    sizes = {path.name: kept.folder_size(path) for path in sorted(folder.glob("*")) if path.is_dir()}
+    sizes = {
+        path.name: kept.folder_size(path) for path in sorted(folder.glob("*")) if path.is_dir()
+    }
     if as_json:
         place = None if folder == kept.NOWHERE else str(folder)
         shell.say_json({"folder": place, "limit": kept.cache_limit(), "bytes": sizes})
@@ -38,7 +42,9 @@ def cache(shell: Shell, *, clear: Clear = False, as_json: AsJson = False) -> Non
     shell.out.print(str(folder), markup=False, highlight=False, soft_wrap=True)
     for name, size in sizes.items():
         shell.out.print(
-            f"  {name:8} {size / 1e6:10,.1f} MB  {WHAT.get(name, '')}", markup=False, highlight=False
+            f"  {name:8} {size / 1e6:10,.1f} MB  {WHAT.get(name, '')}",
+            markup=False,
+            highlight=False,
         )
     shell.say(
         f"{sum(sizes.values()) / 1e9:.2f} of {kept.cache_limit() / 1e9:g} GB; "

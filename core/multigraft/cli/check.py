@@ -15,15 +15,23 @@ if TYPE_CHECKING:
 
     from multigraft.testing import Verdict
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The plugin's entry point.", show_default=False)]
-JUnit = Annotated[
-    Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML too.", show_default=False)
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The plugin's entry point.", show_default=False)
 ]
-SIGNS = {"passed": ("ok", "green"), "failed": ("FAILED", "bold red"), "skipped": ("skipped", "yellow")}
+JUnit = Annotated[
+    Path | None,
+    typer.Option("--junit", metavar="FILE", help="Write JUnit XML too.", show_default=False),
+]
+SIGNS = {
+    "passed": ("ok", "green"),
+    "failed": ("FAILED", "bold red"),
+    "skipped": ("skipped", "yellow"),
+}
 
 
 def check_plugin(shell: Shell, name: Name, junit: JUnit = None, as_json: AsJson = False) -> None:
-    """Try what a plugin brings against its contracts; exit code 1 where something is to be mended."""
+    """Try what a plugin brings against its contracts; exit code 1 where something is to be
+    mended."""
     from multigraft.testing import examine
     from multigraft.testing.junit import junit as as_junit
 
@@ -48,13 +56,17 @@ def table(verdict: Verdict) -> Table:
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("record", "check", "state", "seconds", ""):
-        shown.add_column(heading, overflow="fold", justify="right" if heading == "seconds" else "left")
+        shown.add_column(
+            heading, overflow="fold", justify="right" if heading == "seconds" else "left"
+        )
     before = ""
     for outcome in verdict.outcomes:
         record = "" if outcome.record == before else outcome.record
         before = outcome.record
         said, style = SIGNS[outcome.state]
-        note = outcome.reason or (outcome.findings[0].what.splitlines()[0] if outcome.findings else "")
+        note = outcome.reason or (
+            outcome.findings[0].what.splitlines()[0] if outcome.findings else ""
+        )
         shown.add_row(
             words(record, "bold"),
             words(outcome.check),

@@ -1,4 +1,5 @@
-"""What is installed and what this machine can do, found out without importing what is not needed."""
+"""What is installed and what this machine can do, found out without importing what is not
+needed."""
 
 from __future__ import annotations
 
@@ -123,7 +124,8 @@ def devices() -> list[str]:
     import torch
 
     found = [
-        f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())
+        f"cuda:{index} {torch.cuda.get_device_name(index)}"
+        for index in range(torch.cuda.device_count())
     ]
     if torch.backends.mps.is_available():
         found.append("mps")

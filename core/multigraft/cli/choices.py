@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from multigraft.recipe import Recipe
 
 NOTHING = (
-    "nothing to train: give a recipe file, or --task, --backbone and --data; `multigraft recipe` prints one"
+    "nothing to train: give a recipe file, or --task, --backbone and --data; `multigraft "
+    "recipe` prints one"
 )
 
 
 def choose(file: Path | None, flags: Mapping[str, Any], assignments: Sequence[str]) -> Recipe:
     """Read the file, lay the flags over it, then the assignments.
 
-    Raises RecipeError with every problem, of fields and of names. ``flags`` maps a dotted field to its
-    value; None is a flag that was not given.
+    Raises RecipeError with every problem, of fields and of names. ``flags`` maps a dotted field to
+    its value; None is a flag that was not given.
     """
     from multigraft.plugins.catalog import Catalog
     from multigraft.recipe.resolve import read_recipe
@@ -32,7 +33,9 @@ def choose(file: Path | None, flags: Mapping[str, Any], assignments: Sequence[st
     return read_recipe(raw, Catalog(), source="recipe" if file is None else str(file))[0]
 
 
-def merge(file: Path | None, flags: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+def merge(
+    file: Path | None, flags: Mapping[str, Any], assignments: Sequence[str]
+) -> dict[str, Any]:
     """The raw recipe before it is checked."""
     from multigraft.recipe import assign, read_mapping
 

@@ -19,26 +19,32 @@ NARROWEST = 40
 
 
 class ReaderLeft(Exception):
-    """Whoever read what a command prints has gone, as ``head`` does; any other broken pipe is an error."""
+    """Whoever read what a command prints has gone, as ``head`` does; any other broken pipe is an
+    error."""
 
 
 class Console(RichConsole):
-    """A console on which a stranger's words are words, whatever was printed: text, a table, a log line."""
+    """A console on which a stranger's words are words, whatever was printed: text, a table, a log
+    line."""
 
     @property  # type: ignore[misc]
     def size(self) -> ConsoleDimensions:
-        """Width and height: on a terminal too narrow for a table, lines wrap and no word is lost."""
+        """Width and height: on a terminal too narrow for a table, lines wrap and no word is
+        lost."""
         width, height = super().size
         return ConsoleDimensions(max(width, NARROWEST), height)
 
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
         """What is printed, piece by piece; only rich's own pieces may control the terminal."""
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else harmless(text), style, control)
 
 
 class Outlet:
-    """A standard stream as a command writes to it: that nobody takes its words is never passed over."""
+    """A standard stream as a command writes to it: that nobody takes its words is never passed
+    over."""
 
     def __init__(self, stream: IO[str] | None, name: str) -> None:
         self._stream = stream
@@ -71,7 +77,8 @@ class Outlet:
 
 
 class Noise:
-    """Standard error as libraries write to it: their progress bars stay, other controls become codes."""
+    """Standard error as libraries write to it: their progress bars stay, other controls become
+    codes."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -86,10 +93,11 @@ class Noise:
 
 @contextmanager
 def desk() -> Iterator[None]:
-    """The standard streams of a process while a command runs: whatever their encoding, text is shown.
+    """The standard streams of a process while a command runs: whatever their encoding, text is
+    shown.
 
-    What an encoding has no word for is written as its code. What waits in a buffer is written at the end,
-    so that a full disk or a reader that has left is found while it can still be told.
+    What an encoding has no word for is written as its code. What waits in a buffer is written at
+    the end, so that a full disk or a reader that has left is found while it can still be told.
     """
     _fill_gaps()
     with ExitStack() as stack:
@@ -130,7 +138,9 @@ def _lenient(stream: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError, ValueError):  # what it still held could not be written: that was told
+        with suppress(
+            OSError, ValueError
+        ):  # what it still held could not be written: that was told
             stream.reconfigure(errors=before)
 
 

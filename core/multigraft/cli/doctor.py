@@ -1,4 +1,5 @@
-"""``doctor``: what is installed, what the machine can do, and what is missing for what. Needs no torch."""
+"""``doctor``: what is installed, what the machine can do, and what is missing for what. Needs no
+torch."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ def doctor(shell: Shell, as_json: AsJson = False) -> None:
         names = ", ".join(library.name for library in found if library.advice == advice)
         shell.say(f"{advice}  brings {names}")
     for name, error in off.items():
-        shell.out.print(f"plugin {name!r} is off: {error}", markup=False, highlight=False, style="red")
+        shell.out.print(
+            f"plugin {name!r} is off: {error}", markup=False, highlight=False, style="red"
+        )
 
 
 def _machine_table(facts: Mapping[str, Any]) -> Table:
@@ -54,7 +57,9 @@ def _machine_table(facts: Mapping[str, Any]) -> Table:
 def _words(value: Any) -> str:
     words: dict[Any, str] = {True: "yes", False: "no", None: "unknown"}
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_words(inner)}" for name, inner in value.items()) or "nothing set"
+        return (
+            ", ".join(f"{name}: {_words(inner)}" for name, inner in value.items()) or "nothing set"
+        )
     if isinstance(value, list):
         return ", ".join(value)
     return words[value] if value is None or isinstance(value, bool) else str(value)

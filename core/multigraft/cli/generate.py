@@ -29,20 +29,31 @@ Prompts = Annotated[
     list[str] | None,
     typer.Argument(metavar="PROMPTS...", help="Texts to continue. - reads a line each from stdin."),
 ]
-MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="At most so many a text.")]
+MaxNewTokens = Annotated[
+    int, typer.Option("--max-new-tokens", min=1, help="At most so many a text.")
+]
 HowChosen = Annotated[
-    Method, typer.Option("--method", help="The likeliest token, the likeliest text found, or drawn ones.")
+    Method,
+    typer.Option("--method", help="The likeliest token, the likeliest text found, or drawn ones."),
 ]
 Beams = Annotated[int | None, typer.Option(min=1, help="For beam: how many texts are kept. [4]")]
-Temperature = Annotated[float | None, typer.Option(help="For sample: below 1 is less daring. [1.0]")]
-TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="For sample: draw among so many tokens.")]
+Temperature = Annotated[
+    float | None, typer.Option(help="For sample: below 1 is less daring. [1.0]")
+]
+TopK = Annotated[
+    int | None, typer.Option("--top-k", min=1, help="For sample: draw among so many tokens.")
+]
 TopP = Annotated[
-    float | None, typer.Option("--top-p", help="For sample: draw among the likeliest of this probability.")
+    float | None,
+    typer.Option("--top-p", help="For sample: draw among the likeliest of this probability."),
 ]
 RepetitionPenalty = Annotated[
-    float | None, typer.Option("--repetition-penalty", help="Above 1: say less often what was said. [1.0]")
+    float | None,
+    typer.Option("--repetition-penalty", help="Above 1: say less often what was said. [1.0]"),
 ]
-Seed = Annotated[int | None, typer.Option(min=0, help="For sample: the same seed, the same text. [0]")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="For sample: the same seed, the same text. [0]")
+]
 Stop = Annotated[list[str] | None, typer.Option(help="A text that ends the writing. Repeatable.")]
 
 
@@ -69,7 +80,9 @@ def generate(
     One prompt is continued as you watch; several are written together, each in its own paragraph.
     """
     if not prompts and not stdin:
-        raise typer.BadParameter("no prompts: give texts as arguments, or --stdin to read a line each")
+        raise typer.BadParameter(
+            "no prompts: give texts as arguments, or --stdin to read a line each"
+        )
     from multigraft.plugins.catalog import Catalog
     from multigraft.runtime import load
 

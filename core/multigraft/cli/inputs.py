@@ -1,4 +1,5 @@
-"""What a bundle is asked from the command line: texts, paths, lines of stdin, and the rows of tables."""
+"""What a bundle is asked from the command line: texts, paths, lines of stdin, and the rows of
+tables."""
 
 from __future__ import annotations
 
@@ -33,8 +34,8 @@ class Input:
 def gather(arguments: Sequence[str], modality: Modality, *, stdin: bool) -> list[Input]:
     """The inputs in order, the lines of stdin where ``-`` stands or at the end.
 
-    A table's name stands for its rows. Where a text is wanted, the name of any other file or folder is
-    refused: nobody means the name's letters. A line of stdin is always the value itself.
+    A table's name stands for its rows. Where a text is wanted, the name of any other file or folder
+    is refused: nobody means the name's letters. A line of stdin is always the value itself.
     """
     found: list[Input] = []
     for argument in [*arguments, *(["-"] if stdin and "-" not in arguments else [])]:
@@ -46,12 +47,15 @@ def gather(arguments: Sequence[str], modality: Modality, *, stdin: bool) -> list
 
 
 def read_lines() -> list[str]:
-    """The lines of stdin, ended by newlines alone; bytes that are no UTF-8 come as half surrogates."""
+    """The lines of stdin, ended by newlines alone; bytes that are no UTF-8 come as half
+    surrogates."""
     if sys.stdin is None:
         raise RowError("stdin is closed")
     binary = getattr(sys.stdin, "buffer", None)
     content = sys.stdin.read() if binary is None else binary.read()
-    return split_lines(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+    return split_lines(
+        content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    )
 
 
 def split_lines(content: bytes) -> list[str]:
@@ -78,8 +82,10 @@ def _meant(argument: str, modality: Modality) -> Iterator[Input]:
         yield from _rows(path, modality)
     elif typed and (_is_there(path) or (argument[:1] == "@" and _is_there(Path(argument[1:])))):
         raise typer.BadParameter(
-            f"{argument!r} names a {'folder' if _is_folder(path) else 'file'} here, and a text is wanted: "
-            f"{', '.join((*TABLES, LINES))} are read row by row; a text of these very letters can be given "
+            f"{argument!r} names a {'folder' if _is_folder(path) else 'file'} here, and a text is "
+            "wanted: "
+            f"{', '.join((*TABLES, LINES))} are read row by row; a text of these very letters can "
+            "be given "
             "on stdin, with -"
         )
     else:

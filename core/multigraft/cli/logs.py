@@ -10,7 +10,12 @@ from multigraft.system.terminal import harmless
 if TYPE_CHECKING:
     from rich.console import Console
 
-STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red", logging.DEBUG: "dim"}
+STYLES = {
+    logging.WARNING: "yellow",
+    logging.ERROR: "red",
+    logging.CRITICAL: "red",
+    logging.DEBUG: "dim",
+}
 
 
 class ConsoleHandler(logging.Handler):

@@ -33,9 +33,15 @@ def new_plugin(
 
     folder = scaffold.new_plugin(name, kind.value, into=into)
     if as_json:
-        files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        shell.say_json({"folder": str(folder), "package": scaffold.package_of(name), "files": files})
+        files = sorted(
+            path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+        )
+        shell.say_json(
+            {"folder": str(folder), "package": scaffold.package_of(name), "files": files}
+        )
         return
     shell.say(str(folder))
-    shell.tell(f'next: cd {folder}; pip install -e ".[dev]"; pytest; multigraft check-plugin {name}')
+    shell.tell(
+        f'next: cd {folder}; pip install -e ".[dev]"; pytest; multigraft check-plugin {name}'
+    )
     shell.tell("left to you: a LICENSE, and what the plugin does")

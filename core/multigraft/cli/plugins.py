@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 Why = Annotated[
     str | None,
-    typer.Option("--why", metavar="NAME", help="All that is known of one plugin.", show_default=False),
+    typer.Option(
+        "--why", metavar="NAME", help="All that is known of one plugin.", show_default=False
+    ),
 ]
 
 
@@ -60,7 +62,8 @@ def _all_of(info: PluginInfo) -> Iterator[str]:
 
 
 def installed() -> list[PluginInfo]:
-    """Every installed plugin, those that are off included, without the warning they give elsewhere."""
+    """Every installed plugin, those that are off included, without the warning they give
+    elsewhere."""
     from multigraft.plugins.catalog import Catalog
 
     with warnings.catch_warnings():
@@ -81,5 +84,7 @@ def table(found: Sequence[PluginInfo]) -> Table:
     for info in found:
         brings = "\n".join(f"{kind}: {', '.join(names)}" for kind, names in info.brings.items())
         state = words("on", "green") if info.error is None else words(f"off: {info.error}", "red")
-        shown.add_row(words(info.name, "bold"), *map(words, (info.version, info.origin, brings)), state)
+        shown.add_row(
+            words(info.name, "bold"), *map(words, (info.version, info.origin, brings)), state
+        )
     return shown

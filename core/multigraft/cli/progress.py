@@ -40,7 +40,10 @@ class Progress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
@@ -61,7 +64,9 @@ class Progress:
     def epoch_end(self, run: Run, epoch: int, metrics: Mapping[str, float]) -> None:
         """Say how the validation went."""
         told = {"loss": self._logs.get("loss")}
-        told |= {f"validation {name}": metrics.get(name) for name in ("loss", run.objective.monitor)}
+        told |= {
+            f"validation {name}": metrics.get(name) for name in ("loss", run.objective.monitor)
+        }
         parts = [f"epoch {epoch}"]
         parts += [f"{name} {value:.4g}" for name, value in told.items() if value is not None]
         if self._pace is not None:
@@ -89,7 +94,8 @@ class Progress:
 
 @dataclass
 class Pace:
-    """How fast steps follow each other; the first one's time is not known, and validation does not count."""
+    """How fast steps follow each other; the first one's time is not known, and validation does not
+    count."""
 
     first: int
     began: float

@@ -1,4 +1,5 @@
-"""``recipe``, ``recipe check`` and ``schema``: what a run can be told, and whether a file says it rightly."""
+"""``recipe``, ``recipe check`` and ``schema``: what a run can be told, and whether a file says it
+rightly."""
 
 from __future__ import annotations
 

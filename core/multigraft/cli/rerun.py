@@ -14,11 +14,14 @@ from multigraft.cli.train import RunFolder
 if TYPE_CHECKING:
     from multigraft.runs.compare import Comparison
 
-Out = Annotated[Path | None, typer.Option("--out", help="The repetition's folder.", show_default="RUN-again")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="The repetition's folder.", show_default="RUN-again")
+]
 
 
 def rerun(shell: Shell, run: RunFolder, out: Out = None, as_json: AsJson = False) -> None:
-    """Train a run again from its recipe, and compare weights and metrics; exit code 1 where they differ."""
+    """Train a run again from its recipe, and compare weights and metrics; exit code 1 where they
+    differ."""
     from multigraft import api
     from multigraft.cli.progress import Progress
 
@@ -35,7 +38,9 @@ def rerun(shell: Shell, run: RunFolder, out: Out = None, as_json: AsJson = False
 def _show(shell: Shell, found: Comparison) -> None:
     for name, gap in found.weights.items():
         shell.say(f"{name}: {_weights(gap)}")
-    shell.say("metrics: " + ("equal" if found.step is None else f"differ from step {found.step} on"))
+    shell.say(
+        "metrics: " + ("equal" if found.step is None else f"differ from step {found.step} on")
+    )
     for name, (before, now) in found.changed.items():
         shell.say(f"{name}: {_value(before)} then, {_value(now)} now")
     shell.say("the same to the bit" if found.equal else "not the same")

@@ -20,11 +20,16 @@ ACCESS = "Access"
 Bundles = Annotated[
     list[str],
     typer.Argument(
-        metavar="BUNDLE...", help="Bundles, or the runs that hold one; NAME=BUNDLE gives one another name."
+        metavar="BUNDLE...",
+        help="Bundles, or the runs that hold one; NAME=BUNDLE gives one another name.",
     ),
 ]
-Host = Annotated[str, typer.Option("--host", help="The address to listen on.", rich_help_panel=ACCESS)]
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.", rich_help_panel=ACCESS)]
+Host = Annotated[
+    str, typer.Option("--host", help="The address to listen on.", rich_help_panel=ACCESS)
+]
+Port = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="0: a free one.", rich_help_panel=ACCESS)
+]
 TokenFile = Annotated[
     Path | None,
     typer.Option(
@@ -39,23 +44,31 @@ Insecure = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, help="Compute one batch; unset: all allowed.", show_default=False),
+    typer.Option(
+        "--threads", min=1, help="Compute one batch; unset: all allowed.", show_default=False
+    ),
 ]
 MaxBatch = Annotated[
     int, typer.Option("--max-batch", min=1, help="Rows computed together.", rich_help_panel=LIMITS)
 ]
 WaitMs = Annotated[
     float,
-    typer.Option("--wait-ms", min=0, help="A row waits this long for company.", rich_help_panel=LIMITS),
+    typer.Option(
+        "--wait-ms", min=0, help="A row waits this long for company.", rich_help_panel=LIMITS
+    ),
 ]
 Queue = Annotated[
-    int, typer.Option("--queue", min=1, help="Rows that may wait; others get 429.", rich_help_panel=LIMITS)
+    int,
+    typer.Option(
+        "--queue", min=1, help="Rows that may wait; others get 429.", rich_help_panel=LIMITS
+    ),
 ]
 MaxItems = Annotated[
     int, typer.Option("--max-items", min=1, help="Items in one request.", rich_help_panel=LIMITS)
 ]
 MaxBody = Annotated[
-    float, typer.Option("--max-body-mb", min=0.001, help="Size of one request.", rich_help_panel=LIMITS)
+    float,
+    typer.Option("--max-body-mb", min=0.001, help="Size of one request.", rich_help_panel=LIMITS),
 ]
 Memory = Annotated[
     float,
@@ -67,7 +80,8 @@ Memory = Annotated[
     ),
 ]
 Timeout = Annotated[
-    float, typer.Option("--timeout", min=0.01, help="Seconds for an answer.", rich_help_panel=LIMITS)
+    float,
+    typer.Option("--timeout", min=0.01, help="Seconds for an answer.", rich_help_panel=LIMITS),
 ]
 ReadTimeout = Annotated[
     float,
@@ -80,7 +94,9 @@ ReadTimeout = Annotated[
 ]
 Drain = Annotated[
     float,
-    typer.Option("--drain", min=0.01, help="Seconds to finish in when stopped.", rich_help_panel=LIMITS),
+    typer.Option(
+        "--drain", min=0.01, help="Seconds to finish in when stopped.", rich_help_panel=LIMITS
+    ),
 ]
 
 

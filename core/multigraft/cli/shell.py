@@ -46,7 +46,9 @@ class Shell:
     def say_json(self, data: Any) -> None:
         """Print one JSON document; numbers that JSON has no word for become null."""
         plain = str(getattr(self.out.file, "encoding", None) or "utf-8").lower().startswith("utf")
-        text = json.dumps(finite(data), indent=2, ensure_ascii=not plain, default=str, allow_nan=False)
+        text = json.dumps(
+            finite(data), indent=2, ensure_ascii=not plain, default=str, allow_nan=False
+        )
         self.out.file.write(escaped_json(text) + "\n")
 
     def say(self, text: str) -> None:
@@ -83,7 +85,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         if name != "shell"
     ]
     shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation
+        )
         for name, annotation in (("quiet", Quiet), ("debug", Debug))
     ]
     parameters = [*own, *shared]
@@ -121,9 +125,15 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
         except OSError as caught:  # a full disk, a folder that may not be written
             _fail(shell, caught, f"{caught.filename or 'the disk'}: {caught.strerror or caught}")
             raise typer.Exit(FAILED) from caught
-        except SystemExit as caught:  # of a plugin or a library: a command of ours ends by typer.Exit
+        except (
+            SystemExit
+        ) as caught:  # of a plugin or a library: a command of ours ends by typer.Exit
             code = "" if caught.code is None else repr(caught.code)
-            _fail(shell, caught, f"something called sys.exit({code}) in the middle of this{_hint(shell)}")
+            _fail(
+                shell,
+                caught,
+                f"something called sys.exit({code}) in the middle of this{_hint(shell)}",
+            )
             raise typer.Exit(FAILED) from caught
         except Exception as caught:
             first = (str(caught).strip().splitlines() or [""])[0]
@@ -132,7 +142,11 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
 
 
 def _hint(shell: Shell) -> str:
-    return "" if shell.debug else "\nThis is not an error we foresaw; run it again with --debug to see where."
+    return (
+        ""
+        if shell.debug
+        else "\nThis is not an error we foresaw; run it again with --debug to see where."
+    )
 
 
 def _fail(shell: Shell, error: BaseException, text: str) -> None:

@@ -23,9 +23,12 @@ INDENT = "  "
 
 
 def write(task: Task, backbone: str, family: Backbone, modality: Modality, data: str) -> str:
-    """A commented recipe for a task on a backbone; what stands uncommented in it is a valid recipe."""
+    """A commented recipe for a task on a backbone; what stands uncommented in it is a valid
+    recipe."""
     weights = [
-        *_comment("scratch, a folder or file, a run of ours, a hub name; unset: the published ones."),
+        *_comment(
+            "scratch, a folder or file, a run of ours, a hub name; unset: the published ones."
+        ),
         "# weights:",
     ]
     parts = {
@@ -42,7 +45,9 @@ def write(task: Task, backbone: str, family: Backbone, modality: Modality, data:
     for name, field in Recipe.model_fields.items():
         written = parts.get(name)
         blocks.append(
-            list(_field(name, field, {})) if written is None else [*_comment(field.description), *written]
+            list(_field(name, field, {}))
+            if written is None
+            else [*_comment(field.description), *written]
         )
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
@@ -70,7 +75,9 @@ def _options(options: Mapping[str, Option], prefix: str = "") -> list[str]:
     for name, option in options.items():
         choices = f" One of: {', '.join(map(str, option.choices))}." if option.choices else ""
         lines += _comment(f"{option.help}.{choices}")
-        lines.append(f"# {prefix}{name}: {'' if option.default is None else _yaml(option.default)}".rstrip())
+        lines.append(
+            f"# {prefix}{name}: {'' if option.default is None else _yaml(option.default)}".rstrip()
+        )
     return lines
 
 

@@ -1,4 +1,5 @@
-"""``finetune``, ``pretrain``, ``resume``, ``evaluate``: a recipe becomes a run, a run becomes numbers."""
+"""``finetune``, ``pretrain``, ``resume``, ``evaluate``: a recipe becomes a run, a run becomes
+numbers."""
 
 from __future__ import annotations
 
@@ -29,20 +30,26 @@ class SplitChoice(StrEnum):
 
 
 File = Annotated[
-    Path | None, typer.Argument(metavar="RECIPE", help="A recipe file, YAML or JSON.", show_default=False)
+    Path | None,
+    typer.Argument(metavar="RECIPE", help="A recipe file, YAML or JSON.", show_default=False),
 ]
 Assignments = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="FIELD=VALUE", help="Any field, as training.epochs=3. Repeatable, wins last."
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Any field, as training.epochs=3. Repeatable, wins last.",
     ),
 ]
-TaskName = Annotated[str | None, typer.Option("--task", help="What is learned.", rich_help_panel=LAST)]
+TaskName = Annotated[
+    str | None, typer.Option("--task", help="What is learned.", rich_help_panel=LAST)
+]
 BackboneName = Annotated[
     str | None, typer.Option("--backbone", help="What it is learned with.", rich_help_panel=LAST)
 ]
 DataPath = Annotated[
-    str | None, typer.Option("--data", help="Training rows: file, folder or hub name.", rich_help_panel=LAST)
+    str | None,
+    typer.Option("--data", help="Training rows: file, folder or hub name.", rich_help_panel=LAST),
 ]
 Weights = Annotated[
     str | None,
@@ -50,16 +57,22 @@ Weights = Annotated[
 ]
 Strategies = Annotated[
     list[str] | None,
-    typer.Option("--strategy", help="Which parameters learn. Repeatable, in order.", rich_help_panel=LAST),
+    typer.Option(
+        "--strategy", help="Which parameters learn. Repeatable, in order.", rich_help_panel=LAST
+    ),
 ]
-Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the rows.", rich_help_panel=LAST)]
+Epochs = Annotated[
+    float | None, typer.Option("--epochs", help="Passes over the rows.", rich_help_panel=LAST)
+]
 BatchSize = Annotated[
     int | None, typer.Option("--batch-size", help="Rows in one step.", rich_help_panel=LAST)
 ]
 LearningRate = Annotated[
     float | None, typer.Option("--learning-rate", help="The peak rate.", rich_help_panel=LAST)
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="All chance follows from it.", rich_help_panel=LAST)]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="All chance follows from it.", rich_help_panel=LAST)
+]
 Track = Annotated[
     list[str] | None,
     typer.Option(
@@ -74,7 +87,9 @@ SplitName = Annotated[
     SplitChoice | None,
     typer.Option("--split", help="Which rows; the recipe's by default.", show_default=False),
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)
+]
 
 
 def trainer(verb: Literal["finetune", "pretrain"]) -> Callable[..., None]:
@@ -127,7 +142,9 @@ def resume(shell: Shell, run: RunFolder, as_json: AsJson = False) -> None:
     _train(shell, lambda plugins: api.resume(run, plugins=plugins), as_json=as_json)
 
 
-def evaluate(shell: Shell, run: RunFolder, split: SplitName = None, as_json: AsJson = False) -> None:
+def evaluate(
+    shell: Shell, run: RunFolder, split: SplitName = None, as_json: AsJson = False
+) -> None:
     """Measure a trained run on rows it has not learned from."""
     from multigraft import api
 
@@ -154,7 +171,8 @@ def show_report(shell: Shell, report: Report, *, as_json: bool) -> None:
 
 
 def _train(shell: Shell, verb: Callable[[Sequence[object]], Run], *, as_json: bool) -> None:
-    """Run a verb under a progress bar and show its answer; under torchrun only the first process speaks."""
+    """Run a verb under a progress bar and show its answer; under torchrun only the first process
+    speaks."""
     from multigraft.cli.progress import Progress
     from multigraft.system.resume_command import resume_command
 

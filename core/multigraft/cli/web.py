@@ -15,7 +15,8 @@ Packages = Annotated[
     Path | None,
     typer.Option(
         "--packages",
-        help="A folder with the archives that npm pack gives; unset, npm fetches what is not cached.",
+        help="A folder with the archives that npm pack gives; unset, npm fetches what is not "
+        "cached.",
         show_default=False,
     ),
 ]
@@ -34,4 +35,6 @@ def web(
 
     wanted = None if precision is None else precision.value
     site = write_site(held(bundle), into, precision=wanted, packages=packages)
-    shell.tell(f"{site}: put it on any host of files; here: python -m http.server --directory {site}")
+    shell.tell(
+        f"{site}: put it on any host of files; here: python -m http.server --directory {site}"
+    )

@@ -31,27 +31,32 @@ class Features:
 class BackboneModule(Protocol):
     """An `nn.Module` with these members is a backbone; nothing is inherited.
 
-    ``blocks`` is ordered from the input to the output. A parameter outside every block goes with the
-    block that follows it in registration order; those after the last block go with the head end.
+    ``blocks`` is ordered from the input to the output. A parameter outside every block goes with
+    the block that follows it in registration order; those after the last block go with the head
+    end.
     """
 
     width: int
     """D of `Features.pooled` and `Features.sequence`."""
     blocks: Sequence[nn.Module]
     head_bias: bool
-    """Whether a classification head on ``pooled`` has a bias (the ecosystem's own class decides)."""
+    """Whether a classification head on ``pooled`` has a bias (the ecosystem's own class
+    decides)."""
 
     def forward(self, batch: Batch) -> Features:
-        """Compute features. Scaling, normalising and log-mel are done in here, so a graph holds them.
+        """Compute features. Scaling, normalising and log-mel are done in here, so a graph holds
+        them.
 
         A padded row gives what it gives alone. Keys that are not its own are ignored.
         """
         ...
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
-        """Write weights and configuration in the ecosystem's format, opened there without multigraft.
+        """Write weights and configuration in the ecosystem's format, opened there without
+        multigraft.
 
-        With a classification ``head`` [len(labels), D] the folder opens as that library's classifier.
+        With a classification ``head`` [len(labels), D] the folder opens as that library's
+        classifier.
         """
         ...
 

@@ -1,4 +1,5 @@
-"""What a task says where its model writes tokens one after another: all that an export needs of it."""
+"""What a task says where its model writes tokens one after another: all that an export needs of
+it."""
 
 from __future__ import annotations
 
@@ -14,11 +15,11 @@ from multigraft.contracts.features import Batch
 class Generating:
     """A decoder that reads some new tokens after those in its cache.
 
-    ``decoder(tokens, mask, positions, kept, past) -> (logits, present)`` with int64 ``tokens`` [B, T],
-    ``mask`` [B, P + T] (1 for real tokens, past ones first), ``positions`` [B, T] (places without the
-    padding) and ``kept`` [K] (which of the T give logits, [B, K, V]). ``past`` is a list of tensors
-    [B, heads, P, width], as many as ``cache`` names, and ``present`` the same with the new tokens' part at
-    its end. P may be 0.
+    ``decoder(tokens, mask, positions, kept, past) -> (logits, present)`` with int64 ``tokens`` [B,
+    T], ``mask`` [B, P + T] (1 for real tokens, past ones first), ``positions`` [B, T] (places
+    without the padding) and ``kept`` [K] (which of the T give logits, [B, K, V]). ``past`` is a
+    list of tensors [B, heads, P, width], as many as ``cache`` names, and ``present`` the same with
+    the new tokens' part at its end. P may be 0.
     """
 
     decoder: nn.Module
@@ -27,7 +28,8 @@ class Generating:
     feed: Callable[[Batch], tuple[Tensor, Tensor]]
     """(evaluation batch) -> the tokens that are read, and which are real: [B, T] each."""
     outputs: Callable[[Tensor, Batch], Mapping[str, Tensor]]
-    """(logits of all that `feed` gave, [B, T, V], batch) -> what the task's head gives for the batch."""
+    """(logits of all that `feed` gave, [B, T, V], batch) -> what the task's head gives for the
+    batch."""
     vocabulary: int
     max_length: int
     """How many tokens the decoder can hold."""

@@ -33,10 +33,11 @@ class Brief:
 
 @dataclass(frozen=True)
 class RowLoss:
-    """A loss per row as sum and weight, so that batches of any size and split add up to the same mean.
+    """A loss per row as sum and weight, so that batches of any size and split add up to the same
+    mean.
 
-    The loss of a batch is ``total.sum() / weight.sum()``: a language model's weight is its token count,
-    a classifier's is the class weight.
+    The loss of a batch is ``total.sum() / weight.sum()``: a language model's weight is its token
+    count, a classifier's is the class weight.
     """
 
     total: Tensor
@@ -72,30 +73,33 @@ class Objective(Protocol):
     fills: Mapping[str, float] = {}
     """The target arrays that vary in length, with the value that pads them (see `Reader.fills`)."""
     packs: bool = False
-    """Whether rows may be joined into one sequence; the backbone then keeps them apart by ``segments``.
+    """Whether rows may be joined into one sequence; the backbone then keeps them apart by
+    ``segments``.
 
-    [B, T]: 1, 2 ... number the rows inside a sequence, 0 is padding. `Features.pooled` then belongs to no
-    row.
+    [B, T]: 1, 2 ... number the rows inside a sequence, 0 is padding. `Features.pooled` then belongs
+    to no row.
     """
 
     mixes_rows: bool = False
-    """Whether a row's loss depends on the rows beside it (contrastive pairs); such a batch is never computed
-    in parts."""
+    """Whether a row's loss depends on the rows beside it (contrastive pairs); such a batch is never
+    computed in parts."""
 
     whole: bool = False
-    """Whether a target describes all of the raw value, as a transcript does a sound: a row that the reader
-    would cut off (see `WindowReader`) is then a bad row, in training and held out."""
+    """Whether a target describes all of the raw value, as a transcript does a sound: a row that the
+    reader would cut off (see `WindowReader`) is then a bad row, in training and held out."""
 
     def head(self) -> nn.Module:
         """A new head, a module called as ``head(features, batch) -> Outputs``."""
         ...
 
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
-        """The loss of each row. ``batch`` holds the reader's arrays and those of `encode` and `prepare`."""
+        """The loss of each row. ``batch`` holds the reader's arrays and those of `encode` and
+        `prepare`."""
         ...
 
     def arrange(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
-        """Rewrite one split's raw rows before they are read (documents into sentence pairs, say)."""
+        """Rewrite one split's raw rows before they are read (documents into sentence pairs,
+        say)."""
         return rows
 
     def encode(self, row: Row) -> Arrays:
@@ -103,7 +107,8 @@ class Objective(Protocol):
         return {}
 
     def view(self, row: Arrays, rng: np.random.Generator) -> Arrays:
-        """Change one read row each time it is used, in training and in validation (two views, say)."""
+        """Change one read row each time it is used, in training and in validation (two views,
+        say)."""
         return row
 
     def prepare(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
@@ -113,29 +118,33 @@ class Objective(Protocol):
     def serve(self, features: Features, outputs: Outputs | None) -> Outputs:
         """What the exported graph gives: named tensors [B, ...]. By default the pooled features.
 
-        ``outputs`` is None for a pretraining task, whose head is not exported. For a finetuning task it gives
-        all that `loss` and `measure` read, since the bundle is judged by them.
+        ``outputs`` is None for a pretraining task, whose head is not exported. For a finetuning
+        task it gives all that `loss` and `measure` read, since the bundle is judged by them.
         """
         return {"embedding": features.pooled}
 
     def generating(self, head: nn.Module) -> Generating | None:
         """How the model writes tokens one after another; None where it answers in one step.
 
-        A bundle of a task that says so generates: `serve` is not used, and it is judged by `monitor`.
+        A bundle of a task that says so generates: `serve` is not used, and it is judged by
+        `monitor`.
         """
         return None
 
     def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
-        """What must be kept of each row to evaluate: small tensors [B]; kept for the whole split."""
+        """What must be kept of each row to evaluate: small tensors [B]; kept for the whole
+        split."""
         return {"loss": loss.total.detach(), "weight": loss.weight}
 
     def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """The metrics of the rows in ``kept`` (each array [N]). Called again on every bootstrap resample."""
+        """The metrics of the rows in ``kept`` (each array [N]). Called again on every bootstrap
+        resample."""
         weight = max(float(kept["weight"].sum()), 1e-12)
         return {"loss": float(kept["loss"].sum()) / weight}
 
     def baseline(self, kept: Mapping[str, np.ndarray]) -> Baseline | None:
-        """What an answer without a look at its input scores on the rows in ``kept``; None: nothing to say."""
+        """What an answer without a look at its input scores on the rows in ``kept``; None: nothing
+        to say."""
         return None
 
     def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -143,5 +152,6 @@ class Objective(Protocol):
         return {}
 
     def linear_head(self, head: nn.Module) -> nn.Linear | None:
-        """The linear classifier on ``pooled`` inside ``head``, where the ecosystem has a place for it."""
+        """The linear classifier on ``pooled`` inside ``head``, where the ecosystem has a place for
+        it."""
         return None

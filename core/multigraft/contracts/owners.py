@@ -17,15 +17,19 @@ class Owner(BaseModel):
 
 
 def advice(noun: str, owner: Owner | None, *, keeper: str, door: str) -> str:
-    """What to do where a record is not here; ``keeper`` remembers it, an object is handed to ``door``.
+    """What to do where a record is not here; ``keeper`` remembers it, an object is handed to
+    ``door``.
 
-    >>> print(advice("task", Owner(plugin="series", version="0.1", distribution="multigraft-series"),
+    >>> print(advice("task",
+    ...              Owner(plugin="series", version="0.1", distribution="multigraft-series"),
     ...              keeper="run", door=""))
     the task came from plugin 'series' 0.1  ->  pip install "multigraft-series==0.1"
     """
     if owner is None:
         return f"the {keeper} does not say which plugin brings this {noun}"
-    of = f"the {noun} came from plugin {owner.plugin!r}" + (f" {owner.version}" if owner.version else "")
+    of = f"the {noun} came from plugin {owner.plugin!r}" + (
+        f" {owner.version}" if owner.version else ""
+    )
     if not owner.distribution:
         return f"{of}, which was handed over as an object: {door}"
     pin = f"=={owner.version}" if owner.version else ""

@@ -1,4 +1,5 @@
-"""Training plans: which parameters learn, how fast, and from when; strategies refine one after another."""
+"""Training plans: which parameters learn, how fast, and from when; strategies refine one after
+another."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ class Plan:
     def change(self, changed: Callable[[int, str, Rule], Rule]) -> Plan:
         """The plan with ``changed(block, name, rule)`` in the place of every backbone rule.
 
-        Blocks count from 0 at the input; ``depth`` is what comes after the last one. The head stays.
+        Blocks count from 0 at the input; ``depth`` is what comes after the last one. The head
+        stays.
         """
         blocks = block_of(self.graft)
         return replace(
@@ -67,7 +69,8 @@ class Plan:
         )
 
     def groups(self) -> list[ParameterGroup]:
-        """The optimizer's groups. Biases and norms (fewer than two axes) are spared weight decay."""
+        """The optimizer's groups. Biases and norms (fewer than two axes) are spared weight
+        decay."""
         parameters = dict(self.graft.named_parameters())
         grouped: dict[tuple[Rule, bool], list[str]] = {}
         for name, rule in self.rules.items():
@@ -81,8 +84,8 @@ class Plan:
     def activate(self, share: float) -> None:
         """Freeze and unfreeze the graft for the moment when ``share`` of the training is done.
 
-        A module whose parameters are all frozen is put in evaluation mode: no dropout, no batch statistics;
-        so is dropout between frozen blocks.
+        A module whose parameters are all frozen is put in evaluation mode: no dropout, no batch
+        statistics; so is dropout between frozen blocks.
         """
         for name, parameter in self.graft.named_parameters():
             parameter.requires_grad_(self.rules[name].active(share))
@@ -91,17 +94,19 @@ class Plan:
         _rest_between(self.graft, self.frozen(share))
 
     def frozen(self, share: float) -> int:
-        """How many blocks stand before the first that learns when ``share`` of the training is done.
+        """How many blocks stand before the first that learns when ``share`` of the training is
+        done.
 
-        One more than there are where the backbone rests altogether, what follows its last block included.
+        One more than there are where the backbone rests altogether, what follows its last block
+        included.
         """
         blocks = block_of(self.graft)
         learning = [block for name, block in blocks.items() if self.rules[name].active(share)]
         return min(learning, default=self.depth + 1)
 
     def resting(self) -> frozenset[str]:
-        """The names in the graft's state that no step changes: weights that never learn, and the buffers of
-        modules that rest in evaluation mode throughout."""
+        """The names in the graft's state that no step changes: weights that never learn, and the
+        buffers of modules that rest in evaluation mode throughout."""
         modes = [(module, module.training) for module in self.graft.modules()]
         wanted = {name: p.requires_grad for name, p in self.graft.named_parameters()}
         self.activate(1.0)
@@ -139,9 +144,11 @@ def _rest(module: nn.Module) -> None:
 
 
 def _rest_between(graft: nn.Module, depth: int) -> None:
-    """Put what has no parameters and stands before the first ``depth`` blocks' end in evaluation mode.
+    """Put what has no parameters and stands before the first ``depth`` blocks' end in evaluation
+    mode.
 
-    Like a parameter outside every block it goes with the block that follows it in registration order.
+    Like a parameter outside every block it goes with the block that follows it in registration
+    order.
     """
     blocks = blocks_of(graft)
     inside = {id(module) for block in blocks for module in block.modules()}
@@ -157,7 +164,11 @@ def _rest_between(graft: nn.Module, depth: int) -> None:
 
 def _numbered(graft: nn.Module) -> list[tuple[nn.Parameter, int]]:
     numbers = block_of(graft)
-    return [(parameter, numbers[name]) for name, parameter in graft.named_parameters() if name in numbers]
+    return [
+        (parameter, numbers[name])
+        for name, parameter in graft.named_parameters()
+        if name in numbers
+    ]
 
 
 def block_of(graft: nn.Module) -> dict[str, int]:
@@ -167,7 +178,11 @@ def block_of(graft: nn.Module) -> dict[str, int]:
     follows the last block gets the number of blocks.
     """
     blocks = blocks_of(graft)
-    inside = {id(parameter): index for index, block in enumerate(blocks) for parameter in block.parameters()}
+    inside = {
+        id(parameter): index
+        for index, block in enumerate(blocks)
+        for parameter in block.parameters()
+    }
     found: dict[str, int] = {}
     following = len(blocks)
     for name, parameter in reversed(list(graft.backbone.named_parameters(prefix="backbone"))):

@@ -28,17 +28,23 @@ SPEC_BYTES = 2**28
 def row_errors() -> Iterator[None]:
     """Turn whatever reading one value raises into RowError: a decoder's library may raise anything.
 
-    The border between the engine and every reader, built in or not. Errors of ours pass as they are.
-    MemoryError is the row's too: a header that claims a terabyte gives one.
+    The border between the engine and every reader, built in or not. Errors of ours pass as they
+    are. MemoryError is the row's too: a header that claims a terabyte gives one.
     """
     try:
         yield
     except MultigraftError:
         raise
     except Exception as error:
-        log.debug("the reader failed", exc_info=error)  # may be its own mistake: --debug shows where
-        said = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
-        told = dict.fromkeys((type(error).__name__, said))  # an error without a text is called by its type
+        log.debug(
+            "the reader failed", exc_info=error
+        )  # may be its own mistake: --debug shows where
+        said = (
+            error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+        )
+        told = dict.fromkeys(
+            (type(error).__name__, said)
+        )  # an error without a text is called by its type
         raise RowError(f"the reader failed ({': '.join(told)})") from error
 
 
@@ -49,7 +55,8 @@ def read_row(reader: Reader, raw: Any) -> Arrays:
 
 
 def collate(rows: Sequence[Arrays], fills: Mapping[str, float]) -> Arrays:
-    """Stack rows into a batch; arrays named in ``fills`` are padded along their first axis to the longest.
+    """Stack rows into a batch; arrays named in ``fills`` are padded along their first axis to the
+    longest.
 
     >>> rows = [{"x": np.array([1, 2])}, {"x": np.array([3])}]
     >>> collate(rows, {"x": 0})["x"].tolist()
@@ -78,7 +85,8 @@ def fingerprint(spec: Spec) -> str:
 
 
 def save_spec(spec: Spec, folder: Path) -> Spec:
-    """Write the values whose key ends in ``.json`` as files of that name; return the spec without them.
+    """Write the values whose key ends in ``.json`` as files of that name; return the spec without
+    them.
 
     Such a value stays in the returned spec as None, which `load_spec` fills in again.
     """
@@ -94,7 +102,8 @@ def save_spec(spec: Spec, folder: Path) -> Spec:
 
 
 def check_spec(spec: Mapping[str, object], model: type[Checked]) -> Checked:
-    """The spec as ``model`` describes it. Raises BundleError with every field that is missing or wrong.
+    """The spec as ``model`` describes it. Raises BundleError with every field that is missing or
+    wrong.
 
     A spec comes from a run's folder or a bundle, which anybody may have written.
     """
@@ -103,25 +112,31 @@ def check_spec(spec: Mapping[str, object], model: type[Checked]) -> Checked:
             return model.model_validate(spec)
         except ValidationError as error:
             lines = [f"  {line}" for line in problem_lines(error, model)]
-            raise BundleError("\n".join(["the reader's saved settings are wrong", *lines])) from error
+            raise BundleError(
+                "\n".join(["the reader's saved settings are wrong", *lines])
+            ) from error
 
 
 @contextmanager
 def row_file(path: str | Path, *, limit: int | None = None) -> Iterator[BinaryIO]:
-    """Open the file that a row names, the one door through which readers and sketches come to a file.
+    """Open the file that a row names, the one door through which readers and sketches come to a
+    file.
 
-    Raises RowError for what is no plain file of at most ``limit`` bytes (a device, a pipe, a folder), and
-    for an OSError of the block. No reason names the path.
+    Raises RowError for what is no plain file of at most ``limit`` bytes (a device, a pipe, a
+    folder), and for an OSError of the block. No reason names the path.
     """
     try:
         with open_plain(path, limit=limit) as file:
             yield file
     except OSError as error:
-        raise RowError(f"the file cannot be read: {error.strerror or type(error).__name__}") from error
+        raise RowError(
+            f"the file cannot be read: {error.strerror or type(error).__name__}"
+        ) from error
 
 
 def row_bytes(path: str | Path, *, limit: int) -> bytes:
-    """The bytes of the file that a row names, at most ``limit``. Raises RowError as `row_file` does."""
+    """The bytes of the file that a row names, at most ``limit``. Raises RowError as `row_file`
+    does."""
     with row_file(path, limit=limit) as file:
         content = file.read(limit + 1)
         if len(content) > limit:

@@ -53,7 +53,8 @@ class Lazy:
             raise ValueError(f"{self.target!r} must look like 'package.module:attribute'")
 
     def resolve(self) -> Callable[..., Any]:
-        """Import the module and return the attribute. Raises MissingDependency with the extra to install."""
+        """Import the module and return the attribute. Raises MissingDependency with the extra to
+        install."""
         module, _, attribute = self.target.partition(":")
         try:
             found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
@@ -69,7 +70,8 @@ class Lazy:
 class Option:
     """One setting of a modality, backbone, task or strategy that a recipe may change.
 
-    The type of ``default`` is the type a value must have; ``None`` as default allows any of ``types``.
+    The type of ``default`` is the type a value must have; ``None`` as default allows any of
+    ``types``.
     """
 
     default: Any
@@ -81,14 +83,16 @@ class Option:
 
 
 class Reader(Protocol):
-    """Turns one raw value into named arrays, without torch. Training and the bundle call the same one.
+    """Turns one raw value into named arrays, without torch. Training and the bundle call the same
+    one.
 
     A reader must be safe to call from several threads and give equal arrays for equal input.
     """
 
     @property
     def fills(self) -> Mapping[str, float]:
-        """The arrays whose first axis varies from row to row, with the value that pads a shorter one."""
+        """The arrays whose first axis varies from row to row, with the value that pads a shorter
+        one."""
         ...
 
     def read(self, raw: Any) -> Arrays:
@@ -96,7 +100,8 @@ class Reader(Protocol):
         ...
 
     def length(self, row: Arrays) -> int:
-        """How long a read row is, in the unit that costs time (tokens, samples); 1 where all are equal."""
+        """How long a read row is, in the unit that costs time (tokens, samples); 1 where all are
+        equal."""
         ...
 
     def spec(self) -> Spec:
@@ -109,7 +114,8 @@ class WindowReader(Protocol):
     """A reader that cuts what is too long for one row: optional, beside `Reader`."""
 
     def windows(self, raw: Any) -> Sequence[Arrays]:
-        """Read all of one raw value as rows that overlap; as one row where `read` leaves out nothing."""
+        """Read all of one raw value as rows that overlap; as one row where `read` leaves out
+        nothing."""
         ...
 
 
@@ -117,11 +123,13 @@ class WindowReader(Protocol):
 class MeasuredReader(Protocol):
     """A reader that tells what a value takes before it is read: optional, beside `Reader`.
 
-    A server bounds with it what is decoded at once, so a small file of many pixels counts as its pixels.
+    A server bounds with it what is decoded at once, so a small file of many pixels counts as its
+    pixels.
     """
 
     def memory(self, raw: Any) -> int:
-        """The most bytes that reading one raw value takes at a time, as its header tells; decodes nothing.
+        """The most bytes that reading one raw value takes at a time, as its header tells; decodes
+        nothing.
 
         Raises RowError for what `read` would refuse.
         """
@@ -139,7 +147,8 @@ class PromptReader(Reader, Protocol):
         ...
 
     def text(self, tokens: Sequence[int]) -> str:
-        """The text of tokens, special ones left out; bytes that are no whole character yet give U+FFFD."""
+        """The text of tokens, special ones left out; bytes that are no whole character yet give
+        U+FFFD."""
         ...
 
 
@@ -156,9 +165,10 @@ class Likeness:
     sketch: Callable[[Sequence[Any]], tuple[np.ndarray, np.ndarray]]
     """Raw values -> sketches [rows, values] and flaws [rows], both of unsigned integers.
 
-    Two rows are as alike as the share of their sketches' values that are equal. A sketch of zeros is like
-    no other: what the reader would refuse, or a value that says nothing. A flaw is 0, or the number, from 1,
-    of what is wrong in `flaws`. Equal values must give equal sketches, in every process.
+    Two rows are as alike as the share of their sketches' values that are equal. A sketch of zeros
+    is like no other: what the reader would refuse, or a value that says nothing. A flaw is 0, or
+    the number, from 1, of what is wrong in `flaws`. Equal values must give equal sketches, in every
+    process.
     """
     near: float
     """From which likeness two rows count as nearly the same, as 0.9."""
@@ -180,9 +190,11 @@ class Modality:
     reader: Callable[[Spec], Reader]
     """Build a reader from its spec."""
     columns: tuple[str, ...]
-    """The columns that hold the raw value; a row with several gives a tuple. The first is required."""
+    """The columns that hold the raw value; a row with several gives a tuple. The first is
+    required."""
     fit: Callable[[Iterable[Any], Spec], Spec] | None = None
-    """Complete a spec from raw training values (a tokenizer, say); gives a complete spec back unchanged."""
+    """Complete a spec from raw training values (a tokenizer, say); gives a complete spec back
+    unchanged."""
     options: Mapping[str, Option] = field(default_factory=dict)
     """What the recipe's ``reader:`` may set."""
     augment: Callable[[Strength, Reader, Mapping[str, Any]], Augment] | None = None
@@ -190,7 +202,8 @@ class Modality:
     augment_options: Mapping[str, Option] = field(default_factory=dict)
     """What the recipe's ``training.augment`` may set besides the strength."""
     unit: Callable[[Spec], tuple[str, float]] | None = None
-    """(reader spec) -> the unit in which a person counts lengths, and how many of `Reader.length` make one.
+    """(reader spec) -> the unit in which a person counts lengths, and how many of `Reader.length`
+    make one.
 
     As ``("seconds", 16000.0)``. None: in `Reader.length` as it is.
     """
@@ -199,7 +212,8 @@ class Modality:
     likeness: Likeness | None = None
     """How nearly equal rows in two parts are found; None: only equal ones are."""
     samples: Samples | None = None
-    """Values to try readers, backbones and tasks with; None: `multigraft.testing` cannot try them."""
+    """Values to try readers, backbones and tasks with; None: `multigraft.testing` cannot try
+    them."""
     web: WebReader | None = None
     """How a page reads a value without a server; None: only Python does."""
 
@@ -215,7 +229,8 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What a backbone is to be built from: a size, and weights from a path, from the hub, or none."""
+    """What a backbone is to be built from: a size, and weights from a path, from the hub, or
+    none."""
 
     backbone: str
     """The whole name, as ``bert-tiny``."""
@@ -233,19 +248,22 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """A family of pretrained networks. ``bert`` with the size ``tiny`` is asked for as ``bert-tiny``."""
+    """A family of pretrained networks. ``bert`` with the size ``tiny`` is asked for as
+    ``bert-tiny``."""
 
     name: str
     modality: str
     sizes: Mapping[str, Size]
     build: Callable[[Origin, Spec], nn.Module]
-    """(origin, reader spec) -> a module as `multigraft.contracts.features.BackboneModule` describes."""
+    """(origin, reader spec) -> a module as `multigraft.contracts.features.BackboneModule`
+    describes."""
     reader: Callable[[Origin, Mapping[str, Any]], Spec]
     """(origin, reader options) -> the spec of the reader these weights expect."""
     find: Callable[[str], Size | None] | None = None
     """Resolve a size that is not listed, asked for as ``name/size`` (``timm/resnet50``)."""
     options: Mapping[str, Option] = field(default_factory=dict)
-    """What the recipe's ``backbone:`` may set besides name and weights; merged into ``Origin.config``."""
+    """What the recipe's ``backbone:`` may set besides name and weights; merged into
+    ``Origin.config``."""
     quantization: Quantization = "dynamic"
     """How its graph becomes int8: dynamic (transformers), static (convolutions), or not at all."""
     trial: Trial | None = None
@@ -264,21 +282,26 @@ class Task:
     columns: tuple[str, ...] = ()
     """Columns that a row needs besides its raw value, as ``("label",)``."""
     targets: Callable[[Mapping[str, Sequence[Any]]], Spec] | None = None
-    """Learn the targets' description (the labels, say) from the rows' ``columns``; a cell may be None."""
+    """Learn the targets' description (the labels, say) from the rows' ``columns``; a cell may be
+    None."""
     decode: Callable[[Spec, Arrays], list[Answer]] | None = None
     """(targets, batch of graph outputs) -> one answer a row. Torch-free: a bundle uses it.
 
-    None: the answer is the ``embedding`` that is served, or where there is none every output as it is.
+    None: the answer is the ``embedding`` that is served, or where there is none every output as it
+    is.
     """
     merge: Callable[[Arrays, np.ndarray], Arrays] | None = None
     """(outputs [W, ...] of one value's windows, their lengths [W]) -> outputs of one row, [1, ...].
 
-    The windows come in the value's order. An output that is shorter for one window than for another ends
-    in zeros, as a batch's rows do. None: a value that is too long for one row can only be cut off.
-    Torch-free.
+    The windows come in the value's order. An output that is shorter for one window than for another
+    ends in zeros, as a batch's rows do. None: a value that is too long for one row can only be cut
+    off. Torch-free.
     """
-    samples: Callable[[np.random.Generator, Sequence[Any]], Mapping[str, Sequence[Any]]] | None = None
-    """(rng, raw values) -> a cell of each of ``columns`` for each; None: a column ``label`` gets two labels.
+    samples: Callable[[np.random.Generator, Sequence[Any]], Mapping[str, Sequence[Any]]] | None = (
+        None
+    )
+    """(rng, raw values) -> a cell of each of ``columns`` for each; None: a column ``label`` gets
+    two labels.
 
     With them `multigraft.testing` tries the task.
     """
@@ -287,7 +310,8 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
-    """Which parameters learn, at which rate, from when. Strategies are applied one after another."""
+    """Which parameters learn, at which rate, from when. Strategies are applied one after
+    another."""
 
     name: str
     plan: Callable[[Plan, Mapping[str, Any]], Plan]

@@ -34,7 +34,8 @@ class Confused:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often each true label (row) was answered with each label (column); `confusion_of` makes it."""
+    """How often each true label (row) was answered with each label (column); `confusion_of` makes
+    it."""
 
     labels: tuple[str, ...]
     matrix: tuple[tuple[int, ...], ...]
@@ -96,7 +97,8 @@ class Report:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Report:
-        """Undo `to_dict`, also after a trip through JSON. Raises ValueError for a field of another type."""
+        """Undo `to_dict`, also after a trip through JSON. Raises ValueError for a field of another
+        type."""
         from pydantic import TypeAdapter
 
         return TypeAdapter(cls).validate_python(raw)

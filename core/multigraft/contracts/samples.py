@@ -15,7 +15,8 @@ class Samples:
     """Made-up raw values, with which `multigraft.testing` tries whatever reads this modality."""
 
     good: Callable[[np.random.Generator, int, Path], Sequence[Any]]
-    """(rng, count, folder) -> values that differ, also in length, as a cell of JSON lines holds them.
+    """(rng, count, folder) -> values that differ, also in length, as a cell of JSON lines holds
+    them.
 
     Where a value is a file, it is written to ``folder``, and the value is its path.
     """
@@ -29,7 +30,8 @@ class Samples:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """Which size of a backbone `multigraft.testing` tries, and how its rows are read to keep that cheap."""
+    """Which size of a backbone `multigraft.testing` tries, and how its rows are read to keep that
+    cheap."""
 
     size: str
     """A key of `Backbone.sizes`, or what `Backbone.find` resolves."""

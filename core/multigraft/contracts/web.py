@@ -1,4 +1,5 @@
-"""What a modality brings for pages that answer in the browser: its reader in JavaScript and its packages."""
+"""What a modality brings for pages that answer in the browser: its reader in JavaScript and its
+packages."""
 
 from __future__ import annotations
 
@@ -15,18 +16,18 @@ class NpmPackage:
     integrity: str
     """Of its archive, as npm's lock files write it: ``sha512-`` and base64."""
     files: Mapping[str, str]
-    """A path in the package -> its name in ``vendor/<package>/``. Modules end in ``.js``: not every host
-    knows ``.mjs``."""
+    """A path in the package -> its name in ``vendor/<package>/``. Modules end in ``.js``: not every
+    host knows ``.mjs``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebReader:
     """A modality's reader once more, for browsers: a folder of ES modules.
 
-    Its ``reader.js`` exports ``openReader(spec, file)``, which gives an object, or the promise of one, with
-    ``read(value)``: {name: {data, dims}} of typed arrays, or an Error with what is wrong. ``spec`` is the
-    reader's, ``await file(name)`` the bytes of a file of it; a value is ``{text}``, ``{columns}`` or
-    ``{file}``.
+    Its ``reader.js`` exports ``openReader(spec, file)``, which gives an object, or the promise of
+    one, with ``read(value)``: {name: {data, dims}} of typed arrays, or an Error with what is wrong.
+    ``spec`` is the reader's, ``await file(name)`` the bytes of a file of it; a value is ``{text}``,
+    ``{columns}`` or ``{file}``.
     """
 
     folder: str

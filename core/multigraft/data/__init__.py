@@ -1,4 +1,5 @@
-"""Rows: from files to batches. `load_splits` finds them, `Rows.audit` reads them, `iterate` batches them."""
+"""Rows: from files to batches. `load_splits` finds them, `Rows.audit` reads them, `iterate` batches
+them."""
 
 from __future__ import annotations
 

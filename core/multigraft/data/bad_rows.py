@@ -1,4 +1,5 @@
-"""Rows that cannot be used: where each stands, what is wrong with it, and where it waits to be mended."""
+"""Rows that cannot be used: where each stands, what is wrong with it, and where it waits to be
+mended."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class Problem:
 
 
 def undecodable(table: Table, index: int) -> Problem:
-    """The problem of a row that is known to be bad before any reader sees it; its reason names the column."""
+    """The problem of a row that is known to be bad before any reader sees it; its reason names the
+    column."""
     reason = str(table.problem(index))
     named = NAMED.match(reason)
     return Problem(table, index, reason, named[2] if named else None)
@@ -58,27 +60,35 @@ def refused(table: Table, index: int, error: RowError) -> Problem:
 
 
 def judge(problems: Sequence[Problem], total: int, allowed: float, name: str) -> None:
-    """Raise DataError, listing the problems, where they are more than the share ``allowed`` of ``total``."""
+    """Raise DataError, listing the problems, where they are more than the share ``allowed`` of
+    ``total``."""
     if not problems or (len(problems) < total and len(problems) <= allowed * total):
         return
     share = len(problems) / total
     lines = [f"  {problem}" for problem in problems[:SHOWN]]
     if len(problems) > SHOWN:
         lines.append(f"  and {len(problems) - SHOWN} more")
-    head = f"{name}: {len(problems)} of {total} rows ({share:.1%}) cannot be used; {allowed:.1%} may be"
+    head = (
+        f"{name}: {len(problems)} of {total} rows ({share:.1%}) cannot be used; {allowed:.1%} "
+        "may be"
+    )
     advice = (
-        "mend these rows, or let such rows be left out: data.on_bad_row: skip (or quarantine, which writes "
+        "mend these rows, or let such rows be left out: data.on_bad_row: skip (or quarantine, "
+        "which writes "
         "them to a file), data.allowed_bad: "
     )
     hint = (
-        f"{min(0.99, float(np.ceil(share * 100) / 100)):g}" if len(problems) < total else "(no row is good)"
+        f"{min(0.99, float(np.ceil(share * 100) / 100)):g}"
+        if len(problems) < total
+        else "(no row is good)"
     )
     notes = dict.fromkeys(note for problem in problems for note in problem.table.notes)
     raise DataError("\n".join([head, *lines, *notes, advice + hint]))
 
 
 def told(problems: Mapping[str, Sequence[Problem]]) -> dict[str, Any]:
-    """Part -> how many rows were left out, and the first of them; ready for JSON. Empty where none was."""
+    """Part -> how many rows were left out, and the first of them; ready for JSON. Empty where none
+    was."""
     return {
         part: {"rows": len(found), "first": [problem.record() for problem in found[:SHOWN]]}
         for part, found in problems.items()
@@ -87,7 +97,8 @@ def told(problems: Mapping[str, Sequence[Problem]]) -> dict[str, Any]:
 
 
 def quarantine(problems: Sequence[Problem], folder: Path, part: str) -> Path:
-    """Write the rows as ``quarantine/<part>.jsonl`` in a run's folder: file, row, column, reason and cells.
+    """Write the rows as ``quarantine/<part>.jsonl`` in a run's folder: file, row, column, reason
+    and cells.
 
     A cell of bytes is written as ``{"base64": ...}``; one that could not be decoded is null.
     """
@@ -106,7 +117,8 @@ def quarantine(problems: Sequence[Problem], folder: Path, part: str) -> Path:
 
 
 def release(folder: Path, part: str) -> None:
-    """Remove what an earlier start in this folder put in quarantine: the rows may have been mended."""
+    """Remove what an earlier start in this folder put in quarantine: the rows may have been
+    mended."""
     (folder / QUARANTINE / f"{part}.jsonl").unlink(missing_ok=True)
 
 

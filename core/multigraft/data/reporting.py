@@ -11,7 +11,8 @@ Table = tuple[tuple[str, ...], ...]
 def bad_row_notes(facts: Mapping[str, Any], part: str | None = None) -> list[str]:
     """How many rows were left out of each part, or of one."""
     return [
-        f"{name}: {found['rows']} {'row' if found['rows'] == 1 else 'rows'} left out that cannot be used, "
+        f"{name}: {found['rows']} {'row' if found['rows'] == 1 else 'rows'} left out that cannot "
+        "be used, "
         f"{_place(found['first'][0])}"
         for name, found in facts.get("bad_rows", {}).items()
         if part in (None, name)
@@ -44,7 +45,10 @@ def data_tables(facts: Mapping[str, Any]) -> dict[str, Table]:
     if bad:
         tables["Rows left out"] = (("part", "file", "row", "column", "reason"), *bad)
     if twice:
-        tables["Rows in two parts"] = (("part", "row", "other part", "other row", "likeness"), *twice)
+        tables["Rows in two parts"] = (
+            ("part", "row", "other part", "other row", "likeness"),
+            *twice,
+        )
     return tables
 
 

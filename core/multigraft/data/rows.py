@@ -27,7 +27,8 @@ ARRANGE = 4
 
 
 class Rows:
-    """Good rows as the reader's arrays and the objective's targets; what is slow is decoded only once."""
+    """Good rows as the reader's arrays and the objective's targets; what is slow is decoded only
+    once."""
 
     def __init__(
         self,
@@ -41,7 +42,8 @@ class Rows:
         problems: Sequence[Problem],
         name: str,
     ) -> None:
-        """Use `Rows.audit`. ``kept`` and ``targets`` are what need not be read again, by row number."""
+        """Use `Rows.audit`. ``kept`` and ``targets`` are what need not be read again, by row
+        number."""
         self.table = table
         self.lengths = lengths
         """[rows] int64: each row's `Reader.length`."""
@@ -65,12 +67,14 @@ class Rows:
         memory: int = MEMORY,
         hand_over: Callable[[Sequence[Problem]], object] | None = None,
     ) -> Rows:
-        """Let the objective arrange the rows, then read each once; those that cannot be read are left out.
+        """Let the objective arrange the rows, then read each once; those that cannot be read are
+        left out.
 
-        ``name`` is the part's, for messages. At most about ``memory`` bytes of the reader's arrays are kept
-        in memory; what is slow to decode, or more, goes to the cache (see `Keeper`), and is read again where
-        that has no room. ``hand_over`` is given what was left out, where anything was. Raises DataError with
-        places and reasons where a larger share than ``allowed_bad`` is bad, or no row is good.
+        ``name`` is the part's, for messages. At most about ``memory`` bytes of the reader's arrays
+        are kept in memory; what is slow to decode, or more, goes to the cache (see `Keeper`), and
+        is read again where that has no room. ``hand_over`` is given what was left out, where
+        anything was. Raises DataError with places and reasons where a larger share than
+        ``allowed_bad`` is bad, or no row is good.
         """
         bad = table.content.bad
         known = [index for index in range(len(table)) if table.problem(index)] if bad else []
@@ -78,7 +82,9 @@ class Rows:
         decodable = table.select(np.delete(np.arange(len(table)), known)) if known else table
         arranged = _arrange(decodable, objective, seed, name)
         if len(decodable) and not len(arranged):
-            raise DataError(f"{name}: the task makes no row of the {len(decodable)} in {table.name}")
+            raise DataError(
+                f"{name}: the task makes no row of the {len(decodable)} in {table.name}"
+            )
         good, lengths, targets, longest = array("q"), array("q"), Targets(), 0
         with Keeper(arranged, reader, memory=memory, name=name) as keeper:
             for index in range(len(arranged)):
@@ -117,7 +123,8 @@ class Rows:
         return self.fetch(index, None)
 
     def fetch(self, index: int, names: Collection[str] | None) -> Arrays:
-        """Those arrays of one row that are in ``names``; None: all. What is not asked for is not read."""
+        """Those arrays of one row that are in ``names``; None: all. What is not asked for is not
+        read."""
         index = int(index)
         targets = self._targets.get(index)
         if names is not None and targets is not None and targets.keys() >= set(names):
@@ -129,7 +136,9 @@ class Rows:
             if targets is None and (names is None or not arrays.keys() >= set(names)):
                 targets = _targets(self._objective, self.table.row(index))
         except RowError as error:
-            raise DataError(f"{self.place(index)}: could be read before, but not now: {error}") from error
+            raise DataError(
+                f"{self.place(index)}: could be read before, but not now: {error}"
+            ) from error
         both = {**arrays, **(targets or {})}
         return both if names is None else {name: both[name] for name in both if name in names}
 
@@ -158,7 +167,8 @@ class Rows:
 def _read(
     table: Table, index: int, read: Callable[[int], Arrays], objective: Objective
 ) -> tuple[Arrays, Arrays]:
-    """One row's arrays and its targets. Raises RowError, which names the column where that is known."""
+    """One row's arrays and its targets. Raises RowError, which names the column where that is
+    known."""
     raw = table.content.raw
     column = raw[0] if len(raw) == 1 else None
     try:
@@ -170,12 +180,15 @@ def _read(
         raise
     twice = arrays.keys() & targets.keys()
     if twice:
-        raise PluginError(f"reader and objective both give an array named {min(twice)!r}; rename the target")
+        raise PluginError(
+            f"reader and objective both give an array named {min(twice)!r}; rename the target"
+        )
     return arrays, targets
 
 
 def _targets(objective: Objective, row: Mapping[str, Any]) -> Arrays:
-    """A row's target arrays. Raises RowError, whatever the objective raises: targets may be files too."""
+    """A row's target arrays. Raises RowError, whatever the objective raises: targets may be files
+    too."""
     with row_errors():
         return frozen(objective.encode(row))
 
@@ -188,7 +201,8 @@ def _check_whole(raw: Any, reader: Reader) -> None:
         windows = len(reader.windows(raw))
     if windows > 1:
         raise RowError(
-            "is longer than one row, and its target describes all of it: cut both in pieces, or raise the "
+            "is longer than one row, and its target describes all of it: cut both in pieces, or "
+            "raise the "
             "reader's limit (reader.max_seconds, reader.max_length)"
         )
 
@@ -196,7 +210,9 @@ def _check_whole(raw: Any, reader: Reader) -> None:
 def _arrange(table: Table, objective: Objective, seed: int, name: str) -> Table:
     """The table as the objective rewrites it; itself where the objective leaves it as it is."""
     view = _View(table)
-    rows = objective.arrange(view, np.random.default_rng([seed, ARRANGE, zlib.crc32(name.encode())]))
+    rows = objective.arrange(
+        view, np.random.default_rng([seed, ARRANGE, zlib.crc32(name.encode())])
+    )
     if rows is view:
         return table
     names = dict.fromkeys(column for row in rows for column in row)

@@ -46,9 +46,9 @@ def load_splits(
 ) -> Splits:
     """Load the parts that have a source of their own, and cut the others from the training rows.
 
-    ``task_columns`` must be in every part; ``stratify_by`` names the column of labels, where there is one.
-    Relative paths start at ``base``. ``settled``: a run was begun with these rows, so they are not compared
-    with each other again. Raises DataError.
+    ``task_columns`` must be in every part; ``stratify_by`` names the column of labels, where there
+    is one. Relative paths start at ``base``. ``settled``: a run was begun with these rows, so they
+    are not compared with each other again. Raises DataError.
     """
     own = {
         part: load_table(
@@ -68,10 +68,16 @@ def load_splits(
         own = check_ids(own)
     shares = data.split.model_copy(update={part: 0.0 for part in own if part != "train"})
     train = own["train"]
-    train, validation, test = split_table(train, shares, labels=_labels(train, stratify_by), seed=seed)
+    train, validation, test = split_table(
+        train, shares, labels=_labels(train, stratify_by), seed=seed
+    )
     if data.limit is not None:
         train = limit_rows(train, data.limit, labels=_labels(train, stratify_by), seed=seed)
-    parts = {"train": train, "validation": own.get("validation", validation), "test": own.get("test", test)}
+    parts = {
+        "train": train,
+        "validation": own.get("validation", validation),
+        "test": own.get("test", test),
+    }
     leaks, doubts = ([], []) if settled else _compare(parts, data, modality)
     notes = [note for table in own.values() for note in table.notes]
     return Splits(
@@ -88,7 +94,8 @@ def _sources(data: Data) -> dict[str, str]:
 
 
 def _format(data: Data, part: str, path: str) -> str:
-    """``data.format`` is the training rows'; other files go by their ending where it says enough."""
+    """``data.format`` is the training rows'; other files go by their ending where it says
+    enough."""
     if part == "train" or (data.format in FORMATS and Path(path).suffix.lower() not in ENDINGS):
         return data.format
     return "auto"
@@ -102,8 +109,11 @@ def _facts(table: Table) -> dict[str, Any]:
     return {"rows": len(table), "source": table.name, "fingerprint": table.fingerprint}
 
 
-def _compare(parts: dict[str, Table], data: Data, modality: Modality) -> tuple[list[Leak], list[str]]:
-    """What stands in two parts, and all that a person should know of it. Raises DataError for too much."""
+def _compare(
+    parts: dict[str, Table], data: Data, modality: Modality
+) -> tuple[list[Leak], list[str]]:
+    """What stands in two parts, and all that a person should know of it. Raises DataError for too
+    much."""
     likeness = modality.likeness if data.leakage.near else None
     sketches = sketch_tables(parts, likeness) if likeness is not None else {}
     leaks = find_leaks(parts, sketches, likeness)

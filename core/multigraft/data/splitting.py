@@ -21,17 +21,21 @@ def split_table(
 ) -> tuple[Table, Table, Table]:
     """Divide into training, validation and test rows; a part whose share is 0 stays empty.
 
-    With ``labels`` (and `Split.stratify`) every part has their shares, and training has each label at least
-    once; a held-out part of several rows has more than one label where rows of another are left for it.
-    With `Split.group` no group is in two parts; rows without one count as one group.
+    With ``labels`` (and `Split.stratify`) every part has their shares, and training has each label
+    at least once; a held-out part of several rows has more than one label where rows of another are
+    left for it. With `Split.group` no group is in two parts; rows without one count as one group.
     The same rows and seed give the same parts. Raises DataError where a part would be empty.
     """
     rng = np.random.default_rng([seed, SPLIT])
     shares = np.array([1 - split.validation - split.test, split.validation, split.test])
     wanted = 1 + int(split.validation > 0) + int(split.test > 0)
     if shares[0] < 1e-9:
-        raise DataError("data.split: validation and test together leave nothing for training; lower them")
-    classes = _codes(labels) if labels is not None and split.stratify else np.zeros(len(table), dtype=int)
+        raise DataError(
+            "data.split: validation and test together leave nothing for training; lower them"
+        )
+    classes = (
+        _codes(labels) if labels is not None and split.stratify else np.zeros(len(table), dtype=int)
+    )
     if split.group is not None:
         require(table, (split.group,))
         groups = _codes(table.cells(split.group))
@@ -45,7 +49,8 @@ def split_table(
 
 
 def limit_rows(table: Table, count: int, *, labels: Sequence[Any] | None, seed: int) -> Table:
-    """Draw ``count`` rows in the labels' shares, at least one of each label where ``count`` allows."""
+    """Draw ``count`` rows in the labels' shares, at least one of each label where ``count``
+    allows."""
     if count >= len(table):
         return table
     rng = np.random.default_rng([seed, LIMIT])
@@ -62,7 +67,8 @@ def limit_rows(table: Table, count: int, *, labels: Sequence[Any] | None, seed: 
 def _need(table: Table, what: str, found: int, wanted: int) -> None:
     if found < wanted:
         raise DataError(
-            f"{table.name}: {found} {what} cannot make {wanted} parts; give data.validation and data.test "
+            f"{table.name}: {found} {what} cannot make {wanted} parts; give data.validation and "
+            "data.test "
             "files of their own, or set their share under data.split to 0"
         )
 
@@ -73,7 +79,9 @@ def _codes(values: Iterable[Any]) -> np.ndarray:
     Values are the same where they would be as labels.
     """
     met: dict[str, int] = {}
-    numbers = np.fromiter((met.setdefault(label_name(value), len(met)) for value in values), dtype=np.int64)
+    numbers = np.fromiter(
+        (met.setdefault(label_name(value), len(met)) for value in values), dtype=np.int64
+    )
     ranks = np.empty(len(met), dtype=np.int64)
     ranks[[met[text] for text in sorted(met)]] = np.arange(len(met))
     return ranks[numbers]
@@ -108,8 +116,10 @@ def _divide_rows(
         count = max(1, round(len(classes) * float(shares[number])))
         if count > len(free):
             raise DataError(
-                f"{table.name}: {len(classes)} rows with {classes.max() + 1} labels are too few: every label "
-                f"needs a row in training, and {count} rows must be held out; lower the shares under "
+                f"{table.name}: {len(classes)} rows with {classes.max() + 1} labels are too few: "
+                "every label "
+                f"needs a row in training, and {count} rows must be held out; lower the shares "
+                "under "
                 "data.split, or set data.split.stratify: false"
             )
         part[_mixed(_spread(free, count, rng), free, classes)] = number
@@ -118,8 +128,8 @@ def _divide_rows(
 
 
 def _mixed(drawn: np.ndarray, free: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """``drawn`` with its last row exchanged for a ``free`` one of the most frequent other class, if all
-    are of one: a score on one label alone says little."""
+    """``drawn`` with its last row exchanged for a ``free`` one of the most frequent other class, if
+    all are of one: a score on one label alone says little."""
     others = free[classes[free] != classes[drawn[0]]]
     if len(drawn) == 1 or not len(others) or np.any(classes[drawn] != classes[drawn[0]]):
         return drawn
@@ -135,8 +145,8 @@ def _firsts(classes: np.ndarray) -> np.ndarray:
 def _divide_groups(
     groups: np.ndarray, classes: np.ndarray, shares: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """The part of each row. The largest group first, each goes where it lowers the squared distance to the
-    wanted count of every label most; the last groups fill parts that are still empty."""
+    """The part of each row. The largest group first, each goes where it lowers the squared distance
+    to the wanted count of every label most; the last groups fill parts that are still empty."""
     content = np.zeros((groups.max() + 1, classes.max() + 1))
     np.add.at(content, (groups, classes), 1)
     content /= content.sum(0)

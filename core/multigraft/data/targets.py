@@ -48,7 +48,10 @@ class Targets:
             return dict(self._others[number])
         return {
             name: np.ndarray(
-                first.shape, first.dtype, memoryview(self._packed[name]).toreadonly(), number * first.nbytes
+                first.shape,
+                first.dtype,
+                memoryview(self._packed[name]).toreadonly(),
+                number * first.nbytes,
             )
             for name, first in self._alike.items()
         }

@@ -1,4 +1,5 @@
-"""Measuring a graft over rows, with intervals; plain functions, so that training can call them too."""
+"""Measuring a graft over rows, with intervals; plain functions, so that training can call them
+too."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ RowMetrics = dict[str, np.ndarray]
 
 
 class Replayed(Protocol):
-    """A split whose frozen blocks were computed before: only what comes behind them is still to be."""
+    """A split whose frozen blocks were computed before: only what comes behind them is still to
+    be."""
 
     @property
     def reads(self) -> frozenset[str] | None:
@@ -49,11 +51,12 @@ def measure_split(
     replayed: Replayed | None = None,
     world: World = ALONE,
 ) -> RowMetrics:
-    """What the objective keeps of each of ``rows``, in their order. The graft's modes are left as found.
+    """What the objective keeps of each of ``rows``, in their order. The graft's modes are left as
+    found.
 
-    Memory grows by the few numbers that are kept of a row. Where the frozen part of the graft is ``replayed``
-    for these rows, only the rest of it is computed. Batches that memory cannot hold are computed in parts.
-    The processes of a ``world`` share the batches, and each gets the whole.
+    Memory grows by the few numbers that are kept of a row. Where the frozen part of the graft is
+    ``replayed`` for these rows, only the rest of it is computed. Batches that memory cannot hold
+    are computed in parts. The processes of a ``world`` share the batches, and each gets the whole.
     """
     batches = plan_batches(
         rows.lengths,
@@ -95,7 +98,10 @@ def measure_split(
 
 
 def _each(
-    measure: Callable[[np.ndarray, Batch], RowMetrics], numbers: np.ndarray, batch: Batch, parts: int
+    measure: Callable[[np.ndarray, Batch], RowMetrics],
+    numbers: np.ndarray,
+    batch: Batch,
+    parts: int,
 ) -> list[tuple[np.ndarray, RowMetrics]]:
     return [(rows, measure(rows, part)) for rows, part in in_parts(numbers, batch, parts)]
 
@@ -141,13 +147,19 @@ def baseline_notes(
         return []
     return [
         f"{baseline.metric} on the {rows} rows is {value:.3f}, no better than {baseline.answer} "
-        f"({baseline.value:.3f}): the model may have learned nothing from its inputs; train longer, let more "
+        f"({baseline.value:.3f}): the model may have learned nothing from its inputs; train "
+        "longer, let more "
         "of the backbone learn, or look at the rows"
     ]
 
 
 def intervals(
-    objective: Objective, kept: Mapping[str, np.ndarray], *, count: int, confidence: float, seed: int
+    objective: Objective,
+    kept: Mapping[str, np.ndarray],
+    *,
+    count: int,
+    confidence: float,
+    seed: int,
 ) -> dict[str, Measure]:
     """Each metric with its bootstrap interval over rows (Efron & Tibshirani 1993, ch. 13)."""
     values = objective.summarise(kept)
@@ -155,19 +167,25 @@ def intervals(
         return {name: Measure(value) for name, value in values.items()}
     rng = np.random.default_rng(seed)
     rows = len(next(iter(kept.values())))
-    scores = [objective.summarise(_resample(kept, rng.integers(0, rows, rows))) for _ in range(count)]
+    scores = [
+        objective.summarise(_resample(kept, rng.integers(0, rows, rows))) for _ in range(count)
+    ]
     return {
-        name: Measure(value, *_interval(value, np.array([score[name] for score in scores]), confidence))
+        name: Measure(
+            value, *_interval(value, np.array([score[name] for score in scores]), confidence)
+        )
         for name, value in values.items()
     }
 
 
 def _interval(value: float, scores: np.ndarray, confidence: float) -> tuple[float, float]:
-    """The percentile interval, moved back by the bias where that is more than a quarter of the spread.
+    """The percentile interval, moved back by the bias where that is more than a quarter of the
+    spread.
 
-    Resamples repeat rows, which makes some metrics worse on average than they are on the rows themselves: a
-    calibration error adds up what is noise in each bin. Smaller biases can be ignored (Efron & Tibshirani
-    1993, section 10.3). What no resample passes, below 0 or above 1, the interval does not pass either.
+    Resamples repeat rows, which makes some metrics worse on average than they are on the rows
+    themselves: a calibration error adds up what is noise in each bin. Smaller biases can be ignored
+    (Efron & Tibshirani 1993, section 10.3). What no resample passes, below 0 or above 1, the
+    interval does not pass either.
     """
     tail = (1 - confidence) / 2
     low, high = np.quantile(scores, [tail, 1 - tail]).tolist()

@@ -18,7 +18,8 @@ Result = TypeVar("Result")
 
 
 SAYS = re.compile(
-    r"DefaultCPUAllocator|can(?:no|')t allocate memory|out of memory|bad_alloc|bad allocation|unable to mmap"
+    r"DefaultCPUAllocator|can(?:no|')t allocate memory|out of memory|bad_alloc|bad "
+    r"allocation|unable to mmap"
     r"|failed to map segment"
     r"|^could not (?:create|execute) a (?:primitive|memory(?: object)?)$",
     re.IGNORECASE | re.MULTILINE,
@@ -47,8 +48,10 @@ def explaining_shortage() -> Iterator[None]:
         if not out_of_memory(error):
             raise
         raise RunError(
-            f"memory ran out ({first_line(error)}); lower training.batch_size, evaluation.batch_size or "
-            "training.workers, cut rows shorter with the reader's options, or take a smaller backbone"
+            f"memory ran out ({first_line(error)}); lower training.batch_size, "
+            "evaluation.batch_size or "
+            "training.workers, cut rows shorter with the reader's options, or take a smaller "
+            "backbone"
         ) from error
 
 
@@ -79,7 +82,8 @@ def batch_size(batch: Batch) -> int:
 
 
 def halving(compute: Callable[[int], Result], parts: int, most: int) -> tuple[Result, int]:
-    """``compute(parts)`` with twice as many parts wherever memory ran out: the result, and the parts it took.
+    """``compute(parts)`` with twice as many parts wherever memory ran out: the result, and the
+    parts it took.
 
     Raises what ``compute`` raised where ``most`` parts do not fit either.
     """

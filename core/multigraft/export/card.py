@@ -49,7 +49,9 @@ def _front_matter(bundle: Bundle) -> str:
 
 def _what_it_is(bundle: Bundle) -> str:
     lines = [f"# {prose(bundle.task)} with {prose(bundle.backbone)}", ""]
-    lines.append(f"An ONNX bundle for {prose(bundle.modality)}, exported by multigraft {bundle.multigraft}.")
+    lines.append(
+        f"An ONNX bundle for {prose(bundle.modality)}, exported by multigraft {bundle.multigraft}."
+    )
     if bundle.generation is not None:
         lines += ["It continues a text, one token after another.", "", _writing(bundle.generation)]
     if labels := bundle.targets.get("labels"):
@@ -65,8 +67,10 @@ def _writing(generation: Generation) -> str:
     """How the decoder is called, for whoever calls it without multigraft."""
     return (
         f"Its graph is one step of a decoder of {generation.vocabulary} tokens that holds "
-        f"{generation.max_length}: it reads a prompt with an empty past, or one token with the past that the "
-        f"step before gave as `present`. {code(str(generation.kept))} chooses the new tokens whose logits "
+        f"{generation.max_length}: it reads a prompt with an empty past, or one token with the "
+        "past that the "
+        f"step before gave as `present`. {code(str(generation.kept))} chooses the new tokens whose "
+        "logits "
         "are given. "
         f"Texts end at {', '.join(map(str, generation.stop)) or 'no token of its own'}; "
         f"{generation.pad} pads, on the left."
@@ -107,7 +111,9 @@ def _measured(bundle: Bundle) -> str:
 def _precision(name: str, entry: Precision) -> str:
     name = prose(name)
     shown = name if entry.accepted else f"{name} (refused, not included)"
-    metric = "not measured" if entry.value is None else f"{prose(str(entry.metric))} {entry.value:.4f}"
+    metric = (
+        "not measured" if entry.value is None else f"{prose(str(entry.metric))} {entry.value:.4f}"
+    )
     if entry.low is not None and entry.high is not None:
         metric += f" [{entry.low:.4f}, {entry.high:.4f}]"
     changed = "-" if entry.changed is None else f"{entry.changed} of {entry.rows}"
@@ -134,7 +140,9 @@ def _floats(name: str, entry: Precision) -> str:
 
 
 def _ports(bundle: Bundle) -> str:
-    rows = [("input", port) for port in bundle.inputs] + [("output", port) for port in bundle.outputs]
+    rows = [("input", port) for port in bundle.inputs] + [
+        ("output", port) for port in bundle.outputs
+    ]
     return "\n".join(
         [
             "## The graph",
@@ -149,7 +157,9 @@ def _ports(bundle: Bundle) -> str:
             "Every step after reading is inside. What reading does is `reader` in `bundle.json`:",
             "",
             "```json",
-            escaped_json(json.dumps(bundle.reader, indent=2, ensure_ascii=False)).replace("`", "\\u0060"),
+            escaped_json(json.dumps(bundle.reader, indent=2, ensure_ascii=False)).replace(
+                "`", "\\u0060"
+            ),
             "```",
         ]
     )
@@ -185,7 +195,7 @@ def _onnxruntime(bundle: Bundle, sample: Arrays) -> str:
         "python",
         "import os",
         "",
-        'os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # unset, its makers are told of its use',
+        'os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # or its makers are told of its use',
         "",
         "import numpy as np",
         "import onnxruntime",
@@ -207,7 +217,8 @@ def _javascript(bundle: Bundle, sample: Arrays) -> str:
     return _code(
         "From JavaScript (the same files run in a browser)",
         "javascript",
-        'import * as ort from "onnxruntime-web"; // or "onnxruntime-node", with ORT_DISABLE_TELEMETRY=1 set',
+        'import * as ort from "onnxruntime-web"; '
+        '// or "onnxruntime-node", with ORT_DISABLE_TELEMETRY=1 set',
         "",
         f'const session = await ort.InferenceSession.create("bundle/{_file(bundle)}");',
         "const outputs = await session.run({ // as the reader makes them",

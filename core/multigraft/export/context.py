@@ -69,7 +69,8 @@ def spread(rows: Rows, count: int) -> list[int]:
 
 
 def calibration(run: Subject, *, size: int = 8) -> Iterator[Arrays]:
-    """Batches of ``recipe.export.calibration`` training rows drawn with the seed, read as they are needed."""
+    """Batches of ``recipe.export.calibration`` training rows drawn with the seed, read as they are
+    needed."""
     rows = run.rows["train"]
     rng = np.random.default_rng(run.recipe.seed)
     chosen = rng.permutation(len(rows))[: run.recipe.export.calibration]

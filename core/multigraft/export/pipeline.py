@@ -38,8 +38,9 @@ FACTS = ("stage", "weights", "seed", "plugins", "data", "steps", "best", "parent
 def export_bundle(run: Subject) -> Report:
     """Write ``run.folder/bundle``, and ``web`` where it is asked for, replacing older ones whole.
 
-    A page's packages come from the cache: a run may be a stranger's, and its recipe fetches nothing. Raises
-    ExportError; BundleError or MissingDependency where the bundle is written and the page cannot be.
+    A page's packages come from the cache: a run may be a stranger's, and its recipe fetches
+    nothing. Raises ExportError; BundleError or MissingDependency where the bundle is written and
+    the page cannot be.
     """
     started = time.perf_counter()
     target = run.folder / "bundle"
@@ -50,7 +51,9 @@ def export_bundle(run: Subject) -> Report:
         kept, notes = _keep(work, timed)
         bundle = _seal(work, kept, tuple(notes))
     seconds = time.perf_counter() - started
-    report = summary(bundle, target, split=work.split, torch_milliseconds=torch_times, seconds=seconds)
+    report = summary(
+        bundle, target, split=work.split, torch_milliseconds=torch_times, seconds=seconds
+    )
     if not run.recipe.export.web:
         return report
     site = write_site(target, run.folder / "web", fetch=False, catalog=run.catalog)
@@ -60,12 +63,17 @@ def export_bundle(run: Subject) -> Report:
 def _keep(work: Work, precisions: Precisions) -> tuple[Precisions, list[str]]:
     """Delete the graphs that are not to be shipped, and say which and why."""
     notes = [
-        f"{name} was refused: {entry.reason}" for name, entry in precisions.items() if not entry.accepted
+        f"{name} was refused: {entry.reason}"
+        for name, entry in precisions.items()
+        if not entry.accepted
     ]
     kept = dict(precisions)
     if not work.asked(FP32):
         if any(entry.accepted for name, entry in kept.items() if name != FP32):
-            update = {"accepted": False, "reason": "was made to measure the others by, and not asked for"}
+            update = {
+                "accepted": False,
+                "reason": "was made to measure the others by, and not asked for",
+            }
             kept[FP32] = kept[FP32].model_copy(update=update)
         else:
             notes.append("fp32 was not asked for, and is kept as the next safer precision")
@@ -83,7 +91,8 @@ def _slower(precisions: Precisions) -> list[str]:
         return []
     times = {name: latency.a_row(held[name].latency) for name in (FP32, INT8)}
     return [
-        f"int8 took {times[INT8]:.3g} ms a row on this machine, fp32 {times[FP32]:.3g} ms: fp32 is the "
+        f"int8 took {times[INT8]:.3g} ms a row on this machine, fp32 {times[FP32]:.3g} ms: fp32 is "
+        "the "
         'default, load(folder, precision="int8") takes the smaller file'
     ]
 
@@ -103,7 +112,9 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
             "task": owner_of(run.catalog, "tasks", run.parts.task.name),
             "modality": owner_of(run.catalog, "modalities", run.parts.modality.name),
         },
-        decode=name_in(DECODERS, run.parts.task.decode or default_decoder([name for name, *_ in outputs])),
+        decode=name_in(
+            DECODERS, run.parts.task.decode or default_decoder([name for name, *_ in outputs])
+        ),
         merge=name_in(MERGES, run.parts.task.merge),
         reader=save_spec(run.reader.spec(), work.folder),
         targets=run.targets,
@@ -137,7 +148,11 @@ def _sample(work: Work) -> Arrays:
 def _shortened(row: Arrays, fills: Collection[str]) -> Arrays:
     """The row as long as a manifest may claim that a sample is."""
     longest = min(
-        (largest_sample(row[name].dtype.name) // max(1, row[name][:1].size) for name in fills if name in row),
+        (
+            largest_sample(row[name].dtype.name) // max(1, row[name][:1].size)
+            for name in fills
+            if name in row
+        ),
         default=0,
     )
     return {name: array[:longest] if name in fills else array for name, array in row.items()}

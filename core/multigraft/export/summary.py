@@ -38,7 +38,9 @@ def summary(
             for name, entry in bundle.precisions.items()
             if entry.value is not None
         },
-        tables={"precisions": (HEADING, *(_line(*item) for item in bundle.precisions.items()), eager)},
+        tables={
+            "precisions": (HEADING, *(_line(*item) for item in bundle.precisions.items()), eager)
+        },
         facts={
             "default precision": bundle.default,
             "split": split or "none held out",
@@ -53,7 +55,11 @@ def summary(
 
 
 def _line(name: str, entry: Precision) -> tuple[str, ...]:
-    metric = "" if entry.value is None else f"{entry.metric} {Measure(entry.value, entry.low, entry.high)}"
+    metric = (
+        ""
+        if entry.value is None
+        else f"{entry.metric} {Measure(entry.value, entry.low, entry.high)}"
+    )
     return (
         name,
         "yes" if entry.accepted else "no",

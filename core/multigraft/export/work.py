@@ -1,4 +1,5 @@
-"""What every step of an export needs: the run, the folder that is being made, and the rows that judge."""
+"""What every step of an export needs: the run, the folder that is being made, and the rows that
+judge."""
 
 from __future__ import annotations
 

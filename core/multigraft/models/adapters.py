@@ -17,7 +17,8 @@ ADAPTER = "lora_"
 
 
 def lora(plan: Plan, options: Mapping[str, Any]) -> Plan:
-    """Low-rank updates to every linear and plain convolutional layer of the blocks (Hu et al. 2022).
+    """Low-rank updates to every linear and plain convolutional layer of the blocks (Hu et al.
+    2022).
 
     Updates are PEFT's. They are merged into the weights when the model is saved.
     """
@@ -27,7 +28,9 @@ def lora(plan: Plan, options: Mapping[str, Any]) -> Plan:
         raise RecipeError(["strategy: lora adds parameters, so it must come first in the list"])
     names = _adaptable(plan.graft)
     if not names:
-        raise RecipeError(["strategy: lora found no linear or convolutional layer in the backbone's blocks"])
+        raise RecipeError(
+            ["strategy: lora found no linear or convolutional layer in the backbone's blocks"]
+        )
     config = LoraConfig(
         r=options["rank"],
         lora_alpha=options["alpha"],
@@ -37,7 +40,9 @@ def lora(plan: Plan, options: Mapping[str, Any]) -> Plan:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="fan_in_fan_out")  # PEFT mends it for GPT-2
         inject_adapter_in_model(config, plan.graft.backbone)
-    return Plan.start(plan.graft).change(lambda block, name, rule: replace(rule, learns=ADAPTER in name))
+    return Plan.start(plan.graft).change(
+        lambda block, name, rule: replace(rule, learns=ADAPTER in name)
+    )
 
 
 def _adaptable(graft: nn.Module) -> list[str]:
@@ -53,7 +58,9 @@ def _adaptable(graft: nn.Module) -> list[str]:
 def _is_adaptable(module: nn.Module) -> bool:
     if isinstance(module, nn.Conv1d | nn.Conv2d):
         return module.groups == 1 and set(module.dilation) == {1}  # PEFT's update ignores both
-    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"  # GPT-2's transposed linear
+    return (
+        isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+    )  # GPT-2's transposed linear
 
 
 def merge_adapters(graft: Graft) -> None:

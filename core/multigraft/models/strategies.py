@@ -24,23 +24,31 @@ def partial(plan: Plan, options: Mapping[str, Any]) -> Plan:
     """The last ``blocks`` blocks, what follows them, and the head learn."""
     count: int = options["blocks"]
     if count > plan.depth:
-        raise RecipeError([f"strategy: partial.blocks is {count}, but the backbone has {plan.depth} blocks"])
+        raise RecipeError(
+            [f"strategy: partial.blocks is {count}, but the backbone has {plan.depth} blocks"]
+        )
     first = plan.depth - count
-    return plan.change(lambda block, name, rule: rule if block >= first else replace(rule, learns=False))
+    return plan.change(
+        lambda block, name, rule: rule if block >= first else replace(rule, learns=False)
+    )
 
 
 def gradual_unfreezing(plan: Plan, options: Mapping[str, Any]) -> Plan:
-    """The head learns first, then block after block from the last (Howard & Ruder 2018, section 3.3).
+    """The head learns first, then block after block from the last (Howard & Ruder 2018, section
+    3.3).
 
     The blocks begin at even distances, the first of the network at the share ``until``.
     """
     steps = plan.depth + 1
     until: float = options["until"]
-    return plan.change(lambda block, name, rule: replace(rule, start=until * (steps - block) / steps))
+    return plan.change(
+        lambda block, name, rule: replace(rule, start=until * (steps - block) / steps)
+    )
 
 
 def layer_wise_decay(plan: Plan, options: Mapping[str, Any]) -> Plan:
-    """Each block's rate is ``decay`` times that of the block after it (Clark et al. 2020, appendix A)."""
+    """Each block's rate is ``decay`` times that of the block after it (Clark et al. 2020, appendix
+    A)."""
     decay: float = options["decay"]
     return plan.change(
         lambda block, name, rule: replace(rule, scale=rule.scale * decay ** (plan.depth - block))
@@ -49,4 +57,6 @@ def layer_wise_decay(plan: Plan, options: Mapping[str, Any]) -> Plan:
 
 def bitfit(plan: Plan, options: Mapping[str, Any]) -> Plan:
     """Only biases and the head learn (Ben Zaken et al. 2022)."""
-    return plan.change(lambda block, name, rule: replace(rule, learns=rule.learns and name.endswith("bias")))
+    return plan.change(
+        lambda block, name, rule: replace(rule, learns=rule.learns and name.endswith("bias"))
+    )

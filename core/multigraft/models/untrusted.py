@@ -1,8 +1,10 @@
-"""Weights in transformers' format from anywhere: what their files may name, how large a network they claim.
+"""Weights in transformers' format from anywhere: what their files may name, how large a network
+they claim.
 
-transformers follows names in a folder's JSON: to shards anywhere on the disk, to a hub's native code for
-attention, to the base of an adapter, to quantisation libraries. Here a configuration keeps numbers, and words
-for its architecture's own settings; nothing else in it is a name that anything follows.
+transformers follows names in a folder's JSON: to shards anywhere on the disk, to a hub's native
+code for attention, to the base of an adapter, to quantisation libraries. Here a configuration keeps
+numbers, and words for its architecture's own settings; nothing else in it is a name that anything
+follows.
 """
 
 from __future__ import annotations
@@ -26,7 +28,14 @@ from multigraft.system.files import check_plain, is_plain_name
 CONFIG = "config.json"
 CONFIG_BYTES = 2**24
 """The most bytes of a configuration or an index; one with 21,841 labels takes 2 MB."""
-SHARED = ("model_type", "architectures", "dtype", "torch_dtype", "transformers_version", "problem_type")
+SHARED = (
+    "model_type",
+    "architectures",
+    "dtype",
+    "torch_dtype",
+    "transformers_version",
+    "problem_type",
+)
 """Words that every architecture has, besides its own."""
 LABELS = ("id2label", "label2id")
 ROPE = ("rope_scaling", "rope_parameters")
@@ -44,7 +53,14 @@ SIZES = (
     *("num_hidden_layers", "n_layer", "n_layers", "num_attention_heads", "n_head", "n_heads"),
     *("num_key_value_heads", "head_dim", "hidden_size", "n_embd", "dim", "embedding_size"),
     *("intermediate_size", "n_inner", "hidden_dim", "max_position_embeddings", "n_positions"),
-    *("vocab_size", "type_vocab_size", "conv_dim", "conv_kernel", "conv_stride", "mask_time_length"),
+    *(
+        "vocab_size",
+        "type_vocab_size",
+        "conv_dim",
+        "conv_kernel",
+        "conv_stride",
+        "mask_time_length",
+    ),
     *("num_conv_pos_embeddings", "num_conv_pos_embedding_groups", "num_feat_extract_layers"),
 )
 """Keys that size or count what a network is made of: none of it may be nothing."""
@@ -73,11 +89,13 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def harmless_config(config: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
-    """What of a configuration may reach its class: numbers, and words where the architecture has settings.
+    """What of a configuration may reach its class: numbers, and words where the architecture has
+    settings.
 
     ``own`` are the names of these settings, without what all architectures share.
 
-    >>> harmless_config({"width": 3, "act": "gelu", "auto_map": {"AutoModel": "evil.Evil"}}, {"act"})
+    >>> config = {"width": 3, "act": "gelu", "auto_map": {"AutoModel": "evil.Evil"}}
+    >>> harmless_config(config, {"act"})
     {'width': 3, 'act': 'gelu'}
     """
     words = {*own, *SHARED, *LABELS, *ROPE}
@@ -86,16 +104,19 @@ def harmless_config(config: Mapping[str, Any], own: Collection[str]) -> dict[str
 
 
 def settings_of(config: type, base: type) -> set[str]:
-    """The settings of an architecture's configuration class besides those of ``base``, which all have."""
+    """The settings of an architecture's configuration class besides those of ``base``, which all
+    have."""
     own, shared = (inspect.signature(each).parameters for each in (config, base))
     return own.keys() - shared.keys()
 
 
 def check_files(folder: Path) -> None:
-    """Raise WeightsError where an index names a shard outside the folder, or where it holds an adapter."""
+    """Raise WeightsError where an index names a shard outside the folder, or where it holds an
+    adapter."""
     if (folder / "adapter_config.json").exists():
         raise WeightsError(
-            f"{folder}: holds an adapter, not a model; merge it into its base (peft: merge_and_unload) and "
+            f"{folder}: holds an adapter, not a model; merge it into its base (peft: "
+            "merge_and_unload) and "
             "give the folder of that"
         )
     for index in sorted(folder.glob("*.index.json")):
@@ -110,18 +131,25 @@ def check_files(folder: Path) -> None:
 
 
 def check_taken(weights: Path, base: nn.Module, prefix: str, unexpected: Collection[str]) -> None:
-    """Raise WeightsError where ``base`` leaves out tensors of a part that it has, as layers beyond its count.
+    """Raise WeightsError where ``base`` leaves out tensors of a part that it has, as layers beyond
+    its count.
 
-    ``unexpected`` are the tensors of the files that the network did not take, with or without ``prefix``.
-    Heads and poolers that ``base`` is built without are no parts of it.
+    ``unexpected`` are the tensors of the files that the network did not take, with or without
+    ``prefix``. Heads and poolers that ``base`` is built without are no parts of it.
     """
     parts = {name for name, _ in base.named_children()}
-    left = [key for key in sorted(unexpected) if key.removeprefix(f"{prefix}.").partition(".")[0] in parts]
+    left = [
+        key
+        for key in sorted(unexpected)
+        if key.removeprefix(f"{prefix}.").partition(".")[0] in parts
+    ]
     lost = [key for key in left if key.rpartition(".")[2] not in BUFFERS]
     if lost:
         raise WeightsError(
-            f"{weights}: holds {len(lost)} tensors that a {type(base).__name__} as in its {CONFIG} has no "
-            f"place for ({', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}); the two do not belong "
+            f"{weights}: holds {len(lost)} tensors that a {type(base).__name__} as in its {CONFIG} "
+            "has no "
+            f"place for ({', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}); the two do not "
+            "belong "
             f"together: give the {CONFIG} that these weights were saved with"
         )
 
@@ -130,11 +158,15 @@ def check_taken(weights: Path, base: nn.Module, prefix: str, unexpected: Collect
 def budget(weights: Path, *, device: str = "meta") -> Iterator[None]:
     """Build networks without memory, no larger than ``weights``, a folder or a file, could fill.
 
-    Raises WeightsError as soon as one is: a few words in a configuration could ask for any size. Chance stays
-    as it was. A network that cannot be built without memory gives a ``device``: what is too large is refused
-    before it is filled.
+    Raises WeightsError as soon as one is: a few words in a configuration could ask for any size.
+    Chance stays as it was. A network that cannot be built without memory gives a ``device``: what
+    is too large is refused before it is filled.
     """
-    files = {weights} if weights.is_file() else {path for name in WEIGHTS for path in weights.glob(name)}
+    files = (
+        {weights}
+        if weights.is_file()
+        else {path for name in WEIGHTS for path in weights.glob(name)}
+    )
     meter = _Meter(weights, SPARE + 2 * sum(path.stat().st_size for path in files))
     handles = [
         hooks.register_module_parameter_registration_hook(meter.count),
@@ -164,7 +196,8 @@ class _Meter:
         self.numbers, self.tensors = self.numbers + math.prod(tensor.shape), self.tensors + 1
         if self.numbers > self.most or self.tensors > PARAMETERS:
             raise WeightsError(
-                f"{self.weights}: a larger network is asked for than these weights could fill (more than "
+                f"{self.weights}: a larger network is asked for than these weights could fill "
+                "(more than "
                 f"{self.most:,} numbers or {PARAMETERS:,} tensors); it is not built"
             )
 
@@ -187,7 +220,9 @@ def _check_numbers(path: Path, key: str, value: Any) -> None:
             raise WeightsError(f"{path}: {key} is {number}; a finite number is needed")
         most = MOST if key.startswith(COUNTED) else LARGEST
         if abs(number) > most:
-            raise WeightsError(f"{path}: {key} is {number:g}; at most {most:,} is taken for a network's")
+            raise WeightsError(
+                f"{path}: {key} is {number:g}; at most {most:,} is taken for a network's"
+            )
         if any(word in key for word in CHANCES) and not 0 <= number <= 1:
             raise WeightsError(f"{path}: {key} is {number:g}; a probability from 0 to 1 is needed")
     for number in () if isinstance(value, dict) else _numbers(value):

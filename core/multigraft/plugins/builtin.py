@@ -32,7 +32,10 @@ def register_strategies() -> Sequence[Strategy]:
             plan=Lazy("multigraft.models.strategies:gradual_unfreezing"),
             options={
                 "until": Option(
-                    default=0.5, low=0, high=1, help="the share of training by which every block learns"
+                    default=0.5,
+                    low=0,
+                    high=1,
+                    help="the share of training by which every block learns",
                 )
             },
         ),
@@ -40,7 +43,9 @@ def register_strategies() -> Sequence[Strategy]:
             name="layer-wise-decay",
             plan=Lazy("multigraft.models.strategies:layer_wise_decay"),
             options={
-                "decay": Option(default=0.8, low=0, high=1, help="a block's rate over that of the next one")
+                "decay": Option(
+                    default=0.8, low=0, high=1, help="a block's rate over that of the next one"
+                )
             },
         ),
         Strategy(

@@ -1,4 +1,5 @@
-"""Who brings what: plugins are admitted whole or not at all, and their records are found by name."""
+"""Who brings what: plugins are admitted whole or not at all, and their records are found by
+name."""
 
 from __future__ import annotations
 
@@ -72,12 +73,13 @@ class Catalog:
         strict: bool = False,
         trace: Tell | None = None,
     ) -> None:
-        """Admit the installed plugins (unless ``discover`` is false), then the objects in ``plugins``.
+        """Admit the installed plugins (unless ``discover`` is false), then the objects in
+        ``plugins``.
 
-        An installed plugin that fails is kept in `plugins` with its error and warned about once; one handed
-        over as an object raises PluginError, as does any with ``strict``. The environment variable
-        ``MULTIGRAFT_PLUGINS`` names those to load. ``trace`` is told of every hook call; unset,
-        ``MULTIGRAFT_TRACE`` has them logged.
+        An installed plugin that fails is kept in `plugins` with its error and warned about once;
+        one handed over as an object raises PluginError, as does any with ``strict``. The
+        environment variable ``MULTIGRAFT_PLUGINS`` names those to load. ``trace`` is told of every
+        hook call; unset, ``MULTIGRAFT_TRACE`` has them logged.
         """
         switch_off_reports()  # plugins import what they report with
         self.strict = strict
@@ -100,7 +102,8 @@ class Catalog:
             self.admit(plugin)
 
     def admit(self, plugin: object) -> PluginInfo:
-        """Admit one plugin object. Raises PluginError, the catalog unchanged, where it breaks a rule."""
+        """Admit one plugin object. Raises PluginError, the catalog unchanged, where it breaks a
+        rule."""
         if isinstance(plugin, type):
             raise PluginError(f"{plugin.__name__} is a class; pass an object: {plugin.__name__}()")
         name = getattr(plugin, "__name__", None) or type(plugin).__name__
@@ -128,7 +131,8 @@ class Catalog:
         return self._find("strategies", name, Strategy)
 
     def backbone(self, name: str) -> tuple[Backbone, str, Size]:
-        """The family, size name and size behind ``bert-tiny`` or ``timm/resnet50``. Raises UnknownName."""
+        """The family, size name and size behind ``bert-tiny`` or ``timm/resnet50``. Raises
+        UnknownName."""
         sized = {
             f"{family.name}-{size}": (family, size, family.sizes[size])
             for family in self.backbones()
@@ -138,7 +142,12 @@ class Catalog:
             return sized[name]
         family_name, slash, size_name = name.partition("/")
         entry = self._records["backbones"].get(family_name)
-        if slash and entry is not None and isinstance(entry[0], Backbone) and entry[0].find is not None:
+        if (
+            slash
+            and entry is not None
+            and isinstance(entry[0], Backbone)
+            and entry[0].find is not None
+        ):
             found = entry[0].find(size_name)
             if found is not None:
                 return entry[0], size_name, found
@@ -166,7 +175,9 @@ class Catalog:
         return next(info for info in self.plugins if info.name == plugin)
 
     def _all(self, kind: str, record: type[R]) -> tuple[R, ...]:
-        return tuple(found for found, _ in self._records[kind].values() if isinstance(found, record))
+        return tuple(
+            found for found, _ in self._records[kind].values() if isinstance(found, record)
+        )
 
     def _find(self, kind: str, name: str, record: type[R]) -> R:
         entry = self._records[kind].get(name)
@@ -176,14 +187,20 @@ class Catalog:
 
     def _unknown(self, noun: str, name: str, allowed: Iterable[str]) -> UnknownName:
         lines = [f"unknown {noun} {name!r}: {did_you_mean(name, allowed)}"]
-        lines += [f"  plugin {info.name!r} is off: {info.error}" for info in self.plugins if info.error]
+        lines += [
+            f"  plugin {info.name!r} is off: {info.error}" for info in self.plugins if info.error
+        ]
         return UnknownName("\n".join(lines))
 
     def _leave_out(self, candidate: Candidate) -> None:
         why = f"not asked for: {WANTED} is {os.environ[WANTED]!r}"
         self.plugins.append(
             PluginInfo(
-                candidate.name, candidate.version, candidate.origin, error=why, target=candidate.target
+                candidate.name,
+                candidate.version,
+                candidate.origin,
+                error=why,
+                target=candidate.target,
             )
         )
 
@@ -199,7 +216,11 @@ class Catalog:
         except BaseException as caught:  # a test's skip and a panic of Rust are no Exception either
             if plugin is not None and self.manager.is_registered(plugin):
                 self.manager.unregister(plugin)
-            brought, error, details = {}, _reason(caught), "".join(traceback.format_exception(caught))
+            brought, error, details = (
+                {},
+                _reason(caught),
+                "".join(traceback.format_exception(caught)),
+            )
             if strict:
                 raise PluginError(f"plugin {candidate.name!r}: {error}") from caught
             warnings.warn(f"plugin {candidate.name!r} is off: {error}", PluginOff, stacklevel=4)
@@ -294,7 +315,9 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"it called sys.exit({'' if error.code is None else repr(error.code)})"
     text = str(error) or type(error).__name__
-    return text if isinstance(error, PluginError | ImportError) else f"{type(error).__name__}: {text}"
+    return (
+        text if isinstance(error, PluginError | ImportError) else f"{type(error).__name__}: {text}"
+    )
 
 
 def _numbered(name: str) -> Iterator[Any]:

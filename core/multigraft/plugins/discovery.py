@@ -1,4 +1,5 @@
-"""Plugins that could be admitted: what is installed under the entry points, and which of it is wanted."""
+"""Plugins that could be admitted: what is installed under the entry points, and which of it is
+wanted."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def installed() -> list[Candidate]:
 
 
 def unwanted(candidates: Sequence[Candidate]) -> frozenset[str]:
-    """The names that `WANTED` leaves out. Raises PluginError where it names what is not installed."""
+    """The names that `WANTED` leaves out. Raises PluginError where it names what is not
+    installed."""
     asked = os.environ.get(WANTED)
     if asked is None:
         return frozenset()
@@ -61,7 +63,8 @@ def check_version(plugin: object) -> None:
         raise PluginError(f"{REQUIRES} is {wanted!r}; write it as '>=0.1,<0.3'") from error
     if not allowed.contains(__version__, prereleases=True):
         raise PluginError(
-            f"needs multigraft {allowed}, and {__version__} is installed; install a version of the plugin "
+            f"needs multigraft {allowed}, and {__version__} is installed; install a version of the "
+            "plugin "
             f'for it, or: pip install "multigraft{allowed}"'
         )
 

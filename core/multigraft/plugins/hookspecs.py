@@ -1,6 +1,7 @@
 """The whole extension contract: four nouns to register, four verbs to answer, two moments to watch.
 
-A plugin is a module or an object with functions marked ``@multigraft.hookimpl`` under the names below.
+A plugin is a module or an object with functions marked ``@multigraft.hookimpl`` under the names
+below.
 """
 
 from __future__ import annotations
@@ -23,17 +24,20 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def register_modalities() -> Sequence[Modality]:  # type: ignore[empty-body]
-    """Give the modalities this plugin brings. Called once, when the plugin is admitted; must be cheap."""
+    """Give the modalities this plugin brings. Called once, when the plugin is admitted; must be
+    cheap."""
 
 
 @hookspec
 def register_backbones() -> Sequence[Backbone]:  # type: ignore[empty-body]
-    """Give the backbones this plugin brings. Called once; must not import torch (see `records.Lazy`)."""
+    """Give the backbones this plugin brings. Called once; must not import torch (see
+    `records.Lazy`)."""
 
 
 @hookspec
 def register_tasks() -> Sequence[Task]:  # type: ignore[empty-body]
-    """Give the tasks this plugin brings, pretraining objectives included. Called once; must be cheap."""
+    """Give the tasks this plugin brings, pretraining objectives included. Called once; must be
+    cheap."""
 
 
 @hookspec
@@ -45,8 +49,9 @@ def register_strategies() -> Sequence[Strategy]:  # type: ignore[empty-body]
 def pretrain(run: RunView) -> Report:  # type: ignore[empty-body]
     """Train a run whose task is of the stage ``pretrain``.
 
-    The run is complete: model, data and plan are built. Answer with a `Report` to replace the engine's loop,
-    with None to let the next plugin answer; wrap it (``hookimpl(wrapper=True)``) to add before and after.
+    The run is complete: model, data and plan are built. Answer with a `Report` to replace the
+    engine's loop, with None to let the next plugin answer; wrap it (``hookimpl(wrapper=True)``) to
+    add before and after.
     """
 
 
@@ -72,7 +77,8 @@ def export(run: RunView) -> Report:  # type: ignore[empty-body]
 def step_end(run: RunView, step: int, logs: Mapping[str, float]) -> None:
     """Watch the end of an optimizer step: ``step`` counts from 1, ``logs`` holds loss and rate.
 
-    May set ``run.stop`` to a reason, which ends training after this step. Must not change the model.
+    May set ``run.stop`` to a reason, which ends training after this step. Must not change the
+    model.
     """
 
 

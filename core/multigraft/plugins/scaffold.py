@@ -35,14 +35,17 @@ SKIPPED = ("kinds", "shared", "README.md", "pyproject.toml")
 def new_plugin(name: str, kind: str, *, into: Path) -> Path:
     """Write the package ``multigraft-NAME`` below ``into``; its folder.
 
-    Raises PluginError for a kind that does not exist, a name that is none or is taken, a folder that exists.
+    Raises PluginError for a kind that does not exist, a name that is none or is taken, a folder
+    that exists.
     """
     if kind not in BRINGS:
         raise PluginError(f"no kind {kind!r} of plugin; {did_you_mean(kind, BRINGS)}")
     _check_name(name, kind)
     folder = into / f"multigraft-{name}"
     if folder.exists():
-        raise PluginError(f"{folder}: exists already; name another plugin, or another folder with --into")
+        raise PluginError(
+            f"{folder}: exists already; name another plugin, or another folder with --into"
+        )
     with whole_folder(folder) as made:
         for target, source in _files(kind):
             path = made / renamed(str(target), name)
@@ -99,7 +102,8 @@ def _below(folder: Path) -> Iterator[tuple[Path, Path]]:
 def _check_name(name: str, kind: str) -> None:
     if not NAME.fullmatch(name) or len(name) > LONGEST:
         raise PluginError(
-            f"{name!r} is no name for a plugin: small letters, digits and single hyphens, a letter first, "
+            f"{name!r} is no name for a plugin: small letters, digits and single hyphens, a letter "
+            "first, "
             f"at most {LONGEST}, as 'bird-songs'"
         )
     if taken := next(_taken(name, kind), None):
@@ -114,11 +118,15 @@ def _taken(name: str, kind: str) -> Iterator[str]:
     catalog = Catalog()
     for records, names in BRINGS[kind].items():
         known = {
-            record.name: catalog.owner(records, record.name).name for record in getattr(catalog, records)()
+            record.name: catalog.owner(records, record.name).name
+            for record in getattr(catalog, records)()
         }
         for own in (pattern.format(name) for pattern in names):
             if own in known:
-                yield f"plugin {known[own]!r} registers the {RECORDS[records].__name__.lower()} {own!r}"
+                yield (
+                    f"plugin {known[own]!r} registers the {RECORDS[records].__name__.lower()} "
+                    f"{own!r}"
+                )
     if find_spec(package_of(name)) is not None:
         yield f"the package {package_of(name)} can be imported already"
     try:

@@ -1,4 +1,5 @@
-"""Who answers which hook, and how long it takes: for finding the plugin that does what nobody expected."""
+"""Who answers which hook, and how long it takes: for finding the plugin that does what nobody
+expected."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def trace_plugin(manager: pluggy.PluginManager, plugin: object, tell: Tell) -> N
     """Have ``tell`` called after every hook call that reaches this plugin."""
     for caller in manager.get_hookcallers(plugin) or ():
         for implementation in caller.get_hookimpls():
-            if implementation.plugin is plugin and not (implementation.wrapper or implementation.hookwrapper):
+            if implementation.plugin is plugin and not (
+                implementation.wrapper or implementation.hookwrapper
+            ):
                 implementation.function = _told(
                     implementation.function, caller.name, implementation.plugin_name, tell
                 )

@@ -1,4 +1,5 @@
-"""The recipe of a run: one frozen model, read from YAML or JSON, with every mistake told at once."""
+"""The recipe of a run: one frozen model, read from YAML or JSON, with every mistake told at
+once."""
 
 from multigraft.recipe.choices import AugmentChoice, BackboneChoice, Choice, Section
 from multigraft.recipe.fields import (

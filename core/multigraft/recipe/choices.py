@@ -12,12 +12,15 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 class Section(BaseModel):
     """A part of a recipe: frozen, and strict about its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @field_validator("*", mode="before")
     @classmethod
     def _no_switch_is_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML reads a bare on, off, yes or no as true or false, which else would count as 1 or 0."""
+        """YAML reads a bare on, off, yes or no as true or false, which else would count as 1 or
+        0."""
         wanted = cls.model_fields[str(info.field_name)].annotation
         if not isinstance(value, bool) or wanted is bool:
             return value
@@ -28,7 +31,8 @@ class Section(BaseModel):
 
 
 class Choice(BaseModel):
-    """A registered name with its options, written as ``name`` alone or as a mapping with ``name`` in it."""
+    """A registered name with its options, written as ``name`` alone or as a mapping with ``name``
+    in it."""
 
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
     name: str
@@ -44,7 +48,8 @@ class BackboneChoice(Choice):
     """A backbone, its weights, and its options."""
 
     weights: str | None = None
-    """``scratch``, a folder or file, a run of ours, a hub name; unset: what the size is published with."""
+    """``scratch``, a folder or file, a run of ours, a hub name; unset: what the size is published
+    with."""
 
 
 class AugmentChoice(Choice):

@@ -1,4 +1,5 @@
-"""The recipe: everything a person decides about a run, as one frozen object that is a YAML file outside."""
+"""The recipe: everything a person decides about a run, as one frozen object that is a YAML file
+outside."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ from multigraft.system.validation import problem_lines
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=2**53)]
-"""A number that sizes nothing; one that does has a limit of its own, since a recipe may be a stranger's."""
+"""A number that sizes nothing; one that does has a limit of its own, since a recipe may be a
+stranger's."""
 Size = Annotated[int, Field(ge=1, le=2**20)]
 """Of something that is held in memory as a whole: the rows of a batch, the tokens of a sequence."""
 ALLOWED_BAD = 0.05
@@ -52,17 +54,19 @@ class Leakage(Section):
     """What is said and done about rows that stand in two parts."""
 
     near: bool = True
-    """Look for nearly equal rows too, where the modality can tell them; equal ones are always looked for."""
+    """Look for nearly equal rows too, where the modality can tell them; equal ones are always
+    looked for."""
     allowed: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """The share of a part's rows that may also stand in training, equal or nearly so, before the run stops.
-    A note is given from the first; fewer than five stop a run only where this is 0."""
+    """The share of a part's rows that may also stand in training, equal or nearly so, before the
+    run stops. A note is given from the first; fewer than five stop a run only where this is 0."""
 
 
 class Data(Section):
     """Where rows come from and what their columns mean."""
 
     train: str
-    """A file (CSV, JSON lines, Parquet), a folder (one subfolder a class), or ``hub:owner/name``."""
+    """A file (CSV, JSON lines, Parquet), a folder (one subfolder a class), or
+    ``hub:owner/name``."""
     validation: str | None = None
     """Rows of their own for validation; unset: a share of ``train``."""
     test: str | None = None
@@ -72,18 +76,18 @@ class Data(Section):
     encoding: str = "UTF-8"
     """In what CSV and JSON files are written, as ``cp1252`` or ``utf-16``."""
     quotes: Literal["auto", "on", "off"] = "auto"
-    """Whether quotes enclose a cell of a CSV file (``on``) or are text (``off``); ``auto``: ``off`` where
-    tabs separate the cells, unless the header is quoted."""
+    """Whether quotes enclose a cell of a CSV file (``on``) or are text (``off``); ``auto``: ``off``
+    where tabs separate the cells, unless the header is quoted."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Our name of a column -> its name in the data, as ``{text: review, label: stars}``; the values of ``id``
-    must not repeat, in any part."""
+    """Our name of a column -> its name in the data, as ``{text: review, label: stars}``; the values
+    of ``id`` must not repeat, in any part."""
     split: Split = Field(default_factory=Split)
     on_bad_row: Literal["stop", "skip", "quarantine"] = "stop"
-    """What a row that cannot be used does: ``stop`` the run, be left out and listed (``skip``), or besides be
-    written to the run's folder, where it can be mended (``quarantine``)."""
+    """What a row that cannot be used does: ``stop`` the run, be left out and listed (``skip``), or
+    besides be written to the run's folder, where it can be mended (``quarantine``)."""
     allowed_bad: Share | None = None
-    """The share of a part's rows that ``skip`` and ``quarantine`` leave out before the run stops all the
-    same; unset: 0.05."""
+    """The share of a part's rows that ``skip`` and ``quarantine`` leave out before the run stops
+    all the same; unset: 0.05."""
     leakage: Leakage = Field(default_factory=Leakage)
     limit: Count | None = None
     """Use at most this many training rows, drawn with the seed and in the labels' shares."""
@@ -94,14 +98,18 @@ class Data(Section):
         try:
             "".encode(value)
         except (LookupError, ValueError) as error:
-            raise ValueError("it is no encoding of text, as UTF-8, cp1252 and utf-16 are") from error
+            raise ValueError(
+                "it is no encoding of text, as UTF-8, cp1252 and utf-16 are"
+            ) from error
         return value
 
     @field_validator("allowed_bad")
     @classmethod
     def _needs_leave(cls, value: float | None, info: ValidationInfo) -> float | None:
         if value and info.data.get("on_bad_row") == "stop":
-            raise ValueError("data.on_bad_row is 'stop', which allows none: set it to 'skip' or 'quarantine'")
+            raise ValueError(
+                "data.on_bad_row is 'stop', which allows none: set it to 'skip' or 'quarantine'"
+            )
         return value
 
     @property
@@ -116,18 +124,18 @@ class Training(Section):
     """How the model learns."""
 
     epochs: Annotated[float, Field(gt=0, le=100_000)] | None = None
-    """Passes over the training rows; may be a fraction. Unset: 3, or 10 where only a linear layer on a frozen
-    backbone learns."""
+    """Passes over the training rows; may be a fraction. Unset: 3, or 10 where only a linear layer
+    on a frozen backbone learns."""
     steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Optimizer steps; overrides ``epochs``."""
     batch_size: Size = 32
     """Rows in one step on one device, before accumulation."""
     batch_budget: Annotated[float, Field(gt=0, le=2**30)] | None = None
-    """The padded length of a batch in the modality's unit (tokens, seconds of audio); ``batch_size`` is then
-    the most rows in one."""
+    """The padded length of a batch in the modality's unit (tokens, seconds of audio);
+    ``batch_size`` is then the most rows in one."""
     packing: Size | None = None
-    """Join short rows into sequences of up to this length, in tokens; for tasks that can (language modeling).
-    No row sees another."""
+    """Join short rows into sequences of up to this length, in tokens; for tasks that can (language
+    modeling). No row sees another."""
     accumulation: Size = 1
     """Batches whose gradients make one step; equal to one batch of their size together."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
@@ -148,39 +156,45 @@ class Training(Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """``auto`` is bf16 where the processor computes it natively, else fp32."""
     replay: Literal["auto", "on", "off"] = "auto"
-    """Compute what a frozen part gives for a row once, and go on from it in later epochs and runs; ``auto``
-    where it is used twice in this run."""
+    """Compute what a frozen part gives for a row once, and go on from it in later epochs and runs;
+    ``auto`` where it is used twice in this run."""
     solve: Literal["auto", "off"] = "auto"
-    """``auto`` ends the training of a linear layer on a frozen backbone with the minimum of its loss (L-BFGS,
-    its L2 chosen on the validation rows) where that validates with a lower loss; ``off`` keeps the steps'."""
+    """``auto`` ends the training of a linear layer on a frozen backbone with the minimum of its
+    loss (L-BFGS, its L2 chosen on the validation rows) where that validates with a lower loss;
+    ``off`` keeps the steps'."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """`torch.compile`; ``auto`` tries it in long runs and keeps it where a step was measured faster."""
+    """`torch.compile`; ``auto`` tries it in long runs and keeps it where a step was measured
+    faster."""
     channels_last: bool = True
     """Lay out the weights of image convolutions as processors read them fastest."""
     gradient_checkpointing: bool = False
-    """Compute the inside of a block again for its gradient: less memory, about a third more time."""
+    """Compute the inside of a block again for its gradient: less memory, about a third more
+    time."""
     augment: Annotated[AugmentChoice, BeforeValidator(named)] = AugmentChoice(name="none")
-    """How strongly rows are changed at random (none, light, strong), where the modality knows how."""
+    """How strongly rows are changed at random (none, light, strong), where the modality knows
+    how."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Validate, keep and ship a running mean of the weights with this decay (0.999, say)."""
     bad_steps: Count = 5
-    """Steps in a row with a loss or gradient that is no finite number, each left out, after which training
-    goes back to the last checkpoint and on at half the rate."""
+    """Steps in a row with a loss or gradient that is no finite number, each left out, after which
+    training goes back to the last checkpoint and on at half the rate."""
     diverged: Annotated[float, Field(ge=0)] = 3.0
     """Stop where the running loss is this many times that of the first steps; 0: never."""
     deterministic: bool = False
-    """Only algorithms that give the same bits each time, also on accelerators, where they may be slower."""
+    """Only algorithms that give the same bits each time, also on accelerators, where they may be
+    slower."""
     early_stopping: Count | None = None
     """Stop after this many epochs without a better validation."""
     checkpoint_every: Count | None = None
-    """Steps between checkpoints, besides each epoch's end; unset: at the ends of epochs and every five
-    minutes, but no more often than costs 2% of the time."""
+    """Steps between checkpoints, besides each epoch's end; unset: at the ends of epochs and every
+    five minutes, but no more often than costs 2% of the time."""
     keep: Annotated[int, Field(ge=1, le=10_000)] = 2
     """The newest checkpoints that are kept; the best model is kept besides."""
     log_every: Count = 10
     """Steps between lines in metrics.jsonl."""
     workers: Annotated[int, Field(ge=0, le=256)] | Literal["auto"] = "auto"
-    """Processes that read rows; 0 reads in the training process, ahead of the step; ``auto`` measures."""
+    """Processes that read rows; 0 reads in the training process, ahead of the step; ``auto``
+    measures."""
 
 
 class Evaluation(Section):
@@ -201,22 +215,28 @@ class Evaluation(Section):
 class Export(Section):
     """What the bundle holds."""
 
-    precisions: Annotated[tuple[Literal["fp32", "int8", "fp16"], ...], Field(min_length=1)] = ("fp32", "int8")
-    """Each is measured on held-out rows. fp16 is for graphics processors: no processor's default."""
+    precisions: Annotated[tuple[Literal["fp32", "int8", "fp16"], ...], Field(min_length=1)] = (
+        "fp32",
+        "int8",
+    )
+    """Each is measured on held-out rows. fp16 is for graphics processors: no processor's
+    default."""
     budget: Annotated[float, Field(ge=0)] = 0.5
     """The points (of 100) of the task's metric that a precision may lose before it is refused."""
     rows: Count | None = None
-    """The fewest held-out rows on which anything but fp32 is accepted; unset: as many that one row counts no
-    more than the budget (200 for 0.5 points)."""
+    """The fewest held-out rows on which anything but fp32 is accepted; unset: as many that one row
+    counts no more than the budget (200 for 0.5 points)."""
     repair: Annotated[float, Field(ge=0)] = 300
-    """Seconds to look for layers that must stay float where int8 loses more than the budget; 0: refuse it."""
+    """Seconds to look for layers that must stay float where int8 loses more than the budget; 0:
+    refuse it."""
     calibration: Size = 128
     """Training rows that set the ranges of a static int8 graph, and by which layers are ranked."""
     opset: Annotated[int, Field(ge=18, le=100)] = 20
     web: bool = False
     """Make the page too that answers in a browser without a server, in the run's folder ``web``.
 
-    What the machine's cache lacks of npm is not fetched for it; ``multigraft export RUN --web`` does."""
+    What the machine's cache lacks of npm is not fetched for it; ``multigraft export RUN --web``
+    does."""
 
 
 class Recipe(Section):
@@ -236,7 +256,9 @@ class Recipe(Section):
     training: Training = Field(default_factory=Training)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     export: Export = Field(default_factory=Export)
-    track: Annotated[tuple[Literal["csv", "tensorboard", "mlflow"], ...], BeforeValidator(listed)] = ()
+    track: Annotated[
+        tuple[Literal["csv", "tensorboard", "mlflow"], ...], BeforeValidator(listed)
+    ] = ()
     """Where curves and figures are shown besides the report, each in the run's folder."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """All chance in the run follows from it."""
@@ -253,7 +275,9 @@ class Recipe(Section):
 
     def anchored(self) -> Recipe:
         """The same recipe with whole paths, so that it means the same from any folder."""
-        sources = {name: _whole_path(getattr(self.data, name)) for name in ("train", "validation", "test")}
+        sources = {
+            name: _whole_path(getattr(self.data, name)) for name in ("train", "validation", "test")
+        }
         data = self.data.model_copy(update=sources)
         backbone = self.backbone.model_copy(update={"weights": _whole_path(self.backbone.weights)})
         output = None if self.output is None else str(whole_path(self.output))

@@ -32,7 +32,9 @@ class Parts:
     strategies: tuple[tuple[Strategy, Mapping[str, Any]], ...]
 
 
-def read_recipe(raw: Mapping[str, Any], catalog: Catalog, *, source: str = "recipe") -> tuple[Recipe, Parts]:
+def read_recipe(
+    raw: Mapping[str, Any], catalog: Catalog, *, source: str = "recipe"
+) -> tuple[Recipe, Parts]:
     """Check a raw recipe against its fields and against what is registered.
 
     Raises RecipeError with every problem of both kinds.
@@ -66,7 +68,10 @@ class _Finder:
         self._fit(task, family, recipe.backbone.name)
         options = self._options("backbone", recipe.backbone.options, family.options, fill=False)
         origin = Origin(
-            backbone=recipe.backbone.name, size=size_name, config={**size.config, **options}, hub=size.hub
+            backbone=recipe.backbone.name,
+            size=size_name,
+            config={**size.config, **options},
+            hub=size.hub,
         )
         return Parts(
             task=task,
@@ -78,7 +83,9 @@ class _Finder:
             origin=self._weights(origin, recipe.backbone.weights),
             strategies=tuple(
                 (strategy, self._options(f"strategy.{index}", choice.options, strategy.options))
-                for index, (strategy, choice) in enumerate(zip(strategies, recipe.strategy, strict=True))
+                for index, (strategy, choice) in enumerate(
+                    zip(strategies, recipe.strategy, strict=True)
+                )
             ),
         )
 
@@ -88,12 +95,16 @@ class _Finder:
         listed = [strategies] if isinstance(strategies, str | Mapping) else strategies
         choices = [_choice(item) for item in listed] if isinstance(listed, list | tuple) else []
         task, backbone, _ = self._lookups(
-            _choice(raw.get("task")), _choice(raw.get("backbone")), [c for c in choices if c is not None]
+            _choice(raw.get("task")),
+            _choice(raw.get("backbone")),
+            [c for c in choices if c is not None],
         )
         if task is not None and backbone is not None:
             self._fit(task, backbone[0], str(backbone[0].name))
 
-    def _lookups(self, task: Choice | None, backbone: Choice | None, strategies: Any) -> tuple[Any, Any, Any]:
+    def _lookups(
+        self, task: Choice | None, backbone: Choice | None, strategies: Any
+    ) -> tuple[Any, Any, Any]:
         return (
             task and self._look("task", lambda: self.catalog.task(task.name)),
             backbone and self._look("backbone", lambda: self.catalog.backbone(backbone.name)),
@@ -119,18 +130,27 @@ class _Finder:
                 if family.modality in other.modalities and other.stage == task.stage
             ]
             self.problems.append(
-                f"task: {task.name!r} is for {', '.join(task.modalities)}, but backbone {name!r} reads "
-                f"{family.modality}; allowed: {', '.join(sorted(fitting)) or 'no task of this stage'}"
+                f"task: {task.name!r} is for {', '.join(task.modalities)}, but backbone {name!r} "
+                "reads "
+                f"{family.modality}; allowed: "
+                f"{', '.join(sorted(fitting)) or 'no task of this stage'}"
             )
 
     def _options(
-        self, field: str, given: Mapping[str, Any], allowed: Mapping[str, Option], *, fill: bool = True
+        self,
+        field: str,
+        given: Mapping[str, Any],
+        allowed: Mapping[str, Option],
+        *,
+        fill: bool = True,
     ) -> dict[str, Any]:
         """The options given, checked; with ``fill``, the defaults of the others too."""
         options = {name: option.default for name, option in allowed.items()} if fill else {}
         for name, value in given.items():
             if name not in allowed:
-                self.problems.append(f"{field}.{name}: no such option; {did_you_mean(name, allowed)}")
+                self.problems.append(
+                    f"{field}.{name}: no such option; {did_you_mean(name, allowed)}"
+                )
             elif problem := misfit(value, allowed[name]):
                 self.problems.append(f"{field}.{name}: found {value!r}; {problem}")
             else:
@@ -140,7 +160,8 @@ class _Finder:
     def _augment(self, choice: AugmentChoice, modality: Modality) -> dict[str, Any]:
         if choice.name != "none" and modality.augment is None:
             self.problems.append(
-                f"training.augment: found {choice.name!r}; {modality.name} has no augmentation: use 'none'"
+                f"training.augment: found {choice.name!r}; {modality.name} has no augmentation: "
+                "use 'none'"
             )
         return self._options("training.augment", choice.options, modality.augment_options)
 
@@ -156,7 +177,8 @@ class _Finder:
         if weights.count("/") == 1 and not weights.startswith((".", "~", "/")):
             return replace(origin, hub=weights)
         self.problems.append(
-            f"backbone.weights: found {weights!r}; it should be 'scratch', a file or folder that exists, "
+            f"backbone.weights: found {weights!r}; it should be 'scratch', a file or folder that "
+            "exists, "
             "the folder of a run, or a hub name as 'owner/name'"
         )
         return origin

@@ -67,10 +67,13 @@ def assemble(
     trained: bool = False,
     world: World = ALONE,
 ) -> Run:
-    """Build a complete run in ``folder``. ``trained`` takes the weights from its ``model`` folder."""
+    """Build a complete run in ``folder``. ``trained`` takes the weights from its ``model``
+    folder."""
     splits = _splits(recipe, parts, settled=saved is not None)
     if trained:
-        parts = replace(parts, origin=replace(parts.origin, path=folder / MODEL, hub=None), strategies=())
+        parts = replace(
+            parts, origin=replace(parts.origin, path=folder / MODEL, hub=None), strategies=()
+        )
     learned = saved or _learn(parts, splits.train)
     with _outside(parts, folder if saved else None):
         reader = parts.modality.reader(learned.reader)
@@ -119,7 +122,8 @@ def read_saved(facts: Mapping[str, Any], folder: Path) -> Saved | None:
 
 @contextmanager
 def _outside(parts: Parts, folder: Path | None) -> Iterator[None]:
-    """Around what opens files that we did not write: a run's, or weights. They are plain data or refused."""
+    """Around what opens files that we did not write: a run's, or weights. They are plain data or
+    refused."""
     path = parts.origin.path
     if folder is None and path is None and parts.origin.hub is None:
         yield
@@ -171,7 +175,8 @@ def _grow(parts: Parts, reader: Reader, learned: Saved) -> tuple[Objective, Graf
 
 
 def _inherit_head(graft: Graft, parts: Parts, learned: Saved) -> bool:
-    """Take over the head of weights that are a run of the same task with the same targets; whether it was."""
+    """Take over the head of weights that are a run of the same task with the same targets; whether
+    it was."""
     model = parts.origin.path
     if model is None or not (model / HEAD).exists() or not (model.parent / RECORD).exists():
         return False
@@ -241,7 +246,9 @@ def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, world: World) -> dict
         "backbone": recipe.backbone.name,
         "weights": _weights(parts),
         "seed": recipe.seed,
-        "plugins": {each.plugin: each.version for each in owners.values() if each.plugin != "engine"},
+        "plugins": {
+            each.plugin: each.version for each in owners.values() if each.plugin != "engine"
+        },
         "owners": {part: owner.model_dump() for part, owner in owners.items()},
         "versions": {"python": platform.python_version(), **installed_versions(LIBRARIES)},
         "machine": {
@@ -252,11 +259,16 @@ def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, world: World) -> dict
     }
 
 
-def _data_facts(splits: Splits, rows: Mapping[str, Rows], parts: Parts, learned: Saved) -> dict[str, Any]:
-    """What the record says about the rows: what they are, which were left out, what to know about them."""
+def _data_facts(
+    splits: Splits, rows: Mapping[str, Rows], parts: Parts, learned: Saved
+) -> dict[str, Any]:
+    """What the record says about the rows: what they are, which were left out, what to know about
+    them."""
     labels = learned.targets.get("labels", ()) if "label" in parts.task.columns else ()
     return {
-        "data": {part: {**facts, **_left_out(rows.get(part))} for part, facts in splits.facts.items()},
+        "data": {
+            part: {**facts, **_left_out(rows.get(part))} for part, facts in splits.facts.items()
+        },
         "bad_rows": told({part: each.problems for part, each in rows.items()}),
         "leaks": [leak.record() for leak in splits.leaks],
         "notes": [*splits.notes, *label_notes(rows, labels)],
@@ -264,7 +276,8 @@ def _data_facts(splits: Splits, rows: Mapping[str, Rows], parts: Parts, learned:
 
 
 def _left_out(rows: Rows | None) -> dict[str, Any]:
-    """How many rows of a part were left out, and which: a run that is opened again must see the same ones."""
+    """How many rows of a part were left out, and which: a run that is opened again must see the
+    same ones."""
     if rows is None or not rows.problems:
         return {}
     places = sorted(problem.place for problem in rows.problems)
@@ -279,4 +292,6 @@ def _weights(parts: Parts) -> str:
 def check_trained(folder: Path) -> None:
     """Raise RunError where a run has no trained model yet."""
     if not (folder / MODEL / HEAD).exists():
-        raise RunError(f"{folder}: has no trained model yet; finish it with: {resume_command(folder)}")
+        raise RunError(
+            f"{folder}: has no trained model yet; finish it with: {resume_command(folder)}"
+        )

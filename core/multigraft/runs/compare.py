@@ -1,4 +1,5 @@
-"""Whether two runs are the same: their weights, their metrics, and what could explain a difference."""
+"""Whether two runs are the same: their weights, their metrics, and what could explain a
+difference."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ class Comparison:
     first: Path
     second: Path
     weights: Mapping[str, float | None]
-    """File of weights -> the largest difference of a number in it; None where only one run has it."""
+    """File of weights -> the largest difference of a number in it; None where only one run has
+    it."""
     step: int | None
     """The first step whose metrics differ; None: all are equal."""
     changed: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
@@ -47,7 +49,9 @@ class Comparison:
 
 def compare(first: Path, second: Path) -> Comparison:
     """Lay two finished runs side by side."""
-    names = sorted({path.name for run in (first, second) for path in (run / MODEL).glob("*.safetensors")})
+    names = sorted(
+        {path.name for run in (first, second) for path in (run / MODEL).glob("*.safetensors")}
+    )
     with refused_as(RunError, f"{first / METRICS} and {second / METRICS}: cannot be compared"):
         step = _first_difference(first / METRICS, second / METRICS)
     return Comparison(

@@ -1,4 +1,5 @@
-"""The conditions under which a run may go on or be repeated: its data, recipe, processes and threads."""
+"""The conditions under which a run may go on or be repeated: its data, recipe, processes and
+threads."""
 
 from __future__ import annotations
 
@@ -20,39 +21,49 @@ THREADS = 64
 
 
 def threads(facts: Mapping[str, Any]) -> int | None:
-    """The threads that a run computed with. Raises RunError for more than this machine can be asked for."""
+    """The threads that a run computed with. Raises RunError for more than this machine can be asked
+    for."""
     count: int | None = facts.get("machine", {}).get("threads")
     most = max(THREADS, os.cpu_count() or 1)
     if count is not None and count > most:
         raise RunError(
-            f"{RECORD}: the run was computed with {count} threads, and at most {most} are started here; "
+            f"{RECORD}: the run was computed with {count} threads, and at most {most} are started "
+            "here; "
             "its sums cannot be repeated on this machine"
         )
     return count
 
 
-def same_world(facts: Mapping[str, Any], folder: Path, world: World, *, verb: str = "resume") -> None:
-    """Raise RunError where the run was trained by another number of processes: its steps would be others."""
+def same_world(
+    facts: Mapping[str, Any], folder: Path, world: World, *, verb: str = "resume"
+) -> None:
+    """Raise RunError where the run was trained by another number of processes: its steps would be
+    others."""
     before = facts.get("machine", {}).get("processes", 1)
     if before != world.size:
         raise RunError(
-            f"{folder}: was begun by {before} {'process' if before == 1 else 'processes'} together, not by "
+            f"{folder}: was begun by {before} {'process' if before == 1 else 'processes'} "
+            "together, not by "
             f"{world.size}; a step would have other rows, so start as many: "
             f"{resume_command(folder, verb=verb)}"
         )
 
 
 def same_recipe(facts: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The recipe in the run's folder. Raises RunError where what decides the training was changed in it."""
+    """The recipe in the run's folder. Raises RunError where what decides the training was changed
+    in it."""
     now = read_mapping(folder / RECIPE)
     if lines := recipe_changes(facts, now):
         advice = "put it back, or start a new run with the new one (in a folder of its own)"
-        raise RunError("\n  ".join([f"{folder / RECIPE}: was changed since the run began; {advice}", *lines]))
+        raise RunError(
+            "\n  ".join([f"{folder / RECIPE}: was changed since the run began; {advice}", *lines])
+        )
     return now
 
 
 def recipe_changes(facts: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The fields that the run did not begin with, a line each; none where its record does not say."""
+    """The fields that the run did not begin with, a line each; none where its record does not
+    say."""
     return changes(facts.get("recipe") or now, now)
 
 

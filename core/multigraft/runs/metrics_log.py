@@ -1,4 +1,5 @@
-"""metrics.jsonl: one line for each logged step and each validation, the same bytes after an interruption."""
+"""metrics.jsonl: one line for each logged step and each validation, the same bytes after an
+interruption."""
 
 from __future__ import annotations
 
@@ -38,21 +39,25 @@ class Journal:
         return len(content), xxhash.xxh3_128_hexdigest(content)
 
     def missing(self, size: int, digest: str) -> str | None:
-        """What to say where the lines are not those that a checkpoint counted on; None where they are.
+        """What to say where the lines are not those that a checkpoint counted on; None where they
+        are.
 
         ``digest`` is empty in checkpoints that do not count on any.
         """
         if not (self.writes and digest) or self.state() == (size, digest):
             return None
         return (
-            f"{self.path.name} is not what it was at the last checkpoint ({size:,} bytes): it was removed, "
+            f"{self.path.name} is not what it was at the last checkpoint ({size:,} bytes): it was "
+            "removed, "
             "torn or changed, so its curves have gaps; the model does not follow from it"
         )
 
     def keep(self, step: int, epoch: int) -> None:
-        """Drop the lines after ``step``, and those of ends of epochs after ``epoch``: they are written again.
+        """Drop the lines after ``step``, and those of ends of epochs after ``epoch``: they are
+        written again.
 
-        A training that was stopped before a validation goes on from the step whose line is then to come.
+        A training that was stopped before a validation goes on from the step whose line is then to
+        come.
         """
         if not (self.writes and self.path.exists()):
             return

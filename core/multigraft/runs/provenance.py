@@ -17,22 +17,29 @@ HANDED = "plugins=[...] of the verb in Python"
 def owner_of(catalog: Catalog, kind: str, name: str) -> Owner:
     """The plugin that registered a record; ``kind`` is a key of `contract.KINDS`."""
     info = catalog.owner(kind, name)
-    return Owner(plugin=info.name, version=info.version, distribution=info.origin if info.version else "")
+    return Owner(
+        plugin=info.name, version=info.version, distribution=info.origin if info.version else ""
+    )
 
 
 def owners_of(catalog: Catalog, parts: Parts) -> dict[str, Owner]:
-    """Who registered the parts of a run: ``task``, ``modality``, ``backbone``, ``strategy.0`` and so on."""
+    """Who registered the parts of a run: ``task``, ``modality``, ``backbone``, ``strategy.0`` and
+    so on."""
     names = {
         "task": ("tasks", parts.task.name),
         "modality": ("modalities", parts.modality.name),
         "backbone": ("backbones", parts.backbone.name),
-        **{f"strategy.{n}": ("strategies", each.name) for n, (each, _) in enumerate(parts.strategies)},
+        **{
+            f"strategy.{n}": ("strategies", each.name)
+            for n, (each, _) in enumerate(parts.strategies)
+        },
     }
     return {part: owner_of(catalog, kind, name) for part, (kind, name) in names.items()}
 
 
 def absent(recipe: Recipe, modality: str, owners: Mapping[str, Any], catalog: Catalog) -> list[str]:
-    """A line for each name of a run that no plugin registers here: what it is, and what brings it."""
+    """A line for each name of a run that no plugin registers here: what it is, and what brings
+    it."""
     names = {"task": recipe.task.name, "backbone": recipe.backbone.name}
     names |= {"modality": modality} if modality else {}
     names |= {f"strategy.{place}": choice.name for place, choice in enumerate(recipe.strategy)}

@@ -32,11 +32,16 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     old, new = dict(_leaves(before)), dict(_leaves(now))
     names = [name for name in dict.fromkeys([*old, *new]) if not _is_free(name)]
     differing = [name for name in names if old.get(name, ...) != new.get(name, ...)]
-    lines = [f"{name}: found {_told(new, name)}; the run began with {_told(old, name)}" for name in differing]
+    lines = [
+        f"{name}: found {_told(new, name)}; the run began with {_told(old, name)}"
+        for name in differing
+    ]
     return [*lines[:SHOWN], *([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])]
 
 
-def _leaves(node: Mapping[str, Any], path: str = "", depth: int = DEPTH) -> Iterator[tuple[str, Any]]:
+def _leaves(
+    node: Mapping[str, Any], path: str = "", depth: int = DEPTH
+) -> Iterator[tuple[str, Any]]:
     """Every field with its value, as ``training.epochs``."""
     for key, value in node.items():
         name = f"{path}{key}"

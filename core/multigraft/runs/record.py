@@ -22,7 +22,8 @@ class Machine(BaseModel):
 
 
 class Floor(BaseModel):
-    """What an answer without a look at its input scores on the validation rows (`objectives.Baseline`)."""
+    """What an answer without a look at its input scores on the validation rows
+    (`objectives.Baseline`)."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     metric: str

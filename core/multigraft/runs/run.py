@@ -79,10 +79,13 @@ class Run:
     def reading(self) -> Reading:
         """How `evaluation.measure_split` is to read this run's rows."""
         size = self.recipe.evaluation.batch_size or self.recipe.training.batch_size
-        return Reading(reader=self.reader, batch_size=size, seed=self.recipe.seed, budget=self.budget())
+        return Reading(
+            reader=self.reader, batch_size=size, seed=self.recipe.seed, budget=self.budget()
+        )
 
     def budget(self) -> float | None:
-        """The largest padded length of a batch, as `Reader.length` counts; None where the recipe has none."""
+        """The largest padded length of a batch, as `Reader.length` counts; None where the recipe
+        has none."""
         asked, unit = self.recipe.training.batch_budget, self.parts.modality.unit
         if asked is None or unit is None:
             return asked
@@ -95,7 +98,8 @@ class Run:
             if split in self.rows:
                 return split
         raise RunError(
-            "no rows are held out; give data.test, data.validation or a share in data.split to measure on"
+            "no rows are held out; give data.test, data.validation or a share in data.split to "
+            "measure on"
         )
 
     def evaluate(self) -> Report:

@@ -1,4 +1,5 @@
-"""The bundle: the folder a deployer gets, its manifest, and the checks before anything in it is used."""
+"""The bundle: the folder a deployer gets, its manifest, and the checks before anything in it is
+used."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ def manifest_hash(raw: Mapping[str, Any]) -> str:
 
 
 def seal(bundle: Bundle, folder: Path) -> Bundle:
-    """Hash every file in ``folder`` and add ``bundle.json``, hashed too; for use inside `files.whole_folder`.
+    """Hash every file in ``folder`` and add ``bundle.json``, hashed too; for use inside
+    `files.whole_folder`.
 
     Raises BundleError where `open_bundle` would.
     """
@@ -72,7 +74,8 @@ def seal(bundle: Bundle, folder: Path) -> Bundle:
 
 
 def open_bundle(folder: str | Path) -> Bundle:
-    """Read and check a bundle. Raises BundleError for anything missing, changed, linked or unlisted."""
+    """Read and check a bundle. Raises BundleError for anything missing, changed, linked or
+    unlisted."""
     folder = Path(folder)
     bundle = read_manifest(folder)
     with refused_as(BundleError, f"{folder}: cannot be opened"):
@@ -80,7 +83,8 @@ def open_bundle(folder: str | Path) -> Bundle:
         for name, entry in bundle.files.items():
             if _sha256(folder / name) != entry.sha256:
                 raise BundleError(
-                    f"{folder / name}: its content is not what {MANIFEST} lists; copy the bundle again"
+                    f"{folder / name}: its content is not what {MANIFEST} lists; copy the bundle "
+                    "again"
                 )
     return bundle
 
@@ -102,7 +106,8 @@ def read_manifest(folder: Path) -> Bundle:
             raise BundleError("\n".join([f"{path}: is not a valid manifest", *problems])) from error
         if bundle.sha256 not in (None, manifest_hash(raw)):
             raise BundleError(
-                f"{path}: was changed since it was written; copy the bundle again, or export it again"
+                f"{path}: was changed since it was written; copy the bundle again, or export it "
+                "again"
             )
         return bundle
 
@@ -119,14 +124,22 @@ def _check_format(raw: Any, path: Path) -> None:
 def _check_folder(bundle: Bundle, folder: Path) -> None:
     """Names, links, sizes and completeness: all that can be told without reading the files."""
     graphs = [name for p in bundle.precisions.values() for name in p.graphs.values()]
-    for name in [*bundle.files, *graphs, *(p.file for p in bundle.precisions.values() if p.file is not None)]:
+    for name in [
+        *bundle.files,
+        *graphs,
+        *(p.file for p in bundle.precisions.values() if p.file is not None),
+    ]:
         if not _is_plain(name):
             raise BundleError(f"{folder / MANIFEST}: file name {name!r} leaves the folder")
-    found = {path.name: path for path in folder.iterdir() if path.name != MANIFEST and not _mounted(path)}
+    found = {
+        path.name: path for path in folder.iterdir() if path.name != MANIFEST and not _mounted(path)
+    }
     for path in found.values():
         _check_plain(path)
     if unlisted := sorted(found.keys() - bundle.files.keys()):
-        raise BundleError(f"{folder}: {', '.join(unlisted)}: not listed in {MANIFEST}; move it elsewhere")
+        raise BundleError(
+            f"{folder}: {', '.join(unlisted)}: not listed in {MANIFEST}; move it elsewhere"
+        )
     if missing := sorted(bundle.files.keys() - found.keys()):
         raise BundleError(f"{folder}: {', '.join(missing)}: listed in {MANIFEST} but missing")
     for name, entry in bundle.files.items():
@@ -138,7 +151,10 @@ def _check_folder(bundle: Bundle, folder: Path) -> None:
 
 def _check_precisions(bundle: Bundle, folder: Path) -> None:
     for name, precision in bundle.precisions.items():
-        if precision.accepted and not {precision.file, *precision.graphs.values()} <= bundle.files.keys():
+        if (
+            precision.accepted
+            and not {precision.file, *precision.graphs.values()} <= bundle.files.keys()
+        ):
             raise BundleError(f"{folder / MANIFEST}: precision {name} names no listed file")
     chosen = bundle.precisions.get(bundle.default)
     if chosen is None or not chosen.accepted:
@@ -168,8 +184,12 @@ def _check_plain(path: Path) -> None:
     _refuse_link(path)
     if not path.is_file():
         raise BundleError(f"{path}: is no plain file; a bundle holds plain files and no folders")
-    if path.stat().st_nlink > 1:  # a hard link: its content can be changed, or shown, from elsewhere
-        raise BundleError(f"{path}: is a hard link; copy the bundle's files instead of linking them")
+    if (
+        path.stat().st_nlink > 1
+    ):  # a hard link: its content can be changed, or shown, from elsewhere
+        raise BundleError(
+            f"{path}: is a hard link; copy the bundle's files instead of linking them"
+        )
 
 
 def _entry(path: Path) -> FileEntry:

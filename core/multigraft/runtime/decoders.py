@@ -31,7 +31,8 @@ def classification(targets: Spec, outputs: Arrays) -> list[Answer]:
 
 
 def mean_probabilities(outputs: Arrays, lengths: np.ndarray) -> Arrays:
-    """The windows of one value as one row: the mean of their probabilities, weighted by their lengths.
+    """The windows of one value as one row: the mean of their probabilities, weighted by their
+    lengths.
 
     >>> import numpy as np
     >>> windows = {"probabilities": np.array([[1.0, 0.0], [0.25, 0.75]])}
@@ -65,7 +66,9 @@ DECODERS: Mapping[Decoder, Callable[[Spec, Arrays], list[Answer]]] = {
     "outputs": outputs,
 }
 """What a bundle may name, so that it answers without the plugin that brought its task."""
-MERGES: Mapping[Merge, Callable[[Arrays, np.ndarray], Arrays]] = {"mean_probabilities": mean_probabilities}
+MERGES: Mapping[Merge, Callable[[Arrays, np.ndarray], Arrays]] = {
+    "mean_probabilities": mean_probabilities
+}
 
 
 def default_decoder(served: Collection[str]) -> Callable[[Spec, Arrays], list[Answer]]:
@@ -82,9 +85,13 @@ def name_in(functions: Mapping[Name, object], function: object) -> Name | None:
 
 
 def _labels(targets: Spec, count: int) -> list[str]:
-    """The labels, one for each of ``count`` outputs; both come from files that may not belong together."""
+    """The labels, one for each of ``count`` outputs; both come from files that may not belong
+    together."""
     labels = targets.get("labels")
-    told = f"the graph tells {count} labels apart; the targets do not list as many different ones by name"
+    told = (
+        f"the graph tells {count} labels apart; the targets do not list as many different ones "
+        "by name"
+    )
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise BundleError(told)
     if len(set(labels)) != len(labels) or len(labels) != count:
@@ -94,6 +101,8 @@ def _labels(targets: Spec, count: int) -> list[str]:
 
 def _best(labels: list[str], row: np.ndarray) -> Answer:
     order = np.argsort(-row, kind="stable")
-    ranked = dict(zip([labels[index] for index in order.tolist()], row[order].tolist(), strict=True))
+    ranked = dict(
+        zip([labels[index] for index in order.tolist()], row[order].tolist(), strict=True)
+    )
     label, score = next(iter(ranked.items()))
     return {"label": label, "score": score, "scores": ranked}

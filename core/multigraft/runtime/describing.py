@@ -1,4 +1,5 @@
-"""What a person or a program has to know to ask a bundle: the same on a server and on a page alone."""
+"""What a person or a program has to know to ask a bundle: the same on a server and on a page
+alone."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from multigraft.runtime.bundle import Bundle
 
 
 def describe(bundle: Bundle, modality: Modality, *, name: str, precision: str) -> dict[str, Any]:
-    """The facts as JSON; ``media`` is ``image``, ``audio`` and so on, or None where a value is typed."""
+    """The facts as JSON; ``media`` is ``image``, ``audio`` and so on, or None where a value is
+    typed."""
     return {
         "name": name,
         "task": bundle.task,
@@ -29,7 +31,8 @@ def describe(bundle: Bundle, modality: Modality, *, name: str, precision: str) -
 
 
 def columns(bundle: Bundle, modality: Modality) -> tuple[str, ...]:
-    """The columns of a value; a prompt that is to be continued has one, whatever the modality reads."""
+    """The columns of a value; a prompt that is to be continued has one, whatever the modality
+    reads."""
     prompted = bundle.generation is not None and not bundle.generation.memory
     if prompted:
         return modality.columns[:1]
@@ -46,7 +49,8 @@ def check_columns(columns: Sequence[str], raw: Any) -> None:
     if all(isinstance(value, str) for value in raw):
         named = ", ".join(map(repr, columns))
         raise RowError(
-            f"a tuple of {len(raw)} texts is one value of {len(raw)} columns, and the training rows had "
+            f"a tuple of {len(raw)} texts is one value of {len(raw)} columns, and the training "
+            "rows had "
             f"{named} alone; give a list to have each answered"
         )
 
@@ -65,12 +69,17 @@ def media(suffixes: Sequence[str]) -> str | None:
 
 
 def bundle_name(folder: Path) -> str:
-    """What a bundle is called: as its folder is; inside a run as the run, from a hub as its repository.
+    """What a bundle is called: as its folder is; inside a run as the run, from a hub as its
+    repository.
 
-    >>> bundle_name(Path("models/reviews-1")), bundle_name(Path("models--jo--reviews/snapshots/4f2a"))
+    >>> bundle_name(Path("models/reviews-1"))
+    'reviews-1'
+    >>> bundle_name(Path("models--jo--reviews/snapshots/4f2a"))
     ('reviews-1', 'reviews')
     """
-    whole = folder.resolve() if ".." in folder.parts else folder.absolute()  # a link's name was chosen
+    whole = (
+        folder.resolve() if ".." in folder.parts else folder.absolute()
+    )  # a link's name was chosen
     if (whole.parent / "run.json").is_file():
         return whole.parent.name or whole.name
     if whole.parent.name == "snapshots":

@@ -28,7 +28,9 @@ V = TypeVar("V")
 R = TypeVar("R")
 
 
-def read_ahead(values: Iterable[V], read: Callable[[V], R], size: Callable[[R], int]) -> Iterator[list[R]]:
+def read_ahead(
+    values: Iterable[V], read: Callable[[V], R], size: Callable[[R], int]
+) -> Iterator[list[R]]:
     """What was read of the values, in order, in lists that are bounded in number and bytes."""
     kept: list[R] = []
     held = 0
@@ -48,7 +50,8 @@ def nbytes(row: Arrays) -> int:
 
 
 def stack(windows: Sequence[np.ndarray]) -> np.ndarray:
-    """One output of several windows together; those that were padded to less than others end in zeros.
+    """One output of several windows together; those that were padded to less than others end in
+    zeros.
 
     >>> stack([np.array([1, 2]), np.array([3])]).tolist()
     [[1, 2], [3, 0]]
@@ -64,7 +67,8 @@ def stack(windows: Sequence[np.ndarray]) -> np.ndarray:
 def cut(lengths: Sequence[int], *, rows: int | None, budget: int | None) -> Iterator[list[int]]:
     """Indices of rows of like length, a batch at a time, the shortest first.
 
-    A batch holds at most ``rows``; where that is None, as many as keep rows times the longest in ``budget``.
+    A batch holds at most ``rows``; where that is None, as many as keep rows times the longest in
+    ``budget``.
     """
     most = rows or (ROWS if budget is None else MOST_ROWS)
     bound = None if rows else budget

@@ -1,4 +1,5 @@
-"""Opening a bundle: its files are checked, what it names is found here, and its graph is made ready."""
+"""Opening a bundle: its files are checked, what it names is found here, and its graph is made
+ready."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ class Opening:
     """The hash of what was opened."""
 
     def again(self) -> Predictor:
-        """Check and open the bundle once more. Raises BundleError where another has taken its place."""
+        """Check and open the bundle once more. Raises BundleError where another has taken its
+        place."""
         found = load(
             self.folder,
             precision=self.precision,
@@ -40,7 +42,8 @@ class Opening:
         )
         if _hash(found.bundle) != self.manifest:
             raise BundleError(
-                f"{self.folder}: holds another bundle than when the predictor was pickled; load it anew"
+                f"{self.folder}: holds another bundle than when the predictor was pickled; load it "
+                "anew"
             )
         return found
 
@@ -55,10 +58,10 @@ def load(
 ) -> Predictor:
     """Check a bundle and open it. Raises BundleError.
 
-    ``precision`` is one that the bundle holds (unset or ``auto``: the one it prefers, on a graphics processor
-    fp16 or else fp32); ``threads`` compute one call; ``providers`` are ``cpu``, ``cuda``, ``openvino``,
-    ``coreml`` and so on, or onnxruntime's own names (unset: the processor); ``catalog`` knows the modality
-    and the task (unset: the installed plugins).
+    ``precision`` is one that the bundle holds (unset or ``auto``: the one it prefers, on a graphics
+    processor fp16 or else fp32); ``threads`` compute one call; ``providers`` are ``cpu``, ``cuda``,
+    ``openvino``, ``coreml`` and so on, or onnxruntime's own names (unset: the processor);
+    ``catalog`` knows the modality and the task (unset: the installed plugins).
     """
     folder = Path(folder).expanduser().absolute()  # not resolved: a name may lead through links
     half = prefers_half(providers)
@@ -100,7 +103,8 @@ def _check_ports(bundle: Bundle, session: Session, path: Path) -> None:
         if odd := sorted({port.name for port in listed} ^ set(found)):
             which = "lists" if odd[0] not in found else "does not list"
             raise BundleError(
-                f"{path}: the graph and {MANIFEST} do not belong together: it {which} the {side} {odd[0]!r}; "
+                f"{path}: the graph and {MANIFEST} do not belong together: it {which} the {side} "
+                f"{odd[0]!r}; "
                 "export the run again"
             )
 
@@ -108,6 +112,8 @@ def _check_ports(bundle: Bundle, session: Session, path: Path) -> None:
 def _on_graphics(bundle: Bundle) -> str | None:
     """The precision for a graphics processor, which computes our int8 slowly."""
     held = [
-        name for name in ("fp16", "fp32") if name in bundle.precisions and bundle.precisions[name].accepted
+        name
+        for name in ("fp16", "fp32")
+        if name in bundle.precisions and bundle.precisions[name].accepted
     ]
     return held[0] if held else None

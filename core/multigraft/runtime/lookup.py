@@ -1,4 +1,5 @@
-"""What a bundle asks for, found here: a precision, the modality, and what makes answers of outputs."""
+"""What a bundle asks for, found here: a precision, the modality, and what makes answers of
+outputs."""
 
 from __future__ import annotations
 
@@ -17,14 +18,16 @@ from multigraft.runtime.decoders import DECODERS, MERGES, default_decoder
 
 @dataclass(frozen=True)
 class Answering:
-    """What makes answers of outputs: the task's functions, or those of ours that the bundle names."""
+    """What makes answers of outputs: the task's functions, or those of ours that the bundle
+    names."""
 
     decode: Callable[[Spec, Arrays], list[Answer]]
     merge: Callable[[Arrays, np.ndarray], Arrays] | None
 
 
 def choose(bundle: Bundle, wanted: str | None) -> tuple[str, str]:
-    """The name and the graph's file of the precision wanted, or of the default. Raises BundleError."""
+    """The name and the graph's file of the precision wanted, or of the default. Raises
+    BundleError."""
     name = wanted or bundle.default
     entry = bundle.precisions.get(name)
     if entry is not None and entry.accepted and entry.file is not None:
@@ -35,7 +38,8 @@ def choose(bundle: Bundle, wanted: str | None) -> tuple[str, str]:
 
 
 def look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Answering]:
-    """The modality, and what answers. A task that is not here is needed only where it decodes itself.
+    """The modality, and what answers. A task that is not here is needed only where it decodes
+    itself.
 
     Raises BundleError with what to install.
     """
@@ -56,4 +60,6 @@ def look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Answering]:
 
 def _missing(noun: str, error: UnknownName, bundle: Bundle) -> BundleError:
     door = "load(..., catalog=Catalog([plugin]))"
-    return BundleError(f"{error}\n  {advice(noun, bundle.owners.get(noun), keeper='bundle', door=door)}")
+    return BundleError(
+        f"{error}\n  {advice(noun, bundle.owners.get(noun), keeper='bundle', door=door)}"
+    )

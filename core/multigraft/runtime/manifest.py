@@ -13,7 +13,8 @@ from multigraft.system.about import __version__
 
 FORMAT = 1
 MOST_TOKENS, MOST_NUMBERS = 2**17, 2**26
-"""The largest sample that a manifest may claim: of whole numbers, and of pixels or samples of sound."""
+"""The largest sample that a manifest may claim: of whole numbers, and of pixels or samples of
+sound."""
 LARGEST = 2**31
 """Where counts of tokens, and their ids, end."""
 Count = Annotated[int, Field(ge=1, lt=LARGEST)]
@@ -59,8 +60,8 @@ class Precision(_Part):
     changed: int | None = None
     """How many of them are answered otherwise than in fp32; None where answers are only numbers."""
     parity: float | None = None
-    """Largest difference of an output, of fp32 to torch and of the others to fp32: absolute where outputs
-    are below 1, else as a share of the largest."""
+    """Largest difference of an output, of fp32 to torch and of the others to fp32: absolute where
+    outputs are below 1, else as a share of the largest."""
     size: int = 0
     """In bytes."""
     lost: float | None = None
@@ -71,14 +72,16 @@ class Precision(_Part):
     floats: tuple[str, ...] = ()
     """Layers of an int8 graph that stay float, because the budget needs it."""
     milliseconds: float | None = None
-    """Median time of one row, batch 1, on the machine that exported; of a token where tokens are written."""
+    """Median time of one row, batch 1, on the machine that exported; of a token where tokens are
+    written."""
     latency: dict[int, float] = Field(default_factory=dict)
     """Rows in a batch -> median milliseconds of that batch there."""
     batch_length: int | None = None
-    """The padded length of a batch, rows times the longest row as the reader counts, that takes the least
-    time for its rows there."""
+    """The padded length of a batch, rows times the longest row as the reader counts, that takes the
+    least time for its rows there."""
     graphs: dict[str, str] = Field(default_factory=dict)
-    """The files of further graphs by role (``encoder``); ``file`` is the decoder where tokens are written."""
+    """The files of further graphs by role (``encoder``); ``file`` is the decoder where tokens are
+    written."""
     same_tokens: float | None = None
     """Share of held-out tokens at which fp32's most likely one is the most likely one here too."""
 
@@ -106,22 +109,26 @@ class CachePort(_Part):
 class Generation(_Part):
     """How the graphs of a bundle write tokens, one after another.
 
-    The decoder's own inputs are named here; an encoder takes the reader's arrays. All ids are int64.
+    The decoder's own inputs are named here; an encoder takes the reader's arrays. All ids are
+    int64.
     """
 
     tokens: str
     """The input of new tokens, [batch, new]: a prompt, or the token written last."""
     mask: str | None = None
-    """The input that is 1 for real tokens and 0 for padding, past ones first: [batch, past + new]."""
+    """The input that is 1 for real tokens and 0 for padding, past ones first: [batch, past +
+    new]."""
     positions: str | None = None
     """The input of the new tokens' places, [batch, new]; padding does not count."""
     kept: str | None = None
-    """The input of which new tokens' logits are wanted, [kept]; without it they are the last one's alone."""
+    """The input of which new tokens' logits are wanted, [kept]; without it they are the last one's
+    alone."""
     logits: str
     """The output, [batch, kept, vocabulary]: scores of the token that follows."""
     cache: tuple[CachePort, ...]
     memory: tuple[str, ...] = ()
-    """The inputs that stay as the encoder gives them, outputs of the same names; empty without an encoder."""
+    """The inputs that stay as the encoder gives them, outputs of the same names; empty without an
+    encoder."""
     start: tuple[Token, ...] = ()
     """What the decoder begins with where there is an encoder, or where the prompt is empty."""
     stop: tuple[Token, ...] = ()
@@ -141,19 +148,23 @@ class Bundle(_Part):
     modality: str
     backbone: str = ""
     owners: dict[str, Owner] = Field(default_factory=dict)
-    """Who registered the ``task``, ``modality``, ``backbone``, ``strategy.0``; answers need the first two."""
+    """Who registered the ``task``, ``modality``, ``backbone``, ``strategy.0``; answers need the
+    first two."""
     reader: Spec
     """As `readers.save_spec` gives it; `readers.load_spec` makes it whole."""
     targets: Spec = Field(default_factory=dict)
     """What `Task.decode` needs, as the labels."""
     decode: Literal["classification", "embedding", "outputs"] | None = None
-    """The engine's own function that makes answers of outputs; None: the task's, from its plugin."""
+    """The engine's own function that makes answers of outputs; None: the task's, from its
+    plugin."""
     merge: Literal["mean_probabilities"] | None = None
-    """The engine's own function that makes one answer of windows; None: the task's, if it has one."""
+    """The engine's own function that makes one answer of windows; None: the task's, if it has
+    one."""
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     columns: tuple[str, ...] = ()
-    """The columns of a raw value that the training rows held, as ``text`` alone; empty: not told."""
+    """The columns of a raw value that the training rows held, as ``text`` alone; empty: not
+    told."""
     sample: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     """The shapes of a row of middling length, as a batch of one, within `largest_sample`."""
     precisions: dict[str, Precision]
@@ -165,7 +176,8 @@ class Bundle(_Part):
     files: dict[str, FileEntry] = Field(default_factory=dict)
     """Every file beside ``bundle.json``; `seal` fills it."""
     sha256: str | None = None
-    """Of all else that stands here, as `manifest_hash` gives it; None in a bundle of an earlier version."""
+    """Of all else that stands here, as `manifest_hash` gives it; None in a bundle of an earlier
+    version."""
     versions: dict[str, str] = Field(default_factory=dict)
     facts: dict[str, Any] = Field(default_factory=dict)
     """How it was trained, for people."""
@@ -175,14 +187,19 @@ class Bundle(_Part):
     def _small_sample(self) -> Self:
         """Refuse a sample that would take much memory to make: a file claims it in a few bytes."""
         for name, shape in self.sample.items():
-            most = largest_sample(next((port.dtype for port in self.inputs if port.name == name), ""))
+            most = largest_sample(
+                next((port.dtype for port in self.inputs if port.name == name), "")
+            )
             if min(shape, default=1) < 0 or math.prod(max(size, 1) for size in shape) > most:
-                raise ValueError(f"sample.{name}: found {list(shape)}; at most {most:,} numbers are allowed")
+                raise ValueError(
+                    f"sample.{name}: found {list(shape)}; at most {most:,} numbers are allowed"
+                )
         return self
 
 
 def largest_sample(dtype: str) -> int:
-    """How many numbers an array of a sample may have: fewer where they are tokens, each of which is a vector.
+    """How many numbers an array of a sample may have: fewer where they are tokens, each of which is
+    a vector.
 
     >>> largest_sample("int64"), largest_sample("float32")
     (131072, 67108864)

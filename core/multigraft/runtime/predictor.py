@@ -46,11 +46,11 @@ class _Item:
 class Predictor:
     """A loaded bundle. It keeps nothing between calls and may be called from several threads.
 
-    Pickled, it is where it lies and how it was opened: whoever unpickles it opens the folder again. A copy
-    shares its graph.
+    Pickled, it is where it lies and how it was opened: whoever unpickles it opens the folder again.
+    A copy shares its graph.
 
-    A row's answer does not depend on the rows beside it, but for rounding: in fp32 about the sixth digit,
-    in a dynamic int8 graph, which measures its ranges per batch, about the second.
+    A row's answer does not depend on the rows beside it, but for rounding: in fp32 about the sixth
+    digit, in a dynamic int8 graph, which measures its ranges per batch, about the second.
     """
 
     def __init__(
@@ -92,16 +92,16 @@ class Predictor:
     ) -> Any:
         """Answer one value, or each of many (a list or an iterator gives a list in the same order).
 
-        A value is what the modality reads: a text, a path, bytes, an array, a Pillow image; a tuple is one
-        value of several columns, as a pair of texts, and refused where the training rows had one. Rows in a
-        batch: ``batch_size``; unset, as many as the export measured to be fastest. ``top_k`` keeps the best
-        scores, ``threshold``, from 0 to 1, those at least as high (``label`` is None where none is). A value
-        longer than the model takes is cut off, or with ``long="window"`` read in windows that overlap,
-        whose answers are merged by the task.
+        A value is what the modality reads: a text, a path, bytes, an array, a Pillow image; a tuple
+        is one value of several columns, as a pair of texts, and refused where the training rows had
+        one. Rows in a batch: ``batch_size``; unset, as many as the export measured to be fastest.
+        ``top_k`` keeps the best scores, ``threshold``, from 0 to 1, those at least as high
+        (``label`` is None where none is). A value longer than the model takes is cut off, or with
+        ``long="window"`` read in windows that overlap, whose answers are merged by the task.
 
-        Raises RowError with the index of a value that cannot be read; with ``on_error="return"`` its answer
-        is ``{"error": ...}``, and the others are answered. A bundle that generates answers as `generate` does
-        by default, and takes ``batch_size`` alone.
+        Raises RowError with the index of a value that cannot be read; with ``on_error="return"``
+        its answer is ``{"error": ...}``, and the others are answered. A bundle that generates
+        answers as `generate` does by default, and takes ``batch_size`` alone.
         """
         plain = (top_k, threshold, long, on_error) == (None, None, "truncate", "raise")
         if self._generator is not None and plain:
@@ -120,17 +120,20 @@ class Predictor:
         return answers
 
     def generate(self, prompts: Any, **asked: Unpack[Asked]) -> Any:
-        """Continue one prompt, or each of many: answers with ``text``, ``tokens`` and why it ``ended``.
+        """Continue one prompt, or each of many: answers with ``text``, ``tokens`` and why it
+        ``ended``.
 
-        What may be asked, with its defaults, is in `multigraft.runtime.generation.options.Settings`. Raises
-        GenerationError for a wrong setting and for a prompt that leaves no room.
+        What may be asked, with its defaults, is in
+        `multigraft.runtime.generation.options.Settings`. Raises GenerationError for a wrong setting
+        and for a prompt that leaves no room.
         """
         many = _is_many(prompts)
         answers = self._writing().generate(list(prompts) if many else [prompts], **asked)
         return answers if many else answers[0]
 
     def stream(self, prompt: Any, **asked: Unpack[Asked]) -> Iterator[str]:
-        """Continue one prompt piece by piece: texts that, joined, are the ``text`` of `generate`."""
+        """Continue one prompt piece by piece: texts that, joined, are the ``text`` of
+        `generate`."""
         return self._writing().stream(prompt, **asked)
 
     def with_reader(self, reader: Reader) -> Predictor:
@@ -152,7 +155,9 @@ class Predictor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._opening is None:
-            raise BundleError("a predictor with another reader cannot be pickled; load its bundle there")
+            raise BundleError(
+                "a predictor with another reader cannot be pickled; load its bundle there"
+            )
         return self._opening.again, ()
 
     def read_prompt(self, prompt: Any) -> tuple[Arrays, np.ndarray]:
@@ -164,7 +169,9 @@ class Predictor:
 
     def _writing(self) -> Generator:
         if self._generator is None:
-            raise BundleError(f"a bundle of task {self.bundle.task!r} does not generate; use predict")
+            raise BundleError(
+                f"a bundle of task {self.bundle.task!r} does not generate; use predict"
+            )
         return self._generator
 
     def outputs(self, values: Iterable[Any], *, batch_size: int | None = None) -> list[Arrays]:
@@ -183,7 +190,9 @@ class Predictor:
     def warmup(self) -> None:
         """Compute once, so that the first real call need not allocate."""
         if not self.bundle.sample:
-            raise BundleError("the bundle does not say how large a row is; export it again to warm it up")
+            raise BundleError(
+                "the bundle does not say how large a row is; export it again to warm it up"
+            )
         dtypes = {port.name: port.dtype for port in self.bundle.inputs}
         self._session.run(
             {name: np.ones(self.bundle.sample[name], dtype=dtype) for name, dtype in dtypes.items()}
@@ -240,21 +249,28 @@ class Predictor:
         return self.decode(merged)[0]
 
     def decode(self, outputs: Arrays) -> list[Answer]:
-        """An answer for each row of a batch of outputs. Raises BundleError where the task makes none."""
+        """An answer for each row of a batch of outputs. Raises BundleError where the task makes
+        none."""
         rows = min(map(len, outputs.values()), default=0)
         with refused_as(BundleError, f"no answer can be made of {self._named(outputs)}"):
             answers = self._decode(self.bundle.targets, outputs)
         if len(answers) != rows:
-            raise BundleError(f"task {self.bundle.task!r} made {len(answers)} answers for {rows} rows")
+            raise BundleError(
+                f"task {self.bundle.task!r} made {len(answers)} answers for {rows} rows"
+            )
         return answers
 
     def _named(self, outputs: Arrays) -> str:
         return f"outputs {', '.join(sorted(outputs))} of task {self.bundle.task!r}"
 
-    def _batches(self, rows: Sequence[Arrays], batch_size: int | None) -> Iterator[tuple[list[int], Arrays]]:
+    def _batches(
+        self, rows: Sequence[Arrays], batch_size: int | None
+    ) -> Iterator[tuple[list[int], Arrays]]:
         """Rows of like length together: (indices, outputs of the graph)."""
         if self._generator is not None:
-            raise BundleError(f"a bundle of task {self.bundle.task!r} writes texts and nothing else")
+            raise BundleError(
+                f"a bundle of task {self.bundle.task!r} writes texts and nothing else"
+            )
         lengths = [self.reader.length(row) for row in rows]
         for indices in cut(lengths, rows=batch_size, budget=self._budget):
             yield indices, self._session.run(collate([rows[i] for i in indices], self.reader.fills))

@@ -24,7 +24,8 @@ HALVES = frozenset(SHORT[name] for name in ("cuda", "tensorrt", "rocm", "migraph
 
 
 def provider_names(wanted: str | Sequence[str] | None) -> list[str]:
-    """onnxruntime's names of the providers to use, the processor last for what the others cannot compute.
+    """onnxruntime's names of the providers to use, the processor last for what the others cannot
+    compute.
 
     Raises BundleError for one that this onnxruntime does not have.
     """
@@ -34,8 +35,10 @@ def provider_names(wanted: str | Sequence[str] | None) -> list[str]:
     if missing := [name for name, known in zip(asked, full, strict=True) if known not in available]:
         here = [short for short, name in SHORT.items() if name in available]
         raise BundleError(
-            f"provider {', '.join(map(repr, missing))} is not in this onnxruntime; {did_you_mean('', here)}\n"
-            "  others come with other builds of it, as onnxruntime-gpu, onnxruntime-openvino or -directml"
+            f"provider {', '.join(map(repr, missing))} is not in this onnxruntime; "
+            f"{did_you_mean('', here)}\n"
+            "  others come with other builds of it, as onnxruntime-gpu, onnxruntime-openvino or "
+            "-directml"
         )
     return list(dict.fromkeys([*full, CPU]))
 

@@ -23,20 +23,28 @@ _DTYPES = {
 
 
 class Session:
-    """An onnxruntime session that takes any named arrays and feeds the ones its graph has. Thread-safe."""
+    """An onnxruntime session that takes any named arrays and feeds the ones its graph has.
+    Thread-safe."""
 
     def __init__(
-        self, path: Path, *, threads: int | None = None, providers: str | Sequence[str] | None = None
+        self,
+        path: Path,
+        *,
+        threads: int | None = None,
+        providers: str | Sequence[str] | None = None,
     ) -> None:
         """Open a graph; ``threads`` compute one call (unset: as many as this process may use).
 
-        Raises BundleError. ``providers`` are as `providers.provider_names` takes them; unset, the processor.
+        Raises BundleError. ``providers`` are as `providers.provider_names` takes them; unset, the
+        processor.
         """
         self._path = path
         chosen = provider_names(providers)
         engine = onnxruntime()
         options = engine.SessionOptions()
-        options.log_severity_level = 3  # errors only: warnings about the graph help nobody who deploys it
+        options.log_severity_level = (
+            3  # errors only: warnings about the graph help nobody who deploys it
+        )
         options.intra_op_num_threads = threads or limited_cores() or 0
         try:
             self._session = engine.InferenceSession(str(path), options, providers=chosen)
@@ -48,18 +56,23 @@ class Session:
     def run(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
         """Compute one batch; arrays the graph does not have are passed over. Raises BundleError."""
         if missing := [name for name in self.inputs if name not in arrays]:
-            raise BundleError(f"{self._path}: the graph needs {missing[0]!r}, which the reader does not give")
+            raise BundleError(
+                f"{self._path}: the graph needs {missing[0]!r}, which the reader does not give"
+            )
         feed = {name: arrays[name] for name in self.inputs}
         with refused_as(BundleError, f"{self._path}: cannot compute this batch"):
             return dict(zip(self.outputs, self._session.run(None, feed), strict=True))
 
     def chain(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The same from and to onnxruntime's own values: what one call gives, the next takes as it is."""
+        """The same from and to onnxruntime's own values: what one call gives, the next takes as it
+        is."""
         with refused_as(BundleError, f"{self._path}: cannot compute this step"):
             found = self._session.run_with_ort_values(self.outputs, dict(values))
             return dict(zip(self.outputs, found, strict=True))
 
-    def ports(self) -> tuple[list[tuple[str, str, tuple[Any, ...]]], list[tuple[str, str, tuple[Any, ...]]]]:
+    def ports(
+        self,
+    ) -> tuple[list[tuple[str, str, tuple[Any, ...]]], list[tuple[str, str, tuple[Any, ...]]]]:
         """Inputs and outputs as (name, numpy dtype, shape)."""
         return (
             [_port(port) for port in self._session.get_inputs()],

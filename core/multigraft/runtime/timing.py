@@ -53,12 +53,13 @@ class Timing:
 def shapes(bundle: Bundle, batches: Sequence[int], lengths: Sequence[int] | None) -> list[Shape]:
     """Every batch at every length; unset, the lengths are that of a middling row and half of it.
 
-    Raises BundleError where lengths are given for rows that all have one size, and for a bundle that
-    generates.
+    Raises BundleError where lengths are given for rows that all have one size, and for a bundle
+    that generates.
     """
     if bundle.generation is not None:
         raise BundleError(
-            f"a bundle of task {bundle.task!r} writes token by token, which is not timed here; what a token "
+            f"a bundle of task {bundle.task!r} writes token by token, which is not timed here; "
+            "what a token "
             "took where it was exported is in its bundle.json (milliseconds)"
         )
     middling = row_length(bundle)
@@ -87,20 +88,24 @@ Sizes = Mapping[str, tuple[int | None, ...]]
 def sizes_of(ports: Sequence[Port]) -> Sizes:
     """What a graph reads of a row."""
     return {
-        port.name: tuple(axis if isinstance(axis, int) else None for axis in port.shape[1:]) for port in ports
+        port.name: tuple(axis if isinstance(axis, int) else None for axis in port.shape[1:])
+        for port in ports
     }
 
 
 def feed(sizes: Sizes, dtypes: Mapping[str, str], shape: Shape) -> Arrays:
     """Ones, as many as a shape asks for: time does not depend on the values."""
     return {
-        name: np.ones((shape.batch, *(axis or shape.length or 1 for axis in size)), dtype=dtypes[name])
+        name: np.ones(
+            (shape.batch, *(axis or shape.length or 1 for axis in size)), dtype=dtypes[name]
+        )
         for name, size in sizes.items()
     }
 
 
 def opener(path: Path, *, threads: int | None, providers: str | None = None) -> Opener:
-    """Opens a graph when its turn comes: sessions that are open together take each other's cores."""
+    """Opens a graph when its turn comes: sessions that are open together take each other's
+    cores."""
     return lambda: Session(path, threads=threads, providers=providers).run
 
 
@@ -132,5 +137,10 @@ def _timing(name: str, shape: Shape, seconds: Sequence[float]) -> Timing:
     median, late = np.percentile(seconds, [50, 95])
     rate = round(shape.batch / float(median), 2)
     return Timing(
-        name, shape.batch, shape.length, round(1000 * float(median), 4), round(1000 * float(late), 4), rate
+        name,
+        shape.batch,
+        shape.length,
+        round(1000 * float(median), 4),
+        round(1000 * float(late), 4),
+        rate,
     )

@@ -1,4 +1,5 @@
-"""The machine's cache: what can be made again, shared by all runs. An entry is a folder ``<kind>/<key>``.
+"""The machine's cache: what can be made again, shared by all runs. An entry is a folder
+``<kind>/<key>``.
 
 An entry is complete or absent; the one used longest ago goes first when room is needed.
 """
@@ -34,8 +35,8 @@ _told: set[tuple[Path, str]] = set()
 def cache_folder() -> Path:
     """Where entries lie: ``$MULTIGRAFT_CACHE``, else ``multigraft`` in the person's cache folder.
 
-    `NOWHERE` for who has no such folder, or whose is another user's: it is trusted, so nobody else may have
-    written it unless the person named it.
+    `NOWHERE` for who has no such folder, or whose is another user's: it is trusted, so nobody else
+    may have written it unless the person named it.
     """
     asked = os.environ.get(FOLDER)
     folder = expanded(asked) if asked else _own_folder()
@@ -44,7 +45,9 @@ def cache_folder() -> Path:
         return folder
     if (folder, why) not in _told:
         _told.add((folder, why))
-        log.warning("%s: %s; going on without a cache. %s names another folder", folder, why, FOLDER)
+        log.warning(
+            "%s: %s; going on without a cache. %s names another folder", folder, why, FOLDER
+        )
     return NOWHERE
 
 
@@ -77,7 +80,8 @@ def _own_folder() -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder of the cache. The cache itself is made for this person alone: it holds their rows."""
+    """Make a folder of the cache. The cache itself is made for this person alone: it holds their
+    rows."""
     root = cache_folder()
     root.parent.mkdir(parents=True, exist_ok=True)
     root.mkdir(mode=0o700, exist_ok=True)
@@ -85,7 +89,8 @@ def make_folder(folder: Path) -> None:
 
 
 def cache_limit() -> int:
-    """How many bytes all entries together may take: ``$MULTIGRAFT_CACHE_GB``, else 20 GB; 0 is no cache."""
+    """How many bytes all entries together may take: ``$MULTIGRAFT_CACHE_GB``, else 20 GB; 0 is no
+    cache."""
     asked = os.environ.get(LIMIT)
     try:
         return max(0, int(float(asked or DEFAULT_GB) * 1e9))
@@ -122,8 +127,8 @@ def touch(path: Path) -> None:
 def new_entry(kind: str, key: str) -> Iterator[Path]:
     """Give an empty folder that becomes the entry when the block ends without an error.
 
-    Where another process was first, its entry stays and this one is dropped. Raises OSError where the cache
-    cannot be written.
+    Where another process was first, its entry stays and this one is dropped. Raises OSError where
+    the cache cannot be written.
     """
     path = cache_folder() / kind / key
     beside = path.with_name(f".{key}.{platform.node()}.{os.getpid()}.{next(_numbers)}.new")
@@ -176,7 +181,8 @@ def room_for(size: int, *, keep: Collection[Path] = ()) -> bool:
 
 
 def trim(folder: Path, limit: int, *, keep: Collection[Path] = ()) -> int:
-    """Evict entries, the one used longest ago first, until ``limit`` bytes are left; how many are left.
+    """Evict entries, the one used longest ago first, until ``limit`` bytes are left; how many are
+    left.
 
     Temporaries of processes that ended go first; ``keep`` and what others are writing stays.
     """

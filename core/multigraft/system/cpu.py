@@ -25,17 +25,20 @@ def cpu_flags() -> set[str]:
 
 
 def usable_cores() -> int:
-    """How many threads can compute at a time: the cores of the affinity mask, within the cgroup's quota.
+    """How many threads can compute at a time: the cores of the affinity mask, within the cgroup's
+    quota.
 
-    The quota of a container (``docker --cpus``, a limit of Kubernetes) is time; more threads than it pays for
-    wait for each other while it is used up. It is rounded to whole cores, and one is always there.
+    The quota of a container (``docker --cpus``, a limit of Kubernetes) is time; more threads than
+    it pays for wait for each other while it is used up. It is rounded to whole cores, and one is
+    always there.
     """
     cores, quota = granted_cores(), cpu_quota()
     return cores if quota is None else max(1, min(cores, int(quota + 0.5)))
 
 
 def limited_cores() -> int | None:
-    """`usable_cores` where they are fewer than the machine's; None where a library may choose itself."""
+    """`usable_cores` where they are fewer than the machine's; None where a library may choose
+    itself."""
     cores = usable_cores()
     return cores if cores < (os.cpu_count() or 1) else None
 
@@ -48,7 +51,8 @@ def granted_cores() -> int:
 
 
 def cpu_quota() -> float | None:
-    """The processors whose time this process's cgroup may use, as 0.5; None where nothing limits it.
+    """The processors whose time this process's cgroup may use, as 0.5; None where nothing limits
+    it.
 
     The strictest of the cgroup and those around it, in either version.
     """

@@ -21,16 +21,19 @@ RESUME = "what was saved before is whole; then go on with: {command}"
 
 
 def check_space(folder: Path, needed: int, *, begun: bool = False) -> None:
-    """Raise RunError where a run that takes ``needed`` bytes in all has no room on the disk of its folder.
+    """Raise RunError where a run that takes ``needed`` bytes in all has no room on the disk of its
+    folder.
 
-    What lies in the folder already is part of them. A run that was ``begun`` before is warned only, and goes
-    on: the need is an estimate, and what was saved stays whole where the disk fills up after all.
+    What lies in the folder already is part of them. A run that was ``begun`` before is warned only,
+    and goes on: the need is an estimate, and what was saved stays whole where the disk fills up
+    after all.
     """
     free, held = shutil.disk_usage(folder).free, size_of(folder)
     if free + held >= needed:
         return
     told = (
-        f"{folder}: the disk has {megabytes(free)} free, and the checkpoints and the model of this run "
+        f"{folder}: the disk has {megabytes(free)} free, and the checkpoints and the model of this "
+        "run "
         f"need about {megabytes(needed - held)}"
     )
     if not begun:

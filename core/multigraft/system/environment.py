@@ -1,4 +1,5 @@
-"""The environment variables that decide which plugins are loaded, and whether their calls are shown."""
+"""The environment variables that decide which plugins are loaded, and whether their calls are
+shown."""
 
 WANTED = "MULTIGRAFT_PLUGINS"
 """Restricts loading: names, comma between them; empty for none."""

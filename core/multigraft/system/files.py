@@ -28,7 +28,8 @@ def expanded(path: str | Path) -> Path:
 
 
 def whole_path(path: str | Path) -> Path:
-    """A path from the root on, so that it means the same when the process goes to another folder."""
+    """A path from the root on, so that it means the same when the process goes to another
+    folder."""
     return expanded(path).resolve()
 
 
@@ -47,23 +48,27 @@ def check_plain(path: str | Path | int, *, limit: int | None = None) -> None:
 def leads_out(path: Path) -> bool:
     """Whether a link leads out of what belongs to its folder.
 
-    What belongs to it: all below it, where a cluster mounts configuration as links into a folder of its own,
-    and the blobs beside a hub's snapshots, which are links into them.
+    What belongs to it: all below it, where a cluster mounts configuration as links into a folder of
+    its own, and the blobs beside a hub's snapshots, which are links into them.
     """
     folder, target = path.parent.resolve(), path.resolve()
-    blobs = next((each.parent / "blobs" for each in folder.parents if each.name == "snapshots"), None)
+    blobs = next(
+        (each.parent / "blobs" for each in folder.parents if each.name == "snapshots"), None
+    )
     return not target.is_relative_to(folder) and target.parent != blobs
 
 
 def open_plain(path: str | Path, *, limit: int | None = None) -> BufferedReader:
     """Open a plain file of at most ``limit`` bytes, to be read. Raises OSError for anything else.
 
-    What was opened is looked at too, not only what stood there before: a pipe that took its place is not
-    waited for.
+    What was opened is looked at too, not only what stood there before: a pipe that took its place
+    is not waited for.
     """
     try:
         check_plain(path, limit=limit)
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        handle = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
     except ValueError as error:  # NUL, or half a surrogate pair
         raise OSError(errno.EINVAL, "it is text, not the path of a file") from error
     file = os.fdopen(handle, "rb")
@@ -78,8 +83,8 @@ def open_plain(path: str | Path, *, limit: int | None = None) -> BufferedReader:
 def check_tree(folder: Path, *, links: bool) -> None:
     """Raise OSError where anything below ``folder`` is neither a plain file nor a folder.
 
-    ``links`` may lead to the blobs beside a hub's snapshot too, which is how its cache is laid out; no link
-    may lead elsewhere.
+    ``links`` may lead to the blobs beside a hub's snapshot too, which is how its cache is laid out;
+    no link may lead elsewhere.
     """
     inside = folder.resolve()
     for path in folder.rglob("*"):
@@ -96,7 +101,8 @@ def check_tree(folder: Path, *, links: bool) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON beside ``path``, sync it, and rename it into place.
 
-    Half a surrogate pair, as in the name of a file that is not UTF-8, is escaped and comes back as it was.
+    Half a surrogate pair, as in the name of a file that is not UTF-8, is escaped and comes back as
+    it was.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False)
     if not _is_utf8(text):
@@ -124,7 +130,8 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``path`` that takes its place when the block ends without an error.
+    """Give an empty folder beside ``path`` that takes its place when the block ends without an
+    error.
 
     A folder that stood at ``path`` is removed only once the new one is complete.
     """

@@ -1,7 +1,9 @@
-"""What libraries do by themselves, and are kept from: reports to their makers, folders about the disk.
+"""What libraries do by themselves, and are kept from: reports to their makers, folders about the
+disk.
 
-They are told by environment variables, which most read once, at their import. No import of ours sets any:
-a catalog does before it loads plugins, an engine before it trains, and `onnxruntime` is opened here alone.
+They are told by environment variables, which most read once, at their import. No import of ours
+sets any: a catalog does before it loads plugins, an engine before it trains, and `onnxruntime` is
+opened here alone.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ log = logging.getLogger("multigraft")
 
 ONNXRUNTIME = "ORT_DISABLE_TELEMETRY"
 SWITCHES: Mapping[str, str] = {
-    ONNXRUNTIME: "1",  # from 1.29: look-ups, a device id and a database in the person's cache, /tmp/.ses
-    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, and what transformers and datasets say by it
+    ONNXRUNTIME: "1",  # from 1.29: look-ups, a device id, a database in the person's cache
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # and what transformers and datasets say by it
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-"""Variable -> the value that switches reports off. What the environment says already is the person's word."""
+"""Variable -> the value that switches reports off. What the environment says already is the
+person's word."""
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 """Variables by which a person says that nothing is to be fetched, whatever fetches it."""
 COMPILERS = "TORCHINDUCTOR_CACHE_DIR"
@@ -44,13 +47,15 @@ def offline() -> str | None:
 
 
 def onnxruntime(part: str = "") -> Any:
-    """Import onnxruntime, or a ``part`` of it such as ``quantization``, so that it reports to nobody.
+    """Import onnxruntime, or a ``part`` of it such as ``quantization``, so that it reports to
+    nobody.
 
     Where it was imported before, it may already report, which nothing stops any more: that is told.
     """
     if "onnxruntime" in sys.modules and ONNXRUNTIME not in os.environ:
         log.warning(
-            "onnxruntime was imported before multigraft, and may report to its makers until this process "
+            "onnxruntime was imported before multigraft, and may report to its makers until this "
+            "process "
             "ends; set %s=1 before it is imported",
             ONNXRUNTIME,
         )
@@ -61,8 +66,9 @@ def onnxruntime(part: str = "") -> Any:
 def house_compilers() -> None:
     """Give torch's compilers a folder in the machine's cache, which its owner alone can write.
 
-    Their own choice, made as soon as an optimizer is, is one that anybody can make first: ``torchinductor_``
-    and the person's name in the folder of temporary files. It stays so where there is no cache.
+    Their own choice, made as soon as an optimizer is, is one that anybody can make first:
+    ``torchinductor_`` and the person's name in the folder of temporary files. It stays so where
+    there is no cache.
     """
     if COMPILERS in os.environ or not cache_limit():
         return

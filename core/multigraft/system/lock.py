@@ -29,7 +29,9 @@ def alone_in(folder: Path) -> Iterator[None]:
     lock = _acquired(folder)
     try:
         with suppress(OSError):  # only tells people who holds it
-            (folder / HOLDER).write_text(json.dumps({"process": os.getpid(), "host": platform.node()}))
+            (folder / HOLDER).write_text(
+                json.dumps({"process": os.getpid(), "host": platform.node()})
+            )
         yield
     finally:
         with suppress(OSError):
@@ -41,8 +43,8 @@ def alone_in(folder: Path) -> Iterator[None]:
 def claimed(folder: Path, *, fresh: bool) -> Iterator[Path]:
     """Make the folder of a new run and hold its lock, before anything else is written into it.
 
-    With ``fresh`` it must not be there before; where it is, ``folder-2`` is made, or what comes next. A
-    folder that was made here and stayed empty is taken away again.
+    With ``fresh`` it must not be there before; where it is, ``folder-2`` is made, or what comes
+    next. A folder that was made here and stayed empty is taken away again.
 
     Raises RunError where another process has it.
     """
@@ -59,7 +61,9 @@ def claimed(folder: Path, *, fresh: bool) -> Iterator[Path]:
                 if made:
                     _take_away(path)
             return
-    raise RunError(f"{folder}: cannot be made: it is taken away again and again; name another output")
+    raise RunError(
+        f"{folder}: cannot be made: it is taken away again and again; name another output"
+    )
 
 
 def _acquired(folder: Path) -> FileLock:

@@ -1,8 +1,9 @@
 """Who may use torch's state of the whole process: one training, or any number of lesser works.
 
-torch draws all chance of a process from one generator, which a training seeds at every step; the number
-of threads, the choice of algorithms and a training's quick dropout belong to the whole process too. What
-works in another thread would change a training's numbers without a word, so it is refused.
+torch draws all chance of a process from one generator, which a training seeds at every step; the
+number of threads, the choice of algorithms and a training's quick dropout belong to the whole
+process too. What works in another thread would change a training's numbers without a word, so it is
+refused.
 """
 
 from __future__ import annotations
@@ -91,11 +92,15 @@ def _refuse(turn: _Turn, other: _Turn) -> None:
     where = "this same thread" if other.mine else "another thread"
     if turn.kind == "training" and (other.kind == "training" or not other.mine):
         raise RunError(
-            f"{turn.what} cannot begin: {where} of this process is at {other.what}, and the two would share "
-            f"torch's chance and threads and change each other's numbers; wait for its end, or train {OWN}"
+            f"{turn.what} cannot begin: {where} of this process is at {other.what}, and the two "
+            "would share "
+            "torch's chance and threads and change each other's numbers; wait for its end, or "
+            f"train {OWN}"
         )
     if other.kind == "training" and not other.mine:
         raise RunError(
-            f"{turn.what} cannot begin: {where} of this process is at {other.what}, whose chance it would "
-            f"change; wait for its end, or do it {OWN}. Bundles may answer beside it (`multigraft.load`)"
+            f"{turn.what} cannot begin: {where} of this process is at {other.what}, whose chance "
+            "it would "
+            f"change; wait for its end, or do it {OWN}. Bundles may answer beside it "
+            "(`multigraft.load`)"
         )

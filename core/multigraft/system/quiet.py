@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers' progress bars and loading reports off the screen; the caller says what matters."""
+    """Keep transformers' progress bars and loading reports off the screen; the caller says what
+    matters."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -32,7 +32,11 @@ def launcher(processes: int) -> str:
     >>> launcher(1), launcher(2)
     ('multigraft', 'torchrun --nproc-per-node 2 -m multigraft.cli')
     """
-    return "multigraft" if processes == 1 else f"torchrun --nproc-per-node {processes} -m multigraft.cli"
+    return (
+        "multigraft"
+        if processes == 1
+        else f"torchrun --nproc-per-node {processes} -m multigraft.cli"
+    )
 
 
 def _processes(folder: Path) -> int:

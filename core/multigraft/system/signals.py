@@ -17,7 +17,8 @@ HEEDED = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Let processes that are forked within hear no such signal until `heed_parent` is called in them."""
+    """Let processes that are forked within hear no such signal until `heed_parent` is called in
+    them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -29,10 +30,11 @@ def unheard() -> Iterator[None]:
 
 
 def heed_parent() -> None:
-    """Leave this forked process only when its parent says so: schedulers and terminals signal whole groups.
+    """Leave this forked process only when its parent says so: schedulers and terminals signal whole
+    groups.
 
-    The parent needs its workers to the end of the step that it saves. Where a signal's sender cannot be told
-    (macOS, Windows), the worker heeds every SIGTERM.
+    The parent needs its workers to the end of the step that it saves. Where a signal's sender
+    cannot be told (macOS, Windows), the worker heeds every SIGTERM.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):
@@ -48,7 +50,8 @@ def _await_parent() -> None:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop (Ctrl-C, or SIGTERM from a scheduler) and has saved where it was."""
+    """Training was asked to stop (Ctrl-C, or SIGTERM from a scheduler) and has saved where it
+    was."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(number).name}")
@@ -59,7 +62,8 @@ class Stopping:
     """Turns a signal into `Interrupted`, at once or, within `held`, at the end of the block."""
 
     def __init__(self, *, alone: bool = True) -> None:
-        """``alone`` answers what this process hears; else it is answered when all have agreed, by `agree`."""
+        """``alone`` answers what this process hears; else it is answered when all have agreed, by
+        `agree`."""
         self.alone = alone
         self.heard: int | None = None
         """The signal that came to this process."""
@@ -73,7 +77,8 @@ class Stopping:
 
     @contextmanager
     def heeding(self) -> Iterator[None]:
-        """Heed SIGINT and SIGTERM; outside the main thread, where no handler can be set, leave them be."""
+        """Heed SIGINT and SIGTERM; outside the main thread, where no handler can be set, leave them
+        be."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -7,10 +7,11 @@ import re
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-"""Signs that move the cursor, recolour the screen, reach the clipboard or turn the reading direction; and
-half surrogates, which stand for bytes of a name that is no text."""
+"""Signs that move the cursor, recolour the screen, reach the clipboard or turn the reading
+direction; and half surrogates, which stand for bytes of a name that is no text."""
 LAYOUT = re.compile(r"\r|\x1b\[(?:[0-9;]*[mAK]|\?25[lh])")
-"""What progress bars are made of: colours, a line up, a line erased, the cursor hidden and shown."""
+"""What progress bars are made of: colours, a line up, a line erased, the cursor hidden and
+shown."""
 
 
 def harmless(text: str) -> str:

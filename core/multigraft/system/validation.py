@@ -26,7 +26,9 @@ def _line(problem: Any, model: type[BaseModel]) -> str:
     field = ".".join(location) or model.__name__.lower()
     kind = problem["type"]
     if kind == "extra_forbidden":
-        return f"{field}: no such field; {did_you_mean(location[-1], _fields_beside(location, model))}"
+        return (
+            f"{field}: no such field; {did_you_mean(location[-1], _fields_beside(location, model))}"
+        )
     if kind == "missing":
         return f"{field}: is missing"
     return f"{field}: found {short(problem['input'])}; {_wanted(problem)}"

@@ -32,7 +32,9 @@ def read_yaml(path: Path) -> Any:
     try:
         return parse_yaml(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise YamlError(f"is not UTF-8: byte {error.start} is {content[error.start]:#04x}") from error
+        raise YamlError(
+            f"is not UTF-8: byte {error.start} is {content[error.start]:#04x}"
+        ) from error
 
 
 def parse_yaml(text: str) -> Any:
@@ -54,7 +56,14 @@ def parse_yaml(text: str) -> Any:
         return loader.construct_document(root)
     except RecursionError as error:
         raise YamlError(f"is nested more than {DEPTH} deep") from error
-    except (yaml.YAMLError, ValueError, AttributeError, TypeError, LookupError, OverflowError) as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        AttributeError,
+        TypeError,
+        LookupError,
+        OverflowError,
+    ) as error:
         raise YamlError(f"is not YAML: {' '.join(str(error).split())}") from error
     finally:
         loader.dispose()
@@ -70,7 +79,8 @@ def _refuse_brackets(text: str) -> None:
 
 
 def _measure(node: Node, known: dict[int, int], depth: int) -> int:
-    """How many values a node stands for; refuses what is too much before anything is built of it."""
+    """How many values a node stands for; refuses what is too much before anything is built of
+    it."""
     if depth > DEPTH:
         raise YamlError(f"is nested more than {DEPTH} deep, or holds itself")
     if id(node) not in known:

@@ -27,7 +27,10 @@ def gap(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> str:
     for name in one:
         first, second = one[name], other[name]
         if (first.dtype, first.shape) != (second.dtype, second.shape):
-            return f"{name!r} is {first.dtype}{list(first.shape)} and {second.dtype}{list(second.shape)}"
+            return (
+                f"{name!r} is {first.dtype}{list(first.shape)} and "
+                f"{second.dtype}{list(second.shape)}"
+            )
         if first.tobytes() != second.tobytes():
             return f"the numbers of {name!r} differ"
     return ""

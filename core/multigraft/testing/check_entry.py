@@ -27,7 +27,8 @@ def admitted(subject: Subject) -> Iterator[str]:
 
 
 def hooks(subject: Subject) -> Iterator[str]:
-    """What the catalog lets pass: arguments that pluggy never fills, functions that miss a hook's name."""
+    """What the catalog lets pass: arguments that pluggy never fills, functions that miss a hook's
+    name."""
     plugin = subject.bench.plugins[-1]
     if not subject.bench.info.hooks:
         yield "it answers no hook, so it does nothing"
@@ -50,7 +51,8 @@ def _own_functions(plugin: Any) -> list[str]:
     return [
         name
         for name, value in inspect.getmembers(plugin, callable)
-        if not name.startswith("_") and (module is None or getattr(value, "__module__", None) == module)
+        if not name.startswith("_")
+        and (module is None or getattr(value, "__module__", None) == module)
     ]
 
 

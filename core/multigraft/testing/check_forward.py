@@ -51,12 +51,17 @@ def features(subject: Subject) -> Iterator[str]:
         return
     yield from _shaped("pooled", found.pooled, (3, grown.module.width))
     if found.sequence is not None:
-        yield from _shaped("sequence", found.sequence, (3, found.sequence.shape[1], grown.module.width))
+        yield from _shaped(
+            "sequence", found.sequence, (3, found.sequence.shape[1], grown.module.width)
+        )
         if found.mask is not None:
             yield from _shaped("mask", found.mask, tuple(found.sequence.shape[:2]), torch.bool)
     for index, level in enumerate(found.maps):
         if level.ndim not in (3, 4) or len(level) != 3:
-            yield f"maps[{index}] has the shape {list(level.shape)}; [B, C, H, W] or [B, C, T] is needed"
+            yield (
+                f"maps[{index}] has the shape {list(level.shape)}; [B, C, H, W] or [B, C, T] is "
+                "needed"
+            )
     if distance(found.pooled[0], found.pooled[1]) == 0:
         yield "two different rows have the same pooled features"
 
@@ -85,11 +90,19 @@ def padding(subject: Subject) -> Iterator[str]:
 
 
 def _same_positions(index: int, alone: Features, together: Features) -> Iterator[str]:
-    if alone.sequence is None or together.sequence is None or alone.mask is None or together.mask is None:
+    if (
+        alone.sequence is None
+        or together.sequence is None
+        or alone.mask is None
+        or together.mask is None
+    ):
         return
     real = int(alone.mask[0].sum())
     if int(together.mask[index].sum()) != real:
-        yield f"row {index}: the mask has {int(together.mask[index].sum())} real positions, alone {real}"
+        yield (
+            f"row {index}: the mask has {int(together.mask[index].sum())} real positions, alone "
+            f"{real}"
+        )
         return
     ours, theirs = alone.sequence[0][alone.mask[0]], together.sequence[index][together.mask[index]]
     if far := distance(ours, theirs):
@@ -117,7 +130,8 @@ def steady(subject: Subject) -> Iterator[str]:
 
 
 def blocks(subject: Subject) -> Iterator[str]:
-    """The blocks are parts of the module in order, run in that order, and hold most of the parameters."""
+    """The blocks are parts of the module in order, run in that order, and hold most of the
+    parameters."""
     grown = _grown(subject)
     module, parts = grown.module, list(grown.module.blocks)
     inside = {id(each): place for place, each in enumerate(module.modules())}
@@ -135,11 +149,15 @@ def blocks(subject: Subject) -> Iterator[str]:
         yield f"no parameter belongs to block {min(empty)}"
     outside = [name.removeprefix("backbone.") for name, block in numbers.items() if block == depth]
     if len(outside) > OUTSIDE:
-        yield f"{len(outside)} parameters follow the last block, as {outside[0]}; blocks are to cover them"
+        yield (
+            f"{len(outside)} parameters follow the last block, as {outside[0]}; blocks are to "
+            "cover them"
+        )
 
 
 def _run_in_order(grown: Grown, parts: list[nn.Module]) -> Iterator[str]:
-    """Each block runs once, in order, and once the next has begun nothing writes into what it gave."""
+    """Each block runs once, in order, and once the next has begun nothing writes into what it
+    gave."""
     calls: list[int] = []
     given: dict[int, list[Tensor]] = {}
     kept: list[tuple[int, Tensor, Tensor]] = []
@@ -154,7 +172,9 @@ def _run_in_order(grown: Grown, parts: list[nn.Module]) -> Iterator[str]:
     hooks = []
     for number, part in enumerate(parts):
         hooks.append(part.register_forward_pre_hook(lambda _module, _args, n=number: begins(n)))
-        hooks.append(part.register_forward_hook(lambda _module, _args, output, n=number: ends(n, output)))
+        hooks.append(
+            part.register_forward_hook(lambda _module, _args, output, n=number: ends(n, output))
+        )
     try:
         computed(grown.module, grown.batch(0, 1))
     finally:

@@ -33,7 +33,8 @@ CLOSE = {"atol": 1e-5, "rtol": 1e-3}
 
 
 def gradients(subject: Subject) -> Iterator[str]:
-    """Every block learns from the features; every parameter from them, a task, or with an option."""
+    """Every block learns from the features; every parameter from them, a task, or with an
+    option."""
     grown = grow(subject.bench, subject.record)
     module = copy.deepcopy(grown.module)
     missing = _unreached(module, grown)
@@ -46,7 +47,10 @@ def gradients(subject: Subject) -> Iterator[str]:
         inside = {id(parameter) for block in module.blocks for parameter in block.parameters()}
         first = min(missing)
         where = "inside" if id(dict(module.named_parameters())[first]) in inside else "outside"
-        yield f"no gradient reaches {len(missing)} parameters in any task, as {first!r} ({where} the blocks)"
+        yield (
+            f"no gradient reaches {len(missing)} parameters in any task, as {first!r} ({where} "
+            "the blocks)"
+        )
 
 
 def _unreached(module: Any, grown: Grown) -> set[str]:
@@ -90,7 +94,9 @@ def reached(run: Run) -> set[str]:
     graft.zero_grad(set_to_none=True)
     batch = batch_of(run)
     run.objective.loss(graft(batch), batch).mean().backward()
-    return {name for name, parameter in graft.backbone.named_parameters() if parameter.grad is not None}
+    return {
+        name for name, parameter in graft.backbone.named_parameters() if parameter.grad is not None
+    }
 
 
 def batch_of(run: Run) -> Batch:
@@ -143,11 +149,15 @@ def steps_with(grown: Grown, strategy: Strategy) -> Iterator[str]:
     before = {name: value.clone() for name, value in graft.named_parameters()}
     batch = grown.batch(0, 1, 2, 3)
     optimizer = torch.optim.Adam([{"params": list(group.parameters)} for group in groups], lr=1e-3)
-    for _ in range(2):  # a low-rank update's first factor moves only once the second is no longer zero
+    for _ in range(
+        2
+    ):  # a low-rank update's first factor moves only once the second is no longer zero
         optimizer.zero_grad()
         nn.functional.cross_entropy(graft(batch)["logits"], torch.tensor([0, 1, 0, 1])).backward()
         optimizer.step()
-    moved = {name for name, value in graft.named_parameters() if not torch.equal(value, before[name])}
+    moved = {
+        name for name, value in graft.named_parameters() if not torch.equal(value, before[name])
+    }
     learning = {name for group in groups for name in group.names}
     yield from _moves(who, moved, learning)
     merge_adapters(graft)

@@ -30,10 +30,15 @@ def modality(subject: Subject) -> Iterator[str]:
     yield from _options(record.options)
     yield from _options(record.augment_options)
     if not record.columns or not all(isinstance(name, str) and name for name in record.columns):
-        yield f"columns is {record.columns!r}; it names at least the column that holds the raw value"
+        yield (
+            f"columns is {record.columns!r}; it names at least the column that holds the raw value"
+        )
     for suffix in record.suffixes:
         if not SUFFIX.fullmatch(suffix):
-            yield f"the suffix {suffix!r} can never match; write it in lower case with its dot, as '.png'"
+            yield (
+                f"the suffix {suffix!r} can never match; write it in lower case with its dot, as "
+                "'.png'"
+            )
     if record.samples is None:
         yield "it registers no samples, so nothing that reads it can be tried"
 
@@ -48,10 +53,16 @@ def backbone(subject: Subject) -> Iterator[str]:
     if not record.sizes and record.find is None:
         yield "it has neither sizes nor find, so no recipe can ask for it"
     if record.quantization not in get_args(Quantization):
-        yield f"quantization is {record.quantization!r}; allowed: {', '.join(get_args(Quantization))}"
+        yield (
+            f"quantization is {record.quantization!r}; allowed: {', '.join(get_args(Quantization))}"
+        )
     yield from _known(subject, record.modality)
     trial = record.trial
-    if trial is not None and trial.size not in record.sizes and not (record.find and record.find(trial.size)):
+    if (
+        trial is not None
+        and trial.size not in record.sizes
+        and not (record.find and record.find(trial.size))
+    ):
         yield f"trial names the size {trial.size!r}, which it does not have"
 
 
@@ -67,7 +78,10 @@ def task(subject: Subject) -> Iterator[str]:
     for name in record.modalities:
         yield from _known(subject, name)
     if record.samples is None and set(record.columns) - {"label"}:
-        yield f"it registers no samples of its columns {', '.join(record.columns)}, so it cannot be tried"
+        yield (
+            f"it registers no samples of its columns {', '.join(record.columns)}, so it cannot "
+            "be tried"
+        )
 
 
 def strategy(subject: Subject) -> Iterator[str]:
@@ -92,7 +106,10 @@ def _known(subject: Subject, name: str) -> Iterator[str]:
 def _options(options: Mapping[str, Option]) -> Iterator[str]:
     for name, option in options.items():
         if not isinstance(option, Option):
-            yield f"option {name!r} is {type(option).__name__}; write mg.Option(default=..., help=...)"
+            yield (
+                f"option {name!r} is {type(option).__name__}; write mg.Option(default=..., "
+                "help=...)"
+            )
             continue
         if not option.help.strip():
             yield f"option {name!r} has no help"

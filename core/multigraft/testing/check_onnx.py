@@ -54,20 +54,24 @@ class Graph:
 
 
 def graph(subject: Subject) -> Iterator[str]:
-    """The graph answers as the model does: alone, in batches, beside padding, and at other lengths."""
+    """The graph answers as the model does: alone, in batches, beside padding, and at other
+    lengths."""
     made = _graph(subject)
     grown = grow(subject.bench, subject.record)
     lengths = [grown.reader.length(row) for row in made.rows]
     places = [f"sample {number}" for number in range(len(made.rows))]
     trials = cases(made.rows, lengths, places, grown.reader.fills)
     try:
-        check_parity(made.served.answer, Session(made.path, threads=1).run, trials, grown.reader.fills)
+        check_parity(
+            made.served.answer, Session(made.path, threads=1).run, trials, grown.reader.fills
+        )
     except ExportError as error:
         yield str(error)
 
 
 def int8(subject: Subject) -> Iterator[str]:
-    """Its int8 graph, made in the way that `quantization` says, gives features that point the same way."""
+    """Its int8 graph, made in the way that `quantization` says, gives features that point the same
+    way."""
     record = subject.record
     if record.quantization == "none":
         raise Skipped("quantization is 'none'")
@@ -96,7 +100,8 @@ def int8(subject: Subject) -> Iterator[str]:
 
 def _graph(subject: Subject) -> Graph:
     made: Graph = subject.bench.once(
-        ("graph", subject.record.name), lambda: _export(subject, grow(subject.bench, subject.record))
+        ("graph", subject.record.name),
+        lambda: _export(subject, grow(subject.bench, subject.record)),
     )
     return made
 
@@ -104,7 +109,9 @@ def _graph(subject: Subject) -> Graph:
 def _export(subject: Subject, grown: Grown) -> Graph:
     rows = [grown.reader.read(raw) for raw in grown.raws[:ROWS]]
     rows.sort(key=grown.reader.length)
-    served = Served(Graft(grown.module, nn.Identity()), Pooled(), tuple(rows[0]), with_head=False).eval()
+    served = Served(
+        Graft(grown.module, nn.Identity()), Pooled(), tuple(rows[0]), with_head=False
+    ).eval()
     path = subject.bench.room("graph", subject.record.name) / "model.onnx"
     export_graph(served, [rows[-1], rows[0]], grown.reader.fills, path, opset=OPSET)
     return Graph(path, served, rows)

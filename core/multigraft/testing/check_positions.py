@@ -1,4 +1,5 @@
-"""Checks of a task beside what is around it: a reader's own positions, windows, and augmentation."""
+"""Checks of a task beside what is around it: a reader's own positions, windows, and
+augmentation."""
 
 from __future__ import annotations
 
@@ -52,15 +53,19 @@ def _frame(rows: Sequence[Arrays], names: Mapping[str, float]) -> tuple[int, int
 
 
 def _targets(run: Run, places: Sequence[int]) -> Iterator[str]:
-    """A sentence, or nothing where it is right, for each target that has a number at each position."""
-    rows = [run.rows["train"].fetch(index, None) for index in range(min(ROWS, len(run.rows["train"])))]
+    """A sentence, or nothing where it is right, for each target that has a number at each
+    position."""
+    rows = [
+        run.rows["train"].fetch(index, None) for index in range(min(ROWS, len(run.rows["train"])))
+    ]
     for name in run.objective.fills:
         if not all(name in row and len(row[name]) == run.reader.length(row) for row in rows):
             continue
         varied = {place: {row[name][place].tobytes() for row in rows} for place in places}
         odd = [place for place, found in varied.items() if len(found) > 1]
         yield (
-            f"the target {name!r} differs from row to row at position {odd[0]}, where the reader gives "
+            f"the target {name!r} differs from row to row at position {odd[0]}, where the reader "
+            "gives "
             "the same for every value: it is another position's"
             if odd
             else ""
@@ -83,7 +88,9 @@ def _answers(subject: Subject, raws: Sequence[Any], places: Sequence[int]) -> It
             yield _depends(predictor, outputs, name, places)
 
 
-def _depends(predictor: Predictor, outputs: Sequence[Arrays], name: str, places: Sequence[int]) -> str:
+def _depends(
+    predictor: Predictor, outputs: Sequence[Arrays], name: str, places: Sequence[int]
+) -> str:
     """Whether an answer changes with what the graph gives at these positions."""
     for row in outputs:
         wanted = _decoded(predictor, row)
@@ -94,8 +101,10 @@ def _depends(predictor: Predictor, outputs: Sequence[Arrays], name: str, places:
                 other[name][place] = np.roll(found, turn, axis=-1) if found.ndim else -found
             if not alike(wanted, _decoded(predictor, other)):
                 return (
-                    f"its answer depends on what the output {name!r} holds at position {places[0]}, where "
-                    "the reader gives the same for every value, as [CLS]: it is no part of the value"
+                    f"its answer depends on what the output {name!r} holds at position "
+                    f"{places[0]}, where "
+                    "the reader gives the same for every value, as [CLS]: it is no part of the "
+                    "value"
                 )
     return ""
 
@@ -106,7 +115,8 @@ def _decoded(predictor: Predictor, row: Arrays) -> Answer:
 
 @dataclass(frozen=True)
 class _InWindows:
-    """A reader to which every value is too long: it becomes windows, of which the second is another value."""
+    """A reader to which every value is too long: it becomes windows, of which the second is another
+    value."""
 
     reader: Reader
     second: Any
@@ -142,7 +152,10 @@ def merged(subject: Subject) -> Iterator[str]:
     for one, other in zip(together, alone, strict=False):
         json.dumps(one, allow_nan=False)
         if not alike(one, other):
-            yield "windows computed beside others are merged to another answer than alone: it reads padding"
+            yield (
+                "windows computed beside others are merged to another answer than alone: it "
+                "reads padding"
+            )
             return
 
 
@@ -162,7 +175,8 @@ def augmented(subject: Subject) -> Iterator[str]:
             found = _loss(run, changed, rng)
         except Exception as error:
             yield (
-                f"rows that were augmented with their targets have no loss: {type(error).__name__}: {error}; "
+                "rows that were augmented with their targets have no loss: "
+                f"{type(error).__name__}: {error}; "
                 "what is augmented must fit the targets"
             )
             return

@@ -1,4 +1,5 @@
-"""Checks of a modality: that its reader gives the same arrays for the same value, wherever it is asked."""
+"""Checks of a modality: that its reader gives the same arrays for the same value, wherever it is
+asked."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def arrays(subject: Subject) -> Iterator[str]:
     for row in rows[:4]:
         yield from _plain(row)
     lengths = [reader.length(row) for row in rows]
-    if any(isinstance(length, bool) or not isinstance(length, int) or length < 1 for length in lengths):
+    if any(
+        isinstance(length, bool) or not isinstance(length, int) or length < 1 for length in lengths
+    ):
         yield f"length gave {lengths[:4]}; it is a whole number from 1"
     for name in reader.fills:
         if any(name in row and not row[name].ndim for row in rows):
@@ -45,7 +48,9 @@ def arrays(subject: Subject) -> Iterator[str]:
 
 
 def _plain(row: Any) -> Iterator[str]:
-    if not isinstance(row, dict) or not all(isinstance(value, np.ndarray) for value in row.values()):
+    if not isinstance(row, dict) or not all(
+        isinstance(value, np.ndarray) for value in row.values()
+    ):
         yield f"read gave {type(row).__name__}; a dict of numpy arrays is needed"
         return
     for name, array in row.items():
@@ -56,7 +61,8 @@ def _plain(row: Any) -> Iterator[str]:
 
 
 def steady(subject: Subject) -> Iterator[str]:
-    """A value gives the same arrays again, also after other values, and its arrays stay as they were."""
+    """A value gives the same arrays again, also after other values, and its arrays stay as they
+    were."""
     reader, raws = _made(subject)
     first = reader.read(raws[0])
     kept = copied(first)
@@ -84,7 +90,9 @@ def json_spec(subject: Subject) -> Iterator[str]:
     folder = subject.bench.room("spec", subject.record.name)
     specs = {
         "its JSON": json.loads(text),
-        "a saved folder": load_spec(json.loads(json.dumps(save_spec(reader.spec(), folder))), folder),
+        "a saved folder": load_spec(
+            json.loads(json.dumps(save_spec(reader.spec(), folder))), folder
+        ),
     }
     for source, spec in specs.items():
         again = subject.record.reader(spec)
@@ -112,7 +120,10 @@ def threads(subject: Subject) -> Iterator[str]:
         found = list(pool.map(lambda place: digest(reader.read(raws[place])), places))
     wrong = sum(found[index] != wanted[place] for index, place in enumerate(places))
     if wrong:
-        yield f"{wrong} of {len(places)} values read by {THREADS} threads gave other arrays than alone"
+        yield (
+            f"{wrong} of {len(places)} values read by {THREADS} threads gave other arrays than "
+            "alone"
+        )
 
 
 def errors(subject: Subject) -> Iterator[str]:
@@ -197,7 +208,8 @@ def augment(subject: Subject) -> Iterator[str]:
 
 
 def likeness(subject: Subject) -> Iterator[str]:
-    """Sketches of equal values are equal, those of different ones are not near, and nothing raises."""
+    """Sketches of equal values are equal, those of different ones are not near, and nothing
+    raises."""
     record: Modality = subject.record
     if record.likeness is None:
         raise Skipped("it has no likeness")
@@ -207,7 +219,10 @@ def likeness(subject: Subject) -> Iterator[str]:
     again, _ = record.likeness.sketch(raws[:1])
     for name, array, axes in (("sketches", sketches, 2), ("flaws", flaws, 1)):
         if array.dtype.kind != "u" or array.ndim != axes or len(array) != len(raws) + 1 + len(bad):
-            yield f"{name} are {array.dtype}{list(array.shape)}; unsigned integers, a row a value, are needed"
+            yield (
+                f"{name} are {array.dtype}{list(array.shape)}; unsigned integers, a row a value, "
+                "are needed"
+            )
             return
     if not (sketches[0] == sketches[len(raws)]).all() or not (sketches[0] == again[0]).all():
         yield "equal values have different sketches"

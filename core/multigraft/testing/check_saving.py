@@ -1,4 +1,5 @@
-"""Checks of a backbone's folder: the same bits come back, with their reader, and nothing is pickled."""
+"""Checks of a backbone's folder: the same bits come back, with their reader, and nothing is
+pickled."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def _same(name: str, module: nn.Module, again: nn.Module) -> Iterator[str]:
     ours, theirs = module.state_dict(), again.state_dict()
     if lost := sorted(ours.keys() ^ theirs.keys()):
         yield f"{name}: {lost[0]!r} is only on one side of the folder"
-    changed = [key for key in ours.keys() & theirs.keys() if not torch.equal(ours[key], theirs[key])]
+    changed = [
+        key for key in ours.keys() & theirs.keys() if not torch.equal(ours[key], theirs[key])
+    ]
     if changed:
         yield f"{name}: {len(changed)} weights come back changed, as {min(changed)!r}"
 
@@ -71,13 +74,16 @@ def _is_pickle(file: Path) -> bool:
             return any(name.endswith(".pkl") for name in archive.namelist())
     with file.open("rb") as stream:
         start = stream.read(9)
-    if start[8:] == b"{":  # safetensors: the length of its header, whose bytes may be anything, comes first
+    if (
+        start[8:] == b"{"
+    ):  # safetensors: the length of its header, whose bytes may be anything, comes first
         return False
     return len(start) >= 2 and start[0] == 0x80 and 2 <= start[1] <= 5  # a pickle's protocol
 
 
 def own_reader(subject: Subject) -> Iterator[str]:
-    """The saved folder alone says how its rows are read, and so does the JSON of its reader's spec."""
+    """The saved folder alone says how its rows are read, and so does the JSON of its reader's
+    spec."""
     grown = grow(subject.bench, subject.record)
     folder = subject.bench.room("own", subject.record.name)
     grown.module.save(folder, head=None, labels=())

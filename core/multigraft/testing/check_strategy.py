@@ -29,7 +29,8 @@ def learns(subject: Subject) -> Iterator[str]:
 
 
 def plans(subject: Subject) -> Iterator[str]:
-    """A plan follows from the plan before it, at the bounds of every option, and leaves that one alone."""
+    """A plan follows from the plan before it, at the bounds of every option, and leaves that one
+    alone."""
     record: Strategy = subject.record
     grown = next(_small(subject))
     defaults = {name: option.default for name, option in record.options.items()}

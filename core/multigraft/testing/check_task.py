@@ -1,4 +1,5 @@
-"""Checks of a task: what it learns from, how it is measured, resumed, and what its bundle answers."""
+"""Checks of a task: what it learns from, how it is measured, resumed, and what its bundle
+answers."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ ASKED = 4
 
 
 def losses(subject: Subject) -> Iterator[str]:
-    """The loss is a finite sum and a weight for each row, and reaches every parameter of the head."""
+    """The loss is a finite sum and a weight for each row, and reaches every parameter of the
+    head."""
     run = untrained(subject)
     graft, batch = run.graft.train(), batch_of(run)
     graft.zero_grad(set_to_none=True)
@@ -51,7 +53,8 @@ def losses(subject: Subject) -> Iterator[str]:
 
 
 def chance(subject: Subject) -> Iterator[str]:
-    """What view and prepare draw follows from their generator alone, and what they are given stays."""
+    """What view and prepare draw follows from their generator alone, and what they are given
+    stays."""
     run = untrained(subject)
     rows, objective = run.rows["train"], run.objective
     row = rows.fetch(0, None)
@@ -82,7 +85,8 @@ def _batch(run: Run) -> dict[str, np.ndarray]:
 
 
 def trains(subject: Subject) -> Iterator[str]:
-    """Two epochs and an evaluation give finite numbers, and the metric that chooses the best checkpoint."""
+    """Two epochs and an evaluation give finite numbers, and the metric that chooses the best
+    checkpoint."""
     run = _trained(subject)
     report = run.evaluate()
     metrics = {name: measure.value for name, measure in report.metrics.items()}
@@ -92,7 +96,10 @@ def trains(subject: Subject) -> Iterator[str]:
     for found in (*every, metrics):
         yield from _sensible(found)
     if run.objective.monitor not in (every[0] if every else metrics):
-        yield f"monitor is {run.objective.monitor!r}, and summarise gives {', '.join(sorted(metrics))}"
+        yield (
+            f"monitor is {run.objective.monitor!r}, and summarise gives "
+            f"{', '.join(sorted(metrics))}"
+        )
     try:
         json.dumps(run.targets, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -158,7 +165,10 @@ def answers(subject: Subject) -> Iterator[str]:
             yield f"an answer is no JSON: {error}"
             return
         if not alike(answer, predictor.predict(raw)):
-            yield "a value is answered otherwise beside longer ones than alone: its answer reads padding"
+            yield (
+                "a value is answered otherwise beside longer ones than alone: its answer reads "
+                "padding"
+            )
             return
 
 
@@ -191,7 +201,8 @@ def _family(subject: Subject) -> Backbone:
 
 
 def _fitting(bench: Bench, task: Task, families: list[Backbone]) -> Backbone:
-    """The first backbone that the task takes; where it takes none, what it says of the first is raised."""
+    """The first backbone that the task takes; where it takes none, what it says of the first is
+    raised."""
     said: MultigraftError | None = None
     for family in families:
         try:

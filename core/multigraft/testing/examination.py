@@ -1,4 +1,5 @@
-"""Examining a plugin: every check of every record, each by itself, so that one fault hides no other."""
+"""Examining a plugin: every check of every record, each by itself, so that one fault hides no
+other."""
 
 from __future__ import annotations
 
@@ -43,14 +44,16 @@ class Case:
 class Examination:
     """A plugin on the bench. Use it in a ``with`` statement, or `examine`.
 
-    ``checks`` are the names of those to make; unset, all. Raises UnknownName for a plugin or a check that
-    does not exist.
+    ``checks`` are the names of those to make; unset, all. Raises UnknownName for a plugin or a
+    check that does not exist.
     """
 
     def __init__(self, plugin: object, *, checks: Collection[str] | None = None) -> None:
         wanted = {check.name for check in CHECKS} if checks is None else {ADMITTED, *checks}
         for name in sorted(wanted - {check.name for check in CHECKS}):
-            raise MultigraftError(f"no check {name!r}: {did_you_mean(name, [c.name for c in CHECKS])}")
+            raise MultigraftError(
+                f"no check {name!r}: {did_you_mean(name, [c.name for c in CHECKS])}"
+            )
         self.plugin = find_plugin(plugin)
         self._checks = [check for check in CHECKS if check.name in wanted]
         self._stack = ExitStack()
@@ -60,14 +63,19 @@ class Examination:
         self.bench = Bench(self.plugin, Path(self._folder))
         admission = Case(next(check for check in CHECKS if check.name == ADMITTED), None)
         self.admission = self.run(admission)
-        self.cases = (admission, *self._cases()) if self.admission.state == "passed" else (admission,)
+        self.cases = (
+            (admission, *self._cases()) if self.admission.state == "passed" else (admission,)
+        )
         """What can be tried: where the plugin is not admitted, that alone."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stack.close()
 
@@ -101,7 +109,9 @@ class Examination:
         except (Skipped, MissingDependency) as skipped:
             return problems, str(skipped)
         except ANY as error:
-            problems.append((f"raised {type(error).__name__}: {first_line(error)}", _line_of(error)))
+            problems.append(
+                (f"raised {type(error).__name__}: {first_line(error)}", _line_of(error))
+            )
         return problems, ""
 
     def _place(self, case: Case) -> str:

@@ -26,7 +26,8 @@ SECONDS = 120
 
 
 def ask(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Carry an order out in a fresh process. What that process raises comes back under ``error``."""
+    """Carry an order out in a fresh process. What that process raises comes back under
+    ``error``."""
     done = subprocess.run(
         [sys.executable, "-m", __name__],
         input=json.dumps({**order, "path": sys.path}),
@@ -52,7 +53,8 @@ def main() -> None:
 
 
 def importing(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Import a plugin's module after what it may count on; say how long that took, and its traces."""
+    """Import a plugin's module after what it may count on; say how long that took, and its
+    traces."""
     import numpy as np
 
     import multigraft

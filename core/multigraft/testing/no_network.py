@@ -13,7 +13,8 @@ LOOKUPS = ("create_connection", "getaddrinfo", "gethostbyname")
 
 @contextmanager
 def no_network() -> Iterator[list[str]]:
-    """Refuse every connection but those inside this machine's own files; yields who was asked for."""
+    """Refuse every connection but those inside this machine's own files; yields who was asked
+    for."""
     asked: list[str] = []
 
     def refuse(target: object) -> None:
@@ -32,12 +33,16 @@ def no_network() -> Iterator[list[str]]:
             setattr(owner, name, before)
 
 
-def _replace(kept: list[tuple[Any, str, Any]], owner: Any, name: str, function: Callable[..., Any]) -> None:
+def _replace(
+    kept: list[tuple[Any, str, Any]], owner: Any, name: str, function: Callable[..., Any]
+) -> None:
     kept.append((owner, name, getattr(owner, name)))
     setattr(owner, name, function)
 
 
-def _of_socket(original: Callable[..., Any], refuse: Callable[[object], None]) -> Callable[..., Any]:
+def _of_socket(
+    original: Callable[..., Any], refuse: Callable[[object], None]
+) -> Callable[..., Any]:
     def call(self: socket.socket, *arguments: Any) -> Any:
         if self.family not in (socket.AF_INET, socket.AF_INET6):
             return original(self, *arguments)

@@ -1,6 +1,7 @@
 """Answers from a bundle in a process where torch and its friends cannot be imported.
 
-Run as ``python -m multigraft.testing.offline BUNDLE PRECISION`` with a JSON list of raw values on stdin.
+Run as ``python -m multigraft.testing.offline BUNDLE PRECISION`` with a JSON list of raw values on
+stdin.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-BLOCKED = frozenset({"torch", "transformers", "timm", "torchaudio", "torchvision", "datasets", "accelerate"})
+BLOCKED = frozenset(
+    {"torch", "transformers", "timm", "torchaudio", "torchvision", "datasets", "accelerate"}
+)
 
 
 class Blocker:

@@ -1,4 +1,5 @@
-"""The checks of a plugin as a whole, of its records and of its readers: what, why, and how to mend it."""
+"""The checks of a plugin as a whole, of its records and of its readers: what, why, and how to mend
+it."""
 
 from __future__ import annotations
 
@@ -10,31 +11,38 @@ ENTERING = (
         name="admitted",
         of="plugin",
         run=Lazy("multigraft.testing.check_entry:admitted"),
-        what="The catalog admits it: no misspelt hook, no wrong record, no name that an in-tree plugin has.",
+        what="The catalog admits it: no misspelt hook, no wrong record, no name that an in-tree "
+        "plugin has.",
         why="a plugin is admitted whole or not at all",
-        mend="change what the message names; names of your own are best prefixed with what is yours",
+        mend="change what the message names; names of your own are best prefixed with what is "
+        "yours",
     ),
     Check(
         name="hooks",
         of="plugin",
         run=Lazy("multigraft.testing.check_entry:hooks"),
         what="It answers hooks by their names, without defaults for their arguments.",
-        why="pluggy passes over what it does not know, and never fills an argument that has a default",
-        mend="spell the hook as plugins/README.md does, mark it with @mg.hookimpl, and leave out the default",
+        why="pluggy passes over what it does not know, and never fills an argument that has a "
+        "default",
+        mend="spell the hook as plugins/README.md does, mark it with @mg.hookimpl, and leave out "
+        "the default",
     ),
     Check(
         name="light-import",
         of="plugin",
         run=Lazy("multigraft.testing.check_entry:light_import"),
-        what="Its module is imported in 50 ms, multigraft apart, without heavy libraries, network or traces.",
+        what="Its module is imported in 50 ms, multigraft apart, without heavy libraries, network "
+        "or traces.",
         why="every command imports every plugin, also those that do not use it",
-        mend='register what is heavy as mg.Lazy("my_package.module:name"), and do nothing at import',
+        mend='register what is heavy as mg.Lazy("my_package.module:name"), '
+        "and do nothing at import",
     ),
     Check(
         name="torch-free",
         of="plugin",
         run=Lazy("multigraft.testing.check_entry:torch_free"),
-        what="Without torch it is admitted all the same, and its tasks' targets, decode and merge are found.",
+        what="Without torch it is admitted all the same, and its tasks' targets, decode and merge "
+        "are found.",
         why="a deployer installs no torch",
         mend="keep what needs torch in modules of its own, behind mg.Lazy",
     ),
@@ -55,9 +63,11 @@ READING = (
         name="arrays",
         of="modality",
         run=Lazy("multigraft.testing.check_reader:arrays"),
-        what="Rows are named numpy arrays of finite numbers; `fills` names those that vary in length.",
+        what="Rows are named numpy arrays of finite numbers; `fills` names those that vary in "
+        "length.",
         why="rows are stacked to batches and become tensors",
-        mend="give arrays of numbers, and name what varies in Reader.fills with the value that pads it",
+        mend="give arrays of numbers, and name what varies in Reader.fills with the value that "
+        "pads it",
     ),
     Check(
         name="same-value-same-arrays",
@@ -88,8 +98,10 @@ READING = (
         of="modality",
         run=Lazy("multigraft.testing.check_reader:errors"),
         what="Bad values give RowError with what is wrong, and nothing else.",
-        why="a RowError says in the reader's own words what is wrong; of anything else only its type is told",
-        mend="check the value at the start of read, and raise mg.RowError from what a library raises",
+        why="a RowError says in the reader's own words what is wrong; of anything else only its "
+        "type is told",
+        mend="check the value at the start of read, and raise mg.RowError from what a library "
+        "raises",
     ),
     Check(
         name="reader-torch-free",
@@ -111,8 +123,10 @@ READING = (
         name="augment",
         of="modality",
         run=Lazy("multigraft.testing.check_reader:augment"),
-        what="An augmentation follows from its generator alone, leaves its row, and passes on targets.",
-        why="a resumed run draws the same, a cached row is used again, and a task's targets are in the row",
+        what="An augmentation follows from its generator alone, leaves its row, and passes on "
+        "targets.",
+        why="a resumed run draws the same, a cached row is used again, and a task's targets are in "
+        "the row",
         mend="draw from rng only, change a copy, and give back the arrays that are not yours",
     ),
     Check(
@@ -121,7 +135,8 @@ READING = (
         run=Lazy("multigraft.testing.check_reader:likeness"),
         what="Sketches are unsigned integers, a row for each value; equal values have equal ones.",
         why="leaks between training and test are found by them",
-        mend="give zeros for what the reader would refuse, and let a sketch depend on the value alone",
+        mend="give zeros for what the reader would refuse, and let a sketch depend on the value "
+        "alone",
     ),
     Check(
         name="unit",

@@ -18,7 +18,8 @@ COMPUTING = (
         name="features",
         of="backbone",
         run=Lazy("multigraft.testing.check_forward:features"),
-        what="`pooled`, `sequence` and `mask` have the promised shapes and types, and tell rows apart.",
+        what="`pooled`, `sequence` and `mask` have the promised shapes and types, and tell rows "
+        "apart.",
         why="every head is built for [B, width], and every loss needs numbers",
         mend="give mg.Features with float32 [B, width] and [B, T, width], and a bool mask [B, T]",
     ),
@@ -28,13 +29,15 @@ COMPUTING = (
         run=Lazy("multigraft.testing.check_forward:padding"),
         what="A row in a padded batch gives what it gives alone.",
         why="an answer must not depend on which rows happen to stand beside it",
-        mend="mask the padding wherever positions meet: attention, convolution, normalisation and pooling",
+        mend="mask the padding wherever positions meet: attention, convolution, normalisation and "
+        "pooling",
     ),
     Check(
         name="steady-forward",
         of="backbone",
         run=Lazy("multigraft.testing.check_forward:steady"),
-        what="In evaluation mode forward draws nothing, keeps nothing, and leaves its batch as it was.",
+        what="In evaluation mode forward draws nothing, keeps nothing, and leaves its batch as it "
+        "was.",
         why="evaluation, replay and the exported graph compute it again and must get the same",
         mend="draw only where self.training, keep no buffers, and write into no input",
     ),
@@ -42,7 +45,8 @@ COMPUTING = (
         name="blocks",
         of="backbone",
         run=Lazy("multigraft.testing.check_forward:blocks"),
-        what="`blocks` are two or more parts in the order they run, each once, and cover the network.",
+        what="`blocks` are two or more parts in the order they run, each once, and cover the "
+        "network.",
         why="strategies freeze and thaw by their order; replay keeps what the last frozen one gave",
         mend="list the module's parts from input to output, and write into no block's output",
     ),
@@ -50,7 +54,8 @@ COMPUTING = (
         name="gradients",
         of="backbone",
         run=Lazy("multigraft.testing.check_learning:gradients"),
-        what="A gradient reaches every parameter: from the features, from a task, or with an option set.",
+        what="A gradient reaches every parameter: from the features, from a task, or with an "
+        "option set.",
         why="a parameter without one never learns, and says nothing about it",
         mend="use the parameter in forward without detach or no_grad, or remove it",
     ),
@@ -67,7 +72,8 @@ COMPUTING = (
         of="backbone",
         run=Lazy("multigraft.testing.check_saving:saved"),
         what="What `save` writes comes back bit for bit, buffers too, and holds no pickle.",
-        why="runs, bundles and further trainings start from that folder, which may come from a stranger",
+        why="runs, bundles and further trainings start from that folder, which may come from a "
+        "stranger",
         mend="write state_dict() with safetensors, and load it with strict=True",
     ),
     Check(
@@ -82,7 +88,8 @@ COMPUTING = (
         name="replay",
         of="backbone",
         run=Lazy("multigraft.testing.check_learning:replay"),
-        what="Trainings that replay frozen blocks end as those that compute them, at several depths.",
+        what="Trainings that replay frozen blocks end as those that compute them, at several "
+        "depths.",
         why="frozen blocks are computed once per row instead of once per epoch",
         mend="call each block once, and read nothing behind it but what it gave",
     ),
@@ -92,7 +99,8 @@ COMPUTING = (
         run=Lazy("multigraft.testing.check_onnx:graph"),
         what="Its ONNX graph answers as it does: a row, a batch, beside padding, at other lengths.",
         why="a bundle serves the graph",
-        mend="use operators that torch.onnx can export, and no Python branch on a tensor's size or value",
+        mend="use operators that torch.onnx can export, and no Python branch on a tensor's size or "
+        "value",
     ),
     Check(
         name="int8",
@@ -100,7 +108,8 @@ COMPUTING = (
         run=Lazy("multigraft.testing.check_onnx:int8"),
         what="Its int8 graph gives features that point the same way.",
         why="int8 is tried at every export, in the way that `quantization` says",
-        mend='choose "dynamic" for matrix products, "static" for convolutions, "none" where neither works',
+        mend='choose "dynamic" for matrix products, "static" for convolutions, '
+        '"none" where neither works',
     ),
 )
 WATCHING = (
@@ -108,8 +117,10 @@ WATCHING = (
         name="watches",
         of="plugin",
         run=Lazy("multigraft.testing.check_observers:watches"),
-        what="A training that its observers watch ends as one that they do not, and they do not raise.",
-        why="an observer that raises is switched off, and one that changes the model spoils a resumed run",
+        what="A training that its observers watch ends as one that they do not, and they do not "
+        "raise.",
+        why="an observer that raises is switched off, and one that changes the model spoils a "
+        "resumed run",
         mend="read what step_end and epoch_end are given, and set run.stop at the most",
     ),
 )
@@ -118,7 +129,8 @@ TEACHING = (
         name="losses",
         of="task",
         run=Lazy("multigraft.testing.check_task:losses"),
-        what="The loss is a finite sum and a weight for each row, with a gradient for all of the head.",
+        what="The loss is a finite sum and a weight for each row, with a gradient for all of the "
+        "head.",
         why="batches of any size and split must add up to the same mean",
         mend="give mg.RowLoss of two [B] tensors, the first with a gradient, the second without",
     ),
@@ -126,7 +138,8 @@ TEACHING = (
         name="chance",
         of="task",
         run=Lazy("multigraft.testing.check_task:chance"),
-        what="`view` and `prepare` follow from their generator alone, and leave what they are given.",
+        what="`view` and `prepare` follow from their generator alone, and leave what they are "
+        "given.",
         why="a resumed run draws the same only then, and read rows are used again",
         mend="draw from rng only, and change copies",
     ),
@@ -134,7 +147,8 @@ TEACHING = (
         name="trains",
         of="task",
         run=Lazy("multigraft.testing.check_task:trains"),
-        what="A tiny training and its evaluation give finite metrics in their range, `monitor` among them.",
+        what="A tiny training and its evaluation give finite metrics in their range, `monitor` "
+        "among them.",
         why="the best checkpoint is chosen by `monitor`, and a report shows the rest",
         mend="give every name of summarise a finite number, also on few rows",
     ),
@@ -152,22 +166,26 @@ TEACHING = (
         run=Lazy("multigraft.testing.check_task:answers"),
         what="Its bundle answers values with dicts that are JSON, beside longer values as alone.",
         why="a server sends them as they are, and puts strangers' values into one batch",
-        mend="turn numpy numbers into Python's in decode, leave out what is not finite, and what pads",
+        mend="turn numpy numbers into Python's in decode, leave out what is not finite, and what "
+        "pads",
     ),
     Check(
         name="places",
         of="task",
         run=Lazy("multigraft.testing.check_positions:placed"),
         what="Targets and answers leave out positions that the reader gives alike for every value.",
-        why="what stands around a value, as [CLS], is no part of it: it has no tag, and names no person",
-        mend="give such positions a target that the loss ignores, serve which positions are a value's, and "
+        why="what stands around a value, as [CLS], is no part of it: it has no tag, and names no "
+        "person",
+        mend="give such positions a target that the loss ignores, serve which positions are a "
+        "value's, and "
         "decode those alone",
     ),
     Check(
         name="merged-windows",
         of="task",
         run=Lazy("multigraft.testing.check_positions:merged"),
-        what="`merge` makes one answer of windows of different length, the same beside others as alone.",
+        what="`merge` makes one answer of windows of different length, the same beside others as "
+        "alone.",
         why="a long value is cut into windows, the last one shorter than the others",
         mend="use of each window as much as lengths says, and give outputs [1, ...]",
     ),
@@ -185,7 +203,8 @@ STEERING = (
         name="learns",
         of="strategy",
         run=Lazy("multigraft.testing.check_strategy:learns"),
-        what="Every small backbone takes two steps under it; what learns moves, and nothing else does.",
+        what="Every small backbone takes two steps under it; what learns moves, and nothing else "
+        "does.",
         why="a recipe combines any strategy with any backbone",
         mend="decide by blocks and rules, not by names that one network has",
     ),

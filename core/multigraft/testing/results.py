@@ -1,4 +1,5 @@
-"""What the kit found: an outcome for each check of each record, and the findings of those that failed."""
+"""What the kit found: an outcome for each check of each record, and the findings of those that
+failed."""
 
 from __future__ import annotations
 
@@ -62,7 +63,9 @@ class Verdict:
 
     def text(self) -> str:
         """The findings for a person; one line where there are none."""
-        counts = ", ".join(f"{self.count(state)} {state}" for state in ("passed", "failed", "skipped"))
+        counts = ", ".join(
+            f"{self.count(state)} {state}" for state in ("passed", "failed", "skipped")
+        )
         return "\n\n".join([f"plugin {self.plugin!r}: {counts}", *self._failures()])
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,4 +6,12 @@ from multigraft.testing.checks import Check
 from multigraft.testing.promises import ENTERING, READING, RECORDS
 from multigraft.testing.promises_of_models import COMPUTING, STEERING, TEACHING, WATCHING
 
-CHECKS: tuple[Check, ...] = (*ENTERING, *RECORDS, *READING, *COMPUTING, *TEACHING, *STEERING, *WATCHING)
+CHECKS: tuple[Check, ...] = (
+    *ENTERING,
+    *RECORDS,
+    *READING,
+    *COMPUTING,
+    *TEACHING,
+    *STEERING,
+    *WATCHING,
+)

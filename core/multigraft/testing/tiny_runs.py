@@ -33,7 +33,8 @@ TRAINING: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class TrialTasks:
-    """A plugin with a task for each modality: one of two labels a row, by which backbones are tried."""
+    """A plugin with a task for each modality: one of two labels a row, by which backbones are
+    tried."""
 
     modalities: tuple[str, ...]
 
@@ -55,7 +56,9 @@ def engine_of(bench: Bench, plugins: Sequence[object] | None = None) -> Engine:
     return Engine([*chosen, TrialTasks(names)], discover=False, strict=True)
 
 
-def recipe_of(bench: Bench, task: Task, family: Backbone, folder: Path, **fields: Any) -> dict[str, Any]:
+def recipe_of(
+    bench: Bench, task: Task, family: Backbone, folder: Path, **fields: Any
+) -> dict[str, Any]:
     """A recipe of few rows and steps; ``fields`` add to it, those of ``training`` one by one."""
     modality = bench.modality_of(family)
     training = {**TRAINING, **fields.pop("training", {})}
@@ -93,7 +96,10 @@ def table_of(bench: Bench, task: Task, modality: Modality) -> Path:
 def _cells(task: Task, raws: list[Any]) -> Mapping[str, Any]:
     if task.samples is not None:
         return task.samples(np.random.default_rng(1), raws)
-    return {name: ["first" if index % 2 else "second" for index in range(len(raws))] for name in task.columns}
+    return {
+        name: ["first" if index % 2 else "second" for index in range(len(raws))]
+        for name in task.columns
+    }
 
 
 def _raw(modality: Modality, raw: Any) -> dict[str, Any]:
@@ -103,7 +109,9 @@ def _raw(modality: Modality, raw: Any) -> dict[str, Any]:
 
 def assembled(bench: Bench, task: Task, family: Backbone) -> Run:
     """A run that is complete and untrained."""
-    return bench.once(("assembled", task.name, family.name), lambda: _assembled(bench, task, family))
+    return bench.once(
+        ("assembled", task.name, family.name), lambda: _assembled(bench, task, family)
+    )
 
 
 def _assembled(bench: Bench, task: Task, family: Backbone) -> Run:

@@ -36,7 +36,9 @@ class Grown:
     def batch(self, *indices: int) -> Batch:
         """These rows together, in memory of their own."""
         rows = [self.reader.read(self.raws[index]) for index in indices]
-        return {k: torch.from_numpy(np.array(v)) for k, v in collate(rows, self.reader.fills).items()}
+        return {
+            k: torch.from_numpy(np.array(v)) for k, v in collate(rows, self.reader.fills).items()
+        }
 
     def again(self, path: Path | None = None, *, seed: int = 99) -> Any:
         """The same backbone built once more, from scratch or from a folder."""

@@ -74,8 +74,11 @@ class Bench:
     _made: dict[object, Any] = field(default_factory=dict)
 
     def admit(self) -> None:
-        """Load the plugin and admit it beside the in-tree ones. Raises PluginError, or what it raises."""
-        others = [c.load() for c in installed() if c.origin == IN_TREE and c.name != self.plugin.name]
+        """Load the plugin and admit it beside the in-tree ones. Raises PluginError, or what it
+        raises."""
+        others = [
+            c.load() for c in installed() if c.origin == IN_TREE and c.name != self.plugin.name
+        ]
         loaded = self.plugin.load()
         self.catalog = Catalog([*others, loaded], discover=False)
         self.plugins = (*others, loaded)
@@ -89,10 +92,15 @@ class Bench:
         """The plugin's own records of a kind."""
         plural = OF_KIND[kind]
         every: Sequence[Record] = getattr(self.catalog, plural)()
-        return [record for record in every if self.catalog.owner(plural, record.name).name == self.info.name]
+        return [
+            record
+            for record in every
+            if self.catalog.owner(plural, record.name).name == self.info.name
+        ]
 
     def once(self, key: object, make: Callable[[], T]) -> T:
-        """What ``make`` gives, made at the first call with this key; what it raises is raised again."""
+        """What ``make`` gives, made at the first call with this key; what it raises is raised
+        again."""
         if key not in self._made:
             try:
                 self._made[key] = partial(_give, make())
@@ -118,7 +126,8 @@ class Bench:
             raise Skipped(f"modality {modality.name!r} registers no samples")
         key = ("raws", modality.name, count)
         return self.once(
-            key, lambda: list(samples.good(np.random.default_rng(0), count, self.room(modality.name)))
+            key,
+            lambda: list(samples.good(np.random.default_rng(0), count, self.room(modality.name))),
         )
 
     def modality_of(self, record: Backbone) -> Modality:
@@ -130,10 +139,13 @@ class Bench:
         return self.once(("reader", modality.name), lambda: modality.reader(self.spec(modality)))
 
     def spec(self, modality: Modality) -> Spec:
-        """The complete spec of a reader, as the first backbone of the modality that is found expects it."""
+        """The complete spec of a reader, as the first backbone of the modality that is found
+        expects it."""
         family = next((each for each in self.families() if each.modality == modality.name), None)
         if family is None:
-            return self._completed(modality, {name: each.default for name, each in modality.options.items()})
+            return self._completed(
+                modality, {name: each.default for name, each in modality.options.items()}
+            )
         return self.spec_for(family, modality, origin_of(family))
 
     def spec_for(self, family: Backbone, modality: Modality, origin: Origin) -> Spec:
@@ -156,7 +168,8 @@ class Subject:
     """What a check is handed."""
 
     record: Any
-    """The record that is tried, of the kind that the check is for; None for a plugin's own checks."""
+    """The record that is tried, of the kind that the check is for; None for a plugin's own
+    checks."""
     bench: Bench
 
 

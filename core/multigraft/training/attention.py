@@ -23,13 +23,14 @@ FORMATS = frozenset({torch.float32, torch.bfloat16})
 
 @contextmanager
 def quick_attention() -> Iterator[None]:
-    """While the block runs, `F.scaled_dot_product_attention` with dropout takes about half its time.
+    """While the block runs, `F.scaled_dot_product_attention` with dropout takes about half its
+    time.
 
-    On a processor torch has a fused kernel for attention without dropout alone. With it, which is how
-    transformers train, each operation passes over the weights of the whole batch, [B, heads, T, T]. Here some
-    rows of the batch at a time go through all operations, and one array of that size is kept for the
-    gradient instead of three. Masks are drawn as in `chance.quick_dropout`. What does not fit (see `_fits`)
-    is torch's, as before.
+    On a processor torch has a fused kernel for attention without dropout alone. With it, which is
+    how transformers train, each operation passes over the weights of the whole batch, [B, heads, T,
+    T]. Here some rows of the batch at a time go through all operations, and one array of that size
+    is kept for the gradient instead of three. Masks are drawn as in `chance.quick_dropout`. What
+    does not fit (see `_fits`) is torch's, as before.
     """
     theirs = F.scaled_dot_product_attention
     F.scaled_dot_product_attention = _instead_of(theirs)
@@ -52,7 +53,9 @@ def _instead_of(theirs: Callable[..., Tensor]) -> Any:
         scale: float | None = None,
         enable_gqa: bool = False,
     ) -> Tensor:
-        plain = not enable_gqa and not (is_causal and attn_mask is not None)  # torch refuses both together
+        plain = not enable_gqa and not (
+            is_causal and attn_mask is not None
+        )  # torch refuses both together
         if plain and _fits(query, key, value, attn_mask, dropout_p):
             mask = _causal(query, key) if is_causal else attn_mask
             bias = None if mask is None else _bias(mask)
@@ -61,7 +64,9 @@ def _instead_of(theirs: Callable[..., Tensor]) -> Any:
                 sides = (query.float(), key.float(), value.float())
                 attended: Tensor = _Attention.apply(*sides, bias, 1 - dropout_p, factor)
                 return attended.to(query.dtype)
-        return theirs(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
+        return theirs(
+            query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+        )
 
     return attend
 
@@ -86,7 +91,8 @@ def _causal(query: Tensor, key: Tensor) -> Tensor:
 
 
 def _bias(mask: Tensor) -> Tensor:
-    """A mask, booleans or numbers of up to four axes, as four axes of what is added to the scores."""
+    """A mask, booleans or numbers of up to four axes, as four axes of what is added to the
+    scores."""
     if mask.dtype is torch.bool:
         mask = torch.zeros(mask.shape).masked_fill_(~mask, -math.inf)
     return mask.float().view(*[1] * (4 - mask.ndim), *mask.shape)
@@ -100,14 +106,21 @@ def _leaves_nothing(bias: Tensor) -> bool:
 class _Attention(torch.autograd.Function):
     """softmax(scale * Q K' + bias), dropped out, times V: Vaswani et al. 2017, equation 1.
 
-    The gradient needs the weights P and which of them were kept. Both are in one array: P, negated where it
-    was dropped. The row sums of P * dP are those of the output times its gradient (Dao et al. 2022, B.2).
+    The gradient needs the weights P and which of them were kept. Both are in one array: P, negated
+    where it was dropped. The row sums of P * dP are those of the output times its gradient (Dao et
+    al. 2022, B.2).
     """
 
     @staticmethod
     @custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # and no autocast within
     def forward(  # noqa: PLR0917 (torch knows no keywords here)
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, chance: float, scale: float
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        bias: Tensor | None,
+        chance: float,
+        scale: float,
     ) -> Tensor:
         """[B, heads, T, D], [B, heads, S, D], [B, heads, S, E] -> [B, heads, T, E]."""
         rows, heads, queries, _ = query.shape
@@ -160,5 +173,6 @@ def _flat(part: Tensor) -> Tensor:
 
 
 def _beside(rows: int, heads: int, length: int, width: int) -> Tensor:
-    """Room for [B, heads, T, D] in which heads lie beside each other, as the layers around want it."""
+    """Room for [B, heads, T, D] in which heads lie beside each other, as the layers around want
+    it."""
     return torch.empty(rows, length, heads, width).transpose(1, 2)

@@ -1,4 +1,5 @@
-"""When what is trained on: the batches of every epoch and the steps they make, decided before training."""
+"""When what is trained on: the batches of every epoch and the steps they make, decided before
+training."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from multigraft.training.defaults import EPOCHS
 
 
 class Timetable:
-    """Follows from the rows' lengths, the recipe and the seed alone; keeps the present epoch's plan."""
+    """Follows from the rows' lengths, the recipe and the seed alone; keeps the present epoch's
+    plan."""
 
     def __init__(
         self,
@@ -73,7 +75,8 @@ class Timetable:
         return epoch + done / self._steps(epoch)
 
     def _fill(self) -> None:
-        """Know where each epoch starts, up to the last; with a budget they differ in their steps."""
+        """Know where each epoch starts, up to the last; with a budget they differ in their
+        steps."""
         training = self._training
         varies = self._budget is not None
         one = self._steps(0)
@@ -88,7 +91,9 @@ class Timetable:
         """The steps in a number of epochs that need not be whole."""
         whole = math.floor(epochs)
         rest = epochs - whole
-        return self._starts[whole] + (rest * (self._starts[whole + 1] - self._starts[whole]) if rest else 0)
+        return self._starts[whole] + (
+            rest * (self._starts[whole + 1] - self._starts[whole]) if rest else 0
+        )
 
     def _steps(self, epoch: int) -> int:
         if epoch + 1 < len(self._starts):

@@ -61,7 +61,13 @@ class Feed:
         )
         while batches := list(islice(loaded, self.training.accumulation)):
             yield [
-                (rows, {name: value.to(self.device, non_blocking=True) for name, value in batch.items()})
+                (
+                    rows,
+                    {
+                        name: value.to(self.device, non_blocking=True)
+                        for name, value in batch.items()
+                    },
+                )
                 for rows, batch in batches
             ]
 

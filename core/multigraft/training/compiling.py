@@ -1,4 +1,5 @@
-"""Whether `torch.compile` pays back in this run: tried on one batch, and kept where it is faster."""
+"""Whether `torch.compile` pays back in this run: tried on one batch, and kept where it is
+faster."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ log = logging.getLogger("multigraft")
 TRIAL_STEP = 8
 """The step at which ``auto`` decides: the first ones are slower than the rest."""
 WORTH = 1200.0
-"""Seconds of training still to come below which ``auto`` does not try: compiling takes one to two minutes."""
+"""Seconds of training still to come below which ``auto`` does not try: compiling takes one to two
+minutes."""
 GAIN = 0.97
 """Compiled time over plain time that is worth the change."""
 ROUNDS = 3
@@ -27,7 +29,8 @@ def worth_trying(step_seconds: float, steps_left: int) -> bool:
 
 
 def compiled(model: nn.Module, *, varied: bool) -> nn.Module:
-    """The model compiled; ``varied`` where the lengths of batches differ. Nothing is computed yet."""
+    """The model compiled; ``varied`` where the lengths of batches differ. Nothing is computed
+    yet."""
     found: nn.Module = torch.compile(model, dynamic=True if varied else None)
     return found
 

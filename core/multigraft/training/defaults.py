@@ -11,9 +11,11 @@ from multigraft.training.standardization import lone_linear
 
 EPOCHS = 3.0
 PROBE_EPOCHS = 10.0
-"""Of a linear layer alone: the frozen part is computed once, so that an epoch costs next to nothing."""
+"""Of a linear layer alone: the frozen part is computed once, so that an epoch costs next to
+nothing."""
 PROBE_RATE, PROBE_WIDTH = 3e-3, 384
-"""Of a linear layer alone that reads as many standardised features (`multigraft.training.standardization`)."""
+"""Of a linear layer alone that reads as many standardised features
+(`multigraft.training.standardization`)."""
 
 
 def default_epochs(plan: Plan) -> float:
@@ -24,11 +26,12 @@ def default_epochs(plan: Plan) -> float:
 def default_rate(plan: Plan, *, scratch: bool) -> float:
     """The peak learning rate where the recipe gives none, for AdamW.
 
-    3e-3 where one linear layer learns alone on 384 features, which are standardised for it, and in inverse
-    proportion to the root of their number elsewhere, as sums of them grow by it, between 5e-4 and 2e-2. 1e-3
-    elsewhere where no weight of the backbone learns in full (other heads, adapters, biases). Otherwise 5e-5
-    for a pretrained and 1e-4 for a new backbone at BERT-base's width of 768, as their papers have it, and in
-    inverse proportion to the width elsewhere, between 5e-5 and 2e-3.
+    3e-3 where one linear layer learns alone on 384 features, which are standardised for it, and in
+    inverse proportion to the root of their number elsewhere, as sums of them grow by it, between
+    5e-4 and 2e-2. 1e-3 elsewhere where no weight of the backbone learns in full (other heads,
+    adapters, biases). Otherwise 5e-5 for a pretrained and 1e-4 for a new backbone at BERT-base's
+    width of 768, as their papers have it, and in inverse proportion to the width elsewhere, between
+    5e-5 and 2e-3.
     """
     layer = lone_linear(plan)
     if layer is not None:

@@ -33,11 +33,17 @@ def skipped(progress: Progress) -> None:
 
 
 def diverged(progress: Progress, factor: float) -> str | None:
-    """Why the training should stop: its loss is ``factor`` times what it began with; None: it should not."""
-    if not factor or progress.finite < SETTLED or progress.recent_loss <= factor * progress.first_loss:
+    """Why the training should stop: its loss is ``factor`` times what it began with; None: it
+    should not."""
+    if (
+        not factor
+        or progress.finite < SETTLED
+        or progress.recent_loss <= factor * progress.first_loss
+    ):
         return None
     return (
-        f"the loss diverges: {progress.recent_loss:.3g} now, {progress.first_loss:.3g} in the first steps; "
+        f"the loss diverges: {progress.recent_loss:.3g} now, {progress.first_loss:.3g} in the "
+        "first steps; "
         "lower training.learning_rate (training.diverged sets the factor, 0 switches this off)"
     )
 
@@ -45,7 +51,8 @@ def diverged(progress: Progress, factor: float) -> str | None:
 def hopeless(progress: Progress, loss: float, rate: float) -> str:
     """What a person can do where going back does not help, or there is nothing to go back to."""
     return (
-        f"the loss is {loss:g} at step {progress.step}; lower training.learning_rate (now {rate:g}) "
+        f"the loss is {loss:g} at step {progress.step}; lower training.learning_rate (now "
+        f"{rate:g}) "
         "or raise training.warmup, and start again"
     )
 

@@ -22,10 +22,10 @@ SMALL = 4096
 def quick_dropout() -> Iterator[None]:
     """While the block runs, ``Tensor.bernoulli_(p)`` on the CPU fills from a vectorised generator.
 
-    torch draws one element after another from a Mersenne twister; here numpy's SFC64 gives four elements for
-    one draw. Its seed is drawn from torch's generator, so `torch.manual_seed` decides all, recomputation
-    under `torch.utils.checkpoint` draws the same again, and every user is served: `nn.Dropout`, attention,
-    stochastic depth. Other devices are left alone.
+    torch draws one element after another from a Mersenne twister; here numpy's SFC64 gives four
+    elements for one draw. Its seed is drawn from torch's generator, so `torch.manual_seed` decides
+    all, recomputation under `torch.utils.checkpoint` draws the same again, and every user is
+    served: `nn.Dropout`, attention, stochastic depth. Other devices are left alone.
     """
     library = torch.library.Library("aten", "IMPL")
     library.impl("bernoulli_.float", _bernoulli, "CPU", allow_override=True)
@@ -35,7 +35,9 @@ def quick_dropout() -> Iterator[None]:
         library._destroy()
 
 
-def _bernoulli(values: Tensor, p: float = 0.5, *, generator: torch.Generator | None = None) -> Tensor:
+def _bernoulli(
+    values: Tensor, p: float = 0.5, *, generator: torch.Generator | None = None
+) -> Tensor:
     """Fill ``values`` with ones, each with the chance ``p``, and zeros."""
     if values.numel() < SMALL or not drawable(p):
         return values.copy_(torch.rand(values.shape, generator=generator) < p)

@@ -1,4 +1,5 @@
-"""How a batch goes through the graft at present: replayed from a frozen part, compiled, or plainly."""
+"""How a batch goes through the graft at present: replayed from a frozen part, compiled, or
+plainly."""
 
 from __future__ import annotations
 
@@ -58,10 +59,17 @@ class Forward:
         return self.replayed["train"].reads if "train" in self.replayed else None
 
     def consider(self, step: int, batch: Batch, step_seconds: float, steps_left: int) -> None:
-        """Switch to `torch.compile` where the recipe asks for it, or where ``auto`` measures that it pays."""
-        if self._compile == "off" or self.replayed or self.run.recipe.training.gradient_checkpointing:
+        """Switch to `torch.compile` where the recipe asks for it, or where ``auto`` measures that
+        it pays."""
+        if (
+            self._compile == "off"
+            or self.replayed
+            or self.run.recipe.training.gradient_checkpointing
+        ):
             return
-        if self._compile == "auto" and (self.run.world.size > 1 or self.run.recipe.training.deterministic):
+        if self._compile == "auto" and (
+            self.run.world.size > 1 or self.run.recipe.training.deterministic
+        ):
             return  # what is measured may differ from process to process, and from run to run
         if self._compile == "on":
             self._switch(self._compiled())
@@ -75,7 +83,9 @@ class Forward:
     def _try(self, batch: Batch) -> None:
         candidate = self._compiled()
         with untouched(self.run.graft, gradients=True):
-            faster = is_faster(lambda: self._probe(self.model, batch), lambda: self._probe(candidate, batch))
+            faster = is_faster(
+                lambda: self._probe(self.model, batch), lambda: self._probe(candidate, batch)
+            )
         self.run.record(compiled=faster)
         if faster:
             self._switch(candidate)
@@ -96,7 +106,8 @@ class Forward:
         self._compile = "off"
 
     def _replay(self, share: float, epochs: float) -> Mapping[str, Replayed]:
-        """The frozen part's results for training and validation rows; nothing where it is not replayed."""
+        """The frozen part's results for training and validation rows; nothing where it is not
+        replayed."""
         run, wanted = self.run, self.run.recipe.training.replay
         depth = run.plan.frozen(share)
         packed = run.recipe.training.packing is not None
@@ -109,16 +120,26 @@ class Forward:
                 if player is None:
                     return {}
                 found = {
-                    name: player.take(run.rows[name]) for name in ("train", "validation") if name in run.rows
+                    name: player.take(run.rows[name])
+                    for name in ("train", "validation")
+                    if name in run.rows
                 }
-        except Exception as error:  # where it is the network's own, computing plainly raises it again
+        except (
+            Exception
+        ) as error:  # where it is the network's own, computing plainly raises it again
             log.info("the frozen part is computed in every epoch: %s", why(error))
             return {}
-        log.info("replaying %s of %d rows", player.frozen.name, sum(len(run.rows[name]) for name in found))
+        log.info(
+            "replaying %s of %d rows",
+            player.frozen.name,
+            sum(len(run.rows[name]) for name in found),
+        )
         return found
 
 
-def replay_setting(run: Run, *, precision: str = "fp32", autocast: Autocast = nullcontext) -> Setting:
+def replay_setting(
+    run: Run, *, precision: str = "fp32", autocast: Autocast = nullcontext
+) -> Setting:
     """What the replay must know of a run."""
     return Setting(
         graft=run.graft,
@@ -134,7 +155,8 @@ def replay_setting(run: Run, *, precision: str = "fp32", autocast: Autocast = nu
 
 
 def replayed_split(run: Run, split: str) -> Replayed | None:
-    """The results of what training left frozen, for evaluating a split; None where training kept none."""
+    """The results of what training left frozen, for evaluating a split; None where training kept
+    none."""
     depth = int(run.facts.get("frozen", 0))
     if not depth or run.recipe.training.replay == "off":
         return None
@@ -148,7 +170,8 @@ def replayed_split(run: Run, split: str) -> Replayed | None:
 
 
 def why(error: Exception) -> str:
-    """Why nothing is replayed, in a line; what a library or the network raised is named by its class too."""
+    """Why nothing is replayed, in a line; what a library or the network raised is named by its
+    class too."""
     if isinstance(error, UnfitError | OSError):
         return first_line(error)
     return f"trying it raised {type(error).__name__}: {first_line(error)}"

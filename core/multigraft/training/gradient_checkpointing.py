@@ -1,4 +1,5 @@
-"""Gradient checkpointing (Chen et al. 2016): a block's inside is computed again for its gradient."""
+"""Gradient checkpointing (Chen et al. 2016): a block's inside is computed again for its
+gradient."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from multigraft.models.graft import Graft
 
 @contextmanager
 def recomputing(graft: Graft) -> Iterator[None]:
-    """Let every backbone block that learns keep its inputs only, and compute again what the gradient needs.
+    """Let every backbone block that learns keep its inputs only, and compute again what the
+    gradient needs.
 
     About a third more time, for memory that grows with one block instead of all of them.
     """

@@ -1,8 +1,10 @@
-"""L-BFGS for a linear probe: the minimum of its loss, which is convex, instead of what some steps come to.
+"""L-BFGS for a linear probe: the minimum of its loss, which is convex, instead of what some steps
+come to.
 
-Where one linear layer learns alone on features that never change, the minimum is found on standardised
-features for several strengths of L2, and the one of the lowest validation loss is kept, as the literature
-judges linear probes (Kornblith et al. 2019, "Do Better ImageNet Models Transfer Better?", appendix A).
+Where one linear layer learns alone on features that never change, the minimum is found on
+standardised features for several strengths of L2, and the one of the lowest validation loss is
+kept, as the literature judges linear probes (Kornblith et al. 2019, "Do Better ImageNet Models
+Transfer Better?", appendix A).
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("multigraft")
 STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)
-"""Of L2: half of one, times the squares of the standardised weights, is added to the mean loss of a row."""
+"""Of L2: half of one, times the squares of the standardised weights, is added to the mean loss of a
+row."""
 WORSE = 2
 """The search ends after as many weaker strengths in a row that validate worse than the best."""
 ITERATIONS = 200
@@ -52,12 +55,16 @@ class Inputs:
     """The name under which the head gives what the layer computed."""
 
 
-def solve(run: Run, forward: Forward, standard: Standard | None, progress: Progress) -> dict[str, Any] | None:
-    """Give the layer the minimum of its loss where that validates with a loss as low as the best so far.
+def solve(
+    run: Run, forward: Forward, standard: Standard | None, progress: Progress
+) -> dict[str, Any] | None:
+    """Give the layer the minimum of its loss where that validates with a loss as low as the best so
+    far.
 
-    Returns the line that tells of it, as one more end of the last epoch; ``progress`` knows of it too. None,
-    and the layer as it was, where it does not, where the plan has no lone linear layer, or where the minimum
-    cannot be computed: no validation rows, inputs that change at every step, several processes.
+    Returns the line that tells of it, as one more end of the last epoch; ``progress`` knows of it
+    too. None, and the layer as it was, where it does not, where the plan has no lone linear layer,
+    or where the minimum cannot be computed: no validation rows, inputs that change at every step,
+    several processes.
     """
     if standard is None or run.recipe.training.solve == "off" or run.world.size > 1:
         return None
@@ -65,7 +72,9 @@ def solve(run: Run, forward: Forward, standard: Standard | None, progress: Progr
         return None
     try:
         check_inputs(replay_setting(run))
-        train, held_out = (_inputs(run, forward, standard, split) for split in ("train", "validation"))
+        train, held_out = (
+            _inputs(run, forward, standard, split) for split in ("train", "validation")
+        )
     except UnfitError as error:
         log.info("the layer is kept as the steps left it: %s", error)
         return None
@@ -75,7 +84,9 @@ def solve(run: Run, forward: Forward, standard: Standard | None, progress: Progr
     if not metrics["loss"] <= _best_loss(progress):
         standard.layer.load_state_dict(before)
         return None
-    log.info("the layer is solved for with an L2 of %g: validation loss %.4g", strength, metrics["loss"])
+    log.info(
+        "the layer is solved for with an L2 of %g: validation loss %.4g", strength, metrics["loss"]
+    )
     progress.best, progress.best_loss = metrics[run.objective.monitor], metrics["loss"]
     progress.best_step = progress.step
     ended = {"epoch": progress.epochs, "step": progress.step}
@@ -118,7 +129,11 @@ def _search(run: Run, standard: Standard, train: Inputs, held_out: Inputs) -> fl
 
 def _minimise(run: Run, train: Inputs, weights: list[Tensor], strength: float) -> None:
     optimizer = torch.optim.LBFGS(
-        weights, max_iter=ITERATIONS, tolerance_grad=1e-6, history_size=20, line_search_fn="strong_wolfe"
+        weights,
+        max_iter=ITERATIONS,
+        tolerance_grad=1e-6,
+        history_size=20,
+        line_search_fn="strong_wolfe",
     )
 
     def closure() -> Tensor:
@@ -137,7 +152,8 @@ def _loss(run: Run, inputs: Inputs, weights: list[Tensor]) -> Tensor:
 
 
 def _inputs(run: Run, forward: Forward, standard: Standard, split: str) -> Inputs:
-    """Take a split through the graft as it is evaluated. Raises UnfitError where the head does more."""
+    """Take a split through the graft as it is evaluated. Raises UnfitError where the head does
+    more."""
     layer, parts, output = standard.layer, [], ""
     own = read_row(run.reader, run.rows[split].raw(0)).keys()
     with untouched(run.graft), _in_evaluation(run), _listening(layer) as seen:

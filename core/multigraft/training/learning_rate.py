@@ -8,7 +8,8 @@ from multigraft.recipe import Training
 
 
 def rate_factor(step: int, total: int, training: Training) -> float:
-    """The share of the peak rate at ``step`` (from 0) of ``total``: a linear warm-up, then the schedule.
+    """The share of the peak rate at ``step`` (from 0) of ``total``: a linear warm-up, then the
+    schedule.
 
     >>> training = Training(warmup=0.5, schedule="linear")
     >>> [rate_factor(step, 4, training) for step in range(4)]

@@ -1,4 +1,5 @@
-"""The one training loop: fit -> epoch -> step. Everything random in it follows from (seed, step)."""
+"""The one training loop: fit -> epoch -> step. Everything random in it follows from (seed,
+step)."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ class Fit:
         self.timetable = self.feed.timetable
         self.standardising = Standardising(run)
         self.total_steps = run.total_steps = self.timetable.total_steps
-        rate = self.training.learning_rate or default_rate(run.plan, scratch=run.parts.origin.scratch)
+        rate = self.training.learning_rate or default_rate(
+            run.plan, scratch=run.parts.origin.scratch
+        )
         self.descent = Descent(run.plan, self.training, rate=rate, total_steps=self.total_steps)
         resting, decay = run.plan.resting(), self.training.ema
         self.average = None if decay is None else Average(run.graft, resting, decay)
@@ -153,7 +156,8 @@ class Fit:
             yield step
 
     def _step(self, batches: Step) -> bool:
-        """One optimizer step over the batches that make it; False where training went back instead."""
+        """One optimizer step over the batches that make it; False where training went back
+        instead."""
         progress = self.progress
         # dropout, and what else draws inside forward
         torch.manual_seed(step_seed(self.run.recipe.seed, progress.step, self.world.rank))
@@ -166,7 +170,9 @@ class Fit:
         divergence.passed(progress, outcome.loss)
         if self.average is not None:
             self.average.update(progress.step)
-        rows, heard = self.world.sum(sum(len(rows) for rows, _ in batches), self._stopping.heard or 0)
+        rows, heard = self.world.sum(
+            sum(len(rows) for rows, _ in batches), self._stopping.heard or 0
+        )
         progress.rows += int(rows)
         if heard and self.world.size > 1:
             self._stopping.agree(signal.SIGTERM)
@@ -174,23 +180,31 @@ class Fit:
         progress.loss_count += 1
         self._clock.stepped()
         self.forward.consider(
-            progress.step, batches[0][1], self._clock.step_seconds(), self.total_steps - progress.step
+            progress.step,
+            batches[0][1],
+            self._clock.step_seconds(),
+            self.total_steps - progress.step,
         )
         self._after_step(outcome.loss, rate)
         return True
 
     def _leave_out(self, loss: float) -> bool:
-        """Leave out a step whose numbers are not finite; after several in a row go back, and say False."""
+        """Leave out a step whose numbers are not finite; after several in a row go back, and say
+        False."""
         progress = self.progress
         divergence.skipped(progress)
-        log.warning("step %d is left out: its loss (%g) or gradient is not finite", progress.step, loss)
+        log.warning(
+            "step %d is left out: its loss (%g) or gradient is not finite", progress.step, loss
+        )
         if progress.bad < self.training.bad_steps:
             return True
         restored = self.checkpoints.load() if progress.rollbacks < divergence.ROLLBACKS else None
         if restored is None:
             raise RunError(divergence.hopeless(progress, loss, self.descent.rate))
         self.progress = divergence.went_back(progress, restored)
-        log.warning("%d such steps in a row: back to step %d, at half the rate", progress.bad, restored.step)
+        log.warning(
+            "%d such steps in a row: back to step %d, at half the rate", progress.bad, restored.step
+        )
         self._thawed = -1.0
         self.run.history = self.progress.history
         self.world.wait()
@@ -214,7 +228,8 @@ class Fit:
         self._hear_stop()
 
     def _end_epoch_if_owed(self) -> bool:
-        """Validate at an epoch's end, unless that was done before an interruption; whether it is done now."""
+        """Validate at an epoch's end, unless that was done before an interruption; whether it is
+        done now."""
         progress = self.progress
         told = progress.history[-1]["step"] if progress.history else 0
         if not self._pauses() or told >= progress.step:
@@ -235,7 +250,9 @@ class Fit:
         }
         if metrics:
             value, loss = metrics[objective.monitor], metrics.get("loss")
-            if better((value, loss), (progress.best, progress.best_loss), objective.greater_is_better):
+            if better(
+                (value, loss), (progress.best, progress.best_loss), objective.greater_is_better
+            ):
                 progress.best, progress.best_loss, progress.best_step = value, loss, progress.step
                 mean = None if self.average is None else self.average.values
                 self.checkpoints.keep_best(progress.step, mean)
@@ -267,7 +284,8 @@ class Fit:
         return self.timetable.ends(self.progress.step) or self._finished()
 
     def _due(self) -> bool:
-        """Whether a checkpoint is written now: where the recipe says so, else where it costs little."""
+        """Whether a checkpoint is written now: where the recipe says so, else where it costs
+        little."""
         every = self.training.checkpoint_every
         if every is not None:
             return self.progress.step % every == 0 or self._pauses()
@@ -292,7 +310,9 @@ class Fit:
 
     def _resume(self) -> None:
         if self.world.leads:
-            check_space(self.run.folder, self.checkpoints.needed(), begun="resumed" in self.run.facts)
+            check_space(
+                self.run.folder, self.checkpoints.needed(), begun="resumed" in self.run.facts
+            )
         found = self.checkpoints.load()
         if found is not None:
             self.progress, self.run.stop = found, found.stop
@@ -305,6 +325,7 @@ class Fit:
             self.run.record(notes=[*self.run.facts.get("notes", ()), told])
 
     def _take_best(self) -> None:
-        """Give the graft the weights that validated best; without validation, the last or their mean."""
+        """Give the graft the weights that validated best; without validation, the last or their
+        mean."""
         if not self.checkpoints.load_best(self.progress.best_step) and self.average is not None:
             self.average.take_over()

@@ -1,4 +1,5 @@
-"""The moments of a run, told to every plugin that watches; one that raises is switched off, not the run."""
+"""The moments of a run, told to every plugin that watches; one that raises is switched off, not the
+run."""
 
 from __future__ import annotations
 
@@ -49,10 +50,14 @@ class Observers:
         path = self.folder / FOLDER / f"{name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        log.warning("plugin %r is off for this run: %s in %s; see %s", name, self.off[name], moment, path)
+        log.warning(
+            "plugin %r is off for this run: %s in %s; see %s", name, self.off[name], moment, path
+        )
 
 
-def _calls(manager: PluginManager, moment: str) -> list[tuple[str, Callable[[Mapping[str, Any]], Any]]]:
+def _calls(
+    manager: PluginManager, moment: str
+) -> list[tuple[str, Callable[[Mapping[str, Any]], Any]]]:
     """Each observer's name and a function of a moment's facts, in the order of pluggy."""
     return [
         (implementation.plugin_name, _caller(implementation.function, implementation.argnames))
@@ -60,7 +65,9 @@ def _calls(manager: PluginManager, moment: str) -> list[tuple[str, Callable[[Map
     ]
 
 
-def _caller(function: Callable[..., Any], names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Any]:
+def _caller(
+    function: Callable[..., Any], names: tuple[str, ...]
+) -> Callable[[Mapping[str, Any]], Any]:
     """A function of all facts; called at every step, so it looks up several at once."""
     if not names:
         return lambda facts: function()

@@ -38,7 +38,8 @@ class Descent:
         rate = self.rate * scale * rate_factor(step, self.total_steps, self.training)
         for group, settings in zip(self.groups, self.optimizer.param_groups, strict=True):
             settings["lr"] = rate * group.rule.scale
-        # a fused kernel divides each gradient by this as it uses it, which saves a pass over all of them
+        # a fused kernel divides each gradient by this as it uses it, which saves a pass over all of
+        # them
         device = self.groups[0].parameters[0].device
         self.optimizer.grad_scale = torch.tensor(1 / factor, device=device)
         with self.standard.taken() if self.standard else nullcontext():

@@ -41,14 +41,18 @@ def pooled_features(run: Run, rows: Rows) -> np.ndarray:
 
 
 def _computed(run: Run, rows: Rows) -> np.ndarray:
-    batches = plan_batches(rows.lengths, size=run.reading()["batch_size"], seed=0, epoch=0, shuffle=False)
+    batches = plan_batches(
+        rows.lengths, size=run.reading()["batch_size"], seed=0, epoch=0, shuffle=False
+    )
     device = next(run.graft.parameters()).device
     names = read_row(run.reader, rows.raw(0)).keys()
     parts = []
     with torch.inference_mode():
         for batch in batches:
             read = [rows.fetch(index, names) for index in batch.tolist()]
-            parts.append(run.graft.backbone(tensors(read, run.reader, device)).pooled.float().cpu().numpy())
+            parts.append(
+                run.graft.backbone(tensors(read, run.reader, device)).pooled.float().cpu().numpy()
+            )
     features: np.ndarray = np.concatenate(parts)[np.argsort(np.concatenate(batches))]
     return features
 
@@ -72,10 +76,14 @@ def probe(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    nearest = KNeighborsClassifier(min(neighbours, len(known)), metric="cosine").fit(known, known_labels)
+    nearest = KNeighborsClassifier(min(neighbours, len(known)), metric="cosine").fit(
+        known, known_labels
+    )
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # 200 iterations rank backbones well enough
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # 200 iterations rank backbones well enough
         linear.fit(known, known_labels)
     truth = np.asarray(asked_labels)
     return Probe(

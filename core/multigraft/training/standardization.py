@@ -1,9 +1,10 @@
-"""Standardised features: a linear layer that learns alone on a frozen backbone learns as if it read them.
+"""Standardised features: a linear layer that learns alone on a frozen backbone learns as if it read
+them.
 
-The scale of features is the weights' own business (a standard deviation of 0.03 is as common as one of
-30), and no rate suits them all. So the optimizer sees the layer in the coordinates of z = (x - mean) / scale,
-where one rate does: W' = W * scale, b' = b + W mean. The layer itself, which is saved, averaged and
-validated, stays one on x.
+The scale of features is the weights' own business (a standard deviation of 0.03 is as common as one
+of 30), and no rate suits them all. So the optimizer sees the layer in the coordinates of z = (x -
+mean) / scale, where one rate does: W' = W * scale, b' = b + W mean. The layer itself, which is
+saved, averaged and validated, stays one on x.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Standard:
 
     @torch.no_grad()
     def begin(self, drawn: Mapping[str, Tensor]) -> None:
-        """Let the layer begin with what was drawn for it, taken as standardised: small on any features."""
+        """Let the layer begin with what was drawn for it, taken as standardised: small on any
+        features."""
         self.layer.load_state_dict(drawn)
         self.back()
 
@@ -104,7 +106,8 @@ class Standardising:
     def begin(self, forward: Forward, step: int) -> Standard | None:
         """The coordinates from ``step`` on; a layer that no earlier run taught begins in them.
 
-        That follows from what was drawn alone, so it is the same after an interruption before the first step.
+        That follows from what was drawn alone, so it is the same after an interruption before the
+        first step.
         """
         if self.layer is None:
             return None
@@ -127,7 +130,8 @@ def _standard(run: Run, forward: Forward, layer: nn.Linear) -> Standard:
 
 
 def _moments(run: Run, forward: Forward, layer: nn.Linear) -> tuple[int, Tensor, Tensor]:
-    """How many vectors the layer read, their sum and the sum of their squares, in double precision."""
+    """How many vectors the layer read, their sum and the sum of their squares, in double
+    precision."""
     seen = 0
     sums = torch.zeros(2, layer.in_features, dtype=torch.float64)
 
@@ -155,7 +159,9 @@ def _pass(run: Run, forward: Forward) -> None:
             pass
 
 
-def evaluated(run: Run, forward: Forward, split: str, chosen: np.ndarray) -> Iterator[tuple[Batch, Outputs]]:
+def evaluated(
+    run: Run, forward: Forward, split: str, chosen: np.ndarray
+) -> Iterator[tuple[Batch, Outputs]]:
     """Each batch of some rows of a split, and the graft's outputs: replayed where the split is."""
     rows, replayed = run.rows[split], forward.replayed.get(split)
     planned = plan_batches(
@@ -180,5 +186,9 @@ def evaluated(run: Run, forward: Forward, split: str, chosen: np.ndarray) -> Ite
     ):
         moved = {name: value.to(device) for name, value in batch.items()}
         with forward.autocast():
-            outputs = run.graft(moved) if replayed is None else replayed.outputs(run.graft, moved, numbers)
+            outputs = (
+                run.graft(moved)
+                if replayed is None
+                else replayed.outputs(run.graft, moved, numbers)
+            )
         yield moved, outputs

@@ -1,4 +1,5 @@
-"""One optimizer step: the gradient over all its rows, whatever batches, parts and processes they came in."""
+"""One optimizer step: the gradient over all its rows, whatever batches, parts and processes they
+came in."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("multigraft")
 
 Step = Sequence[tuple[np.ndarray, Batch]]
-"""The rows of a batch and their tensors; an optimizer step has one or, with accumulation, several."""
+"""The rows of a batch and their tensors; an optimizer step has one or, with accumulation,
+several."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Outcome:
 
 
 class Gradient:
-    """Computes the gradient of a step and leaves it in the parameters, not yet averaged or clipped."""
+    """Computes the gradient of a step and leaves it in the parameters, not yet averaged or
+    clipped."""
 
     def __init__(self, run: Run, forward: Forward) -> None:
         self.parameters = list(run.graft.parameters())
@@ -59,10 +62,12 @@ class Gradient:
         """The coordinates the gradient is left in, where they are not the weights' own."""
 
     def compute(self, batches: Step, pieces: int) -> Outcome:
-        """The gradient of the loss over all rows; batches that do not fit into memory are computed in parts.
+        """The gradient of the loss over all rows; batches that do not fit into memory are computed
+        in parts.
 
-        Parts give the same sums, to rounding; only dropout draws other masks, and batch normalisation sees
-        fewer rows at once. Raises RunError where one row does not fit, or where the objective mixes rows.
+        Parts give the same sums, to rounding; only dropout draws other masks, and batch
+        normalisation sees fewer rows at once. Raises RunError where one row does not fit, or where
+        the objective mixes rows.
         """
         most = 1 if self.objective.mixes_rows else max(batch_size(batch) for _, batch in batches)
         try:
@@ -80,7 +85,9 @@ class Gradient:
         for parameter in self.parameters:
             parameter.grad = None
         total, weight = 0.0, 0.0
-        for rows, batch in (part for given, whole in batches for part in in_parts(given, whole, pieces)):
+        for rows, batch in (
+            part for given, whole in batches for part in in_parts(given, whole, pieces)
+        ):
             with self.forward.autocast():
                 loss = self.objective.loss(self.forward(batch, rows), batch)
             summed = loss.total.sum()
@@ -105,6 +112,7 @@ class Gradient:
 def _too_large(whole: bool, said: str) -> str:
     what = "a batch, which this task computes as one," if whole else "a single row"
     return (
-        f"memory ran out on {what}; set training.gradient_checkpointing: true, lower training.batch_size, or "
+        f"memory ran out on {what}; set training.gradient_checkpointing: true, lower "
+        "training.batch_size, or "
         f"cut rows shorter with the reader's options ({said})"
     )

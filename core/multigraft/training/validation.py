@@ -1,4 +1,5 @@
-"""The validation inside a training: with the weights that would be kept, and which of them are the best."""
+"""The validation inside a training: with the weights that would be kept, and which of them are the
+best."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, float]:
-    """The metrics of the validation rows, of the running mean where there is one; nothing without rows."""
+    """The metrics of the validation rows, of the running mean where there is one; nothing without
+    rows."""
     if "validation" not in run.rows:
         return {}
     averaged = nullcontext() if average is None else average.applied()
@@ -40,7 +42,8 @@ Value = tuple[float | None, float | None]
 
 
 def better(found: Value, best: Value, greater: bool) -> bool:
-    """Whether a validation beats the best so far; of equal metrics the lower loss is better, NaN never is.
+    """Whether a validation beats the best so far; of equal metrics the lower loss is better, NaN
+    never is.
 
     >>> better((1.0, 0.2), (1.0, 0.5), True)
     True

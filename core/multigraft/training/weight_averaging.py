@@ -1,4 +1,5 @@
-"""A running mean of the weights, which often generalises better than the last (Polyak & Juditsky 1992)."""
+"""A running mean of the weights, which often generalises better than the last (Polyak & Juditsky
+1992)."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from multigraft.training.checkpoint.tensors import changing, put_back
 class Average:
     """The exponential moving average of what changes in a model.
 
-    After step t the mean keeps ``min(decay, (1 + t) / (10 + t))`` of itself, so that early weights are soon
-    forgotten (the warm-up of tf.train.ExponentialMovingAverage). Whole numbers are copied.
+    After step t the mean keeps ``min(decay, (1 + t) / (10 + t))`` of itself, so that early weights
+    are soon forgotten (the warm-up of tf.train.ExponentialMovingAverage). Whole numbers are copied.
     """
 
     def __init__(self, model: nn.Module, resting: frozenset[str], decay: float) -> None:
@@ -37,7 +38,9 @@ class Average:
         keep = min(self.decay, (1 + step) / (10 + step))
         floats = [name for name, value in self.values.items() if value.is_floating_point()]
         torch._foreach_lerp_(
-            [self.values[name] for name in floats], [tensors[name].detach() for name in floats], 1 - keep
+            [self.values[name] for name in floats],
+            [tensors[name].detach() for name in floats],
+            1 - keep,
         )
         for name in self.values.keys() - set(floats):
             self.values[name].copy_(tensors[name])

@@ -19,7 +19,9 @@ def rows(tmp_path: Path) -> Path:
     lines = ["series,label"]
     for index in range(120):
         values = np.sort(rng.normal(size=rng.integers(4, 12)))[:: 1 if index % 2 else -1]
-        lines.append(" ".join(f"{value:.3f}" for value in values) + f",{'up' if index % 2 else 'down'}")
+        lines.append(
+            " ".join(f"{value:.3f}" for value in values) + f",{'up' if index % 2 else 'down'}"
+        )
     path = tmp_path / "rows.csv"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -38,12 +40,22 @@ def test_from_pretraining_to_answers(rows: Path, tmp_path: Path) -> None:
         "export": {"precisions": ["fp32"]},
     }
     pretrained = engine.start(
-        {"task": "series-denoising", "backbone": "tcn-tiny", "output": str(tmp_path / "a"), **common},
+        {
+            "task": "series-denoising",
+            "backbone": "tcn-tiny",
+            "output": str(tmp_path / "a"),
+            **common,
+        },
         "pretrain",
     )
     backbone = {"name": "tcn-tiny", "weights": str(pretrained.folder)}
     run = engine.start(
-        {"task": "series-classification", "backbone": backbone, "output": str(tmp_path / "b"), **common},
+        {
+            "task": "series-classification",
+            "backbone": backbone,
+            "output": str(tmp_path / "b"),
+            **common,
+        },
         "finetune",
     )
     assert run.evaluate().metrics["accuracy"].value > 0.8

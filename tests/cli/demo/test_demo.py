@@ -62,7 +62,9 @@ def ending(scratch: tuple[float, ...], pretrained: tuple[float, ...]) -> Ending:
         rows={"train": 50},
         facts={},
     )
-    chapter = Chapter(modality="text", build=lambda folder: data, backbone={}, pretraining={}, finetuning={})
+    chapter = Chapter(
+        modality="text", build=lambda folder: data, backbone={}, pretraining={}, finetuning={}
+    )
     figures = {
         "torch": {"milliseconds": 2.0},
         "fp32": {"accuracy": 0.5, "milliseconds": 0.25, "accepted": True},
@@ -95,11 +97,14 @@ def test_every_modality_has_a_chapter() -> None:
 
 def test_the_offline_process_cannot_import_torch() -> None:
     script = (
-        "import sys; from multigraft.testing.offline import Blocker; sys.meta_path.insert(0, Blocker())\n"
+        "import sys; from multigraft.testing.offline import Blocker; sys.meta_path.insert(0, "
+        "Blocker())\n"
         "try: import torch\nexcept ModuleNotFoundError as e: print(e)\n"
         "import json; print(json.dumps(sorted({'torch', 'timm'} & set(sys.modules))))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     first, second = done.stdout.splitlines()
     assert first == "torch is blocked in this process"
     assert json.loads(second) == []

@@ -1,4 +1,5 @@
-"""What the demo's sets hold: sizes, balance, whole voices and names held out, the same speech each time."""
+"""What the demo's sets hold: sizes, balance, whole voices and names held out, the same speech each
+time."""
 
 from __future__ import annotations
 
@@ -52,7 +53,9 @@ def test_nothing_named_in_a_held_out_row_is_named_in_another_language_elsewhere(
     held = sets_text._held_out(sorted(concepts), np.random.default_rng(0))
     assert 0.1 < len(held) / len(concepts) < 0.2
     assert sets_text._names("de")["germany"] == "Deutschland"
-    assert "japan" not in sets_text._names("de")  # written as in English, it says nothing of the language
+    assert "japan" not in sets_text._names(
+        "de"
+    )  # written as in English, it says nothing of the language
 
 
 def test_pictures_are_8_by_8_and_the_unlabelled_ones_tell_no_class(image: DemoSet) -> None:
@@ -81,7 +84,9 @@ def test_clips_are_short_words_at_the_synthesisers_rate(audio: DemoSet) -> None:
 
 def test_a_list_is_spoken_with_the_same_samples_each_time(tmp_path: Path) -> None:
     words = [
-        Utterance(text, f"en-us+{voice}") for text in ("one", "two") for voice in ("f3", "klatt", "whisper")
+        Utterance(text, f"en-us+{voice}")
+        for text in ("one", "two")
+        for voice in ("f3", "klatt", "whisper")
     ]
     first, second = speak(words, tmp_path), speak(words, tmp_path)
     assert all(np.array_equal(one, two) for one, two in zip(first, second, strict=True))
@@ -90,7 +95,9 @@ def test_a_list_is_spoken_with_the_same_samples_each_time(tmp_path: Path) -> Non
 
 
 def test_pitch_pace_and_words_change_what_is_heard(tmp_path: Path) -> None:
-    slow, quick = speak([Utterance("seven", "en-us", 90), Utterance("seven", "en-us", 250)], tmp_path)
+    slow, quick = speak(
+        [Utterance("seven", "en-us", 90), Utterance("seven", "en-us", 250)], tmp_path
+    )
     assert len(slow) > 1.5 * len(quick)
 
 

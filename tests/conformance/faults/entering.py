@@ -1,4 +1,5 @@
-"""Faults in how a plugin enters: as objects, and as the source of a module that another process imports."""
+"""Faults in how a plugin enters: as objects, and as the source of a module that another process
+imports."""
 
 from __future__ import annotations
 
@@ -93,5 +94,8 @@ import multigraft as mg
 def register_tasks():
     objective = mg.Lazy("multigraft.models.tasks.classification:Classification")
     decode = mg.Lazy("multigraft.models.tasks.classification:LinearHead")
-    return [mg.Task(name="late", stage="finetune", modalities=("text",), objective=objective, decode=decode)]
+    late = mg.Task(
+        name="late", stage="finetune", modalities=("text",), objective=objective, decode=decode
+    )
+    return [late]
 """

@@ -1,4 +1,5 @@
-"""A tiny plugin without a fault: readings of numbers. Each fault of the table changes one thing of it."""
+"""A tiny plugin without a fault: readings of numbers. Each fault of the table changes one thing of
+it."""
 
 from __future__ import annotations
 
@@ -103,7 +104,10 @@ def building(module: type[Net]) -> Any:
 
 
 def good_values(rng: np.random.Generator, count: int, folder: Path) -> list[Any]:
-    return [" ".join(f"{value:.3f}" for value in rng.normal(size=rng.integers(3, 9))) for _ in range(count)]
+    return [
+        " ".join(f"{value:.3f}" for value in rng.normal(size=rng.integers(3, 9)))
+        for _ in range(count)
+    ]
 
 
 def bad_values(folder: Path) -> list[Any]:

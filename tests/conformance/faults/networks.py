@@ -175,7 +175,9 @@ class TorchSaved(Net):
 class Rounded(Net):
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
         half = Net()
-        half.load_state_dict({name: value.half().float() for name, value in self.state_dict().items()})
+        half.load_state_dict(
+            {name: value.half().float() for name, value in self.state_dict().items()}
+        )
         Net.save(half, folder, head=head, labels=labels)
 
 

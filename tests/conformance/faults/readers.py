@@ -15,7 +15,10 @@ from multigraft.contracts.records import Arrays, Spec
 class Drawing(Reader):
     def read(self, raw: Any) -> Arrays:
         row = super().read(raw)
-        return {**row, "values": row["values"] + np.random.normal(size=len(row["values"])).astype("f")}
+        return {
+            **row,
+            "values": row["values"] + np.random.normal(size=len(row["values"])).astype("f"),
+        }
 
 
 class OneBuffer(Reader):
@@ -76,7 +79,9 @@ class WrongError(Reader):
 
 class Lenient(Reader):
     def read(self, raw: Any) -> Arrays:
-        return super().read(raw if isinstance(raw, str) and raw[:1] in "-0123456789" and raw else "0")
+        return super().read(
+            raw if isinstance(raw, str) and raw[:1] in "-0123456789" and raw else "0"
+        )
 
 
 class Silent(Reader):

@@ -1,4 +1,5 @@
-"""The table of faults: a plugin that does one thing wrong, the check that catches it, and what that says."""
+"""The table of faults: a plugin that does one thing wrong, the check that catches it, and what that
+says."""
 
 from __future__ import annotations
 
@@ -39,20 +40,43 @@ def _task(name: str, check: str, says: str, **fields: Any) -> Fault:
 
 
 def _strategy(name: str, check: str, says: str, plan: Any, **options: mg.Option) -> Fault:
-    return Fault(name, check, says, Plugin(strategies=(mg.Strategy(name="odd", plan=plan, options=options),)))
+    return Fault(
+        name, check, says, Plugin(strategies=(mg.Strategy(name="odd", plan=plan, options=options),))
+    )
 
 
 ENTERING = (
-    Fault("a name that is taken", "admitted", "is already registered", Plugin(modality={"name": "text"})),
+    Fault(
+        "a name that is taken",
+        "admitted",
+        "is already registered",
+        Plugin(modality={"name": "text"}),
+    ),
     Fault("a misspelt hook", "admitted", "register_backbone", entering.Misspelt()),
     Fault("a hook without its marker", "admitted", "is not marked", entering.Unmarked()),
-    Fault("a class in the place of a record", "admitted", "did you forget its ()?", entering.GivesClass()),
-    Fault("an unmarked function that misses a hook's name", "hooks", "is no hook", entering.Missed()),
-    Fault("a default for a hook's argument", "hooks", "pluggy never fills it", entering.WithDefault()),
+    Fault(
+        "a class in the place of a record",
+        "admitted",
+        "did you forget its ()?",
+        entering.GivesClass(),
+    ),
+    Fault(
+        "an unmarked function that misses a hook's name", "hooks", "is no hook", entering.Missed()
+    ),
+    Fault(
+        "a default for a hook's argument", "hooks", "pluggy never fills it", entering.WithDefault()
+    ),
     Fault("torch at import", "light-import", "imports torch", entering.TORCH_AT_IMPORT),
     Fault("a slow import", "light-import", "50 are allowed", entering.SLOW_IMPORT),
-    Fault("a network call at import", "light-import", "asks the network for", entering.NETWORK_AT_IMPORT),
-    Fault("a seed set at import", "light-import", "Python's random numbers", entering.SEEDS_AT_IMPORT),
+    Fault(
+        "a network call at import",
+        "light-import",
+        "asks the network for",
+        entering.NETWORK_AT_IMPORT,
+    ),
+    Fault(
+        "a seed set at import", "light-import", "Python's random numbers", entering.SEEDS_AT_IMPORT
+    ),
     Fault(
         "an environment variable set at import",
         "light-import",
@@ -67,25 +91,48 @@ ENTERING = (
         Plugin(modality={"options": {"rate": mg.Option(default=-1, low=0, help="a rate")}}),
     ),
     Fault("a modality without samples", "record", "no samples", Plugin(modality={"samples": None})),
-    Fault("a modality that nobody has", "record", "unknown modality", Plugin(backbone={"modality": "smell"})),
+    Fault(
+        "a modality that nobody has",
+        "record",
+        "unknown modality",
+        Plugin(backbone={"modality": "smell"}),
+    ),
 )
 READERS = (
     _read("a reader that draws at random", "same-value-same-arrays", "read again", readers.Drawing),
-    _read("a buffer shared by all rows", "same-value-same-arrays", "given before", readers.OneBuffer),
+    _read(
+        "a buffer shared by all rows", "same-value-same-arrays", "given before", readers.OneBuffer
+    ),
     _read("a reader that counts", "same-value-same-arrays", "read again", readers.Counting),
-    _read("state shared by all readers", "same-value-same-arrays", "a second reader", readers.SharedSettings),
-    _read("a reader that is not thread-safe", "reader-threads", "read by 4 threads", readers.Unguarded),
+    _read(
+        "state shared by all readers",
+        "same-value-same-arrays",
+        "a second reader",
+        readers.SharedSettings,
+    ),
+    _read(
+        "a reader that is not thread-safe", "reader-threads", "read by 4 threads", readers.Unguarded
+    ),
     _read("a setting missing in spec", "reader-from-json", "reads differently", readers.Forgetful),
     _read("a spec that is no JSON", "reader-from-json", "is not JSON", readers.NoJson),
-    _read("TypeError in the place of RowError", "row-errors", "raised TypeError", readers.WrongError),
+    _read(
+        "TypeError in the place of RowError", "row-errors", "raised TypeError", readers.WrongError
+    ),
     _read("a bad value read as if it were right", "row-errors", "was read as if", readers.Lenient),
     _read("a RowError that says nothing", "row-errors", "says nothing", readers.Silent),
     _read("arrays that are not finite", "arrays", "are not finite", readers.NotFinite),
     _read("text among the arrays", "arrays", "which no tensor can be", readers.Objects),
-    _read("an array that varies without padding", "arrays", "does not say what pads it", readers.Unfilled),
+    _read(
+        "an array that varies without padding",
+        "arrays",
+        "does not say what pads it",
+        readers.Unfilled,
+    ),
     _read("a length of nothing", "arrays", "a whole number from 1", readers.ZeroLength),
     Fault("torch in the reader", "reader-torch-free", "torch is blocked", entering.TORCH_IN_READER),
-    Fault("a reader that asks the network", "arrays", "example.invalid", entering.NETWORK_IN_READER),
+    Fault(
+        "a reader that asks the network", "arrays", "example.invalid", entering.NETWORK_IN_READER
+    ),
     _read(
         "an augmentation that writes into its row",
         "augment",
@@ -114,7 +161,12 @@ READERS = (
         readers.Reader,
         likeness=mg.Likeness(sketch=readers.unsteady_sketch, near=0.9),
     ),
-    _read("windows of other arrays than a row", "windows", "other arrays than a row", readers.OddWindows),
+    _read(
+        "windows of other arrays than a row",
+        "windows",
+        "other arrays than a row",
+        readers.OddWindows,
+    ),
     _read(
         "a unit without a number",
         "unit",
@@ -132,25 +184,49 @@ NETWORKS = (
     _net("a mask of numbers", "features", "torch.bool is needed", networks.CountedMask),
     _net("a row for each position", "features", "pooled has the shape", networks.NotPooled),
     _net("features that are not finite", "features", "are not finite", networks.NotFinite),
-    _net("features that do not depend on the row", "features", "the same pooled features", networks.Blind),
+    _net(
+        "features that do not depend on the row",
+        "features",
+        "the same pooled features",
+        networks.Blind,
+    ),
     _net("a mask that counts the padding", "padding", "real positions", networks.FullMask),
     _net("padding in the pooled features", "padding", "pooled lies", networks.SeesPadding),
-    _net("padding that spreads to other positions", "padding", "from what the row", networks.SpreadsPadding),
+    _net(
+        "padding that spreads to other positions",
+        "padding",
+        "from what the row",
+        networks.SpreadsPadding,
+    ),
     _net("dropout in evaluation mode", "steady-forward", "at another seed", networks.AlwaysDrops),
-    _net("a forward that writes into the batch", "steady-forward", "into the batch", networks.WritesInput),
-    _net("a buffer that counts in evaluation mode", "steady-forward", "changes 'seen'", networks.Remembers),
+    _net(
+        "a forward that writes into the batch",
+        "steady-forward",
+        "into the batch",
+        networks.WritesInput,
+    ),
+    _net(
+        "a buffer that counts in evaluation mode",
+        "steady-forward",
+        "changes 'seen'",
+        networks.Remembers,
+    ),
     _net("blocks in the wrong order", "blocks", "not in the order", networks.Misordered),
     _net("blocks that run in another order", "blocks", "the blocks run as", networks.RunsBackwards),
     _net("blocks that leave most of it out", "blocks", "follow the last block", networks.Uncovered),
     _net("a single block", "blocks", "there are 1 blocks", networks.OneBlock),
-    _net("a block that writes over another's output", "blocks", "written over", networks.Overwriting),
+    _net(
+        "a block that writes over another's output", "blocks", "written over", networks.Overwriting
+    ),
     _net("a layer that is detached", "gradients", "layers.0.linear", networks.Detached),
     _net("a parameter that nothing uses", "gradients", "'never'", networks.Idle),
     _net("a skip connection around the blocks", "replay", "is not replayed", networks.Skipping),
     _net("a pickle beside the weights", "save-load", "extra.dat", networks.Pickled),
     _net("weights written by torch.save", "save-load", "model.pt", networks.TorchSaved),
     _net("weights that are rounded", "save-load", "come back changed", networks.Rounded),
-    _built("weights that are not read back", "save-load", "come back changed", networks.loses_weights),
+    _built(
+        "weights that are not read back", "save-load", "come back changed", networks.loses_weights
+    ),
     Fault(
         "a reader that forgets what the weights were made with",
         "saved-reader",
@@ -169,8 +245,18 @@ WATCHING = (
 TASKS = (
     _task("a metric that is no number", "trains", "'surprise' is nan", objective=tasks.NoNumber),
     _task("a share beyond 1", "trains", "lies between 0 and 1", objective=tasks.BeyondOne),
-    _task("chance of its own in prepare", "chance", "for the same generator", objective=tasks.GlobalChance),
-    _task("a view that writes into the row", "chance", "writes into the row", objective=tasks.WritesRow),
+    _task(
+        "chance of its own in prepare",
+        "chance",
+        "for the same generator",
+        objective=tasks.GlobalChance,
+    ),
+    _task(
+        "a view that writes into the row",
+        "chance",
+        "writes into the row",
+        objective=tasks.WritesRow,
+    ),
     _task("one loss for the whole batch", "losses", "[6] is needed", objective=tasks.Summed),
     _task("a loss without a gradient", "losses", "no gradient", objective=tasks.Cut),
     _task("state between the steps", "resumes", "other weights", objective=tasks.Stateful),
@@ -212,7 +298,9 @@ TASKS = (
         "there are other tags than positions",
         tagging.tagging({"augment": tagging.shortened}, objective=tagging.OfTheUnchanged),
     ),
-    _strategy("a strategy that forgets a parameter", "learns", "for other parameters", tasks.by_one_name),
+    _strategy(
+        "a strategy that forgets a parameter", "learns", "for other parameters", tasks.by_one_name
+    ),
     _strategy("a strategy under which nothing learns", "learns", "nothing learns", tasks.nothing),
     _strategy(
         "an option that fails at its bound",

@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor
 
 import multigraft as mg
-from multigraft.contracts.records import Arrays
 from multigraft.contracts.plan import Plan
+from multigraft.contracts.records import Arrays
 from multigraft.models.tasks.classification import Classification
 
 
@@ -69,7 +69,10 @@ def one_answer(targets: Any, outputs: Arrays) -> list[dict[str, Any]]:
 
 
 def by_one_name(plan: Plan, options: Mapping[str, Any]) -> Plan:
-    rules = {name: replace(rule, learns=name.endswith("norm.weight")) for name, rule in plan.rules.items()}
+    rules = {
+        name: replace(rule, learns=name.endswith("norm.weight"))
+        for name, rule in plan.rules.items()
+    }
     rules.pop(next(iter(rules)))
     return replace(plan, rules=rules)
 
@@ -86,4 +89,6 @@ def in_place(plan: Plan, options: Mapping[str, Any]) -> Plan:
 
 
 def nothing(plan: Plan, options: Mapping[str, Any]) -> Plan:
-    return Plan(plan.graft, {name: replace(rule, learns=False) for name, rule in plan.rules.items()})
+    return Plan(
+        plan.graft, {name: replace(rule, learns=False) for name, rule in plan.rules.items()}
+    )

@@ -20,7 +20,10 @@ def test_every_row_is_in_one_batch(
         with pytest.raises(ValueError, match="cannot be shared by"):
             plan_batches(lengths, size=size, seed=1, epoch=epoch, shuffle=shuffle, world=world)
         return
-    plan = [plan_batches(lengths, size=size, seed=1, epoch=epoch, shuffle=shuffle, world=world) for _ in "ab"]
+    plan = [
+        plan_batches(lengths, size=size, seed=1, epoch=epoch, shuffle=shuffle, world=world)
+        for _ in "ab"
+    ]
     assert [batch.tolist() for batch in plan[0]] == [batch.tolist() for batch in plan[1]]
     assert sorted(row for batch in plan[0] for row in batch) == list(range(len(lengths)))
     largest = 2 if size == 1 and len(lengths) % world else size
@@ -30,13 +33,26 @@ def test_every_row_is_in_one_batch(
         assert sum(len(batch) < size for batch in plan[0]) == (len(lengths) % size > 0)
 
 
-@given(lengths, st.integers(1, 400), st.integers(1, 16), st.booleans(), st.integers(1, 4), st.integers(0, 3))
+@given(
+    lengths,
+    st.integers(1, 400),
+    st.integers(1, 16),
+    st.booleans(),
+    st.integers(1, 4),
+    st.integers(0, 3),
+)
 def test_a_budget_is_kept(
     lengths: np.ndarray, budget: int, size: int, shuffle: bool, world: int, epoch: int
 ) -> None:
     if 0 < len(lengths) < world:
         return
-    asked: dict[str, Any] = {"size": size, "seed": 1, "epoch": epoch, "shuffle": shuffle, "world": world}
+    asked: dict[str, Any] = {
+        "size": size,
+        "seed": 1,
+        "epoch": epoch,
+        "shuffle": shuffle,
+        "world": world,
+    }
     plan, again = (plan_batches(lengths, budget=budget, **asked) for _ in "ab")
     assert [batch.tolist() for batch in plan] == [batch.tolist() for batch in again]
     assert sorted(row for batch in plan for row in batch) == list(range(len(lengths)))
@@ -68,7 +84,10 @@ def test_a_budget_cuts_from_long_to_short_in_evaluation() -> None:
 def test_processes_share_a_budget() -> None:
     lengths = np.random.default_rng(0).integers(1, 100, 4001)
     plan = plan_batches(lengths, size=500, budget=800, seed=0, epoch=0, shuffle=True, world=4)
-    spread = [np.ptp([lengths[batch].max() for batch in plan[at : at + 4]]) for at in range(0, len(plan), 4)]
+    spread = [
+        np.ptp([lengths[batch].max() for batch in plan[at : at + 4]])
+        for at in range(0, len(plan), 4)
+    ]
     assert np.median(spread) < 5
     assert max(len(batch) * lengths[batch].max() for batch in plan) <= 800
 
@@ -110,7 +129,10 @@ def test_evaluation_goes_from_long_to_short() -> None:
 def test_processes_of_one_step_get_rows_of_similar_length() -> None:
     lengths = np.random.default_rng(0).integers(1, 100, 4001)
     plan = plan_batches(lengths, size=8, seed=0, epoch=0, shuffle=True, world=4)
-    spread = [np.ptp([lengths[batch].mean() for batch in plan[at : at + 4]]) for at in range(0, len(plan), 4)]
+    spread = [
+        np.ptp([lengths[batch].mean() for batch in plan[at : at + 4]])
+        for at in range(0, len(plan), 4)
+    ]
     assert np.median(spread) < 5
 
 

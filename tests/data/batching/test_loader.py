@@ -86,14 +86,27 @@ def test_evaluation_is_the_same_in_every_epoch_and_not_augmented(load: Start) ->
     assert all(int(batch["codes"].max()) >= 1000 for _, batch in load(train=True))
 
 
-def test_chance_follows_the_row_and_not_its_batch(rows: Rows, reader: Reader, objective: Objective) -> None:
+def test_chance_follows_the_row_and_not_its_batch(
+    rows: Rows, reader: Reader, objective: Objective
+) -> None:
     views = []
     for batches in ([np.array([4, 9])], [np.array([7]), np.array([9, 1, 4])]):
         found = iterate(
-            rows, batches, objective=objective, reader=reader, augment=None, seed=0, epoch=2, train=True
+            rows,
+            batches,
+            objective=objective,
+            reader=reader,
+            augment=None,
+            seed=0,
+            epoch=2,
+            train=True,
         )
         views.append(
-            {int(i): view.tolist() for at, batch in found for i, view in zip(at, batch["view"], strict=True)}
+            {
+                int(i): view.tolist()
+                for at, batch in found
+                for i, view in zip(at, batch["view"], strict=True)
+            }
         )
     assert views[0][4] == views[1][4] != views[0][9] == views[1][9]
 
@@ -192,7 +205,9 @@ def test_only_a_view_of_its_own_is_asked(load: Start, monkeypatch: Any, objectiv
     assert "own" in load(train=False)[0][1]
 
 
-def test_arrays_that_are_no_numbers_are_named(load: Start, objective: Any, monkeypatch: Any) -> None:
+def test_arrays_that_are_no_numbers_are_named(
+    load: Start, objective: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(objective, "prepare", lambda batch, rng: {"names": np.array(["a"])})
     with pytest.raises(PluginError, match="array 'names' is of <U1"):
         load()

@@ -31,7 +31,14 @@ def free(lengths: np.ndarray, capacity: int) -> list[int]:
     return sorted(left)
 
 
-@given(lengths, st.integers(60, 200), st.integers(1, 8), st.integers(0, 3), st.booleans(), st.integers(1, 3))
+@given(
+    lengths,
+    st.integers(60, 200),
+    st.integers(1, 8),
+    st.integers(0, 3),
+    st.booleans(),
+    st.integers(1, 3),
+)
 def test_every_row_is_in_one_pack(
     lengths: np.ndarray, capacity: int, size: int, epoch: int, shuffle: bool, world: int
 ) -> None:
@@ -62,7 +69,10 @@ def test_packs_are_nearly_full() -> None:
 
 def test_the_epoch_changes_which_rows_meet() -> None:
     lengths = np.random.default_rng(0).integers(1, 30, 500)
-    plans = [plan_packs(lengths, capacity=64, size=4, seed=0, epoch=epoch, shuffle=True) for epoch in (0, 1)]
+    plans = [
+        plan_packs(lengths, capacity=64, size=4, seed=0, epoch=epoch, shuffle=True)
+        for epoch in (0, 1)
+    ]
     meetings = [{tuple(sorted(pack)) for batch in plan for pack in batch} for plan in plans]
     assert len(meetings[0] & meetings[1]) < 0.1 * len(meetings[0])
 
@@ -112,9 +122,17 @@ def rows(letters: Path, text: Modality, reader: Reader) -> Rows:
     return Rows.audit(table, reader, Codes(), allowed_bad=0, name="train")
 
 
-def load(rows: Rows, reader: Reader, **changed: Any) -> list[tuple[np.ndarray, Mapping[str, torch.Tensor]]]:
+def load(
+    rows: Rows, reader: Reader, **changed: Any
+) -> list[tuple[np.ndarray, Mapping[str, torch.Tensor]]]:
     batches = plan_packs(rows.lengths, capacity=32, size=3, seed=0, epoch=0, shuffle=True)
-    asked: dict[str, Any] = {"objective": Codes(), "reader": reader, "augment": None, "seed": 0, "epoch": 0}
+    asked: dict[str, Any] = {
+        "objective": Codes(),
+        "reader": reader,
+        "augment": None,
+        "seed": 0,
+        "epoch": 0,
+    }
     return list(iterate(rows, batches, train=True, **{**asked, **changed}))
 
 
@@ -124,7 +142,9 @@ def test_a_batch_of_packs_holds_its_rows_in_order(rows: Rows, reader: Reader) ->
         codes, segments = batch["codes"], batch["segments"]
         assert codes.shape == segments.shape
         assert codes.shape[1] <= 32
-        assert codes[segments > 0].tolist() == [code for row in indices for code in rows[row]["codes"]]
+        assert codes[segments > 0].tolist() == [
+            code for row in indices for code in rows[row]["codes"]
+        ]
         assert int(sum(row.max() for row in segments)) == len(indices)
         assert (codes[segments == 0] == 0).all()
         seen += indices.tolist()
@@ -134,12 +154,16 @@ def test_a_batch_of_packs_holds_its_rows_in_order(rows: Rows, reader: Reader) ->
 @pytest.mark.parametrize("changed", [{"workers": 2}, {"start": 2}, {"workers": 1, "start": 3}])
 def test_packs_resume_to_the_same_bits(rows: Rows, reader: Reader, changed: dict[str, Any]) -> None:
     expected = load(rows, reader)[changed.get("start", 0) :]
-    for (indices, batch), (others, other) in zip(load(rows, reader, **changed), expected, strict=True):
+    for (indices, batch), (others, other) in zip(
+        load(rows, reader, **changed), expected, strict=True
+    ):
         assert indices.tolist() == others.tolist()
         assert batch.keys() == other.keys()
         assert all(torch.equal(batch[name], other[name]) for name in batch)
 
 
-def test_a_task_that_needs_whole_rows_is_not_packed(rows: Rows, reader: Reader, objective: Objective) -> None:
+def test_a_task_that_needs_whole_rows_is_not_packed(
+    rows: Rows, reader: Reader, objective: Objective
+) -> None:
     with pytest.raises(MultigraftError, match=r"training\.packing: LabelObjective needs every row"):
         load(rows, reader, objective=objective)

@@ -23,7 +23,9 @@ def choose(letters: Path, text: Modality, reader: Reader, objective: Objective) 
             return row
 
         asked = {"accelerated": True, "cores": 16, "batch_size": 32, **changed}
-        return choose_workers(rows, objective=objective, reader=reader, augment=augment, seed=0, **asked)
+        return choose_workers(
+            rows, objective=objective, reader=reader, augment=augment, seed=0, **asked
+        )
 
     return start
 

@@ -130,7 +130,9 @@ def test_a_lost_worker_costs_no_batch(
     monkeypatch.setattr(worker_pool, "PATIENCE", 0.2)
     fault, why = FAULTS[name]
     told: list[bool] = []
-    found = list(read_apart(odd(fault, always=always), range(12), workers=2, alone=lambda: told.append(True)))
+    found = list(
+        read_apart(odd(fault, always=always), range(12), workers=2, alone=lambda: told.append(True))
+    )
     assert same(found, range(12))
     assert told == [True]
     (record,) = caplog.records
@@ -140,9 +142,12 @@ def test_a_lost_worker_costs_no_batch(
 
 
 @pytest.mark.parametrize(
-    "odd_array", [np.array([object()]), np.array([{"a": 1}, None]), np.array(["text"], dtype=object)]
+    "odd_array",
+    [np.array([object()]), np.array([{"a": 1}, None]), np.array(["text"], dtype=object)],
 )
-def test_what_cannot_be_sent_is_made_here(odd_array: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_cannot_be_sent_is_made_here(
+    odd_array: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
     found = list(read_apart(lambda number: (np.zeros(1), {"odd": odd_array}), range(3), workers=2))
     assert all(arrays["odd"] is odd_array for _, arrays in found)
     assert "cannot be sent" in caplog.text
@@ -212,7 +217,9 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
         "print(*[child.pid for child in multiprocessing.active_children()], flush=True)\n"
         "time.sleep(100)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as parent:
         assert parent.stdout is not None
         workers = [int(pid) for pid in parent.stdout.readline().split()]
         parent.kill()
@@ -252,18 +259,24 @@ assert sums == [number * 64 * 224 * 224 * 3 for number in range(10)], sums
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("size", ["64m", "4k"])
 def test_a_small_dev_shm_hinders_no_worker(size: str) -> None:
-    """Docker's default, and next to nothing: 8 workers with batches of 64 pictures of 224 pixels."""
+    """Docker's default, and next to nothing: 8 workers with batches of 64 pictures of 224
+    pixels."""
     if not _can_mount():
         pytest.skip("no file system may be mounted here")
     script = f"mount -t tmpfs -o size={size} none /dev/shm && exec {sys.executable} -c '{LARGE}'"
     done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True, check=False, timeout=50
+        ["unshare", "-rm", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_nothing_is_put_into_shared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same where nothing may be mounted: a folder of the size of one file, and no temporary folder."""
+    """The same where nothing may be mounted: a folder of the size of one file, and no temporary
+    folder."""
     monkeypatch.setenv("TMPDIR", "/nowhere")
     before = sorted(os.listdir("/dev/shm")) if Path("/dev/shm").is_dir() else []  # noqa: PTH208
     loaded = read_apart(batch, range(40), workers=2)

@@ -38,7 +38,13 @@ def audit(letters: Path, text: Modality, reader: Any, objective: Objective) -> A
     def start(rows: Any = slice(None), **changed: Any) -> Rows:
         table = load_table(str(letters), modality=text, columns={})
         chosen = table.select(np.arange(len(table))[rows])
-        asked = {"reader": reader, "objective": objective, "allowed_bad": 0.0, "name": "train", **changed}
+        asked = {
+            "reader": reader,
+            "objective": objective,
+            "allowed_bad": 0.0,
+            "name": "train",
+            **changed,
+        }
         return Rows.audit(chosen, **asked)
 
     return start
@@ -73,13 +79,17 @@ def test_another_order_split_or_file_finds_them(
     assert reader.reads == 42, "only the new row, twice: it alone is too little for the cache"
 
 
-def test_labels_are_not_in_the_cache(audit: Audit, objective: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_are_not_in_the_cache(
+    audit: Audit, objective: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert int(audit()[1]["label"]) == 1
     monkeypatch.setattr(objective, "encode", lambda row: {"label": np.asarray(5)})
     assert int(audit()[1]["label"]) == 5
 
 
-def test_another_reader_reads_for_itself(audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_reader_reads_for_itself(
+    audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     audit()
     monkeypatch.setattr(type(reader), "spec", lambda self: {"other": 1})
     audit()
@@ -98,7 +108,9 @@ def test_bad_rows_are_found_though_others_are_cached(audit: Audit, letters: Path
         audit()
 
 
-def test_quick_rows_stay_in_memory(audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quick_rows_stay_in_memory(
+    audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("multigraft.data.cache.decoded_rows.SLOW", 60.0)
     rows = audit()
     assert codes(rows) == words(rows)
@@ -109,7 +121,9 @@ def test_quick_rows_stay_in_memory(audit: Audit, reader: Any, monkeypatch: pytes
     assert len(cache.entries("rows")) == 1
 
 
-def test_parts_are_closed_on_the_way(audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_closed_on_the_way(
+    audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(decoded_store, "PART", 1000)
     assert codes(audit()) == words(audit())
     assert len(cache.entries("rows")) > 3
@@ -146,7 +160,9 @@ def test_a_disk_that_fills_up_costs_only_the_cache(
     assert not list(cache.cache_folder().rglob("rows.bin"))
 
 
-def test_arrays_that_cannot_be_stored_are_kept_in_memory(audit: Audit, reader: Any, monkeypatch: Any) -> None:
+def test_arrays_that_cannot_be_stored_are_kept_in_memory(
+    audit: Audit, reader: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(type(reader), "read", lambda self, raw: {"codes": np.array([*raw], object)})
     assert audit()[3]["codes"].tolist() == [*audit().raw(3)]
 
@@ -180,7 +196,9 @@ def test_a_cache_that_cannot_be_written_is_no_error(
     assert codes(rows) == words(rows)
 
 
-def test_an_error_leaves_nothing_behind(audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_leaves_nothing_behind(
+    audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read = type(reader).read
 
     def broken(self: Any, raw: Any) -> Arrays:

@@ -14,7 +14,9 @@ from multigraft.data.cache.row_file import DATA, Store, StoreWriter
 
 KINDS = st.sampled_from("u1 <i2 >i4 <i8 <f2 <f4 <f8 ? <c16 <U3 S2 <M8[ns]".split())
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
-VALUES = KINDS.flatmap(lambda kind: SHAPES.flatmap(lambda shape: arrays.arrays(np.dtype(kind), shape)))
+VALUES = KINDS.flatmap(
+    lambda kind: SHAPES.flatmap(lambda shape: arrays.arrays(np.dtype(kind), shape))
+)
 ROWS = st.lists(st.dictionaries(st.text(max_size=3), VALUES, max_size=3), max_size=6)
 
 
@@ -36,7 +38,9 @@ def same(one: Arrays, two: Arrays) -> bool:
 
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS)
-def test_rows_come_back_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, rows: list[Arrays]) -> None:
+def test_rows_come_back_bit_for_bit(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Arrays]
+) -> None:
     store = write(tmp_path_factory.mktemp("store"), rows)
     assert len(store) == len(rows)
     again = pickle.loads(pickle.dumps(store))
@@ -63,7 +67,9 @@ def test_views_of_any_strides_are_written(tmp_path: Path) -> None:
     assert store[1]["x"].tolist() == values.T.tolist()
 
 
-@pytest.mark.parametrize("values", [np.array([{}, None]), np.zeros(2, [("a", "f4")]), np.zeros(2, "V3")])
+@pytest.mark.parametrize(
+    "values", [np.array([{}, None]), np.zeros(2, [("a", "f4")]), np.zeros(2, "V3")]
+)
 def test_what_is_no_plain_array_is_refused(tmp_path: Path, values: np.ndarray) -> None:
     with pytest.raises(TypeError, match=r"array 'x' is of .*cannot be stored"):
         StoreWriter(tmp_path).add({"x": values})

@@ -23,7 +23,9 @@ def load(tmp_path: Path, text: Modality) -> Load:
         data: dict[str, Any] = {"columns": {"id": "number"} if columns is None else columns}
         for part, rows in parts.items():
             path = tmp_path / f"{part}.jsonl"
-            path.write_text("".join(json.dumps({"number": i, "text": t, "label": 1}) + "\n" for i, t in rows))
+            path.write_text(
+                "".join(json.dumps({"number": i, "text": t, "label": 1}) + "\n" for i, t in rows)
+            )
             data[part] = str(path)
         data["split"] = {"validation": 0, "test": 0}
         return load_splits(
@@ -39,8 +41,12 @@ def bad(splits: Splits, part: str, reader: Reader, objective: Objective) -> dict
     return {problem.place: problem.reason for problem in rows.problems}
 
 
-def test_the_second_of_two_equal_ids_is_bad(load: Load, reader: Reader, objective: Objective) -> None:
-    splits = load(train=[("a", "one"), ("b", "two"), ("a", "three")], test=[("c", "four"), (" b ", "five")])
+def test_the_second_of_two_equal_ids_is_bad(
+    load: Load, reader: Reader, objective: Objective
+) -> None:
+    splits = load(
+        train=[("a", "one"), ("b", "two"), ("a", "three")], test=[("c", "four"), (" b ", "five")]
+    )
     assert bad(splits, "train", reader, objective) == {
         "train.jsonl row 3": "column 'id' holds 'a' again, which is also at train.jsonl row 1"
     }
@@ -59,12 +65,18 @@ def test_a_missing_id_is_bad_and_equals_no_other(
     )
 
 
-def test_numbers_and_their_text_are_one_id(load: Load, reader: Reader, objective: Objective) -> None:
-    splits = load(train=[(7, "one"), (8, "two")], validation=[("7", "three"), (8.0, "four"), (9, "five")])
+def test_numbers_and_their_text_are_one_id(
+    load: Load, reader: Reader, objective: Objective
+) -> None:
+    splits = load(
+        train=[(7, "one"), (8, "two")], validation=[("7", "three"), (8.0, "four"), (9, "five")]
+    )
     assert len(bad(splits, "validation", reader, objective)) == 2
 
 
-def test_ids_are_looked_at_only_where_told(load: Load, reader: Reader, objective: Objective) -> None:
+def test_ids_are_looked_at_only_where_told(
+    load: Load, reader: Reader, objective: Objective
+) -> None:
     splits = load({}, train=[("a", "one"), ("a", "two")])
     assert bad(splits, "train", reader, objective) == {}
 

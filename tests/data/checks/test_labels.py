@@ -43,9 +43,13 @@ def parts(tmp_path: Path, text: Modality, reader: Reader) -> Parts:
         found = {}
         for part, values in labels.items():
             path = tmp_path / f"{part}.jsonl"
-            path.write_text("".join(json.dumps({"text": "a", "label": value}) + "\n" for value in values))
+            path.write_text(
+                "".join(json.dumps({"text": "a", "label": value}) + "\n" for value in values)
+            )
             table = load_table(str(path), modality=text, columns={})
-            found[part] = Rows.audit(table, reader, objective or Named(), allowed_bad=0.9, name=part)
+            found[part] = Rows.audit(
+                table, reader, objective or Named(), allowed_bad=0.9, name=part
+            )
         return found
 
     return start
@@ -86,7 +90,16 @@ def test_labels_that_are_all_equal_are_an_error() -> None:
 
 def test_numbers_stand_by_their_value_however_many_digits_they_have() -> None:
     labels = ["b", "7" * 5000, "10", "9", "009", "0", "٣", "a"]
-    assert label_spec({"label": labels})["labels"] == ["0", "٣", "009", "9", "10", "7" * 5000, "a", "b"]
+    assert label_spec({"label": labels})["labels"] == [
+        "0",
+        "٣",
+        "009",
+        "9",
+        "10",
+        "7" * 5000,
+        "a",
+        "b",
+    ]
 
 
 def test_notes_of_thousands_of_long_labels_stay_short(parts: Parts) -> None:
@@ -101,17 +114,25 @@ SPELLINGS = ["pos ", "\u3000pos", "pos\u00a0\n", "\ufeffpos", " pos\u200b "]
 
 @pytest.mark.parametrize("spelling", [*SPELLINGS, "\u200bpos"])
 def test_spaces_and_unseen_signs_around_a_label_make_no_other(parts: Parts, spelling: str) -> None:
-    assert label_spec({"label": ["pos", spelling, "neg"]}) == {"labels": ["neg", "pos"], "counts": [1, 2]}
+    assert label_spec({"label": ["pos", spelling, "neg"]}) == {
+        "labels": ["neg", "pos"],
+        "counts": [1, 2],
+    }
     rows = parts(train=["pos", "pos", spelling, "neg", "neg"])
     (note,) = label_notes(rows, ["neg", "pos"])
     assert note == (
-        "labels that differ only in spaces around them or in how accents are stored are read as one: "
+        "labels that differ only in spaces around them or in how accents are stored are read as "
+        "one: "
         f"'pos' for {spelling!r}"
     )
 
 
-@pytest.mark.parametrize(("one", "other"), [("caf\u00e9", "cafe\u0301"), ("\u1112\u1161\u11ab", "\ud55c")])
-def test_a_label_is_the_same_however_its_accents_are_stored(parts: Parts, one: str, other: str) -> None:
+@pytest.mark.parametrize(
+    ("one", "other"), [("caf\u00e9", "cafe\u0301"), ("\u1112\u1161\u11ab", "\ud55c")]
+)
+def test_a_label_is_the_same_however_its_accents_are_stored(
+    parts: Parts, one: str, other: str
+) -> None:
     assert label_name(one) == label_name(other)
     (note,) = label_notes(parts(train=[one, one, other, other, "x", "x"]), [label_name(one), "x"])
     assert "how accents are stored are read as one" in note
@@ -124,7 +145,8 @@ def test_a_label_is_the_same_however_its_accents_are_stored(parts: Parts, one: s
 def test_labels_that_look_alike_are_told(parts: Parts, one: str, other: str) -> None:
     (note,) = label_notes(parts(train=[one, one, other, other, "x", "x"]), [one, other, "x"])
     assert note == (
-        "labels that differ only in case, width or spaces are learned as different ones; where they mean the "
+        "labels that differ only in case, width or spaces are learned as different ones; where "
+        "they mean the "
         f"same, write them alike: {one!r}, {other!r}"
     )
 
@@ -132,11 +154,15 @@ def test_labels_that_look_alike_are_told(parts: Parts, one: str, other: str) -> 
 def test_labels_that_name_parts_are_told(parts: Parts) -> None:
     for labels in (["Test", "train"], ["a-test", "a-train"]):
         (note,) = label_notes(parts(train=labels * 2), labels)
-        assert note.startswith(f"the labels are names of parts ({labels[0]!r}, {labels[1]!r}); is another")
+        assert note.startswith(
+            f"the labels are names of parts ({labels[0]!r}, {labels[1]!r}); is another"
+        )
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "json", "jsonl", "parquet", "folder", "classes"])
-def test_every_way_in_joins_them(tmp_path: Path, text: Modality, image: Modality, kind: str) -> None:
+def test_every_way_in_joins_them(
+    tmp_path: Path, text: Modality, image: Modality, kind: str
+) -> None:
     import datasets
     import pyarrow as pa
     from pyarrow import parquet
@@ -164,8 +190,13 @@ def test_every_way_in_joins_them(tmp_path: Path, text: Modality, image: Modality
             (path / label).mkdir(parents=True)
             (path / label / "1.png").touch()
     table = load_table(str(path), modality=image if kind == "folder" else text, columns={})
-    assert label_spec({"label": table.cells("label")}) == {"labels": ["caf\u00e9", "x"], "counts": [2, 2]}
-    train, _, test = split_table(table, Split(validation=0, test=0.5), labels=table.cells("label"), seed=0)
+    assert label_spec({"label": table.cells("label")}) == {
+        "labels": ["caf\u00e9", "x"],
+        "counts": [2, 2],
+    }
+    train, _, test = split_table(
+        table, Split(validation=0, test=0.5), labels=table.cells("label"), seed=0
+    )
     assert {label_name(label) for label in train.column("label")} == {"caf\u00e9", "x"}
     assert len(test) == 2
 
@@ -175,7 +206,8 @@ def test_lone_labels_and_parts_of_one_label_are_told(parts: Parts) -> None:
     assert label_notes(rows, ["a", "b", "c", "d"]) == [
         "1 of 4 labels has no training row that can be used, and will hardly be learned: 'd'",
         "1 of 4 labels has a single training row, and will hardly be learned: 'b'",
-        "all 2 validation rows have the label 'a', so a score on them says little; give more rows, a larger "
+        "all 2 validation rows have the label 'a', so a score on them says little; give more rows, "
+        "a larger "
         "share of them under data.split (with stratify: true), or a file with rows of every label",
     ]
 

@@ -41,7 +41,8 @@ def sketch(raws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def load(tmp_path: Path, text: Modality) -> Load:
-    """Load parts from lists of texts; keyword arguments change ``data`` or the modality's likeness."""
+    """Load parts from lists of texts; keyword arguments change ``data`` or the modality's
+    likeness."""
     likeness = Likeness(sketch=sketch, near=0.85, flaws=("of one letter",))
 
     def start(likeness: Likeness | None = likeness, settled: bool = False, **parts: Any) -> Splits:
@@ -65,7 +66,9 @@ def load(tmp_path: Path, text: Modality) -> Load:
     return start
 
 
-WORDS = [f"{first}{second}{first}xyz{second}{first},{first}" for first in "abcdef" for second in "ghijk"]
+WORDS = [
+    f"{first}{second}{first}xyz{second}{first},{first}" for first in "abcdef" for second in "ghijk"
+]
 
 
 def test_near_rows_are_told_by_place_and_likeness(load: Load) -> None:
@@ -75,10 +78,20 @@ def test_near_rows_are_told_by_place_and_likeness(load: Load) -> None:
         "1 of 4 test rows are also training rows (equal raw value), which flatters the score"
     )
     assert equal.endswith("test.csv row 4 as train.csv row 6")
-    assert near.startswith("2 of 4 test rows are nearly equal to training rows, which may flatter the score")
-    assert near.endswith("test.csv row 1 as train.csv row 1 (1.00), test.csv row 2 as train.csv row 1 (0.88)")
+    assert near.startswith(
+        "2 of 4 test rows are nearly equal to training rows, which may flatter the score"
+    )
+    assert near.endswith(
+        "test.csv row 1 as train.csv row 1 (1.00), test.csv row 2 as train.csv row 1 (0.88)"
+    )
     (leak,) = splits.leaks
-    assert (leak.part, leak.other, leak.equal, leak.near, leak.share) == ("test", "train", 1, 2, 0.75)
+    assert (leak.part, leak.other, leak.equal, leak.near, leak.share) == (
+        "test",
+        "train",
+        1,
+        2,
+        0.75,
+    )
     facts = json.loads(json.dumps({"leaks": [leak.record()]}))
     assert data_tables(facts)["Rows in two parts"][1:] == (
         ("test", "test.csv row 4", "train", "train.csv row 6", "equal"),
@@ -86,11 +99,15 @@ def test_near_rows_are_told_by_place_and_likeness(load: Load) -> None:
         ("test", "test.csv row 2", "train", "train.csv row 1", "0.88"),
     )
     assert leak_notes(facts, "validation") == []
-    assert leak_notes(facts, "test")[0].startswith("3 of 4 test rows also stand in training, 1 equal and 2")
+    assert leak_notes(facts, "test")[0].startswith(
+        "3 of 4 test rows also stand in training, 1 equal and 2"
+    )
 
 
 def test_validation_and_test_are_compared_too(load: Load) -> None:
-    splits = load(train=WORDS, validation=["one thing,a", "another,b"], test=["one thinG,a", "another,b"])
+    splits = load(
+        train=WORDS, validation=["one thing,a", "another,b"], test=["one thinG,a", "another,b"]
+    )
     assert [(leak.part, leak.other, leak.equal, leak.near) for leak in splits.leaks] == [
         ("test", "validation", 1, 1)
     ]
@@ -101,7 +118,10 @@ def test_what_one_file_was_cut_into_is_compared(load: Load) -> None:
     copies = [word.upper() for word in WORDS]
     parts: dict[str, Any] = {"train": [*WORDS, *copies], "split": {"validation": 0.1, "test": 0.1}}
     splits = load(**parts, leakage={"allowed": 1})
-    assert {(leak.part, leak.other) for leak in splits.leaks} >= {("validation", "train"), ("test", "train")}
+    assert {(leak.part, leak.other) for leak in splits.leaks} >= {
+        ("validation", "train"),
+        ("test", "train"),
+    }
     with pytest.raises(DataError, match=r"data\.leakage\.allowed: 1"):
         load(**parts)
 
@@ -110,7 +130,9 @@ def test_what_one_file_was_cut_into_is_compared(load: Load) -> None:
     ("copies", "allowed", "stops"),
     [(5, 0.4, True), (5, 0.5, False), (4, 0.1, False), (1, 0.0, True), (10, 1.0, False)],
 )
-def test_more_than_the_allowed_share_stops(load: Load, copies: int, allowed: float, stops: bool) -> None:
+def test_more_than_the_allowed_share_stops(
+    load: Load, copies: int, allowed: float, stops: bool
+) -> None:
     others = [f"{number}0{number}1{number}2{number}3,z" for number in range(10 - copies)]
     parts = {"train": WORDS, "test": [*WORDS[:copies], *others], "leakage": {"allowed": allowed}}
     if not stops:
@@ -137,7 +159,8 @@ def test_groups_in_two_files_are_told(load: Load) -> None:
     group = {"validation": 0, "test": 0, "group": "who"}
     (note,) = load(train=WORDS, test=["one thing,a", "another,b", "more,z"], split=group).notes
     assert note == (
-        "2 of 3 groups in test (column 'who') are also in train; give each group to one file: 'a', 'b'"
+        "2 of 3 groups in test (column 'who') are also in train; give each group to one file: 'a', "
+        "'b'"
     )
 
 
@@ -222,10 +245,14 @@ def test_a_row_on_which_a_sketch_fails_is_compared_with_no_other(
     load: Load, caplog: pytest.LogCaptureFixture
 ) -> None:
     likeness = Likeness(sketch=careless, near=0.85)
-    splits = load(train=[*WORDS, "odd,1"], test=["agaxyzgo,z", "odd,2", f"{WORDS[5]}"], likeness=likeness)
+    splits = load(
+        train=[*WORDS, "odd,1"], test=["agaxyzgo,z", "odd,2", f"{WORDS[5]}"], likeness=likeness
+    )
     (leak,) = splits.leaks
     assert (leak.equal, leak.near) == (2, 1)  # the odd one as equal, by its digest
     assert (
-        caplog.text.count("a row is compared with no other: the reader failed (AttributeError: no width)")
+        caplog.text.count(
+            "a row is compared with no other: the reader failed (AttributeError: no width)"
+        )
         == 2
     )

@@ -46,7 +46,9 @@ def test_unrelated_rows_are_not_near() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.6, 0.8, 0.95, 1.0]), st.integers(1, 24))
-def test_what_is_found_is_what_comparing_all_pairs_finds(seed: int, least: float, width: int) -> None:
+def test_what_is_found_is_what_comparing_all_pairs_finds(
+    seed: int, least: float, width: int
+) -> None:
     rng = np.random.default_rng(seed)
     known = rng.integers(0, 3, (40, width), np.uint16)
     asked = rng.integers(0, 3, (30, width), np.uint16)
@@ -67,7 +69,9 @@ def test_sketches_of_zeros_are_like_nothing() -> None:
     assert (match == -1).all()
 
 
-def test_a_row_among_many_equal_ones_costs_no_more_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_among_many_equal_ones_costs_no_more_than_the_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     compared = []
     pairs = near_duplicates._pairs
 

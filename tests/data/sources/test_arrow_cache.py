@@ -56,7 +56,9 @@ def test_a_changed_file_is_parsed_again(load: Load, corpus: Path) -> None:
 
 def test_digests_are_remembered(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load().digests
-    monkeypatch.setattr("multigraft.data.cache.content._digest", lambda *args: pytest.fail("made again"))
+    monkeypatch.setattr(
+        "multigraft.data.cache.content._digest", lambda *args: pytest.fail("made again")
+    )
     assert (load().digests == first).all()
 
 
@@ -102,7 +104,9 @@ def test_without_room_all_is_in_memory(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**6, 10**6, 0))
     assert load().column("label") == list(range(10))
     assert cache.entries("tables") == []
-    assert caplog.messages == ["a.jsonl: the cache has no room for its rows; they are read into memory"]
+    assert caplog.messages == [
+        "a.jsonl: the cache has no room for its rows; they are read into memory"
+    ]
 
 
 def test_a_disk_that_fills_up_is_told(
@@ -128,4 +132,8 @@ def test_a_mapped_table_pickles_by_its_place(load: Load) -> None:
 def test_selections_read_only_their_rows(load: Load) -> None:
     some = load().select(np.array([7, 2, 2]))
     assert some.column("text") == ["t7", "t2", "t2"]
-    assert [some.place(row) for row in range(3)] == ["a.jsonl row 8", "a.jsonl row 3", "a.jsonl row 3"]
+    assert [some.place(row) for row in range(3)] == [
+        "a.jsonl row 8",
+        "a.jsonl row 3",
+        "a.jsonl row 3",
+    ]

@@ -20,7 +20,9 @@ def columns(draw: st.DrawFn) -> tuple[Pieces, list[Any]]:
     pieces: list[Piece] = []
     values: list[Any] = []
     counts: list[int] = []
-    for kind in draw(st.lists(st.sampled_from(["int", "text", "list", "coded", "nothing"]), max_size=5)):
+    for kind in draw(
+        st.lists(st.sampled_from(["int", "text", "list", "coded", "nothing"]), max_size=5)
+    ):
         size = draw(st.integers(0, 4))
         like = {"int": st.none() | st.integers(-9, 9), "text": st.none() | st.text(max_size=2)}
         mine = draw(st.lists(like.get(kind, VALUES), min_size=size, max_size=size))
@@ -46,7 +48,9 @@ def test_pieces_are_as_one_list(made: tuple[Pieces, list[Any]], data: st.DataObj
     column, values = made
     assert len(column) == len(values)
     assert [cell(column, row) for row in range(len(values))] == values
-    rows = np.array(data.draw(st.lists(st.sampled_from(range(len(values))))) if values else [], np.int64)
+    rows = np.array(
+        data.draw(st.lists(st.sampled_from(range(len(values))))) if values else [], np.int64
+    )
     wanted = [values[row] for row in rows]
     assert take(column, rows) == wanted
     cells = Cells(column, rows)

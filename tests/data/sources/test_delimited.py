@@ -1,4 +1,5 @@
-"""Files of text that look like tables, written in one of many ways: what is in them is what is read."""
+"""Files of text that look like tables, written in one of many ways: what is in them is what is
+read."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ class TestTabs:
     def test_quotes_are_text(self, load: Load) -> None:
         texts = [QUOTED[row % len(QUOTED)] if row % 7 == 0 else f"t{row}" for row in range(60)]
         table = load(
-            "a.tsv", "text\tlabel\n" + "".join(f"{text}\t{row % 2}\n" for row, text in enumerate(texts))
+            "a.tsv",
+            "text\tlabel\n" + "".join(f"{text}\t{row % 2}\n" for row, text in enumerate(texts)),
         )
         assert table.column("text") == texts
         assert table.column("label") == [str(row % 2) for row in range(60)]
@@ -59,14 +61,18 @@ class TestTabs:
 
     def test_quotes_enclose_where_the_header_is_quoted(self, load: Load) -> None:
         """As R's write.table does it."""
-        assert load("a.tsv", '"text"\t"label"\n"a ""b"""\t"1"\n').row(0) == {"text": 'a "b"', "label": "1"}
+        assert load("a.tsv", '"text"\t"label"\n"a ""b"""\t"1"\n').row(0) == {
+            "text": 'a "b"',
+            "label": "1",
+        }
 
     def test_cells_that_look_enclosed_are_told(self, load: Load) -> None:
         table = load("a.tsv", 'text\tlabel\n"a ""b"""\t1\nplain\t0\n"all"\t1\n"half\t0\n')
         assert table.column("text")[0] == '"a ""b"""'
         (note,) = table.notes
         assert note == (
-            "a.tsv: 2 rows: a cell stands in quotes, which are kept as text; where quotes enclose cells, set "
+            "a.tsv: 2 rows: a cell stands in quotes, which are kept as text; where quotes enclose "
+            "cells, set "
             "data.quotes: on; row 1, row 3"
         )
 
@@ -93,9 +99,17 @@ class TestQuotes:
     @pytest.mark.parametrize(
         ("header", "rows", "swallowed"),
         [
-            ("label,text", [*["pos,x", "neg,y"] * 9, 'pos,"open', "neg,two", 'pos,three"', "neg,z"], [19]),
+            (
+                "label,text",
+                [*["pos,x", "neg,y"] * 9, 'pos,"open', "neg,two", 'pos,three"', "neg,z"],
+                [19],
+            ),
             ("text,label", [*["x,pos", "y,neg"] * 9, '"open,pos', 'two,neg",pos', "z,neg"], [19]),
-            ("id,text", [*[f"{row},t{row}" for row in range(9)], '9,"open', "10,ten", '11,eleven"'], [10]),
+            (
+                "id,text",
+                [*[f"{row},t{row}" for row in range(9)], '9,"open', "10,ten", '11,eleven"'],
+                [10],
+            ),
             ("a;text;label", [*["1;x;A", "2;y;B"] * 5, '3;"o', "4;p;A", '5;q";B'], [11]),
         ],
     )
@@ -107,7 +121,9 @@ class TestQuotes:
         assert note.endswith("; " + ", ".join(f"row {row}" for row in swallowed))
 
     def test_prose_of_many_lines_is_no_doubt(self, load: Load) -> None:
-        prose = '"I came, and saw.\nIt was good, mostly.\nWell, pos, neg, nothing.\nAn end, at last."'
+        prose = (
+            '"I came, and saw.\nIt was good, mostly.\nWell, pos, neg, nothing.\nAn end, at last."'
+        )
         table = load("a.csv", "text,label\n" + f"{prose},pos\n{prose},neg\n" * 9)
         assert table.notes == ()
         assert len(table) == 18
@@ -137,7 +153,9 @@ class TestLines:
     @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
     def test_an_old_macs_file_is_refused(self, load: Load, name: str) -> None:
         rows = "text\rx\ry\r" if name != "a.jsonl" else '{"text": "x"}\r{"text": "y"}\r'
-        with pytest.raises(DataError, match="end with carriage returns alone; save it with line feeds"):
+        with pytest.raises(
+            DataError, match="end with carriage returns alone; save it with line feeds"
+        ):
             load(name, rows)
 
     def test_a_row_of_the_last_line_needs_no_end(self, load: Load) -> None:
@@ -201,14 +219,19 @@ WORDS = ["schön", "café", "naïve", "übel"]
 
 class TestEncodings:
     @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
-    def test_rows_of_another_encoding_are_shown_as_they_may_be_meant(self, load: Load, name: str) -> None:
+    def test_rows_of_another_encoding_are_shown_as_they_may_be_meant(
+        self, load: Load, name: str
+    ) -> None:
         rows = [f"{word},{row % 2}" for row, word in enumerate(WORDS)]
         lines = [json.dumps({"text": word, "label": 1}, ensure_ascii=False) for word in WORDS]
         content = "\n".join(["text,label", *rows] if name == "a.csv" else lines).encode("cp1252")
         with pytest.raises(DataError) as error:
             load(name, content)
         said = str(error.value)
-        assert f"{name}: no row can be read; the first, {name} row 1: column 'text' is not UTF-8" in said
+        assert (
+            f"{name}: no row can be read; the first, {name} row 1: column 'text' is not UTF-8"
+            in said
+        )
         assert "schön" in said
         assert "data.encoding: cp1252" in said
         assert load(name, content, encoding="cp1252").column("text") == WORDS
@@ -239,7 +262,10 @@ class TestEncodings:
     @pytest.mark.parametrize(
         ("content", "said"),
         [
-            ("text\n".encode("utf-16"), "is UTF-16; save it as UTF-8, or set data.encoding: utf-16"),
+            (
+                "text\n".encode("utf-16"),
+                "is UTF-16; save it as UTF-8, or set data.encoding: utf-16",
+            ),
             ("text\n".encode("utf-32"), "is UTF-32"),
             ("text,label\n".encode("utf-16-be"), "set data.encoding: utf-16-le"),
             (b"PK\x03\x04rest", "save the sheet as CSV in UTF-8"),
@@ -255,7 +281,11 @@ class TestEncodings:
                 load(name, content)
 
     def test_a_recipe_knows_its_encoding(self) -> None:
-        raw: Any = {"task": "t", "backbone": "b", "data": {"train": "a.csv", "encoding": "latin-9000"}}
+        raw: Any = {
+            "task": "t",
+            "backbone": "b",
+            "data": {"train": "a.csv", "encoding": "latin-9000"},
+        }
         with pytest.raises(RecipeError, match=r"data\.encoding: .*no encoding of text"):
             Recipe.parse(raw)
 
@@ -265,14 +295,19 @@ def test_a_recipe_says_how_its_files_are_written(tmp_path: Path, text: Modality)
         rows = "".join(f'"{name}{row} é,{row % 2}\n' for row in range(20))
         (tmp_path / f"{name}.csv").write_bytes(f"text,label\n{rows}".encode("cp1252"))
     data = Data(train="a.csv", test="b.csv", encoding="cp1252", quotes="off")
-    splits = load_splits(data, modality=text, task_columns=(), stratify_by=None, seed=0, base=tmp_path)
+    splits = load_splits(
+        data, modality=text, task_columns=(), stratify_by=None, seed=0, base=tmp_path
+    )
     assert splits.test.raw(0) == '"b0 é'
 
 
 class TestForeignJson:
     def test_a_whole_number_of_thousands_of_digits_is_kept(self, load: Load) -> None:
         digits = "7" * 5000
-        for content in (f'{{"text": "a", "label": {digits}}}\n', f'[{{"text": "a", "label": {digits}}}]'):
+        for content in (
+            f'{{"text": "a", "label": {digits}}}\n',
+            f'[{{"text": "a", "label": {digits}}}]',
+        ):
             assert load("a.json", content).row(0) == {"text": "a", "label": digits}
 
     @pytest.mark.parametrize("depth", [101, 300, 900])
@@ -285,7 +320,9 @@ class TestForeignJson:
         ]
         assert table.fingerprint
 
-    @pytest.mark.parametrize("content", ["[" * 5000, '{"a":' * 5000, "[" + "[" * 100_000, '"x"', "7", "[7"])
+    @pytest.mark.parametrize(
+        "content", ["[" * 5000, '{"a":' * 5000, "[" + "[" * 100_000, '"x"', "7", "[7"]
+    )
     def test_whatever_the_parser_meets_is_the_files_fault(self, load: Load, content: str) -> None:
         with pytest.raises(DataError, match=r"a\.json"):
             load("a.json", content)

@@ -1,4 +1,5 @@
-"""Every entry of a folder is a row, a bad row, or told by its name; folders of parts are no classes."""
+"""Every entry of a folder is a row, a bad row, or told by its name; folders of parts are no
+classes."""
 
 from __future__ import annotations
 
@@ -24,7 +25,10 @@ def fill(folder: Path, *names: str) -> None:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Two classes of two pictures."""
-    fill(tmp_path / "photos", *(f"{label}/{number}.png" for label in ("cat", "dog") for number in (1, 2)))
+    fill(
+        tmp_path / "photos",
+        *(f"{label}/{number}.png" for label in ("cat", "dog") for number in (1, 2)),
+    )
     return tmp_path / "photos"
 
 
@@ -38,7 +42,9 @@ def bad(table: Table) -> dict[str, str]:
     return {place: why for place, why in found.items() if why is not None}
 
 
-def test_a_dangling_link_is_a_bad_row(photos: Path, load: Any, reader: Reader, objective: Objective) -> None:
+def test_a_dangling_link_is_a_bad_row(
+    photos: Path, load: Any, reader: Reader, objective: Objective
+) -> None:
     for number in range(3):
         (photos / "dog" / f"far{number}.jpg").symlink_to("/nowhere/at/all.jpg")
     (photos / "dog" / "notes.txt").symlink_to("/nowhere/notes.txt")
@@ -95,7 +101,8 @@ def test_hidden_and_empty_classes_are_named(photos: Path, load: Any) -> None:
     assert len(table) == 4
     assert table.notes == (
         "photos: 2 files of other kinds left out: 1 .txt, 1 without an ending",
-        "photos: 3 entries whose names begin with a dot left out: '.DS_Store', '.NET', 'cat/._1.png'; "
+        "photos: 3 entries whose names begin with a dot left out: '.DS_Store', '.NET', "
+        "'cat/._1.png'; "
         "rename a class that is called so",
         "photos: 2 folders without a file that can be read, so no class: 'bird', 'papers'",
     )
@@ -126,8 +133,13 @@ def test_a_folder_without_a_row_says_what_it_holds(tmp_path: Path, image: Modali
     ],
 )
 @pytest.mark.parametrize("above", ["", "images/"])
-def test_parts_are_no_classes(tmp_path: Path, image: Modality, parts: dict[str, str], above: str) -> None:
-    fill(tmp_path / "set", *(f"{above}{part}/{label}/1.png" for part in parts for label in ("cat", "dog")))
+def test_parts_are_no_classes(
+    tmp_path: Path, image: Modality, parts: dict[str, str], above: str
+) -> None:
+    fill(
+        tmp_path / "set",
+        *(f"{above}{part}/{label}/1.png" for part in parts for label in ("cat", "dog")),
+    )
     with pytest.raises(DataError, match="holds parts, not classes") as error:
         load_table(str(tmp_path / "set"), modality=image, columns={})
     for part, field in parts.items():
@@ -136,7 +148,9 @@ def test_parts_are_no_classes(tmp_path: Path, image: Modality, parts: dict[str, 
 
 def test_what_lies_beside_parts_is_asked_for(tmp_path: Path, image: Modality) -> None:
     fill(tmp_path / "set", *(f"{part}/1.png" for part in ("Train", "val", "extra")))
-    with pytest.raises(DataError, match=r"what are 'extra' beside them\?\nif these are classes, rename"):
+    with pytest.raises(
+        DataError, match=r"what are 'extra' beside them\?\nif these are classes, rename"
+    ):
         load_table(str(tmp_path / "set"), modality=image, columns={})
 
 
@@ -145,7 +159,9 @@ def test_what_lies_beside_parts_is_asked_for(tmp_path: Path, image: Modality) ->
 )
 def test_classes_may_have_such_names(tmp_path: Path, image: Modality, labels: list[str]) -> None:
     fill(tmp_path / "set", *(f"{label}/1.png" for label in labels))
-    assert set(load_table(str(tmp_path / "set"), modality=image, columns={}).column("label")) == set(labels)
+    assert set(
+        load_table(str(tmp_path / "set"), modality=image, columns={}).column("label")
+    ) == set(labels)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +174,9 @@ def test_classes_may_have_such_names(tmp_path: Path, image: Modality, labels: li
         {"x_val": "validation", "x_test": "test"},
     ],
 )
-def test_parts_may_have_a_name_beside(tmp_path: Path, image: Modality, parts: dict[str, str]) -> None:
+def test_parts_may_have_a_name_beside(
+    tmp_path: Path, image: Modality, parts: dict[str, str]
+) -> None:
     test_parts_are_no_classes(tmp_path, image, parts, "")
 
 
@@ -181,11 +199,18 @@ def test_parts_without_labels_may_have_a_name_beside(
         ["train test", "my train"],
     ],
 )
-def test_classes_may_hold_a_name_of_a_part(tmp_path: Path, image: Modality, labels: list[str]) -> None:
+def test_classes_may_hold_a_name_of_a_part(
+    tmp_path: Path, image: Modality, labels: list[str]
+) -> None:
     test_classes_may_have_such_names(tmp_path, image, labels)
 
 
 def test_classes_of_one_part_may_hold_the_same_folders(tmp_path: Path, image: Modality) -> None:
     labels = ["freight train", "passenger train"]
-    fill(tmp_path / "set", *(f"{label}/{side}/1.png" for label in labels for side in ("left", "right")))
-    assert set(load_table(str(tmp_path / "set"), modality=image, columns={}).column("label")) == set(labels)
+    fill(
+        tmp_path / "set",
+        *(f"{label}/{side}/1.png" for label in labels for side in ("left", "right")),
+    )
+    assert set(
+        load_table(str(tmp_path / "set"), modality=image, columns={}).column("label")
+    ) == set(labels)

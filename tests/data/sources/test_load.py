@@ -17,7 +17,8 @@ from multigraft.errors import DataError, RowError
 
 @pytest.fixture(autouse=True, params=["memory", "mapped"])
 def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each file is read as a small one, and as one that is mapped from the cache in chunks of two rows."""
+    """Each file is read as a small one, and as one that is mapped from the cache in chunks of two
+    rows."""
     if request.param == "mapped":
         monkeypatch.setattr("multigraft.data.sources.formats.LARGE", 0)
         monkeypatch.setattr("multigraft.data.sources.formats.CHUNK", 2)
@@ -48,11 +49,17 @@ def test_csv_cells_are_text_and_places_count_records(tmp_path: Path, text: Modal
         {"text": "NA", "label": None},
         {"text": 'say "yes"', "label": "007"},
     ]
-    assert [table.place(index) for index in range(3)] == ["a.csv row 1", "a.csv row 2", "a.csv row 3"]
+    assert [table.place(index) for index in range(3)] == [
+        "a.csv row 1",
+        "a.csv row 2",
+        "a.csv row 3",
+    ]
 
 
 @pytest.mark.parametrize(("ending", "mark"), [(".csv", ";"), (".tsv", "\t"), (".csv", ",")])
-def test_csv_separator_is_found_in_the_header(tmp_path: Path, text: Modality, ending: str, mark: str) -> None:
+def test_csv_separator_is_found_in_the_header(
+    tmp_path: Path, text: Modality, ending: str, mark: str
+) -> None:
     path = write(tmp_path / f"a{ending}", f"\ufefftext{mark}label\na{mark}1\n")
     assert rows_of(load(path, text)) == [{"text": "a", "label": "1"}]
 
@@ -124,7 +131,9 @@ def test_parquet_text_that_is_not_utf8_is_refused(tmp_path: Path, text: Modality
 def test_what_a_parquet_file_says_of_its_classes_may_be_odd(
     tmp_path: Path, text: Modality, told: bytes
 ) -> None:
-    table = pa.table({"text": ["a", "b"], "label": [0, 1]}).replace_schema_metadata({"huggingface": told})
+    table = pa.table({"text": ["a", "b"], "label": [0, 1]}).replace_schema_metadata(
+        {"huggingface": told}
+    )
     parquet.write_table(table, tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"a\.parquet: is not a sound Parquet file: "):
         load(tmp_path / "a.parquet", text)
@@ -147,7 +156,8 @@ def test_folder_has_a_class_a_subfolder(tmp_path: Path, image: Modality) -> None
     assert Path(table.raw(0)).read_text() == "cat/1.png"
     assert table.notes == (
         "photos: 1 file of other kinds left out: 1 .txt",
-        "photos: 1 entry whose name begins with a dot left out: '.hidden'; rename a class that is called so",
+        "photos: 1 entry whose name begins with a dot left out: '.hidden'; rename a class that is "
+        "called so",
     )
 
 
@@ -216,7 +226,9 @@ def test_two_raw_columns_make_a_pair(tmp_path: Path, text: Modality) -> None:
 def test_missing_columns_are_named(
     tmp_path: Path, text: Modality, header: str, columns: dict[str, str], parts: list[str]
 ) -> None:
-    path = write(tmp_path / "a.csv", f"{header}\n" + ",".join("x" for _ in header.split(",")) + "\n")
+    path = write(
+        tmp_path / "a.csv", f"{header}\n" + ",".join("x" for _ in header.split(",")) + "\n"
+    )
     with pytest.raises(DataError) as error:
         load(path, text, **columns)
     assert all(part in str(error.value) for part in parts), str(error.value)
@@ -225,14 +237,22 @@ def test_missing_columns_are_named(
 @pytest.mark.parametrize(
     ("name", "content", "parts"),
     [
-        ("a.csv", "text,label\na,1\nb\nc,2,3\n", ["line 3: 1 cells", "line 4: 3 cells", "header has 2"]),
+        (
+            "a.csv",
+            "text,label\na,1\nb\nc,2,3\n",
+            ["line 3: 1 cells", "line 4: 3 cells", "header has 2"],
+        ),
         ("a.csv", 'text,label\n"a\nb",1\n"open,2\nc,3\n', ["line 4: unexpected end of data"]),
         ("a.csv", "", ["is empty"]),
         ("a.csv", "text,label\n", ["holds no rows"]),
         ("a.csv", "text,text\na,b\n", ["names 'text' more than once"]),
         ("a.csv", b"t\xe4xt,label\na,b\n", ["name is not UTF-8: byte 0xe4"]),
         ("a.csv", "text\nx\n".encode("utf-16"), ["UTF-16", "save it as UTF-8"]),
-        ("a.jsonl", '{"text": "a"}\n{"text": \n[1]\n', ["line 2: is not JSON", "line 3: holds list"]),
+        (
+            "a.jsonl",
+            '{"text": "a"}\n{"text": \n[1]\n',
+            ["line 2: is not JSON", "line 3: holds list"],
+        ),
         ("a.json", '[{"text": "a"},\n {"text" 5}]', ["line 2: is not JSON"]),
         ("a.json", '[{"text": "a"}, 7]', ["item 2"]),
         ("a.jsonl", "[" * 100_000, ["a.jsonl"]),
@@ -253,11 +273,17 @@ def test_files_that_cannot_be_parsed(
     ("name", "content"),
     [
         ("a.csv", b"text,label\ngood,0\ncaf\xe9,1\nfine,0\n"),
-        ("a.jsonl", b'{"text": "good", "label": "0"}\n{"text": "caf\xe9"}\n{"text": "fine", "label": "0"}\n'),
+        (
+            "a.jsonl",
+            b'{"text": "good", "label": "0"}\n{"text": "caf\xe9"}\n'
+            b'{"text": "fine", "label": "0"}\n',
+        ),
         ("a.json", b'[{"text": "good"}, {"text": "caf\xe9"}, {"text": "fine"}]'),
     ],
 )
-def test_undecodable_bytes_cost_one_row(tmp_path: Path, text: Modality, name: str, content: bytes) -> None:
+def test_undecodable_bytes_cost_one_row(
+    tmp_path: Path, text: Modality, name: str, content: bytes
+) -> None:
     table = load(write(tmp_path / name, content), text)
     assert [table.problem(index) is None for index in range(3)] == [True, False, True]
     with pytest.raises(RowError, match="column 'text' is not UTF-8: byte 0xe9 after 'caf'"):
@@ -293,7 +319,9 @@ def test_a_changed_file_is_read_anew(tmp_path: Path, text: Modality) -> None:
     assert before.fingerprint != load(path, text).fingerprint
 
 
-def test_loading_is_quiet(tmp_path: Path, text: Modality, capfd: pytest.CaptureFixture[str]) -> None:
+def test_loading_is_quiet(
+    tmp_path: Path, text: Modality, capfd: pytest.CaptureFixture[str]
+) -> None:
     write(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in ROWS))
     load(tmp_path / "a.jsonl", text)
     assert capfd.readouterr() == ("", "")
@@ -335,7 +363,9 @@ class TestHub:
         monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         shown = datasets.are_progress_bars_disabled()
-        with pytest.raises(DataError, match=r"hub:nobody/nothing: cannot be loaded[\s\S]*give a file"):
+        with pytest.raises(
+            DataError, match=r"hub:nobody/nothing: cannot be loaded[\s\S]*give a file"
+        ):
             load_table("hub:nobody/nothing", modality=text, columns={})
         assert datasets.are_progress_bars_disabled() == shown
         assert capfd.readouterr().err == ""
@@ -378,7 +408,9 @@ class TestFingerprint:
     ) -> None:
         file = tmp_path / ("whole.npy" if named == "whole path" else named)
         name = str(file) if named == "whole path" else named
-        value: Any = {"alone": name, "list": ["x", name], "object": {"bytes": None, "path": name}}[cell]
+        value: Any = {"alone": name, "list": ["x", name], "object": {"bytes": None, "path": name}}[
+            cell
+        ]
         row = {"text": "a", "image": "1.png", "label": "b.c", "mask": value}
         path = write(tmp_path / "a.jsonl", json.dumps(row) + "\n")
         found = []
@@ -414,7 +446,8 @@ def test_local_files_need_no_datasets_library(tmp_path: Path, text: Modality) ->
 
     write(tmp_path / "a.csv", "text\nx\n")
     code = (
-        "import sys; from multigraft.data.sources.load import load_table; from multigraft.contracts.records import Modality\n"
+        "import sys; from multigraft.data.sources.load import load_table; from "
+        "multigraft.contracts.records import Modality\n"
         f"load_table({str(tmp_path / 'a.csv')!r}, columns={{}},"
         " modality=Modality(name='t', reader=dict, columns=('text',)))\n"
         "sys.exit('datasets' in sys.modules)"

@@ -17,7 +17,14 @@ from multigraft.errors import ServeError
 from multigraft.runtime.serving.access import Token, listen
 from multigraft.runtime.serving.limits import Limits
 
-TIGHT = {"queue": 4, "max_items": 4, "max_body": 4000, "timeout": 1.5, "read_timeout": 0.5, "wait_ms": 0}
+TIGHT = {
+    "queue": 4,
+    "max_items": 4,
+    "max_body": 4000,
+    "timeout": 1.5,
+    "read_timeout": 0.5,
+    "wait_ms": 0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +68,9 @@ def test_a_body_that_is_too_large_is_refused_announced_or_not(tight: Served) -> 
     def parts() -> Iterator[bytes]:
         yield from [b"x" * 1000] * 10
 
-    said = tight.client.post("/predict", content=parts(), headers={"content-type": "application/json"})
+    said = tight.client.post(
+        "/predict", content=parts(), headers={"content-type": "application/json"}
+    )
     assert said.status_code == 413
     assert fine(tight)
 
@@ -75,14 +84,19 @@ def test_an_answer_that_takes_too_long() -> None:
 
 
 def test_who_comes_before_the_server_runs_waits_instead_of_being_refused() -> None:
-    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname(), timeout=10):
+    with (
+        listen("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname(), timeout=10),
+    ):
         pass
 
 
 def test_a_port_that_is_taken_is_said() -> None:
     with (
         listen("127.0.0.1", 0) as first,
-        pytest.raises(ServeError, match=r"cannot listen on 127\.0\.0\.1:\d+: .*--port names another"),
+        pytest.raises(
+            ServeError, match=r"cannot listen on 127\.0\.0\.1:\d+: .*--port names another"
+        ),
     ):
         listen("127.0.0.1", first.getsockname()[1])
 
@@ -159,7 +173,9 @@ def test_a_token_is_needed_but_for_the_page_and_the_probes(guarded: Served) -> N
         assert (said.status_code, said.headers["www-authenticate"]) == (401, "Bearer")
 
 
-@pytest.mark.parametrize("header", ["", SECRET, f"Basic {SECRET}", f"Bearer {SECRET}x", "Bearer", "Bearer é"])
+@pytest.mark.parametrize(
+    "header", ["", SECRET, f"Basic {SECRET}", f"Bearer {SECRET}x", "Bearer", "Bearer é"]
+)
 def test_a_wrong_token_opens_nothing(guarded: Served, header: str) -> None:
     said = guarded.client.get("/models", headers={"authorization": header.encode()})
     assert said.status_code == 401
@@ -167,7 +183,10 @@ def test_a_wrong_token_opens_nothing(guarded: Served, header: str) -> None:
 
 
 def test_the_right_token_opens(guarded: Served) -> None:
-    assert guarded.client.get("/models", headers={"authorization": f"Bearer {SECRET}"}).status_code == 200
+    assert (
+        guarded.client.get("/models", headers={"authorization": f"Bearer {SECRET}"}).status_code
+        == 200
+    )
     named = {"authorization": f"bearer {SECRET}", "host": "models.example"}
     assert guarded.client.get("/models", headers=named).status_code == 200
 
@@ -181,14 +200,20 @@ def test_a_token_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"host": "evil.example"}, {"host": "evil.example:80"}, {"sec-fetch-site": "cross-site"}]
+    "headers",
+    [{"host": "evil.example"}, {"host": "evil.example:80"}, {"sec-fetch-site": "cross-site"}],
 )
 def test_pages_of_other_sites_cannot_ask(tight: Served, headers: dict[str, str]) -> None:
     assert tight.client.post("/predict", json={"inputs": "1"}, headers=headers).status_code == 403
 
 
 def test_every_answer_is_guarded_by_its_headers(tight: Served) -> None:
-    for said in (tight.client.get("/"), tight.client.get("/nowhere"), tight.predict("1"), tight.predict("x")):
+    for said in (
+        tight.client.get("/"),
+        tight.client.get("/nowhere"),
+        tight.predict("1"),
+        tight.predict("x"),
+    ):
         policy = said.headers["content-security-policy"]
         assert "default-src 'none'" in policy and "unsafe" not in policy
         assert said.headers["x-content-type-options"] == "nosniff"
@@ -206,9 +231,30 @@ DEEP = b'{"inputs": ' + b"[" * 1900 + b"]" * 1900 + b"}"
 BROKEN: list[tuple[str, bytes]] = [
     ("application/json", each)
     for each in (
-        *(b"", b"{", b"null", b"[]", b"3", b'"1 2"', b"{}", b'{"inputs"}', b"\xff\xfe", b"\x00", DEEP),
-        *(b'{"inputs": "1", "topk": 1}', b'{"inputs": "1", "top_k": 0}', b'{"inputs": "1", "top_k": true}'),
-        *(b'{"inputs": "1", "top_k": "x"}', b'{"inputs": {}}', b'{"inputs": [[]]}', b'{"inputs": "\\ud800"}'),
+        *(
+            b"",
+            b"{",
+            b"null",
+            b"[]",
+            b"3",
+            b'"1 2"',
+            b"{}",
+            b'{"inputs"}',
+            b"\xff\xfe",
+            b"\x00",
+            DEEP,
+        ),
+        *(
+            b'{"inputs": "1", "topk": 1}',
+            b'{"inputs": "1", "top_k": 0}',
+            b'{"inputs": "1", "top_k": true}',
+        ),
+        *(
+            b'{"inputs": "1", "top_k": "x"}',
+            b'{"inputs": {}}',
+            b'{"inputs": [[]]}',
+            b'{"inputs": "\\ud800"}',
+        ),
         *(b'{"inputs": NaN}', b'{"inputs": 1' + b"0" * 3900 + b"}"),
     )
 ] + [

@@ -11,7 +11,9 @@ from multigraft.runtime.serving.multipart import parse_form
 KIND = "multipart/form-data; boundary=cut"
 
 
-def part(content: str = "1 2", disposition: str = 'form-data; name="inputs"', head: str = "") -> str:
+def part(
+    content: str = "1 2", disposition: str = 'form-data; name="inputs"', head: str = ""
+) -> str:
     return f"--cut\r\nContent-Disposition: {disposition}\r\n{head}\r\n{content}\r\n"
 
 
@@ -30,7 +32,10 @@ def test_all_parts_are_found(body: str) -> None:
 
 def test_a_file_s_bytes_are_as_they_were_sent() -> None:
     content = bytes(range(256)) + b"\r\n--cu\r\n--\r"
-    body = part("\0", 'form-data; name="x"; filename="a.png"').encode().replace(b"\0", content) + END.encode()
+    body = (
+        part("\0", 'form-data; name="x"; filename="a.png"').encode().replace(b"\0", content)
+        + END.encode()
+    )
     (found,) = parse_form(body, 'multipart/form-data; boundary="cut"', most=9)
     assert found.is_file and found.content == content
 
@@ -82,7 +87,9 @@ def test_a_server_answers_every_item_or_none() -> None:
     with serving(model("numbers")) as served:
 
         def said(body: bytes, kind: str = KIND) -> int:
-            return served.client.post("/predict", content=body, headers={"content-type": kind}).status_code
+            return served.client.post(
+                "/predict", content=body, headers={"content-type": kind}
+            ).status_code
 
         assert said((TWO + END).encode()) == 200
         assert said(TWO.encode()) == 400

@@ -73,7 +73,9 @@ def test_short_values_share_a_hand_over() -> None:
             await ask(made, ["abc"] * 10)
         threads.handed = 0
         found = await ask(made, ["a" * length for length in range(1, 201)])
-        assert [int(each["length"]) for each in found if not isinstance(each, Fault)] == [*range(1, 201)]
+        assert [int(each["length"]) for each in found if not isinstance(each, Fault)] == [
+            *range(1, 201)
+        ]
         assert threads.handed < 50
 
     reading(scene)

@@ -38,7 +38,10 @@ def raws(modality: str = "numbers") -> list[Any]:
 
 def assert_same(found: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> None:
     assert [answer["label"] for answer in found] == [answer["label"] for answer in wanted]
-    rows = [[[answer["scores"][label] for label in LABELS] for answer in side] for side in (found, wanted)]
+    rows = [
+        [[answer["scores"][label] for label in LABELS] for answer in side]
+        for side in (found, wanted)
+    ]
     np.testing.assert_allclose(*rows, atol=1e-6)
 
 
@@ -64,7 +67,9 @@ def test_a_model_of_single_texts_is_asked_for_no_pair() -> None:
     single = Model("single", made._predictor, made._modality)
     assert single.columns == ("text",)
     with serving(single) as served:
-        said = served.predict([{"text": "1 2", "text_pair": "900"}, {"text": "1 2"}]).json()["answers"]
+        said = served.predict([{"text": "1 2", "text_pair": "900"}, {"text": "1 2"}]).json()[
+            "answers"
+        ]
     assert "unknown column 'text_pair'" in said[0]["error"] and "label" in said[1]
 
 
@@ -103,7 +108,9 @@ def test_nothing_gives_nothing(numbers: Served) -> None:
     assert (said.status_code, said.json()["answers"]) == (200, [])
 
 
-def test_a_reader_or_graph_that_breaks_is_one_items_fault(numbers: Served, direct: Predictor) -> None:
+def test_a_reader_or_graph_that_breaks_is_one_items_fault(
+    numbers: Served, direct: Predictor
+) -> None:
     said = numbers.predict(["1 2", "poison 3", "900", "bug"])
     assert said.status_code == 200
     first, poison, last, bug = said.json()["answers"]
@@ -138,7 +145,9 @@ def test_files_come_in_base64_or_as_uploads(both: Served) -> None:
     assert_same(both.client.post(path, files=files).json()["answers"], wanted)
 
 
-@pytest.mark.parametrize("text", ["/etc/passwd", "file.toy", "not base64", "QUJ", "§", "data:,x", ""])
+@pytest.mark.parametrize(
+    "text", ["/etc/passwd", "file.toy", "not base64", "QUJ", "§", "data:,x", ""]
+)
 def test_a_text_is_never_a_path(both: Served, text: str) -> None:
     said = both.predict(text, path="/models/second/predict")
     assert said.status_code == 422
@@ -148,7 +157,11 @@ def test_a_text_is_never_a_path(both: Served, text: str) -> None:
 def test_several_models_are_listed_and_asked_by_name(both: Served) -> None:
     first, second = both.client.get("/models").json()["models"]
     assert first["name"] == "first"
-    assert (first["labels"], first["media"], first["columns"]) == (LABELS, None, ["text", "text_pair"])
+    assert (first["labels"], first["media"], first["columns"]) == (
+        LABELS,
+        None,
+        ["text", "text_pair"],
+    )
     assert (second["suffixes"], second["media"]) == ([".toy"], "file")
     assert both.client.get("/models/second").json() == second
     assert both.predict("1 2", path=first["path"]).status_code == 200
@@ -175,7 +188,9 @@ def test_many_clients_get_their_own_answers(numbers: Served, direct: Predictor) 
         for place, found in enumerate(pool.map(ask, range(32))):
             assert_same(found, [wanted[place]] * 5)
     assert numbers.metric("multigraft_batch_rows_sum") - rows == 160
-    assert numbers.metric("multigraft_batch_rows_count") - batches < 160  # some were computed together
+    assert (
+        numbers.metric("multigraft_batch_rows_count") - batches < 160
+    )  # some were computed together
 
 
 def test_a_slow_row_does_not_hold_others_up(numbers: Served) -> None:
@@ -221,7 +236,10 @@ def test_errors_are_json(numbers: Served) -> None:
         (numbers.client.get("/nowhere"), 404),
         (numbers.client.get("/predict"), 405),
         (numbers.client.get("/page/..%2fapp.py"), 404),
-        (numbers.client.post("/predict", content=b"x", headers={"content-type": "text/plain"}), 415),
+        (
+            numbers.client.post("/predict", content=b"x", headers={"content-type": "text/plain"}),
+            415,
+        ),
     ):
         assert said.status_code == status
         assert set(said.json()) == {"error", "item"}

@@ -79,7 +79,10 @@ class Process:
         return "".join(self.lines)
 
     def url(self) -> str:
-        wait_until(lambda: re.search(r"http://\S+", self.said) or self.process.poll() is not None, seconds=60)
+        wait_until(
+            lambda: re.search(r"http://\S+", self.said) or self.process.poll() is not None,
+            seconds=60,
+        )
         found = re.search(r"http://\S+", self.said)
         assert found, self.said
         return found[0]
@@ -112,7 +115,9 @@ def test_what_is_under_way_is_finished(bundle: str, number: signal.Signals) -> N
         wait_until(lambda: httpx2.get(f"{url}/readyz", trust_env=False).status_code == 200)
         with ThreadPoolExecutor(6) as pool:
             asked = [
-                pool.submit(httpx2.post, f"{url}/predict", json={"inputs": f"slow {n}"}, trust_env=False)
+                pool.submit(
+                    httpx2.post, f"{url}/predict", json={"inputs": f"slow {n}"}, trust_env=False
+                )
                 for n in range(6)
             ]
             wait_until(lambda: 'multigraft_queue_rows{model="toys"} 6.0' in _metrics(url))

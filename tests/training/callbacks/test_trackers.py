@@ -75,9 +75,12 @@ def mlflow_run(run: Path) -> Any:
 
 def read_mlflow(run: Path) -> Curves:
     found = mlflow_run(run)
-    histories = {name: client(run).get_metric_history(found.info.run_id, name) for name in found.data.metrics}
+    histories = {
+        name: client(run).get_metric_history(found.info.run_id, name) for name in found.data.metrics
+    }
     return {
-        name: sorted((metric.step, metric.value) for metric in history) for name, history in histories.items()
+        name: sorted((metric.step, metric.value) for metric in history)
+        for name, history in histories.items()
     }
 
 
@@ -107,7 +110,8 @@ class Pulls:
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run with every tracker that was interrupted after five steps, resumed, and evaluated twice."""
+    """A run with every tracker that was interrupted after five steps, resumed, and evaluated
+    twice."""
     folder = tmp_path_factory.mktemp("tracked")
     with pytest.raises(KeyboardInterrupt):
         Engine([multigraft_series, Pulls()], discover=False).start(
@@ -156,7 +160,9 @@ def test_the_recipe_is_there(stopped: Run) -> None:
 
 def test_all_lies_in_the_run_s_folder(stopped: Run) -> None:
     assert {path.name for path in stopped.folder.parent.iterdir()} == {"run", "series.csv"}
-    assert {"metrics.csv", "tensorboard", "mlflow"} <= {path.name for path in stopped.folder.iterdir()}
+    assert {"metrics.csv", "tensorboard", "mlflow"} <= {
+        path.name for path in stopped.folder.iterdir()
+    }
 
 
 def test_a_tracker_handed_over_takes_the_place_of_the_recipe_s(tmp_path: Path) -> None:
@@ -179,10 +185,14 @@ def test_runs_stand_side_by_side_in_a_folder_for_tensorboard(tmp_path: Path) -> 
 def test_a_table_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     table = tmp_path / "mine.csv"
     table.write_text("a,b\n1,2\n")
-    run = Engine([multigraft_series, CSV(table)], discover=False).start(recipe(tmp_path), "finetune")
+    run = Engine([multigraft_series, CSV(table)], discover=False).start(
+        recipe(tmp_path), "finetune"
+    )
     assert table.read_text() == "a,b\n1,2\n"
     assert run.report is not None
-    assert any("'CSV' raised RunError" in note and "name another file" in note for note in run.report.notes)
+    assert any(
+        "'CSV' raised RunError" in note and "name another file" in note for note in run.report.notes
+    )
 
 
 def test_a_disk_that_fails_at_the_report_costs_no_report(
@@ -225,7 +235,9 @@ def test_an_evaluation_elsewhere_goes_without(
 
 def test_a_wrong_name_is_a_mistake_in_the_recipe(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"track.*tensorboard"):
-        Engine([multigraft_series], discover=False).start(recipe(tmp_path, track=["tensorbord"]), "finetune")
+        Engine([multigraft_series], discover=False).start(
+            recipe(tmp_path, track=["tensorbord"]), "finetune"
+        )
 
 
 def test_the_journal_is_followed_through_a_rewriting(tmp_path: Path) -> None:
@@ -270,8 +282,10 @@ def test_the_table_needs_its_own_heading(tmp_path: Path) -> None:
 def test_mlflow_tells_nobody(tmp_path: Path) -> None:
     """In a process that does not look like a test's, where MLflow would."""
     script = (
-        "import os; from multigraft.training.callbacks.mlflow import _client; _client('sqlite:///runs.db'); "
-        "from mlflow.telemetry.client import get_telemetry_client; assert get_telemetry_client() is None; "
+        "import os; from multigraft.training.callbacks.mlflow import _client; "
+        "_client('sqlite:///runs.db'); "
+        "from mlflow.telemetry.client import get_telemetry_client; assert get_telemetry_client() "
+        "is None; "
         "assert os.environ['MLFLOW_DISABLE_TELEMETRY'] == 'true'"
     )
     looks = ("CI", "PYTEST", "MLFLOW", "BUILD", "GITHUB", "JENKINS")

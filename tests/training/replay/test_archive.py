@@ -15,7 +15,10 @@ from multigraft.training.replay.archive import Archive, row_key
 
 
 def rows(count: int, start: int = 0) -> list[tuple[bytes, Arrays]]:
-    made = [{"0.0": np.full((index % 3 + 1, 2), index, np.float32)} for index in range(start, start + count)]
+    made = [
+        {"0.0": np.full((index % 3 + 1, 2), index, np.float32)}
+        for index in range(start, start + count)
+    ]
     return [(row_key(arrays), arrays) for arrays in made]
 
 
@@ -38,7 +41,9 @@ def test_parts_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(key in Archive("key") for key, _ in rows(7))
 
 
-def test_an_interrupted_part_is_not_there_and_earlier_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_part_is_not_there_and_earlier_ones_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(archive, "PART", 64)
 
     def broken() -> Iterator[tuple[bytes, Arrays]]:

@@ -29,7 +29,8 @@ COUNTS: Counter[nn.Module] = Counter()
 
 
 class Counted(nn.Linear):
-    """A first block whose rows are counted; not in itself, since a state of its own would not be replayed."""
+    """A first block whose rows are counted; not in itself, since a state of its own would not be
+    replayed."""
 
     @property
     def rows(self) -> int:
@@ -117,7 +118,11 @@ def same(one: Run, other: Run) -> bool:
     ],
 )
 def test_what_cannot_be_replayed_is_recomputed_and_said(
-    start: Callable[..., Run], caplog: pytest.LogCaptureFixture, oddity: str, fields: Any, reason: str
+    start: Callable[..., Run],
+    caplog: pytest.LogCaptureFixture,
+    oddity: str,
+    fields: Any,
+    reason: str,
 ) -> None:
     with caplog.at_level("INFO", logger="multigraft"):
         tried = start(oddity, **fields)
@@ -130,7 +135,11 @@ def test_what_cannot_be_replayed_is_recomputed_and_said(
 @pytest.mark.parametrize("oddity", ["", "in place"])
 @pytest.mark.parametrize(
     "strategy",
-    ["linear-probe", {"name": "partial", "blocks": 2}, {"name": "gradual-unfreezing", "until": 0.9}],
+    [
+        "linear-probe",
+        {"name": "partial", "blocks": 2},
+        {"name": "gradual-unfreezing", "until": 0.9},
+    ],
 )
 def test_replayed_training_equals_recomputed(
     start: Callable[..., Run], caplog: pytest.LogCaptureFixture, oddity: str, strategy: Any
@@ -150,7 +159,9 @@ def test_gradual_unfreezing_replays_in_each_frozen_phase(
     with caplog.at_level("INFO", logger="multigraft"):
         start(strategy={"name": "gradual-unfreezing", "until": 0.9}, training={"epochs": 12})
     parts = [line.split()[1] for line in caplog.messages if line.startswith("replaying")]
-    assert parts == ["features:pooled", "blocks:4", "blocks:3", "blocks:2", "blocks:1"][: len(parts)]
+    assert (
+        parts == ["features:pooled", "blocks:4", "blocks:3", "blocks:2", "blocks:1"][: len(parts)]
+    )
     assert len(parts) >= 4
 
 
@@ -164,7 +175,9 @@ def test_a_short_training_does_not_store(start: Callable[..., Run], cache_folder
 def test_later_runs_and_evaluation_find_what_was_computed(start: Callable[..., Run]) -> None:
     first = start(strategy="linear-probe", seed=0)
     before = cache.entries(archive.KIND)
-    again = start(strategy="linear-probe", seed=0, task={"name": "series-classification", "dropout": 0.5})
+    again = start(
+        strategy="linear-probe", seed=0, task={"name": "series-classification", "dropout": 0.5}
+    )
     assert cache.entries(archive.KIND) == before
     trying = again.graft.backbone.embed.rows
     assert trying < len(first.rows["train"]) < first.graft.backbone.embed.rows
@@ -264,7 +277,9 @@ def test_batch_statistics_are_put_back_also_where_a_signal_comes_meanwhile() -> 
     assert all(torch.equal(buffer, before[name]) for name, buffer in norm.named_buffers())
 
 
-def test_metrics_say_how_much_is_padding_and_the_report_how_long_it_waited(start: Callable[..., Run]) -> None:
+def test_metrics_say_how_much_is_padding_and_the_report_how_long_it_waited(
+    start: Callable[..., Run],
+) -> None:
     run = start()
     lines = [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
     shares = [line["padding"] for line in lines if "epoch" in line]

@@ -15,7 +15,8 @@ CPU = torch.device("cpu")
 
 
 def result(rows: int, length: int, seed: int = 0) -> list[Any]:
-    """An earlier block's tensor, and a last one with a tuple, a mapping, time first, bf16 and a constant."""
+    """An earlier block's tensor, and a last one with a tuple, a mapping, time first, bf16 and a
+    constant."""
     g = torch.Generator().manual_seed(seed)
     return [
         torch.rand(rows, length, 2, generator=g),
@@ -52,7 +53,9 @@ def test_earlier_results_are_zeros_without_memory() -> None:
 def test_rows_of_different_lengths_are_padded_with_zeros() -> None:
     layouts = survey(result(2, 4), result(3, 4))
     long, short = result(1, 6, seed=1), result(1, 2, seed=2)
-    first, (tensor, mapping, _) = join(layouts, [*split(layouts, long), *split(layouts, short)], CPU)
+    first, (tensor, mapping, _) = join(
+        layouts, [*split(layouts, long), *split(layouts, short)], CPU
+    )
     assert first.shape == (2, 6, 2)
     assert torch.equal(tensor[0], long[1][0][0])
     assert torch.equal(tensor[1, :2], short[1][0][0])

@@ -46,7 +46,11 @@ def recipe(rows: Path, tmp_path: Path) -> dict[str, Any]:
     return {
         "task": "series-classification",
         "backbone": "odd-tiny",
-        "data": {"train": str(rows), "split": {"validation": 0.1, "test": 0.1}, "leakage": {"near": False}},
+        "data": {
+            "train": str(rows),
+            "split": {"validation": 0.1, "test": 0.1},
+            "leakage": {"near": False},
+        },
         "strategy": {"name": "partial", "blocks": 1},
         "training": {"epochs": 3, "batch_size": 16, "learning_rate": 0.01, "precision": "fp32"},
         "output": str(tmp_path / "run"),
@@ -86,7 +90,9 @@ def test_what_a_replay_could_get_wrong_is_refused(grown: Grown, name: str, preci
 
 @pytest.mark.parametrize(("precision", "threads"), [("fp32", 1), ("bf16", 1), ("bf16", 2)])
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_what_only_looks_odd_is_replayed(grown: Grown, name: str, precision: str, threads: int) -> None:
+def test_what_only_looks_odd_is_replayed(
+    grown: Grown, name: str, precision: str, threads: int
+) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -155,7 +161,15 @@ class Fragile(odd_networks.Net):
 
 
 ERRORS = [
-    *(ValueError, IndexError, TypeError, KeyError, AttributeError, AssertionError, NotImplementedError),
+    *(
+        ValueError,
+        IndexError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        AssertionError,
+        NotImplementedError,
+    ),
     *(
         ZeroDivisionError,
         MemoryError,

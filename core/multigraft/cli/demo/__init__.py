@@ -9,7 +9,8 @@ SEEDS = (0, 1, 2, 3)
 
 
 def main(folder: Path, *, only: str | None = None) -> None:
-    """Tell every chapter (or ``only`` one) and write ``folder/report.html``. Starts afresh each time.
+    """Tell every chapter (or ``only`` one) and write ``folder/report.html``. Starts afresh each
+    time.
 
     Raises MultigraftError where any part fails.
     """
@@ -33,7 +34,9 @@ def main(folder: Path, *, only: str | None = None) -> None:
         begun = time.monotonic()
 
         def say(text: str, name: str = chapter.modality, begun: float = begun) -> None:
-            console.print(f"[bold]{name:5}[/] {time.monotonic() - begun:4.0f} s  {text}", highlight=False)
+            console.print(
+                f"[bold]{name:5}[/] {time.monotonic() - begun:4.0f} s  {text}", highlight=False
+            )
 
         shutil.rmtree(folder / chapter.modality, ignore_errors=True)
         endings.append(tell(chapter, folder / chapter.modality, seeds=SEEDS, say=say))

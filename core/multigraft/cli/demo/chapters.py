@@ -15,8 +15,8 @@ from multigraft.cli.demo.sets import DemoSet
 class Chapter:
     """One modality of the demo.
 
-    Recipes, sizes and label counts were tried out on these very sets, test rows included, and chosen
-    where pretraining can help: the gains show what it can do, not what it does on average.
+    Recipes, sizes and label counts were tried out on these very sets, test rows included, and
+    chosen where pretraining can help: the gains show what it can do, not what it does on average.
     """
 
     modality: str
@@ -56,7 +56,12 @@ CHAPTERS = (
                 "rotate": 15.0,
                 "temperature": 0.2,
             },
-            "training": {"epochs": 25, "batch_size": 128, "learning_rate": 2e-3, "schedule": "cosine"},
+            "training": {
+                "epochs": 25,
+                "batch_size": 128,
+                "learning_rate": 2e-3,
+                "schedule": "cosine",
+            },
         },
         finetuning={
             "task": "image-classification",
@@ -69,7 +74,12 @@ CHAPTERS = (
         backbone={"name": "logmel-small"},
         pretraining={
             "task": {"name": "masked-spectrogram", "mask_prob": 0.6},
-            "training": {"epochs": 8, "batch_size": 32, "learning_rate": 3e-3, "schedule": "cosine"},
+            "training": {
+                "epochs": 8,
+                "batch_size": 32,
+                "learning_rate": 3e-3,
+                "schedule": "cosine",
+            },
         },
         finetuning={
             "task": "audio-classification",

@@ -90,17 +90,23 @@ def summary(endings: Sequence[Ending], *, seeds: Sequence[int], seconds: float) 
         metrics={
             f"{ending.chapter.modality} {kind}": Measure(interval.mean, interval.low, interval.high)
             for ending in endings
-            for kind, values in (("from scratch", ending.scratch), ("pretrained", ending.pretrained))
+            for kind, values in (
+                ("from scratch", ending.scratch),
+                ("pretrained", ending.pretrained),
+            )
             for interval in (over_seeds(values),)
         },
         facts={
             "seeds": ", ".join(map(str, seeds)),
             "intervals": "Student's, 95%, over seeds",
-            "settings": "sizes and label counts were chosen on these sets, where pretraining can help",
+            "settings": "sizes and label counts were chosen on these sets, where pretraining can "
+            "help",
             "time": f"{seconds:.0f} s",
             **{f"{e.chapter.modality} set": "; ".join(e.data.facts.values()) for e in endings},
         },
-        tables={"test accuracy in %, and milliseconds a row": (HEADING, *(row(e) for e in endings))},
+        tables={
+            "test accuracy in %, and milliseconds a row": (HEADING, *(row(e) for e in endings))
+        },
         notes=tuple(verdict(ending) for ending in endings),
     )
 

@@ -1,4 +1,5 @@
-"""What a demo set is: files of one modality, cut into unlabelled, few labelled, and held-out rows."""
+"""What a demo set is: files of one modality, cut into unlabelled, few labelled, and held-out
+rows."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSet:
-    """One modality's data, written to a folder. No row of ``test`` or ``validation`` is in the other two."""
+    """One modality's data, written to a folder. No row of ``test`` or ``validation`` is in the
+    other two."""
 
     modality: str
     unlabelled: Path

@@ -15,7 +15,8 @@ PER_CLASS = {"train": 5, "validation": 5, "test": 50}
 
 
 def build(folder: Path) -> DemoSet:
-    """Write the digits as PNG files: labelled parts in class folders, the others in one flat folder."""
+    """Write the digits as PNG files: labelled parts in class folders, the others in one flat
+    folder."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
@@ -34,9 +35,11 @@ def build(folder: Path) -> DemoSet:
         rows={part: len(indices) for part, indices in parts.items()},
         facts={
             "what": "which digit a hand wrote, 8 x 8 pixels",
-            "from": "scikit-learn's load_digits: 1,797 digits of the UCI set Optical Recognition of "
+            "from": "scikit-learn's load_digits: 1,797 digits of the UCI set Optical Recognition "
+            "of "
             "Handwritten Digits (Alpaydin and Kaynak 1998)",
-            "cut": "by picture, as the set does not say who wrote which; equal pictures are kept once",
+            "cut": "by picture, as the set does not say who wrote which; equal pictures are kept "
+            "once",
             "licence": "UCI set CC BY 4.0, scikit-learn BSD-3",
         },
     )

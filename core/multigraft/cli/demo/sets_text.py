@@ -44,11 +44,15 @@ def build(folder: Path) -> DemoSet:
         apart, rest = ([names[i] for i in rng.permutation(len(names))] for names in (apart, rest))
         test, validation = PER_CLASS["test"], PER_CLASS["validation"]
         parts["test"] += [(name, LANGUAGES[language]) for name in apart[:test]]
-        parts["validation"] += [(name, LANGUAGES[language]) for name in apart[test : test + validation]]
+        parts["validation"] += [
+            (name, LANGUAGES[language]) for name in apart[test : test + validation]
+        ]
         parts["train"] += [(name, LANGUAGES[language]) for name in rest[: PER_CLASS["train"]]]
         parts["unlabelled"] += [(name,) for name in rest[PER_CLASS["train"] :][:UNLABELLED]]
     for part, rows in parts.items():
-        write_csv(folder / f"{part}.csv", ("text", "label") if part in PER_CLASS else ("text",), rows)
+        write_csv(
+            folder / f"{part}.csv", ("text", "label") if part in PER_CLASS else ("text",), rows
+        )
     return DemoSet(
         modality="text",
         unlabelled=folder / "unlabelled.csv",
@@ -59,7 +63,8 @@ def build(folder: Path) -> DemoSet:
         facts={
             "what": f"which of {len(LANGUAGES)} languages a name is written in",
             "from": "the translations that come with pycountry (Debian's iso-codes)",
-            "cut": "by what is named: no country or language is in two parts; names that two languages "
+            "cut": "by what is named: no country or language is in two parts; names that two "
+            "languages "
             "share are left out",
             "licence": "pycountry LGPL-2.1; read here and not handed on",
         },

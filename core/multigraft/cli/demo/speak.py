@@ -1,7 +1,8 @@
 """Words spoken by eSpeak NG, through the shared library that espeakng-loader brings.
 
-It runs as a process of its own (``python -m multigraft.cli.demo.speak``): the library keeps noise and flutter
-from one word to the next, so only a fresh process speaks the same list with the same samples.
+It runs as a process of its own (``python -m multigraft.cli.demo.speak``): the library keeps noise
+and flutter from one word to the next, so only a fresh process speaks the same list with the same
+samples.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ SYNCHRONOUS = 2
 DONT_EXIT = 0x8000
 RATE_PARAMETER, PITCH_PARAMETER = 1, 3
 UTF8 = 1
-CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Utterance:
 
 
 def speak(utterances: Sequence[Utterance], folder: Path) -> list[np.ndarray]:
-    """Say each utterance: int16 samples at `RATE`. ``folder`` holds the process's files for a moment."""
+    """Say each utterance: int16 samples at `RATE`. ``folder`` holds the process's files for a
+    moment."""
     folder.mkdir(parents=True, exist_ok=True)
     asked, said = folder / "utterances.json", folder / "utterances.npz"
     asked.write_text(json.dumps([asdict(each) for each in utterances]), encoding="utf-8")
@@ -64,10 +68,17 @@ class Speaker:
         self.chunks: list[np.ndarray] = []
         self.callback = CALLBACK(self._hear)  # kept, as the library does not own it
         data = espeakng_loader.get_data_path().encode()
-        self.library.espeak_Initialize.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
+        self.library.espeak_Initialize.argtypes = [
+            ctypes.c_int,
+            ctypes.c_int,
+            ctypes.c_char_p,
+            ctypes.c_int,
+        ]
         rate = self.library.espeak_Initialize(SYNCHRONOUS, 0, data, DONT_EXIT)
         if rate != RATE:
-            raise MultigraftError(f"eSpeak NG speaks at {rate} samples a second; {RATE} are expected")
+            raise MultigraftError(
+                f"eSpeak NG speaks at {rate} samples a second; {RATE} are expected"
+            )
         self.library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
         self.library.espeak_ng_SetRandSeed(1)  # otherwise it is the time
         self.library.espeak_SetSynthCallback(self.callback)

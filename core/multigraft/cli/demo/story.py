@@ -1,4 +1,5 @@
-"""One chapter told: data, pretraining, finetuning twice, evaluation, export, answers without torch."""
+"""One chapter told: data, pretraining, finetuning twice, evaluation, export, answers without
+torch."""
 
 from __future__ import annotations
 
@@ -35,24 +36,34 @@ class Ending:
     pretrained: tuple[float, ...]
     """The same from the pretrained weights."""
     exported: dict[str, dict[str, Any]]
-    """Precision -> accuracy, milliseconds a row, whether it was accepted; ``torch`` -> milliseconds."""
+    """Precision -> accuracy, milliseconds a row, whether it was accepted; ``torch`` ->
+    milliseconds."""
     agreeing: dict[str, tuple[int, int]]
     """Precision -> how many of the rows that were asked without torch got the run's answer."""
     reports: tuple[Report, ...]
 
 
-def tell(chapter: Chapter, folder: Path, *, seeds: Sequence[int], say: Callable[[str], None]) -> Ending:
+def tell(
+    chapter: Chapter, folder: Path, *, seeds: Sequence[int], say: Callable[[str], None]
+) -> Ending:
     """Run a chapter in ``folder``, which must be empty."""
     data = chapter.build(folder / "data")
-    say(f"{data.facts['what']} ({', '.join(f'{rows:,} {part}' for part, rows in data.rows.items())})")
-    say(f"pretraining {chapter.backbone['name']} on {data.rows['unlabelled']:,} rows without labels")
+    say(
+        f"{data.facts['what']} "
+        f"({', '.join(f'{rows:,} {part}' for part, rows in data.rows.items())})"
+    )
+    say(
+        f"pretraining {chapter.backbone['name']} on {data.rows['unlabelled']:,} rows without labels"
+    )
     start = api.pretrain(_pretraining(chapter, data), output=folder / "pretrained")
     accuracies: dict[str, list[float]] = {SCRATCH: [], str(start.folder): []}
     runs: list[Run] = []
     reports: list[Report] = []
     for weights, found in accuracies.items():
         kind = SCRATCH if weights == SCRATCH else "pretrained"
-        say(f"finetuning on {data.rows['train']} labels, {kind}, seeds {', '.join(map(str, seeds))}")
+        say(
+            f"finetuning on {data.rows['train']} labels, {kind}, seeds {', '.join(map(str, seeds))}"
+        )
         for seed in seeds:
             recipe = _finetuning(chapter, data, weights)
             run = api.finetune(recipe, seed=seed, output=folder / f"{kind}-{seed}")
@@ -72,7 +83,10 @@ def tell(chapter: Chapter, folder: Path, *, seeds: Sequence[int], say: Callable[
         pretrained=tuple(accuracies[str(start.folder)]),
         exported=_figures(bundle, exported),
         agreeing=_ask(shipped, bundle),
-        reports=(*reports, replace(exported, title=f"{chapter.modality}, pretrained, seed {seeds[0]}")),
+        reports=(
+            *reports,
+            replace(exported, title=f"{chapter.modality}, pretrained, seed {seeds[0]}"),
+        ),
     )
 
 
@@ -89,7 +103,11 @@ def _finetuning(chapter: Chapter, data: DemoSet, weights: str) -> dict[str, Any]
     return {
         **chapter.finetuning,
         "backbone": {**chapter.backbone, "weights": weights},
-        "data": {"train": str(data.train), "validation": str(data.validation), "test": str(data.test)},
+        "data": {
+            "train": str(data.train),
+            "validation": str(data.validation),
+            "test": str(data.test),
+        },
         "reader": reader,
     }
 
@@ -117,7 +135,9 @@ def _ask(run: Run, bundle: Path) -> dict[str, tuple[int, int]]:
     expected = run.objective.details(kept)["answered"][:ASKED]
     raws = [rows.raw(index) for index in range(len(expected))]
     accepted = [name for name, entry in open_bundle(bundle).precisions.items() if entry.accepted]
-    return {name: (_equal(_answers(bundle, name, raws), expected), len(expected)) for name in accepted}
+    return {
+        name: (_equal(_answers(bundle, name, raws), expected), len(expected)) for name in accepted
+    }
 
 
 def _answers(bundle: Path, precision: str, raws: Sequence[Any]) -> list[str]:

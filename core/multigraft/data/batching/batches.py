@@ -1,4 +1,5 @@
-"""Which rows make which batch: decided before training, from the rows' lengths, the seed and the epoch."""
+"""Which rows make which batch: decided before training, from the rows' lengths, the seed and the
+epoch."""
 
 from __future__ import annotations
 
@@ -8,12 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 
 POOL = 50
-"""Batches that are sorted by length together: large enough to pad little, small enough to stay random."""
+"""Batches that are sorted by length together: large enough to pad little, small enough to stay
+random."""
 BATCHES = 3
 """What the generator is for; part of its seed."""
 
 Members = np.ndarray | tuple[np.ndarray, ...]
-"""The row numbers of one batch; a tuple holds those of each of its packs (`multigraft.data.batching.packing`)."""
+"""The row numbers of one batch; a tuple holds those of each of its packs
+(`multigraft.data.batching.packing`)."""
 
 
 def plan_batches(
@@ -28,14 +31,15 @@ def plan_batches(
 ) -> list[np.ndarray]:
     """The row numbers of each batch, at most ``size``; every row is in exactly one.
 
-    With a ``budget``, in the unit of ``lengths``, a batch's rows times its longest row stay within it; a row
-    that is longer makes a batch of its own. Shuffled rows are pooled by `POOL` batches, sorted by length
-    within a pool, and cut; batches are then shuffled. Without ``shuffle`` rows go from long to short.
+    With a ``budget``, in the unit of ``lengths``, a batch's rows times its longest row stay within
+    it; a row that is longer makes a batch of its own. Shuffled rows are pooled by `POOL` batches,
+    sorted by length within a pool, and cut; batches are then shuffled. Without ``shuffle`` rows go
+    from long to short.
 
-    With ``world`` processes, process ``r`` takes ``batches[r::world]``: their number is a multiple of
-    ``world``, and those of one step are of similar length. To reach that multiple the last large batches are
-    halved; where every batch is one row, some hold two, whatever ``size`` and ``budget``. Raises ValueError
-    for fewer rows than processes.
+    With ``world`` processes, process ``r`` takes ``batches[r::world]``: their number is a multiple
+    of ``world``, and those of one step are of similar length. To reach that multiple the last large
+    batches are halved; where every batch is one row, some hold two, whatever ``size`` and
+    ``budget``. Raises ValueError for fewer rows than processes.
     """
     if not len(lengths):
         return []
@@ -79,7 +83,8 @@ def _cut_pools(
 ) -> list[np.ndarray]:
     """Sort each pool by length and cut it; rows of equal length keep their random order.
 
-    What fills no whole step of ``world`` batches moves to the next pool, so only the last one has such rows.
+    What fills no whole step of ``world`` batches moves to the next pool, so only the last one has
+    such rows.
     """
     pool = _most(lengths.mean(), size, limit) * world * POOL
     batches: list[np.ndarray] = []
@@ -97,7 +102,8 @@ def _cut_pools(
 
 
 def _cut(order: np.ndarray, lengths: np.ndarray, size: int, limit: float) -> list[np.ndarray]:
-    """Cut sorted rows one batch after another, each with as many rows as ``size`` and ``limit`` allow."""
+    """Cut sorted rows one batch after another, each with as many rows as ``size`` and ``limit``
+    allow."""
     batches = []
     start = 0
     while start < len(order):
@@ -114,7 +120,8 @@ def _most(length: float, size: int, limit: float) -> int:
 
 
 def _even(batches: list[np.ndarray], world: int) -> list[np.ndarray]:
-    """Batches whose number is a multiple of ``world``: large ones are halved, else single rows are paired."""
+    """Batches whose number is a multiple of ``world``: large ones are halved, else single rows are
+    paired."""
     while extra := len(batches) % world:
         at = max(range(len(batches)), key=lambda number: (len(batches[number]), number))
         if len(batches[at]) == 1:

@@ -41,18 +41,18 @@ def iterate(
 ) -> Iterator[tuple[np.ndarray, Batch]]:
     """Give each batch from number ``start`` on, with the numbers of its rows.
 
-    A row's chance follows from (seed, epoch, row), a batch's from (seed, epoch, batch number): neither
-    ``workers`` nor ``start`` changes a bit. Without ``train`` nothing is augmented, and every epoch is the
-    same. Draws nothing from torch's generators.
+    A row's chance follows from (seed, epoch, row), a batch's from (seed, epoch, batch number):
+    neither ``workers`` nor ``start`` changes a bit. Without ``train`` nothing is augmented, and
+    every epoch is the same. Draws nothing from torch's generators.
 
-    Batches of packs (`plan_packs`) hold their rows joined, with ``segments`` int64 [B, T]: 1, 2 ... for the
-    rows of a pack, 0 where padded; their row numbers come pack after pack. Raises MultigraftError for
-    packs where the objective has no `Objective.packs`.
+    Batches of packs (`plan_packs`) hold their rows joined, with ``segments`` int64 [B, T]: 1, 2 ...
+    for the rows of a pack, 0 where padded; their row numbers come pack after pack. Raises
+    MultigraftError for packs where the objective has no `Objective.packs`.
 
-    Of each row only the arrays in ``names`` are read, where they are given. ``workers`` are the processes
-    that read; with 0 this one does, ahead in a thread where a batch takes long. Where one is lost this
-    process reads on, and ``alone`` is called. The seconds that each batch was waited for are added to
-    ``waits``.
+    Of each row only the arrays in ``names`` are read, where they are given. ``workers`` are the
+    processes that read; with 0 this one does, ahead in a thread where a batch takes long. Where one
+    is lost this process reads on, and ``alone`` is called. The seconds that each batch was waited
+    for are added to ``waits``.
     """
     _check_packs(batches, objective)
     source = _Source(
@@ -93,13 +93,17 @@ class _Source:
         """One batch: the numbers of its rows, and its arrays."""
         members = self.batches[number]
         batch = self._collate(members)
-        prepared = self.objective.prepare(batch, np.random.default_rng([*self.stream, BATCH, number]))
+        prepared = self.objective.prepare(
+            batch, np.random.default_rng([*self.stream, BATCH, number])
+        )
         indices = np.concatenate(members) if isinstance(members, tuple) else members
         return indices, prepared
 
     def _collate(self, members: Members) -> Arrays:
         if isinstance(members, tuple):
-            return collate_packs([[self._row(int(row)) for row in pack] for pack in members], self.fills)
+            return collate_packs(
+                [[self._row(int(row)) for row in pack] for pack in members], self.fills
+            )
         return collate([self._row(int(row)) for row in members], self.fills)
 
     def _row(self, index: int) -> Arrays:
@@ -115,7 +119,8 @@ class _Source:
 def _check_packs(batches: Sequence[Members], objective: Objective) -> None:
     if len(batches) and isinstance(batches[0], tuple) and not objective.packs:
         raise MultigraftError(
-            f"training.packing: {type(objective).__name__} needs every row in a sequence of its own; "
+            f"training.packing: {type(objective).__name__} needs every row in a sequence of its "
+            "own; "
             "leave it unset, or use training.batch_budget"
         )
 
@@ -133,7 +138,9 @@ def _tensor(name: str, array: np.ndarray) -> torch.Tensor:
     try:
         return torch.from_numpy(np.require(array, requirements=["C", "W"]))
     except TypeError as error:
-        raise PluginError(f"array {name!r} is of {array.dtype}; torch has no such numbers") from error
+        raise PluginError(
+            f"array {name!r} is of {array.dtype}; torch has no such numbers"
+        ) from error
 
 
 def _one_thread() -> None:

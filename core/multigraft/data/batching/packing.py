@@ -1,4 +1,5 @@
-"""Short rows joined into long sequences, so that hardly a position only pads (Krell et al. 2021)."""
+"""Short rows joined into long sequences, so that hardly a position only pads (Krell et al.
+2021)."""
 
 from __future__ import annotations
 
@@ -27,10 +28,10 @@ def plan_packs(
 ) -> list[tuple[np.ndarray, ...]]:
     """The packs of each batch, at most ``size``: the row numbers that make one sequence.
 
-    Every row is in exactly one pack, and no pack is longer than ``capacity``. Best-fit decreasing (Johnson
-    1973) over all rows: their lengths decide the shapes of the packs; with ``shuffle``, chance decides which
-    row of a length takes which place, and which packs meet. ``world`` as in `plan_batches`. Raises DataError
-    for rows longer than ``capacity``.
+    Every row is in exactly one pack, and no pack is longer than ``capacity``. Best-fit decreasing
+    (Johnson 1973) over all rows: their lengths decide the shapes of the packs; with ``shuffle``,
+    chance decides which row of a length takes which place, and which packs meet. ``world`` as in
+    `plan_batches`. Raises DataError for rows longer than ``capacity``.
     """
     _refuse_long(lengths, capacity)
     rng = np.random.default_rng([seed, epoch, PACKS])
@@ -42,7 +43,8 @@ def plan_packs(
 
 
 def join(rows: Sequence[Arrays], fills: Mapping[str, float]) -> Arrays:
-    """One sequence of T positions from several rows; ``segments`` int64 [T] numbers their rows from 1.
+    """One sequence of T positions from several rows; ``segments`` int64 [T] numbers their rows from
+    1.
 
     Raises PluginError for an array that is not one value a position.
 
@@ -52,14 +54,16 @@ def join(rows: Sequence[Arrays], fills: Mapping[str, float]) -> Arrays:
     whole = [name for name in rows[0] if name not in fills]
     if whole:
         raise PluginError(
-            f"array {whole[0]!r} has one value a row, so rows cannot be joined; leave training.packing unset"
+            f"array {whole[0]!r} has one value a row, so rows cannot be joined; leave "
+            "training.packing unset"
         )
     counts = {name: [len(row[name]) for row in rows] for name in rows[0]}
     (first, expected), *others = counts.items()
     for name, found in others:
         if found != expected:
             raise PluginError(
-                f"arrays {first!r} and {name!r} of one row differ in length, so rows cannot be joined; "
+                f"arrays {first!r} and {name!r} of one row differ in length, so rows cannot be "
+                "joined; "
                 "leave training.packing unset"
             )
     joined = {name: np.concatenate([row[name] for row in rows]) for name in counts}
@@ -75,7 +79,8 @@ def _refuse_long(lengths: np.ndarray, capacity: int) -> None:
     long = int((lengths > capacity).sum())
     if long:
         raise DataError(
-            f"{long} of {len(lengths)} rows are longer than training.packing ({capacity}), the longest "
+            f"{long} of {len(lengths)} rows are longer than training.packing ({capacity}), the "
+            "longest "
             f"{int(lengths.max())}; raise it, or shorten rows with reader.max_length"
         )
 
@@ -92,7 +97,8 @@ def _best_fit(order: np.ndarray, lengths: np.ndarray, capacity: int) -> list[np.
 
 
 class _Packing:
-    """Packs while they are filled. Rows of one length are placed together: no step is taken for each row."""
+    """Packs while they are filled. Rows of one length are placed together: no step is taken for
+    each row."""
 
     def __init__(self, rows: int, capacity: int) -> None:
         self.pack_of = np.empty(rows, dtype=np.int64)
@@ -103,7 +109,8 @@ class _Packing:
         """Free positions -> the packs that have so many."""
 
     def place(self, rows: np.ndarray, length: int) -> None:
-        """Put ``rows``, all of one ``length``, where the least space is left, then into new packs."""
+        """Put ``rows``, all of one ``length``, where the least space is left, then into new
+        packs."""
         for space in sorted(space for space in self._open if space >= length):
             rows = self._fill(rows, length, self._open.pop(space), space)
         fresh = np.arange(self.count, self.count - (-len(rows) // (self.capacity // length)))
@@ -111,7 +118,8 @@ class _Packing:
         self._fill(rows, length, fresh, self.capacity)
 
     def _fill(self, rows: np.ndarray, length: int, packs: np.ndarray, space: int) -> np.ndarray:
-        """Fill one pack after another, each with ``space`` left; give back the rows that found no place."""
+        """Fill one pack after another, each with ``space`` left; give back the rows that found no
+        place."""
         each = space // length
         placed = min(len(rows), len(packs) * each)
         self.pack_of[rows[:placed]] = np.repeat(packs, each)[:placed]

@@ -36,9 +36,10 @@ def choose_workers(
 ) -> int:
     """The processes that keep up with a step: 0 where a thread does, or where no core is to spare.
 
-    A few rows are read as training reads them, so it counts whether they are decoded already and what
-    augmentation costs. A step that is not ``accelerated`` uses the cores itself and leaves a quarter.
-    ``cores`` are this process's, unless given; ``names`` are the arrays that are read, as in `iterate`.
+    A few rows are read as training reads them, so it counts whether they are decoded already and
+    what augmentation costs. A step that is not ``accelerated`` uses the cores itself and leaves a
+    quarter. ``cores`` are this process's, unless given; ``names`` are the arrays that are read, as
+    in `iterate`.
     """
     cores = usable_cores() if cores is None else cores
     spare = cores - 1 if accelerated else cores // 4

@@ -43,11 +43,13 @@ def read_apart(
     begin: Callable[[], object] = lambda: None,
     alone: Callable[[], object] = lambda: None,
 ) -> Iterator[Item]:
-    """``read(number)`` for each number in order, made by ``workers`` processes that call ``begin`` first.
+    """``read(number)`` for each number in order, made by ``workers`` processes that call ``begin``
+    first.
 
-    A worker that ends, hangs, or cannot send what it made costs nothing but speed: from that batch on this
-    process reads itself, says why, and calls ``alone``. So an error of ``read`` is raised here, as it is.
-    Batches come through sockets and not through shared memory, of which a container may have next to none.
+    A worker that ends, hangs, or cannot send what it made costs nothing but speed: from that batch
+    on this process reads itself, says why, and calls ``alone``. So an error of ``read`` is raised
+    here, as it is. Batches come through sockets and not through shared memory, of which a container
+    may have next to none.
     """
     pool, done = _Pool(), 0
     try:
@@ -63,7 +65,9 @@ def read_apart(
         pool.close()
     rest = read_ahead(read, numbers[done:])
     first = next(rest)  # where this fails too, its error tells more than a worker's end
-    log.warning("a process that reads rows ahead %s; this one reads on alone (training.workers: 0)", why)
+    log.warning(
+        "a process that reads rows ahead %s; this one reads on alone (training.workers: 0)", why
+    )
     alone()
     yield first
     yield from rest
@@ -86,7 +90,8 @@ class _Pool:
         workers: int,
         begin: Callable[[], object],
     ) -> None:
-        """Start the workers and ask them for their first batches. Raises Lost where that cannot be."""
+        """Start the workers and ask them for their first batches. Raises Lost where that cannot
+        be."""
         if numbers and multiprocessing.current_process().daemon:
             raise Lost("cannot be started by a daemonic process")
         context: Any = multiprocessing.get_context(_method())
@@ -97,10 +102,14 @@ class _Pool:
             ours.settimeout(SILENT)
             inherited = list(self._lines) if _method() == "fork" else []
             try:
-                process = context.Process(target=_work, args=(read, begin, theirs, inherited), daemon=True)
+                process = context.Process(
+                    target=_work, args=(read, begin, theirs, inherited), daemon=True
+                )
                 with unheard():
                     process.start()
-            except Exception as error:  # no memory, no process number, what cannot be sent to a new process
+            except (
+                Exception
+            ) as error:  # no memory, no process number, what cannot be sent to a new process
                 raise Lost(f"could not be started ({first_line(error)})") from error
             finally:
                 theirs.close()
@@ -148,7 +157,9 @@ class _Pool:
         if code is None or code >= 0:
             return "has ended"
         name = signal.Signals(-code).name
-        return f"was ended by {name}" + (", as where memory runs out" if -code == signal.SIGKILL else "")
+        return f"was ended by {name}" + (
+            ", as where memory runs out" if -code == signal.SIGKILL else ""
+        )
 
 
 def _method() -> str:
@@ -177,12 +188,15 @@ def _work(
 
 
 def _answer(read: Callable[[int], Item], number: int) -> list[Any]:
-    """A batch as bytes: a header in JSON behind its length, then the arrays. An error becomes its words."""
+    """A batch as bytes: a header in JSON behind its length, then the arrays. An error becomes its
+    words."""
     try:
         indices, batch = read(number)
         arrays = {INDICES: indices, **batch}
         plain = [np.require(array, requirements="C") for array in arrays.values()]
-        told = [(name, _kind(array), array.shape) for name, array in zip(arrays, plain, strict=True)]
+        told = [
+            (name, _kind(array), array.shape) for name, array in zip(arrays, plain, strict=True)
+        ]
         header = json.dumps({"number": number, "arrays": told}).encode()
         contents = [_view(array) for array in plain if array.nbytes]
     except Exception as error:  # the parent reads this batch itself, and meets the error as it is

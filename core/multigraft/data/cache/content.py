@@ -57,7 +57,8 @@ class Content:
 
     @cached_property
     def digests(self) -> np.ndarray:
-        """[rows] of 16 bytes: what each raw value is. A file counts by all its bytes, whatever its name."""
+        """[rows] of 16 bytes: what each raw value is. A file counts by all its bytes, whatever its
+        name."""
         if self.key is None or self.folder is not None:
             return _digests(self)
         return digests.remembered(self.key, lambda: _digests(self))
@@ -106,7 +107,8 @@ def _digests(content: Content) -> np.ndarray:
 
 
 def _raw_cells(content: Content) -> Iterator[tuple[Any, ...]]:
-    """The cells of the raw columns, row by row: read in blocks, which is quicker, and never all at once."""
+    """The cells of the raw columns, row by row: read in blocks, which is quicker, and never all at
+    once."""
     for start in range(0, len(content), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(content)))
         yield from zip(*(take(content.columns[name], rows) for name in content.raw), strict=True)
@@ -119,19 +121,23 @@ def _digest(content: Content, row: int, cells: Sequence[Any], hashes: FileHashes
         return NOTHING
     values = raw if isinstance(raw, tuple) else (raw,)
     parts = [
-        hashes.digest(value) if _names_file(content, name, value) else _beside(content, value, hashes)
+        hashes.digest(value)
+        if _names_file(content, name, value)
+        else _beside(content, value, hashes)
         for name, value in zip(content.raw, values, strict=False)
     ]
     return hashlib.blake2b(canonical(parts), digest_size=16).digest()
 
 
 def _beside(content: Content, value: Any, hashes: FileHashes) -> Any:
-    """A raw value that names no file by its ending: a text where all are typed, else maybe a file beside."""
+    """A raw value that names no file by its ending: a text where all are typed, else maybe a file
+    beside."""
     return value if content.folder is None else attached(content, value, hashes)
 
 
 def attached(content: Content, value: Any, hashes: FileHashes) -> Any:
-    """A cell in which the name of a file that is there is replaced by a hash of its bytes, at any depth.
+    """A cell in which the name of a file that is there is replaced by a hash of its bytes, at any
+    depth.
 
     Masks, alignments and whatever else a row names count by what they are, as the raw value does.
     """

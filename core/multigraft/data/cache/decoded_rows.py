@@ -1,4 +1,5 @@
-"""Where a reader's arrays are kept: in memory where reading is quick, else decoded once into the cache."""
+"""Where a reader's arrays are kept: in memory where reading is quick, else decoded once into the
+cache."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ class Kept:
     numbers: np.ndarray
 
     def fetch(self, index: int, names: Collection[str] | None) -> Arrays | None:
-        """Those arrays of a row that are in ``names``, read-only; None where the row must be decoded."""
+        """Those arrays of a row that are in ``names``, read-only; None where the row must be
+        decoded."""
         row = self.memory.get(index)
         if row is not None:
             return {name: row[name] for name in row if names is None or name in names}

@@ -1,4 +1,5 @@
-"""Decoded rows in the machine's cache, found again by what was decoded, whatever the split, seed or file."""
+"""Decoded rows in the machine's cache, found again by what was decoded, whatever the split, seed or
+file."""
 
 from __future__ import annotations
 
@@ -24,13 +25,15 @@ log = logging.getLogger("multigraft")
 KIND = "rows"
 DIGESTS, NUMBERS = "digests.npy", "numbers.npy"
 PART = 2**31
-"""Bytes after which a part is closed: a killed process loses no more. Each part costs two open files."""
+"""Bytes after which a part is closed: a killed process loses no more. Each part costs two open
+files."""
 LIBRARIES = ("numpy", "pillow", "soundfile", "soxr", "tokenizers")
 """What decodes: another version may decode the same bytes into other numbers."""
 
 
 class Shelf:
-    """The decoded rows of one reader: complete parts, each a store with the digests of its raw values."""
+    """The decoded rows of one reader: complete parts, each a store with the digests of its raw
+    values."""
 
     def __init__(self, key: str | None) -> None:
         """Open the parts under ``key``; None: a reader whose rows cannot be kept."""
@@ -78,7 +81,8 @@ def _known(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 class ShelfWriter:
-    """Adds parts to a shelf while rows are read; a context, at whose end the last part is closed."""
+    """Adds parts to a shelf while rows are read; a context, at whose end the last part is
+    closed."""
 
     def __init__(self, shelf: Shelf, name: str) -> None:
         """``name`` is what a person calls the rows."""
@@ -101,7 +105,8 @@ class ShelfWriter:
             self._abandon()
 
     def add(self, digest: bytes, row: Arrays, expected: int) -> bool:
-        """Write a row, where there is room for ``expected`` bytes or a part; whether it was written."""
+        """Write a row, where there is room for ``expected`` bytes or a part; whether it was
+        written."""
         if self._full or (self._store is None and not self._begin(min(expected, PART))):
             return False
         assert self._store is not None
@@ -148,7 +153,8 @@ class ShelfWriter:
     def _give_up(self, why: str) -> None:
         if not self._full:
             log.warning(
-                "%s: decoded rows are not all kept, the cache %s; the others are decoded again each time",
+                "%s: decoded rows are not all kept, the cache %s; the others are decoded again "
+                "each time",
                 self._name,
                 why,
             )
@@ -172,11 +178,14 @@ def reader_key(reader: Reader) -> str | None:
     code = code_facts(kind.__module__)
     if code is None:
         return None
-    return fingerprint({"reader": f"{kind.__module__}.{kind.__qualname__}", "spec": reader.spec(), **code})
+    return fingerprint(
+        {"reader": f"{kind.__module__}.{kind.__qualname__}", "spec": reader.spec(), **code}
+    )
 
 
 def code_facts(module: str) -> Spec | None:
-    """What tells whether a module still computes the same: its package's code, and the versions used.
+    """What tells whether a module still computes the same: its package's code, and the versions
+    used.
 
     None for a module that is in no file.
     """
@@ -186,4 +195,7 @@ def code_facts(module: str) -> Spec | None:
     code = hashlib.sha256()
     for path in sorted(Path(file).parent.glob("*.py")):
         code.update(path.read_bytes())
-    return {"code": code.hexdigest(), "versions": {"": __version__, **installed_versions(LIBRARIES)}}
+    return {
+        "code": code.hexdigest(),
+        "versions": {"": __version__, **installed_versions(LIBRARIES)},
+    }

@@ -16,7 +16,8 @@ DIGEST = np.dtype("V16")
 
 
 def remembered(key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """The digests under ``key`` as a memory-mapped array; made and kept where they are not there yet."""
+    """The digests under ``key`` as a memory-mapped array; made and kept where they are not there
+    yet."""
     entry = cache.find_entry(KIND, key)
     if entry is not None:
         try:

@@ -18,17 +18,22 @@ from multigraft.system.files import open_plain
 log = logging.getLogger("multigraft")
 KIND, KEY, FILE = "hashes", "sha256", "files.sqlite"
 SETTLED = 2 * 10**9
-"""Nanoseconds since a file's last change, before which a second change could leave its time as it is."""
+"""Nanoseconds since a file's last change, before which a second change could leave its time as it
+is."""
 HOLLOW, CLAIMED = 2**28, 100
-"""From this size on a file that takes less than one hundredth of it on the disk is nothing but a claim."""
-CREATE = "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, facts TEXT, hash TEXT) WITHOUT ROWID"
+"""From this size on a file that takes less than one hundredth of it on the disk is nothing but a
+claim."""
+CREATE = (
+    "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, facts TEXT, hash TEXT) WITHOUT ROWID"
+)
 ASK = "SELECT hash FROM files WHERE path = ? AND facts = ?"
 
 
 class FileHashes:
     """A context in which files are hashed; at its end the new hashes are remembered.
 
-    A file is the same where path, size, times and inode are. Where the cache fails, files are hashed anew.
+    A file is the same where path, size, times and inode are. Where the cache fails, files are
+    hashed anew.
     """
 
     def __init__(self) -> None:
@@ -48,7 +53,8 @@ class FileHashes:
             self._known.close()
 
     def digest(self, path: str) -> str:
-        """SHA-256 of a file's bytes; ``unreadable: <name>`` where they cannot be read, or are holes."""
+        """SHA-256 of a file's bytes; ``unreadable: <name>`` where they cannot be read, or are
+        holes."""
         try:
             with open_plain(path) as opened:
                 facts = os.fstat(opened.fileno())
@@ -96,7 +102,9 @@ def _open() -> sqlite3.Connection | None:
         known.execute(CREATE)
         return known
     except (OSError, sqlite3.Error) as error:
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(
+            error, sqlite3.OperationalError
+        ):
             cache.drop_entry(folder)
         log.info("the cache of file hashes cannot be used: %s", error)
         return None

@@ -25,7 +25,8 @@ Form = tuple[tuple[str, str, int], ...]
 class StoreWriter:
     """Writes rows one after another into an empty folder; `close` makes it a store.
 
-    A folder that was not closed is none: write into `cache.new_entry`. Raises OSError where the disk is full.
+    A folder that was not closed is none: write into `cache.new_entry`. Raises OSError where the
+    disk is full.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,9 +41,12 @@ class StoreWriter:
         return len(self._index) // 2
 
     def add(self, row: Arrays) -> int:
-        """Write one row; its number. Raises TypeError for arrays that are no plain numbers or text."""
+        """Write one row; its number. Raises TypeError for arrays that are no plain numbers or
+        text."""
         arrays = {name: np.asarray(values) for name, values in row.items()}
-        form: Form = tuple((name, _plain(name, each.dtype), each.ndim) for name, each in arrays.items())
+        form: Form = tuple(
+            (name, _plain(name, each.dtype), each.ndim) for name, each in arrays.items()
+        )
         self._index.extend((self.size, self._forms.setdefault(form, len(self._forms))))
         shapes = [side for each in arrays.values() for side in each.shape]
         self._write(np.array(shapes, HEAD))
@@ -79,7 +83,9 @@ class Store:
         with (folder / DATA).open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if len(self._map) != facts["size"]:
-            raise ValueError(f"{folder / DATA}: has {len(self._map)} bytes; {facts['size']} were written")
+            raise ValueError(
+                f"{folder / DATA}: has {len(self._map)} bytes; {facts['size']} were written"
+            )
 
     def __len__(self) -> int:
         return len(self._index)
@@ -111,7 +117,9 @@ class Store:
 def map_array(path: Path) -> np.ndarray:
     """A file of numpy's, mapped. Raises OSError where it is gone, ValueError where it is cut."""
     try:
-        return np.load(path, mmap_mode="r").view(np.ndarray)  # a plain array is quicker than np.memmap
+        return np.load(path, mmap_mode="r").view(
+            np.ndarray
+        )  # a plain array is quicker than np.memmap
     except EOFError as error:
         raise ValueError(f"{path}: is empty") from error
 

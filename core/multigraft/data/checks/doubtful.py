@@ -24,7 +24,8 @@ def group_notes(parts: Mapping[str, Table], column: str) -> Iterator[str]:
         both = sorted(groups[other] & groups[part])
         if both:
             yield (
-                f"{len(both)} of {len(groups[part])} groups in {part} (column {column!r}) are also in "
+                f"{len(both)} of {len(groups[part])} groups in {part} (column {column!r}) are also "
+                "in "
                 f"{other}; give each group to one file: {_first([repr(group) for group in both])}"
             )
 

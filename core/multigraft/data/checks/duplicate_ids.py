@@ -20,10 +20,11 @@ EMPTY = f"column {ID!r} holds no id"
 
 
 def check_ids(tables: Mapping[str, Table]) -> dict[str, Table]:
-    """The same tables, in which a row whose id is empty or stands further up counts as one that is bad.
+    """The same tables, in which a row whose id is empty or stands further up counts as one that is
+    bad.
 
-    The parts are gone through in their order, so that of two equal ids the first part's stays. Tables are
-    whole files here.
+    The parts are gone through in their order, so that of two equal ids the first part's stays.
+    Tables are whole files here.
     """
     marks = {part: _marks(table.cells(ID)) for part, table in tables.items()}
     joined = np.concatenate(list(marks.values()))
@@ -36,7 +37,9 @@ def check_ids(tables: Mapping[str, Table]) -> dict[str, Table]:
         bad: dict[int, str] = {}
         for row in np.flatnonzero(again[start : start + len(table)] | (marks[part] == 0)).tolist():
             before = int(first[of[start + row]])
-            bad[row] = EMPTY if marks[part][row] == 0 else _met(table, row, _place(before, tables, starts))
+            bad[row] = (
+                EMPTY if marks[part][row] == 0 else _met(table, row, _place(before, tables, starts))
+            )
         checked[part] = whole(_marked(table.content, bad)) if bad else table
     return checked
 

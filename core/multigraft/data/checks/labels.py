@@ -15,9 +15,11 @@ NAMED = 5
 
 
 def label_notes(rows: Mapping[str, Rows], labels: Sequence[str]) -> list[str]:
-    """Labels that training can hardly learn, that were joined or look alike, and parts of one label alone.
+    """Labels that training can hardly learn, that were joined or look alike, and parts of one label
+    alone.
 
-    ``labels`` are those the task learned; a column of other values than single labels is passed over.
+    ``labels`` are those the task learned; a column of other values than single labels is passed
+    over.
     """
     if not labels:
         return []
@@ -26,16 +28,24 @@ def label_notes(rows: Mapping[str, Rows], labels: Sequence[str]) -> list[str]:
     if any(count is None for count in spread.values()):
         return []
     counts = {part: count or Counter() for part, count in spread.items()}
-    return [*_notes(counts, labels), *_joined_notes(joined), *_alike_notes(labels), *_part_notes(labels)]
+    return [
+        *_notes(counts, labels),
+        *_joined_notes(joined),
+        *_alike_notes(labels),
+        *_part_notes(labels),
+    ]
 
 
 def _joined_notes(joined: Mapping[str, set[str]]) -> Iterator[str]:
     """What was read as one label though it is written in several ways."""
     if joined:
-        first = [f"{shown(name)} for {_listed(sorted(joined[name]))}" for name in sorted(joined)[:NAMED]]
+        first = [
+            f"{shown(name)} for {_listed(sorted(joined[name]))}" for name in sorted(joined)[:NAMED]
+        ]
         more = f"; and {len(joined) - NAMED} more" if len(joined) > NAMED else ""
         yield (
-            "labels that differ only in spaces around them or in how accents are stored are read as one: "
+            "labels that differ only in spaces around them or in how accents are stored are read "
+            "as one: "
             f"{'; '.join(first)}{more}"
         )
 
@@ -49,7 +59,8 @@ def _alike_notes(labels: Sequence[str]) -> Iterator[str]:
     if alike:
         more = f"; and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
         yield (
-            "labels that differ only in case, width or spaces are learned as different ones; where they mean "
+            "labels that differ only in case, width or spaces are learned as different ones; where "
+            "they mean "
             f"the same, write them alike: {'; '.join(map(_listed, alike[:NAMED]))}{more}"
         )
 
@@ -76,13 +87,16 @@ def _notes(spread: Mapping[str, Counter[str]], labels: Sequence[str]) -> Iterato
         if few:
             has = "has" if len(few) == 1 else "have"
             yield (
-                f"{len(few)} of {len(labels)} labels {has} {what}, and will hardly be learned: {_listed(few)}"
+                f"{len(few)} of {len(labels)} labels {has} {what}, and will hardly be learned: "
+                f"{_listed(few)}"
             )
     for part, counts in spread.items():
         if part != "train" and len(counts) == 1:
             yield (
-                f"all {counts.total()} {part} rows have the label {shown(next(iter(counts)))}, so a score on "
-                "them says little; give more rows, a larger share of them under data.split (with stratify: "
+                f"all {counts.total()} {part} rows have the label {shown(next(iter(counts)))}, so "
+                "a score on "
+                "them says little; give more rows, a larger share of them under data.split (with "
+                "stratify: "
                 "true), or a file with rows of every label"
             )
 

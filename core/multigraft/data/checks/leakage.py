@@ -61,13 +61,16 @@ class Leak:
         for count, equal in ((self.equal, True), (self.near, False)):
             if not count:
                 continue
-            what = f"also {name} rows (equal raw value)" if equal else f"nearly equal to {name} rows"
+            what = (
+                f"also {name} rows (equal raw value)" if equal else f"nearly equal to {name} rows"
+            )
             if self.other == "train":
                 what += f", which {'flatters' if equal else 'may flatter'} the score"
             first = [str(pair) for pair in self.first if pair.equal == equal][:NAMED]
             more = ", ..." if count > len(first) else ""
             yield (
-                f"{count} of {self.rows} {self.part} rows are {what}; remove the copies, or keep them "
+                f"{count} of {self.rows} {self.part} rows are {what}; remove the copies, or keep "
+                "them "
                 f"together: data.split.group; {', '.join(first)}{more}"
             )
 
@@ -101,7 +104,9 @@ def find_leaks(
         if likeness is not None:
             at, alike = find_near(sketches[part], sketches[other], likeness.near)
             equal = match.equal
-            match = _Match(np.where(equal, match.at, at), np.where(equal, match.alike, alike), equal)
+            match = _Match(
+                np.where(equal, match.at, at), np.where(equal, match.alike, alike), equal
+            )
         if (match.at >= 0).any():
             leaks.append(_leak((part, table), (other, known), match))
     return leaks
@@ -138,25 +143,30 @@ def _leak(part: tuple[str, Table], other: tuple[str, Table], match: _Match) -> L
 
 
 def judge_leaks(leaks: Sequence[Leak], settings: Leakage) -> None:
-    """Raise DataError, with examples, where more of a part's rows stand in training than are allowed."""
+    """Raise DataError, with examples, where more of a part's rows stand in training than are
+    allowed."""
     least = FEW if settings.allowed else 1
     over = [
         leak
         for leak in leaks
-        if leak.other == "train" and leak.share > settings.allowed and leak.equal + leak.near >= least
+        if leak.other == "train"
+        and leak.share > settings.allowed
+        and leak.equal + leak.near >= least
     ]
     if not over:
         return
     lines = []
     for leak in over:
         lines.append(
-            f"{leak.part}: {leak.equal + leak.near} of {leak.rows} rows ({leak.share:.1%}) also stand in "
+            f"{leak.part}: {leak.equal + leak.near} of {leak.rows} rows ({leak.share:.1%}) also "
+            "stand in "
             f"training, {leak.equal} equal and {leak.near} nearly so; {settings.allowed:.1%} may"
         )
         lines += [f"  {pair}" for pair in leak.first[:SHOWN]]
     share = min(1.0, float(np.ceil(max(leak.share for leak in over) * 100) / 100))
     lines.append(
-        "remove the copies, or keep them together: data.split.group; to train all the same, on a score that "
+        "remove the copies, or keep them together: data.split.group; to train all the same, on a "
+        "score that "
         f"means little: data.leakage.allowed: {share:g}"
     )
     raise DataError("\n".join(lines))

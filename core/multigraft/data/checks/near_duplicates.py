@@ -1,4 +1,5 @@
-"""Finding, for each of some sketches, one of others that is nearly equal: hashing that likes collisions."""
+"""Finding, for each of some sketches, one of others that is nearly equal: hashing that likes
+collisions."""
 
 from __future__ import annotations
 
@@ -13,18 +14,21 @@ TABLES = 21
 CHANCE = 0.2
 """That two rows just near enough meet in one table; in any of 21: 99%."""
 MOST = 2000
-"""Rows of one bucket that a row is compared with; more fill it only where a sketch says almost nothing."""
+"""Rows of one bucket that a row is compared with; more fill it only where a sketch says almost
+nothing."""
 ROWS, PAIRS = 2**16, 2**18
 """How many rows' keys are made, and how many pairs are compared, at a time."""
 SEED = 1998
 
 
 def find_near(asked: Sketches, known: Sketches, near: float) -> tuple[np.ndarray, np.ndarray]:
-    """For each asked row a known one with at least the likeness ``near``: [rows] its number, or -1; likeness.
+    """For each asked row a known one with at least the likeness ``near``: [rows] its number, or -1;
+    likeness.
 
-    Locality-sensitive hashing by sampling values (Indyk and Motwani 1998): rows that agree in a random
-    choice of values, one choice a table, are compared in all of them. Of pairs just at ``near`` 1% are
-    missed, of nearer ones fewer. Memory is bounded by the known rows' keys, 16 bytes each.
+    Locality-sensitive hashing by sampling values (Indyk and Motwani 1998): rows that agree in a
+    random choice of values, one choice a table, are compared in all of them. Of pairs just at
+    ``near`` 1% are missed, of nearer ones fewer. Memory is bounded by the known rows' keys, 16
+    bytes each.
     """
     match, likeness = np.full(len(asked), -1), np.zeros(len(asked))
     for columns, factors in _tables(asked.values.shape[1], near):
@@ -46,7 +50,8 @@ def find_near(asked: Sketches, known: Sketches, near: float) -> tuple[np.ndarray
 
 
 def _tables(values: int, near: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The values that each table looks at, and factors that make one key of them; always the same ones."""
+    """The values that each table looks at, and factors that make one key of them; always the same
+    ones."""
     rng = np.random.default_rng(SEED)
     width = _width(values, near)
     for _ in range(TABLES):
@@ -57,7 +62,8 @@ def _tables(values: int, near: float) -> Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 def _width(values: int, near: float) -> int:
-    """The most values a table can look at, so that rows just near enough still agree in them by `CHANCE`."""
+    """The most values a table can look at, so that rows just near enough still agree in them by
+    `CHANCE`."""
     differing = math.floor((1 - near) * values + 1e-9)
     return max(
         width
@@ -66,16 +72,22 @@ def _width(values: int, near: float) -> int:
     )
 
 
-def _keys(sketches: Sketches, rows: np.ndarray, columns: np.ndarray, factors: np.ndarray) -> np.ndarray:
+def _keys(
+    sketches: Sketches, rows: np.ndarray, columns: np.ndarray, factors: np.ndarray
+) -> np.ndarray:
     """[rows] uint64: equal where the values in ``columns`` are, and hardly ever else."""
     keys = np.zeros(len(rows), np.uint64)
     for start in range(0, len(rows), ROWS):
         values = sketches.values[sketches.at[rows[start : start + ROWS]]]
-        keys[start : start + ROWS] = (values[:, columns].astype(np.uint64) * factors).sum(1, dtype=np.uint64)
+        keys[start : start + ROWS] = (values[:, columns].astype(np.uint64) * factors).sum(
+            1, dtype=np.uint64
+        )
     return keys
 
 
-def _sorted_keys(known: Sketches, columns: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sorted_keys(
+    known: Sketches, columns: np.ndarray, factors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     keys = _keys(known, np.arange(len(known)), columns, factors)
     order = np.argsort(keys)
     return keys[order], order
@@ -85,11 +97,15 @@ def _filled(sketches: Sketches, rows: np.ndarray) -> np.ndarray:
     """[rows] bool: whether a sketch is not of zeros alone."""
     filled = np.zeros(len(rows), bool)
     for start in range(0, len(rows), ROWS):
-        filled[start : start + ROWS] = sketches.values[sketches.at[rows[start : start + ROWS]]].any(1)
+        filled[start : start + ROWS] = sketches.values[sketches.at[rows[start : start + ROWS]]].any(
+            1
+        )
     return filled
 
 
-def _pairs(low: np.ndarray, counts: np.ndarray, order: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _pairs(
+    low: np.ndarray, counts: np.ndarray, order: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The asked rows, by place, and the known rows that share a bucket, some at a time."""
     ends = np.cumsum(counts)
     start = 0

@@ -1,4 +1,5 @@
-"""The sketches by which nearly equal rows are found: made once for a source's rows, and remembered."""
+"""The sketches by which nearly equal rows are found: made once for a source's rows, and
+remembered."""
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def sketch_tables(tables: Mapping[str, Table], likeness: Likeness) -> dict[str, 
     """The sketches of each part's rows; those of one source are made together."""
     sources = {id(table.content): table.content for table in tables.values()}
     used = {
-        name: np.unique(np.concatenate([t.indices for t in tables.values() if t.content is content]))
+        name: np.unique(
+            np.concatenate([t.indices for t in tables.values() if t.content is content])
+        )
         for name, content in sources.items()
     }
     made = {name: _remembered(content, used[name], likeness) for name, content in sources.items()}
@@ -62,7 +65,8 @@ def sketch_tables(tables: Mapping[str, Table], likeness: Likeness) -> dict[str, 
 
 
 def _remembered(content: Content, rows: np.ndarray, likeness: Likeness) -> Pair:
-    """The sketches and flaws of some rows of a source, mapped where the cache holds or takes them."""
+    """The sketches and flaws of some rows of a source, mapped where the cache holds or takes
+    them."""
     key = _key(content.digests[rows], likeness)
     found = _opened(key)
     if found is None:
@@ -84,9 +88,13 @@ def _remembered(content: Content, rows: np.ndarray, likeness: Likeness) -> Pair:
 
 
 def _key(wanted: np.ndarray, likeness: Likeness) -> str | None:
-    """What names the sketches of these rows; None where nothing tells whether the function stays the same."""
+    """What names the sketches of these rows; None where nothing tells whether the function stays
+    the same."""
     function = likeness.sketch.resolve() if isinstance(likeness.sketch, Lazy) else likeness.sketch
-    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "<no function>")
+    module, name = (
+        getattr(function, "__module__", ""),
+        getattr(function, "__qualname__", "<no function>"),
+    )
     code = code_facts(module)
     if code is None or "<" in name:  # what a lambda or an inner function holds is not in its code
         return None
@@ -121,14 +129,21 @@ def _write(folder: Path, rows: int, blocks: Iterator[Pair]) -> None:
 
 
 def _blocks(content: Content, rows: np.ndarray, likeness: Likeness) -> Iterator[Pair]:
-    """The sketches of some rows at a time; rows without a raw value get zeros. Raises PluginError."""
+    """The sketches of some rows at a time; rows without a raw value get zeros. Raises
+    PluginError."""
     for start in range(0, max(len(rows), 1), BLOCK):
         block = rows[start : start + BLOCK]
         real, raws = _raws(content, block)
         made, odd = _sketch(content, likeness, raws)
-        if made.shape[:1] != odd.shape or made.ndim != 2 or len(made) != len(raws) or made.dtype.kind != "u":
+        if (
+            made.shape[:1] != odd.shape
+            or made.ndim != 2
+            or len(made) != len(raws)
+            or made.dtype.kind != "u"
+        ):
             raise PluginError(
-                f"sketch gave arrays {made.shape} of {made.dtype} and {odd.shape} for {len(raws)} rows; "
+                f"sketch gave arrays {made.shape} of {made.dtype} and {odd.shape} for {len(raws)} "
+                "rows; "
                 "unsigned integers [rows, values] and [rows] are needed"
             )
         values = np.zeros((len(block), made.shape[1]), made.dtype)
@@ -149,7 +164,9 @@ def _sketch(content: Content, likeness: Likeness, raws: Sequence[Any]) -> Pair:
         if len(raws) > 1:  # by halves, since the others can be sketched together
             half = len(raws) // 2
             parts = [_sketch(content, likeness, some) for some in (raws[:half], raws[half:])]
-            return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+            return np.concatenate([part[0] for part in parts]), np.concatenate(
+                [part[1] for part in parts]
+            )
         log.warning("%s: a row is compared with no other: %s", content.name, error)
         return np.zeros((1, likeness.sketch([])[0].shape[1]), np.uint8), np.zeros(1, np.uint8)
 

@@ -82,10 +82,11 @@ def _joined(pieces: list[Piece], counts: list[int]) -> Column:
 
 
 def convert(path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int, kind: str) -> Parsed:
-    """The columns of ``path`` as a memory-mapped file, about ``size`` bytes; made where it is not there yet.
+    """The columns of ``path`` as a memory-mapped file, about ``size`` bytes; made where it is not
+    there yet.
 
-    ``kind`` is how ``chunks`` reads it. Where the cache has no room, all is read into memory. Raises
-    DataError where the file changes meanwhile.
+    ``kind`` is how ``chunks`` reads it. Where the cache has no room, all is read into memory.
+    Raises DataError where the file changes meanwhile.
     """
     key = _key(path, kind)
     parsed = _opened(cache.find_entry(KIND, key), key)
@@ -126,22 +127,29 @@ def _opened(folder: Path | None, key: str) -> Parsed | None:
         bad = {int(row): why for row, why in facts["bad"].items()}
         doubts = {what: (count, first) for what, (count, first) in facts["doubts"].items()}
         return Parsed(columns, bad, doubts, facts["notes"], key)
-    except Exception as error:  # the cache is a border: whatever is wrong with an entry, it is made again
+    except (
+        Exception
+    ) as error:  # the cache is a border: whatever is wrong with an entry, it is made again
         log.info("%s: is made again: %s", folder, error)
         cache.drop_entry(folder)
         return None
 
 
 def open_columns(folder: Path) -> tuple[dict[str, Column], dict[str, Any]]:
-    """The columns of a converted file, and what was written with them. Raises whatever is wrong with it."""
+    """The columns of a converted file, and what was written with them. Raises whatever is wrong
+    with it."""
     facts = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     with pa.memory_map(str(folder / DATA)) as file:
         whole = file.read_buffer()
     if whole.size != facts["size"]:
         raise ValueError(f"{folder / DATA}: has {whole.size} bytes; {facts['size']} were written")
-    batches = [pa.ipc.open_stream(whole.slice(start)).read_next_batch() for start in facts["starts"]]
+    batches = [
+        pa.ipc.open_stream(whole.slice(start)).read_next_batch() for start in facts["starts"]
+    ]
     columns: dict[str, Column] = {
-        name: Pieces([_piece(batch, name) for batch in batches], facts["counts"], (_column, (folder, name)))
+        name: Pieces(
+            [_piece(batch, name) for batch in batches], facts["counts"], (_column, (folder, name))
+        )
         for name in facts["names"]
     }
     return columns, facts
@@ -187,7 +195,9 @@ def _batch(chunk: Chunk) -> pa.RecordBatch:
     for name, values in chunk.columns.items():
         array = _coded(values) if isinstance(values, list) else values
         arrays.append(array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array)
-        fields.append(pa.field(name, array.type, metadata=CODED if isinstance(values, list) else None))
+        fields.append(
+            pa.field(name, array.type, metadata=CODED if isinstance(values, list) else None)
+        )
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
 

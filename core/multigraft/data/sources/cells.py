@@ -24,8 +24,8 @@ def column(
 ) -> pa.Array | list[Any]:
     """Values as an Arrow column where all are of one plain type, else as they are.
 
-    A value that cannot be decoded, or is nested too deeply to be looked at, becomes None, and its row
-    (counted from ``first``) goes to ``bad``.
+    A value that cannot be decoded, or is nested too deeply to be looked at, becomes None, and its
+    row (counted from ``first``) goes to ``bad``.
     """
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) <= 1 and kinds <= set(SCALARS):
@@ -52,7 +52,8 @@ def _without_broken(
 
 
 def _fault(value: Any, encoding: str) -> str | None:
-    """Why a value cannot be kept; None where it can. It does not recurse: a value may be nested deeply."""
+    """Why a value cannot be kept; None where it can. It does not recurse: a value may be nested
+    deeply."""
     open_values = [(value, 1)]
     while open_values:
         inner, depth = open_values.pop()
@@ -74,16 +75,22 @@ def broken(text: str) -> str | None:
         text.encode()
     except UnicodeEncodeError as error:
         code = ord(text[error.start])
-        what = f"byte 0x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"half a pair U+{code:04X}"
+        what = (
+            f"byte 0x{code - 0xDC00:02x}"
+            if 0xDC80 <= code <= 0xDCFF
+            else f"half a pair U+{code:04X}"
+        )
         return f"{what} after {text[max(0, error.start - 20) : error.start]!r}"
     return None
 
 
 @contextmanager
 def open_text(path: Path, encoding: str = UTF8) -> Iterator[IO[str]]:
-    """A file as text in which a byte that cannot be decoded is kept as one lone surrogate (see `broken`).
+    """A file as text in which a byte that cannot be decoded is kept as one lone surrogate (see
+    `broken`).
 
-    Its lines end at line feeds, and nowhere else. Raises DataError where it is no text in that encoding.
+    Its lines end at line feeds, and nowhere else. Raises DataError where it is no text in that
+    encoding.
     """
     refuse_foreign(path, encoding)
     codec = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
@@ -91,4 +98,6 @@ def open_text(path: Path, encoding: str = UTF8) -> Iterator[IO[str]]:
         with path.open(encoding=codec, errors="surrogateescape", newline="\n") as text:
             yield text
     except UnicodeError as error:
-        raise DataError(f"{path.name}: cannot be read as {encoding}: {first_line(error)}") from error
+        raise DataError(
+            f"{path.name}: cannot be read as {encoding}: {first_line(error)}"
+        ) from error

@@ -1,4 +1,5 @@
-"""Columns however they are kept: plain lists, Arrow arrays, or pieces of both; read by row or in blocks."""
+"""Columns however they are kept: plain lists, Arrow arrays, or pieces of both; read by row or in
+blocks."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class Pieces:
         counts: Sequence[int],
         restore: tuple[Callable[..., Any], tuple[Any, ...]] | None = None,
     ) -> None:
-        """``counts`` are the rows of each piece. ``restore`` makes the same column where this is pickled."""
+        """``counts`` are the rows of each piece. ``restore`` makes the same column where this is
+        pickled."""
         self._pieces = pieces
         self._counts = counts
         self._starts = [0, *accumulate(counts)]

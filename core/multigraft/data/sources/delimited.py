@@ -1,7 +1,8 @@
-"""Lines that are separated into cells: CSV, whose cells may stand in quotes, and TSV, whose cells do not.
+"""Lines that are separated into cells: CSV, whose cells may stand in quotes, and TSV, whose cells
+do not.
 
-A line ends at a line feed and nowhere else: the other signs that some readers take for an end (U+2028,
-U+0085, a form feed, a carriage return alone) are text of a cell.
+A line ends at a line feed and nowhere else: the other signs that some readers take for an end
+(U+2028, U+0085, a form feed, a carriage return alone) are text of a cell.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ RETURN = "\udc0d"
 EXCEL = re.compile(r"sep=(.)")
 """A first line that tells Excel how cells are separated."""
 ON = "where quotes enclose cells, set data.quotes: on"
-OFF = 'write a cell that holds quotes as "say ""yes""", or, where quotes are only text, set data.quotes: off'
+OFF = (
+    'write a cell that holds quotes as "say ""yes""", '
+    "or, where quotes are only text, set data.quotes: off"
+)
 ENCLOSED = "a cell stands in quotes, which are kept as text; " + ON
 
 
@@ -42,7 +46,8 @@ class Form:
 
 
 def find_form(file: IO[str], path: Path, quotes: Quotes) -> Form:
-    """The form of a file, as its header has it. Raises DataError for lines that end as an old Mac's do."""
+    """The form of a file, as its header has it. Raises DataError for lines that end as an old Mac's
+    do."""
     separator, before, header = None, 0, ""
     for line in file:
         header = line.rstrip("\r\n")
@@ -59,16 +64,19 @@ def find_form(file: IO[str], path: Path, quotes: Quotes) -> Form:
 
 
 def refuse_returns(path: Path, line: str) -> None:
-    """Raise DataError where a line goes on behind a carriage return, as all lines of an old Mac's file do."""
+    """Raise DataError where a line goes on behind a carriage return, as all lines of an old Mac's
+    file do."""
     if "\r" in line.rstrip("\r\n"):
         raise DataError(
-            f"{path.name}: its lines end with carriage returns alone; save it with line feeds, as by: "
+            f"{path.name}: its lines end with carriage returns alone; save it with line feeds, as "
+            "by: "
             f"tr '\\r' '\\n'"
         )
 
 
 def _separator(header: str, path: Path) -> str:
-    """What the header holds most; a tab, where the file's name says so and it holds one or nothing else."""
+    """What the header holds most; a tab, where the file's name says so and it holds one or nothing
+    else."""
     found = max(SEPARATORS, key=header.count)
     named = path.suffix.lower() == ".tsv"
     return "\t" if named and ("\t" in header or found not in header) else found
@@ -87,8 +95,9 @@ def is_enclosed(cell: str) -> bool:
 def read_records(file: IO[str], path: Path, form: Form) -> Iterator[list[str]]:
     """The cells of the header, then those of each row; a line with nothing on it is no row.
 
-    Cells that are empty and stand beyond the header are left out, those that a row lacks under no name are
-    empty. At the end raises DataError with the lines of the rows that have more or fewer cells than that.
+    Cells that are empty and stand beyond the header are left out, those that a row lacks under no
+    name are empty. At the end raises DataError with the lines of the rows that have more or fewer
+    cells than that.
     """
     lines = islice(file, form.before, None)
     records = _quoted(lines, form) if form.quotes else _plain(lines, form)
@@ -100,7 +109,9 @@ def read_records(file: IO[str], path: Path, form: Form) -> Iterator[list[str]]:
                 header = record
             fitted = _fitted(record, header)
             if fitted is None:
-                problems.append(f"line {line}: {len(record)} cells where the header has {len(header)}")
+                problems.append(
+                    f"line {line}: {len(record)} cells where the header has {len(header)}"
+                )
             else:
                 yield fitted
     except _Broken as error:
@@ -143,7 +154,8 @@ def _quoted(lines: Iterable[str], form: Form) -> Iterator[tuple[int, list[str]]]
 
 
 def _hide_returns(line: str) -> str:
-    """A line in which only a carriage return at its end is one: the csv module would end a row at others."""
+    """A line in which only a carriage return at its end is one: the csv module would end a row at
+    others."""
     if "\r" not in line:
         return line
     body = line.removesuffix("\n").removesuffix("\r")
@@ -175,8 +187,8 @@ def doubtful(rows: Sequence[Sequence[str]], form: Form) -> dict[str, list[int]]:
 
 
 def without_empty_end(records: Iterable[list[str]], notes: list[str]) -> Iterator[list[str]]:
-    """The rows without those at the end whose every cell is empty, as spreadsheets write them; a note counts
-    them."""
+    """The rows without those at the end whose every cell is empty, as spreadsheets write them; a
+    note counts them."""
     empty: list[list[str]] = []
     for record in records:
         if not any(record):
@@ -194,12 +206,15 @@ def refuse(path: Path, problems: Sequence[str], advice: str = "", shown: int = 2
     """Raise DataError with the lines of a file that cannot be parsed."""
     more = [f"and {len(problems) - shown} more"] if len(problems) > shown else []
     lines = [f"  {problem}" for problem in [*problems[:shown], *more]]
-    raise DataError("\n".join([f"{path.name}: cannot be parsed", *lines, *([advice] if advice else [])]))
+    raise DataError(
+        "\n".join([f"{path.name}: cannot be parsed", *lines, *([advice] if advice else [])])
+    )
 
 
 @contextmanager
 def long_cells() -> Iterator[None]:
-    """Let a CSV cell be longer than 128 KiB; the limit is the csv module's own, so it is put back."""
+    """Let a CSV cell be longer than 128 KiB; the limit is the csv module's own, so it is put
+    back."""
     limit = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     try:
         yield

@@ -20,10 +20,14 @@ def other_encoding(path: Path, encoding: str) -> str | None:
     with path.open("rb") as file:
         file.seek(max(0, where - AROUND))
         shown = file.read(2 * AROUND).replace(b"\r", b"\n")
-    line = max(shown.split(b"\n"), key=lambda each: sum(byte > 127 for byte in each)).decode(GUESS, "replace")
+    line = max(shown.split(b"\n"), key=lambda each: sum(byte > 127 for byte in each)).decode(
+        GUESS, "replace"
+    )
     return (
-        f"is not {encoding} throughout: save it so, or set data.encoding to what it was written in. "
-        f"As {GUESS} it says {line.strip()!r}: where that is right, set data.encoding: {GUESS}; others are "
+        f"is not {encoding} throughout: save it so, or set data.encoding to what it was written "
+        "in. "
+        f"As {GUESS} it says {line.strip()!r}: where that is right, set data.encoding: {GUESS}; "
+        "others are "
         "cp1250, cp1251, gb18030, shift_jis"
     )
 

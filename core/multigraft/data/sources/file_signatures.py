@@ -14,7 +14,8 @@ SIGNS: Mapping[bytes, str] = {
     b"\0\0\xfe\xff": "is UTF-32; save it as UTF-8, or set data.encoding: utf-32",
     b"\xff\xfe": "is UTF-16; save it as UTF-8, or set data.encoding: utf-16",
     b"\xfe\xff": "is UTF-16; save it as UTF-8, or set data.encoding: utf-16",
-    b"PK\x03\x04": "is a zip archive, as workbooks are (.xlsx, .ods); save the sheet as CSV in UTF-8",
+    b"PK\x03\x04": "is a zip archive, as workbooks are (.xlsx, .ods); save the sheet as CSV in "
+    "UTF-8",
     b"\xd0\xcf\x11\xe0": "is a workbook of old Excel (.xls); save the sheet as CSV in UTF-8",
     b"\x1f\x8b": "is compressed by gzip; unpack it first: gunzip",
     b"\x28\xb5\x2f\xfd": "is compressed by zstd; unpack it first: unzstd",
@@ -22,7 +23,8 @@ SIGNS: Mapping[bytes, str] = {
     b"\xfd7zXZ\0": "is compressed by xz; unpack it first: unxz",
     b"PAR1": "is a Parquet file; name it .parquet, or set data.format: parquet",
     b"ARROW1\0\0": "is an Arrow file; write it as Parquet",
-    b"version https://git-lfs": "is a pointer of Git LFS, not the file itself; fetch that: git lfs pull",
+    b"version https://git-lfs": "is a pointer of Git LFS, not the file itself; fetch that: git lfs "
+    "pull",
     b"<!DOCTYPE html": "is a page of the web; download the file itself",
     b"<html": "is a page of the web; download the file itself",
 }

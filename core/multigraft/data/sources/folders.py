@@ -1,4 +1,5 @@
-"""A folder as rows: every entry in it becomes a row, a row that is known to be bad, or is told in a note."""
+"""A folder as rows: every entry in it becomes a row, a row that is known to be bad, or is told in a
+note."""
 
 from __future__ import annotations
 
@@ -24,7 +25,16 @@ MORE = {
 """Endings that the standard library does not know by itself."""
 PARTS = {
     "train": {"train", "training", "trn"},
-    "validation": {"validation", "valid", "val", "dev", "devel", "development", "eval", "evaluation"},
+    "validation": {
+        "validation",
+        "valid",
+        "val",
+        "dev",
+        "devel",
+        "development",
+        "eval",
+        "evaluation",
+    },
     "test": {"test", "testing", "tst", "holdout"},
 }
 """A field of the recipe -> how people call its folder."""
@@ -44,7 +54,8 @@ class Listing:
 
 
 def list_folder(folder: Path) -> Listing:
-    """List everything below a folder, through links too. Raises OSError where it cannot itself be listed."""
+    """List everything below a folder, through links too. Raises OSError where it cannot itself be
+    listed."""
     found = Listing()
     os.scandir(folder).close()
     waiting = [("", frozenset[tuple[int, int]]())]
@@ -74,7 +85,9 @@ def _list_one(folder: Path, name: str, found: Listing) -> list[str]:
             mode = entry.stat().st_mode
         except OSError as error:
             mode = 0
-            found.faults[path] = "is a link to nothing" if entry.is_symlink() else str(error.strerror)
+            found.faults[path] = (
+                "is a link to nothing" if entry.is_symlink() else str(error.strerror)
+            )
         if entry.name.startswith("."):
             found.hidden.append(path)
             found.faults.pop(path, None)
@@ -99,7 +112,9 @@ def find_rows(listing: Listing, suffixes: Sequence[str]) -> dict[str, str | None
         if name.lower().endswith(tuple(suffixes)):
             rows[name] = None
         elif media_of(name) in wanted:
-            rows[name] = f"files ending in {ending(name)} are not read; convert it, as to {suffixes[0]}"
+            rows[name] = (
+                f"files ending in {ending(name)} are not read; convert it, as to {suffixes[0]}"
+            )
     folders = set(listing.folders)
     for name, why in listing.faults.items():
         if name in folders or name.lower().endswith(tuple(suffixes)) or media_of(name) in wanted:
@@ -114,8 +129,14 @@ def media_of(name: str) -> str | None:
 
 @cache
 def _media_of_ending(last: str) -> str | None:
-    known = mimetypes.MimeTypes().guess_type(f"x{last}", strict=False)[0]  # without the system's own list
-    return known.partition("/")[0] if known else next((kind for kind in MORE if last in MORE[kind]), None)
+    known = mimetypes.MimeTypes().guess_type(f"x{last}", strict=False)[
+        0
+    ]  # without the system's own list
+    return (
+        known.partition("/")[0]
+        if known
+        else next((kind for kind in MORE if last in MORE[kind]), None)
+    )
 
 
 def ending(name: str) -> str:
@@ -135,14 +156,16 @@ def folder_notes(listing: Listing, rows: Collection[str]) -> Iterator[str]:
     if listing.hidden:
         count = len(listing.hidden)
         yield (
-            f"{count} {'entry whose name begins' if count == 1 else 'entries whose names begin'} with a dot "
+            f"{count} {'entry whose name begins' if count == 1 else 'entries whose names begin'} "
+            "with a dot "
             f"left out: {named(listing.hidden)}; rename a class that is called so"
         )
     filled = {name.split("/")[0] for name in rows}
     empty = [name for name in listing.folders if "/" not in name and name not in filled]
     if empty:
         yield (
-            f"{len(empty)} {'folder' if len(empty) == 1 else 'folders'} without a file that can be read, so "
+            f"{len(empty)} {'folder' if len(empty) == 1 else 'folders'} without a file that can be "
+            "read, so "
             f"no class: {named(empty)}"
         )
 
@@ -166,8 +189,8 @@ def refuse_parts(name: str, paths: Collection[str]) -> None:
     """Raise DataError where the folders of classes look like the parts of a data set.
 
     Two of them are named as parts are, or all; or the one folder there is holds such, or classes.
-    Where every name holds a part's beside a rest, as ``seg_train``, they must name several, and training
-    among them or all hold the same folders.
+    Where every name holds a part's beside a rest, as ``seg_train``, they must name several, and
+    training among them or all hold the same folders.
     """
     labels = sorted({path.split("/")[0] for path in paths if "/" in path})
     fields = parts_among(labels, alike=_hold_the_same(paths))
@@ -185,7 +208,8 @@ def refuse_parts(name: str, paths: Collection[str]) -> None:
                     f"{name}: holds parts, not classes; write under data:",
                     *lines,
                     *aside,
-                    "if these are classes, rename the folders, or give their labels in a metadata.csv",
+                    "if these are classes, rename the folders, or give their labels in a "
+                    "metadata.csv",
                 ]
             )
         )
@@ -205,8 +229,9 @@ def _hold_the_same(paths: Collection[str]) -> bool:
 def parts_among(labels: Collection[str], *, alike: bool = False) -> dict[str, str]:
     """The labels that are named as parts are -> the field of the recipe each stands for.
 
-    Where every one holds one part's name, a rest beside it may be any; but then they must name several
-    parts, and training among them or the folders be ``alike`` in what they hold: else these are classes.
+    Where every one holds one part's name, a rest beside it may be any; but then they must name
+    several parts, and training among them or the folders be ``alike`` in what they hold: else these
+    are classes.
 
     >>> parts_among(["seg_train", "seg_test"])
     {'seg_train': 'train', 'seg_test': 'test'}

@@ -1,7 +1,7 @@
 """CSV, JSON, Parquet and hub data as columns; what is wrong with a file is said with its line.
 
-CSV and JSON are parsed here by the standard library: it gives exact lines, keeps each row's own types,
-and lets one row with broken bytes be named instead of ending the load.
+CSV and JSON are parsed here by the standard library: it gives exact lines, keeps each row's own
+types, and lets one row with broken bytes be named instead of ending the load.
 """
 
 from __future__ import annotations
@@ -42,14 +42,15 @@ LARGE = 64 * 2**20
 def read_csv(path: Path, layout: Layout = PLAIN) -> Parsed:
     """Read a CSV file with a header, separated by whichever of ``, ; tab |`` its header holds most.
 
-    CSV knows no types: every cell is text, an empty one None. Raises DataError with the lines of records
-    that have more or fewer cells than the header.
+    CSV knows no types: every cell is text, an empty one None. Raises DataError with the lines of
+    records that have more or fewer cells than the header.
     """
     return _read(path, partial(csv_chunks, layout=layout), path.stat().st_size, f"csv {layout}")
 
 
 def read_json(path: Path, layout: Layout = PLAIN) -> Parsed:
-    """Read JSON lines, or one list of objects. Raises DataError with the lines that are not JSON objects."""
+    """Read JSON lines, or one list of objects. Raises DataError with the lines that are not JSON
+    objects."""
     return _read(path, partial(json_chunks, layout=layout), path.stat().st_size, f"json {layout}")
 
 
@@ -59,7 +60,9 @@ def read_parquet(path: Path, layout: Layout = PLAIN) -> Parsed:
 
     with refused_as(DataError, f"{path.name}: {NO_PARQUET}"):
         facts = parquet.read_metadata(path)
-        size = sum(facts.row_group(number).total_byte_size for number in range(facts.num_row_groups))
+        size = sum(
+            facts.row_group(number).total_byte_size for number in range(facts.num_row_groups)
+        )
     return _read(path, parquet_chunks, size, "parquet")
 
 
@@ -80,7 +83,9 @@ def csv_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
         rows = without_empty_end(records, notes)
         first = 0
         for block in _blocks((record, sum(map(len, record))) for record in rows):
-            yield _csv_chunk(block, names, header=header, form=form, first=first, encoding=layout.encoding)
+            yield _csv_chunk(
+                block, names, header=header, form=form, first=first, encoding=layout.encoding
+            )
             first += len(block)
         yield Chunk({} if first else {name: [] for name in names}, 0, notes=notes)
 
@@ -121,7 +126,9 @@ def json_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
             yield Chunk(columns, len(block), bad)
             first += len(block)
     if not first:
-        raise DataError(f"{path.name}: is empty; one JSON object a line is needed, or a list of them")
+        raise DataError(
+            f"{path.name}: is empty; one JSON object a line is needed, or a list of them"
+        )
 
 
 def parquet_chunks(path: Path) -> Iterator[Chunk]:
@@ -130,13 +137,17 @@ def parquet_chunks(path: Path) -> Iterator[Chunk]:
 
     with refused_as(DataError, f"{path.name}: {NO_PARQUET}"), parquet.ParquetFile(path) as file:
         features = file.schema_arrow.metadata
-        size = sum(file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups))
+        size = sum(
+            file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups)
+        )
         rows = max(1, min(CHUNK, CHUNK_BYTES * file.metadata.num_rows // max(1, size)))
         if not file.metadata.num_rows:
             yield Chunk({name: [] for name in file.schema_arrow.names}, 0)
         for batch in file.iter_batches(batch_size=rows):
             table = pa.Table.from_batches([batch])
-            table.validate(full=True)  # text that is not UTF-8 would else be found in the middle of training
+            table.validate(
+                full=True
+            )  # text that is not UTF-8 would else be found in the middle of training
             yield Chunk(_named(table.replace_schema_metadata(features)), len(table))
 
 
@@ -155,17 +166,21 @@ def _blocks(rows: Iterable[tuple[Any, int]]) -> Iterator[list[Any]]:
 
 
 def read_hub(name: str, part: str) -> Parsed:
-    """Read the split ``part`` of ``owner/name[:subset]`` from the hub, or offline from its cache."""
+    """Read the split ``part`` of ``owner/name[:subset]`` from the hub, or offline from its
+    cache."""
     import datasets
 
     owner_name, _, subset = name.partition(":")
     try:
         with _quiet():
             found = datasets.load_dataset(owner_name, subset or None)
-    except Exception as error:  # a set's files are a stranger's, and each of their readers has its errors
+    except (
+        Exception
+    ) as error:  # a set's files are a stranger's, and each of their readers has its errors
         raise DataError(
             f"hub:{name}: cannot be loaded: {first_line(error)}\n"
-            "  without a network, load it once where there is one, or give a file: data.train: rows.parquet"
+            "  without a network, load it once where there is one, or give a file: data.train: "
+            "rows.parquet"
         ) from error
     if part not in found:
         raise DataError(f"hub:{name}: has no split {part!r}; it has: {', '.join(found)}")
@@ -174,7 +189,8 @@ def read_hub(name: str, part: str) -> Parsed:
 
 
 def _named(table: pa.Table) -> Mapping[str, Any]:
-    """The columns of an Arrow table; classes that `datasets` stores as numbers get their names back.
+    """The columns of an Arrow table; classes that `datasets` stores as numbers get their names
+    back.
 
     Raises whatever is wrong with what the file says of its classes.
     """
@@ -197,7 +213,9 @@ def check_names(path: Path, names: Sequence[str]) -> None:
         )
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins:
-        raise DataError(f"{path.name}: the header names {', '.join(map(repr, twins))} more than once")
+        raise DataError(
+            f"{path.name}: the header names {', '.join(map(repr, twins))} more than once"
+        )
 
 
 def _class_names(numbers: pa.ChunkedArray, name: str, names: Sequence[str]) -> pa.ChunkedArray:

@@ -16,7 +16,8 @@ BLANK = " \t\r\n"
 
 
 def read_objects(file: IO[str], path: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    """Each object, and the length of its line (0 in a list). Raises DataError with all faults' lines."""
+    """Each object, and the length of its line (0 in a list). Raises DataError with all faults'
+    lines."""
     text = file.read(1)
     while text and text in BLANK:
         text = file.read(1)
@@ -29,12 +30,16 @@ def _from_list(file: IO[str], path: Path) -> Iterator[tuple[dict[str, Any], int]
         try:
             rows = parse(file.read())
         except json.JSONDecodeError as error:
-            raise DataError(f"{path.name}: line {error.lineno}: is not JSON: {error.msg}") from error
+            raise DataError(
+                f"{path.name}: line {error.lineno}: is not JSON: {error.msg}"
+            ) from error
         except RecursionError as error:
             raise DataError(f"{path.name}: is nested too deeply") from error
     wrong = [number for number, row in enumerate(rows, 1) if not isinstance(row, dict)]
     if wrong:
-        refuse(path, [f'item {number}: an object is needed, as {{"text": ...}}' for number in wrong])
+        refuse(
+            path, [f'item {number}: an object is needed, as {{"text": ...}}' for number in wrong]
+        )
     yield from ((row, 0) for row in rows)
 
 
@@ -59,7 +64,8 @@ def _from_lines(file: IO[str], path: Path) -> Iterator[tuple[dict[str, Any], int
 
 
 def parse(text: str) -> Any:
-    """The value that a text of JSON stands for; a whole number too long for Python stays as its digits."""
+    """The value that a text of JSON stands for; a whole number too long for Python stays as its
+    digits."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:

@@ -1,4 +1,5 @@
-"""From what a recipe's ``data:`` names, a file, a folder or the hub, to a table with our column names."""
+"""From what a recipe's ``data:`` names, a file, a folder or the hub, to a table with our column
+names."""
 
 from __future__ import annotations
 
@@ -57,10 +58,10 @@ def load_table(
 ) -> Table:
     """Read ``path`` (relative to ``base``); ``columns`` maps our names to those in the data.
 
-    A folder has one subfolder a class, whose name becomes ``label``, or a ``metadata.csv`` (``.jsonl``,
-    ``.parquet``) whose ``file_name`` is relative to it. ``part`` chooses the split of a hub set,
-    ``layout`` says how files of text are written. Raises DataError where the source, its form or its columns
-    are not what is needed, or no row of it can be read.
+    A folder has one subfolder a class, whose name becomes ``label``, or a ``metadata.csv``
+    (``.jsonl``, ``.parquet``) whose ``file_name`` is relative to it. ``part`` chooses the split of
+    a hub set, ``layout`` says how files of text are written. Raises DataError where the source, its
+    form or its columns are not what is needed, or no row of it can be read.
     """
     if path.startswith(HUB) or format == "hub":
         name = path.removeprefix(HUB)
@@ -122,7 +123,8 @@ def _load_file(
 
 
 def _parse(file: Path, kind: str, layout: Layout) -> Parsed:
-    """A file's columns. Whatever a reader meets in it is the file's fault, and raised as DataError."""
+    """A file's columns. Whatever a reader meets in it is the file's fault, and raised as
+    DataError."""
     with refused_as(DataError, f"{file.name}: cannot be read"):
         parsed = FORMATS[kind](file, layout)
         advice = other_encoding(file, layout.encoding) if parsed.bad else None
@@ -137,7 +139,8 @@ def _load_folder(
         raise DataError(f"{folder.name}: is a file, but data.format is 'folder'")
     if not modality.suffixes:
         raise DataError(
-            f"{folder.name}: {modality.name} is not read from a folder of files; give a file of rows"
+            f"{folder.name}: {modality.name} is not read from a folder of files; give a file of "
+            "rows"
         )
     name = folder.resolve().name
     metadata = [folder / each for each in METADATA if (folder / each).is_file()]
@@ -182,7 +185,9 @@ def _unnamed_notes(
         yield f"{name}/{metadata}: {len(others)} {what} left out: {named(others)}"
 
 
-def _class_folder(folder: Path, name: str, modality: Modality, columns: Mapping[str, str]) -> Content:
+def _class_folder(
+    folder: Path, name: str, modality: Modality, columns: Mapping[str, str]
+) -> Content:
     listing = list_folder(folder)
     rows = find_rows(listing, modality.suffixes)
     notes = [f"{name}: {note}" for note in folder_notes(listing, rows)]
@@ -191,7 +196,9 @@ def _class_folder(folder: Path, name: str, modality: Modality, columns: Mapping[
         raise DataError("\n".join([problem, *notes]))
     refuse_parts(name, rows)
     paths = list(rows)
-    labels = [path.split("/")[0] if "/" in path or path in listing.folders else None for path in paths]
+    labels = [
+        path.split("/")[0] if "/" in path or path in listing.folders else None for path in paths
+    ]
     bad = {row: why for row, why in enumerate(rows.values()) if why is not None}
     parsed = Parsed({modality.columns[0]: column(list(paths), modality.columns[0], bad)}, bad)
     if any(labels):
@@ -204,7 +211,9 @@ def _notes(name: str, parsed: Parsed) -> Iterator[str]:
     """What a person should know of how a file was read."""
     yield from (f"{name}: {note}" for note in parsed.notes)
     for what, (count, first) in parsed.doubts.items():
-        places = ", ".join(f"row {row + 1}" for row in first) + (", ..." if count > len(first) else "")
+        places = ", ".join(f"row {row + 1}" for row in first) + (
+            ", ..." if count > len(first) else ""
+        )
         yield f"{name}: {count} {'row' if count == 1 else 'rows'}: {what}; {places}"
 
 

@@ -1,4 +1,5 @@
-"""Cells that hold other rows: a quote was opened by mistake, and closed by one some rows further on."""
+"""Cells that hold other rows: a quote was opened by mistake, and closed by one some rows further
+on."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 SWALLOWED = (
-    "a cell holds lines that look like rows; is a quote not closed? where quotes are only text, set "
+    "a cell holds lines that look like rows; is a quote not closed? where quotes are only text, "
+    "set "
     "data.quotes: off"
 )
 FREQUENT = 2
@@ -16,11 +18,14 @@ FREQUENT = 2
 def swallowing(rows: Sequence[Sequence[str]], separator: str) -> list[int]:
     """Which rows have a cell in which a whole line reads as a row of this file.
 
-    Prose has lines with as many separators as a row, so another cell of the line must fit its column too: be
-    a value that the column repeats (a label), or a number where the column holds numbers alone.
+    Prose has lines with as many separators as a row, so another cell of the line must fit its
+    column too: be a value that the column repeats (a label), or a number where the column holds
+    numbers alone.
     """
     width = len(rows[0]) if rows else 0
-    asked = {row: found for row, cells in enumerate(rows) if (found := _likely(cells, separator, width))}
+    asked = {
+        row: found for row, cells in enumerate(rows) if (found := _likely(cells, separator, width))
+    }
     if width < 2 or not asked:
         return []
     columns = [Counter(values) for values in zip(*rows, strict=True)]
@@ -39,7 +44,11 @@ def swallowing(rows: Sequence[Sequence[str]], separator: str) -> list[int]:
 
 def _likely(cells: Sequence[str], separator: str, width: int) -> list[list[str]]:
     """The lines within cells, but for their first, that have as many cells as a row."""
-    return [line.split(separator) for line in _further_lines(cells) if line.count(separator) == width - 1]
+    return [
+        line.split(separator)
+        for line in _further_lines(cells)
+        if line.count(separator) == width - 1
+    ]
 
 
 def _further_lines(cells: Sequence[str]) -> Iterator[str]:

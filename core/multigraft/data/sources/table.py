@@ -51,7 +51,8 @@ class Table:
         return self.content.notes
 
     def row(self, index: int) -> dict[str, Any]:
-        """One row, by our column names. A cell that holds nothing, or cannot be decoded, is None."""
+        """One row, by our column names. A cell that holds nothing, or cannot be decoded, is
+        None."""
         row = int(self.indices[index])
         return {name: cell(values, row) for name, values in self.content.columns.items()}
 
@@ -89,7 +90,8 @@ class Table:
         return self.content.bad.get(int(self.indices[index]))
 
     def column(self, name: str) -> list[Any]:
-        """All values of one column; None where there is none. Raises DataError for an unknown one."""
+        """All values of one column; None where there is none. Raises DataError for an unknown
+        one."""
         return list(self.cells(name))
 
     def cells(self, name: str) -> Cells:
@@ -103,7 +105,8 @@ class Table:
 
     @property
     def digests(self) -> np.ndarray:
-        """[rows] of 16 bytes, equal where raw values are equal; files are compared by their bytes."""
+        """[rows] of 16 bytes, equal where raw values are equal; files are compared by their
+        bytes."""
         return self.content.digests[self.indices]
 
     def digest(self, index: int) -> bytes:
@@ -145,7 +148,10 @@ def require(table: Table, names: Sequence[str]) -> None:
     missing = [name for name in names if name not in table.columns]
     if not missing:
         return
-    lines = [f"{table.name}: column {name!r} is missing; {_suggest(name, table.columns)}" for name in missing]
+    lines = [
+        f"{table.name}: column {name!r} is missing; {_suggest(name, table.columns)}"
+        for name in missing
+    ]
     there = ", ".join(map(_written, table.columns[:LISTED])) or "no columns"
     more = f" and {len(table.columns) - LISTED:,} more" if len(table.columns) > LISTED else ""
     raise DataError("\n".join([*lines, f"  it holds: {there}{more}"]))

@@ -50,15 +50,23 @@ def line_chart(
     log: bool = False,
     smooth: bool = False,
 ) -> str:
-    """Curves over one pair of axes; a value that is no finite number leaves a gap, a lone point is a dot.
+    """Curves over one pair of axes; a value that is no finite number leaves a gap, a lone point is
+    a dot.
 
-    ``log`` is kept where every value is positive; ``smooth`` draws a long curve's moving average over it.
+    ``log`` is kept where every value is positive; ``smooth`` draws a long curve's moving average
+    over it.
     """
-    drawn = {name: [point for point in points if _drawable(point)] for name, points in series.items()}
+    drawn = {
+        name: [point for point in points if _drawable(point)] for name, points in series.items()
+    }
     values = [y for points in drawn.values() for _, y in points]
     if not values:
         return _svg(
-            WIDTH, 90, title, "no values", _text(WIDTH / 2, 50, "no values to draw", "empty", "middle")
+            WIDTH,
+            90,
+            title,
+            "no values",
+            _text(WIDTH / 2, 50, "no values to draw", "empty", "middle"),
         )
     steps = [x for points in drawn.values() for x, _ in points]
     log = log and min(values) > 0
@@ -79,14 +87,15 @@ def interval_bar(value: float, low: float | None, high: float | None, *, end: fl
     band = ""
     if low is not None and high is not None and _finite(low) and _finite(high):
         left, right = across.place(max(low, 0)), across.place(min(high, end))
-        band = (
-            f'<rect class="band" x="{left:.1f}" y="4" width="{max(right - left, 1):.1f}" height="12" rx="2"/>'
-        )
+        width = max(right - left, 1)
+        band = f'<rect class="band" x="{left:.1f}" y="4" width="{width:.1f}" height="12" rx="2"/>'
     line = '<line class="rail" x1="6" x2="234" y1="10" y2="10"/>'
     at = across.place(value)
     needle = f'<line class="needle" x1="{at:.1f}" x2="{at:.1f}" y1="2" y2="18"/>'
     said = f"{value:.4g}" if not band else f"{value:.4g}, between {low:.4g} and {high:.4g}"
-    return _svg(240, 20, f"{said} on a scale from 0 to {end:g}", "", line + band + needle, kind="interval")
+    return _svg(
+        240, 20, f"{said} on a scale from 0 to {end:g}", "", line + band + needle, kind="interval"
+    )
 
 
 def heat_grid(labels: Sequence[str], matrix: Sequence[Sequence[int]], *, title: str) -> str:
@@ -100,7 +109,8 @@ def heat_grid(labels: Sequence[str], matrix: Sequence[Sequence[int]], *, title: 
                 continue
             said = escape(f"{labels[row]} answered as {labels[column]}: {count} of {total}")
             cells.append(
-                f'<rect class="{"right" if row == column else "wrong"}" x="{20 + column * side:.2f}" '
+                f'<rect class="{"right" if row == column else "wrong"}" '
+                f'x="{20 + column * side:.2f}" '
                 f'y="{20 + row * side:.2f}" width="{side:.2f}" height="{side:.2f}" '
                 f'fill-opacity="{0.15 + 0.85 * count / total:.2f}"><title>{said}</title></rect>'
             )
@@ -108,7 +118,9 @@ def heat_grid(labels: Sequence[str], matrix: Sequence[Sequence[int]], *, title: 
         13, 260, "expected", "label", "middle", turn=True
     )
     frame = '<rect class="box" x="20" y="20" width="480" height="480"/>'
-    return _svg(520, 504, title, f"{len(labels)} labels", names + frame + "".join(cells), kind="heat")
+    return _svg(
+        520, 504, title, f"{len(labels)} labels", names + frame + "".join(cells), kind="heat"
+    )
 
 
 def value_axis(low: float, high: float, top: float = TOP, *, log: bool = False) -> Axis:
@@ -123,8 +135,11 @@ def value_axis(low: float, high: float, top: float = TOP, *, log: bool = False) 
 
 
 def step_axis(low: float, high: float) -> Axis:
-    """The level axis: from 0, unless the curves begin late, to their end; ticks no closer than one step."""
-    low, high = (low - 0.5, low + 0.5) if low == high else (0.0 if 0 < low < high / 2 else low, high)
+    """The level axis: from 0, unless the curves begin late, to their end; ticks no closer than one
+    step."""
+    low, high = (
+        (low - 0.5, low + 0.5) if low == high else (0.0 if 0 < low < high / 2 else low, high)
+    )
     low, high = _apart(low, high, log=False)
     step = _nice_step((high - low) / 5)
     step = max(step, 1.0) if high - low >= 1 else step
@@ -174,7 +189,8 @@ def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
 
 
 def moving_average(points: Sequence[Point]) -> list[Point]:
-    """Each value's mean with its neighbours: centred, so that it lags nothing; a twentieth of the curve."""
+    """Each value's mean with its neighbours: centred, so that it lags nothing; a twentieth of the
+    curve."""
     reach = max(len(points) // 40, 1)
     sums = list(accumulate((y for _, y in points), initial=0.0))
     averaged = []
@@ -213,13 +229,18 @@ def _path(points: Sequence[Point], css: str, across: Axis, up: Axis) -> str:
 def _frame(across: Axis, up: Axis, x_label: str) -> Iterator[str]:
     for tick in up.ticks:
         y = up.place(tick)
-        yield f'<line class="grid" x1="{across.start}" x2="{across.end}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        yield (
+            f'<line class="grid" x1="{across.start}" x2="{across.end}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
         yield _text(across.start - 8, y + 4, tick_label(tick), "tick", "end")
     for tick in across.ticks:
         x = across.place(tick)
         yield f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{up.start}" y2="{up.start + 5}"/>'
         yield _text(x, up.start + 19, tick_label(tick), "tick", "middle")
-    yield f'<line class="axis" x1="{across.start}" x2="{across.end}" y1="{up.start}" y2="{up.start}"/>'
+    yield (
+        f'<line class="axis" x1="{across.start}" x2="{across.end}" '
+        f'y1="{up.start}" y2="{up.start}"/>'
+    )
     yield _text((across.start + across.end) / 2, HEIGHT - 4, x_label, "label", "middle")
 
 
@@ -233,7 +254,8 @@ def _legend(names: Sequence[str], *, log: bool) -> tuple[list[str], int]:
             x, line = float(LEFT), line + 1
         y = 12 + line * LEGEND
         parts.append(
-            f'<line class="line c{index % COLOURS}" x1="{x:.0f}" x2="{x + 18:.0f}" y1="{y}" y2="{y}"/>'
+            f'<line class="line c{index % COLOURS}" '
+            f'x1="{x:.0f}" x2="{x + 18:.0f}" y1="{y}" y2="{y}"/>'
         )
         parts.append(_text(x + 24, y + 4, short, "label", "start"))
         x += wide
@@ -246,14 +268,17 @@ def _legend(names: Sequence[str], *, log: bool) -> tuple[list[str], int]:
 def _described(drawn: Mapping[str, Sequence[Point]]) -> str:
     """What a person who cannot see the chart should know."""
     parts = [
-        f"{name} goes from {points[0][1]:.4g} at {points[0][0]:g} to {points[-1][1]:.4g} at {points[-1][0]:g}"
+        f"{name} goes from {points[0][1]:.4g} at {points[0][0]:g} to {points[-1][1]:.4g} at "
+        f"{points[-1][0]:g}"
         for name, points in drawn.items()
         if points
     ]
     return "; ".join(parts) + "."
 
 
-def _svg(width: float, height: float, title: str, described: str, body: str, *, kind: str = "chart") -> str:
+def _svg(
+    width: float, height: float, title: str, described: str, body: str, *, kind: str = "chart"
+) -> str:
     desc = f"<desc>{escape(described)}</desc>" if described else ""
     return (
         f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}" role="img">'
@@ -263,7 +288,8 @@ def _svg(width: float, height: float, title: str, described: str, body: str, *, 
 
 def _text(x: float, y: float, text: str, css: str, anchor: str, *, turn: bool = False) -> str:
     turned = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turn else ""
-    return f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turned}>{escape(text)}</text>'
+    start = f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turned}>'
+    return f"{start}{escape(text)}</text>"
 
 
 def _finite(value: float) -> bool:
@@ -286,7 +312,9 @@ def _apart(low: float, high: float, *, log: bool) -> tuple[float, float]:
 
 def _nice_step(rough: float) -> float:
     power = 10.0 ** math.floor(math.log10(rough))
-    return next((times * power for times in (1, 2, 5) if rough <= times * power * (1 + 1e-9)), 10 * power)
+    return next(
+        (times * power for times in (1, 2, 5) if rough <= times * power * (1 + 1e-9)), 10 * power
+    )
 
 
 def _log_ticks(low: float, high: float) -> tuple[float, ...]:

@@ -1,4 +1,5 @@
-"""From counts to what a report keeps of them: the whole matrix of a few labels, the errors of many."""
+"""From counts to what a report keeps of them: the whole matrix of a few labels, the errors of
+many."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from typing import Any
 from multigraft.contracts.report import Confused, Confusion
 
 WHOLE = 150
-"""The most labels of which the matrix is kept: it grows with their square, and nobody reads a larger one."""
+"""The most labels of which the matrix is kept: it grows with their square, and nobody reads a
+larger one."""
 FREQUENT = 100
 """How many of the errors are kept besides."""
 Cell = Sequence[int]
@@ -18,7 +20,8 @@ Cell = Sequence[int]
 
 
 def confusion_of(raw: Mapping[str, Any]) -> Confusion:
-    """What `Objective.details` says: ``labels`` with the ``matrix``, or the ``cells`` that are not 0."""
+    """What `Objective.details` says: ``labels`` with the ``matrix``, or the ``cells`` that are not
+    0."""
     labels: tuple[str, ...] = tuple(raw["labels"])
     cells: Sequence[Cell] = raw["cells"] if "cells" in raw else _cells(raw["matrix"])
     matrix = _matrix(cells, len(labels)) if len(labels) <= WHOLE else ()

@@ -35,8 +35,8 @@ def cost_line(cost: Cost) -> str:
 
     >>> cost_line(Cost(75.2, 812.4, 93.12))
     '1 min 15 s, 812 MB peak, 93.1 rows/s'
-    >>> cost_line(Cost(75.2, 812.4, 93.12, waited=0.004, padding=0.031, saving=0.01))
-    '1 min 15 s, 812 MB peak, 93.1 rows/s, 0.4% waiting for data, 3.1% padding, 1.0% writing checkpoints'
+    >>> cost_line(Cost(75.2, 812.4, 93.12, waited=0.004, padding=0.031))
+    '1 min 15 s, 812 MB peak, 93.1 rows/s, 0.4% waiting for data, 3.1% padding'
     """
     parts = [duration(cost.seconds), memory(cost.peak_memory_mb)]
     if cost.rows_per_second is not None:
@@ -103,7 +103,8 @@ def memory(megabytes: float) -> str:
 
 
 def _decimals(measure: Measure) -> int | None:
-    """Decimals that leave two digits of the interval's half width; None: four significant digits."""
+    """Decimals that leave two digits of the interval's half width; None: four significant
+    digits."""
     if measure.low is None or measure.high is None:
         return None
     half = (measure.high - measure.low) / 2

@@ -157,14 +157,19 @@ def _charts(curves: Mapping[str, Sequence[charts.Point]]) -> Iterator[tuple[str,
         yield caption, Markup(charts.line_chart(series, title=caption, log=log, smooth=falling))
 
 
-def _grouped(curves: Mapping[str, Sequence[charts.Point]]) -> dict[str, dict[str, Sequence[charts.Point]]]:
-    """Curves that share axes: a quantity in training and validation, and the validation's shares."""
+def _grouped(
+    curves: Mapping[str, Sequence[charts.Point]],
+) -> dict[str, dict[str, Sequence[charts.Point]]]:
+    """Curves that share axes: a quantity in training and validation, and the validation's
+    shares."""
     drawn = {name: points for name, points in curves.items() if points}
     grouped: dict[str, dict[str, Sequence[charts.Point]]] = {}
     for name, points in drawn.items():
         quantity = name.removeprefix(PREFIX)
         if quantity in drawn and PREFIX + quantity in drawn:
-            grouped.setdefault(words(quantity), {})["training" if name == quantity else "validation"] = points
+            grouped.setdefault(words(quantity), {})[
+                "training" if name == quantity else "validation"
+            ] = points
         elif name != quantity and all(0 <= value <= 1 for _, value in points):
             grouped.setdefault("Validation", {})[words(quantity)] = points
         else:
@@ -183,7 +188,11 @@ def _cells(confusion: Confusion) -> list[tuple[str, list[Cell], str]]:
     for place, (label, counts) in enumerate(zip(confusion.labels, confusion.matrix, strict=True)):
         total = sum(counts)
         cells = [
-            Cell(count, count / total if total else 0.0, f"{label} answered as {other}: {count} of {total}")
+            Cell(
+                count,
+                count / total if total else 0.0,
+                f"{label} answered as {other}: {count} of {total}",
+            )
             for other, count in zip(confusion.labels, counts, strict=True)
         ]
         rows.append((label, cells, f"{counts[place] / total:.0%}" if total else ""))
@@ -197,7 +206,8 @@ def _grid(confusion: Confusion) -> Markup | None:
 
 
 def _confused(confusion: Confusion) -> list[tuple[str, str, int, str]]:
-    """Of a matrix too large to be read, the largest errors: expected, answered, count, share of expected."""
+    """Of a matrix too large to be read, the largest errors: expected, answered, count, share of
+    expected."""
     if len(confusion.labels) <= CELLS:
         return []
     return [

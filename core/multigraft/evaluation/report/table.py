@@ -100,13 +100,21 @@ def _bar(measure: Measure, signs: str) -> Text:
 
 def _curves(curves: Mapping[str, Sequence[tuple[float, float]]], signs: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading, justify in (("curve", "left"), ("first", "right"), ("", "left"), ("last", "right")):
+    for heading, justify in (
+        ("curve", "left"),
+        ("first", "right"),
+        ("", "left"),
+        ("last", "right"),
+    ):
         table.add_column(heading, justify="right" if justify == "right" else "left")
     for name, points in curves.items():
         values = [value for _, value in points if math.isfinite(value)]
         if values:
             table.add_row(
-                words(name), f"{values[0]:.4g}", Text(_spark(values, signs), "cyan"), f"{values[-1]:.4g}"
+                words(name),
+                f"{values[0]:.4g}",
+                Text(_spark(values, signs), "cyan"),
+                f"{values[-1]:.4g}",
             )
     return table
 
@@ -154,7 +162,8 @@ def _table(title: str, rows: Sequence[Sequence[str]], width: int) -> Group:
     narrowest = [max(map(_longest_word, cells)) for cells in zip(*rows, strict=True)]
     if sum(narrowest) + GAP * len(narrowest) > width:
         lists = [
-            _pairs({name: cell for name, cell in zip(rows[0], row, strict=True) if cell}) for row in rows[1:]
+            _pairs({name: cell for name, cell in zip(rows[0], row, strict=True) if cell})
+            for row in rows[1:]
         ]
         return Group(_heading(title), *(line for each in lists for line in (Text(), each)), Text())
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -1,9 +1,10 @@
-"""Whether a precision may be shipped: its graph is measured on held-out rows with the task's own metric.
+"""Whether a precision may be shipped: its graph is measured on held-out rows with the task's own
+metric.
 
-What is lost counts in points of 100 for metrics that are shares (accuracy, F1, a correlation, an error rate)
-and in percent of the fp32 value for all others (a loss, an absolute error). A pretraining task serves only
-embeddings, which no metric of its own judges: there the metric is the mean cosine between a row's embedding
-and its fp32 embedding, a share, of which fp32 has 1.
+What is lost counts in points of 100 for metrics that are shares (accuracy, F1, a correlation, an
+error rate) and in percent of the fp32 value for all others (a loss, an absolute error). A
+pretraining task serves only embeddings, which no metric of its own judges: there the metric is the
+mean cosine between a row's embedding and its fp32 embedding, a share, of which fp32 has 1.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class _Tally:
     difference: float = 0.0
 
 
-def measure_graphs(run: Subject, split: str, sessions: Mapping[str, Session]) -> dict[str, Evidence]:
+def measure_graphs(
+    run: Subject, split: str, sessions: Mapping[str, Session]
+) -> dict[str, Evidence]:
     """Measure each precision in one pass over a split; ``sessions`` holds ``fp32``."""
     tallies = {name: _Tally() for name in sessions}
     judge = _similarity if run.parts.task.stage == "pretrain" else _judge(run)
@@ -110,7 +113,8 @@ def _judge(run: Subject) -> Callable[[Arrays, Arrays, Batch], dict[str, np.ndarr
             kept = run.objective.measure(tensors, batch, run.objective.loss(tensors, batch))
         except KeyError as error:
             raise ExportError(
-                f"task {run.parts.task.name!r} serves {', '.join(outputs)}, but its loss or metrics need "
+                f"task {run.parts.task.name!r} serves {', '.join(outputs)}, but its loss or "
+                "metrics need "
                 f"{error}; its objective's `serve` must give that too"
             ) from error
         return {name: value.numpy() for name, value in kept.items()}
@@ -132,7 +136,10 @@ def _evidence(run: Subject, tally: _Tally, rows: int) -> Evidence:
     settings = run.recipe.evaluation
     if metric == SIMILARITY:
         measure = percentile(
-            kept[metric], count=settings.bootstrap, confidence=settings.confidence, seed=run.recipe.seed
+            kept[metric],
+            count=settings.bootstrap,
+            confidence=settings.confidence,
+            seed=run.recipe.seed,
         )
     else:
         measure = intervals(
@@ -154,7 +161,8 @@ def _changed(said: Sequence[Any], fp32: Sequence[Any]) -> int | None:
 
 
 def _said(run: Subject, outputs: Arrays) -> list[Any]:
-    """The answers' words, as the task decodes them; None for each where it has no answers of its own."""
+    """The answers' words, as the task decodes them; None for each where it has no answers of its
+    own."""
     decode = run.parts.task.decode
     if decode is None:
         return [None]
@@ -162,14 +170,19 @@ def _said(run: Subject, outputs: Arrays) -> list[Any]:
 
 
 def words(value: Any) -> Any:
-    """An answer without its numbers, which may differ in every precision; None where nothing is left.
+    """An answer without its numbers, which may differ in every precision; None where nothing is
+    left.
 
-    A whole number is a number like any other: a time in milliseconds, a place, a count that was rounded.
+    A whole number is a number like any other: a time in milliseconds, a place, a count that was
+    rounded.
 
-    >>> words({"label": "a", "score": 0.6, "rank": 3, "sure": True}), words({"age": 41, "box": [3, 9]})
-    ({'label': 'a', 'sure': True}, None)
+    >>> words({"label": "a", "score": 0.6, "rank": 3, "sure": True})
+    {'label': 'a', 'sure': True}
+    >>> words({"age": 41, "box": [3, 9]})
     """
-    if type(value) is float:  # asked first: an answer has one for each of perhaps thousands of labels
+    if (
+        type(value) is float
+    ):  # asked first: an answer has one for each of perhaps thousands of labels
         return None
     if isinstance(value, Mapping):
         kept = {

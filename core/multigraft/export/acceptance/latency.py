@@ -15,7 +15,8 @@ ROUNDS = 3
 PATIENCE = 20.0
 """Seconds after which a contender gets no further round."""
 LONG = 0.5
-"""Seconds from which on a batch is timed once: over so long a time the noise of a moment evens out."""
+"""Seconds from which on a batch is timed once: over so long a time the noise of a moment evens
+out."""
 SIZES = (1, 4, 8, 16, 32)
 ALONE = 4
 """How many rows are timed alone."""
@@ -34,11 +35,15 @@ class Timed:
 
 
 def trial(rows: Sequence[Arrays], reader: Reader) -> list[Timed]:
-    """Rows alone, from the shortest to the longest, and a batch of middling rows for each of `SIZES`."""
+    """Rows alone, from the shortest to the longest, and a batch of middling rows for each of
+    `SIZES`."""
     ordered = sorted(rows, key=reader.length)
     places = np.linspace(0, len(ordered) - 1, min(ALONE, len(ordered))).round().astype(int)
     groups = [[ordered[place]] for place in places] + [_middle(ordered, size) for size in SIZES[1:]]
-    return [Timed(len(group), reader.length(group[-1]), collate(group, reader.fills)) for group in groups]
+    return [
+        Timed(len(group), reader.length(group[-1]), collate(group, reader.fills))
+        for group in groups
+    ]
 
 
 def _middle(ordered: Sequence[Arrays], size: int) -> list[Arrays]:
@@ -48,11 +53,13 @@ def _middle(ordered: Sequence[Arrays], size: int) -> list[Arrays]:
     return [ordered[start + place * min(size, count) // size] for place in range(size)]
 
 
-def medians(contenders: Mapping[str, Opener], batches: Sequence[Timed]) -> dict[str, dict[int, float]]:
+def medians(
+    contenders: Mapping[str, Opener], batches: Sequence[Timed]
+) -> dict[str, dict[int, float]]:
     """Median milliseconds of a batch by its rows for each contender, in alternating rounds.
 
-    A contender is opened anew in each round and closed before the next one: sessions that are open together
-    take each other's cores.
+    A contender is opened anew in each round and closed before the next one: sessions that are open
+    together take each other's cores.
     """
     times: dict[str, list[list[float]]] = {name: [[] for _ in batches] for name in contenders}
     spent = dict.fromkeys(contenders, 0.0)
@@ -78,7 +85,9 @@ def best_size(times: Mapping[int, float]) -> int:
 def _take_round(opener: Opener, batches: Sequence[Timed], times: Sequence[list[float]]) -> None:
     """Add the seconds of each batch, but of those that took long before, to its list."""
     due = [
-        (batch, known) for batch, known in zip(batches, times, strict=True) if not known or known[-1] < LONG
+        (batch, known)
+        for batch, known in zip(batches, times, strict=True)
+        if not known or known[-1] < LONG
     ]
     if not due:
         return
@@ -89,7 +98,8 @@ def _take_round(opener: Opener, batches: Sequence[Timed], times: Sequence[list[f
 
 
 def _by_size(batches: Sequence[Timed], times: Sequence[Sequence[float]]) -> dict[int, float]:
-    """Milliseconds by the rows of a batch: the median of the medians of the batches of that size."""
+    """Milliseconds by the rows of a batch: the median of the medians of the batches of that
+    size."""
     found: dict[int, list[float]] = {}
     for batch, known in zip(batches, times, strict=True):
         found.setdefault(batch.rows, []).append(float(np.median(known)))

@@ -25,17 +25,22 @@ class Case:
     """Where its rows stand in the data."""
     rows: tuple[Arrays, ...]
     made: bool = False
-    """Whether rows were cut from real ones; what the model cannot answer is then not asked of the graph."""
+    """Whether rows were cut from real ones; what the model cannot answer is then not asked of the
+    graph."""
 
 
 def cases(
-    rows: Sequence[Arrays], lengths: Sequence[int], places: Sequence[str], fills: Mapping[str, float]
+    rows: Sequence[Arrays],
+    lengths: Sequence[int],
+    places: Sequence[str],
+    fills: Mapping[str, float],
 ) -> list[Case]:
-    """Real rows alone, in a batch, and beside much padding; and rows that were cut to other lengths.
+    """Real rows alone, in a batch, and beside much padding; and rows that were cut to other
+    lengths.
 
-    The last case holds a row of padding alone, as an empty value would be. The model's answer to it is
-    nothing to reproduce (torch gives zeros or a mean), but it must be a number, and must not spoil the row
-    beside it.
+    The last case holds a row of padding alone, as an empty value would be. The model's answer to it
+    is nothing to reproduce (torch gives zeros or a mean), but it must be a number, and must not
+    spoil the row beside it.
     """
     order = np.argsort(lengths, kind="stable").tolist()
     chosen = {
@@ -73,8 +78,11 @@ def _cut(row: Arrays, share: float, fills: Mapping[str, float]) -> Arrays:
     }
 
 
-def check_parity(model: Answers, graph: Answers, trials: Sequence[Case], fills: Mapping[str, float]) -> float:
-    """The largest difference of any output, as `relative` gives it. Raises ExportError naming where."""
+def check_parity(
+    model: Answers, graph: Answers, trials: Sequence[Case], fills: Mapping[str, float]
+) -> float:
+    """The largest difference of any output, as `relative` gives it. Raises ExportError naming
+    where."""
     return max(_compare(model, graph, case, fills) for case in trials)
 
 
@@ -91,7 +99,8 @@ def _compare(model: Answers, graph: Answers, case: Case, fills: Mapping[str, flo
 
 
 def relative(wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Absolute differences, divided by the largest finite number in ``wanted`` where that is above 1.
+    """Absolute differences, divided by the largest finite number in ``wanted`` where that is above
+    1.
 
     Equal infinities do not differ; a NaN stays one.
 
@@ -124,8 +133,10 @@ def _difference(name: str, wanted: np.ndarray, found: np.ndarray, case: Case) ->
     if largest > TOLERANCE:
         worst = tuple(int(i) for i in np.unravel_index(int(gaps.argmax()), gaps.shape))
         raise ExportError(
-            f"the graph does not answer as the model does: {where}, at {worst}, {case.places[worst[0]]}: "
-            f"the model gives {wanted[worst]:.6g}, the graph {found[worst]:.6g}, which is {largest:.2g} of "
+            f"the graph does not answer as the model does: {where}, at {worst}, "
+            f"{case.places[worst[0]]}: "
+            f"the model gives {wanted[worst]:.6g}, the graph {found[worst]:.6g}, which is "
+            f"{largest:.2g} of "
             f"the largest output; at most {TOLERANCE:g} is allowed"
         )
     return largest
@@ -133,4 +144,6 @@ def _difference(name: str, wanted: np.ndarray, found: np.ndarray, case: Case) ->
 
 def _refuse_nan(row: np.ndarray, where: str, case: Case) -> None:
     if np.isnan(row.astype(np.float64)).any():
-        raise ExportError(f"the graph gives NaN where the model does not: {where}, {case.places[1]}")
+        raise ExportError(
+            f"the graph gives NaN where the model does not: {where}, {case.places[1]}"
+        )

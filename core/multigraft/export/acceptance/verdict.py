@@ -29,7 +29,8 @@ class Evidence:
     kept: Kept
     """What the metric is computed from, row by row in the order of every other precision."""
     same_tokens: float | None = None
-    """Where tokens are written: the share after which fp32's most likely one is the most likely one here."""
+    """Where tokens are written: the share after which fp32's most likely one is the most likely one
+    here."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Verdict:
 
 
 def points_lost(metric: str, *, fp32: float, value: float, greater_is_better: bool) -> float:
-    """How much worse ``value`` is: points of 100 for a share, percent of ``fp32`` for anything else.
+    """How much worse ``value`` is: points of 100 for a share, percent of ``fp32`` for anything
+    else.
 
     >>> points_lost("accuracy", fp32=0.9, value=0.88, greater_is_better=True)
     2.0
@@ -68,7 +70,8 @@ def points_lost(metric: str, *, fp32: float, value: float, greater_is_better: bo
 
 
 def rows_needed(budget: float) -> int:
-    """The fewest held-out rows that can tell a loss of the budget: as many that one row is worth no more.
+    """The fewest held-out rows that can tell a loss of the budget: as many that one row is worth no
+    more.
 
     >>> rows_needed(0.5), rows_needed(10), rows_needed(0)
     (200, 50, 1000)
@@ -93,10 +96,11 @@ class Judge:
     seed: int
 
     def loss(self, evidence: Evidence, fp32: Evidence) -> Loss:
-        """The points lost, with the percentile interval of a bootstrap that draws the same rows of both.
+        """The points lost, with the percentile interval of a bootstrap that draws the same rows of
+        both.
 
-        What is common to both precisions, as which rows are hard, is in each resample twice and so cancels
-        (Efron & Tibshirani 1993, ch. 13).
+        What is common to both precisions, as which rows are hard, is in each resample twice and so
+        cancels (Efron & Tibshirani 1993, ch. 13).
         """
         points = self._points(evidence.measure.value, fp32.measure.value)
         if self.resamples == 0:
@@ -104,7 +108,9 @@ class Judge:
         rng, rows, drawn = np.random.default_rng(self.seed), evidence.rows, []
         for _ in range(self.resamples):
             chosen = rng.integers(0, rows, rows)
-            found, wanted = ({k: v[chosen] for k, v in side.kept.items()} for side in (evidence, fp32))
+            found, wanted = (
+                {k: v[chosen] for k, v in side.kept.items()} for side in (evidence, fp32)
+            )
             drawn.append(self._points(self.score(found), self.score(wanted)))
         tail = (1 - self.confidence) / 2
         low, high = np.quantile(drawn, [tail, 1 - tail]).tolist()
@@ -127,4 +133,6 @@ class Judge:
         )
 
     def _points(self, value: float, fp32: float) -> float:
-        return points_lost(self.metric, fp32=fp32, value=value, greater_is_better=self.greater_is_better)
+        return points_lost(
+            self.metric, fp32=fp32, value=value, greater_is_better=self.greater_is_better
+        )

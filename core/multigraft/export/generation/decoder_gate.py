@@ -1,8 +1,8 @@
 """Whether a decoder graph writes as the model does, and what each precision loses on held-out rows.
 
-A precision is judged by the task's own `monitor` (the loss a token, say), from the logits that the torch-free
-decoding gives for held-out texts. Beside it stands the share of their tokens after which the most likely one
-is fp32's: so many would greedy writing take alike after the same text.
+A precision is judged by the task's own `monitor` (the loss a token, say), from the logits that the
+torch-free decoding gives for held-out texts. Beside it stands the share of their tokens after which
+the most likely one is fp32's: so many would greedy writing take alike after the same text.
 """
 
 from __future__ import annotations
@@ -54,18 +54,22 @@ def measure_decoders(
     for whole in batches(run, split):
         for batch in _parts(whole, generating):
             tokens, real = (tensor.numpy() for tensor in generating.feed(batch))
-            logits = {name: _whole(session, ports, tokens, real) for name, session in sessions.items()}
+            logits = {
+                name: _whole(session, ports, tokens, real) for name, session in sessions.items()
+            }
             for name, tally in tallies.items():
                 tally.kept.append(_judged(run, generating, logits[name], batch))
                 _compare(tally, logits[name], logits[FP32], real.astype(bool))
     return {name: _evidence(run, tally, len(run.rows[split])) for name, tally in tallies.items()}
 
 
-def check_decoder(run: Subject, generating: Generating, session: Session, trials: Sequence[Case]) -> float:
+def check_decoder(
+    run: Subject, generating: Generating, session: Session, trials: Sequence[Case]
+) -> float:
     """The largest difference of the graph to the trained model, as `parity.relative` gives it.
 
-    Each trial's texts are read at once with padding on the right, and the same in three steps with padding on
-    the left, from an empty past. Raises ExportError naming where.
+    Each trial's texts are read at once with padding on the right, and the same in three steps with
+    padding on the left, from an empty past. Raises ExportError naming where.
     """
     ports = ports_of(generating, session.inputs)
     largest = 0.0
@@ -90,8 +94,11 @@ def _whole(session: Session, ports: Generation, tokens: np.ndarray, real: np.nda
     return Decoding(session, ports, rows=len(tokens)).advance(tokens, real, every=True)
 
 
-def _stepped(session: Session, ports: Generation, tokens: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """The logits of the real tokens, [N, V], read as writing reads them: a prompt, two tokens, one token."""
+def _stepped(
+    session: Session, ports: Generation, tokens: np.ndarray, real: np.ndarray
+) -> np.ndarray:
+    """The logits of the real tokens, [N, V], read as writing reads them: a prompt, two tokens, one
+    token."""
     rows = [row[mask == 1] for row, mask in zip(tokens, real, strict=True)]
     padded, places = left_padded(rows, ports.pad)
     decoding = Decoding(session, ports, rows=len(rows))
@@ -110,7 +117,8 @@ def _gap(wanted: np.ndarray, found: np.ndarray, where: str) -> float:
     largest = float(np.nan_to_num(relative(wanted, found), nan=np.inf).max(initial=0.0))
     if largest > TOLERANCE:
         raise ExportError(
-            f"the decoder does not answer as the model does: {where}: they differ by {largest:.2g} of the "
+            f"the decoder does not answer as the model does: {where}: they differ by {largest:.2g} "
+            "of the "
             f"largest output; at most {TOLERANCE:g} is allowed"
         )
     return largest
@@ -125,7 +133,9 @@ def _parts(batch: Batch, generating: Generating) -> Iterator[Batch]:
         yield {name: tensor[start : start + size] for name, tensor in batch.items()}
 
 
-def _judged(run: Subject, generating: Generating, logits: np.ndarray, batch: Batch) -> dict[str, np.ndarray]:
+def _judged(
+    run: Subject, generating: Generating, logits: np.ndarray, batch: Batch
+) -> dict[str, np.ndarray]:
     """What the task's objective keeps of a batch."""
     outputs = dict(generating.outputs(torch.from_numpy(logits), batch))
     kept = run.objective.measure(outputs, batch, run.objective.loss(outputs, batch))

@@ -1,4 +1,5 @@
-"""From a model that writes tokens to one decoder graph, which reads prompts and single tokens alike."""
+"""From a model that writes tokens to one decoder graph, which reads prompts and single tokens
+alike."""
 
 from __future__ import annotations
 
@@ -36,8 +37,8 @@ class _Flat(nn.Module):
 def export_decoder(generating: Generating, path: Path, *, opset: int) -> None:
     """Write the graph of a decoder. Raises ExportError.
 
-    It is traced with two rows, one of them padded, a past and several new tokens: a size of one would be
-    taken for a constant, and so would a mask of ones.
+    It is traced with two rows, one of them padded, a past and several new tokens: a size of one
+    would be taken for a constant, and so would a mask of ones.
     """
     new, past = 3, 4
     mask = torch.ones(2, past + new, dtype=torch.int64)

@@ -1,4 +1,5 @@
-"""The fp32 graph: made from the model, compared with it, and rewritten where that changes no answer."""
+"""The fp32 graph: made from the model, compared with it, and rewritten where that changes no
+answer."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ COMPARED_ROWS = 5
 
 
 def make_fp32(work: Work) -> tuple[Served, float]:
-    """Export the graph and compare it with the model: the served model, and their largest difference.
+    """Export the graph and compare it with the model: the served model, and their largest
+    difference.
 
     Raises ExportError, and leaves no graph behind, where they differ.
     """
@@ -33,7 +35,9 @@ def make_fp32(work: Work) -> tuple[Served, float]:
     with_head = run.parts.task.stage != "pretrain"
     served = Served(run.graft, run.objective, tuple(arrays[0]), with_head=with_head).eval()
     path, fills = work.graph(FP32), run.reader.fills
-    trials = cases(arrays, rows.lengths[chosen].tolist(), [rows.place(index) for index in chosen], fills)
+    trials = cases(
+        arrays, rows.lengths[chosen].tolist(), [rows.place(index) for index in chosen], fills
+    )
     try:
         if generating is not None:
             export_decoder(generating, path, opset=run.recipe.export.opset)
@@ -47,7 +51,8 @@ def make_fp32(work: Work) -> tuple[Served, float]:
 
 
 def _rewritten(work: Work, served: Served, trials: Sequence[Case], parity: float) -> float:
-    """The parity of the graph after each rewrite that keeps it right, which takes the place of torch's."""
+    """The parity of the graph after each rewrite that keeps it right, which takes the place of
+    torch's."""
     path, fills = work.graph(FP32), work.run.reader.fills
     trial = path.with_name("rewritten.onnx")
     for what, rewrite in REWRITES.items():

@@ -1,4 +1,5 @@
-"""How a graph lies on the disk: one file, or a file with its weights beside it where they are large."""
+"""How a graph lies on the disk: one file, or a file with its weights beside it where they are
+large."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ def is_large(size: int) -> bool:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The file of a graph, and its weights where they lie beside it; nothing where there is none."""
+    """The file of a graph, and its weights where they lie beside it; nothing where there is
+    none."""
     beside = path.with_name(f"{path.name}.data")
     return [file for file in (path, beside) if file.exists()]
 
@@ -30,7 +32,9 @@ def save(model: onnx.ModelProto, path: Path) -> None:
     """Write a graph that is whole in memory, in place of an older one."""
     delete(path)
     large = is_large(sum(len(weight.raw_data) for weight in model.graph.initializer))
-    onnx.save(model, path, save_as_external_data=large, location=f"{path.name}.data" if large else None)
+    onnx.save(
+        model, path, save_as_external_data=large, location=f"{path.name}.data" if large else None
+    )
 
 
 def delete(path: Path) -> None:

@@ -13,7 +13,8 @@ from multigraft.export.graph.trace import SCOPES
 
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
 FRONTEND = "frontend"
-"""The name of a backbone's submodule that turns samples into a spectrogram: its ranges need floats."""
+"""The name of a backbone's submodule that turns samples into a spectrogram: its ranges need
+floats."""
 MANY_CHANNELS = 16
 """That a filter reads, from which on a convolution is worth ranges of its own."""
 LARGE_TABLE = 1 << 14
@@ -21,7 +22,8 @@ LARGE_TABLE = 1 << 14
 
 
 def float_nodes(graph: GraphProto) -> list[str]:
-    """The nodes that stay float: a `FRONTEND`, and what comes before the first weights (normalisation)."""
+    """The nodes that stay float: a `FRONTEND`, and what comes before the first weights
+    (normalisation)."""
     return [
         node.name
         for node, after in _in_order(graph)
@@ -35,9 +37,12 @@ def depthwise(graph: GraphProto) -> list[str]:
 
 
 def inner_convolutions(graph: GraphProto) -> list[str]:
-    """The convolutions that do much work: over all channels of a layer, and not over an image's three."""
+    """The convolutions that do much work: over all channels of a layer, and not over an image's
+    three."""
     return [
-        name for name, groups, channels in _convolutions(graph) if groups == 1 and channels >= MANY_CHANNELS
+        name
+        for name, groups, channels in _convolutions(graph)
+        if groups == 1 and channels >= MANY_CHANNELS
     ]
 
 
@@ -46,7 +51,11 @@ def thin_products(graph: GraphProto) -> list[str]:
 
     They gain nothing in int8, and samples do not survive it.
     """
-    few = {weight.name for weight in graph.initializer if weight.dims and weight.dims[0] < MANY_CHANNELS}
+    few = {
+        weight.name
+        for weight in graph.initializer
+        if weight.dims and weight.dims[0] < MANY_CHANNELS
+    }
     first = [node for node, after in _in_order(graph) if not after]
     return [node.name for node in first if node.op_type == "MatMul" and node.input[1] in few]
 
@@ -62,7 +71,8 @@ def _in_order(graph: GraphProto) -> Iterator[tuple[NodeProto, bool]]:
 
 
 def _convolutions(graph: GraphProto) -> Iterator[tuple[str, int, int]]:
-    """Name, groups and channels of a filter of each convolution with constant weights, but a `FRONTEND`."""
+    """Name, groups and channels of a filter of each convolution with constant weights, but a
+    `FRONTEND`."""
     shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
     for node in graph.node:
         if node.op_type == "Conv" and node.input[1] in shapes and not _in_frontend(node):
@@ -81,10 +91,13 @@ def product_share(graph: GraphProto) -> float:
 
 
 def fold_transposed(model: ModelProto) -> None:
-    """Compute ``Transpose(weight)`` now, so that the product after it has a constant to quantise."""
+    """Compute ``Transpose(weight)`` now, so that the product after it has a constant to
+    quantise."""
     graph = model.graph
     weights = {weight.name: weight for weight in graph.initializer}
-    for node in [node for node in graph.node if node.op_type == "Transpose" and node.input[0] in weights]:
+    for node in [
+        node for node in graph.node if node.op_type == "Transpose" and node.input[0] in weights
+    ]:
         array = numpy_helper.to_array(weights[node.input[0]])
         turned = np.ascontiguousarray(array.transpose(attribute(node, "perm", None)))
         graph.initializer.append(numpy_helper.from_array(turned, node.output[0]))
@@ -98,7 +111,8 @@ def tables(graph: GraphProto) -> list[str]:
 
 
 def shrink_embeddings(model: ModelProto, *, spared: Collection[str] = ()) -> None:
-    """Keep large embedding tables as int8 with one scale a row, which loses far less than one for all."""
+    """Keep large embedding tables as int8 with one scale a row, which loses far less than one for
+    all."""
     graph = model.graph
     chosen = set(tables(graph)) - set(spared)
     for table in [weight for weight in graph.initializer if weight.name in chosen]:
@@ -107,7 +121,9 @@ def shrink_embeddings(model: ModelProto, *, spared: Collection[str] = ()) -> Non
         scale[scale == 0] = 1  # a row of zeros
         packed = np.rint(rows / scale).astype(np.int8)
         graph.initializer.append(numpy_helper.from_array(packed, f"{table.name}.int8"))
-        graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), f"{table.name}.scale"))
+        graph.initializer.append(
+            numpy_helper.from_array(scale.astype(np.float32), f"{table.name}.scale")
+        )
         nodes = [new for node in graph.node for new in _looked_up(node, table.name)]
         del graph.node[:]
         graph.node.extend(nodes)
@@ -159,17 +175,24 @@ def _names_of(node: NodeProto) -> Iterator[str]:
 
 def _is_table(weight: TensorProto, graph: GraphProto) -> bool:
     """Whether it is a large [rows, width] of floats that is only ever looked up by row."""
-    if len(weight.dims) != 2 or weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < LARGE_TABLE:
+    if (
+        len(weight.dims) != 2
+        or weight.data_type != TensorProto.FLOAT
+        or np.prod(weight.dims) < LARGE_TABLE
+    ):
         return False
     readers = [node for node in graph.node if weight.name in node.input]
     return all(
-        node.op_type == "Gather" and node.input[0] == weight.name and attribute(node, "axis", 0) == 0
+        node.op_type == "Gather"
+        and node.input[0] == weight.name
+        and attribute(node, "axis", 0) == 0
         for node in readers
     )
 
 
 def _looked_up(node: NodeProto, table: str) -> Iterator[NodeProto]:
-    """``Gather(table, i)`` as ``float(Gather(int8, i)) * Gather(scale, i)``; other nodes as they are."""
+    """``Gather(table, i)`` as ``float(Gather(int8, i)) * Gather(scale, i)``; other nodes as they
+    are."""
     if node.op_type != "Gather" or node.input[0] != table:
         yield node
         return
@@ -185,6 +208,7 @@ def _in_frontend(node: NodeProto) -> bool:
 
 
 def _scopes(node: NodeProto) -> list[str]:
-    """The modules that a node came from, outermost first; the exporter writes them as a list in Python."""
+    """The modules that a node came from, outermost first; the exporter writes them as a list in
+    Python."""
     noted = next((item.value for item in node.metadata_props if item.key == SCOPES), "[]")
     return [scope for scope in ast.literal_eval(noted)[:-1] if scope]

@@ -27,7 +27,9 @@ SCOPES = "pkg.torch.onnx.name_scopes"
 class Served(nn.Module):
     """A graft as it is deployed: the reader's arrays in, what the objective serves out."""
 
-    def __init__(self, graft: Graft, objective: Objective, inputs: Sequence[str], *, with_head: bool) -> None:
+    def __init__(
+        self, graft: Graft, objective: Objective, inputs: Sequence[str], *, with_head: bool
+    ) -> None:
         super().__init__()
         self.graft = graft
         self.objective = objective
@@ -68,8 +70,8 @@ def export_graph(
 ) -> None:
     """Write the graph of ``served`` to ``path``. Raises ExportError.
 
-    ``sample`` is two read rows; where their lengths are equal the second is shortened, because a mask of
-    ones would be taken for a constant.
+    ``sample`` is two read rows; where their lengths are equal the second is shortened, because a
+    mask of ones would be taken for a constant.
     """
     rows = _uneven(sample, fills)
     batch = {name: torch.from_numpy(array) for name, array in collate(rows, fills).items()}
@@ -98,7 +100,8 @@ def write_graph(
     path: Path,
     opset: int,
 ) -> None:
-    """Trace ``module(*sample)`` into ``path``; ``shapes`` names its varying axes. Raises ExportError."""
+    """Trace ``module(*sample)`` into ``path``; ``shapes`` names its varying axes. Raises
+    ExportError."""
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -110,8 +113,12 @@ def write_graph(
                 dynamic_shapes=shapes,
                 verbose=False,
             )
-    except Exception as error:  # the exporter's own errors, and whatever the model raises when traced
-        raise ExportError(f"torch.onnx.export cannot make a graph of this model: {_reason(error)}") from error
+    except (
+        Exception
+    ) as error:  # the exporter's own errors, and whatever the model raises when traced
+        raise ExportError(
+            f"torch.onnx.export cannot make a graph of this model: {_reason(error)}"
+        ) from error
     _name_outputs(program.model, outputs)
     _tidy(program.model)
     program.save(path, external_data=is_large(_weight_bytes(module)))
@@ -121,8 +128,10 @@ def _check_names(outputs: Sequence[str], inputs: Sequence[str]) -> None:
     """Raise ExportError where a graph cannot have these ports: each name is one value's."""
     if shared := [name for name in outputs if name in inputs]:
         raise ExportError(
-            f"the objective's serve gives {', '.join(map(repr, shared))}, which is what the reader's own "
-            "array is called; a graph tells its values apart by their names: serve it under another one"
+            f"the objective's serve gives {', '.join(map(repr, shared))}, which is what the "
+            "reader's own "
+            "array is called; a graph tells its values apart by their names: serve it under "
+            "another one"
         )
     if not outputs or not all(isinstance(name, str) and name for name in outputs):
         raise ExportError(f"the objective's serve gives {list(outputs)}; named outputs are needed")
@@ -139,7 +148,8 @@ def _uneven(sample: Sequence[Arrays], fills: Mapping[str, float]) -> list[Arrays
 
 
 def _axes(rows: Sequence[Arrays], fills: Mapping[str, float]) -> dict[str, dict[int, str]]:
-    """Each array's varying axes by name; arrays of one length in every row share the name ``length``."""
+    """Each array's varying axes by name; arrays of one length in every row share the name
+    ``length``."""
     names: dict[tuple[int, ...], str] = {}
     axes: dict[str, dict[int, str]] = {}
     for name in rows[0]:
@@ -152,7 +162,8 @@ def _axes(rows: Sequence[Arrays], fills: Mapping[str, float]) -> dict[str, dict[
 
 
 def _name_outputs(model: Any, names: Sequence[str]) -> None:
-    """Name the outputs. The exporter's own ``output_names`` lets an inner value keep the same name."""
+    """Name the outputs. The exporter's own ``output_names`` lets an inner value keep the same
+    name."""
     graph = model.graph
     for node in graph.all_nodes():
         for value in node.outputs:
@@ -166,7 +177,9 @@ def _name_outputs(model: Any, names: Sequence[str]) -> None:
 
 def _tidy(model: Any) -> None:
     """Drop inputs the graph does not use, and what the exporter noted down of this machine."""
-    for port in [port for port in model.graph.inputs if not port.uses() and not port.is_graph_output()]:
+    for port in [
+        port for port in model.graph.inputs if not port.uses() and not port.is_graph_output()
+    ]:
         model.graph.inputs.remove(port)
     model.producer_name, model.doc_string = "multigraft", None
     for item in [model.graph, *model.graph.all_nodes(), *model.functions.values()]:
@@ -182,8 +195,11 @@ def _weight_bytes(module: nn.Module) -> int:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's warnings and progress off the screen; its errors are raised all the same."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    """Keep the exporter's warnings and progress off the screen; its errors are raised all the
+    same."""
+    loggers = [
+        logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+    ]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -49,7 +49,8 @@ class _Tried:
 
 
 def judge(work: Work, parity: float) -> Precisions:
-    """Make and measure every precision that the recipe asks for; refused graphs are left in place."""
+    """Make and measure every precision that the recipe asks for; refused graphs are left in
+    place."""
     found = _measure(work, FP32)
     same = f"answers as the model does, to {parity:.1e}"
     entry = _entry(work, FP32, found.get(FP32), accepted=True, reason=same)
@@ -62,13 +63,19 @@ def judge(work: Work, parity: float) -> Precisions:
     return precisions
 
 
-def time_all(work: Work, precisions: Precisions, served: Served) -> tuple[Precisions, dict[int, float]]:
+def time_all(
+    work: Work, precisions: Precisions, served: Served
+) -> tuple[Precisions, dict[int, float]]:
     """The precisions with their latency, refused ones too; and torch's."""
     if work.generating is not None:
         graphs = {name: work.graph(name) for name in precisions if work.files(name)}
         tokens = token_times(work.generating, graphs)
-        update = {name: {"milliseconds": tokens[name][1], "latency": tokens[name]} for name in graphs}
-        written = {name: each.model_copy(update=update.get(name, {})) for name, each in precisions.items()}
+        update = {
+            name: {"milliseconds": tokens[name][1], "latency": tokens[name]} for name in graphs
+        }
+        written = {
+            name: each.model_copy(update=update.get(name, {})) for name, each in precisions.items()
+        }
         return written, tokens["torch"]
     run, threads = work.run, torch.get_num_threads()
     rows = run.rows[work.checked]
@@ -77,12 +84,15 @@ def time_all(work: Work, precisions: Precisions, served: Served) -> tuple[Precis
     contenders |= {name: work.opener(name, threads) for name in precisions if work.files(name)}
     times = latency.medians(contenders, batches)
     lengths = {batch.rows: batch.rows * batch.length for batch in batches}
-    timed = {name: _timed(entry, times.get(name, {}), lengths) for name, entry in precisions.items()}
+    timed = {
+        name: _timed(entry, times.get(name, {}), lengths) for name, entry in precisions.items()
+    }
     return timed, times["torch"]
 
 
 def fastest(precisions: Precisions) -> str:
-    """The accepted precision that was measured fastest; fp16 never, because it was timed on a processor."""
+    """The accepted precision that was measured fastest; fp16 never, because it was timed on a
+    processor."""
     held = {name: entry for name, entry in precisions.items() if entry.accepted and name != FP16}
     if not held:
         return FP16
@@ -169,7 +179,9 @@ def _measure(work: Work, name: str) -> dict[str, Evidence]:
     return gate.measure_graphs(work.run, work.split, sessions)
 
 
-def _entry(work: Work, name: str, evidence: Evidence | None, *, accepted: bool, reason: str) -> Precision:
+def _entry(
+    work: Work, name: str, evidence: Evidence | None, *, accepted: bool, reason: str
+) -> Precision:
     size = sum(path.stat().st_size for path in work.files(name))
     entry = Precision(accepted=accepted, file=work.graph(name).name, reason=reason, size=size)
     if evidence is None:

@@ -44,7 +44,9 @@ def mend(
     seconds = work.run.recipe.export.repair
     deadline = Deadline.after(seconds)
     groups, damages = _ranked(work, prepared, Deadline.after(RANKING * seconds))
-    LOG.info("export: int8 suffers most from %s (noise %.2g)", _named(prepared, groups[0]), damages[0])
+    LOG.info(
+        "export: int8 suffers most from %s (noise %.2g)", _named(prepared, groups[0]), damages[0]
+    )
     judge = gate.judge_of(work.run)
 
     def trial(floats: Layers) -> Mended | None:
@@ -61,7 +63,10 @@ def mend(
         over = "" if deadline.left else f" within {seconds:g} s (export.repair)"
         return None, f"no few of its {len(prepared.layers)} layers in float mend it{over}"
     times = _times(work)
-    said = f"with {len(floats)} of {len(prepared.layers)} layers in float ({_named(prepared, floats)}) it"
+    said = (
+        f"with {len(floats)} of {len(prepared.layers)} layers in float "
+        f"({_named(prepared, floats)}) it"
+    )
     if times[INT8] >= times[FP32]:
         write(prepared, work.graph(INT8), lambda: calibration(work.run))
         return None, f"{said} takes {times[INT8]:.3g} ms a row, fp32 {times[FP32]:.3g} ms"
@@ -69,8 +74,11 @@ def mend(
 
 
 def _ranked(work: Work, prepared: Prepared, deadline: Deadline) -> tuple[list[Layers], list[float]]:
-    """Groups of layers, the most damaging first, by the noise that each alone brings to calibration rows."""
-    batches = [batch for batch, _ in zip(calibration(work.run), range(RANKED_BATCHES), strict=False)]
+    """Groups of layers, the most damaging first, by the noise that each alone brings to calibration
+    rows."""
+    batches = [
+        batch for batch, _ in zip(calibration(work.run), range(RANKED_BATCHES), strict=False)
+    ]
     if work.generating is not None:
         batches = [fed(work.generating, batch) for batch in batches]
     wanted = [Session(work.graph(FP32)).run(batch) for batch in batches]

@@ -14,4 +14,7 @@ def halve(source: Path, target: Path) -> None:
     """Write the fp16 graph of ``source``; its inputs and outputs keep their types."""
     float16 = onnxruntime("transformers.float16")
     model = onnx.load(source)
-    save(float16.convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=True), target)
+    save(
+        float16.convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=True),
+        target,
+    )

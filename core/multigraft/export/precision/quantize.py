@@ -1,13 +1,13 @@
 """From an fp32 graph to an int8 one, in the way that suits the backbone.
 
-Dynamic: weights int8 per channel, activations measured in each call; for transformers. Static: the ranges
-of activations are measured once on training rows; for convolutions. Hybrid: both, each for its kind of
-layer; for transformers that read through convolutions, as wav2vec2 does.
+Dynamic: weights int8 per channel, activations measured in each call; for transformers. Static: the
+ranges of activations are measured once on training rows; for convolutions. Hybrid: both, each for
+its kind of layer; for transformers that read through convolutions, as wav2vec2 does.
 
-Weights take 7 of the 8 bits. A processor without VNNI (or ARM's dot product) adds two products of uint8 and
-int8 in 16 bits, where two of full range saturate: a graph that one machine has accepted would answer
-otherwise on another, and say nothing. With |weight| <= 64 no sum does, on any machine, in any program that
-opens the file.
+Weights take 7 of the 8 bits. A processor without VNNI (or ARM's dot product) adds two products of
+uint8 and int8 in 16 bits, where two of full range saturate: a graph that one machine has accepted
+would answer otherwise on another, and say nothing. With |weight| <= 64 no sum does, on any machine,
+in any program that opens the file.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class Prepared:
     way: Way
     path: Path
     layers: tuple[str, ...]
-    """What can become int8 by itself: the nodes with weights, and the embedding tables; in graph order."""
+    """What can become int8 by itself: the nodes with weights, and the embedding tables; in graph
+    order."""
     titles: Mapping[str, str]
     """What people know a node by: the module that it came from."""
 
@@ -95,9 +96,9 @@ class Prepared:
 def ways(quantization: Quantization, source: Path) -> tuple[Way, ...]:
     """How to try, one after another, until one is accepted.
 
-    A backbone quantised statically is tried dynamically next, where most of its weights are in matrix
-    products all the same (a vision transformer, a ConvNeXt). One quantised dynamically is tried as a hybrid
-    first, where it has convolutions that a dynamic graph would leave in float.
+    A backbone quantised statically is tried dynamically next, where most of its weights are in
+    matrix products all the same (a vision transformer, a ConvNeXt). One quantised dynamically is
+    tried as a hybrid first, where it has convolutions that a dynamic graph would leave in float.
     """
     if quantization == "none":
         return ()
@@ -123,8 +124,11 @@ def prepare(source: Path, folder: Path, way: Way) -> Prepared:
         return Prepared(way, path, _dynamic_layers(model.graph, way), titles(model.graph))
 
 
-def write(prepared: Prepared, target: Path, batches: Batches, *, floats: Collection[str] = ()) -> None:
-    """Write the int8 graph with the layers ``floats`` left in float; the first static one draws batches."""
+def write(
+    prepared: Prepared, target: Path, batches: Batches, *, floats: Collection[str] = ()
+) -> None:
+    """Write the int8 graph with the layers ``floats`` left in float; the first static one draws
+    batches."""
     delete(target)
     with _muted():
         if prepared.way == "dynamic":
@@ -146,7 +150,9 @@ def quantize(source: Path, target: Path, way: Way, batches: Iterator[Arrays]) ->
 def _weighted(graph: onnx.GraphProto, kinds: tuple[str, ...]) -> list[str]:
     """The nodes of those kinds that have constant weights."""
     constants = {weight.name for weight in graph.initializer}
-    return [node.name for node in graph.node if node.op_type in kinds and node.input[1] in constants]
+    return [
+        node.name for node in graph.node if node.op_type in kinds and node.input[1] in constants
+    ]
 
 
 def _static_layers(graph: onnx.GraphProto) -> tuple[str, ...]:
@@ -185,7 +191,8 @@ def _dynamic(prepared: Path, target: Path, floats: Collection[str]) -> None:
 
 
 def _infer_shapes(source: Path, prepared: Path) -> None:
-    """Infer every shape. Graph optimisation is left out: it forgets which module a node came from."""
+    """Infer every shape. Graph optimisation is left out: it forgets which module a node came
+    from."""
     onnxruntime("quantization.shape_inference").quant_pre_process(
         str(source),
         str(prepared),
@@ -196,7 +203,12 @@ def _infer_shapes(source: Path, prepared: Path) -> None:
 
 
 def _static(
-    prepared: Prepared, target: Path, batches: Batches, *, kinds: Sequence[str], without: Sequence[str]
+    prepared: Prepared,
+    target: Path,
+    batches: Batches,
+    *,
+    kinds: Sequence[str],
+    without: Sequence[str],
 ) -> None:
     quantization = onnxruntime("quantization")
     graph = onnx.load(prepared.path, load_external_data=False).graph
@@ -217,10 +229,13 @@ def _static(
 
 
 def _hybrid(prepared: Prepared, target: Path, batches: Batches, floats: Collection[str]) -> None:
-    """The convolutions with ranges from calibration, then the matrix products with ranges of each call."""
+    """The convolutions with ranges from calibration, then the matrix products with ranges of each
+    call."""
     graph = onnx.load(prepared.path, load_external_data=False).graph
     inner = set(inner_convolutions(graph)) - set(floats)
-    others = [node.name for node in graph.node if node.op_type in CONVOLUTIONS and node.name not in inner]
+    others = [
+        node.name for node in graph.node if node.op_type in CONVOLUTIONS and node.name not in inner
+    ]
     if not inner:
         _dynamic(prepared.path, target, floats)
         return
@@ -231,7 +246,8 @@ def _hybrid(prepared: Prepared, target: Path, batches: Batches, floats: Collecti
 
 
 class _Calibration:
-    """One batch at a time, so that memory does not grow with the rows; the graph keeps minima and maxima.
+    """One batch at a time, so that memory does not grow with the rows; the graph keeps minima and
+    maxima.
 
     A `CalibrationDataReader` of onnxruntime's by its method.
     """
@@ -250,7 +266,9 @@ class _Calibration:
 def _muted() -> Iterator[None]:
     """Keep onnxruntime.quantization's advice, which it sends to the root logger, off the screen."""
     root = logging.getLogger()
-    handler = logging.NullHandler()  # without any handler `logging.warning` would install one for good
+    handler = (
+        logging.NullHandler()
+    )  # without any handler `logging.warning` would install one for good
 
     def foreign(record: logging.LogRecord) -> bool:
         return "onnxruntime" not in Path(record.pathname).parts

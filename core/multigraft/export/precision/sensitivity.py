@@ -1,4 +1,5 @@
-"""Which layers must stay float in an int8 graph: ranked by the damage that each does alone, then searched."""
+"""Which layers must stay float in an int8 graph: ranked by the damage that each does alone, then
+searched."""
 
 from __future__ import annotations
 
@@ -49,8 +50,9 @@ def rank(
 ) -> tuple[list[Layers], list[float]]:
     """Groups of layers with the damage each does alone, the worst first.
 
-    ``damage`` is asked for the layers that are int8 while all others are float. Each layer is a group of its
-    own where the time allows it; else neighbours are taken together, as many as needed.
+    ``damage`` is asked for the layers that are int8 while all others are float. Each layer is a
+    group of its own where the time allows it; else neighbours are taken together, as many as
+    needed.
     """
     started = time.monotonic()
     first = damage(layers[:1])
@@ -69,14 +71,17 @@ def fewest(
 ) -> Repaired[T] | None:
     """The shortest prefix of ``groups`` that is enough, found by doubling and bisection.
 
-    ``trial`` gives None where those layers in float are not enough. With every layer in float nothing is left
-    to gain, so all groups together are not tried. None: nothing was enough, or the time was over.
+    ``trial`` gives None where those layers in float are not enough. With every layer in float
+    nothing is left to gain, so all groups together are not tried. None: nothing was enough, or the
+    time was over.
     """
     too_few, size = 0, 1
     best: Repaired[T] | None = None
     while best is None and size < len(groups) and deadline.left:
         best = _tried(groups[:size], trial)
-        too_few, size = (too_few, size) if best else (size, min(2 * size, max(size + 1, len(groups) - 1)))
+        too_few, size = (
+            (too_few, size) if best else (size, min(2 * size, max(size + 1, len(groups) - 1)))
+        )
     enough = size
     while best is not None and enough - too_few > 1 and deadline.left:
         middle = (too_few + enough) // 2
@@ -86,12 +91,15 @@ def fewest(
 
 
 def noise(answer: Answer, wanted: Sequence[Arrays], batches: Sequence[Arrays]) -> float:
-    """The energy of the difference to the fp32 outputs as a share of theirs: the inverse of the SQNR."""
+    """The energy of the difference to the fp32 outputs as a share of theirs: the inverse of the
+    SQNR."""
     lost = energy = 0.0
     for batch, reference in zip(batches, wanted, strict=True):
         outputs = answer(batch)
         for name, array in _floats(reference):
-            gap = np.nan_to_num(outputs[name].astype(np.float64) - array, nan=1e6, posinf=1e6, neginf=-1e6)
+            gap = np.nan_to_num(
+                outputs[name].astype(np.float64) - array, nan=1e6, posinf=1e6, neginf=-1e6
+            )
             lost += float((gap**2).sum())
             energy += float((array**2).sum())
     return lost / max(energy, 1e-30)

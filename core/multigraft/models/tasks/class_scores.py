@@ -1,4 +1,5 @@
-"""Scores of answers by class, in time and memory of the rows and the classes, not of the classes squared."""
+"""Scores of answers by class, in time and memory of the rows and the classes, not of the classes
+squared."""
 
 from __future__ import annotations
 
@@ -16,7 +17,11 @@ def macro_scores(answer: np.ndarray, target: np.ndarray, classes: int) -> dict[s
     answered, expected = (np.bincount(side, minlength=classes) for side in (answer, target))
     right = np.bincount(target[answer == target], minlength=classes)
     there = answered + expected > 0
-    parts = {"precision_macro": answered, "recall_macro": expected, "f1_macro": (answered + expected) / 2}
+    parts = {
+        "precision_macro": answered,
+        "recall_macro": expected,
+        "f1_macro": (answered + expected) / 2,
+    }
     return {name: float((right / np.maximum(of, 0.5))[there].mean()) for name, of in parts.items()}
 
 

@@ -36,7 +36,8 @@ class LinearHead(nn.Module):
 
 
 class Classification(Objective):
-    """Cross-entropy with optional label smoothing and class weights, averaged as torch averages it."""
+    """Cross-entropy with optional label smoothing and class weights, averaged as torch averages
+    it."""
 
     monitor = "accuracy"
     greater_is_better = True
@@ -90,7 +91,8 @@ class Classification(Objective):
         return {"probabilities": logits.softmax(-1), "logits": logits}
 
     def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
-        """Loss, answer, target and confidence: four numbers a row, whatever the number of classes."""
+        """Loss, answer, target and confidence: four numbers a row, whatever the number of
+        classes."""
         confidence, answer = outputs["logits"].float().softmax(-1).max(-1)
         return {
             **super().measure(outputs, batch, loss),

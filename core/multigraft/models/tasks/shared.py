@@ -25,7 +25,9 @@ def classification_task(name: str, modality: str) -> Task:
         decode=classification,
         merge=mean_probabilities,
         options={
-            "label_smoothing": Option(default=0.0, low=0, high=0.5, help="share of the target given to all"),
+            "label_smoothing": Option(
+                default=0.0, low=0, high=0.5, help="share of the target given to all"
+            ),
             "class_weights": Option(
                 default="none",
                 choices=("none", "balanced"),
@@ -45,7 +47,8 @@ def label_spec(columns: Mapping[str, Sequence[Any]]) -> Spec:
     counts = Counter(label_name(value) for value in columns["label"] if label_fault(value) is None)
     if len(counts) < 2:
         raise DataError(
-            f"column 'label' holds {len(counts)} different values in the training rows; at least 2 are needed"
+            f"column 'label' holds {len(counts)} different values in the training rows; at least 2 "
+            "are needed"
         )
     labels = sorted(counts, key=_natural)
     return {"labels": labels, "counts": [counts[label] for label in labels]}
@@ -70,8 +73,8 @@ def label_fault(value: Any) -> str | None:
 def label_name(value: Any) -> str:
     """A label as text: ``3`` for 3 and for 3.0, so that CSV and Parquet agree.
 
-    Spaces around it, signs that cannot be seen there, and how its accents are stored (NFC) make no other
-    label.
+    Spaces around it, signs that cannot be seen there, and how its accents are stored (NFC) make no
+    other label.
 
     >>> label_name(3.0), label_name(" pos\\u200b"), len(label_name("cafe\\u0301"))
     ('3', 'pos', 4)

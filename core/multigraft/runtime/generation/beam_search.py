@@ -1,8 +1,8 @@
 """Beam search, which keeps several texts of a prompt and gives the likeliest that ended.
 
-The order of comparisons is that of transformers with ``early_stopping=False``: a text that ends counts only
-while it is among the best ``beams`` candidates, and a prompt is done once its best running text, scored at
-its present length, is no better than the worst of ``beams`` ended ones.
+The order of comparisons is that of transformers with ``early_stopping=False``: a text that ends
+counts only while it is among the best ``beams`` candidates, and a prompt is done once its best
+running text, scored at its present length, is no better than the worst of ``beams`` ended ones.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ class Search:
         self._keep([candidate for candidate in found[:count] if candidate.ended is not None])
         going = sorted(found, key=lambda each: each.ended is not None)[:count]  # stable: best first
         self.running = [candidate.tokens for candidate in going]
-        self.scores = np.array([each.score + (NEVER if each.ended else 0) for each in going], np.float32)
+        self.scores = np.array(
+            [each.score + (NEVER if each.ended else 0) for each in going], np.float32
+        )
         return [candidate.parent for candidate in going]
 
     def done(self) -> bool:
@@ -75,7 +77,8 @@ class Search:
         self.line.score, self.line.tokens, self.line.ended = self.ended[0]
 
     def _candidates(self, logits: np.ndarray) -> list[Candidate]:
-        """The best continuations of all beams, best first; enough of them that ``beams`` have not ended."""
+        """The best continuations of all beams, best first; enough of them that ``beams`` have not
+        ended."""
         seen = [self.line.seen(tokens) for tokens in self.running]
         likely = penalise(log_softmax(logits), seen, self.settings.repetition_penalty)
         totals = (likely + self.scores[:, None]).ravel()
@@ -86,13 +89,17 @@ class Search:
         for place in best.tolist():
             parent, token = divmod(place, logits.shape[1])
             tokens = [*self.running[parent], token]
-            found.append(Candidate(totals[place], parent, tokens, self.stops.ended(tokens, self.line.limit)))
+            found.append(
+                Candidate(totals[place], parent, tokens, self.stops.ended(tokens, self.line.limit))
+            )
         return found
 
     def _keep(self, candidates: Sequence[Candidate]) -> None:
         for each in candidates:
             assert each.ended is not None
-            self.ended.append((self._scored(float(each.score), len(each.tokens)), each.tokens, each.ended))
+            self.ended.append(
+                (self._scored(float(each.score), len(each.tokens)), each.tokens, each.ended)
+            )
         self.ended = sorted(self.ended, key=lambda each: -each[0])[: self.settings.beams]
 
     def _scored(self, likelihood: float, length: int) -> float:
@@ -104,7 +111,9 @@ def search(decoding: Decoding, lines: Sequence[Line], settings: Settings, stops:
     count = settings.beams
     searches = [Search(line, settings, stops) for line in lines]
     logits = decoding.advance(*left_padded([line.prompt for line in lines], decoding.ports.pad))
-    decoding.choose(np.repeat(np.arange(len(lines)), count).tolist())  # the prompt itself is read once
+    decoding.choose(
+        np.repeat(np.arange(len(lines)), count).tolist()
+    )  # the prompt itself is read once
     logits = np.repeat(logits, count, axis=0)
     while searches:
         rows: list[int] = []
@@ -119,4 +128,6 @@ def search(decoding: Decoding, lines: Sequence[Line], settings: Settings, stops:
         searches = going
         if searches:
             decoding.choose(rows)
-            logits = decoding.advance(np.array([[each[-1]] for one in searches for each in one.running]))
+            logits = decoding.advance(
+                np.array([[each[-1]] for one in searches for each in one.running])
+            )

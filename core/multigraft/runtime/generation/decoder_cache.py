@@ -16,8 +16,8 @@ from multigraft.system.libraries import onnxruntime
 class Decoding:
     """A batch of texts half written.
 
-    What a step gives as ``present`` is the next step's ``past`` as it is, without a copy in Python. Rows are
-    padded on the left, so that all end together; places are counted without the padding.
+    What a step gives as ``present`` is the next step's ``past`` as it is, without a copy in Python.
+    Rows are padded on the left, so that all end together; places are counted without the padding.
     """
 
     def __init__(
@@ -33,7 +33,8 @@ class Decoding:
     def advance(
         self, tokens: np.ndarray, real: np.ndarray | None = None, *, every: bool = False
     ) -> np.ndarray:
-        """Read new tokens, [B, T], of which ``real`` [B, T] are no padding: the last one's logits, [B, V].
+        """Read new tokens, [B, T], of which ``real`` [B, T] are no padding: the last one's logits,
+        [B, V].
 
         With ``every`` those of all of them, [B, T, V]; for a graph that can give them.
         """
@@ -54,7 +55,8 @@ class Decoding:
         return logits if every else logits[:, -1]
 
     def choose(self, rows: Sequence[int]) -> None:
-        """Go on with these rows only, in this order; a row may be named twice. Padding of all is cut off."""
+        """Go on with these rows only, in this order; a row may be named twice. Padding of all is
+        cut off."""
         if list(rows) == list(range(len(self.mask))):
             return
         self.mask = self.mask[rows]
@@ -85,7 +87,9 @@ def left_padded(rows: Sequence[np.ndarray], pad: int) -> tuple[np.ndarray, np.nd
 
 def _empty(port: CachePort, rows: int) -> np.ndarray:
     sizes = {"batch": rows, "past": 0}
-    return np.zeros([sizes[size] if isinstance(size, str) else size for size in port.shape], dtype=port.dtype)
+    return np.zeros(
+        [sizes[size] if isinstance(size, str) else size for size in port.shape], dtype=port.dtype
+    )
 
 
 def _values(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:

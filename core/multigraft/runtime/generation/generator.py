@@ -25,7 +25,8 @@ DECODER, ENCODER = "decoder", "encoder"
 
 @dataclass(frozen=True)
 class Generator:
-    """Writes texts with a decoder, after an encoder where there is one. It keeps nothing between calls."""
+    """Writes texts with a decoder, after an encoder where there is one. It keeps nothing between
+    calls."""
 
     ports: Generation
     reader: PromptReader
@@ -55,7 +56,9 @@ class Generator:
         """The same text in pieces, as soon as each is sure. Beam search has none before its end."""
         chosen = settings(asked)
         if chosen.method == "beam":
-            raise GenerationError("beam search knows its text only at the end; stream with greedy or sample")
+            raise GenerationError(
+                "beam search knows its text only at the end; stream with greedy or sample"
+            )
         lines, rows = self._lines([prompt], chosen)
         return self._told(lines, rows, chosen)
 
@@ -68,7 +71,9 @@ class Generator:
         self._room(prompt)
         return row, prompt
 
-    def _told(self, lines: Sequence[Line], rows: Sequence[Arrays], chosen: Settings) -> Iterator[str]:
+    def _told(
+        self, lines: Sequence[Line], rows: Sequence[Arrays], chosen: Settings
+    ) -> Iterator[str]:
         stops = self._stops(chosen)
         pieces = Pieces(stops)
         for _, token in write(self._begin(rows), lines, chosen, stops):
@@ -111,13 +116,16 @@ class Generator:
         """How many tokens fit behind a prompt."""
         if int(prompt.max()) >= self.ports.vocabulary:
             raise GenerationError(
-                f"the prompt has token {int(prompt.max())}; the model's end at {self.ports.vocabulary - 1}"
+                f"the prompt has token {int(prompt.max())}; the model's end at "
+                f"{self.ports.vocabulary - 1}"
             )
         room = self.ports.max_length - len(prompt)
         if room < 1:
             raise GenerationError(
-                f"the prompt has {len(prompt)} tokens, and the model holds {self.ports.max_length}, "
-                f"those it writes included; shorten the prompt to {self.ports.max_length - 1} tokens at most"
+                f"the prompt has {len(prompt)} tokens, and the model holds "
+                f"{self.ports.max_length}, "
+                f"those it writes included; shorten the prompt to {self.ports.max_length - 1} "
+                "tokens at most"
             )
         return room
 
@@ -138,6 +146,8 @@ class Generator:
         return answer if line.score is None else {**answer, "score": line.score}
 
 
-def generator_of(ports: Generation | None, reader: Reader, graphs: Mapping[str, Session]) -> Generator | None:
+def generator_of(
+    ports: Generation | None, reader: Reader, graphs: Mapping[str, Session]
+) -> Generator | None:
     """The generator of a loaded bundle; None where it answers in one step."""
     return None if ports is None else Generator(ports, cast("PromptReader", reader), graphs)

@@ -37,7 +37,8 @@ class Line:
 def write(
     decoding: Decoding, lines: Sequence[Line], settings: Settings, stops: Stops
 ) -> Iterator[tuple[Line, int]]:
-    """Continue the lines together, giving each token with its line; a line that ended leaves the batch."""
+    """Continue the lines together, giving each token with its line; a line that ended leaves the
+    batch."""
     going = list(lines)
     logits = decoding.advance(*left_padded([line.prompt for line in going], decoding.ports.pad))
     while True:
@@ -58,7 +59,9 @@ def _next(logits: np.ndarray, lines: Sequence[Line], settings: Settings) -> list
     """The next token of each line: [B, V] -> B."""
     scores = logits
     if settings.repetition_penalty != 1:
-        scores = penalise(scores, [line.seen(line.tokens) for line in lines], settings.repetition_penalty)
+        scores = penalise(
+            scores, [line.seen(line.tokens) for line in lines], settings.repetition_penalty
+        )
     if settings.method == "greedy":
         chosen: list[int] = scores.argmax(axis=-1).tolist()
         return chosen

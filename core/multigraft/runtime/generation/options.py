@@ -44,23 +44,27 @@ class Settings:
     max_new_tokens: int = 64
     """Fewer where the model holds no more."""
     method: Method = "greedy"
-    """``greedy`` takes the most likely token, ``beam`` the most likely text found, ``sample`` draws."""
+    """``greedy`` takes the most likely token, ``beam`` the most likely text found, ``sample``
+    draws."""
     beams: int = 4
     """How many texts beam search keeps."""
     length_penalty: float = 1.0
-    """A text's score is its log-likelihood over its length to this power: more of it favours long texts."""
+    """A text's score is its log-likelihood over its length to this power: more of it favours long
+    texts."""
     temperature: float = 1.0
     """Below 1 the likely tokens are drawn more often still."""
     top_k: int | None = None
     """Draw among so many tokens."""
     top_p: float = 1.0
-    """Draw among the likeliest tokens that together have this probability (Holtzman et al. 2020)."""
+    """Draw among the likeliest tokens that together have this probability (Holtzman et al.
+    2020)."""
     repetition_penalty: float = 1.0
     """Above 1 makes tokens that the prompt or the text holds less likely (Keskar et al. 2019)."""
     seed: int = 0
     """The same seed draws the same texts, whatever prompts stand beside a prompt in its batch."""
     stop: tuple[str | int, ...] = ()
-    """Texts and token ids that end a text besides the model's own; a text that ends it is cut off."""
+    """Texts and token ids that end a text besides the model's own; a text that ends it is cut
+    off."""
     batch_size: int = 32
     """How many prompts are continued together."""
 
@@ -70,7 +74,9 @@ def settings(asked: Asked) -> Settings:
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     names = [field.name for field in fields(Settings)]
     problems = [
-        f"{name}: no such setting; {did_you_mean(name, names)}" for name in given if name not in names
+        f"{name}: no such setting; {did_you_mean(name, names)}"
+        for name in given
+        if name not in names
     ]
     method = given.get("method", "greedy")
     if method not in get_args(Method):
@@ -82,7 +88,9 @@ def settings(asked: Asked) -> Settings:
     ]
     problems += [problem for name, value in given.items() if (problem := _misfit(name, value))]
     if problems:
-        raise GenerationError("\n".join(["this text cannot be written:", *(f"  {p}" for p in problems)]))
+        raise GenerationError(
+            "\n".join(["this text cannot be written:", *(f"  {p}" for p in problems)])
+        )
     stop = given.pop("stop", ())
     return Settings(**given, stop=(stop,) if isinstance(stop, str | int) else tuple(stop))
 
@@ -107,7 +115,9 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+    )
 
 
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
@@ -122,7 +132,11 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
         lambda value: _is_number(value) and value > 0,
         "a number above 0",
     ),
-    (("top_p",), lambda value: _is_number(value) and 0 < value <= 1, "a number above 0, and at most 1"),
+    (
+        ("top_p",),
+        lambda value: _is_number(value) and 0 < value <= 1,
+        "a number above 0, and at most 1",
+    ),
     (("length_penalty",), _is_number, "a number"),
 )
 """(settings, whether a value fits, what would)."""

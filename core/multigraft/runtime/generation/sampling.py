@@ -44,7 +44,8 @@ def keep_top_k(scores: np.ndarray, count: int) -> np.ndarray:
 
 
 def keep_top_p(scores: np.ndarray, share: float) -> np.ndarray:
-    """Leave out the least likely tokens of each row that together have at most 1 - ``share``; one stays."""
+    """Leave out the least likely tokens of each row that together have at most 1 - ``share``; one
+    stays."""
     order = np.argsort(scores, axis=-1, kind="stable")
     ranked = np.take_along_axis(scores, order, axis=-1)
     out = np.cumsum(np.exp(log_softmax(ranked)), axis=-1) <= 1 - share

@@ -28,7 +28,9 @@ class Stops:
 
     def cut(self, text: str) -> str:
         """The text before the first of the texts that end it."""
-        return text[: min((place for stop in self.texts if (place := text.find(stop)) >= 0), default=None)]
+        return text[
+            : min((place for stop in self.texts if (place := text.find(stop)) >= 0), default=None)
+        ]
 
     def _said(self, tokens: Sequence[int]) -> bool:
         """Whether one of the texts was completed; looked for in as many tokens as can hold it."""
@@ -41,9 +43,11 @@ class Stops:
 
 @dataclass
 class Pieces:
-    """Tells one text as its tokens come, in pieces that together are the text that `Stops.cut` leaves.
+    """Tells one text as its tokens come, in pieces that together are the text that `Stops.cut`
+    leaves.
 
-    Held back are the bytes of a character that is not whole yet, and what may become a text that ends it.
+    Held back are the bytes of a character that is not whole yet, and what may become a text that
+    ends it.
     """
 
     stops: Stops

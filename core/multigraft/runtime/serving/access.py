@@ -24,14 +24,21 @@ class Token:
 
     def __init__(self, secret: str) -> None:
         """Raises ServeError for one that could be guessed or not be sent."""
-        if len(secret) < SHORTEST or not secret.isascii() or not secret.isprintable() or " " in secret:
+        if (
+            len(secret) < SHORTEST
+            or not secret.isascii()
+            or not secret.isprintable()
+            or " " in secret
+        ):
             raise ServeError(
-                f"the token needs at least {SHORTEST} printable ASCII characters without spaces; {HOW}"
+                f"the token needs at least {SHORTEST} printable ASCII characters without spaces; "
+                f"{HOW}"
             )
         self._secret = secret.encode()
 
     def opens(self, header: str) -> bool:
-        """Whether an ``Authorization`` header holds it; takes the same time wherever they differ."""
+        """Whether an ``Authorization`` header holds it; takes the same time wherever they
+        differ."""
         scheme, _, given = header.partition(" ")
         same = hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._secret)
         return same and scheme.lower() == "bearer"
@@ -68,8 +75,10 @@ def check_exposure(host: str, *, token: Token | None, insecure: bool) -> None:
     """Raises ServeError where anyone on the network could ask without a token."""
     if not (is_local(host) or token or insecure):
         raise ServeError(
-            f"{host} can be reached from other machines and no token is set: set {VARIABLE} or give "
-            f"--token-file FILE ({HOW}), or say --insecure where something in front keeps strangers out"
+            f"{host} can be reached from other machines and no token is set: set {VARIABLE} or "
+            "give "
+            f"--token-file FILE ({HOW}), or say --insecure where something in front keeps "
+            "strangers out"
         )
 
 
@@ -84,7 +93,9 @@ def listen(host: str, port: int) -> socket.socket:
         )[0]
         bound = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise ServeError(f"{host}:{port} is no address to listen on: {error.strerror or error}") from error
+        raise ServeError(
+            f"{host}:{port} is no address to listen on: {error.strerror or error}"
+        ) from error
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
@@ -92,7 +103,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise ServeError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; --port names another, 0 a free one"
+            f"cannot listen on {host}:{port}: {error.strerror or error}; --port names another, 0 a "
+            "free one"
         ) from error
     return bound
 
@@ -100,8 +112,8 @@ def listen(host: str, port: int) -> socket.socket:
 def is_welcome(headers: Mapping[str, str], *, local: bool) -> bool:
     """Whether a request was meant for this server, as its browser says.
 
-    A page of another site may make a person's browser ask a server without a token: by a form across
-    sites, or by a name of its own that leads to this machine (rebinding).
+    A page of another site may make a person's browser ask a server without a token: by a form
+    across sites, or by a name of its own that leads to this machine (rebinding).
     """
     host = headers.get("host", "")
     name = host if host.endswith("]") else host.rpartition(":")[0] or host

@@ -40,7 +40,8 @@ SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configur
 
 @dataclass
 class House:
-    """What lives as long as the server: a queue for each model, the threads that read, the counters."""
+    """What lives as long as the server: a queue for each model, the threads that read, the
+    counters."""
 
     models: Sequence[Model]
     limits: Limits
@@ -108,11 +109,15 @@ class House:
             try:
                 await asyncio.to_thread(model.warm_up)
             except Exception as error:  # the row is made up; what real rows do, they will show
-                log.warning("%s could not be warmed up, so its first answer is slow: %s", model.name, error)
+                log.warning(
+                    "%s could not be warmed up, so its first answer is slow: %s", model.name, error
+                )
         self.warm = True
 
 
-def build_app(models: Sequence[Model], *, limits: Limits, token: Token | None, local: bool) -> Border:
+def build_app(
+    models: Sequence[Model], *, limits: Limits, token: Token | None, local: bool
+) -> Border:
     """The whole app. ``local``: without a token, only names of this machine are answered to."""
     house = House(models, limits)
     app = FastAPI(
@@ -159,7 +164,8 @@ def _add_answers(app: FastAPI, house: House) -> None:
         if len(house.models) > 1:
             names = ", ".join(sorted(model.name for model in house.models))
             raise Refusal(
-                HTTPStatus.NOT_FOUND, f"several models are served: POST /models/NAME/predict, NAME of {names}"
+                HTTPStatus.NOT_FOUND,
+                f"several models are served: POST /models/NAME/predict, NAME of {names}",
             )
         return await house.predict(house.models[0].name, request)
 

@@ -33,14 +33,16 @@ class _Row:
 
     arrays: Arrays
     share: Share
-    """Of the memory, given back when it was computed, whether or not somebody still waits for it."""
+    """Of the memory, given back when it was computed, whether or not somebody still waits for
+    it."""
     outcome: asyncio.Future[Outcome]
     since: float
     """On the loop's clock."""
 
 
 class Batcher:
-    """The queue before one model. What reads and computes are threads; the rest is the event loop's."""
+    """The queue before one model. What reads and computes are threads; the rest is the event
+    loop's."""
 
     def __init__(self, model: Model, limits: Limits, *, reading: Reading, meters: Meters) -> None:
         self.model = model
@@ -50,12 +52,15 @@ class Batcher:
         self._reading = reading
         self._meters = meters
         self._worker = ThreadPoolExecutor(1, f"multigraft-{model.name}")
-        self._room = asyncio.Semaphore(3 * limits.max_batch)  # decoded rows in memory: computed, next, read
+        self._room = asyncio.Semaphore(
+            3 * limits.max_batch
+        )  # decoded rows in memory: computed, next, read
         self._ready: asyncio.Queue[_Row] = asyncio.Queue()
         self._seconds_per_row = 0.0
 
     async def answers(self, values: Sequence[Any]) -> list[Outcome]:
-        """Answer each value, in order; one that is a Fault already stays it. Raises Refusal where full."""
+        """Answer each value, in order; one that is a Fault already stays it. Raises Refusal where
+        full."""
         self._admit(len(values))
         try:
             return await asyncio.gather(*map(self._answer, values))
@@ -69,12 +74,15 @@ class Batcher:
             tasks.create_task(self._batches(tasks))
 
     async def _batches(self, tasks: asyncio.TaskGroup) -> None:
-        """Put one batch together while the one before is computed: the worker need not wait for it."""
+        """Put one batch together while the one before is computed: the worker need not wait for
+        it."""
         before: list[asyncio.Task[None]] = []
         while True:
             batch = await self._gather()
             parts = groups([self.model.length(row.arrays) for row in batch])
-            begun = [tasks.create_task(self._compute([batch[index] for index in part])) for part in parts]
+            begun = [
+                tasks.create_task(self._compute([batch[index] for index in part])) for part in parts
+            ]
             await asyncio.gather(*before)
             before = begun
 
@@ -109,7 +117,8 @@ class Batcher:
             return await row.outcome
 
     async def _gather(self) -> list[_Row]:
-        """The next rows: as many as fit, or those that came until the first had waited long enough."""
+        """The next rows: as many as fit, or those that came until the first had waited long
+        enough."""
         batch = [await self._ready.get()]
         deadline = batch[0].since + self._limits.wait_ms / 1000
         while len(batch) < self._limits.max_batch:
@@ -124,7 +133,8 @@ class Batcher:
         return batch
 
     async def _compute(self, rows: Sequence[_Row]) -> None:
-        """Answer rows together, once the worker is free; each part of a batch before the longer ones."""
+        """Answer rows together, once the worker is free; each part of a batch before the longer
+        ones."""
         loop = asyncio.get_running_loop()
         try:
             answered = await loop.run_in_executor(self._worker, self._outcomes, rows)
@@ -151,7 +161,9 @@ class Batcher:
         """The rows' answers; where they fail together, each is tried alone."""
         try:
             return list(self.model.answer(rows))
-        except Exception:  # whatever the graph or the decoder raises is one row's until shown otherwise
+        except (
+            Exception
+        ):  # whatever the graph or the decoder raises is one row's until shown otherwise
             if len(rows) == 1:
                 log.exception("%s: the model failed on a row", self.model.name)
                 return [Fault("the model could not answer it", HTTPStatus.INTERNAL_SERVER_ERROR)]

@@ -1,4 +1,5 @@
-"""Which of the rows that came together are computed together: those of like length, with little padding."""
+"""Which of the rows that came together are computed together: those of like length, with little
+padding."""
 
 from __future__ import annotations
 

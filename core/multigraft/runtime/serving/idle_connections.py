@@ -1,4 +1,5 @@
-"""Connections that owe something and do nothing are ended; uvicorn waits for them without an end."""
+"""Connections that owe something and do nothing are ended; uvicorn waits for them without an
+end."""
 
 from __future__ import annotations
 
@@ -8,14 +9,18 @@ from typing import Any
 
 
 class Sweep:
-    """Called every second: aborts connections that stood still for ``patience`` seconds outside a request.
+    """Called every second: aborts connections that stood still for ``patience`` seconds outside a
+    request.
 
-    Such as one that sends half a head, goes on sending after it was refused, or does not take its answer.
-    A body that comes slowly is the border's to refuse.
+    Such as one that sends half a head, goes on sending after it was refused, or does not take its
+    answer. A body that comes slowly is the border's to refuse.
     """
 
-    def __init__(self, connections: Callable[[], set[Any]], *, patience: float, idle: float) -> None:
-        """``idle``: how long uvicorn keeps a connection between requests, before it closes it politely."""
+    def __init__(
+        self, connections: Callable[[], set[Any]], *, patience: float, idle: float
+    ) -> None:
+        """``idle``: how long uvicorn keeps a connection between requests, before it closes it
+        politely."""
         self._connections = connections
         self._patience = patience
         self._idle = idle

@@ -26,8 +26,8 @@ class Limits:
     bodies: int = 8
     """Bodies of the largest size that may be held at once, as bytes of all together."""
     memory: int = 768 * MIB
-    """Bytes of values while they are read, as their headers tell, and of rows until they are computed; what
-    finds no room waits. One value that needs more is let in alone."""
+    """Bytes of values while they are read, as their headers tell, and of rows until they are
+    computed; what finds no room waits. One value that needs more is let in alone."""
     timeout: float = 30.0
     """From a request's last byte to its answer, and from its first byte to its last."""
     read_timeout: float = 10.0
@@ -38,7 +38,9 @@ class Limits:
 
     def __post_init__(self) -> None:
         if wrong := [
-            name for name, value in vars(self).items() if value < 0 or (value == 0 and name != "wait_ms")
+            name
+            for name, value in vars(self).items()
+            if value < 0 or (value == 0 and name != "wait_ms")
         ]:
             raise ServeError(f"{', '.join(wrong)}: must be above 0")
         if self.max_items > self.queue:

@@ -11,7 +11,8 @@ LARGE = 2**25
 
 
 def trim() -> None:
-    """Hand back what threads have freed: glibc keeps it for each thread apart, a picture's worth in each."""
+    """Hand back what threads have freed: glibc keeps it for each thread apart, a picture's worth in
+    each."""
     found = _trim()
     if found is not None:
         found(0)

@@ -1,4 +1,5 @@
-"""How much of the machine's memory values may take at once, while they are read and while they wait."""
+"""How much of the machine's memory values may take at once, while they are read and while they
+wait."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from dataclasses import dataclass
 
 
 class Room:
-    """So many bytes, handed out in the order they are asked for: a large value is not passed by for ever.
+    """So many bytes, handed out in the order they are asked for: a large value is not passed by for
+    ever.
 
     A value that is larger than all of it is let in alone. For the event loop's thread only.
     """
@@ -38,7 +40,9 @@ class Room:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it was let in a moment before its request ended
+            if (
+                turn.done() and not turn.cancelled()
+            ):  # it was let in a moment before its request ended
                 self.change(-need)
             else:
                 self._let_in()

@@ -16,7 +16,10 @@ class Meters:
     def __init__(self) -> None:
         self._registry = own = CollectorRegistry()
         self.requests = Counter(
-            "multigraft_requests", "Requests by route and status.", ["route", "status"], registry=own
+            "multigraft_requests",
+            "Requests by route and status.",
+            ["route", "status"],
+            registry=own,
         )
         self.latency = Histogram(
             "multigraft_request_seconds",
@@ -33,7 +36,11 @@ class Meters:
             "multigraft_queue_rows", "Rows taken and not yet answered.", ["model"], registry=own
         )
         self._batches = Histogram(
-            "multigraft_batch_rows", "Rows computed together.", ["model"], buckets=ROWS, registry=own
+            "multigraft_batch_rows",
+            "Rows computed together.",
+            ["model"],
+            buckets=ROWS,
+            registry=own,
         )
         self._compute = Histogram(
             "multigraft_batch_seconds", "Time of a batch.", ["model"], buckets=SECONDS, registry=own

@@ -72,7 +72,8 @@ class _Visit:
 
 
 class Border:
-    """The outermost layer of the app, which reads a body whole, within bounds, before anything else does."""
+    """The outermost layer of the app, which reads a body whole, within bounds, before anything else
+    does."""
 
     def __init__(
         self, app: ASGIApp, *, limits: Limits, meters: Meters, token: Token | None, local: bool
@@ -141,18 +142,23 @@ class Border:
                     more = message.get("more_body", False)
         except TimeoutError as error:
             raise Refusal(
-                HTTPStatus.REQUEST_TIMEOUT, "the request's body came too slowly", {"Connection": "close"}
+                HTTPStatus.REQUEST_TIMEOUT,
+                "the request's body came too slowly",
+                {"Connection": "close"},
             ) from error
 
     def _bound(self, size: int, more: int) -> None:
         most = self._limits.max_body
         if size > most:
             raise Refusal(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is too large; allowed are {most} bytes"
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"the body is too large; allowed are {most} bytes",
             )
         if self._held + more > most * self._limits.bodies:
             raise Refusal(
-                HTTPStatus.TOO_MANY_REQUESTS, "too many large requests at once", {"Retry-After": "1"}
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too many large requests at once",
+                {"Retry-After": "1"},
             )
 
     async def _go(self, visit: _Visit, body: bytes, receive: Receive) -> None:
@@ -170,7 +176,9 @@ class Border:
         leaving = asyncio.ensure_future(receive())
         try:
             await asyncio.wait(
-                {answering, leaving}, timeout=self._limits.timeout, return_when=asyncio.FIRST_COMPLETED
+                {answering, leaving},
+                timeout=self._limits.timeout,
+                return_when=asyncio.FIRST_COMPLETED,
             )
             if answering.done():
                 answering.result()

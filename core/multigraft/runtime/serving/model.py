@@ -65,7 +65,8 @@ class _Passing:
 
 
 class Model:
-    """A predictor under a name, with what a person has to know to ask it. Its methods are thread-safe."""
+    """A predictor under a name, with what a person has to know to ask it. Its methods are
+    thread-safe."""
 
     def __init__(self, name: str, predictor: Predictor, modality: Modality) -> None:
         self.name = name
@@ -92,7 +93,8 @@ class Model:
         return row if generation.memory else {PROMPT: prompt}  # an encoder reads the value whole
 
     def memory(self, value: Any) -> int:
-        """The bytes that reading a value may take: as its reader tells, else a multiple of its own."""
+        """The bytes that reading a value may take: as its reader tells, else a multiple of its
+        own."""
         reader = self._predictor.reader
         if isinstance(reader, MeasuredReader):
             try:
@@ -117,7 +119,10 @@ class Model:
     def describe(self) -> dict[str, Any]:
         """What a client may want to know, as JSON."""
         facts = describe(
-            self._predictor.bundle, self._modality, name=self.name, precision=self._predictor.precision
+            self._predictor.bundle,
+            self._modality,
+            name=self.name,
+            precision=self._predictor.precision,
         )
         return {**facts, "path": f"/models/{self.name}/predict"}
 

@@ -1,4 +1,5 @@
-"""A multipart body as its parts, whole: one that ends early is refused, so that no item goes missing."""
+"""A multipart body as its parts, whole: one that ends early is refused, so that no item goes
+missing."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class Part:
 
 
 def parse_form(body: bytes, content_type: str, *, most: int) -> list[Part]:
-    """The parts in order, ``most`` and one at most. Raises Refusal where they are not what was sent."""
+    """The parts in order, ``most`` and one at most. Raises Refusal where they are not what was
+    sent."""
     kind, options = _header(content_type)
     boundary = options.get("boundary", "").encode("latin-1")
     if not boundary:
@@ -49,7 +51,9 @@ def parse_form(body: bytes, content_type: str, *, most: int) -> list[Part]:
         raise _broken("a boundary or a part's head is not where it should be") from error
     closing = b"--" + boundary + b"--"
     if not parsing.ended:
-        raise _broken(f"the closing boundary {closing.decode('latin-1')} is missing: it was cut off")
+        raise _broken(
+            f"the closing boundary {closing.decode('latin-1')} is missing: it was cut off"
+        )
     end = 0 if body.startswith(closing) else body.find(b"\r\n" + closing) + 2
     if body[end + len(closing) :].strip():
         raise _broken("more follows after the closing boundary")
@@ -79,7 +83,9 @@ class _Parsing:
 
     def _begin(self) -> None:
         if len(self.parts) > self._most:
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the form holds more than {self._most} parts")
+            raise Refusal(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the form holds more than {self._most} parts"
+            )
         self.parts.append(Part())
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
@@ -125,7 +131,9 @@ def _header(value: str) -> tuple[str, Mapping[str, str]]:
 
 def _check_charset(options: Mapping[str, str]) -> None:
     if options.get("charset", "").lower() not in UTF_8:
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the charset {options['charset']}; send UTF-8")
+        raise Refusal(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the charset {options['charset']}; send UTF-8"
+        )
 
 
 def _broken(error: str) -> Refusal:

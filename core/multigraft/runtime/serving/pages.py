@@ -20,12 +20,15 @@ def page_file(name: str) -> Response:
     if found is None:
         raise Refusal(HTTPStatus.NOT_FOUND, f"the page has no file {name!r}")
     kind = TYPES[name.rpartition(".")[2]]
-    return Response(found, media_type=f"{kind}; charset=utf-8", headers={"cache-control": "no-cache"})
+    return Response(
+        found, media_type=f"{kind}; charset=utf-8", headers={"cache-control": "no-cache"}
+    )
 
 
 @cache
 def _all() -> dict[str, bytes]:
-    """Every file by name, so that no name of a request becomes a path: the shared ones, then the server's."""
+    """Every file by name, so that no name of a request becomes a path: the shared ones, then the
+    server's."""
     folders = (files("multigraft.runtime") / "page", files("multigraft.runtime.serving") / "page")
     return {
         each.name: each.read_bytes()

@@ -1,4 +1,5 @@
-"""Values of many requests, read by threads: short ones together, since a hand-over costs more than a text."""
+"""Values of many requests, read by threads: short ones together, since a hand-over costs more than
+a text."""
 
 from __future__ import annotations
 
@@ -35,11 +36,13 @@ class _Unread:
     found: asyncio.Future[Read]
     share: Share
     begun: bool = False
-    """Whether a thread reads it, which nothing can stop: then its memory is taken until that ends."""
+    """Whether a thread reads it, which nothing can stop: then its memory is taken until that
+    ends."""
 
 
 class Reading:
-    """The queue before a reader, of which `workers` slices are read at a time, within a room of memory."""
+    """The queue before a reader, of which `workers` slices are read at a time, within a room of
+    memory."""
 
     def __init__(
         self,
@@ -66,7 +69,8 @@ class Reading:
         """A value takes, as far as is known."""
 
     async def read(self, value: Any) -> tuple[Read, Share]:
-        """What the reader makes of a value, and the memory it holds until the caller gives it back."""
+        """What the reader makes of a value, and the memory it holds until the caller gives it
+        back."""
         loop = asyncio.get_running_loop()
         need = (
             self._memory(value)
@@ -96,7 +100,9 @@ class Reading:
             taken = [await self._waiting.get()]
             while (len(taken) + 1) * self._seconds <= SLICE and not self._waiting.empty():
                 taken.append(self._waiting.get_nowait())
-            wanted = [each for each in taken if not each.found.done()]  # the others' requests have ended
+            wanted = [
+                each for each in taken if not each.found.done()
+            ]  # the others' requests have ended
             if not wanted:
                 continue
             for each in wanted:

@@ -41,7 +41,8 @@ async def asked(request: Request, model: Model, limits: Limits) -> Asked:
     else:
         raise Refusal(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f"the content type is {kind or 'not given'}; allowed: application/json, multipart/form-data",
+            f"the content type is {kind or 'not given'}; allowed: application/json, "
+            "multipart/form-data",
         )
     if len(found.values) > limits.max_items:
         raise Refusal(
@@ -82,12 +83,15 @@ def _from_form(body: bytes, content_type: str, model: Model, limits: Limits) -> 
             text = _text(content, "text")
             values.append(text if isinstance(text, Fault) else _value(text, model))
         else:
-            raise _unfit(f"unknown field {part.name!r}; allowed: files under any name, {', '.join(KEYS)}")
+            raise _unfit(
+                f"unknown field {part.name!r}; allowed: files under any name, {', '.join(KEYS)}"
+            )
     return Asked(values, top_k)
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON, in which a key stands once: of two lists of inputs one would go unanswered."""
+    """An object of JSON, in which a key stands once: of two lists of inputs one would go
+    unanswered."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key stands twice in an object")
@@ -99,7 +103,9 @@ def _value(raw: Any, model: Model) -> Any:
     if isinstance(raw, Mapping):
         return _columns(raw, model)
     if not isinstance(raw, str):
-        return Fault(f"found {_kind(raw)}; {'a text' if model.typed else 'a file in base64'} is needed")
+        return Fault(
+            f"found {_kind(raw)}; {'a text' if model.typed else 'a file in base64'} is needed"
+        )
     return raw if model.typed else _decoded(raw)
 
 

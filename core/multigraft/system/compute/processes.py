@@ -1,4 +1,5 @@
-"""The processes that train one run together, as ``torchrun`` or ``accelerate launch`` started them."""
+"""The processes that train one run together, as ``torchrun`` or ``accelerate launch`` started
+them."""
 
 from __future__ import annotations
 
@@ -54,12 +55,14 @@ class World:
     def add_up(self, parameters: Sequence[torch.nn.Parameter]) -> None:
         """Sum the gradients of these parameters over the processes, in place.
 
-        One that has a gradient in some processes only counts as zero in the others; one that has it nowhere
-        stays without.
+        One that has a gradient in some processes only counts as zero in the others; one that has it
+        nowhere stays without.
         """
         if self.size == 1 or not parameters:
             return
-        used = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
+        used = torch.tensor(
+            [float(p.grad is not None) for p in parameters], device=parameters[0].device
+        )
         with self._together():
             dist.all_reduce(used)
             learned = [p for p, count in zip(parameters, used.tolist(), strict=True) if count]
@@ -95,7 +98,8 @@ class World:
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:
-        """Let the first process run the block, then the others, who find in the cache what it made."""
+        """Let the first process run the block, then the others, who find in the cache what it
+        made."""
         if not self.leads:
             self.wait()
         try:
@@ -111,7 +115,8 @@ class World:
             yield
         except RuntimeError as error:  # torch's errors of this kind are all RuntimeErrors
             raise RunError(
-                "another process of this training has ended; see its own message, then start all of them "
+                "another process of this training has ended; see its own message, then start all "
+                "of them "
                 f"again with: {launcher(self.size)} resume RUN ({str(error).splitlines()[0]})"
             ) from error
 
@@ -120,7 +125,8 @@ ALONE = World()
 
 
 def join_world() -> World:
-    """The world this process was started in; joined on the first call, and left when the process ends."""
+    """The world this process was started in; joined on the first call, and left when the process
+    ends."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return ALONE
@@ -132,13 +138,15 @@ def join_world() -> World:
 
 
 def _join(backend: str, size: int) -> None:
-    """Meet the other processes. Raises RunError where one of them does not come: it may have ended before."""
+    """Meet the other processes. Raises RunError where one of them does not come: it may have ended
+    before."""
     try:
         store, rank, size = next(dist.rendezvous("env://", timeout=JOINING))
         dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     except RuntimeError as error:
         raise RunError(
-            f"the {size} processes of this training did not meet within {JOINING.seconds} s; see the "
+            f"the {size} processes of this training did not meet within {JOINING.seconds} s; see "
+            "the "
             f"others' own messages, then start all of them together: {launcher(size)} ... "
             f"({str(error).splitlines()[0]})"
         ) from error
@@ -154,7 +162,8 @@ def _add_up(bucket: Sequence[Tensor]) -> None:
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """The tensors in groups of one type and about `BUCKET` bytes, the last (first to be ready) first."""
+    """The tensors in groups of one type and about `BUCKET` bytes, the last (first to be ready)
+    first."""
     bucket: list[Tensor] = []
     size = 0
     for tensor in reversed(tensors):

@@ -65,7 +65,8 @@ class CsvFile:
         rows = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
         if text and rows[:1] != [HEADING]:
             raise RunError(
-                f"{self._file}: does not begin with {','.join(HEADING)}; name another file for CSV()"
+                f"{self._file}: does not begin with {','.join(HEADING)}; name another file for "
+                "CSV()"
             )
         return [row for row in rows[1:] if len(row) == len(HEADING)]
 

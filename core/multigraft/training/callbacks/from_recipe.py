@@ -21,7 +21,8 @@ log = logging.getLogger("multigraft")
 
 
 def asked_for(recipe: Recipe) -> list[object]:
-    """The observers of a training. Raises MissingDependency where one needs what is not installed."""
+    """The observers of a training. Raises MissingDependency where one needs what is not
+    installed."""
     patience = recipe.training.early_stopping
     stopping = [EarlyStopping(patience)] if patience else []
     return [*stopping, *(tracker(name) for name in recipe.track)]
@@ -42,7 +43,8 @@ def observing(recipe: Recipe, manager: PluginManager, verb: str) -> Iterator[Non
 
 
 def _for(recipe: Recipe, verb: str) -> Sequence[object]:
-    """An evaluation, perhaps on another machine, goes without a tracker that is not installed there."""
+    """An evaluation, perhaps on another machine, goes without a tracker that is not installed
+    there."""
     if verb in ("pretrain", "finetune"):
         return asked_for(recipe)
     try:

@@ -23,7 +23,8 @@ LONGEST = 500
 DESCRIPTION, LONGEST_NOTE = "mlflow.note.content", 4900
 """The text that is shown beside a run, and its characters.
 
-The recipe stands there and not in a file: where files go is said by the database, which came with the run.
+The recipe stands there and not in a file: where files go is said by the database, which came with
+the run.
 """
 AT_ONCE = 100
 """Parameters or metrics in one request; MLflow takes 100 and 1,000."""
@@ -32,8 +33,8 @@ AT_ONCE = 100
 class MlflowRun:
     """A sink: one run of MLflow for one of ours, whose name for it is kept in our run's folder.
 
-    MLflow forgets no point. So each is given to it once, and a step that is taken again with another result
-    (a training that went back) stands in it twice.
+    MLflow forgets no point. So each is given to it once, and a step that is taken again with
+    another result (a training that went back) stands in it twice.
     """
 
     def __init__(self, uri: str | None, experiment: str) -> None:
@@ -42,7 +43,8 @@ class MlflowRun:
         self._client: Any = None
         self._id = ""
         self._known: set[tuple[int, str, str]] = set()
-        """The points that MLflow holds: step, name, and value as text, since no NaN is equal to itself."""
+        """The points that MLflow holds: step, name, and value as text, since no NaN is equal to
+        itself."""
 
     def open(self, run: Run) -> None:
         """Find this run in MLflow, or make it and write the recipe down."""
@@ -68,7 +70,11 @@ class MlflowRun:
 
         now = int(1000 * time.time())
         named = [Point(point.step, _name(point.name), point.value) for point in points]
-        new = [point for point in named if (point.step, point.name, repr(point.value)) not in self._known]
+        new = [
+            point
+            for point in named
+            if (point.step, point.name, repr(point.value)) not in self._known
+        ]
         metrics = [Metric(point.name, point.value, now, point.step) for point in new]
         for start in range(0, len(metrics), AT_ONCE):
             self._client.log_batch(self._id, metrics=metrics[start : start + AT_ONCE])

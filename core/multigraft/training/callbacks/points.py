@@ -30,9 +30,11 @@ class Following:
         self._inode = -1
 
     def read(self) -> tuple[bool, list[Point]]:
-        """Whether the file was written anew since, and the points of the lines that were not read yet.
+        """Whether the file was written anew since, and the points of the lines that were not read
+        yet.
 
-        A training that goes on from a checkpoint drops the lines after it, and so writes the file anew.
+        A training that goes on from a checkpoint drops the lines after it, and so writes the file
+        anew.
         """
         try:
             facts = self.path.stat()
@@ -48,7 +50,9 @@ class Following:
             whole = file.read().rpartition(b"\n")[0]
         if whole:
             self._offset += len(whole) + 1
-        return anew, [point for line in whole.splitlines() for point in line_points(json.loads(line))]
+        return anew, [
+            point for line in whole.splitlines() for point in line_points(json.loads(line))
+        ]
 
 
 def line_points(line: Mapping[str, Any]) -> Iterator[Point]:
@@ -57,14 +61,16 @@ def line_points(line: Mapping[str, Any]) -> Iterator[Point]:
     for name, value in line.items():
         if name == "validation":
             yield from (
-                Point(step, f"validation/{metric}", float(number)) for metric, number in value.items()
+                Point(step, f"validation/{metric}", float(number))
+                for metric, number in value.items()
             )
         elif name != "step":
             yield Point(step, f"train/{name}", float(value))
 
 
 def place(report: Report) -> str:
-    """Under which name a report's figures are kept: its verb, and the split where it measured one."""
+    """Under which name a report's figures are kept: its verb, and the split where it measured
+    one."""
     split = report.facts.get("split")
     return report.verb if split is None else f"{report.verb}/{split}"
 

@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 
 HIDDEN = "(hidden)"
-_SECRET = re.compile(r"(^|[^a-z])(token|secret|password|passwd|passphrase|credentials?|key)($|[^a-z])", re.I)
+_SECRET = re.compile(
+    r"(^|[^a-z])(token|secret|password|passwd|passphrase|credentials?|key)($|[^a-z])", re.I
+)
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
 """The name and password in an address."""
 
@@ -20,7 +22,9 @@ def shown(recipe: Mapping[str, Any]) -> dict[str, Any]:
     >>> shown({"reader": {"hub_token": "abc", "max_tokens": 9}, "data": "s3://me:pw@bucket/rows.csv"})
     {'reader': {'hub_token': '(hidden)', 'max_tokens': 9}, 'data': 's3://(hidden)@bucket/rows.csv'}
     """
-    return {name: HIDDEN if _SECRET.search(name) else _plain(value) for name, value in recipe.items()}
+    return {
+        name: HIDDEN if _SECRET.search(name) else _plain(value) for name, value in recipe.items()
+    }
 
 
 def flat(recipe: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -33,7 +37,9 @@ def flat(recipe: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}.")
         elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-            yield from flat({str(place): item for place, item in enumerate(value)}, f"{prefix}{name}.")
+            yield from flat(
+                {str(place): item for place, item in enumerate(value)}, f"{prefix}{name}."
+            )
         else:
             yield prefix + name, str(value)
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class EarlyStopping:
     """Stop when the validation has not improved for ``patience`` epochs.
 
-    It remembers nothing itself: ``run.history`` tells, so a resumed run stops where the other would have.
+    It remembers nothing itself: ``run.history`` tells, so a resumed run stops where the other would
+    have.
     """
 
     def __init__(self, patience: int) -> None:

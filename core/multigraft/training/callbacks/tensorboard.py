@@ -27,12 +27,15 @@ class EventFiles:
 
     def open(self, run: Run) -> None:
         """Find the folder."""
-        self._place = run.folder / "tensorboard" if self.folder is None else self.folder / run.folder.name
+        self._place = (
+            run.folder / "tensorboard" if self.folder is None else self.folder / run.folder.name
+        )
         self._mark = hashlib.sha256(str(run.folder.resolve()).encode()).hexdigest()[:8]
         self._recipe = as_yaml(shown(run.recipe.model_dump(mode="json")))
 
     def rewrite(self, points: Sequence[Point]) -> None:
-        """Begin the training's file anew; points that stood in the old one keep their time of day."""
+        """Begin the training's file anew; points that stood in the old one keep their time of
+        day."""
         self.close(finished=False)
         times = self._times()
         self._writer = self._new("train")

@@ -24,8 +24,8 @@ def CSV(path: str | Path | None = None) -> Tracker:
 def TensorBoard(folder: str | Path | None = None) -> Tracker:
     """Write event files for TensorBoard, the recipe as a text among them.
 
-    In a folder of the run's name below ``folder``, so that runs stand side by side; unset: ``tensorboard`` in
-    the run's folder. Raises MissingDependency.
+    In a folder of the run's name below ``folder``, so that runs stand side by side; unset:
+    ``tensorboard`` in the run's folder. Raises MissingDependency.
     """
     _need("tensorboard", "TensorBoard")
     return Tracker("TensorBoard", EventFiles(None if folder is None else Path(folder)))
@@ -35,15 +35,19 @@ def MLflow(uri: str | None = None, *, experiment: str = "multigraft") -> Tracker
     """Show a run to MLflow: its recipe as parameters and description, its curves, its figures.
 
     ``uri`` is a server or database as MLflow names it; a token for it comes from the environment.
-    Unset: a database in the run's folder, ``mlflow ui --backend-store-uri sqlite:///RUN/mlflow/mlflow.db``.
-    Raises MissingDependency.
+    Unset: a database in the run's folder, ``mlflow ui --backend-store-uri
+    sqlite:///RUN/mlflow/mlflow.db``. Raises MissingDependency.
     """
     for library in ("mlflow", *(("sqlalchemy", "alembic") if uri is None else ())):
         _need(library, "MLflow")
     return Tracker("MLflow", MlflowRun(uri, experiment))
 
 
-TRACKERS: Mapping[str, Callable[[], Tracker]] = {"csv": CSV, "tensorboard": TensorBoard, "mlflow": MLflow}
+TRACKERS: Mapping[str, Callable[[], Tracker]] = {
+    "csv": CSV,
+    "tensorboard": TensorBoard,
+    "mlflow": MLflow,
+}
 """By the names that a recipe's ``track`` may hold."""
 
 

@@ -1,4 +1,5 @@
-"""Showing a run to a tracker. What is shown is what metrics.jsonl and the reports say, and nothing else.
+"""Showing a run to a tracker. What is shown is what metrics.jsonl and the reports say, and nothing
+else.
 
 So a resumed run goes on in the same log: the lines that a checkpoint does not know are dropped from
 metrics.jsonl and written again, and the tracker follows.
@@ -49,7 +50,8 @@ class Sink(Protocol):
 
 
 class Tracker:
-    """A plugin object that shows its sink what a run writes down. Of several processes the first one does."""
+    """A plugin object that shows its sink what a run writes down. Of several processes the first
+    one does."""
 
     def __init__(self, name: str, sink: Sink) -> None:
         self.__name__ = name

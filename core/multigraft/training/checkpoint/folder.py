@@ -1,4 +1,5 @@
-"""The checkpoints of a run: written whole, checked before they are used, as often as they are cheap."""
+"""The checkpoints of a run: written whole, checked before they are used, as often as they are
+cheap."""
 
 from __future__ import annotations
 
@@ -54,8 +55,8 @@ SPEED = 200e6
 class Checkpoints:
     """The checkpoints in one folder, of one graft and its optimizer.
 
-    A checkpoint holds what changes in training. Weights in ``resting`` never learn: they are rebuilt from
-    where they came from, and ``fingerprint`` tells whether they are still the same.
+    A checkpoint holds what changes in training. Weights in ``resting`` never learn: they are
+    rebuilt from where they came from, and ``fingerprint`` tells whether they are still the same.
     """
 
     def __init__(
@@ -69,7 +70,8 @@ class Checkpoints:
         average: Mapping[str, Tensor] | None = None,
         keep: int = 2,
     ) -> None:
-        """``names`` are the optimizer's parameters in order; ``average`` is a running mean of weights."""
+        """``names`` are the optimizer's parameters in order; ``average`` is a running mean of
+        weights."""
         self.folder = folder
         self.graft = graft
         self.optimizer = optimizer
@@ -90,13 +92,14 @@ class Checkpoints:
         return kept + average + slots * sum(_bytes(tensor) for tensor in learning)
 
     def needed(self) -> int:
-        """About how many bytes the run will take: its checkpoints and one being written, and the best weights
-        and the model, each while a new one is written beside the old."""
+        """About how many bytes the run will take: its checkpoints and one being written, and the
+        best weights and the model, each while a new one is written beside the old."""
         weights = sum(_bytes(tensor) for tensor in self.graft.state_dict().values())
         return (self.keep + 1) * self.size() + 4 * weights
 
     def due(self, seconds: float, *, pause: bool) -> bool:
-        """Whether ``seconds`` of training since the last are worth saving; ``pause`` is an epoch's end."""
+        """Whether ``seconds`` of training since the last are worth saving; ``pause`` is an epoch's
+        end."""
         return (pause or seconds > LONG) and self.pays(seconds)
 
     def pays(self, seconds: float) -> bool:
@@ -105,7 +108,8 @@ class Checkpoints:
         return cost <= SHARE * (seconds + cost)
 
     def save(self, progress: Progress) -> Path:
-        """Write ``step-N``, and the best weights where they are new; drop what is older than needed."""
+        """Write ``step-N``, and the best weights where they are new; drop what is older than
+        needed."""
         began = time.perf_counter()
         self._write_best()
         path = self.folder / f"{STEP}{progress.step:08d}"
@@ -123,10 +127,12 @@ class Checkpoints:
         return path
 
     def load(self) -> Progress | None:
-        """Restore the newest intact checkpoint in place; None where there is none, and training starts anew.
+        """Restore the newest intact checkpoint in place; None where there is none, and training
+        starts anew.
 
-        A damaged one is passed over with a warning; since a training follows from its recipe and seed, what
-        it held is made again with the same bits. Raises RunError where an intact one is of another run.
+        A damaged one is passed over with a warning; since a training follows from its recipe and
+        seed, what it held is made again with the same bits. Raises RunError where an intact one is
+        of another run.
         """
         sweep(self.folder)
         for path in reversed(self._all()):
@@ -142,7 +148,10 @@ class Checkpoints:
 
     def keep_best(self, step: int, weights: Mapping[str, Tensor] | None = None) -> None:
         """Remember the weights as the best so far; the next `save` writes them."""
-        self._best = step, copies(changing(self.graft, self.resting) if weights is None else weights)
+        self._best = (
+            step,
+            copies(changing(self.graft, self.resting) if weights is None else weights),
+        )
 
     def load_best(self, step: int) -> bool:
         """Restore the best weights, of this step, in place; False where none were kept."""

@@ -1,4 +1,5 @@
-"""Folders that know what they should hold, so that a torn or changed file is found before it is used."""
+"""Folders that know what they should hold, so that a torn or changed file is found before it is
+used."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ def seal(folder: Path) -> None:
 
     The hash finds accidents, at the speed of the disk; it is no guard against an attacker.
     """
-    files = {path.name: _describe(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+    files = {
+        path.name: _describe(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST
+    }
     (folder / MANIFEST).write_text(json.dumps(files, indent=2), encoding="utf-8")
 
 

@@ -27,7 +27,8 @@ ENDED = TypeAdapter(list[Ended])
 
 @dataclass
 class Progress:
-    """Where a training is. The rest (rates, batches, dropout) follows from the seed and ``step``."""
+    """Where a training is. The rest (rates, batches, dropout) follows from the seed and
+    ``step``."""
 
     step: Count = 0
     history: list[dict[str, Any]] = field(default_factory=list)

@@ -10,7 +10,8 @@ import xxhash
 from torch import Tensor, nn
 
 STEPS = "step"
-"""What AdamW calls the number of a parameter's steps, a scalar; all else that is kept is like it."""
+"""What AdamW calls the number of a parameter's steps, a scalar; all else that is kept is like
+it."""
 KEPT: Mapping[type[torch.optim.Optimizer], frozenset[str]] = {
     torch.optim.AdamW: frozenset({STEPS, "exp_avg", "exp_avg_sq"}),
     torch.optim.SGD: frozenset({"momentum_buffer"}),
@@ -69,7 +70,9 @@ def fingerprint(model: nn.Module, names: frozenset[str]) -> str:
     state = model.state_dict()
     for name in sorted(names):
         digest.update(name.encode())
-        digest.update(state[name].detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        digest.update(
+            state[name].detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
+        )
     return digest.hexdigest()
 
 
@@ -89,8 +92,8 @@ def restore_moments(
 ) -> None:
     """Put back what `moments` gave.
 
-    Raises ValueError for whatever this optimizer does not keep of these parameters: a fused kernel takes a
-    moment to be as long as its weight, and would walk past a shorter one.
+    Raises ValueError for whatever this optimizer does not keep of these parameters: a fused kernel
+    takes a moment to be as long as its weight, and would walk past a shorter one.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
@@ -102,16 +105,20 @@ def restore_moments(
     for parameter, values in optimizer.state.items():
         for part, value in values.items():
             if part != STEPS:
-                # fused kernels walk memory in order, so a moment must lie as its weight does (channels-last)
+                # fused kernels walk memory in order, so a moment must lie as its weight does
+                # (channels-last)
                 values[part] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _check_moments(
     optimizer: torch.optim.Optimizer, name: str, parameter: Tensor, values: Mapping[str, Tensor]
 ) -> None:
-    """Raise ValueError where a parameter's moments are not all those of the optimizer, each like it."""
+    """Raise ValueError where a parameter's moments are not all those of the optimizer, each like
+    it."""
     for part in sorted(values.keys() ^ KEPT[type(optimizer)]):
-        raise ValueError(f"{name}:{part} is {'not part of the optimizer' if part in values else 'missing'}")
+        raise ValueError(
+            f"{name}:{part} is {'not part of the optimizer' if part in values else 'missing'}"
+        )
     for part, value in values.items():
         if part != STEPS:
             _check_like(f"{name}:{part}", value, parameter.shape, parameter.dtype)
@@ -121,7 +128,9 @@ def _check_moments(
             raise ValueError(f"{name}:{part} is {float(value)}, no number of steps")
 
 
-def _places(names: Sequence[str], tensors: Mapping[str, Tensor]) -> Iterator[tuple[int, str, Tensor]]:
+def _places(
+    names: Sequence[str], tensors: Mapping[str, Tensor]
+) -> Iterator[tuple[int, str, Tensor]]:
     index = {name: position for position, name in enumerate(names)}
     for key, tensor in tensors.items():
         name, _, part = key.rpartition(":")

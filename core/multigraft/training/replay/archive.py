@@ -1,4 +1,5 @@
-"""What a frozen part gave for each row, kept in the machine's cache and found again by the row's content."""
+"""What a frozen part gave for each row, kept in the machine's cache and found again by the row's
+content."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ KEY = np.dtype("V16")
 
 
 class Archive:
-    """The results of one frozen part, in parts that are complete: each was renamed into place at its end."""
+    """The results of one frozen part, in parts that are complete: each was renamed into place at
+    its end."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -44,12 +46,14 @@ class Archive:
         return bool(self._places)
 
     def read(self, key: bytes) -> Arrays:
-        """The results for a row; views of mapped memory. Raises KeyError for a row that is not here."""
+        """The results for a row; views of mapped memory. Raises KeyError for a row that is not
+        here."""
         part, number = self._places[key]
         return self._stores[part][number]
 
     def add(self, keyed: Iterable[tuple[bytes, Arrays]]) -> None:
-        """Keep more rows, in parts; each is there from the moment it is complete. Raises OSError."""
+        """Keep more rows, in parts; each is there from the moment it is complete. Raises
+        OSError."""
         items = iter(keyed)
         for first in items:
             self._write(chain((first,), items), first[0].hex()[:16])

@@ -23,8 +23,8 @@ from multigraft.training.replay.player import Player
 from multigraft.training.replay.trial import MORE, Trial, alike, chances, results
 
 SAME = {"fp32": 2**-13, "bf16": 2**-5}
-"""How far numbers that are computed in the same way may lie apart, relative to the largest of their row: as
-a rule they are equal, but a kernel may add up in another order."""
+"""How far numbers that are computed in the same way may lie apart, relative to the largest of their
+row: as a rule they are equal, but a kernel may add up in another order."""
 LIKE = {"fp32": 2**-10, "bf16": 2**-3}
 """The same where rows are computed alone or together with others, through many layers."""
 SLOPE = 2**-6
@@ -32,7 +32,8 @@ SLOPE = 2**-6
 
 
 def steady(trial: Trial, player: Player, precision: str) -> list[Arrays]:
-    """Each row's results alone. Raises UnfitError where they are others the second time, at another seed."""
+    """Each row's results alone. Raises UnfitError where they are others the second time, at another
+    seed."""
     first, *others = (partial(_alone, trial, player, number) for number in trial.index)
     chance = _elsewhere()
     torch.manual_seed(1)
@@ -84,7 +85,8 @@ def check_gradients(trial: Trial, player: Player, parts: Sequence[Arrays]) -> No
 
 @contextmanager
 def _steady_norms(module: nn.Module) -> Iterator[None]:
-    """Let batch norms go by their running statistics: those of a few rows enlarge what was rounded."""
+    """Let batch norms go by their running statistics: those of a few rows enlarge what was
+    rounded."""
     norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.training]
     for norm in norms:
         norm.eval()
@@ -96,7 +98,8 @@ def _steady_norms(module: nn.Module) -> Iterator[None]:
 
 
 def check_alone(trial: Trial, player: Player, precision: str) -> None:
-    """Raise UnfitError where a row without padding is given something else than recomputing gives."""
+    """Raise UnfitError where a row without padding is given something else than recomputing
+    gives."""
     number = trial.index[len(trial.index) // 2]
     batch = trial.batch([number])
     part = player.compute([trial.arrays(player, number)])
@@ -174,7 +177,9 @@ def check_losses(trial: Trial, player: Player, parts: Sequence[Arrays], precisio
 def _cut(player: Player, together: Any, row: int, alone: Any) -> list[Any]:
     """A row of a batch's results, without what pads it."""
     cut = []
-    leaves = zip(player.layouts[-1].leaves, *map(pytree.tree_leaves, (together, alone)), strict=True)
+    leaves = zip(
+        player.layouts[-1].leaves, *map(pytree.tree_leaves, (together, alone)), strict=True
+    )
     for leaf, value, own in leaves:
         if isinstance(value, Tensor):
             value = value.narrow(leaf.axis, row, 1)  # noqa: PLW2901
@@ -187,5 +192,7 @@ def check_kept(trial: Trial, player: Player, parts: Sequence[Arrays], precision:
     """Raise UnfitError where the cache holds something else under the same key."""
     for number, part in zip(trial.index, parts, strict=True):
         kept = player.kept(trial.arrays(player, number))
-        if kept is not None and not alike(results(player, kept), results(player, part), LIKE[precision]):
+        if kept is not None and not alike(
+            results(player, kept), results(player, part), LIKE[precision]
+        ):
             raise UnfitError("the cache holds what another network gave")

@@ -1,4 +1,5 @@
-"""Which numbers a replay reads: what it does not have must reach nothing, whatever the weights are."""
+"""Which numbers a replay reads: what it does not have must reach nothing, whatever the weights
+are."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from multigraft.training.replay.taint import CHANCE, Flow
 from multigraft.training.replay.trial import MORE, Trial, chances
 
 NUMBERS, LEARNS, SKIPPED, PASSED = "numbers", "learns", "skipped", "passed"
-"""Marks: weights and what they multiply; what training changes; blocks that answer in a replay with zeros;
-what was computed of another batch."""
+"""Marks: weights and what they multiply; what training changes; blocks that answer in a replay with
+zeros; what was computed of another batch."""
 
 
 def check_source(trial: Trial, player: Player) -> None:
@@ -24,7 +25,8 @@ def check_source(trial: Trial, player: Player) -> None:
 
 
 def check_rest(trial: Trial, player: Player, parts: Sequence[Arrays]) -> None:
-    """Raise UnfitError where the rest reads what a replay does not have, whatever the weights are."""
+    """Raise UnfitError where the rest reads what a replay does not have, whatever the weights
+    are."""
     flow = _flow(trial)
     _pass_by(trial, player, flow)
     batch = _marked(flow, trial.batch(trial.index))

@@ -1,4 +1,5 @@
-"""Whether a frozen part may be replayed: it gives the same at every step, and the rest does not notice."""
+"""Whether a frozen part may be replayed: it gives the same at every step, and the rest does not
+notice."""
 
 from __future__ import annotations
 
@@ -44,11 +45,15 @@ class Setting:
     """Versions of the code that computes; another version computes anew."""
 
 
-def open_player(setting: Setting, depth: int, rows: Rows, *, only_kept: bool = False) -> Player | None:
-    """The player of the first ``depth`` blocks (see `Plan.frozen`), or None where there is no block.
+def open_player(
+    setting: Setting, depth: int, rows: Rows, *, only_kept: bool = False
+) -> Player | None:
+    """The player of the first ``depth`` blocks (see `Plan.frozen`), or None where there is no
+    block.
 
-    With ``only_kept`` None also where the cache holds nothing of them. Raises UnfitError with the reason
-    where replaying would change what is learned, and whatever the network raises while that is found out.
+    With ``only_kept`` None also where the cache holds nothing of them. Raises UnfitError with the
+    reason where replaying would change what is learned, and whatever the network raises while that
+    is found out.
     """
     if not depth or not len(rows):
         return None
@@ -78,7 +83,8 @@ def open_player(setting: Setting, depth: int, rows: Rows, *, only_kept: bool = F
 
 
 def pooled(setting: Setting, rows: Rows) -> np.ndarray:
-    """[N, D]: `Features.pooled` of each row, kept for the next who asks. The graft is in evaluation mode.
+    """[N, D]: `Features.pooled` of each row, kept for the next who asks. The graft is in evaluation
+    mode.
 
     Raises UnfitError where there is no room, OSError where the cache cannot be written.
     """
@@ -89,7 +95,12 @@ def pooled(setting: Setting, rows: Rows) -> np.ndarray:
 
 
 def _player(
-    setting: Setting, frozen: Frozen, depth: int, rows: Rows, *, reads: Collection[str] | None = None
+    setting: Setting,
+    frozen: Frozen,
+    depth: int,
+    rows: Rows,
+    *,
+    reads: Collection[str] | None = None,
 ) -> Player:
     return Player.open(
         frozen,
@@ -114,9 +125,12 @@ def check_inputs(setting: Setting) -> None:
 
 
 def _sample(rows: Rows) -> Sequence[int]:
-    """A short, a middling and a long row; a single one twice, since torch refuses batch statistics of one."""
+    """A short, a middling and a long row; a single one twice, since torch refuses batch statistics
+    of one."""
     order = np.argsort(rows.lengths, kind="stable")
-    found: list[int] = np.unique(order[[len(order) // 10, len(order) // 2, len(order) * 9 // 10]]).tolist()
+    found: list[int] = np.unique(
+        order[[len(order) // 10, len(order) // 2, len(order) * 9 // 10]]
+    ).tolist()
     return found if len(found) > 1 else found * 2
 
 
@@ -137,8 +151,8 @@ def _batch(setting: Setting, rows: Rows, numbers: Sequence[int]) -> Batch:
 
 
 def _watched(setting: Setting, rows: Rows, index: Sequence[int]) -> tuple[Watch, Sequence[Tensor]]:
-    """What the head reads of the features, and head and objective of the batch, in training and validation;
-    and what a training changes."""
+    """What the head reads of the features, and head and objective of the batch, in training and
+    validation; and what a training changes."""
     watch, graft, objective = Watch(), setting.graft, setting.objective
     batch = _batch(setting, rows, index)
 
@@ -160,7 +174,8 @@ def _watched(setting: Setting, rows: Rows, index: Sequence[int]) -> tuple[Watch,
 
 @contextmanager
 def untouched(graft: nn.Module, *, gradients: bool = False) -> Iterator[None]:
-    """Try things without a trace: chance and buffers (batch statistics) are put back as they were."""
+    """Try things without a trace: chance and buffers (batch statistics) are put back as they
+    were."""
     buffers = [(buffer, buffer.clone()) for buffer in graft.buffers()]
     with torch.random.fork_rng(), torch.set_grad_enabled(gradients):
         try:
@@ -168,7 +183,9 @@ def untouched(graft: nn.Module, *, gradients: bool = False) -> Iterator[None]:
         finally:
             try:
                 _put_back(buffers)
-            except BaseException:  # a signal that asks to stop came meanwhile, and the buffers will be saved
+            except (
+                BaseException
+            ):  # a signal that asks to stop came meanwhile, and the buffers will be saved
                 _put_back(buffers)
                 raise
 
@@ -191,7 +208,9 @@ def _key(setting: Setting, frozen: Frozen, depth: int) -> str:
         "reader": setting.reader.spec(),
         "made_with": dict(setting.made_with),
     }
-    digest = hashlib.blake2b(json.dumps(about, sort_keys=True, default=str).encode(), digest_size=16)
+    digest = hashlib.blake2b(
+        json.dumps(about, sort_keys=True, default=str).encode(), digest_size=16
+    )
     for name, tensor in _state(setting.graft, depth):
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
@@ -202,9 +221,13 @@ def _state(graft: Graft, depth: int) -> Sequence[tuple[str, Tensor]]:
     """The frozen part's parameters, and every buffer outside the blocks that follow it."""
     of = block_of(graft)
     parameters = [
-        (name, parameter) for name, parameter in graft.named_parameters() if of.get(name, depth) < depth
+        (name, parameter)
+        for name, parameter in graft.named_parameters()
+        if of.get(name, depth) < depth
     ]
     blocks: Any = graft.backbone.blocks
     later = {id(buffer) for block in list(blocks)[depth:] for buffer in block.buffers()}
-    buffers = [(name, buffer) for name, buffer in graft.backbone.named_buffers() if id(buffer) not in later]
+    buffers = [
+        (name, buffer) for name, buffer in graft.backbone.named_buffers() if id(buffer) not in later
+    ]
     return [*parameters, *buffers]

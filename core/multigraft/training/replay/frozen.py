@@ -1,4 +1,5 @@
-"""The part of a graft in front of everything that learns: computing it, and going on from what it gave."""
+"""The part of a graft in front of everything that learns: computing it, and going on from what it
+gave."""
 
 from __future__ import annotations
 
@@ -66,8 +67,8 @@ class Whole:
 class Prefix:
     """The first blocks of a backbone.
 
-    In a replay the last of them answers with what it gave once, those before it with zeros of the right
-    shape that take no memory, so that whatever stands between blocks still runs.
+    In a replay the last of them answers with what it gave once, those before it with zeros of the
+    right shape that take no memory, so that whatever stands between blocks still runs.
     """
 
     graft: Graft
@@ -82,7 +83,9 @@ class Prefix:
         """What each block gives; nothing behind the last one is computed."""
         given: dict[int, Any] = {}
         blocks = self._blocks()
-        keepers = [_Keeper(block.forward, given, index, self.depth) for index, block in enumerate(blocks)]
+        keepers = [
+            _Keeper(block.forward, given, index, self.depth) for index, block in enumerate(blocks)
+        ]
         with _replaced(blocks, keepers):
             try:
                 self.graft.backbone(batch)
@@ -122,7 +125,9 @@ class _Keeper:
             raise UnfitError(f"block {self.index} is called more than once in a forward pass")
         self.given[self.index] = self.forward(*args, **kwargs)
         if self.index == self.depth - 1:
-            missing = next((number for number in range(self.depth) if number not in self.given), None)
+            missing = next(
+                (number for number in range(self.depth) if number not in self.given), None
+            )
             if missing is not None:
                 raise UnfitError(f"block {missing} is not called before block {self.index}")
             raise _Reached
@@ -142,7 +147,9 @@ class _Answer:
 
 
 @contextmanager
-def _replaced(blocks: Sequence[nn.Module], forwards: Sequence[Callable[..., Any]]) -> Iterator[None]:
+def _replaced(
+    blocks: Sequence[nn.Module], forwards: Sequence[Callable[..., Any]]
+) -> Iterator[None]:
     """Let each block compute with another forward, and then with its own again."""
     before = [block.__dict__.get("forward") for block in blocks]
     for block, forward in zip(blocks, forwards, strict=True):
@@ -158,7 +165,8 @@ def _replaced(blocks: Sequence[nn.Module], forwards: Sequence[Callable[..., Any]
 
 
 def frozen_part(graft: Graft, depth: int, reads: Collection[str]) -> Frozen | None:
-    """The first ``depth`` blocks, or all where ``depth`` says so (see `Plan.frozen`); None for no block.
+    """The first ``depth`` blocks, or all where ``depth`` says so (see `Plan.frozen`); None for no
+    block.
 
     ``reads`` are the fields of `Features` that the head reads.
     """
@@ -169,7 +177,8 @@ def frozen_part(graft: Graft, depth: int, reads: Collection[str]) -> Frozen | No
 
 
 class Watch:
-    """Which fields of the features a head reads, and which arrays of the batch head and objective read."""
+    """Which fields of the features a head reads, and which arrays of the batch head and objective
+    read."""
 
     def __init__(self) -> None:
         self.fields: set[str] = set()

@@ -28,7 +28,8 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Layout:
-    """How one result is made of tensors: nested tuples, lists and mappings of them, and constants."""
+    """How one result is made of tensors: nested tuples, lists and mappings of them, and
+    constants."""
 
     tree: Any
     leaves: tuple[Leaf | Any, ...]
@@ -41,7 +42,8 @@ def survey(twice: Sequence[Any], thrice: Sequence[Any]) -> list[Layout]:
     Raises UnfitError where a tensor holds no single rows.
     """
     return [
-        _layout(number, two, three) for number, (two, three) in enumerate(zip(twice, thrice, strict=True))
+        _layout(number, two, three)
+        for number, (two, three) in enumerate(zip(twice, thrice, strict=True))
     ]
 
 
@@ -49,7 +51,9 @@ def _layout(number: int, two: Any, three: Any) -> Layout:
     leaves, tree = pytree.tree_flatten(two)
     others, other = pytree.tree_flatten(three)
     if tree != other:
-        raise UnfitError(f"the output of block {number} has another structure for another number of rows")
+        raise UnfitError(
+            f"the output of block {number} has another structure for another number of rows"
+        )
     return Layout(tree, tuple(_leaf(number, a, b) for a, b in zip(leaves, others, strict=True)))
 
 
@@ -64,16 +68,21 @@ def _leaf(number: int, two: Any, three: Any) -> Leaf | Any:
 
 
 def split(layouts: Sequence[Layout], results: Sequence[Any]) -> list[Arrays]:
-    """One set of arrays for each row: the tensors of the last result, the shapes of those of the others."""
+    """One set of arrays for each row: the tensors of the last result, the shapes of those of the
+    others."""
     columns: dict[str, np.ndarray] = {}
     last = len(layouts) - 1
     for number, (layout, result) in enumerate(zip(layouts, results, strict=True)):
-        for place, (leaf, value) in enumerate(zip(layout.leaves, pytree.tree_leaves(result), strict=True)):
+        for place, (leaf, value) in enumerate(
+            zip(layout.leaves, pytree.tree_leaves(result), strict=True)
+        ):
             if isinstance(leaf, Leaf):
                 rows = value.detach().movedim(leaf.axis, 0)
                 columns[f"{number}.{place}"] = _numbers(rows) if number == last else _shapes(rows)
     count = len(next(iter(columns.values())))
-    return [{name: np.asarray(column[row]) for name, column in columns.items()} for row in range(count)]
+    return [
+        {name: np.asarray(column[row]) for name, column in columns.items()} for row in range(count)
+    ]
 
 
 def join(
@@ -100,7 +109,9 @@ def join(
     return results
 
 
-def _value(leaf: Leaf, rows: Sequence[np.ndarray], device: torch.device, whole: bool, hollow: bool) -> Tensor:
+def _value(
+    leaf: Leaf, rows: Sequence[np.ndarray], device: torch.device, whole: bool, hollow: bool
+) -> Tensor:
     if not whole:
         shape = (len(rows), *np.max(rows, axis=0).tolist())
         zeros = torch.zeros(() if hollow else shape, dtype=leaf.dtype, device=device)

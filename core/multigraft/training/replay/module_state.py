@@ -35,7 +35,8 @@ def state_of(network: nn.Module) -> dict[str, str]:
 
 
 def numbers_of(network: nn.Module) -> dict[str, complex]:
-    """The numbers and switches that its modules hold, such as heads of attention: weights do not show them.
+    """The numbers and switches that its modules hold, such as heads of attention: weights do not
+    show them.
 
     >>> numbers_of(nn.Dropout(0.5))
     {'inplace': False, 'p': 0.5}
@@ -55,11 +56,17 @@ def _told(value: Any, depth: int) -> str:
     if isinstance(value, Tensor | np.ndarray):
         return _digest(value)
     if depth and isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key!s}: {_told(each, depth - 1)}' for key, each in value.items())}}}"
+        return (
+            f"{{{', '.join(f'{key!s}: {_told(each, depth - 1)}' for key, each in value.items())}}}"
+        )
     if depth and isinstance(value, Sequence | Set):
         held = [_told(each, depth - 1) for each in value]
         return f"[{', '.join(sorted(held) if isinstance(value, Set) else held)}]"
-    inside = None if isinstance(value, nn.Module) or callable(value) else getattr(value, "__dict__", None)
+    inside = (
+        None
+        if isinstance(value, nn.Module) or callable(value)
+        else getattr(value, "__dict__", None)
+    )
     return f"{type(value).__name__}{_told(inside, depth - 1) if inside and depth else ''}"
 
 
@@ -70,4 +77,5 @@ def _digest(value: Tensor | np.ndarray) -> str:
         return type(value).__name__
     else:
         flat = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
-    return f"{value.dtype}{tuple(value.shape)}:{hashlib.blake2b(flat.data, digest_size=16).hexdigest()}"
+    digest = hashlib.blake2b(flat.data, digest_size=16).hexdigest()
+    return f"{value.dtype}{tuple(value.shape)}:{digest}"

@@ -1,4 +1,5 @@
-"""Replaying a frozen part for the rows of a split: compute what is missing once, then go on from it."""
+"""Replaying a frozen part for the rows of a split: compute what is missing once, then go on from
+it."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ class Player:
         size: int,
         reads: frozenset[str] | None,
     ) -> Player:
-        """Survey the frozen part on the row of median length. Raises UnfitError where it does not fit."""
+        """Survey the frozen part on the row of median length. Raises UnfitError where it does not
+        fit."""
         middle = int(np.argsort(rows.lengths, kind="stable")[len(rows) // 2])
         row = read_row(reader, rows.raw(middle))
 
@@ -73,7 +75,8 @@ class Player:
         )
 
     def computing_in(self, autocast: Autocast, row: Arrays) -> Player:
-        """The same in another number format, surveyed on a row; what it computes is not to be kept."""
+        """The same in another number format, surveyed on a row; what it computes is not to be
+        kept."""
         layouts = _surveyed(self.frozen, row, self.reader, self.device, autocast)
         return replace(self, layouts=layouts, autocast=autocast)
 
@@ -85,14 +88,19 @@ class Player:
     def take(self, rows: Rows) -> Replayed:
         """Have the results for every row, computing those that are not kept yet.
 
-        Each row is computed at its own length, so nothing is padded and what is kept is what it gives alone.
-        Raises UnfitError where there is no room, OSError where the cache cannot be written.
+        Each row is computed at its own length, so nothing is padded and what is kept is what it
+        gives alone. Raises UnfitError where there is no room, OSError where the cache cannot be
+        written.
         """
         keys, shapes = self._describe(rows)
-        missing = {key: index for index, key in reversed(list(enumerate(keys))) if key not in self.archive}
+        missing = {
+            key: index for index, key in reversed(list(enumerate(keys))) if key not in self.archive
+        }
         if missing:
             self._check_room(rows, list(missing.values()))
-            self.archive.add(self._computed(rows, {index: key for key, index in missing.items()}, shapes))
+            self.archive.add(
+                self._computed(rows, {index: key for key, index in missing.items()}, shapes)
+            )
         return Replayed(self, keys)
 
     def compute(self, arrays: Sequence[Arrays]) -> list[Arrays]:
@@ -130,19 +138,24 @@ class Player:
 
     def _check_room(self, rows: Rows, missing: Sequence[int]) -> None:
         longest = max(missing, key=lambda index: int(rows.lengths[index]))
-        one = sum(array.nbytes for array in self.compute([rows.fetch(longest, self.names)])[0].values())
+        one = sum(
+            array.nbytes for array in self.compute([rows.fetch(longest, self.names)])[0].values()
+        )
         needed = int(one * rows.lengths[missing].sum() / max(1, rows.lengths[longest]))
         if not cache.room_for(needed, keep=self.archive.folders):
             raise UnfitError(
-                f"its results for {len(missing)} rows take {needed / 1e9:.1f} GB, and {cache.cache_folder()} "
-                f"has no room for them (raise {cache.LIMIT}, or point {cache.FOLDER} to a larger disk)"
+                f"its results for {len(missing)} rows take {needed / 1e9:.1f} GB, and "
+                f"{cache.cache_folder()} "
+                f"has no room for them (raise {cache.LIMIT}, or point {cache.FOLDER} to a larger "
+                "disk)"
             )
 
 
 def _surveyed(
     frozen: Frozen, row: Arrays, reader: Reader, device: torch.device, autocast: Autocast
 ) -> Sequence[Layout]:
-    """How the results of a frozen part are laid out, by those of one row taken twice and three times."""
+    """How the results of a frozen part are laid out, by those of one row taken twice and three
+    times."""
 
     def results(count: int) -> list[object]:
         with torch.no_grad(), autocast():
@@ -164,7 +177,8 @@ class Replayed:
         return self.player.reads
 
     def outputs(self, model: nn.Module, batch: Batch, indices: np.ndarray) -> Outputs:
-        """The outputs of ``model`` (the graft, or a wrapper around it) for a batch of these rows."""
+        """The outputs of ``model`` (the graft, or a wrapper around it) for a batch of these
+        rows."""
         return self.player.rest(model, batch, self.rows(indices))
 
     def rows(self, indices: Iterable[int]) -> list[Arrays]:

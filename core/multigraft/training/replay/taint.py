@@ -26,7 +26,8 @@ LEAVING = frozenset({Tensor.tolist, Tensor.numpy, Tensor.__array__, Tensor.__dlp
 
 
 class Flow(TorchDispatchMode):
-    """Give marks to tensors; within this mode whatever is computed from a marked one gets its marks.
+    """Give marks to tensors; within this mode whatever is computed from a marked one gets its
+    marks.
 
     Marks belong to storages, so views share them and what is written in place passes them on.
 
@@ -40,9 +41,12 @@ class Flow(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._marks: dict[StorageWeakRef, set[str]] = {}  # its keys keep an address from being used again
+        self._marks: dict[
+            StorageWeakRef, set[str]
+        ] = {}  # its keys keep an address from being used again
         self.decided: set[str] = set()
-        """The marks of numbers that Python has read, by which it may have gone one way or another."""
+        """The marks of numbers that Python has read, by which it may have gone one way or
+        another."""
 
     def mark(self, value: Any, mark: str) -> None:
         """Mark every tensor in ``value``, which may be a structure of them."""
@@ -61,7 +65,11 @@ class Flow(TorchDispatchMode):
             yield
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         found = set() if _name(func) in SHAPES else self.marks((args, kwargs))

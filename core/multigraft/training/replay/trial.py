@@ -76,7 +76,9 @@ def _near(one: Any, other: Any, bound: float) -> bool:
         return one == other if isinstance(other, PLAIN) else type(one) is type(other)
     if one.shape != other.shape or not one.numel() or not one.is_floating_point():
         return torch.equal(one, other)
-    one, other = (each.float().reshape(len(each) if each.ndim > 1 else 1, -1) for each in (one, other))
+    one, other = (
+        each.float().reshape(len(each) if each.ndim > 1 else 1, -1) for each in (one, other)
+    )
     largest = other.abs().nan_to_num(0, 0, 0).amax(1, keepdim=True)
     same = one.eq(other) | (one.isnan() & other.isnan())
     return bool((same | ((one - other).abs() <= bound * largest)).all())

@@ -25,7 +25,8 @@ from multigraft.training.replay.trial import Trial, evaluating
 
 
 def tried(trial: Trial, player: Player, precision: str) -> Player:
-    """The player, seen to give what recomputing gives, in fp32 too: there a leak shows that rounding hides.
+    """The player, seen to give what recomputing gives, in fp32 too: there a leak shows that
+    rounding hides.
 
     Raises UnfitError where it does not, and whatever the network raises.
     """

@@ -28,9 +28,12 @@ def register_modalities() -> Sequence[mg.Modality]:
                 sketch=mg.Lazy("multigraft_series.likeness:sketch"), near=0.9, flaws=("constant",)
             ),
             samples=mg.Samples(
-                good=mg.Lazy("multigraft_series.samples:good"), bad=mg.Lazy("multigraft_series.samples:bad")
+                good=mg.Lazy("multigraft_series.samples:good"),
+                bad=mg.Lazy("multigraft_series.samples:bad"),
             ),
-            options={"longest": mg.Option(default=256, low=1, help="numbers that are read of a series")},
+            options={
+                "longest": mg.Option(default=256, low=1, help="numbers that are read of a series")
+            },
         )
     ]
 
@@ -62,6 +65,8 @@ def register_tasks() -> Sequence[mg.Task]:
             stage="pretrain",
             modalities=("series",),
             objective=mg.Lazy("multigraft_series.denoising:Denoising"),
-            options={"hidden": mg.Option(default=0.3, low=0.05, high=0.9, help="share that is hidden")},
+            options={
+                "hidden": mg.Option(default=0.3, low=0.05, high=0.9, help="share that is hidden")
+            },
         ),
     ]

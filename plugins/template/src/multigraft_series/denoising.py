@@ -35,7 +35,9 @@ class Denoising(mg.Objective):
         """A linear guess."""
         return Guess(self.brief.backbone.width)
 
-    def prepare(self, batch: dict[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def prepare(
+        self, batch: dict[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
         """Choose what to hide: a share of each row's numbers, and never none."""
         real = batch["attention_mask"].astype(bool)
         draws = np.where(real, rng.random(real.shape), 2.0)

@@ -16,7 +16,8 @@ STEPS = 8
 
 
 def sketch(raws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Each series at 16 points, in coarse steps: uint8 [rows, 16]. A constant one: zeros, and the flaw 1."""
+    """Each series at 16 points, in coarse steps: uint8 [rows, 16]. A constant one: zeros, and the
+    flaw 1."""
     reader = SeriesReader({"longest": 100_000})
     found, flaws = np.zeros((len(raws), POINTS), np.uint8), np.zeros(len(raws), np.uint8)
     for row, raw in enumerate(raws):

@@ -1,4 +1,5 @@
-"""The backbone: an `nn.Module` with ``width``, ``blocks``, ``head_bias``, ``forward`` and ``save``."""
+"""The backbone: an `nn.Module` with ``width``, ``blocks``, ``head_bias``, ``forward`` and
+``save``."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ class SeriesNet(nn.Module):
         return mg.Features(pooled=mean_pool(hidden, mask), sequence=hidden, mask=mask)
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
-        """Write configuration and weights. No other library has this network, so the head stays out."""
+        """Write configuration and weights. No other library has this network, so the head stays
+        out."""
         config = {"width": self.width, "depth": len(self.layers), "labels": list(labels)}
         (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")
         save_file(self.state_dict(), folder / WEIGHTS)
@@ -77,5 +79,7 @@ def build(origin: mg.Origin, spec: dict[str, Any]) -> SeriesNet:
         try:
             network.load_state_dict(load_file(origin.path / WEIGHTS))
         except (OSError, RuntimeError) as error:
-            raise mg.WeightsError(f"{origin.path}: holds no weights of {origin.backbone}: {error}") from error
+            raise mg.WeightsError(
+                f"{origin.path}: holds no weights of {origin.backbone}: {error}"
+            ) from error
     return network

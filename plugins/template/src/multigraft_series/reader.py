@@ -11,7 +11,8 @@ import multigraft as mg
 
 
 class SeriesReader:
-    """``"1 2.5 3"`` or a list of numbers -> ``values`` float32 [T] and ``attention_mask`` int64 [T]."""
+    """``"1 2.5 3"`` or a list of numbers -> ``values`` float32 [T] and ``attention_mask`` int64
+    [T]."""
 
     fills: Mapping[str, float] = {"values": 0, "attention_mask": 0}
 
@@ -19,7 +20,8 @@ class SeriesReader:
         self._spec = spec
 
     def read(self, raw: Any) -> dict[str, np.ndarray]:
-        """Read one series. Raises RowError where it is empty or holds something that is no number."""
+        """Read one series. Raises RowError where it is empty or holds something that is no
+        number."""
         try:
             values = np.asarray(raw.split() if isinstance(raw, str) else raw, dtype=np.float32)
         except (TypeError, ValueError) as error:

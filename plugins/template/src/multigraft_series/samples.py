@@ -10,7 +10,10 @@ import numpy as np
 
 def good(rng: np.random.Generator, count: int, folder: Path) -> list[Any]:
     """Three to eleven numbers each, as a cell of a table holds them."""
-    return [" ".join(f"{value:.3f}" for value in rng.normal(size=rng.integers(3, 12))) for _ in range(count)]
+    return [
+        " ".join(f"{value:.3f}" for value in rng.normal(size=rng.integers(3, 12)))
+        for _ in range(count)
+    ]
 
 
 def bad(folder: Path) -> list[Any]:

@@ -1,9 +1,10 @@
 """Attention as one node: what torch exports as a dozen becomes onnxruntime's `MultiHeadAttention`.
 
 onnxruntime's own optimizer does not know the form that torch's exporter gives to scaled dot-product
-attention, and computes masks, NaN checks and transposes one after another. The fused node computes the same
-but for queries whose every key is masked: torch answers them with zeros, the node with a mean. The caller
-compares the graph with the model afterwards, and keeps the one that torch wrote where they differ.
+attention, and computes masks, NaN checks and transposes one after another. The fused node computes
+the same but for queries whose every key is masked: torch answers them with zeros, the node with a
+mean. The caller compares the graph with the model afterwards, and keeps the one that torch wrote
+where they differ.
 """
 
 from __future__ import annotations
@@ -63,7 +64,12 @@ def _nodes(found: _Attention, number: int) -> Iterator[NodeProto]:
         bias = f"{name}.bias"
         yield helper.make_node("Unsqueeze", [found.bias, f"{NAME}.axes"], [bias], name=bias)
     elif bias and found.form[2] == 1:
-        bias, queries, shape, one = f"{name}.bias", f"{name}.queries", f"{name}.shape", f"{NAME}.one"
+        bias, queries, shape, one = (
+            f"{name}.bias",
+            f"{name}.queries",
+            f"{name}.shape",
+            f"{NAME}.one",
+        )
         yield helper.make_node("Shape", [found.query], [queries], name=queries, start=1, end=2)
         yield helper.make_node("Concat", [one, one, queries, one], [shape], name=shape, axis=0)
         yield helper.make_node("Expand", [found.bias, shape], [bias], name=bias)
@@ -107,7 +113,8 @@ def _attention(index: Index, softmax: NodeProto) -> _Attention | None:
 
 
 def _last(index: Index, weights: str) -> tuple[NodeProto, NodeProto] | None:
-    """The product with the values, and the node after which heads lie side by side: [B, T, heads * width]."""
+    """The product with the values, and the node after which heads lie side by side: [B, T, heads *
+    width]."""
     checked = index.after(weights, "Where")  # zeros for the NaN of a row without any key
     product = index.after(weights if checked is None else checked.output[0], "MatMul")
     joined = product

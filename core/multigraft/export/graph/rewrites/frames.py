@@ -1,9 +1,9 @@
 """A strided convolution over one channel as a product of frames, which leaves the channels last.
 
-The first layer of a network that reads waveforms has one channel and filters of a few samples. Where a layer
-norm over the channels follows, torch exports the convolution and a transpose of its large output, which takes
-longer than the convolution: on a wav2vec2 3.2 ms against 1.3. A product of frames with the filters gives the
-same numbers in the order that is wanted.
+The first layer of a network that reads waveforms has one channel and filters of a few samples.
+Where a layer norm over the channels follows, torch exports the convolution and a transpose of its
+large output, which takes longer than the convolution: on a wav2vec2 3.2 ms against 1.3. A product
+of frames with the filters gives the same numbers in the order that is wanted.
 """
 
 from __future__ import annotations
@@ -58,12 +58,17 @@ def _found(index: Index) -> Iterator[_Filters]:
         if weight is None or weight.ndim != 3 or weight.shape[1] != 1 or after is None:
             continue
         stride = _stride(node, weight.shape[2])
-        if stride and after.op_type == "Transpose" and attribute(after, "perm", None) == CHANNELS_LAST:
+        if (
+            stride
+            and after.op_type == "Transpose"
+            and attribute(after, "perm", None) == CHANNELS_LAST
+        ):
             yield _Filters(node, after, weight, stride)
 
 
 def _stride(convolution: NodeProto, samples: int) -> int:
-    """Its stride, where it pads and dilates nothing and a filter is a whole number of strides; else 0."""
+    """Its stride, where it pads and dilates nothing and a filter is a whole number of strides; else
+    0."""
     usual = {"pads": [0, 0], "dilations": [1], "auto_pad": b"NOTSET", "group": 1}
     if any(attribute(convolution, name, value) != value for name, value in usual.items()):
         return 0
@@ -85,9 +90,15 @@ def _constants(found: _Filters) -> Iterator[TensorProto]:
 
 def _nodes(found: _Filters) -> Iterator[NodeProto]:
     """[B, 1, T] in pieces of a stride, [B, T // stride, stride]; so many in a row are a frame."""
-    name, samples, bias = found.transpose.name, found.convolution.input[0], found.convolution.input[2:]
+    name, samples, bias = (
+        found.transpose.name,
+        found.convolution.input[0],
+        found.convolution.input[2:],
+    )
 
-    def node(kind: str, inputs: list[str], output: str, *, of: str = "", **settings: object) -> NodeProto:
+    def node(
+        kind: str, inputs: list[str], output: str, *, of: str = "", **settings: object
+    ) -> NodeProto:
         """A node of what is made here, or of another value first."""
         full = [*([of] if of else []), *(f"{name}.{each}" for each in inputs)]
         return helper.make_node(kind, full, [f"{name}.{output}"], f"{name}.{output}", **settings)

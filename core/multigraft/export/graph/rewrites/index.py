@@ -10,7 +10,8 @@ Shape = list[int | str]
 
 
 class Index:
-    """Who makes a value, who reads it, and what is known of it. It does not follow changes of the graph."""
+    """Who makes a value, who reads it, and what is known of it. It does not follow changes of the
+    graph."""
 
     def __init__(self, graph: GraphProto) -> None:
         self.made = {name: node for node in graph.node for name in node.output}
@@ -21,7 +22,9 @@ class Index:
         self._served = {port.name for port in graph.output}
         self._constants = {weight.name: weight for weight in graph.initializer}
         self._shapes: dict[str, Shape] = {
-            value.name: [axis.dim_value or axis.dim_param for axis in value.type.tensor_type.shape.dim]
+            value.name: [
+                axis.dim_value or axis.dim_param for axis in value.type.tensor_type.shape.dim
+            ]
             for value in (*graph.input, *graph.value_info, *graph.output)
         }
 

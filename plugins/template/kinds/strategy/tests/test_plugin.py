@@ -11,8 +11,8 @@ from torch import nn
 
 import multigraft as mg
 import multigraft_sapling
-from multigraft.models.graft import Graft
 from multigraft.contracts.plan import Plan
+from multigraft.models.graft import Graft
 
 
 class Blocks(nn.Module):
@@ -38,7 +38,9 @@ class Blocks(nn.Module):
 @pytest.mark.parametrize(("every", "learning"), [(1, [0, 1, 2, 3]), (2, [1, 3]), (3, [0, 3])])
 def test_one_block_in_so_many_learns(every: int, learning: list[int]) -> None:
     strategy = mg.Catalog([multigraft_sapling], discover=False).strategy("sapling")
-    plan = strategy.plan(Plan.start(Graft(Blocks(), nn.Linear(3, 2))), {"every": every, "factor": 0.5})
+    plan = strategy.plan(
+        Plan.start(Graft(Blocks(), nn.Linear(3, 2))), {"every": every, "factor": 0.5}
+    )
     found = [block for block in range(4) if plan.rules[f"backbone.blocks.{block}.weight"].learns]
     assert found == learning
     assert plan.rules["backbone.norm.weight"].learns

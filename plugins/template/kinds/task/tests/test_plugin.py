@@ -38,7 +38,9 @@ def test_from_rows_to_answers(rows: Path, tmp_path: Path) -> None:
         export={"precisions": ["fp32"]},
         output=str(tmp_path / "run"),
     )
-    assert run.evaluate().metrics["mean_absolute_error"].value < 2, "always saying 5 is wrong by 2.7"
+    assert run.evaluate().metrics["mean_absolute_error"].value < 2, (
+        "always saying 5 is wrong by 2.7"
+    )
     predictor = mg.load(run.export().files["bundle"])
     dry, wet = predictor.predict([" ".join(DRY[:10]), " ".join(WET[:10])])
     assert dry["value"] < 3

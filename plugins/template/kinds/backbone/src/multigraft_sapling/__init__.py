@@ -11,10 +11,13 @@ requires_multigraft = ">=0.1,<0.2"
 
 
 def reader_spec(origin: mg.Origin, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The reader these weights expect: what the image reader keeps as its spec. The recipe's options win."""
+    """The reader these weights expect: what the image reader keeps as its spec. The recipe's
+    options win."""
     side = options.get("size") or origin.config["size"]
     expected = {"crop": 1.0, "interpolation": "bilinear", "fit": "center", "max_pixels": 50_000_000}
-    asked = {name: value for name, value in options.items() if value is not None and name in expected}
+    asked = {
+        name: value for name, value in options.items() if value is not None and name in expected
+    }
     return {"kind": "image", "size": [side, side], **expected, **asked}
 
 

@@ -1,4 +1,5 @@
-"""The network: an `nn.Module` with ``width``, ``blocks``, ``head_bias``, ``forward`` and ``save``."""
+"""The network: an `nn.Module` with ``width``, ``blocks``, ``head_bias``, ``forward`` and
+``save``."""
 
 from __future__ import annotations
 
@@ -49,18 +50,28 @@ class SaplingNet(nn.Module):
         return [self.patches, *self.layers]
 
     def forward(self, batch: Batch) -> mg.Features:
-        """``image`` uint8 [B, H, W, 3]; scaling is done here, so that an exported graph holds it."""
-        hidden = self.patches(batch["image"].permute(0, 3, 1, 2).to(self.patches.weight.dtype) / 127.5 - 1)
+        """``image`` uint8 [B, H, W, 3]; scaling is done here, so that an exported graph holds
+        it."""
+        hidden = self.patches(
+            batch["image"].permute(0, 3, 1, 2).to(self.patches.weight.dtype) / 127.5 - 1
+        )
         for layer in self.layers:
             hidden = layer(hidden)
-        return mg.Features(pooled=hidden.mean((2, 3)), sequence=hidden.flatten(2).mT, maps=(hidden,))
+        return mg.Features(
+            pooled=hidden.mean((2, 3)), sequence=hidden.flatten(2).mT, maps=(hidden,)
+        )
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
-        """Write configuration and weights. No other library has this network, so the head stays out."""
+        """Write configuration and weights. No other library has this network, so the head stays
+        out."""
         text = json.dumps({**self.config, "labels": list(labels)})
         (folder / CONFIG).write_text(text, encoding="utf-8")
-        # training lays convolutions out as processors read them fastest, which the file format does not know
-        save_file({name: value.contiguous() for name, value in self.state_dict().items()}, folder / WEIGHTS)
+        # training lays convolutions out as processors read them fastest, which the file format does
+        # not know
+        save_file(
+            {name: value.contiguous() for name, value in self.state_dict().items()},
+            folder / WEIGHTS,
+        )
 
 
 def build(origin: mg.Origin, spec: dict[str, Any]) -> SaplingNet:
@@ -70,5 +81,7 @@ def build(origin: mg.Origin, spec: dict[str, Any]) -> SaplingNet:
         try:
             network.load_state_dict(load_file(origin.path / WEIGHTS))
         except (OSError, RuntimeError) as error:
-            raise mg.WeightsError(f"{origin.path}: holds no weights of {origin.backbone}: {error}") from error
+            raise mg.WeightsError(
+                f"{origin.path}: holds no weights of {origin.backbone}: {error}"
+            ) from error
     return network

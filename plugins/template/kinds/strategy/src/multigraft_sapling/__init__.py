@@ -13,7 +13,9 @@ requires_multigraft = ">=0.1,<0.2"
 def register_strategies() -> Sequence[mg.Strategy]:
     """Every second block learns, or every third."""
     every = mg.Option(default=2, low=1, help="one block in so many learns, counted from the last")
-    factor = mg.Option(default=1.0, low=0, high=1, help="of the head's rate, for the blocks that learn")
+    factor = mg.Option(
+        default=1.0, low=0, high=1, help="of the head's rate, for the blocks that learn"
+    )
     return [
         mg.Strategy(
             name="sapling",

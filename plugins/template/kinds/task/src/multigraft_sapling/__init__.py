@@ -23,6 +23,10 @@ def register_tasks() -> Sequence[mg.Task]:
             objective=mg.Lazy("multigraft_sapling.objective:Regression"),
             decode=answers.decode,
             samples=answers.samples,
-            options={"dropout": mg.Option(default=0.1, low=0, high=0.9, help="in front of the last layer")},
+            options={
+                "dropout": mg.Option(
+                    default=0.1, low=0, high=0.9, help="in front of the last layer"
+                )
+            },
         )
     ]

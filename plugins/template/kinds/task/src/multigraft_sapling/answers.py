@@ -1,4 +1,5 @@
-"""What is learned from the targets, and how outputs become answers. A bundle uses this: no torch."""
+"""What is learned from the targets, and how outputs become answers. A bundle uses this: no
+torch."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def number(value: Any) -> float:
 
 
 def describe(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Mean and spread of the training rows' targets; cells that are no numbers are told later, row by row."""
+    """Mean and spread of the training rows' targets; cells that are no numbers are told later, row
+    by row."""
     found = []
     for value in columns["target"]:
         try:

@@ -46,7 +46,9 @@ class Regression(mg.Objective):
 
     def encode(self, row: Row) -> dict[str, np.ndarray]:
         """The target of a row. Raises RowError."""
-        return {"target": np.asarray((number(row.get("target")) - self.mean) / self.spread, np.float32)}
+        return {
+            "target": np.asarray((number(row.get("target")) - self.mean) / self.spread, np.float32)
+        }
 
     def loss(self, outputs: Outputs, batch: Batch) -> mg.RowLoss:
         """The squared error of each row; every row weighs the same."""
@@ -66,7 +68,8 @@ class Regression(mg.Objective):
         return {**super().measure(outputs, batch, loss), "error": error}
 
     def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """The mean absolute error and the root of the mean squared one, in the targets' own unit."""
+        """The mean absolute error and the root of the mean squared one, in the targets' own
+        unit."""
         error = kept["error"].astype(np.float64)
         return {
             **super().summarise(kept),
