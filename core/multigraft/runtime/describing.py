@@ -75,7 +75,7 @@ def bundle_name(folder: Path) -> str:
     >>> bundle_name(Path("models/reviews-1"))
     'reviews-1'
     >>> bundle_name(Path("models--jo--reviews/snapshots/4f2a"))
-    ('reviews-1', 'reviews')
+    'reviews'
     """
     whole = (
         folder.resolve() if ".." in folder.parts else folder.absolute()
