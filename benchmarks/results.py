@@ -47,8 +47,7 @@ def table(content: Mapping[str, Any], order: list[str]) -> str:
     machine = content["machine"]
     lines = [
         f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads; matrix "
-        "product "
-        f"{machine['fp32_gflops']:g} GFLOPS in fp32, {machine['bf16_gflops']:g} in bf16.",
+        f"product {machine['fp32_gflops']:g} GFLOPS in fp32, {machine['bf16_gflops']:g} in bf16.",
         "",
         _row(HEADING),
         _row(["---"] * len(HEADING)),

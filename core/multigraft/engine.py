@@ -82,19 +82,19 @@ class Engine:
         the last two the next free name is taken. Raises RecipeError, DataError, WeightsError,
         RunError.
         """
-        recipe, parts = read_recipe(raw, self.catalog, source=source)
+        recipe, resolved = read_recipe(raw, self.catalog, source=source)
         recipe = recipe.anchored()
         asked_for(recipe)  # what is not installed is told before the work
-        if parts.task.stage != stage:
+        if resolved.task.stage != stage:
             raise RecipeError(
                 [
-                    f"task: {parts.task.name!r} is for {parts.task.stage}; call: multigraft "
-                    f"{parts.task.stage}"
+                    f"task: {resolved.task.name!r} is for {resolved.task.stage}; call: multigraft "
+                    f"{resolved.task.stage}"
                 ],
                 source=source,
             )
         world = join_world()
-        wanted = beside or _new_folder(recipe.output, parts.task.name, recipe.backbone.name)
+        wanted = beside or _new_folder(recipe.output, resolved.task.name, recipe.backbone.name)
         fresh = beside is not None or recipe.output is None
         with (
             process_lock.training(_training(wanted)),
@@ -102,7 +102,7 @@ class Engine:
             self._begun(wanted, world, fresh=fresh) as folder,
         ):
             run = assembly.assemble(
-                recipe, parts, self.catalog, folder, dispatch=self.call, world=world
+                recipe, resolved, self.catalog, folder, dispatch=self.call, world=world
             )
             if before is not None:
                 same_data(before, run.facts, folder)
@@ -204,8 +204,8 @@ class Engine:
         with explaining(wanted), claimed(wanted, fresh=fresh) as folder, self._holding(folder):
             if (folder / RECORD).exists():
                 raise RunError(
-                    f"{folder}: already holds a run; go on with: {resume_command(folder)}, "
-                    "or name another output"
+                    f"{folder}: already holds a run; go on with: {resume_command(folder)}, or name "
+                    "another output"
                 )
             yield world.agree(folder)
 
@@ -227,7 +227,7 @@ class Engine:
             self._held.discard(folder)
 
     def _train(self, run: Run) -> Run:
-        stage = run.parts.task.stage
+        stage = run.resolved.task.stage
         started = time.time()
         with self._at_work(run.folder, run.world):
             run.record(state="running")
@@ -257,10 +257,10 @@ class Engine:
             raw["backbone"]["weights"] = SCRATCH
         else:
             asked_for(recipe)
-        _, parts = read_recipe(raw, self.catalog, source=str(source))
+        _, resolved = read_recipe(raw, self.catalog, source=str(source))
         run = assembly.assemble(
             recipe,
-            parts,
+            resolved,
             self.catalog,
             folder,
             dispatch=self.call,

@@ -53,12 +53,11 @@ def train(run: Run) -> Report:
     if progress.skipped:
         notes.append(
             f"{progress.skipped} steps were left out, their loss or gradient being no finite "
-            "number; "
-            f"training went back to a checkpoint {progress.rollbacks} times"
+            f"number; training went back to a checkpoint {progress.rollbacks} times"
         )
     return Report(
-        verb=run.parts.task.stage,
-        title=f"{run.parts.task.name} with {run.recipe.backbone.name}",
+        verb=run.resolved.task.stage,
+        title=f"{run.resolved.task.name} with {run.recipe.backbone.name}",
         metrics={
             f"validation {name}": Measure(value) for name, value in (best or [{}])[-1].items()
         },
@@ -124,13 +123,13 @@ def evaluate(run: Run) -> Report:
     notes += _warned(
         baseline_notes(scores, baseline, rows=split, greater=run.objective.greater_is_better)
     )
-    if run.parts.task.stage == "pretrain":
+    if run.resolved.task.stage == "pretrain":
         probed, note = _probe(run, split)
         metrics, notes = {**metrics, **probed}, [*notes, *note]
     seconds = time.perf_counter() - started
     return Report(
         verb="evaluate",
-        title=f"{run.parts.task.name} with {run.recipe.backbone.name}",
+        title=f"{run.resolved.task.name} with {run.recipe.backbone.name}",
         metrics=metrics,
         confusion=confusion_of(details["confusion"]) if "confusion" in details else None,
         worst=_worst(rows, kept, details, settings.worst),
@@ -202,7 +201,7 @@ def _worst(
 def _facts(run: Run) -> dict[str, str]:
     return {
         "run": str(run.folder),
-        "task": run.parts.task.name,
+        "task": run.resolved.task.name,
         "backbone": run.recipe.backbone.name,
         "weights": str(run.facts.get("weights", "")),
         "strategy": " + ".join(choice.name for choice in run.recipe.strategy),

@@ -54,8 +54,7 @@ def _rate(origin: Origin, options: Mapping[str, Any], expected: int) -> int:
     if asked is not None and asked != expected and not origin.scratch:
         raise MultigraftError(
             f"reader.sample_rate: found {asked}; the weights of {origin.backbone!r} expect "
-            f"{expected}: "
-            "leave it unset"
+            f"{expected}: leave it unset"
         )
     return int(expected if asked is None else asked)
 

@@ -122,7 +122,7 @@ def _advice(origin: Origin) -> str:
     if origin.path is not None:
         return "these weights cannot be opened; the folder needs config.json and model.safetensors"
     return (
-        "these weights are not on this machine and could not be fetched; run "
-        f"`hf download {origin.hub}` where there is a network and give the folder as weights, "
-        "or use weights: scratch"
+        "these weights are not on this machine and could not be fetched; run `hf download "
+        f"{origin.hub}` where there is a network and give the folder as weights, or use weights: "
+        "scratch"
     )

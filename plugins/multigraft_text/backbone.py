@@ -151,8 +151,8 @@ def _load(origin: Origin, spec: Spec, architectures: Sequence[str]) -> TextBackb
     if max(token_ids(spec).values()) >= config.vocab_size:
         raise WeightsError(
             f"{folder}: its tokenizer has ids up to {max(token_ids(spec).values())}, its "
-            "embeddings only "
-            f"{config.vocab_size} rows; tokenizer and weights do not belong together"
+            f"embeddings only {config.vocab_size} rows; tokenizer and weights do not belong "
+            "together"
         )
     config.pad_token_id = spec["pad_id"]
     _with_dropout(config, origin)
@@ -209,8 +209,7 @@ def _report_missing(classifier: Any, missing: set[str], folder: Path) -> None:
     if lost:
         raise WeightsError(
             f"{folder}: lacks {len(lost)} tensors of a {type(classifier).__name__}, as "
-            f"{lost[0]!r}; "
-            "the weights are incomplete or of another architecture"
+            f"{lost[0]!r}; the weights are incomplete or of another architecture"
         )
     if fresh:
         LOG.warning("%s has no %s: initialised at random", folder, ", ".join(fresh))

@@ -110,8 +110,7 @@ class Growth:
         if len(text) * self._most > MOST and self._grown(text) > _allowed(len(text)):
             raise RowError(
                 f"the tokenizer would make more than {_allowed(len(text)):,} characters of the "
-                "text's "
-                f"{len(text):,}"
+                f"text's {len(text):,}"
             )
 
     def refuse_tokens(self, tokens: Sequence[Mapping[str, Any]]) -> None:

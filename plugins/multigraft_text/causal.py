@@ -47,9 +47,8 @@ class CausalLanguageModeling(Objective):
         if not self.backbone.model.config.tie_word_embeddings:
             raise MultigraftError(
                 "causal-language-modeling scores tokens with the input embeddings, but these "
-                "weights have an "
-                "output matrix of their own; use a GPT whose config.json has tie_word_embeddings "
-                "true"
+                "weights have an output matrix of their own; use a GPT whose config.json has "
+                "tie_word_embeddings true"
             )
 
     def head(self) -> nn.Module:

@@ -35,8 +35,7 @@ class Masking:
         if "mask_token" not in roles:
             raise MultigraftError(
                 "masked language modeling needs a tokenizer with a mask token, and this one has "
-                "none; "
-                "use other weights, or backbone.weights=scratch, which learns one"
+                "none; use other weights, or backbone.weights=scratch, which learns one"
             )
         special = np.array(sorted({ids[token] for token in roles.values()}))
         words = np.setdiff1d(np.array(sorted(set(ids.values()))), special)

@@ -49,8 +49,8 @@ class NextSentencePrediction(Objective):
         if not brief.reader.spec()["token_types"]:
             raise MultigraftError(
                 "next-sentence-prediction needs a backbone that is told which sentence a token is "
-                "of, and a "
-                f"{self.backbone.model.config.model_type!r} is not; backbones that fit: bert-..."
+                f"of, and a {self.backbone.model.config.model_type!r} is not; backbones that fit: "
+                "bert-..."
             )
         self.masking = Masking.of(brief) if brief.options["masked_lm"] else None
 

@@ -160,8 +160,7 @@ class TextReader:
         if self._spec["max_length"] < needed:
             raise MultigraftError(
                 f"reader.max_length: found {self._spec['max_length']}; this tokenizer needs "
-                f"{needed} "
-                "for a pair of one token each"
+                f"{needed} for a pair of one token each"
             )
 
 
@@ -200,8 +199,7 @@ def clean(raw: Any) -> str:
     if REPLACEMENT in raw:
         raise RowError(
             f"the text holds U+FFFD at character {raw.index(REPLACEMENT)}: bytes that could not be "
-            "decoded; "
-            "read the source in its own encoding"
+            "decoded; read the source in its own encoding"
         )
     if not raw.isascii():
         _refuse_surrogates(raw)

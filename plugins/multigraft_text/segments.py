@@ -36,9 +36,8 @@ def packed_inputs(config: Any, segments: Tensor, *, causal: bool) -> dict[str, A
     if not can_pack(config):
         raise MultigraftError(
             f"a {config.model_type!r} with {config._attn_implementation!r} attention cannot keep "
-            "joined rows "
-            f"apart; leave training.packing unset, or use one of {', '.join(sorted(PACKABLE))} "
-            "with 'sdpa'"
+            "joined rows apart; leave training.packing unset, or use one of "
+            f"{', '.join(sorted(PACKABLE))} with 'sdpa'"
         )
     first = config.pad_token_id + 1 if config.model_type in OFFSET_POSITIONS else 0
     return {

@@ -39,9 +39,8 @@ def pairs(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
         raise DataError(
             f"next-sentence-prediction found {len(lenders)} documents with text, of which "
             f"{sum(len(documents[index] or ()) > 1 for index in lenders)} have two sentences or "
-            "more; "
-            "each split needs at least two documents, one of them so long. Is each row a whole "
-            "document?"
+            "more; each split needs at least two documents, one of them so long. Is each row a "
+            "whole document?"
         )
     made: list[Row] = []
     for index, (row, sentences) in enumerate(zip(rows, documents, strict=True)):

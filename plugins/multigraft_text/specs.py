@@ -58,8 +58,7 @@ def spec_of(origin: Origin, options: Mapping[str, Any], architectures: Sequence[
         if name in options:
             raise MultigraftError(
                 f"reader.{name}: applies where a tokenizer is learned, but the weights of "
-                f"{origin.backbone} "
-                "bring theirs; remove it, or set backbone.weights to scratch"
+                f"{origin.backbone} bring theirs; remove it, or set backbone.weights to scratch"
             )
     folder = folder_of(origin)
     config = config_of(folder, architectures)
@@ -150,8 +149,7 @@ def _converted(folder: Path) -> str:
     except (OSError, ValueError, ImportError, AttributeError) as error:
         raise WeightsError(
             f"{folder}: holds no tokenizer.json, and no tokenizer could be made of its other "
-            "files; "
-            "copy the tokenizer of these weights into it"
+            "files; copy the tokenizer of these weights into it"
         ) from error
     return text
 

@@ -33,8 +33,8 @@ def folder_of(origin: Origin) -> Path:
     if origin.path is not None:
         if not (origin.path / "config.json").is_file():
             raise WeightsError(
-                f"backbone.weights: {origin.path} is not a folder with a config.json; "
-                "give the folder of a transformers model or of a run"
+                f"backbone.weights: {origin.path} is not a folder with a config.json; give the "
+                "folder of a transformers model or of a run"
             )
         folder = origin.path
     elif origin.hub is not None:
@@ -74,15 +74,13 @@ def _download(hub: str) -> Path:
         name = hub.rpartition("/")[2]
         raise WeightsError(
             f"the weights {hub!r} are not on this machine, and the hub cannot be reached. On a "
-            "machine "
-            f"with a network run `hf download {hub} --local-dir {name}`, copy that folder here, "
-            "and set "
-            "backbone.weights to it; or set backbone.weights to scratch"
+            f"machine with a network run `hf download {hub} --local-dir {name}`, copy that folder "
+            "here, and set backbone.weights to it; or set backbone.weights to scratch"
         ) from error
     except HfHubHTTPError as error:
         raise WeightsError(
-            f"the hub does not give the weights {hub!r}: {first_line(error)}; "
-            "set backbone.weights to another name or to a folder"
+            f"the hub does not give the weights {hub!r}: {first_line(error)}; set backbone.weights "
+            "to another name or to a folder"
         ) from error
     return folder
 

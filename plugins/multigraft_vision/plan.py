@@ -115,10 +115,9 @@ def fetched(hub: str, fetch: Any) -> Any:
     except (OSError, RuntimeError) as error:
         raise WeightsError(
             f"weights {hub!r} are not in the local hub cache and cannot be fetched "
-            f"({type(error).__name__}); "
-            f"run `hf download {hub} --local-dir weights` on a machine with a network, bring the "
-            "folder "
-            "or its model.safetensors here, and set backbone.weights to it (or to 'scratch')"
+            f"({type(error).__name__}); run `hf download {hub} --local-dir weights` on a machine "
+            "with a network, bring the folder or its model.safetensors here, and set "
+            "backbone.weights to it (or to 'scratch')"
         ) from error
 
 
@@ -134,8 +133,7 @@ def _from_folder(
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(
             f"{folder}: has no readable config.json of timm; pass a folder that timm or this "
-            "plugin saved, "
-            "or the weights file itself"
+            "plugin saved, or the weights file itself"
         ) from error
     _same(f"{folder} holds", architecture, name)
     saved = {

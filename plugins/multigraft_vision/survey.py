@@ -126,7 +126,6 @@ def _classifier(name: str, network: nn.Module, headless: nn.Module) -> dict[str,
     if not single or extra != {f"{path}.{part}" for path in names for part in ("weight", "bias")}:
         raise MultigraftError(
             f"{name} does not end in one linear classifier, so timm could not open what is "
-            "fine-tuned here; "
-            "choose another architecture"
+            "fine-tuned here; choose another architecture"
         )
     return {path: tuple(state[f"{path}.weight"].shape) for path in names}

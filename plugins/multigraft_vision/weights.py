@@ -79,8 +79,7 @@ def _check_offline(chosen: Plan, hub: str) -> None:
     if not kept.is_file():
         raise WeightsError(
             f"weights {hub!r} are published at {address}, and {said} is set; put that file at "
-            f"{kept}, "
-            "set backbone.weights to where it is, or unset the variable"
+            f"{kept}, set backbone.weights to where it is, or unset the variable"
         )
 
 

@@ -10,8 +10,8 @@ import pytest
 @pytest.mark.parametrize("library", ["fastapi", "uvicorn", "prometheus_client"])
 def test_without_the_extra_its_name_is_told(library: str) -> None:
     code = (
-        f"import sys; sys.modules[{library!r}] = None; "
-        "from multigraft.cli import main; sys.exit(main(['serve', 'bundle']))"
+        f"import sys; sys.modules[{library!r}] = None; from multigraft.cli import main; "
+        "sys.exit(main(['serve', 'bundle']))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert said.returncode == 1

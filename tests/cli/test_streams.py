@@ -192,7 +192,7 @@ def test_a_stream_that_takes_nothing_is_no_success(line: str, code: int, err: st
 
 def test_numbers_of_closed_streams_are_no_file_s(tmp_path: Any) -> None:
     code = (
-        "import os; from multigraft.cli import main; main(['--version']); "
-        f"file = open({str(tmp_path / 'x')!r}, 'w'); os._exit(0 if file.fileno() > 2 else 9)"
+        "import os; from multigraft.cli import main; main(['--version']); file = "
+        f"open({str(tmp_path / 'x')!r}, 'w'); os._exit(0 if file.fileno() > 2 else 9)"
     )
     assert shell(f'{sys.executable} -c "{code}" 2>&- <&-').returncode == 0

@@ -101,8 +101,7 @@ def test_a_record_tells_counts_and_examples(rows: Rows) -> None:
     assert bad_row_notes(facts, "test") == []
     assert bad_row_notes(facts) == [
         "train: 4 rows left out that cannot be used, the first reviews.csv row 5: column 'text' is "
-        "not "
-        "UTF-8: byte 0xe9 after 'caf'"
+        "not UTF-8: byte 0xe9 after 'caf'"
     ]
     heading, *lines = data_tables(facts)["Rows left out"]
     assert heading == ("part", "file", "row", "column", "reason")

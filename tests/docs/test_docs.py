@@ -139,10 +139,8 @@ def test_links_in_the_documents_lead_somewhere() -> None:
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     script = (
-        "import sys, multigraft; "
-        "heavy = {'torch', 'transformers', 'timm', 'numpy', 'pydantic', 'onnxruntime'} & "
-        "set(sys.modules); "
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
+        "import sys, multigraft; heavy = {'torch', 'transformers', 'timm', 'numpy', 'pydantic', "
+        "'onnxruntime'} & set(sys.modules); sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False

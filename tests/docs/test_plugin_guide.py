@@ -24,9 +24,8 @@ from multigraft.testing import check_plugin
 GUIDE = ROOT / "docs" / "plugins"
 CHECKS = (
     "record arrays same-value-same-arrays reader-from-json reader-threads row-errors builds "
-    "features padding "
-    "steady-forward blocks strategies save-load saved-reader replay losses chance trains resumes "
-    "plans"
+    "features padding steady-forward blocks strategies save-load saved-reader replay losses chance "
+    "trains resumes plans"
 ).split()
 """Those that need no package of its own for the plugin, less the slow ones of the graph."""
 NOUNS = [f"register_{kind}" for kind in KINDS]

@@ -19,14 +19,14 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.errors import MultigraftError
 from multigraft.evaluation.measure import measure_split
-from multigraft.evaluation.microbatches import halving, in_parts, out_of_memory
+from multigraft.evaluation.microbatches import halve_on_shortage, microbatches, out_of_memory
 from multigraft.models.graft import Graft
 from multigraft.runs.run import Run
 
 
 def test_parts_cover_the_batch_once() -> None:
     batch = {"x": torch.arange(7)}
-    parts = list(in_parts(np.arange(7), batch, 3))
+    parts = list(microbatches(np.arange(7), batch, 3))
     assert [len(rows) for rows, _ in parts] == [3, 3, 1]
     assert torch.equal(torch.cat([part["x"] for _, part in parts]), batch["x"])
 
@@ -36,7 +36,7 @@ def test_only_memory_errors_are_tried_again() -> None:
     assert out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
     assert not out_of_memory(RuntimeError("shapes do not match"))
     with pytest.raises(RuntimeError, match="shapes"):
-        halving(_fail, 1, 8)
+        halve_on_shortage(_fail, 1, 8)
 
 
 @pytest.mark.parametrize(

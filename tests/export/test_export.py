@@ -343,11 +343,11 @@ def test_what_is_served_must_have_names_that_a_graph_can_have(
 def test_a_task_that_does_not_decode_answers_with_what_it_serves(tmp_path: Path) -> None:
     """Not with an embedding that its graph never gives."""
     run = numbers_run(tmp_path, precisions=("fp32",))
-    run.parts.task = replace(run.parts.task, decode=None, merge=None)
+    run.resolved.task = replace(run.resolved.task, decode=None, merge=None)
     export_bundle(run)
     bundle = open_bundle(tmp_path / "bundle")
     assert bundle.decode == "outputs"
-    for tasks in ((run.parts.task,), ()):  # with the task's plugin, and without
+    for tasks in ((run.resolved.task,), ()):  # with the task's plugin, and without
         known = mg.Catalog([NumbersAlone(tasks)], discover=False)
         predictor = load(tmp_path / "bundle", catalog=known)
         answers = predictor.predict(["1 2 3", "900"])
@@ -379,7 +379,7 @@ def whole_numbers(targets: Any, outputs: Any) -> list[Any]:
 def test_answers_that_are_whole_numbers_are_only_numbers(tmp_path: Path) -> None:
     """They differ by rounding in another precision, and are no other answer for that."""
     run = numbers_run(tmp_path)
-    run.parts.task = replace(run.parts.task, decode=whole_numbers)
+    run.resolved.task = replace(run.resolved.task, decode=whole_numbers)
     export_bundle(run)
     int8 = open_bundle(tmp_path / "bundle").precisions["int8"]
     assert (int8.accepted, int8.changed) == (True, None)

@@ -35,11 +35,11 @@ PLACES = {
     "multigraft.verbs:save_model_folder": "model save",
     "multigraft.export.pipeline:export_bundle": "export",
     "multigraft.engine:_keep": "report",
-    "multigraft.runs.metrics_log:Journal.write": "journal",
-    "multigraft.runs.metrics_log:Journal.keep": "journal",
+    "multigraft.runs.metrics_log:MetricsLog.write": "journal",
+    "multigraft.runs.metrics_log:MetricsLog.keep": "journal",
     "multigraft.runs.run:Run.record": "run.json",
     "multigraft.training.step:Gradient.compute": "step",
-    "multigraft.training.optimizers:Descent.step": "step",
+    "multigraft.training.optimizers:ScheduledOptimizer.step": "step",
     "multigraft.export.graph.trace:export_graph": "export",
     "multigraft.export.acceptance.parity:check_parity": "export",
     "multigraft.export.precision.quantize:prepare": "export",
@@ -49,7 +49,7 @@ PLACES = {
 """Where a process is while a function runs, by where that is defined; an event before and after
 each call."""
 EVENTS = {
-    "multigraft.evaluation.microbatches:halving": "a batch is computed",
+    "multigraft.evaluation.microbatches:halve_on_shortage": "a batch is computed",
     "multigraft.data.batching.loader:_Source.make": "a batch is read",
     "multigraft.training.replay.player:Player.compute": "rows are computed",
 }
@@ -99,7 +99,7 @@ class Watch:
         for name in FILES:
             setattr(os, name, self._file(name, getattr(os, name)))
         _wrap("safetensors.torch:serialize_file", self._tensors)
-        _wrap("multigraft.runs.metrics_log:Journal.write", self._line)
+        _wrap("multigraft.runs.metrics_log:MetricsLog.write", self._line)
         sys.addaudithook(self._heard)
 
     def event(self, kind: str, tear: Callable[[], object] | None = None) -> None:

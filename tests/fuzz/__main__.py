@@ -78,8 +78,8 @@ def _told(name: str, found: dict[str, Any]) -> bool:
     errors = ", ".join(f"{kind} {count}" for kind, count in sorted(found["refused"].items()))
     print(
         f"{name:10} {found['inputs']:7,} {found['bad']:8,} {found['accepted']:9,} "
-        f"{found['slowest']:7.2f} s "
-        f"{found['peak_mb']:5.0f} MB  {len(found['crashes'])} crashes; {errors}",
+        f"{found['slowest']:7.2f} s {found['peak_mb']:5.0f} MB  {len(found['crashes'])} crashes; "
+        f"{errors}",
         flush=True,
     )
     if found["slowest"] > SECONDS / 5:

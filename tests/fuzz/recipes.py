@@ -63,8 +63,7 @@ BOMBS = (
 FIELDS = st.sampled_from(
     (
         "task backbone data strategy training training.epochs data.train data.split.test "
-        "strategy.name "
-        "backbone.weights reader.max_length seed . a..b training.augment.name"
+        "strategy.name backbone.weights reader.max_length seed . a..b training.augment.name"
     ).split()
 )
 VALUES = st.one_of(TEXTS, JUNK.map(repr), st.sampled_from(BOMBS))

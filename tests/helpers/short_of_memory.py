@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from multigraft.evaluation.microbatches import halving, out_of_memory
+from multigraft.evaluation.microbatches import halve_on_shortage, out_of_memory
 
 ROWS = 16
 SPARE = (0, 2**18, 2**20, 3 * 2**19, 2**21, 2**22, 2**23, 2**24, 2**25, 2**28)
@@ -56,7 +56,7 @@ def outcome(network: nn.Module, rows: Tensor, precision: str, spare: int) -> str
             step(network, part, precision)
 
     try:
-        return str(halving(compute, 1, ROWS)[1])
+        return str(halve_on_shortage(compute, 1, ROWS)[1])
     except Exception as error:
         return "short" if out_of_memory(error) else f"{type(error).__name__}: {error}"
 

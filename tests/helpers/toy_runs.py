@@ -235,7 +235,7 @@ def _run(
             name: ToyRows(*make(40, seed), reader, objective) for seed, name in enumerate(splits)
         },
         facts={"seed": 0, "weights": "scratch", "plugins": {"helpers.toy_plugin": ""}},
-        parts=SimpleNamespace(
+        resolved=SimpleNamespace(
             task=catalog.task(f"{modality}-{stage}"),
             modality=catalog.modality(modality),
             backbone=SimpleNamespace(quantization=quantization),

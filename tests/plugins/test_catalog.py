@@ -288,9 +288,8 @@ def test_the_in_tree_plugins_are_admitted_strictly_and_without_torch() -> None:
 
     script = (
         "import sys; from multigraft.plugins.catalog import Catalog; c = Catalog(strict=True); "
-        "print([i.name for i in c.plugins]); "
-        "bad = {'torch', 'transformers', 'timm', 'torchaudio', 'datasets'} & set(sys.modules); "
-        "sys.exit(f'imported {bad}' if bad else 0)"
+        "print([i.name for i in c.plugins]); bad = {'torch', 'transformers', 'timm', 'torchaudio', "
+        "'datasets'} & set(sys.modules); sys.exit(f'imported {bad}' if bad else 0)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False

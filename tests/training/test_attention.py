@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from multigraft.training import attention
-from multigraft.training.attention import quick_attention
-from multigraft.training.dropout import quick_dropout
+from multigraft.training.attention import fast_attention
+from multigraft.training.dropout import fast_dropout
 
 ROWS, HEADS, QUERIES, KEYS, WIDTH = 5, 3, 7, 9, 4
 CHANCE = 0.75
@@ -67,7 +67,7 @@ def test_results_and_gradients_are_those_of_attention_written_out(
 ) -> None:
     monkeypatch.setattr(attention, "PART", part)
     mask, (query, key, value) = masks(), tensors()
-    with quick_attention():
+    with fast_attention():
         unit = torch.eye(KEYS).expand(ROWS, HEADS, KEYS, KEYS)
         kept = (
             attend(query, key, unit, attn_mask=mask) > 0
@@ -90,7 +90,7 @@ def test_results_and_gradients_are_those_of_attention_written_out(
 
 def test_a_causal_query_sees_no_later_key() -> None:
     query, _, _ = tensors()
-    with quick_attention():
+    with fast_attention():
         unit = torch.eye(QUERIES).expand(ROWS, HEADS, QUERIES, QUERIES)
         weights = attend(query, query, unit, is_causal=True)
     assert not weights.triu(1).any()
@@ -98,20 +98,20 @@ def test_a_causal_query_sees_no_later_key() -> None:
 
 
 def test_a_mask_beside_a_causal_one_is_refused_as_torch_does() -> None:
-    with quick_attention(), pytest.raises(RuntimeError, match="is_causal"):
+    with fast_attention(), pytest.raises(RuntimeError, match="is_causal"):
         attend(*tensors(), attn_mask=padding(), is_causal=True)
 
 
 def test_the_scale_may_be_given() -> None:
     query, key, value = tensors()
-    with quick_attention():
+    with fast_attention():
         torch.testing.assert_close(
             attend(query, key, value, scale=0.5), attend(query * 0.5 * math.sqrt(WIDTH), key, value)
         )
 
 
 def test_torchs_seed_decides() -> None:
-    with quick_attention():
+    with fast_attention():
         first, again = attend(*tensors()), attend(*tensors())
         other = F.scaled_dot_product_attention(*tensors(), dropout_p=1 - CHANCE)
     assert torch.equal(first, again)
@@ -121,7 +121,7 @@ def test_torchs_seed_decides() -> None:
 def test_recomputation_draws_the_same() -> None:
     from torch.utils.checkpoint import checkpoint
 
-    with quick_attention():
+    with fast_attention():
         plain, again = tensors(), tensors()
         attend(*plain).square().sum().backward()
         checkpoint(attend, *again, use_reentrant=False).square().sum().backward()
@@ -131,7 +131,7 @@ def test_recomputation_draws_the_same() -> None:
 
 def test_bf16_is_computed_in_fp32_under_autocast_too() -> None:
     query, key, value = tensors()
-    with quick_attention():
+    with fast_attention():
         wanted = attend(
             *(each.bfloat16().float() for each in (query, key, value)), attn_mask=numbers()
         )
@@ -176,7 +176,7 @@ def dead() -> Tensor:
 def test_what_does_not_fit_is_torchs(asked: Callable[[], Tensor]) -> None:
     torch.manual_seed(1)
     before = asked()
-    with quick_attention():
+    with fast_attention():
         torch.manual_seed(1)
         within = asked()
     assert torch.equal(before, within)
@@ -185,7 +185,7 @@ def test_what_does_not_fit_is_torchs(asked: Callable[[], Tensor]) -> None:
 def test_torch_is_left_as_it_was() -> None:
     theirs = F.scaled_dot_product_attention
     before = attend(*tensors())
-    with pytest.raises(RuntimeError, match="stop"), quick_attention():
+    with pytest.raises(RuntimeError, match="stop"), fast_attention():
         assert not torch.equal(before, attend(*tensors()))
         raise RuntimeError("stop")
     assert F.scaled_dot_product_attention is theirs
@@ -194,5 +194,5 @@ def test_torch_is_left_as_it_was() -> None:
 
 def test_it_goes_together_with_quick_dropout() -> None:
     query, key, value = tensors()
-    with quick_dropout(), quick_attention():
+    with fast_dropout(), fast_attention():
         assert attend(query, key, value).isfinite().all()

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multigraft.recipe import Training
-from multigraft.training.batch_schedule import Timetable
+from multigraft.training.batch_schedule import BatchSchedule
 
 LENGTHS = np.random.default_rng(0).integers(3, 60, 100)
 
 
-def timetable(lengths: np.ndarray = LENGTHS, **fields: Any) -> Timetable:
+def timetable(lengths: np.ndarray = LENGTHS, **fields: Any) -> BatchSchedule:
     training = Training(**fields)
-    return Timetable(lengths, training, seed=3, budget=training.batch_budget)
+    return BatchSchedule(lengths, training, seed=3, budget=training.batch_budget)
 
 
 def test_steps_of_known_recipes() -> None:

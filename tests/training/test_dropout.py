@@ -7,21 +7,21 @@ import torch
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from multigraft.training.dropout import quick_dropout
+from multigraft.training.dropout import fast_dropout
 
 
 @pytest.mark.parametrize("p", [0.5, 0.9, 0.1, 0.999, 1.0, 0.0, 1e-5])
 def test_the_share_of_ones_is_the_chance(p: float) -> None:
     count = 2_000_000
     torch.manual_seed(0)
-    with quick_dropout():
+    with fast_dropout():
         share = torch.empty(count).bernoulli_(p).mean(dtype=torch.float64).item()
     assert abs(share - p) <= 5 * (p * (1 - p) / count) ** 0.5 + 1e-3 * min(p, 1 - p)
 
 
 def test_neighbours_are_independent() -> None:
     torch.manual_seed(0)
-    with quick_dropout():
+    with fast_dropout():
         drawn = torch.empty(1_000_000).bernoulli_(0.5)
     for distance in (1, 2, 3, 4, 64):
         both = (drawn[:-distance] * drawn[distance:]).mean().item()
@@ -33,7 +33,7 @@ def test_the_seed_decides_and_each_call_differs() -> None:
         torch.manual_seed(seed)
         return torch.empty(100_000).bernoulli_(0.5), torch.empty(100_000).bernoulli_(0.5)
 
-    with quick_dropout():
+    with fast_dropout():
         first, again, other = draw(1), draw(1), draw(2)
     assert torch.equal(first[0], again[0])
     assert torch.equal(first[1], again[1])
@@ -51,7 +51,7 @@ def test_dropout_and_attention_use_it_and_torch_is_left_as_it_was() -> None:
         )
 
     before = results()
-    with quick_dropout():
+    with fast_dropout():
         within = results()
     after = results()
     assert torch.equal(before[0], after[0])
@@ -65,7 +65,7 @@ def test_dropout_and_attention_use_it_and_torch_is_left_as_it_was() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("shape", [(), (0,), (7,), (5_001, 3)])
 def test_any_shape_and_type_is_filled(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
-    with quick_dropout():
+    with fast_dropout():
         filled = torch.full(shape, 9, dtype=dtype).bernoulli_(0.5)
         strided = torch.full((100, 100), 9.0).t()[::2].bernoulli_(0.5)
     assert filled.shape == shape
@@ -76,7 +76,7 @@ def test_any_shape_and_type_is_filled(dtype: torch.dtype, shape: tuple[int, ...]
 def test_recomputation_draws_the_same_again() -> None:
     weights = torch.ones(20_000, requires_grad=True)
     torch.manual_seed(0)
-    with quick_dropout():
+    with fast_dropout():
         out = checkpoint(lambda x: F.dropout(x, 0.5) * x, weights, use_reentrant=False)
         assert out is not None
         out.sum().backward()
@@ -88,6 +88,6 @@ def test_an_own_generator_is_heard() -> None:
     def draw(seed: int) -> torch.Tensor:
         return torch.empty(10_000).bernoulli_(0.5, generator=torch.Generator().manual_seed(seed))
 
-    with quick_dropout():
+    with fast_dropout():
         assert torch.equal(draw(1), draw(1))
         assert not torch.equal(draw(1), draw(2))

@@ -10,7 +10,7 @@ from torch import nn
 
 from multigraft.contracts.features import Features
 from multigraft.models.graft import Graft
-from multigraft.training.gradient_checkpointing import recomputing
+from multigraft.training.gradient_checkpointing import gradient_checkpointing
 
 
 class Deep(nn.Module):
@@ -65,7 +65,7 @@ def test_gradients_are_equal_and_little_is_kept() -> None:
     torch.manual_seed(1)
     graft, batch = Graft(Deep(), Head()), {"x": torch.randn(64, 16)}
     plain, much = gradients(graft, batch)
-    with recomputing(graft):
+    with gradient_checkpointing(graft):
         again, little = gradients(graft, batch)
     assert all(torch.equal(a, b) for a, b in zip(plain, again, strict=True))
     assert len(plain) == len(again) == 24
@@ -76,7 +76,7 @@ def test_gradients_are_equal_and_little_is_kept() -> None:
 def test_blocks_at_rest_are_computed_plainly() -> None:
     graft, batch = Graft(Deep(), Head()), {"x": torch.randn(4, 16)}
     graft.backbone.blocks[0].requires_grad_(False).eval()
-    with recomputing(graft):
+    with gradient_checkpointing(graft):
         _, _ = gradients(graft, batch)
     assert graft.backbone.blocks[0].up.weight.grad is None
     assert graft.backbone.blocks[1].up.weight.grad is not None

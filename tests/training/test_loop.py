@@ -18,7 +18,7 @@ import multigraft_series
 from multigraft.data import iterate, plan_batches
 from multigraft.engine import Engine
 from multigraft.errors import RunError
-from multigraft.runs.metrics_log import Journal
+from multigraft.runs.metrics_log import MetricsLog
 from multigraft.runs.run import Run
 from multigraft.system.compute.device import choose_precision
 from multigraft.training.checkpoint import Checkpoints
@@ -360,7 +360,7 @@ def test_where_bf16_cannot_be_computed_the_resumed_run_says_so(
 def test_lines_after_a_checkpoint_are_dropped(tmp_path: Any) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"ste')
-    Journal(path, writes=True).keep(2, 0)
+    MetricsLog(path, writes=True).keep(2, 0)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
 
 
@@ -368,7 +368,7 @@ def test_the_line_of_a_validation_that_is_still_owed_is_dropped(tmp_path: Any) -
     path = tmp_path / "metrics.jsonl"
     kept = '{"step": 1, "epoch": 1}\n{"step": 2}\n'
     path.write_text(kept + '{"step": 2, "epoch": 2}\n')
-    Journal(path, writes=True).keep(2, 1)
+    MetricsLog(path, writes=True).keep(2, 1)
     assert path.read_text() == kept
 
 

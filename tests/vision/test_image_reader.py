@@ -267,8 +267,8 @@ def test_threads_share_one_reader():
 def test_reading_needs_no_torch():
     code = (
         "import sys; import multigraft_vision; from multigraft_vision.reader import image_reader; "
-        f"import numpy as np; image_reader({SPEC!r}).read(np.zeros((8, 8), np.uint8)); "
-        "heavy = {'torch', 'torchvision', 'timm', 'transformers'} & set(sys.modules); "
+        f"import numpy as np; image_reader({SPEC!r}).read(np.zeros((8, 8), np.uint8)); heavy = "
+        "{'torch', 'torchvision', 'timm', 'transformers'} & set(sys.modules); "
         "sys.exit(','.join(heavy) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -48,9 +48,8 @@ def test_a_jpeg_is_a_picture_whatever_its_ending(catalog, tmp_path, suffix):
 def test_registering_imports_nothing_heavy():
     code = (
         "import sys; from multigraft.plugins.catalog import Catalog; import multigraft_vision as "
-        "plugin; "
-        "Catalog([plugin], discover=False); "
-        "sys.exit(','.join({'torch', 'timm', 'PIL'} & set(sys.modules)) or 0)"
+        "plugin; Catalog([plugin], discover=False); sys.exit(','.join({'torch', 'timm', 'PIL'} & "
+        "set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -99,7 +99,7 @@ def _torch_model(folder: Path, *, threads: int) -> tuple[Answer, Sizes, dict[str
     run = api.open_run(folder)
     rows = next(iter(run.rows.values()))
     row = read_row(run.reader, rows.raw(0))
-    with_head = run.parts.task.stage != "pretrain"
+    with_head = run.resolved.task.stage != "pretrain"
     served = Served(run.graft, run.objective, tuple(row), with_head=with_head).eval()
     sizes: Sizes = {
         name: (None, *array.shape[1:]) if name in run.reader.fills else array.shape

@@ -112,7 +112,7 @@ def export(
     if budget is not None:
         opened = with_settings(opened, "export", budget=budget)
     if web:
-        fetch_packages(opened.parts.modality)
+        fetch_packages(opened.resolved.modality)
         opened = with_settings(opened, "export", web=True)
     show_report(shell, opened.export(), as_json=as_json)
 

@@ -47,6 +47,6 @@ def cache(shell: Shell, *, clear: Clear = False, as_json: AsJson = False) -> Non
             highlight=False,
         )
     shell.say(
-        f"{sum(sizes.values()) / 1e9:.2f} of {kept.cache_limit() / 1e9:g} GB; "
-        f"{kept.LIMIT} sets the limit, {kept.FOLDER} the folder"
+        f"{sum(sizes.values()) / 1e9:.2f} of {kept.cache_limit() / 1e9:g} GB; {kept.LIMIT} sets "
+        f"the limit, {kept.FOLDER} the folder"
     )

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from multigraft.recipe import Recipe
 
 NOTHING = (
-    "nothing to train: give a recipe file, or --task, --backbone and --data; `multigraft "
-    "recipe` prints one"
+    "nothing to train: give a recipe file, or --task, --backbone and --data; `multigraft recipe` "
+    "prints one"
 )
 
 

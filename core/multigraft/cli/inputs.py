@@ -83,10 +83,8 @@ def _meant(argument: str, modality: Modality) -> Iterator[Input]:
     elif typed and (_is_there(path) or (argument[:1] == "@" and _is_there(Path(argument[1:])))):
         raise typer.BadParameter(
             f"{argument!r} names a {'folder' if _is_folder(path) else 'file'} here, and a text is "
-            "wanted: "
-            f"{', '.join((*TABLES, LINES))} are read row by row; a text of these very letters can "
-            "be given "
-            "on stdin, with -"
+            f"wanted: {', '.join((*TABLES, LINES))} are read row by row; a text of these very "
+            "letters can be given on stdin, with -"
         )
     else:
         yield Input(argument, argument)

@@ -69,13 +69,12 @@ def judge(problems: Sequence[Problem], total: int, allowed: float, name: str) ->
     if len(problems) > SHOWN:
         lines.append(f"  and {len(problems) - SHOWN} more")
     head = (
-        f"{name}: {len(problems)} of {total} rows ({share:.1%}) cannot be used; {allowed:.1%} "
-        "may be"
+        f"{name}: {len(problems)} of {total} rows ({share:.1%}) cannot be used; {allowed:.1%} may "
+        "be"
     )
     advice = (
         "mend these rows, or let such rows be left out: data.on_bad_row: skip (or quarantine, "
-        "which writes "
-        "them to a file), data.allowed_bad: "
+        "which writes them to a file), data.allowed_bad: "
     )
     hint = (
         f"{min(0.99, float(np.ceil(share * 100) / 100)):g}"

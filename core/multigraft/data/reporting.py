@@ -12,8 +12,7 @@ def bad_row_notes(facts: Mapping[str, Any], part: str | None = None) -> list[str
     """How many rows were left out of each part, or of one."""
     return [
         f"{name}: {found['rows']} {'row' if found['rows'] == 1 else 'rows'} left out that cannot "
-        "be used, "
-        f"{_place(found['first'][0])}"
+        f"be used, {_place(found['first'][0])}"
         for name, found in facts.get("bad_rows", {}).items()
         if part in (None, name)
     ]

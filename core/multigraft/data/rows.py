@@ -14,7 +14,7 @@ from multigraft.contracts.readers import read_row, row_errors
 from multigraft.contracts.records import Arrays, Reader, WindowReader
 from multigraft.data.bad_rows import Problem, judge, refused, undecodable
 from multigraft.data.cache.content import Content
-from multigraft.data.cache.decoded_rows import Keeper, Kept, frozen
+from multigraft.data.cache.decoded_rows import DecodedRows, RowDecoder, frozen
 from multigraft.data.sources.table import Table, whole
 from multigraft.data.targets import Targets
 from multigraft.errors import DataError, PluginError, RowError
@@ -37,7 +37,7 @@ class Rows:
         objective: Objective,
         *,
         lengths: np.ndarray,
-        kept: Kept,
+        kept: DecodedRows,
         targets: Targets,
         problems: Sequence[Problem],
         name: str,
@@ -71,8 +71,8 @@ class Rows:
         left out.
 
         ``name`` is the part's, for messages. At most about ``memory`` bytes of the reader's arrays
-        are kept in memory; what is slow to decode, or more, goes to the cache (see `Keeper`), and
-        is read again where that has no room. ``hand_over`` is given what was left out, where
+        are kept in memory; what is slow to decode, or more, goes to the cache (see `RowDecoder`),
+        and is read again where that has no room. ``hand_over`` is given what was left out, where
         anything was. Raises DataError with places and reasons where a larger share than
         ``allowed_bad`` is bad, or no row is good.
         """
@@ -86,7 +86,7 @@ class Rows:
                 f"{name}: the task makes no row of the {len(decodable)} in {table.name}"
             )
         good, lengths, targets, longest = array("q"), array("q"), Targets(), 0
-        with Keeper(arranged, reader, memory=memory, name=name) as keeper:
+        with RowDecoder(arranged, reader, memory=memory, name=name) as keeper:
             for index in range(len(arranged)):
                 try:
                     arrays, labels = _read(arranged, index, keeper.read, objective)
@@ -202,8 +202,7 @@ def _check_whole(raw: Any, reader: Reader) -> None:
     if windows > 1:
         raise RowError(
             "is longer than one row, and its target describes all of it: cut both in pieces, or "
-            "raise the "
-            "reader's limit (reader.max_seconds, reader.max_length)"
+            "raise the reader's limit (reader.max_seconds, reader.max_length)"
         )
 
 

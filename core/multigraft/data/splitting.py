@@ -68,8 +68,7 @@ def _need(table: Table, what: str, found: int, wanted: int) -> None:
     if found < wanted:
         raise DataError(
             f"{table.name}: {found} {what} cannot make {wanted} parts; give data.validation and "
-            "data.test "
-            "files of their own, or set their share under data.split to 0"
+            "data.test files of their own, or set their share under data.split to 0"
         )
 
 
@@ -117,10 +116,8 @@ def _divide_rows(
         if count > len(free):
             raise DataError(
                 f"{table.name}: {len(classes)} rows with {classes.max() + 1} labels are too few: "
-                "every label "
-                f"needs a row in training, and {count} rows must be held out; lower the shares "
-                "under "
-                "data.split, or set data.split.stratify: false"
+                f"every label needs a row in training, and {count} rows must be held out; lower "
+                "the shares under data.split, or set data.split.stratify: false"
             )
         part[_mixed(_spread(free, count, rng), free, classes)] = number
         free = free[part[free] == 0]

@@ -17,7 +17,7 @@ from multigraft.contracts.objectives import Baseline, Objective, Outputs
 from multigraft.contracts.records import Reader
 from multigraft.contracts.report import Measure
 from multigraft.data import Rows, iterate, plan_batches
-from multigraft.evaluation.microbatches import halving, in_parts
+from multigraft.evaluation.microbatches import halve_on_shortage, split_batch
 from multigraft.models.graft import Graft
 from multigraft.system.compute.processes import ALONE, World
 
@@ -87,11 +87,13 @@ def measure_split(
         return {name: value.cpu().numpy() for name, value in kept.items()}
 
     kept: RowMetrics = {}
-    pieces = 1
+    microbatches = 1
     with _evaluating(graft):
         for numbers, batch in loaded:
             most = 1 if objective.mixes_rows else len(numbers)
-            parts, pieces = halving(partial(_each, measure, numbers, batch), pieces, most)
+            parts, microbatches = halve_on_shortage(
+                partial(_each, measure, numbers, batch), microbatches, most
+            )
             for part, values in parts:
                 _keep(kept, part, values, len(rows))
     return _together(kept, batches, world) if world.size > 1 else kept
@@ -103,7 +105,7 @@ def _each(
     batch: Batch,
     parts: int,
 ) -> list[tuple[np.ndarray, RowMetrics]]:
-    return [(rows, measure(rows, part)) for rows, part in in_parts(numbers, batch, parts)]
+    return [(rows, measure(rows, part)) for rows, part in split_batch(numbers, batch, parts)]
 
 
 def _keep(kept: RowMetrics, numbers: np.ndarray, values: RowMetrics, rows: int) -> None:
@@ -148,8 +150,7 @@ def baseline_notes(
     return [
         f"{baseline.metric} on the {rows} rows is {value:.3f}, no better than {baseline.answer} "
         f"({baseline.value:.3f}): the model may have learned nothing from its inputs; train "
-        "longer, let more "
-        "of the backbone learn, or look at the rows"
+        "longer, let more of the backbone learn, or look at the rows"
     ]
 
 

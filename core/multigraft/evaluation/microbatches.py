@@ -49,9 +49,8 @@ def explaining_shortage() -> Iterator[None]:
             raise
         raise RunError(
             f"memory ran out ({first_line(error)}); lower training.batch_size, "
-            "evaluation.batch_size or "
-            "training.workers, cut rows shorter with the reader's options, or take a smaller "
-            "backbone"
+            "evaluation.batch_size or training.workers, cut rows shorter with the reader's "
+            "options, or take a smaller backbone"
         ) from error
 
 
@@ -61,7 +60,7 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
-def in_parts(rows: np.ndarray, batch: Batch, parts: int) -> Iterator[tuple[np.ndarray, Batch]]:
+def split_batch(rows: np.ndarray, batch: Batch, parts: int) -> Iterator[tuple[np.ndarray, Batch]]:
     """The batch in up to ``parts`` parts of like size, along its first axis.
 
     A batch of packed rows has fewer sequences than ``rows``; these then go with every part.
@@ -81,7 +80,9 @@ def batch_size(batch: Batch) -> int:
     return len(next(iter(batch.values())))
 
 
-def halving(compute: Callable[[int], Result], parts: int, most: int) -> tuple[Result, int]:
+def halve_on_shortage(
+    compute: Callable[[int], Result], parts: int, most: int
+) -> tuple[Result, int]:
     """``compute(parts)`` with twice as many parts wherever memory ran out: the result, and the
     parts it took.
 

@@ -68,12 +68,10 @@ def _writing(generation: Generation) -> str:
     return (
         f"Its graph is one step of a decoder of {generation.vocabulary} tokens that holds "
         f"{generation.max_length}: it reads a prompt with an empty past, or one token with the "
-        "past that the "
-        f"step before gave as `present`. {code(str(generation.kept))} chooses the new tokens whose "
-        "logits "
-        "are given. "
-        f"Texts end at {', '.join(map(str, generation.stop)) or 'no token of its own'}; "
-        f"{generation.pad} pads, on the left."
+        f"past that the step before gave as `present`. {code(str(generation.kept))} chooses the "
+        "new tokens whose logits are given. Texts end at "
+        f"{', '.join(map(str, generation.stop)) or 'no token of its own'}; {generation.pad} pads, "
+        "on the left."
     )
 
 
@@ -96,8 +94,8 @@ def _measured(bundle: Bundle) -> str:
         "|---|---|---|---|---|---|---|",
         *(_precision(name, entry) for name, entry in bundle.precisions.items()),
         "",
-        f"{code(bundle.default)} is used unless another one is asked for. "
-        "Times are of the exporting machine.",
+        f"{code(bundle.default)} is used unless another one is asked for. Times are of the "
+        "exporting machine.",
         *(f"\n{prose(note)}" for note in bundle.notes),
         *(
             _floats(name, entry)
@@ -234,8 +232,8 @@ def _csharp(bundle: Bundle, sample: Arrays) -> str:
         tensor = f"DenseTensor<{_CSHARP.get(port.dtype, 'float')}>"
         shape = ", ".join(map(str, sample[port.name].shape))
         feeds.append(
-            f"    NamedOnnxValue.CreateFromTensor({json.dumps(port.name)}, "
-            f"new {tensor}(new[] {{ {shape} }})),"
+            f"    NamedOnnxValue.CreateFromTensor({json.dumps(port.name)}, new {tensor}(new[] {{ "
+            f"{shape} }})),"
         )
     return _code(
         "From C#",

@@ -15,7 +15,7 @@ from multigraft.data import Rows
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
-from multigraft.recipe.resolve import Parts
+from multigraft.recipe.resolve import ResolvedRecipe
 
 
 class Subject(Protocol):
@@ -26,7 +26,7 @@ class Subject(Protocol):
     @property
     def recipe(self) -> Recipe: ...
     @property
-    def parts(self) -> Parts: ...
+    def resolved(self) -> ResolvedRecipe: ...
     @property
     def catalog(self) -> Catalog: ...
     @property

@@ -104,18 +104,18 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
     sample = _sample(work)
     inputs, outputs = Session(work.graph(default)).ports()
     bundle = Bundle(
-        task=run.parts.task.name,
-        modality=run.parts.modality.name,
+        task=run.resolved.task.name,
+        modality=run.resolved.modality.name,
         backbone=run.recipe.backbone.name,
         owners={
             **run.facts.get("owners", {}),
-            "task": owner_of(run.catalog, "tasks", run.parts.task.name),
-            "modality": owner_of(run.catalog, "modalities", run.parts.modality.name),
+            "task": owner_of(run.catalog, "tasks", run.resolved.task.name),
+            "modality": owner_of(run.catalog, "modalities", run.resolved.modality.name),
         },
         decode=name_in(
-            DECODERS, run.parts.task.decode or default_decoder([name for name, *_ in outputs])
+            DECODERS, run.resolved.task.decode or default_decoder([name for name, *_ in outputs])
         ),
-        merge=name_in(MERGES, run.parts.task.merge),
+        merge=name_in(MERGES, run.resolved.task.merge),
         reader=save_spec(run.reader.spec(), work.folder),
         targets=run.targets,
         inputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in inputs),
@@ -130,7 +130,7 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
         facts=_facts(run.facts),
         notes=notes,
     )
-    card = model_card(bundle, suffixes=run.parts.modality.suffixes, sample=sample)
+    card = model_card(bundle, suffixes=run.resolved.modality.suffixes, sample=sample)
     (work.folder / "README.md").write_text(card, encoding="utf-8")
     return seal(bundle, work.folder)
 
@@ -161,7 +161,7 @@ def _shortened(row: Arrays, fills: Collection[str]) -> Arrays:
 def _columns(run: Subject) -> tuple[str, ...]:
     """The columns of a raw value that rows held: of two that a modality may read, perhaps one."""
     held = next(iter(run.rows.values())).columns
-    return tuple(name for name in run.parts.modality.columns if name in held)
+    return tuple(name for name in run.resolved.modality.columns if name in held)
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:

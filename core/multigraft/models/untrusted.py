@@ -116,8 +116,7 @@ def check_files(folder: Path) -> None:
     if (folder / "adapter_config.json").exists():
         raise WeightsError(
             f"{folder}: holds an adapter, not a model; merge it into its base (peft: "
-            "merge_and_unload) and "
-            "give the folder of that"
+            "merge_and_unload) and give the folder of that"
         )
     for index in sorted(folder.glob("*.index.json")):
         shards = _read_json(index).get("weight_map")
@@ -147,10 +146,8 @@ def check_taken(weights: Path, base: nn.Module, prefix: str, unexpected: Collect
     if lost:
         raise WeightsError(
             f"{weights}: holds {len(lost)} tensors that a {type(base).__name__} as in its {CONFIG} "
-            "has no "
-            f"place for ({', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}); the two do not "
-            "belong "
-            f"together: give the {CONFIG} that these weights were saved with"
+            f"has no place for ({', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}); the two "
+            f"do not belong together: give the {CONFIG} that these weights were saved with"
         )
 
 
@@ -197,8 +194,7 @@ class _Meter:
         if self.numbers > self.most or self.tensors > PARAMETERS:
             raise WeightsError(
                 f"{self.weights}: a larger network is asked for than these weights could fill "
-                "(more than "
-                f"{self.most:,} numbers or {PARAMETERS:,} tensors); it is not built"
+                f"(more than {self.most:,} numbers or {PARAMETERS:,} tensors); it is not built"
             )
 
 

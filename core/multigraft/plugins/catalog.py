@@ -227,8 +227,8 @@ class Catalog:
         seconds = time.perf_counter() - started
         if seconds > SLOW_SECONDS:
             warnings.warn(
-                f"plugin {candidate.name!r} took {seconds:.1f} s to import; "
-                "it should import heavy libraries only when they are used",
+                f"plugin {candidate.name!r} took {seconds:.1f} s to import; it should import "
+                "heavy libraries only when they are used",
                 SlowPlugin,
                 stacklevel=4,
             )

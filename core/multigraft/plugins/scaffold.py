@@ -103,8 +103,7 @@ def _check_name(name: str, kind: str) -> None:
     if not NAME.fullmatch(name) or len(name) > LONGEST:
         raise PluginError(
             f"{name!r} is no name for a plugin: small letters, digits and single hyphens, a letter "
-            "first, "
-            f"at most {LONGEST}, as 'bird-songs'"
+            f"first, at most {LONGEST}, as 'bird-songs'"
         )
     if taken := next(_taken(name, kind), None):
         raise PluginError(f"{name!r} is taken: {taken}; choose another name")

@@ -18,7 +18,7 @@ SCRATCH = "scratch"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class ResolvedRecipe:
     """What a recipe's names stand for, with every option filled in."""
 
     task: Task
@@ -34,19 +34,19 @@ class Parts:
 
 def read_recipe(
     raw: Mapping[str, Any], catalog: Catalog, *, source: str = "recipe"
-) -> tuple[Recipe, Parts]:
+) -> tuple[Recipe, ResolvedRecipe]:
     """Check a raw recipe against its fields and against what is registered.
 
     Raises RecipeError with every problem of both kinds.
     """
     recipe, problems = check(raw)
     finder = _Finder(catalog, problems)
-    parts = finder.parts(recipe) if recipe is not None else None
+    resolved = finder.resolved(recipe) if recipe is not None else None
     if recipe is None and isinstance(raw, Mapping):
         finder.names(raw)
-    if recipe is None or parts is None or problems:
+    if recipe is None or resolved is None or problems:
         raise RecipeError(problems, source=source)
-    return recipe, parts
+    return recipe, resolved
 
 
 class _Finder:
@@ -56,8 +56,8 @@ class _Finder:
         self.catalog = catalog
         self.problems = problems
 
-    def parts(self, recipe: Recipe) -> Parts | None:
-        """The parts of a recipe whose fields are right; None where a name is not known."""
+    def resolved(self, recipe: Recipe) -> ResolvedRecipe | None:
+        """The objects behind a recipe whose fields are right; None where a name is not known."""
         task, backbone, strategies = self._lookups(recipe.task, recipe.backbone, recipe.strategy)
         if task is None or backbone is None or len(strategies) < len(recipe.strategy):
             return None
@@ -73,7 +73,7 @@ class _Finder:
             config={**size.config, **options},
             hub=size.hub,
         )
-        return Parts(
+        return ResolvedRecipe(
             task=task,
             task_options=self._options("task", recipe.task.options, task.options),
             modality=modality,
@@ -131,8 +131,7 @@ class _Finder:
             ]
             self.problems.append(
                 f"task: {task.name!r} is for {', '.join(task.modalities)}, but backbone {name!r} "
-                "reads "
-                f"{family.modality}; allowed: "
+                f"reads {family.modality}; allowed: "
                 f"{', '.join(sorted(fitting)) or 'no task of this stage'}"
             )
 
@@ -178,8 +177,7 @@ class _Finder:
             return replace(origin, hub=weights)
         self.problems.append(
             f"backbone.weights: found {weights!r}; it should be 'scratch', a file or folder that "
-            "exists, "
-            "the folder of a run, or a hub name as 'owner/name'"
+            "exists, the folder of a run, or a hub name as 'owner/name'"
         )
         return origin
 

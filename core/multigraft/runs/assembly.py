@@ -1,4 +1,4 @@
-"""Building a run: from a recipe and its parts to rows, model and plan."""
+"""Building a run: from a resolved recipe to rows, model and plan."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from multigraft.errors import DataError, RunError, WeightsError, refused_as
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
-from multigraft.recipe.resolve import Parts
+from multigraft.recipe.resolve import ResolvedRecipe
 from multigraft.runs.provenance import owners_of
 from multigraft.runs.run import HEAD, MODEL, Run, read_record
 from multigraft.system.compute.device import choose_device
@@ -58,7 +58,7 @@ class Saved:
 
 def assemble(
     recipe: Recipe,
-    parts: Parts,
+    resolved: ResolvedRecipe,
     catalog: Catalog,
     folder: Path,
     *,
@@ -69,38 +69,38 @@ def assemble(
 ) -> Run:
     """Build a complete run in ``folder``. ``trained`` takes the weights from its ``model``
     folder."""
-    splits = _splits(recipe, parts, settled=saved is not None)
+    splits = _splits(recipe, resolved, settled=saved is not None)
     if trained:
-        parts = replace(
-            parts, origin=replace(parts.origin, path=folder / MODEL, hub=None), strategies=()
+        resolved = replace(
+            resolved, origin=replace(resolved.origin, path=folder / MODEL, hub=None), strategies=()
         )
-    learned = saved or _learn(parts, splits.train)
-    with _outside(parts, folder if saved else None):
-        reader = parts.modality.reader(learned.reader)
+    learned = saved or _learn(resolved, splits.train)
+    with _outside(resolved, folder if saved else None):
+        reader = resolved.modality.reader(learned.reader)
         torch.manual_seed(recipe.seed)
         inherited = False
-        objective, graft = _grow(parts, reader, learned)
+        objective, graft = _grow(resolved, reader, learned)
         if trained:
             load_model(graft.head, str(folder / MODEL / HEAD), strict=True)
             graft.eval()
         else:
-            inherited = _inherit_head(graft, parts, learned)
+            inherited = _inherit_head(graft, resolved, learned)
     rows = _rows(splits, reader, objective, recipe, folder if world.leads and not trained else None)
     return Run(
         folder=folder,
         recipe=recipe,
-        parts=parts,
+        resolved=resolved,
         catalog=catalog,
         reader=reader,
         targets=learned.targets,
         objective=objective,
         graft=graft,
-        plan=_plan(graft, parts),
+        plan=_plan(graft, resolved),
         rows=rows,
-        augment=_augment(recipe, parts, reader),
+        augment=_augment(recipe, resolved, reader),
         facts={
-            **_facts(recipe, parts, catalog, world),
-            **_data_facts(splits, rows, parts, learned),
+            **_facts(recipe, resolved, catalog, world),
+            **_data_facts(splits, rows, resolved, learned),
             "head_inherited": inherited,
         },
         dispatch=dispatch,
@@ -109,7 +109,7 @@ def assemble(
 
 
 def saved_facts(learned: Reader, targets: Spec, folder: Path) -> dict[str, Any]:
-    """The facts from which `read_saved` restores what was learned; large parts become files."""
+    """The facts from which `read_saved` restores what was learned; large ones become files."""
     return {"reader": save_spec(learned.spec(), folder), "targets": targets}
 
 
@@ -121,76 +121,78 @@ def read_saved(facts: Mapping[str, Any], folder: Path) -> Saved | None:
 
 
 @contextmanager
-def _outside(parts: Parts, folder: Path | None) -> Iterator[None]:
+def _outside(resolved: ResolvedRecipe, folder: Path | None) -> Iterator[None]:
     """Around what opens files that we did not write: a run's, or weights. They are plain data or
     refused."""
-    path = parts.origin.path
-    if folder is None and path is None and parts.origin.hub is None:
+    path = resolved.origin.path
+    if folder is None and path is None and resolved.origin.hub is None:
         yield
         return
     kind = WeightsError if folder is None else RunError
-    with refused_as(kind, f"{folder or path or parts.origin.hub}: cannot be used"):
+    with refused_as(kind, f"{folder or path or resolved.origin.hub}: cannot be used"):
         if path is not None and path.is_dir():
             check_tree(path, links=True)
         yield
 
 
-def _splits(recipe: Recipe, parts: Parts, *, settled: bool) -> Splits:
-    labelled = "label" in parts.task.columns
+def _splits(recipe: Recipe, resolved: ResolvedRecipe, *, settled: bool) -> Splits:
+    labelled = "label" in resolved.task.columns
     return load_splits(
         recipe.data,
-        modality=parts.modality,
-        task_columns=parts.task.columns,
+        modality=resolved.modality,
+        task_columns=resolved.task.columns,
         stratify_by="label" if labelled else None,
         seed=recipe.seed,
         settled=settled,
     )
 
 
-def _learn(parts: Parts, train: Table) -> Saved:
+def _learn(resolved: ResolvedRecipe, train: Table) -> Saved:
     """The reader's spec and the targets' description, from the weights and the training rows."""
-    with _outside(parts, None):
-        spec = parts.backbone.reader(parts.origin, parts.reader_options)
-    if parts.modality.fit is not None:
-        spec = parts.modality.fit(train.raws(), spec)
-    columns = {name: train.cells(name) for name in parts.task.columns}
+    with _outside(resolved, None):
+        spec = resolved.backbone.reader(resolved.origin, resolved.reader_options)
+    if resolved.modality.fit is not None:
+        spec = resolved.modality.fit(train.raws(), spec)
+    columns = {name: train.cells(name) for name in resolved.task.columns}
     try:
-        return Saved(spec, parts.task.targets(columns) if parts.task.targets is not None else {})
+        return Saved(
+            spec, resolved.task.targets(columns) if resolved.task.targets is not None else {}
+        )
     except DataError as error:
         raise DataError(f"{train.name}: {error}") from error
 
 
-def _grow(parts: Parts, reader: Reader, learned: Saved) -> tuple[Objective, Graft]:
-    backbone = parts.backbone.build(parts.origin, learned.reader)
-    objective = parts.task.objective(
+def _grow(resolved: ResolvedRecipe, reader: Reader, learned: Saved) -> tuple[Objective, Graft]:
+    backbone = resolved.backbone.build(resolved.origin, learned.reader)
+    objective = resolved.task.objective(
         Brief(
             backbone=backbone,
             reader=reader,
             targets=learned.targets,
-            options=parts.task_options,
-            modality=parts.modality.name,
+            options=resolved.task_options,
+            modality=resolved.modality.name,
         )
     )
     return objective, Graft(backbone, objective.head())
 
 
-def _inherit_head(graft: Graft, parts: Parts, learned: Saved) -> bool:
+def _inherit_head(graft: Graft, resolved: ResolvedRecipe, learned: Saved) -> bool:
     """Take over the head of weights that are a run of the same task with the same targets; whether
     it was."""
-    model = parts.origin.path
+    model = resolved.origin.path
     if model is None or not (model / HEAD).exists() or not (model.parent / RECORD).exists():
         return False
     parent = read_record(model.parent)
-    if (parent.get("task"), parent.get("targets")) == (parts.task.name, learned.targets):
+    if (parent.get("task"), parent.get("targets")) == (resolved.task.name, learned.targets):
         load_model(graft.head, str(model / HEAD), strict=True)
         log.info("the head goes on from %s", model.parent)
         return True
     return False
 
 
-def _plan(graft: Graft, parts: Parts) -> Plan:
+def _plan(graft: Graft, resolved: ResolvedRecipe) -> Plan:
     plan = Plan.start(graft)
-    for strategy, options in parts.strategies:
+    for strategy, options in resolved.strategies:
         plan = strategy.plan(plan, options)
     return plan
 
@@ -203,10 +205,10 @@ def _rows(
     Raises DataError with what is wrong in all of them.
     """
     apart = folder if recipe.data.on_bad_row == "quarantine" else None
-    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    tables = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     rows: dict[str, Rows] = {}
     problems: list[str] = []
-    for name, table in parts.items():
+    for name, table in tables.items():
         if folder is not None:
             release(folder, name)
         if not len(table):
@@ -229,22 +231,24 @@ def _rows(
     return rows
 
 
-def _augment(recipe: Recipe, parts: Parts, reader: Reader) -> Augment | None:
+def _augment(recipe: Recipe, resolved: ResolvedRecipe, reader: Reader) -> Augment | None:
     strength = recipe.training.augment.name
-    if strength == "none" or parts.modality.augment is None:
+    if strength == "none" or resolved.modality.augment is None:
         return None
-    return parts.modality.augment(strength, reader, parts.augment_options)
+    return resolved.modality.augment(strength, reader, resolved.augment_options)
 
 
-def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, world: World) -> dict[str, Any]:
-    owners = owners_of(catalog, parts)
+def _facts(
+    recipe: Recipe, resolved: ResolvedRecipe, catalog: Catalog, world: World
+) -> dict[str, Any]:
+    owners = owners_of(catalog, resolved)
     return {
         "multigraft": version("multigraft"),
-        "task": parts.task.name,
-        "stage": parts.task.stage,
-        "modality": parts.modality.name,
+        "task": resolved.task.name,
+        "stage": resolved.task.stage,
+        "modality": resolved.modality.name,
         "backbone": recipe.backbone.name,
-        "weights": _weights(parts),
+        "weights": _weights(resolved),
         "seed": recipe.seed,
         "plugins": {
             each.plugin: each.version for each in owners.values() if each.plugin != "engine"
@@ -260,11 +264,11 @@ def _facts(recipe: Recipe, parts: Parts, catalog: Catalog, world: World) -> dict
 
 
 def _data_facts(
-    splits: Splits, rows: Mapping[str, Rows], parts: Parts, learned: Saved
+    splits: Splits, rows: Mapping[str, Rows], resolved: ResolvedRecipe, learned: Saved
 ) -> dict[str, Any]:
     """What the record says about the rows: what they are, which were left out, what to know about
     them."""
-    labels = learned.targets.get("labels", ()) if "label" in parts.task.columns else ()
+    labels = learned.targets.get("labels", ()) if "label" in resolved.task.columns else ()
     return {
         "data": {
             part: {**facts, **_left_out(rows.get(part))} for part, facts in splits.facts.items()
@@ -284,8 +288,8 @@ def _left_out(rows: Rows | None) -> dict[str, Any]:
     return {"left_out": len(places), "left_out_fingerprint": fingerprint({"places": places})}
 
 
-def _weights(parts: Parts) -> str:
-    origin = parts.origin
+def _weights(resolved: ResolvedRecipe) -> str:
+    origin = resolved.origin
     return str(origin.path) if origin.path is not None else origin.hub or "scratch"
 
 

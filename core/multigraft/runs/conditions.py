@@ -28,8 +28,7 @@ def threads(facts: Mapping[str, Any]) -> int | None:
     if count is not None and count > most:
         raise RunError(
             f"{RECORD}: the run was computed with {count} threads, and at most {most} are started "
-            "here; "
-            "its sums cannot be repeated on this machine"
+            "here; its sums cannot be repeated on this machine"
         )
     return count
 
@@ -43,8 +42,7 @@ def same_world(
     if before != world.size:
         raise RunError(
             f"{folder}: was begun by {before} {'process' if before == 1 else 'processes'} "
-            "together, not by "
-            f"{world.size}; a step would have other rows, so start as many: "
+            f"together, not by {world.size}; a step would have other rows, so start as many: "
             f"{resume_command(folder, verb=verb)}"
         )
 
@@ -71,6 +69,6 @@ def same_data(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -
     """Raise RunError where the rows are not those of the record."""
     if before.get("data") != json.loads(json.dumps(now["data"])):
         raise RunError(
-            f"{folder}: the data changed since the run began (fingerprints in {RECORD}); "
-            "put the old files back, or start a new run"
+            f"{folder}: the data changed since the run began (fingerprints in {RECORD}); put the "
+            "old files back, or start a new run"
         )

@@ -14,7 +14,7 @@ import xxhash
 from multigraft.system.files import write_text
 
 
-class Journal:
+class MetricsLog:
     """Writes the lines of a training; a process that does not lead keeps its own to itself."""
 
     def __init__(self, path: Path, *, writes: bool) -> None:
@@ -48,8 +48,7 @@ class Journal:
             return None
         return (
             f"{self.path.name} is not what it was at the last checkpoint ({size:,} bytes): it was "
-            "removed, "
-            "torn or changed, so its curves have gaps; the model does not follow from it"
+            "removed, torn or changed, so its curves have gaps; the model does not follow from it"
         )
 
     def keep(self, step: int, epoch: int) -> None:

@@ -9,7 +9,7 @@ from multigraft.contracts.owners import Owner, advice
 from multigraft.errors import UnknownName
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
-from multigraft.recipe.resolve import Parts
+from multigraft.recipe.resolve import ResolvedRecipe
 
 HANDED = "plugins=[...] of the verb in Python"
 
@@ -22,16 +22,16 @@ def owner_of(catalog: Catalog, kind: str, name: str) -> Owner:
     )
 
 
-def owners_of(catalog: Catalog, parts: Parts) -> dict[str, Owner]:
-    """Who registered the parts of a run: ``task``, ``modality``, ``backbone``, ``strategy.0`` and
-    so on."""
+def owners_of(catalog: Catalog, resolved: ResolvedRecipe) -> dict[str, Owner]:
+    """Who registered what a run is made of: ``task``, ``modality``, ``backbone``, ``strategy.0``
+    and so on."""
     names = {
-        "task": ("tasks", parts.task.name),
-        "modality": ("modalities", parts.modality.name),
-        "backbone": ("backbones", parts.backbone.name),
+        "task": ("tasks", resolved.task.name),
+        "modality": ("modalities", resolved.modality.name),
+        "backbone": ("backbones", resolved.backbone.name),
         **{
             f"strategy.{n}": ("strategies", each.name)
-            for n, (each, _) in enumerate(parts.strategies)
+            for n, (each, _) in enumerate(resolved.strategies)
         },
     }
     return {part: owner_of(catalog, kind, name) for part, (kind, name) in names.items()}

@@ -17,7 +17,7 @@ from multigraft.errors import RunError, first_line
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
-from multigraft.recipe.resolve import Parts
+from multigraft.recipe.resolve import ResolvedRecipe
 from multigraft.runs.record import check_facts
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import check_plain, check_tree, write_json
@@ -47,7 +47,7 @@ class Run:
 
     folder: Path
     recipe: Recipe
-    parts: Parts
+    resolved: ResolvedRecipe
     catalog: Catalog
     reader: Reader
     targets: Spec
@@ -86,7 +86,7 @@ class Run:
     def budget(self) -> float | None:
         """The largest padded length of a batch, as `Reader.length` counts; None where the recipe
         has none."""
-        asked, unit = self.recipe.training.batch_budget, self.parts.modality.unit
+        asked, unit = self.recipe.training.batch_budget, self.resolved.modality.unit
         if asked is None or unit is None:
             return asked
         return asked * unit(self.reader.spec())[1]

@@ -36,8 +36,7 @@ def trimmed(answer: Answer, *, top_k: int | None, threshold: float | None) -> An
     if not isinstance(scores, dict):
         raise PredictError(
             "top_k and threshold need a task whose answers rank labels; this one's have no "
-            "'scores': "
-            f"leave them out, and it answers with {', '.join(answer)}"
+            f"'scores': leave them out, and it answers with {', '.join(answer)}"
         )
     kept = dict(islice(scores.items(), top_k))
     if threshold is None:

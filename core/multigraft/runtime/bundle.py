@@ -116,8 +116,8 @@ def _check_format(raw: Any, path: Path) -> None:
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:
         raise BundleError(
-            f"{path}: has format {found!r}; multigraft {__version__} reads format {FORMAT}; "
-            "export it again, or install the multigraft that wrote it"
+            f"{path}: has format {found!r}; multigraft {__version__} reads format {FORMAT}; export "
+            "it again, or install the multigraft that wrote it"
         )
 
 
@@ -175,8 +175,8 @@ def _mounted(path: Path) -> bool:
 def _refuse_link(path: Path) -> None:
     if path.is_symlink() and leads_out(path):
         raise BundleError(
-            f"{path}: is a link out of the bundle; copy it with what its links lead to: "
-            f"cp -rL {path.parent} COPY, and open the copy"
+            f"{path}: is a link out of the bundle; copy it with what its links lead to: cp -rL "
+            f"{path.parent} COPY, and open the copy"
         )
 
 

@@ -89,8 +89,8 @@ def _labels(targets: Spec, count: int) -> list[str]:
     together."""
     labels = targets.get("labels")
     told = (
-        f"the graph tells {count} labels apart; the targets do not list as many different ones "
-        "by name"
+        f"the graph tells {count} labels apart; the targets do not list as many different ones by "
+        "name"
     )
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise BundleError(told)

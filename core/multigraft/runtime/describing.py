@@ -50,8 +50,7 @@ def check_columns(columns: Sequence[str], raw: Any) -> None:
         named = ", ".join(map(repr, columns))
         raise RowError(
             f"a tuple of {len(raw)} texts is one value of {len(raw)} columns, and the training "
-            "rows had "
-            f"{named} alone; give a list to have each answered"
+            f"rows had {named} alone; give a list to have each answered"
         )
 
 

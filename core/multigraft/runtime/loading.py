@@ -104,8 +104,7 @@ def _check_ports(bundle: Bundle, session: Session, path: Path) -> None:
             which = "lists" if odd[0] not in found else "does not list"
             raise BundleError(
                 f"{path}: the graph and {MANIFEST} do not belong together: it {which} the {side} "
-                f"{odd[0]!r}; "
-                "export the run again"
+                f"{odd[0]!r}; export the run again"
             )
 
 

@@ -59,8 +59,7 @@ def shapes(bundle: Bundle, batches: Sequence[int], lengths: Sequence[int] | None
     if bundle.generation is not None:
         raise BundleError(
             f"a bundle of task {bundle.task!r} writes token by token, which is not timed here; "
-            "what a token "
-            "took where it was exported is in its bundle.json (milliseconds)"
+            "what a token took where it was exported is in its bundle.json (milliseconds)"
         )
     middling = row_length(bundle)
     if middling is None:

@@ -33,8 +33,7 @@ def check_space(folder: Path, needed: int, *, begun: bool = False) -> None:
         return
     told = (
         f"{folder}: the disk has {megabytes(free)} free, and the checkpoints and the model of this "
-        "run "
-        f"need about {megabytes(needed - held)}"
+        f"run need about {megabytes(needed - held)}"
     )
     if not begun:
         raise RunError(f"{told}; make room, name another output, or lower training.keep")

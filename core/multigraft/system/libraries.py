@@ -55,8 +55,7 @@ def onnxruntime(part: str = "") -> Any:
     if "onnxruntime" in sys.modules and ONNXRUNTIME not in os.environ:
         log.warning(
             "onnxruntime was imported before multigraft, and may report to its makers until this "
-            "process "
-            "ends; set %s=1 before it is imported",
+            "process ends; set %s=1 before it is imported",
             ONNXRUNTIME,
         )
     switch_off_reports()

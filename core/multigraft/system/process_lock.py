@@ -93,14 +93,12 @@ def _refuse(turn: _Turn, other: _Turn) -> None:
     if turn.kind == "training" and (other.kind == "training" or not other.mine):
         raise RunError(
             f"{turn.what} cannot begin: {where} of this process is at {other.what}, and the two "
-            "would share "
-            "torch's chance and threads and change each other's numbers; wait for its end, or "
-            f"train {OWN}"
+            "would share torch's chance and threads and change each other's numbers; wait for its "
+            f"end, or train {OWN}"
         )
     if other.kind == "training" and not other.mine:
         raise RunError(
             f"{turn.what} cannot begin: {where} of this process is at {other.what}, whose chance "
-            "it would "
-            f"change; wait for its end, or do it {OWN}. Bundles may answer beside it "
+            f"it would change; wait for its end, or do it {OWN}. Bundles may answer beside it "
             "(`multigraft.load`)"
         )

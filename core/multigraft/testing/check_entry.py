@@ -36,8 +36,8 @@ def hooks(subject: Subject) -> Iterator[str]:
         for parameter in inspect.signature(getattr(plugin, name)).parameters.values():
             if parameter.default is not inspect.Parameter.empty:
                 yield (
-                    f"{name} has a default for {parameter.name!r}, so pluggy never fills it: "
-                    f"it is always {parameter.default!r}"
+                    f"{name} has a default for {parameter.name!r}, so pluggy never fills it: it is "
+                    f"always {parameter.default!r}"
                 )
     for name in _own_functions(plugin):
         near = get_close_matches(name, HOOKS, n=1, cutoff=0.85)

@@ -48,8 +48,8 @@ def gradients(subject: Subject) -> Iterator[str]:
         first = min(missing)
         where = "inside" if id(dict(module.named_parameters())[first]) in inside else "outside"
         yield (
-            f"no gradient reaches {len(missing)} parameters in any task, as {first!r} ({where} "
-            "the blocks)"
+            f"no gradient reaches {len(missing)} parameters in any task, as {first!r} ({where} the "
+            "blocks)"
         )
 
 

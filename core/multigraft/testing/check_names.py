@@ -79,8 +79,8 @@ def task(subject: Subject) -> Iterator[str]:
         yield from _known(subject, name)
     if record.samples is None and set(record.columns) - {"label"}:
         yield (
-            f"it registers no samples of its columns {', '.join(record.columns)}, so it cannot "
-            "be tried"
+            f"it registers no samples of its columns {', '.join(record.columns)}, so it cannot be "
+            "tried"
         )
 
 

@@ -65,8 +65,7 @@ def _targets(run: Run, places: Sequence[int]) -> Iterator[str]:
         odd = [place for place, found in varied.items() if len(found) > 1]
         yield (
             f"the target {name!r} differs from row to row at position {odd[0]}, where the reader "
-            "gives "
-            "the same for every value: it is another position's"
+            "gives the same for every value: it is another position's"
             if odd
             else ""
         )
@@ -102,9 +101,8 @@ def _depends(
             if not alike(wanted, _decoded(predictor, other)):
                 return (
                     f"its answer depends on what the output {name!r} holds at position "
-                    f"{places[0]}, where "
-                    "the reader gives the same for every value, as [CLS]: it is no part of the "
-                    "value"
+                    f"{places[0]}, where the reader gives the same for every value, as [CLS]: it "
+                    "is no part of the value"
                 )
     return ""
 
@@ -153,8 +151,8 @@ def merged(subject: Subject) -> Iterator[str]:
         json.dumps(one, allow_nan=False)
         if not alike(one, other):
             yield (
-                "windows computed beside others are merged to another answer than alone: it "
-                "reads padding"
+                "windows computed beside others are merged to another answer than alone: it reads "
+                "padding"
             )
             return
 
@@ -162,10 +160,12 @@ def merged(subject: Subject) -> Iterator[str]:
 def augmented(subject: Subject) -> Iterator[str]:
     """Rows that were augmented with their targets have a loss."""
     run = untrained(subject)
-    augment = run.parts.modality.augment
+    augment = run.resolved.modality.augment
     if augment is None:
         raise Skipped("its modality has no augmentation")
-    options = {name: option.default for name, option in run.parts.modality.augment_options.items()}
+    options = {
+        name: option.default for name, option in run.resolved.modality.augment_options.items()
+    }
     change = augment("strong", run.reader, options)
     rows = [run.rows["train"].fetch(index, None) for index in range(4)]
     for attempt in range(3):
@@ -176,8 +176,7 @@ def augmented(subject: Subject) -> Iterator[str]:
         except Exception as error:
             yield (
                 "rows that were augmented with their targets have no loss: "
-                f"{type(error).__name__}: {error}; "
-                "what is augmented must fit the targets"
+                f"{type(error).__name__}: {error}; what is augmented must fit the targets"
             )
             return
         if not np.isfinite(found).all():

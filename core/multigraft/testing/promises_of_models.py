@@ -177,8 +177,7 @@ TEACHING = (
         why="what stands around a value, as [CLS], is no part of it: it has no tag, and names no "
         "person",
         mend="give such positions a target that the loss ignores, serve which positions are a "
-        "value's, and "
-        "decode those alone",
+        "value's, and decode those alone",
     ),
     Check(
         name="merged-windows",

@@ -22,7 +22,7 @@ FORMATS = frozenset({torch.float32, torch.bfloat16})
 
 
 @contextmanager
-def quick_attention() -> Iterator[None]:
+def fast_attention() -> Iterator[None]:
     """While the block runs, `F.scaled_dot_product_attention` with dropout takes about half its
     time.
 

@@ -15,7 +15,7 @@ from multigraft.recipe import Training
 from multigraft.training.defaults import EPOCHS
 
 
-class Timetable:
+class BatchSchedule:
     """Follows from the rows' lengths, the recipe and the seed alone; keeps the present epoch's
     plan."""
 

@@ -10,7 +10,7 @@ import torch
 
 from multigraft.data import iterate
 from multigraft.data.batching.worker_count import choose_workers
-from multigraft.training.batch_schedule import Timetable
+from multigraft.training.batch_schedule import BatchSchedule
 from multigraft.training.defaults import default_epochs
 from multigraft.training.step import Step
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from multigraft.runs.run import Run
 
 
-class Feed:
+class BatchStream:
     """Reads this process's share of every step."""
 
     def __init__(self, run: Run, device: torch.device) -> None:
         self.run = run
         self.training = run.recipe.training
         self.device = device
-        self.timetable = Timetable(
+        self.timetable = BatchSchedule(
             run.rows["train"].lengths,
             self.training,
             seed=run.recipe.seed,

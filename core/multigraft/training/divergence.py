@@ -43,8 +43,8 @@ def diverged(progress: Progress, factor: float) -> str | None:
         return None
     return (
         f"the loss diverges: {progress.recent_loss:.3g} now, {progress.first_loss:.3g} in the "
-        "first steps; "
-        "lower training.learning_rate (training.diverged sets the factor, 0 switches this off)"
+        "first steps; lower training.learning_rate (training.diverged sets the factor, 0 switches "
+        "this off)"
     )
 
 
@@ -52,8 +52,7 @@ def hopeless(progress: Progress, loss: float, rate: float) -> str:
     """What a person can do where going back does not help, or there is nothing to go back to."""
     return (
         f"the loss is {loss:g} at step {progress.step}; lower training.learning_rate (now "
-        f"{rate:g}) "
-        "or raise training.warmup, and start again"
+        f"{rate:g}) or raise training.warmup, and start again"
     )
 
 

@@ -19,7 +19,7 @@ SMALL = 4096
 
 
 @contextmanager
-def quick_dropout() -> Iterator[None]:
+def fast_dropout() -> Iterator[None]:
     """While the block runs, ``Tensor.bernoulli_(p)`` on the CPU fills from a vectorised generator.
 
     torch draws one element after another from a Mersenne twister; here numpy's SFC64 gives four

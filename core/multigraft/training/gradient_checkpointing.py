@@ -13,7 +13,7 @@ from multigraft.models.graft import Graft
 
 
 @contextmanager
-def recomputing(graft: Graft) -> Iterator[None]:
+def gradient_checkpointing(graft: Graft) -> Iterator[None]:
     """Let every backbone block that learns keep its inputs only, and compute again what the
     gradient needs.
 

@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from multigraft.errors import RunError
-from multigraft.runs.metrics_log import Journal
+from multigraft.runs.metrics_log import MetricsLog
 from multigraft.system.compute.determinism import deterministic
 from multigraft.system.compute.device import autocast, choose_device, choose_precision, lay_out
 from multigraft.system.disk import check_space
 from multigraft.system.signals import Interrupted, Stopping
 from multigraft.training import divergence
-from multigraft.training.attention import quick_attention
-from multigraft.training.batch_stream import Feed
+from multigraft.training.attention import fast_attention
+from multigraft.training.batch_stream import BatchStream
 from multigraft.training.checkpoint import Checkpoints, Progress
 from multigraft.training.clock import Clock
 from multigraft.training.defaults import default_rate
-from multigraft.training.dropout import quick_dropout, step_seed
+from multigraft.training.dropout import fast_dropout, step_seed
 from multigraft.training.forward import Forward
-from multigraft.training.gradient_checkpointing import recomputing
+from multigraft.training.gradient_checkpointing import gradient_checkpointing
 from multigraft.training.lbfgs import solve
 from multigraft.training.observers import Observers
-from multigraft.training.optimizers import Descent
-from multigraft.training.standardization import Standardising
+from multigraft.training.optimizers import ScheduledOptimizer
+from multigraft.training.standardization import Standardization
 from multigraft.training.step import Gradient, Step
 from multigraft.training.validation import better, validate
 from multigraft.training.weight_averaging import Average
@@ -54,14 +54,16 @@ class Fit:
         lay_out(run.graft, channels_last=self.training.channels_last)
         self.forward = Forward(run, precision=precision, autocast=autocast(device, precision))
         self.gradient = Gradient(run, self.forward)
-        self.feed = Feed(run, device)
+        self.feed = BatchStream(run, device)
         self.timetable = self.feed.timetable
-        self.standardising = Standardising(run)
+        self.standardising = Standardization(run)
         self.total_steps = run.total_steps = self.timetable.total_steps
         rate = self.training.learning_rate or default_rate(
-            run.plan, scratch=run.parts.origin.scratch
+            run.plan, scratch=run.resolved.origin.scratch
         )
-        self.descent = Descent(run.plan, self.training, rate=rate, total_steps=self.total_steps)
+        self.descent = ScheduledOptimizer(
+            run.plan, self.training, rate=rate, total_steps=self.total_steps
+        )
         resting, decay = run.plan.resting(), self.training.ema
         self.average = None if decay is None else Average(run.graft, resting, decay)
         self.checkpoints = Checkpoints(
@@ -74,7 +76,7 @@ class Fit:
             keep=self.training.keep,
         )
         self.observers = Observers(run.catalog.manager, run.folder, strict=run.catalog.strict)
-        self.journal = Journal(run.metrics_file, writes=self.world.leads)
+        self.journal = MetricsLog(run.metrics_file, writes=self.world.leads)
         self.progress = Progress()
         self._starts = run.plan.starts()
         self._thawed = -1.0
@@ -100,12 +102,12 @@ class Fit:
             self.forward.precision,
         )
         with ExitStack() as stack:
-            stack.enter_context(quick_dropout())
-            stack.enter_context(quick_attention())
+            stack.enter_context(fast_dropout())
+            stack.enter_context(fast_attention())
             if self.training.deterministic:
                 stack.enter_context(deterministic())
             if self.training.gradient_checkpointing:
-                stack.enter_context(recomputing(self.run.graft))
+                stack.enter_context(gradient_checkpointing(self.run.graft))
             self._epochs()
         self.run.record(frozen=self.run.plan.frozen(1.0), observers_off=self.observers.off)
         self._take_best()
@@ -162,7 +164,7 @@ class Fit:
         # dropout, and what else draws inside forward
         torch.manual_seed(step_seed(self.run.recipe.seed, progress.step, self.world.rank))
         outcome = self.gradient.compute(batches, progress.pieces)
-        progress.pieces = outcome.pieces
+        progress.pieces = outcome.microbatches
         progress.step += 1
         if not outcome.finite:
             return self._leave_out(outcome.loss)

@@ -12,7 +12,7 @@ from multigraft.training.learning_rate import rate_factor
 from multigraft.training.standardization import Standard
 
 
-class Descent:
+class ScheduledOptimizer:
     """A fused optimizer over a plan's groups, each at its share of the rate."""
 
     def __init__(self, plan: Plan, training: Training, *, rate: float, total_steps: int) -> None:

@@ -93,7 +93,7 @@ def lone_linear(plan: Plan) -> nn.Linear | None:
     return None
 
 
-class Standardising:
+class Standardization:
     """Finds the coordinates of a run whose plan has a `lone_linear`."""
 
     def __init__(self, run: Run) -> None:

@@ -15,7 +15,12 @@ import torch
 
 from multigraft.contracts.features import Batch
 from multigraft.errors import RunError, first_line
-from multigraft.evaluation.microbatches import batch_size, halving, in_parts, out_of_memory
+from multigraft.evaluation.microbatches import (
+    batch_size,
+    halve_on_shortage,
+    out_of_memory,
+    split_batch,
+)
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run
@@ -39,7 +44,7 @@ class Outcome:
     """Of the whole gradient, before clipping."""
     factor: float
     """What the gradients in the parameters are to be multiplied with: it averages and clips."""
-    pieces: int
+    microbatches: int
     """The parts each batch was computed in."""
 
     @property
@@ -61,7 +66,7 @@ class Gradient:
         self.standard: Standard | None = None
         """The coordinates the gradient is left in, where they are not the weights' own."""
 
-    def compute(self, batches: Step, pieces: int) -> Outcome:
+    def compute(self, batches: Step, microbatches: int) -> Outcome:
         """The gradient of the loss over all rows; batches that do not fit into memory are computed
         in parts.
 
@@ -71,22 +76,23 @@ class Gradient:
         """
         most = 1 if self.objective.mixes_rows else max(batch_size(batch) for _, batch in batches)
         try:
-            (total, weight), taken = halving(partial(self._sum, batches), pieces, most)
+            compute = partial(self._sum, batches)
+            (total, weight), taken = halve_on_shortage(compute, microbatches, most)
         except Exception as error:
             if not out_of_memory(error):
                 raise
             raise RunError(_too_large(self.objective.mixes_rows, first_line(error))) from error
-        if taken > pieces:
+        if taken > microbatches:
             log.warning("memory ran out: each batch is now computed in %d parts", taken)
-        return self._finish(total, weight, pieces=taken)
+        return self._finish(total, weight, microbatches=taken)
 
-    def _sum(self, batches: Step, pieces: int) -> tuple[float, float]:
+    def _sum(self, batches: Step, microbatches: int) -> tuple[float, float]:
         """Add up the gradients of all losses; the sums of losses and weights."""
         for parameter in self.parameters:
             parameter.grad = None
         total, weight = 0.0, 0.0
         for rows, batch in (
-            part for given, whole in batches for part in in_parts(given, whole, pieces)
+            part for given, whole in batches for part in split_batch(given, whole, microbatches)
         ):
             with self.forward.autocast():
                 loss = self.objective.loss(self.forward(batch, rows), batch)
@@ -95,7 +101,7 @@ class Gradient:
             total, weight = total + float(summed.detach()), weight + float(loss.weight.sum())
         return total, weight
 
-    def _finish(self, total: float, weight: float, *, pieces: int) -> Outcome:
+    def _finish(self, total: float, weight: float, *, microbatches: int) -> Outcome:
         """Add up what all processes have, and find how to average and clip it."""
         learning = [parameter for parameter in self.parameters if parameter.requires_grad]
         self.world.add_up(learning)
@@ -106,13 +112,12 @@ class Gradient:
         gradients = [parameter.grad for parameter in learning if parameter.grad is not None]
         norm = float(torch.nn.utils.get_total_norm(gradients)) / weight
         kept = min(1.0, self.clip / (norm + 1e-6)) if self.clip else 1.0
-        return Outcome(total / weight, norm, kept / weight, pieces)
+        return Outcome(total / weight, norm, kept / weight, microbatches)
 
 
 def _too_large(whole: bool, said: str) -> str:
     what = "a batch, which this task computes as one," if whole else "a single row"
     return (
         f"memory ran out on {what}; set training.gradient_checkpointing: true, lower "
-        "training.batch_size, or "
-        f"cut rows shorter with the reader's options ({said})"
+        f"training.batch_size, or cut rows shorter with the reader's options ({said})"
     )

@@ -122,8 +122,7 @@ def test_spaces_and_unseen_signs_around_a_label_make_no_other(parts: Parts, spel
     (note,) = label_notes(rows, ["neg", "pos"])
     assert note == (
         "labels that differ only in spaces around them or in how accents are stored are read as "
-        "one: "
-        f"'pos' for {spelling!r}"
+        f"one: 'pos' for {spelling!r}"
     )
 
 
@@ -146,8 +145,7 @@ def test_labels_that_look_alike_are_told(parts: Parts, one: str, other: str) -> 
     (note,) = label_notes(parts(train=[one, one, other, other, "x", "x"]), [one, other, "x"])
     assert note == (
         "labels that differ only in case, width or spaces are learned as different ones; where "
-        "they mean the "
-        f"same, write them alike: {one!r}, {other!r}"
+        f"they mean the same, write them alike: {one!r}, {other!r}"
     )
 
 
@@ -206,9 +204,9 @@ def test_lone_labels_and_parts_of_one_label_are_told(parts: Parts) -> None:
     assert label_notes(rows, ["a", "b", "c", "d"]) == [
         "1 of 4 labels has no training row that can be used, and will hardly be learned: 'd'",
         "1 of 4 labels has a single training row, and will hardly be learned: 'b'",
-        "all 2 validation rows have the label 'a', so a score on them says little; give more rows, "
-        "a larger "
-        "share of them under data.split (with stratify: true), or a file with rows of every label",
+        "all 2 validation rows have the label 'a', so a score on them says little; give more "
+        "rows, a larger share of them under data.split (with stratify: true), or a file with rows "
+        "of every label",
     ]
 
 

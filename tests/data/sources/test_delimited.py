@@ -72,8 +72,7 @@ class TestTabs:
         (note,) = table.notes
         assert note == (
             "a.tsv: 2 rows: a cell stands in quotes, which are kept as text; where quotes enclose "
-            "cells, set "
-            "data.quotes: on; row 1, row 3"
+            "cells, set data.quotes: on; row 1, row 3"
         )
 
     def test_a_broken_line_says_what_may_be_asked(self, load: Load) -> None:

@@ -102,8 +102,7 @@ def test_hidden_and_empty_classes_are_named(photos: Path, load: Any) -> None:
     assert table.notes == (
         "photos: 2 files of other kinds left out: 1 .txt, 1 without an ending",
         "photos: 3 entries whose names begin with a dot left out: '.DS_Store', '.NET', "
-        "'cat/._1.png'; "
-        "rename a class that is called so",
+        "'cat/._1.png'; rename a class that is called so",
         "photos: 2 folders without a file that can be read, so no class: 'bird', 'papers'",
     )
 

@@ -283,10 +283,9 @@ def test_mlflow_tells_nobody(tmp_path: Path) -> None:
     """In a process that does not look like a test's, where MLflow would."""
     script = (
         "import os; from multigraft.training.callbacks.mlflow import _client; "
-        "_client('sqlite:///runs.db'); "
-        "from mlflow.telemetry.client import get_telemetry_client; assert get_telemetry_client() "
-        "is None; "
-        "assert os.environ['MLFLOW_DISABLE_TELEMETRY'] == 'true'"
+        "_client('sqlite:///runs.db'); from mlflow.telemetry.client import get_telemetry_client; "
+        "assert get_telemetry_client() is None; assert os.environ['MLFLOW_DISABLE_TELEMETRY'] == "
+        "'true'"
     )
     looks = ("CI", "PYTEST", "MLFLOW", "BUILD", "GITHUB", "JENKINS")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(looks)}

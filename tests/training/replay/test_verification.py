@@ -23,7 +23,7 @@ from multigraft.runs.assembly import assemble
 from multigraft.runs.run import Run
 from multigraft.system.compute.device import autocast
 from multigraft.training.forward import replay_setting
-from multigraft.training.gradient_checkpointing import recomputing
+from multigraft.training.gradient_checkpointing import gradient_checkpointing
 from multigraft.training.replay import Player, UnfitError, open_player
 
 Grown = Callable[..., Run]
@@ -234,7 +234,7 @@ def test_equal_weights_in_another_network_are_not_taken_for_it(
 
 def test_gradient_checkpointing_is_back_after_a_replayed_pass(grown: Grown) -> None:
     run = grown(odd_networks.Net)
-    with recomputing(run.graft):
+    with gradient_checkpointing(run.graft):
         before = [block.forward for block in run.graft.backbone.blocks]  # type: ignore[union-attr]
         assert opened(run, "fp32") is not None
         assert [block.forward for block in run.graft.backbone.blocks] == before  # type: ignore[union-attr]

@@ -16,13 +16,10 @@ DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 ACCENTS = ("en-us", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbcwmd", "en-029")
 VOICES = tuple(
     "Alex Alicia Andrea Andy Annie Denis Diogo Gene Henrique Hugo Jacky Lee Marco Mario Michael "
-    "Mike "
-    "Nguyen Reed Storm adam anika announcer antonio aunty belinda benjamin boris caleb croak david "
-    "ed "
-    "edward f1 f2 f3 f4 f5 grandma grandpa gustave ian iven john kaukovalta klatt klatt2 klatt4 "
-    "klatt6 "
-    "linda m1 m2 m3 m4 m5 m6 m7 m8 marcelo max michel miguel norbert pablo paul pedro quincy rob "
-    "robert "
+    "Mike Nguyen Reed Storm adam anika announcer antonio aunty belinda benjamin boris caleb croak "
+    "david ed edward f1 f2 f3 f4 f5 grandma grandpa gustave ian iven john kaukovalta klatt klatt2 "
+    "klatt4 klatt6 linda m1 m2 m3 m4 m5 m6 m7 m8 marcelo max michel miguel norbert pablo paul "
+    "pedro quincy rob robert "
     "robosoft sandro shelby steph travis victor whisper whisperf zac".split()
 )
 """eSpeak NG's variants, without those that differ in an echo or a number only."""
@@ -71,8 +68,7 @@ def build(folder: Path) -> DemoSet:
         facts={
             "what": "which of the ten digits a voice says in English",
             "from": f"eSpeak NG, the synthesiser in espeakng-loader: {len(VOICES)} voices, "
-            f"{len(ACCENTS)} "
-            "accents, pitch, pace and noise at random; no human voice",
+            f"{len(ACCENTS)} accents, pitch, pace and noise at random; no human voice",
             "cut": "by voice: nobody is in two parts",
             "licence": "eSpeak NG is GPL-3; what it speaks is made here and not handed on",
         },

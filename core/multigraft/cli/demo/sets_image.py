@@ -36,8 +36,7 @@ def build(folder: Path) -> DemoSet:
         facts={
             "what": "which digit a hand wrote, 8 x 8 pixels",
             "from": "scikit-learn's load_digits: 1,797 digits of the UCI set Optical Recognition "
-            "of "
-            "Handwritten Digits (Alpaydin and Kaynak 1998)",
+            "of Handwritten Digits (Alpaydin and Kaynak 1998)",
             "cut": "by picture, as the set does not say who wrote which; equal pictures are kept "
             "once",
             "licence": "UCI set CC BY 4.0, scikit-learn BSD-3",

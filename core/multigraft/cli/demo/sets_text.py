@@ -64,8 +64,7 @@ def build(folder: Path) -> DemoSet:
             "what": f"which of {len(LANGUAGES)} languages a name is written in",
             "from": "the translations that come with pycountry (Debian's iso-codes)",
             "cut": "by what is named: no country or language is in two parts; names that two "
-            "languages "
-            "share are left out",
+            "languages share are left out",
             "licence": "pycountry LGPL-2.1; read here and not handed on",
         },
     )

@@ -120,8 +120,7 @@ def _check_packs(batches: Sequence[Members], objective: Objective) -> None:
     if len(batches) and isinstance(batches[0], tuple) and not objective.packs:
         raise MultigraftError(
             f"training.packing: {type(objective).__name__} needs every row in a sequence of its "
-            "own; "
-            "leave it unset, or use training.batch_budget"
+            "own; leave it unset, or use training.batch_budget"
         )
 
 

@@ -63,8 +63,7 @@ def join(rows: Sequence[Arrays], fills: Mapping[str, float]) -> Arrays:
         if found != expected:
             raise PluginError(
                 f"arrays {first!r} and {name!r} of one row differ in length, so rows cannot be "
-                "joined; "
-                "leave training.packing unset"
+                "joined; leave training.packing unset"
             )
     joined = {name: np.concatenate([row[name] for row in rows]) for name in counts}
     return {**joined, "segments": np.repeat(np.arange(1, len(rows) + 1), expected)}
@@ -80,8 +79,7 @@ def _refuse_long(lengths: np.ndarray, capacity: int) -> None:
     if long:
         raise DataError(
             f"{long} of {len(lengths)} rows are longer than training.packing ({capacity}), the "
-            "longest "
-            f"{int(lengths.max())}; raise it, or shorten rows with reader.max_length"
+            f"longest {int(lengths.max())}; raise it, or shorten rows with reader.max_length"
         )
 
 

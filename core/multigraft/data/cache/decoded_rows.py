@@ -12,7 +12,7 @@ import numpy as np
 
 from multigraft.contracts.readers import read_row
 from multigraft.contracts.records import Arrays, Reader
-from multigraft.data.cache.decoded_store import Shelf, ShelfWriter, reader_key
+from multigraft.data.cache.decoded_store import DecodedStore, DecodedStoreWriter, reader_key
 from multigraft.data.sources.table import Table
 
 OVERHEAD = 200
@@ -26,11 +26,11 @@ WORTH = 0.5
 
 
 @dataclass(frozen=True)
-class Kept:
+class DecodedRows:
     """Decoded rows by number: in memory, on the shelf, or nowhere."""
 
     memory: Mapping[int, Arrays]
-    shelf: Shelf
+    shelf: DecodedStore
     parts: np.ndarray
     """[rows] the shelf's part of each row; -1: none. Empty where no row is on the shelf."""
     numbers: np.ndarray
@@ -46,7 +46,7 @@ class Kept:
         return None
 
 
-class Keeper:
+class RowDecoder:
     """Reads the rows of a table one after another, and decides which are kept where; a context."""
 
     def __init__(self, table: Table, reader: Reader, *, memory: int, name: str) -> None:
@@ -54,8 +54,8 @@ class Keeper:
         self._reader = reader
         self._memory = memory
         self._key = reader_key(reader)
-        self._shelf = Shelf(self._key)
-        self._writer = ShelfWriter(self._shelf, name)
+        self._shelf = DecodedStore(self._key)
+        self._writer = DecodedStoreWriter(self._shelf, name)
         self._parts, self._numbers = _places(self._shelf, table)
         self._kept: dict[int, tuple[int, Arrays]] = {}
         self._seconds: list[float] = []
@@ -96,11 +96,11 @@ class Keeper:
         if self._read == TRIAL:
             self._decide()
 
-    def finish(self, good: Table) -> Kept:
+    def finish(self, good: Table) -> DecodedRows:
         """What is kept of the good rows, once this context has ended."""
         memory = {number: arrays for number, (_, arrays) in self._kept.items()}
-        shelf = Shelf(self._key)
-        return Kept(memory, shelf, *_places(shelf, good))
+        shelf = DecodedStore(self._key)
+        return DecodedRows(memory, shelf, *_places(shelf, good))
 
     def _decide(self) -> None:
         """Where decoding is slow, move what is in memory to the shelf, as far as there is room."""
@@ -119,7 +119,7 @@ class Keeper:
         return self._writer.add(self._table.digest(index), arrays, left)
 
 
-def _places(shelf: Shelf, table: Table) -> tuple[np.ndarray, np.ndarray]:
+def _places(shelf: DecodedStore, table: Table) -> tuple[np.ndarray, np.ndarray]:
     if not shelf:  # digests of arranged rows are made for this alone
         return np.empty(0, np.int16), np.empty(0, np.int64)
     return shelf.find(table.digests)

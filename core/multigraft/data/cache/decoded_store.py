@@ -31,7 +31,7 @@ LIBRARIES = ("numpy", "pillow", "soundfile", "soxr", "tokenizers")
 """What decodes: another version may decode the same bytes into other numbers."""
 
 
-class Shelf:
+class DecodedStore:
     """The decoded rows of one reader: complete parts, each a store with the digests of its raw
     values."""
 
@@ -80,11 +80,11 @@ def _known(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return digests.load(folder / DIGESTS), map_array(folder / NUMBERS)
 
 
-class ShelfWriter:
+class DecodedStoreWriter:
     """Adds parts to a shelf while rows are read; a context, at whose end the last part is
     closed."""
 
-    def __init__(self, shelf: Shelf, name: str) -> None:
+    def __init__(self, shelf: DecodedStore, name: str) -> None:
         """``name`` is what a person calls the rows."""
         self._shelf = shelf
         self._name = name

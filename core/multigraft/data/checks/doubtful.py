@@ -25,8 +25,8 @@ def group_notes(parts: Mapping[str, Table], column: str) -> Iterator[str]:
         if both:
             yield (
                 f"{len(both)} of {len(groups[part])} groups in {part} (column {column!r}) are also "
-                "in "
-                f"{other}; give each group to one file: {_first([repr(group) for group in both])}"
+                f"in {other}; give each group to one file: "
+                f"{_first([repr(group) for group in both])}"
             )
 
 

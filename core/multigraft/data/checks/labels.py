@@ -45,8 +45,7 @@ def _joined_notes(joined: Mapping[str, set[str]]) -> Iterator[str]:
         more = f"; and {len(joined) - NAMED} more" if len(joined) > NAMED else ""
         yield (
             "labels that differ only in spaces around them or in how accents are stored are read "
-            "as one: "
-            f"{'; '.join(first)}{more}"
+            f"as one: {'; '.join(first)}{more}"
         )
 
 
@@ -60,8 +59,7 @@ def _alike_notes(labels: Sequence[str]) -> Iterator[str]:
         more = f"; and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
         yield (
             "labels that differ only in case, width or spaces are learned as different ones; where "
-            "they mean "
-            f"the same, write them alike: {'; '.join(map(_listed, alike[:NAMED]))}{more}"
+            f"they mean the same, write them alike: {'; '.join(map(_listed, alike[:NAMED]))}{more}"
         )
 
 
@@ -94,10 +92,8 @@ def _notes(spread: Mapping[str, Counter[str]], labels: Sequence[str]) -> Iterato
         if part != "train" and len(counts) == 1:
             yield (
                 f"all {counts.total()} {part} rows have the label {shown(next(iter(counts)))}, so "
-                "a score on "
-                "them says little; give more rows, a larger share of them under data.split (with "
-                "stratify: "
-                "true), or a file with rows of every label"
+                "a score on them says little; give more rows, a larger share of them under "
+                "data.split (with stratify: true), or a file with rows of every label"
             )
 
 

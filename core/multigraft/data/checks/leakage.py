@@ -70,8 +70,7 @@ class Leak:
             more = ", ..." if count > len(first) else ""
             yield (
                 f"{count} of {self.rows} {self.part} rows are {what}; remove the copies, or keep "
-                "them "
-                f"together: data.split.group; {', '.join(first)}{more}"
+                f"them together: data.split.group; {', '.join(first)}{more}"
             )
 
     def record(self) -> dict[str, Any]:
@@ -159,14 +158,13 @@ def judge_leaks(leaks: Sequence[Leak], settings: Leakage) -> None:
     for leak in over:
         lines.append(
             f"{leak.part}: {leak.equal + leak.near} of {leak.rows} rows ({leak.share:.1%}) also "
-            "stand in "
-            f"training, {leak.equal} equal and {leak.near} nearly so; {settings.allowed:.1%} may"
+            f"stand in training, {leak.equal} equal and {leak.near} nearly so; "
+            f"{settings.allowed:.1%} may"
         )
         lines += [f"  {pair}" for pair in leak.first[:SHOWN]]
     share = min(1.0, float(np.ceil(max(leak.share for leak in over) * 100) / 100))
     lines.append(
         "remove the copies, or keep them together: data.split.group; to train all the same, on a "
-        "score that "
-        f"means little: data.leakage.allowed: {share:g}"
+        f"score that means little: data.leakage.allowed: {share:g}"
     )
     raise DataError("\n".join(lines))

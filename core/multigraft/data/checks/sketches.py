@@ -143,8 +143,7 @@ def _blocks(content: Content, rows: np.ndarray, likeness: Likeness) -> Iterator[
         ):
             raise PluginError(
                 f"sketch gave arrays {made.shape} of {made.dtype} and {odd.shape} for {len(raws)} "
-                "rows; "
-                "unsigned integers [rows, values] and [rows] are needed"
+                "rows; unsigned integers [rows, values] and [rows] are needed"
             )
         values = np.zeros((len(block), made.shape[1]), made.dtype)
         flaws = np.zeros(len(block), np.uint8)

@@ -25,10 +25,8 @@ def other_encoding(path: Path, encoding: str) -> str | None:
     )
     return (
         f"is not {encoding} throughout: save it so, or set data.encoding to what it was written "
-        "in. "
-        f"As {GUESS} it says {line.strip()!r}: where that is right, set data.encoding: {GUESS}; "
-        "others are "
-        "cp1250, cp1251, gb18030, shift_jis"
+        f"in. As {GUESS} it says {line.strip()!r}: where that is right, set data.encoding: "
+        f"{GUESS}; others are cp1250, cp1251, gb18030, shift_jis"
     )
 
 

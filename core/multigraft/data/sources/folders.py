@@ -157,16 +157,14 @@ def folder_notes(listing: Listing, rows: Collection[str]) -> Iterator[str]:
         count = len(listing.hidden)
         yield (
             f"{count} {'entry whose name begins' if count == 1 else 'entries whose names begin'} "
-            "with a dot "
-            f"left out: {named(listing.hidden)}; rename a class that is called so"
+            f"with a dot left out: {named(listing.hidden)}; rename a class that is called so"
         )
     filled = {name.split("/")[0] for name in rows}
     empty = [name for name in listing.folders if "/" not in name and name not in filled]
     if empty:
         yield (
             f"{len(empty)} {'folder' if len(empty) == 1 else 'folders'} without a file that can be "
-            "read, so "
-            f"no class: {named(empty)}"
+            f"read, so no class: {named(empty)}"
         )
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 
 SWALLOWED = (
     "a cell holds lines that look like rows; is a quote not closed? where quotes are only text, "
-    "set "
-    "data.quotes: off"
+    "set data.quotes: off"
 )
 FREQUENT = 2
 """So many rows must have a value before it tells a column from prose."""

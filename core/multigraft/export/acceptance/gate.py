@@ -45,7 +45,7 @@ def measure_graphs(
 ) -> dict[str, Evidence]:
     """Measure each precision in one pass over a split; ``sessions`` holds ``fp32``."""
     tallies = {name: _Tally() for name in sessions}
-    judge = _similarity if run.parts.task.stage == "pretrain" else _judge(run)
+    judge = _similarity if run.resolved.task.stage == "pretrain" else _judge(run)
     for batch in batches(run, split):
         arrays = {name: tensor.numpy() for name, tensor in batch.items()}
         outputs = {name: session.run(arrays) for name, session in sessions.items()}
@@ -59,7 +59,7 @@ def measure_graphs(
 
 def metric_of(run: Subject) -> tuple[str, bool]:
     """The metric that judges, and whether more of it is better."""
-    if run.parts.task.stage == "pretrain" and run.objective.generating(run.graft.head) is None:
+    if run.resolved.task.stage == "pretrain" and run.objective.generating(run.graft.head) is None:
         return SIMILARITY, True
     return run.objective.monitor, run.objective.greater_is_better
 
@@ -113,9 +113,8 @@ def _judge(run: Subject) -> Callable[[Arrays, Arrays, Batch], dict[str, np.ndarr
             kept = run.objective.measure(tensors, batch, run.objective.loss(tensors, batch))
         except KeyError as error:
             raise ExportError(
-                f"task {run.parts.task.name!r} serves {', '.join(outputs)}, but its loss or "
-                "metrics need "
-                f"{error}; its objective's `serve` must give that too"
+                f"task {run.resolved.task.name!r} serves {', '.join(outputs)}, but its loss or "
+                f"metrics need {error}; its objective's `serve` must give that too"
             ) from error
         return {name: value.numpy() for name, value in kept.items()}
 
@@ -163,7 +162,7 @@ def _changed(said: Sequence[Any], fp32: Sequence[Any]) -> int | None:
 def _said(run: Subject, outputs: Arrays) -> list[Any]:
     """The answers' words, as the task decodes them; None for each where it has no answers of its
     own."""
-    decode = run.parts.task.decode
+    decode = run.resolved.task.decode
     if decode is None:
         return [None]
     return [words(answer) for answer in decode(run.targets, outputs)]

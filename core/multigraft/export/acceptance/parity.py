@@ -134,10 +134,9 @@ def _difference(name: str, wanted: np.ndarray, found: np.ndarray, case: Case) ->
         worst = tuple(int(i) for i in np.unravel_index(int(gaps.argmax()), gaps.shape))
         raise ExportError(
             f"the graph does not answer as the model does: {where}, at {worst}, "
-            f"{case.places[worst[0]]}: "
-            f"the model gives {wanted[worst]:.6g}, the graph {found[worst]:.6g}, which is "
-            f"{largest:.2g} of "
-            f"the largest output; at most {TOLERANCE:g} is allowed"
+            f"{case.places[worst[0]]}: the model gives {wanted[worst]:.6g}, the graph "
+            f"{found[worst]:.6g}, which is {largest:.2g} of the largest output; at most "
+            f"{TOLERANCE:g} is allowed"
         )
     return largest
 

@@ -118,8 +118,7 @@ def _gap(wanted: np.ndarray, found: np.ndarray, where: str) -> float:
     if largest > TOLERANCE:
         raise ExportError(
             f"the decoder does not answer as the model does: {where}: they differ by {largest:.2g} "
-            "of the "
-            f"largest output; at most {TOLERANCE:g} is allowed"
+            f"of the largest output; at most {TOLERANCE:g} is allowed"
         )
     return largest
 

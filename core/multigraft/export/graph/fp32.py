@@ -32,7 +32,7 @@ def make_fp32(work: Work) -> tuple[Served, float]:
     run, rows, generating = work.run, work.run.rows[work.checked], work.generating
     chosen = spread(rows, COMPARED_ROWS)
     arrays = read(run, rows, chosen)
-    with_head = run.parts.task.stage != "pretrain"
+    with_head = run.resolved.task.stage != "pretrain"
     served = Served(run.graft, run.objective, tuple(arrays[0]), with_head=with_head).eval()
     path, fills = work.graph(FP32), run.reader.fills
     trials = cases(

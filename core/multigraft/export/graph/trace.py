@@ -129,9 +129,8 @@ def _check_names(outputs: Sequence[str], inputs: Sequence[str]) -> None:
     if shared := [name for name in outputs if name in inputs]:
         raise ExportError(
             f"the objective's serve gives {', '.join(map(repr, shared))}, which is what the "
-            "reader's own "
-            "array is called; a graph tells its values apart by their names: serve it under "
-            "another one"
+            "reader's own array is called; a graph tells its values apart by their names: serve it "
+            "under another one"
         )
     if not outputs or not all(isinstance(name, str) and name for name in outputs):
         raise ExportError(f"the objective's serve gives {list(outputs)}; named outputs are needed")

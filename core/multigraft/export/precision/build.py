@@ -107,7 +107,7 @@ def _int8(work: Work) -> Precision:
         return Precision(accepted=False, file=None, reason=refused)
     reasons, tried = list[str](), list[_Tried]()
     with tempfile.TemporaryDirectory(dir=work.folder.parent, prefix=".int8-") as folder:
-        chosen = ways(work.run.parts.backbone.quantization, work.graph(FP32))
+        chosen = ways(work.run.resolved.backbone.quantization, work.graph(FP32))
         for way in chosen if work.generating is None else ("dynamic",):
             place = Path(folder) / way
             place.mkdir()

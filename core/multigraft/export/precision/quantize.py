@@ -159,8 +159,8 @@ def _static_layers(graph: onnx.GraphProto) -> tuple[str, ...]:
     """In graph order. Raises CannotQuantize."""
     if found := depthwise(graph):
         raise CannotQuantize(
-            f"it has {len(found)} depthwise convolution{'s' * (len(found) > 1)}, "
-            "whose few weights a channel do not survive int8"
+            f"it has {len(found)} depthwise convolution{'s' * (len(found) > 1)}, whose few weights "
+            "a channel do not survive int8"
         )
     floats = set(float_nodes(graph))
     weighted = _weighted(graph, (*CONVOLUTIONS, *MATRICES))

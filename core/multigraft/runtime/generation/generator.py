@@ -123,9 +123,8 @@ class Generator:
         if room < 1:
             raise GenerationError(
                 f"the prompt has {len(prompt)} tokens, and the model holds "
-                f"{self.ports.max_length}, "
-                f"those it writes included; shorten the prompt to {self.ports.max_length - 1} "
-                "tokens at most"
+                f"{self.ports.max_length}, those it writes included; shorten the prompt to "
+                f"{self.ports.max_length - 1} tokens at most"
             )
         return room
 

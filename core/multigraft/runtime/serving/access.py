@@ -76,8 +76,7 @@ def check_exposure(host: str, *, token: Token | None, insecure: bool) -> None:
     if not (is_local(host) or token or insecure):
         raise ServeError(
             f"{host} can be reached from other machines and no token is set: set {VARIABLE} or "
-            "give "
-            f"--token-file FILE ({HOW}), or say --insecure where something in front keeps "
+            f"give --token-file FILE ({HOW}), or say --insecure where something in front keeps "
             "strangers out"
         )
 

@@ -114,8 +114,8 @@ class Border:
         if not is_welcome(headers, local=self._local and self._token is None):
             raise Refusal(
                 HTTPStatus.FORBIDDEN,
-                "the request comes from another site, or for a name that is not this machine's; "
-                "a server with a token answers to any name",
+                "the request comes from another site, or for a name that is not this machine's; a "
+                "server with a token answers to any name",
             )
         is_open = path in OPEN or path.startswith("/page/")
         if self._token and not is_open and not self._token.opens(headers.get("authorization", "")):

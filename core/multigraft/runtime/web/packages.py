@@ -93,8 +93,8 @@ def _fetched(package: NpmPackage, wanted: bool) -> bytes:
     if not wanted:
         raise MissingDependency(
             f"{_called(package)} is needed for the page and not in the cache, and a recipe's "
-            "export.web "
-            "fetches nothing  ->  multigraft export RUN --web, or multigraft web RUN --into FOLDER"
+            "export.web fetches nothing  ->  multigraft export RUN --web, or multigraft web RUN "
+            "--into FOLDER"
         )
     if forbidden or npm is None:
         why = (
@@ -103,9 +103,8 @@ def _fetched(package: NpmPackage, wanted: bool) -> bytes:
             else "npm is not here to fetch it"
         )
         raise MissingDependency(
-            f"{_called(package)} is needed for the page, and {why}  ->  on a machine "
-            f"with npm: npm pack {_called(package)}; then give the folder of that archive as "
-            "--packages"
+            f"{_called(package)} is needed for the page, and {why}  ->  on a machine with npm: npm "
+            f"pack {_called(package)}; then give the folder of that archive as --packages"
         )
     log.info("npm fetches %s", _called(package))
     with tempfile.TemporaryDirectory() as folder:
@@ -154,8 +153,8 @@ def _checked(package: NpmPackage, content: bytes) -> bytes:
     if f"sha512-{digest}" != package.integrity:
         raise MissingDependency(
             f"{archive_name(package)}: is not the archive that is pinned "
-            f"({package.integrity[:20]}...); "
-            f"remove it and fetch it again: npm pack {_called(package)}"
+            f"({package.integrity[:20]}...); remove it and fetch it again: npm pack "
+            f"{_called(package)}"
         )
     return content
 

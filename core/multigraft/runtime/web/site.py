@@ -33,8 +33,7 @@ ENGINE = NpmPackage(
 )
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' "
-    "blob: data:; "
-    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'"
+    "blob: data:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
 """What the page may do, whoever serves it: ask its own host for files, and nobody for anything
 else."""
@@ -108,15 +107,13 @@ def _decoder(bundle: Bundle, answering: Answering) -> str:
     if bundle.generation is not None:
         raise BundleError(
             f"a bundle of task {bundle.task!r} writes texts, which a page without a server does "
-            "not do; "
-            "use multigraft generate"
+            "not do; use multigraft generate"
         )
     name = name_in(DECODERS, answering.decode)
     if name is None:
         raise BundleError(
             f"task {bundle.task!r} decodes answers in a way of its own, in Python only; a page "
-            "knows "
-            f"{', '.join(sorted(DECODERS))}: use multigraft serve"
+            f"knows {', '.join(sorted(DECODERS))}: use multigraft serve"
         )
     return name
 

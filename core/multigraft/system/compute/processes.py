@@ -116,8 +116,8 @@ class World:
         except RuntimeError as error:  # torch's errors of this kind are all RuntimeErrors
             raise RunError(
                 "another process of this training has ended; see its own message, then start all "
-                "of them "
-                f"again with: {launcher(self.size)} resume RUN ({str(error).splitlines()[0]})"
+                f"of them again with: {launcher(self.size)} resume RUN "
+                f"({str(error).splitlines()[0]})"
             ) from error
 
 
@@ -146,8 +146,7 @@ def _join(backend: str, size: int) -> None:
     except RuntimeError as error:
         raise RunError(
             f"the {size} processes of this training did not meet within {JOINING.seconds} s; see "
-            "the "
-            f"others' own messages, then start all of them together: {launcher(size)} ... "
+            f"the others' own messages, then start all of them together: {launcher(size)} ... "
             f"({str(error).splitlines()[0]})"
         ) from error
 

@@ -145,9 +145,8 @@ class Player:
         if not cache.room_for(needed, keep=self.archive.folders):
             raise UnfitError(
                 f"its results for {len(missing)} rows take {needed / 1e9:.1f} GB, and "
-                f"{cache.cache_folder()} "
-                f"has no room for them (raise {cache.LIMIT}, or point {cache.FOLDER} to a larger "
-                "disk)"
+                f"{cache.cache_folder()} has no room for them (raise {cache.LIMIT}, or point "
+                f"{cache.FOLDER} to a larger disk)"
             )
 
 
