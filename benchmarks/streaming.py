@@ -56,7 +56,7 @@ def write_lines(path: Path, size: float) -> Path:
 def measure(path: Path) -> None:
     """Print the largest anonymous memory, and the seconds, of each stage."""
     from multigraft.contracts.objectives import Objective
-    from multigraft.data import Rows, iterate, load_splits, plan_batches
+    from multigraft.data import Epoch, Rows, iterate, load_splits, plan_batches
     from multigraft.recipe import Data
     from multigraft_text import register_modalities
 
@@ -77,12 +77,7 @@ def measure(path: Path) -> None:
         loaded = iterate(
             rows,
             batches,
-            objective=objective,
-            reader=reader,
-            augment=None,
-            seed=0,
-            epoch=0,
-            train=True,
+            Epoch(seed=0, train=True),
         )
         read = sum(len(indices) for indices, _ in loaded)
     print(f"  {read} rows, {rows.lengths.sum() / 1e6:.1f} million tokens")

@@ -107,7 +107,7 @@ def evaluate(run: Run) -> Report:
     split = run.held_out()
     rows, settings = run.rows[split], run.recipe.evaluation
     replayed = replayed_split(run, split)
-    kept = measure_split(run.graft, run.objective, rows, replayed=replayed, **run.reading())
+    kept = measure_split(run.graft, rows, replayed=replayed, **run.reading())
     metrics = intervals(
         run.objective,
         kept,

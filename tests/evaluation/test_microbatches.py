@@ -150,9 +150,9 @@ def test_evaluation_halves_its_batches(
     finetune: Callable[..., Run], cramped: Callable[..., None], tmp_path: Any
 ) -> None:
     run = run_with(finetune, tmp_path / "run")
-    whole = measure_split(run.graft, run.objective, run.rows["test"], **run.reading())
+    whole = measure_split(run.graft, run.rows["test"], **run.reading())
     cramped(3)
-    parts = measure_split(run.graft, run.objective, run.rows["test"], **run.reading())
+    parts = measure_split(run.graft, run.rows["test"], **run.reading())
     for name in whole:
         assert np.allclose(whole[name], parts[name], atol=1e-6), name
 

@@ -15,7 +15,7 @@ import torch
 
 import multigraft as mg
 import multigraft_series
-from multigraft.data import iterate, plan_batches
+from multigraft.data import Epoch, iterate, plan_batches
 from multigraft.engine import Engine
 from multigraft.errors import RunError
 from multigraft.runs.metrics_log import MetricsLog
@@ -100,12 +100,7 @@ def test_one_epoch_is_the_hand_written_loop(untrained: Callable[..., Run], optim
     loaded = iterate(
         run.rows["train"],
         batches,
-        objective=run.objective,
-        reader=run.reader,
-        augment=None,
-        seed=0,
-        epoch=0,
-        train=True,
+        Epoch(seed=0, train=True),
     )
     theirs.train()
     for step, (_, batch) in enumerate(loaded):
@@ -140,12 +135,7 @@ def test_accumulated_batches_equal_one_batch(untrained: Callable[..., Run], tmp_
         batches = iterate(
             run.rows["train"],
             order.numpy().reshape(-1, size)[: 16 // size],
-            objective=run.objective,
-            reader=run.reader,
-            augment=None,
-            seed=0,
-            epoch=0,
-            train=True,
+            Epoch(seed=0, train=True),
         )
         fit._step(list(batches))
         ends.append(weights(run))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from multigraft.data.bad_rows import QUARANTINE, Problem, quarantine, release, told
 from multigraft.data.batching.batches import padding_share, plan_batches
-from multigraft.data.batching.loader import iterate
+from multigraft.data.batching.loader import Epoch, iterate
 from multigraft.data.batching.packing import plan_packs
 from multigraft.data.batching.worker_count import choose_workers
 from multigraft.data.checks.labels import label_notes
@@ -17,6 +17,7 @@ from multigraft.data.splitting import limit_rows, split_table
 
 __all__ = [
     "QUARANTINE",
+    "Epoch",
     "Problem",
     "Rows",
     "Splits",

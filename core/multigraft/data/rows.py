@@ -49,8 +49,8 @@ class Rows:
         """[rows] int64: each row's `Reader.length`."""
         self.problems = tuple(problems)
         self.name = name
-        self._reader = reader
-        self._objective = objective
+        self.reader = reader
+        self.objective = objective
         self._kept = kept
         self._targets = targets
 
@@ -132,9 +132,9 @@ class Rows:
         try:
             arrays = self._kept.fetch(index, names)
             if arrays is None:
-                arrays = frozen(read_row(self._reader, self.table.raw(index)))
+                arrays = frozen(read_row(self.reader, self.table.raw(index)))
             if targets is None and (names is None or not arrays.keys() >= set(names)):
-                targets = _targets(self._objective, self.table.row(index))
+                targets = _targets(self.objective, self.table.row(index))
         except RowError as error:
             raise DataError(
                 f"{self.place(index)}: could be read before, but not now: {error}"

@@ -14,9 +14,8 @@ from torch import nn
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Baseline, Objective, Outputs
-from multigraft.contracts.records import Reader
 from multigraft.contracts.report import Measure
-from multigraft.data import Rows, iterate, plan_batches
+from multigraft.data import Epoch, Rows, iterate, plan_batches
 from multigraft.evaluation.microbatches import halve_on_shortage, split_batch
 from multigraft.models.graft import Graft
 from multigraft.system.compute.processes import ALONE, World
@@ -41,10 +40,8 @@ class Replayed(Protocol):
 
 def measure_split(
     graft: Graft,
-    objective: Objective,
     rows: Rows,
     *,
-    reader: Reader,
     batch_size: int,
     seed: int,
     budget: float | None = None,
@@ -70,15 +67,10 @@ def measure_split(
     loaded = iterate(
         rows,
         world.share(batches),
-        objective=objective,
-        reader=reader,
-        augment=None,
-        seed=seed,
-        epoch=0,
-        train=False,
+        Epoch(seed=seed),
         names=None if replayed is None else replayed.reads,
     )
-    device = next(graft.parameters()).device
+    objective, device = rows.objective, next(graft.parameters()).device
 
     def measure(numbers: np.ndarray, batch: Batch) -> RowMetrics:
         moved = {name: value.to(device) for name, value in batch.items()}

@@ -35,7 +35,6 @@ RECIPE, METRICS, MODEL, HEAD, PAGE = (
 class Reading(TypedDict):
     """How evaluation reads a split."""
 
-    reader: Reader
     batch_size: int
     seed: int
     budget: float | None
@@ -79,9 +78,7 @@ class Run:
     def reading(self) -> Reading:
         """How `evaluation.measure_split` is to read this run's rows."""
         size = self.recipe.evaluation.batch_size or self.recipe.training.batch_size
-        return Reading(
-            reader=self.reader, batch_size=size, seed=self.recipe.seed, budget=self.budget()
-        )
+        return Reading(batch_size=size, seed=self.recipe.seed, budget=self.budget())
 
     def budget(self) -> float | None:
         """The largest padded length of a batch, as `Reader.length` counts; None where the recipe

@@ -15,7 +15,7 @@ from torch import nn
 from multigraft.contracts.features import Batch
 from multigraft.contracts.plan import Plan
 from multigraft.contracts.records import Strategy, Task
-from multigraft.data import iterate
+from multigraft.data import Epoch, iterate
 from multigraft.errors import MultigraftError, RecipeError
 from multigraft.models.adapters import merge_adapters
 from multigraft.models.graft import Graft
@@ -102,16 +102,7 @@ def reached(run: Run) -> set[str]:
 def batch_of(run: Run) -> Batch:
     """The first training rows of a run as a batch, prepared as in training."""
     rows = run.rows["train"]
-    batches = iterate(
-        rows,
-        [np.arange(BATCH)],
-        objective=run.objective,
-        reader=run.reader,
-        augment=None,
-        seed=0,
-        epoch=0,
-        train=True,
-    )
+    batches = iterate(rows, [np.arange(BATCH)], Epoch(seed=0, train=True))
     return next(iter(batches))[1]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from multigraft.data import iterate
+from multigraft.data import Epoch, iterate
 from multigraft.data.batching.worker_count import choose_workers
 from multigraft.training.batch_schedule import BatchSchedule
 from multigraft.training.defaults import default_epochs
@@ -48,12 +48,7 @@ class BatchStream:
         loaded = iterate(
             run.rows["train"],
             run.world.share(self.timetable.batches(epoch)),
-            objective=run.objective,
-            reader=run.reader,
-            augment=run.augment,
-            seed=run.recipe.seed,
-            epoch=epoch,
-            train=True,
+            self._epoch(epoch),
             workers=self._workers,
             start=done * self.training.accumulation,
             names=self._names,
@@ -71,6 +66,9 @@ class BatchStream:
                 for rows, batch in batches
             ]
 
+    def _epoch(self, number: int) -> Epoch:
+        return Epoch(seed=self.run.recipe.seed, number=number, augment=self.run.augment, train=True)
+
     def _alone(self) -> None:
         """Start no more workers: what one of them died of would meet the next epoch's too."""
         self._workers = 0
@@ -81,10 +79,7 @@ class BatchStream:
             return wanted
         return choose_workers(
             run.rows["train"],
-            objective=run.objective,
-            reader=run.reader,
-            augment=run.augment,
-            seed=run.recipe.seed,
+            self._epoch(0),
             batch_size=self.training.batch_size,
             accelerated=self.device.type != "cpu",
             names=self._names,

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.contracts.plan import Plan
-from multigraft.data import iterate, plan_batches
+from multigraft.data import Epoch, iterate, plan_batches
 from multigraft.training.replay import untouched
 
 if TYPE_CHECKING:
@@ -176,12 +176,7 @@ def evaluated(
     for numbers, batch in iterate(
         rows,
         [chosen[members] for members in planned],
-        objective=run.objective,
-        reader=run.reader,
-        augment=None,
-        seed=run.recipe.seed,
-        epoch=0,
-        train=False,
+        Epoch(seed=run.recipe.seed),
         names=None if replayed is None else replayed.reads,
     ):
         moved = {name: value.to(device) for name, value in batch.items()}

@@ -25,7 +25,6 @@ def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, f
     with averaged, forward.autocast():
         kept = measure_split(
             run.graft,
-            run.objective,
             run.rows["validation"],
             replayed=forward.replayed.get("validation"),
             world=run.world,

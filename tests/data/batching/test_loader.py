@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Arrays, Modality, Reader
-from multigraft.data import Rows, iterate, load_table, plan_batches
+from multigraft.contracts.records import Arrays, Augment, Modality, Reader
+from multigraft.data import Epoch, Rows, iterate, load_table, plan_batches
 from multigraft.errors import DataError, PluginError, RowError
 
 One = tuple[list[int], dict[str, torch.Tensor]]
@@ -36,11 +36,17 @@ def begin(rows: Rows, reader: Reader, objective: Objective) -> Callable[..., Ite
     """The batches of an epoch as they are read, augmented in training."""
 
     def start(
-        epoch: int = 0, *, seed: int = 3, train: bool = True, size: int = 6, **changed: Any
+        epoch: int = 0,
+        *,
+        seed: int = 3,
+        train: bool = True,
+        size: int = 6,
+        augment: Augment | None = add_noise,
+        **changed: Any,
     ) -> Iterator[One]:
         batches = plan_batches(rows.lengths, size=size, seed=0, epoch=0, shuffle=train)
-        asked = {"objective": objective, "reader": reader, "augment": add_noise, **changed}
-        found = iterate(rows, batches, seed=seed, epoch=epoch, train=train, **asked)
+        passing = Epoch(seed=seed, number=epoch, augment=augment, train=train)
+        found = iterate(rows, batches, passing, **changed)
         return ((indices.tolist(), batch) for indices, batch in found)
 
     return start
@@ -94,12 +100,7 @@ def test_chance_follows_the_row_and_not_its_batch(
         found = iterate(
             rows,
             batches,
-            objective=objective,
-            reader=reader,
-            augment=None,
-            seed=0,
-            epoch=2,
-            train=True,
+            Epoch(seed=0, number=2, train=True),
         )
         views.append(
             {
@@ -170,12 +171,7 @@ def test_skipped_batches_are_not_read(
     loaded = iterate(
         rows,
         batches,
-        objective=objective,
-        reader=reader,
-        augment=None,
-        seed=0,
-        epoch=0,
-        train=True,
+        Epoch(seed=0, train=True),
         start=len(batches) - 1,
     )
     ((indices, _),) = loaded
@@ -229,12 +225,7 @@ def test_a_row_that_breaks_later_is_named(
     loaded = iterate(
         rows,
         batches,
-        objective=objective,
-        reader=reader,
-        augment=None,
-        seed=0,
-        epoch=0,
-        train=True,
+        Epoch(seed=0, train=True),
         workers=workers,
     )
     with pytest.raises(DataError, match=r"letters\.csv row 3: could be read before"):

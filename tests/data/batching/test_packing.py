@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Arrays, Modality, Reader
-from multigraft.data import Rows, iterate, load_table, padding_share, plan_packs
+from multigraft.data import Epoch, Rows, iterate, load_table, padding_share, plan_packs
 from multigraft.data.batching.packing import collate_packs, join
 from multigraft.errors import DataError, MultigraftError, PluginError
 
@@ -122,23 +122,14 @@ def rows(letters: Path, text: Modality, reader: Reader) -> Rows:
     return Rows.audit(table, reader, Codes(), allowed_bad=0, name="train")
 
 
-def load(
-    rows: Rows, reader: Reader, **changed: Any
-) -> list[tuple[np.ndarray, Mapping[str, torch.Tensor]]]:
+def load(rows: Rows, **changed: Any) -> list[tuple[np.ndarray, Mapping[str, torch.Tensor]]]:
     batches = plan_packs(rows.lengths, capacity=32, size=3, seed=0, epoch=0, shuffle=True)
-    asked: dict[str, Any] = {
-        "objective": Codes(),
-        "reader": reader,
-        "augment": None,
-        "seed": 0,
-        "epoch": 0,
-    }
-    return list(iterate(rows, batches, train=True, **{**asked, **changed}))
+    return list(iterate(rows, batches, Epoch(seed=0, train=True), **changed))
 
 
 def test_a_batch_of_packs_holds_its_rows_in_order(rows: Rows, reader: Reader) -> None:
     seen = []
-    for indices, batch in load(rows, reader):
+    for indices, batch in load(rows):
         codes, segments = batch["codes"], batch["segments"]
         assert codes.shape == segments.shape
         assert codes.shape[1] <= 32
@@ -153,10 +144,8 @@ def test_a_batch_of_packs_holds_its_rows_in_order(rows: Rows, reader: Reader) ->
 
 @pytest.mark.parametrize("changed", [{"workers": 2}, {"start": 2}, {"workers": 1, "start": 3}])
 def test_packs_resume_to_the_same_bits(rows: Rows, reader: Reader, changed: dict[str, Any]) -> None:
-    expected = load(rows, reader)[changed.get("start", 0) :]
-    for (indices, batch), (others, other) in zip(
-        load(rows, reader, **changed), expected, strict=True
-    ):
+    expected = load(rows)[changed.get("start", 0) :]
+    for (indices, batch), (others, other) in zip(load(rows, **changed), expected, strict=True):
         assert indices.tolist() == others.tolist()
         assert batch.keys() == other.keys()
         assert all(torch.equal(batch[name], other[name]) for name in batch)
@@ -165,5 +154,6 @@ def test_packs_resume_to_the_same_bits(rows: Rows, reader: Reader, changed: dict
 def test_a_task_that_needs_whole_rows_is_not_packed(
     rows: Rows, reader: Reader, objective: Objective
 ) -> None:
+    labelled = Rows.audit(rows.table, reader, objective, allowed_bad=0, name="train")
     with pytest.raises(MultigraftError, match=r"training\.packing: LabelObjective needs every row"):
-        load(rows, reader, objective=objective)
+        load(labelled)

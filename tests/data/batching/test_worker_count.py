@@ -9,7 +9,7 @@ import pytest
 
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Arrays, Modality, Reader
-from multigraft.data import Rows, choose_workers, load_table
+from multigraft.data import Epoch, Rows, choose_workers, load_table
 
 
 @pytest.fixture
@@ -23,9 +23,7 @@ def choose(letters: Path, text: Modality, reader: Reader, objective: Objective) 
             return row
 
         asked = {"accelerated": True, "cores": 16, "batch_size": 32, **changed}
-        return choose_workers(
-            rows, objective=objective, reader=reader, augment=augment, seed=0, **asked
-        )
+        return choose_workers(rows, Epoch(seed=0, augment=augment, train=True), **asked)
 
     return start
 

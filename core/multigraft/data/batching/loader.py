@@ -11,7 +11,7 @@ import torch
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Arrays, Augment, Reader
+from multigraft.contracts.records import Arrays, Augment
 from multigraft.data.batching.batches import Members
 from multigraft.data.batching.packing import collate_packs
 from multigraft.data.batching.prefetch import read_ahead, timed
@@ -23,16 +23,27 @@ ROW, BATCH = 5, 6
 """What a generator is for; part of its seed."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """One pass over rows: what its chance follows from."""
+
+    seed: int
+    number: int = 0
+    augment: Augment | None = None
+    train: bool = False
+    """Without it nothing is augmented, and every epoch is the same."""
+
+    @property
+    def stream(self) -> tuple[int, int, int]:
+        """The part of every generator's seed that is the same in the whole pass."""
+        return self.seed, self.number if self.train else 0, int(self.train)
+
+
 def iterate(
     rows: Rows,
     batches: Sequence[Members],
+    epoch: Epoch,
     *,
-    objective: Objective,
-    reader: Reader,
-    augment: Augment | None,
-    seed: int,
-    epoch: int,
-    train: bool,
     workers: int = 0,
     start: int = 0,
     names: Collection[str] | None = None,
@@ -42,8 +53,7 @@ def iterate(
     """Give each batch from number ``start`` on, with the numbers of its rows.
 
     A row's chance follows from (seed, epoch, row), a batch's from (seed, epoch, batch number):
-    neither ``workers`` nor ``start`` changes a bit. Without ``train`` nothing is augmented, and
-    every epoch is the same. Draws nothing from torch's generators.
+    neither ``workers`` nor ``start`` changes a bit. Draws nothing from torch's generators.
 
     Batches of packs (`plan_packs`) hold their rows joined, with ``segments`` int64 [B, T]: 1, 2 ...
     for the rows of a pack, 0 where padded; their row numbers come pack after pack. Raises
@@ -54,15 +64,15 @@ def iterate(
     is lost this process reads on, and ``alone`` is called. The seconds that each batch was waited
     for are added to ``waits``.
     """
-    _check_packs(batches, objective)
+    _check_packs(batches, rows.objective)
+    augment = epoch.augment if epoch.train else None
     source = _Source(
         rows=rows,
         batches=batches,
-        objective=objective,
-        augment=augment if train else None,
-        varied=(train and augment is not None) or _views(objective),
-        fills={**reader.fills, **objective.fills},
-        stream=(seed, epoch if train else 0, int(train)),
+        augment=augment,
+        varied=augment is not None or _views(rows.objective),
+        fills={**rows.reader.fills, **rows.objective.fills},
+        stream=epoch.stream,
         names=names,
     )
     numbers = range(start, len(batches))
@@ -81,7 +91,6 @@ class _Source:
 
     rows: Rows
     batches: Sequence[Members]
-    objective: Objective
     augment: Augment | None
     varied: bool
     """Whether anything changes single rows; making a generator for each takes its time."""
@@ -93,7 +102,7 @@ class _Source:
         """One batch: the numbers of its rows, and its arrays."""
         members = self.batches[number]
         batch = self._collate(members)
-        prepared = self.objective.prepare(
+        prepared = self.rows.objective.prepare(
             batch, np.random.default_rng([*self.stream, BATCH, number])
         )
         indices = np.concatenate(members) if isinstance(members, tuple) else members
@@ -113,7 +122,7 @@ class _Source:
         rng = np.random.default_rng([*self.stream, ROW, index])
         if self.augment is not None:
             row = self.augment(row, rng)
-        return self.objective.view(row, rng)
+        return self.rows.objective.view(row, rng)
 
 
 def _check_packs(batches: Sequence[Members], objective: Objective) -> None:

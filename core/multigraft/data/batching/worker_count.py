@@ -7,9 +7,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Augment, Reader
-from multigraft.data.batching.loader import iterate
+from multigraft.data.batching.loader import Epoch, iterate
 from multigraft.data.rows import Rows
 from multigraft.system.cpu import usable_cores
 
@@ -24,11 +22,8 @@ MOST = 8
 
 def choose_workers(
     rows: Rows,
+    epoch: Epoch,
     *,
-    objective: Objective,
-    reader: Reader,
-    augment: Augment | None,
-    seed: int,
     batch_size: int,
     accelerated: bool,
     cores: int | None = None,
@@ -50,12 +45,7 @@ def choose_workers(
     loaded = iterate(
         rows,
         [chosen[::2], chosen[1::2]],
-        objective=objective,
-        reader=reader,
-        augment=augment,
-        seed=seed,
-        epoch=0,
-        train=True,
+        epoch,
         names=names,
         waits=waits,
     )

@@ -19,7 +19,7 @@ import torch
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.records import Arrays
-from multigraft.data import iterate, plan_batches
+from multigraft.data import Epoch, iterate, plan_batches
 from multigraft.errors import ExportError
 from multigraft.evaluation.measure import intervals, percentile
 from multigraft.export.acceptance.parity import relative
@@ -90,17 +90,7 @@ def batches(run: Subject, split: str) -> Iterator[Batch]:
     """The batches that evaluation sees."""
     rows, seed = run.rows[split], run.recipe.seed
     plan = plan_batches(rows.lengths, size=batch_size(run), seed=seed, epoch=0, shuffle=False)
-    loaded = iterate(
-        rows,
-        plan,
-        objective=run.objective,
-        reader=run.reader,
-        augment=None,
-        seed=seed,
-        epoch=0,
-        train=False,
-    )
-    return (batch for _, batch in loaded)
+    return (batch for _, batch in iterate(rows, plan, Epoch(seed=seed)))
 
 
 def _judge(run: Subject) -> Callable[[Arrays, Arrays, Batch], dict[str, np.ndarray]]:

@@ -19,7 +19,7 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.plan import block_of
 from multigraft.contracts.records import Augment, Reader
-from multigraft.data import Rows, iterate
+from multigraft.data import Epoch, Rows, iterate
 from multigraft.models.graft import Graft
 from multigraft.training.replay.frozen import Frozen, UnfitError, Watch, Whole, frozen_part
 from multigraft.training.replay.module_state import numbers_of
@@ -136,16 +136,7 @@ def _sample(rows: Rows) -> Sequence[int]:
 
 def _batch(setting: Setting, rows: Rows, numbers: Sequence[int]) -> Batch:
     """A batch of these rows, as a step has it."""
-    batches = iterate(
-        rows,
-        [np.asarray(numbers)],
-        objective=setting.objective,
-        reader=setting.reader,
-        augment=None,
-        seed=0,
-        epoch=0,
-        train=False,
-    )
+    batches = iterate(rows, [np.asarray(numbers)], Epoch(seed=0))
     _, batch = next(iter(batches))
     return {name: value.to(setting.device) for name, value in batch.items()}
 
