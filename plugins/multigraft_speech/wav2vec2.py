@@ -63,9 +63,8 @@ class Wav2Vec2(nn.Module):
         projected = self.model.feature_projection(convolved)
         hidden, normed = projected if isinstance(projected, tuple) else (projected, convolved)
         hidden = self._hide(hidden, batch.get("mask_time_indices"))
-        hidden = hidden.masked_fill(
-            ~mask.unsqueeze(-1), 0
-        )  # a copy: the encoder writes into what it is given
+        # a copy: the encoder writes into what it is given
+        hidden = hidden.masked_fill(~mask.unsqueeze(-1), 0)
         sequence = self.model.encoder(hidden, attention_mask=mask).last_hidden_state
         return Features(mean_pool(sequence, mask), sequence, mask, (normed.transpose(1, 2),))
 
@@ -199,10 +198,11 @@ def _shell(config: Any, *, classifier: bool) -> Any:
     from transformers import AutoModel, AutoModelForAudioClassification
 
     kind = AutoModelForAudioClassification if classifier else AutoModel
+    # saving must not move the run's chance
     with (
         torch.device("meta"),
         torch.random.fork_rng(devices=[]),
-    ):  # saving must not move the run's chance
+    ):
         return kind.from_config(config)
 
 
@@ -210,9 +210,8 @@ def _random_spans(hidden: Tensor, share: float, span: int) -> Tensor:
     """Hide about ``share`` of the frames in spans: [B, T, D] -> [B, T] bool, drawn from torch's
     generator."""
     span = min(span, hidden.shape[1])
-    chance = 1 - (1 - share) ** (
-        1 / span
-    )  # a frame stays where none of the `span` starts before it was drawn
+    # a frame stays where none of the `span` starts before it was drawn
+    chance = 1 - (1 - share) ** (1 / span)
     starts = (
         torch.rand(hidden.shape[0], 1, hidden.shape[1] + span - 1, device=hidden.device) < chance
     ).float()

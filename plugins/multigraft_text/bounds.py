@@ -82,9 +82,8 @@ def growth(step: Mapping[str, Any]) -> float:
     kind, content = step.get("type"), len(str(step.get("content") or ""))
     if kind == "Replace":
         pattern = (step.get("pattern") or {}).get("String")
-        return (
-            max(1.0, content / len(pattern)) if pattern else 1.0 + content
-        )  # a pattern may match nothing
+        # a pattern may match nothing
+        return max(1.0, content / len(pattern)) if pattern else 1.0 + content
     if kind == "Prepend":
         return 1.0 + len(str(step.get("prepend") or ""))
     if kind == "Precompiled":

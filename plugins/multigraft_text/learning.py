@@ -101,9 +101,8 @@ def wordpiece(
         show_progress=False,
     )
     learner.train_from_iterator(texts, trainer)
-    return _bert_tokenizer(
-        learner.get_vocab(), lowercase, special
-    )  # where the inner letters are not special
+    # where the inner letters are not special
+    return _bert_tokenizer(learner.get_vocab(), lowercase, special)
 
 
 def _bert_tokenizer(

@@ -34,9 +34,8 @@ def sketch(raws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         factors, terms = _functions()
         for value, (factor, term) in enumerate(zip(factors, terms, strict=True)):
             least = np.minimum.reduceat((hashes * factor + term) >> np.uint64(32), starts)
-            found[real, value] = least.astype(
-                np.uint16
-            )  # the low bits; the high ones are those of any minimum
+            # the low bits; the high ones are those of any minimum
+            found[real, value] = least.astype(np.uint16)
     return found, np.zeros(len(texts), np.uint8)
 
 

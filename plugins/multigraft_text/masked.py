@@ -126,9 +126,8 @@ def masked_head(backbone: Any) -> MaskedHead:
             (head.norm, norm.state_dict()),
             (head.decoder, bias),
         ):
-            own.load_state_dict(
-                brought, strict=False
-            )  # an architecture without biases keeps our zeros
+            # an architecture without biases keeps our zeros
+            own.load_state_dict(brought, strict=False)
     return head
 
 

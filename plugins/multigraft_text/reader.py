@@ -81,9 +81,8 @@ class TextReader:
         list, which is a row's tokens or several texts, but no pair.
         """
         first, *second = map(self._clean, parts_of(raw))
-        with (
-            _no_panic()
-        ):  # a batch, of one, lets other threads run meanwhile; `encode` stops them all
+        # a batch, of one, lets other threads run meanwhile; `encode` stops them all
+        with _no_panic():
             (encoding,) = self._tokenizer.encode_batch_fast([(first, *second) if second else first])
         if len(encoding.ids) <= self._frame[len(second)]:
             raise RowError("the tokenizer finds no token in the text")
@@ -120,9 +119,8 @@ class TextReader:
             return np.zeros(0, dtype=np.int64)
         with _no_panic():
             encoding = self._whole.encode(self._clean(raw))
-        added = (
-            encoding.special_tokens_mask
-        )  # 1 for what the tokenizer adds, not for what the text says
+        # 1 for what the tokenizer adds, not for what the text says
+        added = encoding.special_tokens_mask
         end = max((place + 1 for place, special in enumerate(added) if not special), default=0)
         return np.asarray(encoding.ids[:end], dtype=np.int64)
 

@@ -73,9 +73,8 @@ def _masks(config: Any, segments: Tensor, *, causal: bool) -> Tensor | dict[str,
     window = getattr(config, "sliding_window", None)
     if config.model_type in FULL or window is None:
         return full
-    near = full & (
-        back.abs() <= (window - 1 if causal else window)
-    )  # a causal window counts the token itself
+    # a causal window counts the token itself
+    near = full & (back.abs() <= (window - 1 if causal else window))
     return (
         near
         if config.model_type in SLIDING

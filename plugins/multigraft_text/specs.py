@@ -64,9 +64,8 @@ def spec_of(origin: Origin, options: Mapping[str, Any], architectures: Sequence[
     config = config_of(folder, architectures)
     tokenizer = _tokenizer_json(folder)
     special = _special(folder, tokenizer)
-    pad = special.setdefault(
-        "pad_token", special.get("eos_token", "")
-    )  # GPT-2 has none: its end token pads
+    # GPT-2 has none: its end token pads
+    pad = special.setdefault("pad_token", special.get("eos_token", ""))
     ids = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
     if pad not in ids:
         raise WeightsError(f"{folder}: its tokenizer has neither a padding nor an end token")

@@ -74,9 +74,8 @@ def _hues(colours: np.ndarray, contrast: float) -> np.ndarray:
         [(green - blue) / spread % 6, (blue - red) / spread + 2],
         (red - green) / spread + 4,
     )
-    hue = (
-        1 + np.floor(sextant * HUES / 6 + 0.5).astype(np.uint8) % HUES
-    )  # red and yellow in the middle of one
+    # red and yellow in the middle of one
+    hue = 1 + np.floor(sextant * HUES / 6 + 0.5).astype(np.uint8) % HUES
     coloured = np.where(high - low >= VIVID * (contrast + FAINT), hue, 0)
     return np.kron(coloured, np.ones((WAVES // CELLS,) * 2, np.uint8)).ravel().astype(np.uint8)
 

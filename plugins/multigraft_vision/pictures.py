@@ -67,9 +67,8 @@ def _from_bytes(content: bytes, max_pixels: int) -> Image.Image:
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as picture:
             if not isinstance(picture.info.get("xmp", b""), bytes | str):
-                del picture.info[
-                    "xmp"
-                ]  # in which Pillow's TIFF decoder would look for an orientation
+                # in which Pillow's TIFF decoder would look for an orientation
+                del picture.info["xmp"]
             return _decode(picture, max_pixels)
     except RowError:
         raise

@@ -110,9 +110,8 @@ def _read(path: Path) -> dict[str, Tensor]:
 def _adopt(model: Any, state: dict[str, Tensor], classifier: tuple[str, ...], path: Path) -> None:
     """Load ``state`` without its classifier; every other tensor must fit."""
     module = importlib.import_module(type(model).__module__)
-    convert = getattr(
-        module, "checkpoint_filter_fn", None
-    )  # timm's own, for older layouts and other image sizes
+    # timm's own, for older layouts and other image sizes
+    convert = getattr(module, "checkpoint_filter_fn", None)
     state = state if convert is None else convert(state, model)
     dropped = (*(f"{name}." for name in classifier), *AUXILIARY)
     state = {name: value for name, value in state.items() if not name.startswith(dropped)}

@@ -258,9 +258,8 @@ def test_a_sound_has_the_same_samples_as_near_as_is_stated(page: Any, sounds: Si
         found = ask(page, sounds, file=content)["arrays"]["input_values"]
         wanted = sounds.predictor.reader.read(content)["input_values"]
         size = min(len(wanted), *found["dims"])
-        assert abs(found["dims"][0] - len(wanted)) <= (
-            160 if kind == "OGG" else 0
-        )  # where its end is cut
+        # where its end is cut
+        assert abs(found["dims"][0] - len(wanted)) <= (160 if kind == "OGG" else 0)
         far[rate, kind] = np.abs(np.array(found["data"])[:size] - wanted[:size]).max() - near
     assert max(far.values()) <= 0, far
 

@@ -34,12 +34,13 @@ def test_the_fault_is_caught(fault: Fault, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_plugin_without_a_fault_passes_what_catches_them() -> None:
+    # the graph's own are tried by the slow tests
     quick = {fault.check for fault in FAULTS} - {
         "graph",
         "answers",
         "places",
         "merged-windows",
-    }  # the graph's own are tried by the slow tests
+    }
     verdict = check_plugin(Plugin(), checks=quick)
     assert verdict.count("passed") > 15
 

@@ -56,9 +56,8 @@ def test_every_check_is_made_of_some_plugin_here() -> None:
     for given in PLUGINS.values():
         with Examination(given) as examination:
             made |= {case.check.name for case in examination.cases}
-    strategies = {
-        check.name for check in CHECKS if check.of == "strategy"
-    }  # the engine's, tried below
+    # the engine's, tried below
+    strategies = {check.name for check in CHECKS if check.of == "strategy"}
     assert made | strategies == {check.name for check in CHECKS}
 
 

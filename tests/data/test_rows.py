@@ -239,9 +239,8 @@ def test_a_row_that_is_cut_is_bad_where_its_target_describes_all_of_it(
         if whole
         else []
     )
-    assert reader.windowed == (
-        ["abcdefgh", "abcd", "abcde"] if whole else []
-    )  # short ones are not read twice
+    # short ones are not read twice
+    assert reader.windowed == (["abcdefgh", "abcd", "abcde"] if whole else [])
 
 
 def test_reader_and_objective_must_not_share_a_name(

@@ -135,9 +135,8 @@ def test_a_run_that_does_not_fit_ends_with_the_same_weights(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        torch.nn.Dropout, "forward", lambda self, x: x
-    )  # parts draw masks of their own
+    # parts draw masks of their own
+    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)
     roomy = run_with(finetune, tmp_path / "roomy")
     cramped(5)
     tight = run_with(finetune, tmp_path / "tight")

@@ -64,10 +64,11 @@ def test_both_precisions_are_measured_and_accepted(
 
 def test_the_manifest_names_axes_and_used_inputs_only(numbers: Any, pictures: Any) -> None:
     bundle = open_bundle(numbers[0].folder / "bundle")
+    # token_type_ids is read, but the backbone does not use it
     assert [(port.name, port.dtype, port.shape) for port in bundle.inputs] == [
         ("input_ids", "int64", ("batch", "length")),
         ("attention_mask", "int64", ("batch", "length")),
-    ]  # token_type_ids is read, but the backbone does not use it
+    ]
     assert [port.name for port in bundle.outputs] == ["probabilities", "logits"]
     bundle = open_bundle(pictures[0].folder / "bundle")
     assert [port.shape for port in bundle.inputs] == [("batch", 3, 8, 8)]
@@ -137,9 +138,8 @@ def test_int8_that_collapses_is_refused(tmp_path: Path) -> None:
     assert (
         refused.reason == f"dynamic: loses 50.00 [{low:.2f}, {high:.2f}] of 0.5 allowed {numbers}"
     )
-    assert (
-        set(refused.latency) == {1, 4, 8, 16, 32} and refused.size > 0
-    )  # what was measured is kept
+    # what was measured is kept
+    assert set(refused.latency) == {1, 4, 8, 16, 32} and refused.size > 0
     assert not (tmp_path / "bundle" / "model.int8.onnx").exists()
     assert load(tmp_path / "bundle", catalog=run.catalog).precision == "fp32"
     with pytest.raises(BundleError, match=r"'int8' was refused: dynamic: .*the bundle holds fp32"):

@@ -51,9 +51,8 @@ def test_cases_are_real_rows_and_rows_of_other_lengths() -> None:
         ("row 2", 2),
     ]
     assert [[len(row["x"]) for row in case.rows] for case in TRIALS[4:]] == [[2], [2, 1], [4, 0]]
-    assert (
-        len(cases(ROWS, [4, 1, 3], ["", "", ""], {})) == 4
-    )  # nothing is padded, so nothing can be cut
+    # nothing is padded, so nothing can be cut
+    assert len(cases(ROWS, [4, 1, 3], ["", "", ""], {})) == 4
 
 
 def test_a_row_of_padding_alone_must_give_numbers_and_spoil_nothing() -> None:
@@ -74,9 +73,8 @@ def test_a_row_of_padding_alone_must_give_numbers_and_spoil_nothing() -> None:
     ):
         check_parity(mean, broken, empty, FILLS)
     assert check_parity(mean, otherwise, empty, FILLS) == 0.0
-    assert (
-        check_parity(broken, mean, empty, FILLS) == 0.0
-    )  # what the model cannot answer is not asked
+    # what the model cannot answer is not asked
+    assert check_parity(broken, mean, empty, FILLS) == 0.0
 
 
 def test_a_cut_row_that_the_model_cannot_take_is_passed_over() -> None:
@@ -289,10 +287,11 @@ def test_a_hybrid_has_ranges_for_convolutions_and_measures_those_of_products(
     source, target = tmp_path / "model.onnx", tmp_path / "model.int8.onnx"
     onnx.save(_listening(), source)
     prepared = prepare(source, tmp_path, "hybrid")
+    # a sound is one channel, and is left as it is
     assert prepared.layers == (
         "conv_inner",
         "product",
-    )  # a sound is one channel, and is left as it is
+    )
     kinds = {}
     for floats in ((), ("conv_inner",), ("product",)):
         write(prepared, target, _sounds, floats=floats)

@@ -104,9 +104,8 @@ def test_the_interval_is_of_the_same_rows_of_both() -> None:
     loss = judge().loss(evidence(int8), evidence(fp32))
     assert loss.points == pytest.approx(0.3)
     assert loss.low is not None and loss.high is not None
-    assert (
-        0 <= loss.low < 0.3 < loss.high <= 0.8
-    )  # a binomial of 3 in 1000; each alone has +- 3 points
+    # a binomial of 3 in 1000; each alone has +- 3 points
+    assert 0 <= loss.low < 0.3 < loss.high <= 0.8
     assert str(loss).startswith("0.30 [")
 
 

@@ -225,9 +225,8 @@ def draw(
     order = [list(strata)[number] for number in rng.permutation(len(strata))]
     order.sort(key=lambda stratum: not (stratum[0] in musts and stratum[1]))
     exports = [stratum for stratum in order if stratum[0] == "export"]
-    order = [
-        stratum for stratum in order if stratum not in exports[1:]
-    ]  # one export takes long enough
+    # one export takes long enough
+    order = [stratum for stratum in order if stratum not in exports[1:]]
     points = []
     for stratum in order[:chosen]:
         name = rng.choice(sorted({calm.events[index][0] for index in strata[stratum]}))

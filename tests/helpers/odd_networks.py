@@ -171,9 +171,8 @@ class LearnsInFront(Net):
     def __init__(self) -> None:
         super().__init__()
         self.prompt = nn.Parameter(torch.zeros(WIDTH))
-        self.prompts = nn.ParameterList(
-            [nn.Parameter(torch.zeros(WIDTH))]
-        )  # registered behind the blocks
+        # registered behind the blocks
+        self.prompts = nn.ParameterList([nn.Parameter(torch.zeros(WIDTH))])
 
     def front(self, hidden: Tensor, real: Tensor) -> Tensor:
         return hidden

@@ -86,9 +86,8 @@ def grow(family: Backbone, **options: Any) -> Grown:
     assert text.TEXT.fit is not None
     spec = text.TEXT.fit(DOCUMENTS, spec)
     module = family.build(origin(family), spec).eval()
-    for (
-        parameter
-    ) in module.parameters():  # fresh biases are zero and norms one: mistakes would not show
+    # fresh biases are zero and norms one: mistakes would not show
+    for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     return Grown(family, spec, TextReader(spec), module)
 

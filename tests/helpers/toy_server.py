@@ -112,9 +112,8 @@ def predictor(modality: str) -> Predictor:
         threads=1,
         catalog=mg.Catalog([Plugin()], discover=False),
     )
-    made.bundle = made.bundle.model_copy(
-        update={"columns": ()}
-    )  # as if pairs had been learned from
+    # as if pairs had been learned from
+    made.bundle = made.bundle.model_copy(update={"columns": ()})
     return made
 
 

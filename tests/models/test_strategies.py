@@ -188,7 +188,7 @@ def test_what_rests_is_what_a_step_leaves_as_it_is(
     graft = Graft(Normed(), LinearHead(4, 2, bias=True, dropout=0.0))
     made = plan(graft, *names, **options)
     graft.eval()
-    resting = made.resting()
+    unchanging = made.unchanging()
     assert not graft.training  # it was only asked
     before = {name: value.clone() for name, value in graft.state_dict().items()}
     made.activate(0.0)
@@ -201,4 +201,4 @@ def test_what_rests_is_what_a_step_leaves_as_it_is(
     moved = {
         name for name, value in graft.state_dict().items() if not torch.equal(value, before[name])
     }
-    assert moved == before.keys() - resting
+    assert moved == before.keys() - unchanging

@@ -108,6 +108,7 @@ def test_the_predictors_tests_pass_without_what_trains(
     for modality in ("numbers", "picture"):
         keep(modality, tmp_path)
     files = [str(ROOT / "tests" / name) for name in PREDICTOR]
+    # beside it: tests with it
     options = (
         "--noconftest",
         "-p",
@@ -115,7 +116,7 @@ def test_the_predictors_tests_pass_without_what_trains(
         "-q",
         "-k",
         "not timm",
-    )  # beside it: tests with it
+    )
     done = deployed.run("-m", "pytest", *options, *files, **{KEPT: str(tmp_path)})
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
     assert " passed" in done.stdout
@@ -139,9 +140,8 @@ def test_the_wheel_holds_the_page(deployed: Environment, tmp_path: Path) -> None
     bundle, _ = export("image", tmp_path)
     asked = ("web", str(bundle), "--into", str(tmp_path / "site"), "--packages", str(tmp_path))
     done = deployed.run("-m", "multigraft.cli", *asked)
-    assert (
-        "in that folder: npm pack onnxruntime-web@" in done.stderr
-    )  # the last step: the rest was there
+    # the last step: the rest was there
+    assert "in that folder: npm pack onnxruntime-web@" in done.stderr
 
 
 def test_it_is_a_tenth_of_what_trains(deployed: Environment) -> None:

@@ -54,9 +54,8 @@ def live(modality: str, folder: Path, seconds: float | None) -> None:
     give(["export", str(run)])
     give(["predict", str(bundle), value])
     give(["doctor"])
-    with mock.patch.object(
-        site, "unpack", _no_package
-    ):  # packages are npm's; their own tests have them
+    # packages are npm's; their own tests have them
+    with mock.patch.object(site, "unpack", _no_package):
         _here(["web", str(bundle), "--into", str(folder / "site")])
     _serve(bundle, value if modality == "text" else None, seconds or 0.0)
 

@@ -26,9 +26,8 @@ def test_too_short_a_row_hides_nothing() -> None:
 
 def test_hides_about_its_share() -> None:
     shares = [spans([1000], share=0.65, seed=seed).mean() for seed in range(50)]
-    assert np.mean(shares) == pytest.approx(
-        1 - np.exp(-0.65), abs=0.03
-    )  # what overlap leaves of 0.65
+    # what overlap leaves of 0.65
+    assert np.mean(shares) == pytest.approx(1 - np.exp(-0.65), abs=0.03)
 
 
 def test_hides_in_whole_spans() -> None:

@@ -58,9 +58,8 @@ def alone(row: Arrays) -> Batch:
 def assert_rows_are_apart(grown: Grown) -> None:
     rows = read(grown)
     batch = packed(rows, grown)
-    assert (
-        batch["segments"].shape[1] > 140 > grown.spec["max_length"]
-    )  # longer than the model's positions
+    # longer than the model's positions
+    assert batch["segments"].shape[1] > 140 > grown.spec["max_length"]
     features = grown.module(batch)
     assert torch.equal(features.mask, batch["segments"] > 0)
     for at, pack in enumerate(PACKS):

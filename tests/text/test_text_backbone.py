@@ -264,18 +264,16 @@ def test_roberta_pads_and_counts_its_own_way(
     bert: Grown, tmp_path: Path, reopen: Callable[..., Grown]
 ) -> None:
     stock = relative("roberta", bert, tmp_path)
-    with pytest.raises(
-        MultigraftError, match="at most 139"
-    ):  # 140 rows, of which those up to the pad's are unused
+    # 140 rows, of which those up to the pad's are unused
+    with pytest.raises(MultigraftError, match="at most 139"):
         text.BERT.reader(origin(text.BERT, path=tmp_path), {"max_length": 140})
     spec = text.BERT.reader(origin(text.BERT, path=tmp_path), {"max_length": 139})
     reader = TextReader(spec)
     row = reader.read("fox " * 200)
     assert reader.fills["input_ids"] == stock.config.pad_token_id
     assert "token_type_ids" not in row
-    stock(
-        **{name: torch.from_numpy(array)[None] for name, array in row.items()}
-    )  # raises where out of range
+    # raises where out of range
+    stock(**{name: torch.from_numpy(array)[None] for name, array in row.items()})
 
 
 class Served(nn.Module):

@@ -115,9 +115,8 @@ def test_pair_loss_is_that_of_transformers(bert: Grown) -> None:
     batch = prepared(bert, objective, [(row["text"], row["text_pair"]) for row in rows])
     batch["next"] = torch.stack([torch.from_numpy(objective.encode(row)["next"]) for row in rows])
     loss = objective.loss(graft(batch), batch)
-    for index in range(
-        len(rows)
-    ):  # theirs averages a batch's masked tokens, ours a row's: equal row by row
+    # theirs averages a batch's masked tokens, ours a row's: equal row by row
+    for index in range(len(rows)):
         row = {name: tensor[index : index + 1] for name, tensor in batch.items()}
         following = row.pop("next")
         theirs = stock(**row, next_sentence_label=following).loss
@@ -156,14 +155,12 @@ def test_the_tied_matrix_is_stored_once_and_learns_from_both_ends(
     batch = prepared(grown, bound, DOCUMENTS[:2])
     with torch.no_grad():
         logits = moved(batch)["logits"]
-    assert (
-        logits.std(-1).max() < 1e-5
-    )  # a copied graft is tied to its own embeddings: all tokens score alike
+    # a copied graft is tied to its own embeddings: all tokens score alike
+    assert logits.std(-1).max() < 1e-5
     bound.loss(graft(batch), batch).mean().backward()
     unseen = sorted(set(range(len(matrix))) - set(batch["input_ids"].flatten().tolist()))
-    assert (
-        matrix.grad[unseen].abs().sum(1) > 0
-    ).all()  # these rows are reached through the decoder only
+    # these rows are reached through the decoder only
+    assert (matrix.grad[unseen].abs().sum(1) > 0).all()
     graft.zero_grad()
 
 

@@ -133,9 +133,8 @@ def test_other_threads_go_on_while_a_long_text_is_read(grown: Grown) -> None:
 
 def test_transformers_tokenizes_the_saved_folder_alike(grown: Grown, tmp_path: Path) -> None:
     head = torch.nn.Linear(grown.module.width, 2, bias=grown.module.head_bias)
-    grown.module.save(
-        tmp_path, head=head, labels=("no", "yes")
-    )  # without one a GPT's text is a prompt
+    # without one a GPT's text is a prompt
+    grown.module.save(tmp_path, head=head, labels=("no", "yes"))
     stock = AutoTokenizer.from_pretrained(tmp_path)
     texts = [*DOCUMENTS, "Ünïcödé 中文 🦊", "x" * 400]
     ours = collate([grown.reader.read(raw) for raw in texts], grown.reader.fills)

@@ -15,9 +15,8 @@ def test_a_long_text_is_read_whole_in_windows_that_overlap() -> None:
     whole = roomy.read(" ".join(WORDS))["input_ids"].tolist()
     windows = [row["input_ids"].tolist() for row in reader.windows(" ".join(WORDS))]
     assert len(windows) > 2 and max(map(len, windows)) == 16
-    assert all(
-        (window[0], window[-1]) == (whole[0], whole[-1]) for window in windows
-    )  # [CLS] and [SEP]
+    # [CLS] and [SEP]
+    assert all((window[0], window[-1]) == (whole[0], whole[-1]) for window in windows)
     joined = windows[0][1:-1]
     for window in windows[1:]:
         assert joined[-4:] == window[1:5]  # a quarter of 16 is shared

@@ -191,9 +191,10 @@ def test_every_product_with_weights_is_int8(bundle: Path) -> None:
     assert len(products) == 2 * 4 + 1
     for node in products:
         assert weights[node.input[1]].data_type == onnx.TensorProto.INT8
+        # a zero point for each channel
         assert list(weights[node.input[1]].dims)[1] == len(
             onnx.numpy_helper.to_array(weights[node.input[3]])
-        )  # a zero point for each channel
+        )
 
 
 def test_an_int8_decoder_that_lost_its_mind_is_refused(

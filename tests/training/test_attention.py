@@ -69,9 +69,8 @@ def test_results_and_gradients_are_those_of_attention_written_out(
     mask, (query, key, value) = masks(), tensors()
     with fast_attention():
         unit = torch.eye(KEYS).expand(ROWS, HEADS, KEYS, KEYS)
-        kept = (
-            attend(query, key, unit, attn_mask=mask) > 0
-        )  # each weight by itself, so its coin shows
+        # each weight by itself, so its coin shows
+        kept = attend(query, key, unit, attn_mask=mask) > 0
         found = attend(query, key, value, attn_mask=mask)
     wanted = written_out(query, key, value, mask, kept)
     torch.testing.assert_close(found, wanted)

@@ -42,8 +42,8 @@ def trained(
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 36, 2)).to(
         memory_format=layout
     )
-    resting = settings.get("resting", frozenset())
-    learning = {name: p for name, p in model.named_parameters() if name not in resting}
+    unchanging = settings.get("unchanging", frozenset())
+    learning = {name: p for name, p in model.named_parameters() if name not in unchanging}
     optimizer = torch.optim.AdamW(learning.values(), lr=0.01, fused=True)
     checkpoints = Checkpoints(folder, model, optimizer, names=list(learning), **settings)
     training = Training(model, optimizer, checkpoints)
@@ -74,18 +74,18 @@ def test_the_next_step_is_the_same_bit_for_bit(layout: torch.memory_format, tmp_
 
 
 def test_weights_that_rest_are_left_out_and_guarded(tmp_path: Path) -> None:
-    resting = frozenset({"0.weight", "0.bias"})
-    one = trained(tmp_path, resting=resting)
+    unchanging = frozenset({"0.weight", "0.bias"})
+    one = trained(tmp_path, unchanging=unchanging)
     path = one.checkpoints.save(Progress(step=3))
     assert load_file(path / "model.safetensors").keys() == {"2.weight", "2.bias"}
-    again = trained(tmp_path, resting=resting)
+    again = trained(tmp_path, unchanging=unchanging)
     again.advance(5)
     assert again.checkpoints.load() is not None
     assert equal(one.model, again.model)
     with torch.no_grad():
         again.model[0].weight.mul_(1.5)  # type: ignore[operator,index]
     other = Checkpoints(
-        tmp_path, again.model, again.optimizer, names=one.checkpoints.names, resting=resting
+        tmp_path, again.model, again.optimizer, names=one.checkpoints.names, unchanging=unchanging
     )
     with pytest.raises(RunError, match="weights that do not learn are others"):
         other.load()
@@ -108,9 +108,8 @@ def test_what_a_killed_process_left_is_taken_away(
     one = trained(tmp_path, keep=1)
     one.checkpoints.save(Progress(step=1))
     with monkeypatch.context() as patch:
-        patch.setattr(
-            shutil, "rmtree", lambda path, ignore_errors=False: None
-        )  # killed while removing
+        # killed while removing
+        patch.setattr(shutil, "rmtree", lambda path, ignore_errors=False: None)
         one.checkpoints.save(Progress(step=2))
     (tmp_path / ".best-00000009.new").mkdir()
     (tmp_path / "step-00000001").mkdir()

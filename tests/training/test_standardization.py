@@ -41,9 +41,8 @@ class Statistics(nn.Module):
         super().__init__()
         self.block = nn.Linear(WIDTH, WIDTH)
         self.blocks = [self.block]
-        self.register_buffer(
-            "by", torch.tensor(self.scale)
-        )  # in the state, by which replay knows it
+        # in the state, by which replay knows it
+        self.register_buffer("by", torch.tensor(self.scale))
         self.register_buffer("added", self.shift * (torch.arange(WIDTH) == SHIFTED))
         with torch.no_grad():
             self.block.weight.copy_(torch.eye(WIDTH))

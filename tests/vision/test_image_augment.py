@@ -88,9 +88,8 @@ def test_blur_spares_small_images():
 
 @pytest.mark.parametrize("index", range(len(OPERATIONS)))
 def test_every_operation_changes_a_picture_at_its_strongest(index):
-    picture = Image.fromarray(
-        60 + SQUARE // 2
-    )  # neither black nor white, so that contrast can grow
+    # neither black nor white, so that contrast can grow
+    picture = Image.fromarray(60 + SQUARE // 2)
     changed = OPERATIONS[index](picture, 1.0)
     assert changed.size == picture.size
     assert changed.mode == "RGB"

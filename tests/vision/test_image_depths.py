@@ -129,9 +129,8 @@ def test_alpha_beside_grey_and_colours() -> None:
     assert greys(tiff(np.array([[[100, 255], [100, 0]]], np.uint8), alpha=2)) == [100, 255]
     deep = np.array([[[25_700, 0, 65_535, 65_535], [0, 0, 0, 0]]])
     assert pixels(tiff(deep.astype(">u2"), alpha=2)) == [[100, 0, 255], [255, 255, 255]]
-    assert pixels(tiff(np.array([[[100, 50, 0, 128]]], np.uint8), alpha=1)) == [
-        [227, 177, 127]
-    ]  # multiplied
+    # multiplied
+    assert pixels(tiff(np.array([[[100, 50, 0, 128]]], np.uint8), alpha=1)) == [[227, 177, 127]]
 
 
 def test_inks_are_subtracted() -> None:

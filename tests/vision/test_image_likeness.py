@@ -103,9 +103,8 @@ def test_grey_pictures_are_judged_by_their_shapes_alone(crops: list[Image.Image]
     grey = [crop.convert("L") for crop in crops]
     values, _ = sketch(grey)
     assert values.max() == 1
-    assert (
-        values == (sketch(crops)[0] & 1)
-    ).mean() > 0.98  # greyed before, or after it was made small
+    # greyed before, or after it was made small
+    assert (values == (sketch(crops)[0] & 1)).mean() > 0.98
 
 
 def test_no_handwritten_digit_is_near_another() -> None:

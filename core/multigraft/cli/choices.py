@@ -42,9 +42,8 @@ def merge(
     raw = {} if file is None else read_mapping(file)
     for field, value in flags.items():
         if value is not None:
-            assign(
-                raw, f"{field}={json.dumps(value, ensure_ascii=False)}"
-            )  # JSON is YAML: no value is misread
+            # JSON is YAML: no value is misread
+            assign(raw, f"{field}={json.dumps(value, ensure_ascii=False)}")
     for assignment in assignments:
         assign(raw, assignment)
     return raw

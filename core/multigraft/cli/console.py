@@ -138,9 +138,8 @@ def _lenient(stream: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(
-            OSError, ValueError
-        ):  # what it still held could not be written: that was told
+        # what it still held could not be written: that was told
+        with suppress(OSError, ValueError):
             stream.reconfigure(errors=before)
 
 

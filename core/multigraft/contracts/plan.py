@@ -90,8 +90,8 @@ class Plan:
         for name, parameter in self.graft.named_parameters():
             parameter.requires_grad_(self.rules[name].active(share))
         self.graft.train()
-        _rest(self.graft)
-        _rest_between(self.graft, self.frozen(share))
+        _set_eval(self.graft)
+        _set_eval_between(self.graft, self.frozen(share))
 
     def frozen(self, share: float) -> int:
         """How many blocks stand before the first that learns when ``share`` of the training is
@@ -104,7 +104,7 @@ class Plan:
         learning = [block for name, block in blocks.items() if self.rules[name].active(share)]
         return min(learning, default=self.depth + 1)
 
-    def resting(self) -> frozenset[str]:
+    def unchanging(self) -> frozenset[str]:
         """The names in the graft's state that no step changes: weights that never learn, and the
         buffers of modules that rest in evaluation mode throughout."""
         modes = [(module, module.training) for module in self.graft.modules()]
@@ -133,17 +133,17 @@ class Plan:
         return sum(parameters[name].numel() for name, rule in self.rules.items() if rule.learns)
 
 
-def _rest(module: nn.Module) -> None:
+def _set_eval(module: nn.Module) -> None:
     """Put the largest wholly frozen parts below ``module`` in evaluation mode."""
     for child in module.children():
         parameters = list(child.parameters())
         if parameters and not any(parameter.requires_grad for parameter in parameters):
             child.eval()
         else:
-            _rest(child)
+            _set_eval(child)
 
 
-def _rest_between(graft: nn.Module, depth: int) -> None:
+def _set_eval_between(graft: nn.Module, depth: int) -> None:
     """Put what has no parameters and stands before the first ``depth`` blocks' end in evaluation
     mode.
 

@@ -36,15 +36,13 @@ def row_errors() -> Iterator[None]:
     except MultigraftError:
         raise
     except Exception as error:
-        log.debug(
-            "the reader failed", exc_info=error
-        )  # may be its own mistake: --debug shows where
+        # may be its own mistake: --debug shows where
+        log.debug("the reader failed", exc_info=error)
         said = (
             error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
         )
-        told = dict.fromkeys(
-            (type(error).__name__, said)
-        )  # an error without a text is called by its type
+        # an error without a text is called by its type
+        told = dict.fromkeys((type(error).__name__, said))
         raise RowError(f"the reader failed ({': '.join(told)})") from error
 
 

@@ -58,9 +58,8 @@ def _adaptable(graft: nn.Module) -> list[str]:
 def _is_adaptable(module: nn.Module) -> bool:
     if isinstance(module, nn.Conv1d | nn.Conv2d):
         return module.groups == 1 and set(module.dilation) == {1}  # PEFT's update ignores both
-    return (
-        isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
-    )  # GPT-2's transposed linear
+    # GPT-2's transposed linear
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
 
 
 def merge_adapters(graft: Graft) -> None:

@@ -184,9 +184,8 @@ def _check_plain(path: Path) -> None:
     _refuse_link(path)
     if not path.is_file():
         raise BundleError(f"{path}: is no plain file; a bundle holds plain files and no folders")
-    if (
-        path.stat().st_nlink > 1
-    ):  # a hard link: its content can be changed, or shown, from elsewhere
+    # a hard link: its content can be changed, or shown, from elsewhere
+    if path.stat().st_nlink > 1:
         raise BundleError(
             f"{path}: is a hard link; copy the bundle's files instead of linking them"
         )

@@ -76,9 +76,8 @@ def bundle_name(folder: Path) -> str:
     >>> bundle_name(Path("models--jo--reviews/snapshots/4f2a"))
     'reviews'
     """
-    whole = (
-        folder.resolve() if ".." in folder.parts else folder.absolute()
-    )  # a link's name was chosen
+    # a link's name was chosen
+    whole = folder.resolve() if ".." in folder.parts else folder.absolute()
     if (whole.parent / "run.json").is_file():
         return whole.parent.name or whole.name
     if whole.parent.name == "snapshots":

@@ -140,9 +140,8 @@ def steps_with(grown: Grown, strategy: Strategy) -> Iterator[str]:
     before = {name: value.clone() for name, value in graft.named_parameters()}
     batch = grown.batch(0, 1, 2, 3)
     optimizer = torch.optim.Adam([{"params": list(group.parameters)} for group in groups], lr=1e-3)
-    for _ in range(
-        2
-    ):  # a low-rank update's first factor moves only once the second is no longer zero
+    # a low-rank update's first factor moves only once the second is no longer zero
+    for _ in range(2):
         optimizer.zero_grad()
         nn.functional.cross_entropy(graft(batch)["logits"], torch.tensor([0, 1, 0, 1])).backward()
         optimizer.step()

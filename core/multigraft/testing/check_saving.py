@@ -74,9 +74,8 @@ def _is_pickle(file: Path) -> bool:
             return any(name.endswith(".pkl") for name in archive.namelist())
     with file.open("rb") as stream:
         start = stream.read(9)
-    if (
-        start[8:] == b"{"
-    ):  # safetensors: the length of its header, whose bytes may be anything, comes first
+    # safetensors: the length of its header, whose bytes may be anything, comes first
+    if start[8:] == b"{":
         return False
     return len(start) >= 2 and start[0] == 0x80 and 2 <= start[1] <= 5  # a pickle's protocol
 

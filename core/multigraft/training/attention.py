@@ -53,9 +53,8 @@ def _instead_of(theirs: Callable[..., Tensor]) -> Any:
         scale: float | None = None,
         enable_gqa: bool = False,
     ) -> Tensor:
-        plain = not enable_gqa and not (
-            is_causal and attn_mask is not None
-        )  # torch refuses both together
+        # torch refuses both together
+        plain = not enable_gqa and not (is_causal and attn_mask is not None)
         if plain and _fits(query, key, value, attn_mask, dropout_p):
             mask = _causal(query, key) if is_causal else attn_mask
             bias = None if mask is None else _bias(mask)

@@ -25,7 +25,7 @@ class BatchStream:
         self.run = run
         self.training = run.recipe.training
         self.device = device
-        self.timetable = BatchSchedule(
+        self.schedule = BatchSchedule(
             run.rows["train"].lengths,
             self.training,
             seed=run.recipe.seed,
@@ -44,10 +44,10 @@ class BatchStream:
     def steps(self, step: int) -> Iterator[Step]:
         """The batches of ``step`` and of those after it in its epoch."""
         run = self.run
-        epoch, done = self.timetable.place(step)
+        epoch, done = self.schedule.place(step)
         loaded = iterate(
             run.rows["train"],
-            run.world.share(self.timetable.batches(epoch)),
+            run.world.share(self.schedule.batches(epoch)),
             self._epoch(epoch),
             workers=self._workers,
             start=done * self.training.accumulation,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 
 import numpy as np
+import torch
 from torch import nn
 
 from multigraft.contracts.features import Batch
@@ -32,8 +33,11 @@ TWICE = 2.0
 class Forward:
     """The forward pass of one training."""
 
-    def __init__(self, run: Run, *, precision: str, autocast: Autocast) -> None:
+    def __init__(
+        self, run: Run, *, device: torch.device, precision: str, autocast: Autocast
+    ) -> None:
         self.run = run
+        self.device = device
         self.model: nn.Module = run.graft
         """The graft, or what compiling made of it."""
         self.precision = precision

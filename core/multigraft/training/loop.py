@@ -1,5 +1,4 @@
-"""The one training loop: fit -> epoch -> step. Everything random in it follows from (seed,
-step)."""
+"""The training loop: fit -> epoch -> step. All that is random follows from (seed, step)."""
 
 from __future__ import annotations
 
@@ -14,25 +13,27 @@ import torch
 from multigraft.errors import RunError
 from multigraft.runs.metrics_log import MetricsLog
 from multigraft.system.compute.determinism import deterministic
-from multigraft.system.compute.device import autocast, choose_device, choose_precision, lay_out
 from multigraft.system.disk import check_space
 from multigraft.system.signals import Interrupted, Stopping
 from multigraft.training import divergence
 from multigraft.training.attention import fast_attention
 from multigraft.training.batch_stream import BatchStream
-from multigraft.training.checkpoint import Checkpoints, Progress
+from multigraft.training.checkpoint import Progress
 from multigraft.training.clock import Clock
-from multigraft.training.defaults import default_rate
 from multigraft.training.dropout import fast_dropout, step_seed
-from multigraft.training.forward import Forward
 from multigraft.training.gradient_checkpointing import gradient_checkpointing
 from multigraft.training.lbfgs import solve
 from multigraft.training.observers import Observers
-from multigraft.training.optimizers import ScheduledOptimizer
+from multigraft.training.phases import Phase, Phases
+from multigraft.training.setup import (
+    build_average,
+    build_checkpoints,
+    build_forward,
+    build_optimizer,
+)
 from multigraft.training.standardization import Standardization
 from multigraft.training.step import Gradient, Step
-from multigraft.training.validation import better, validate
-from multigraft.training.weight_averaging import Average
+from multigraft.training.validation import improved, validate
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run
@@ -47,40 +48,19 @@ class Fit:
         self.run = run
         self.world = run.world
         self.training = run.recipe.training
-        device = choose_device()
-        wanted = choose_precision(self.training.precision, device, begun=run.facts.get("precision"))
-        precision = run.world.agree(wanted)
-        run.graft.to(device)
-        lay_out(run.graft, channels_last=self.training.channels_last)
-        self.forward = Forward(run, precision=precision, autocast=autocast(device, precision))
+        self.forward = build_forward(run)
         self.gradient = Gradient(run, self.forward)
-        self.feed = BatchStream(run, device)
-        self.timetable = self.feed.timetable
-        self.standardising = Standardization(run)
-        self.total_steps = run.total_steps = self.timetable.total_steps
-        rate = self.training.learning_rate or default_rate(
-            run.plan, scratch=run.resolved.origin.scratch
-        )
-        self.descent = ScheduledOptimizer(
-            run.plan, self.training, rate=rate, total_steps=self.total_steps
-        )
-        resting, decay = run.plan.resting(), self.training.ema
-        self.average = None if decay is None else Average(run.graft, resting, decay)
-        self.checkpoints = Checkpoints(
-            run.folder / "checkpoints",
-            run.graft,
-            self.descent.optimizer,
-            names=self.descent.names,
-            resting=resting,
-            average=None if self.average is None else self.average.values,
-            keep=self.training.keep,
-        )
+        self.stream = BatchStream(run, self.forward.device)
+        self.schedule = self.stream.schedule
+        self.total_steps = run.total_steps = self.schedule.total_steps
+        self.optimizer = build_optimizer(run, self.total_steps)
+        self.average = build_average(run)
+        self.checkpoints = build_checkpoints(run, self.optimizer, self.average)
         self.observers = Observers(run.catalog.manager, run.folder, strict=run.catalog.strict)
-        self.journal = MetricsLog(run.metrics_file, writes=self.world.leads)
+        self.metrics_log = MetricsLog(run.metrics_file, writes=self.world.leads)
         self.progress = Progress()
-        self._starts = run.plan.starts()
-        self._thawed = -1.0
-        """The share of training at which the present phase began."""
+        self._standardization = Standardization(run)
+        self._phases = Phases(run.plan.starts())
         self._clock = Clock()
         self._stopping = Stopping(alone=self.world.size == 1)
         self._saved = 0.0
@@ -98,7 +78,7 @@ class Fit:
             f"{self.run.plan.learning():,}",
             f"{sum(p.numel() for p in self.run.graft.parameters()):,}",
             self.total_steps,
-            self.descent.rate,
+            self.optimizer.rate,
             self.forward.precision,
         )
         with ExitStack() as stack:
@@ -111,10 +91,11 @@ class Fit:
             self._epochs()
         self.run.record(frozen=self.run.plan.frozen(1.0), observers_off=self.observers.off)
         self._take_best()
-        self._thaw(max(0, self.progress.step - 1))  # after an interruption behind the last step too
-        solved = solve(self.run, self.forward, self.descent.standard, self.progress)
+        # after an interruption behind the last step too
+        self._unfreeze(max(0, self.progress.step - 1))
+        solved = solve(self.run, self.forward, self.optimizer.standard, self.progress)
         if solved is not None:
-            self.journal.write(solved)
+            self.metrics_log.write(solved)
         return self.progress
 
     def _epochs(self) -> None:
@@ -124,7 +105,7 @@ class Fit:
                 if self._end_epoch_if_owed() and self._due():
                     self._save()
                 while not self._finished():
-                    self._epoch(self.timetable.place(self.progress.step)[0])
+                    self._epoch(self.schedule.place(self.progress.step)[0])
             except Interrupted:
                 if self.average is not None:
                     self.average.give_back()
@@ -148,11 +129,11 @@ class Fit:
     def _steps(self, epoch: int) -> Iterator[Step]:
         """Each remaining step of an epoch; read anew where a phase of the plan begins."""
         steps: Iterator[Step] = iter(())
-        phase: float | None = None
-        while self.timetable.place(self.progress.step)[0] == epoch:
-            self._thaw(self.progress.step)
-            if phase != self._thawed:
-                steps, phase = self.feed.steps(self.progress.step), self._thawed
+        phase: Phase | None = None
+        while self.schedule.place(self.progress.step)[0] == epoch:
+            self._unfreeze(self.progress.step)
+            if phase != self._phases.now:
+                steps, phase = self.stream.steps(self.progress.step), self._phases.now
             with self._clock.waiting():
                 step = next(steps)
             yield step
@@ -168,7 +149,7 @@ class Fit:
         progress.step += 1
         if not outcome.finite:
             return self._leave_out(outcome.loss)
-        rate = self.descent.step(progress.step - 1, progress.rate_scale, outcome.factor)
+        rate = self.optimizer.step(progress.step - 1, progress.rate_scale, outcome.factor)
         divergence.passed(progress, outcome.loss)
         if self.average is not None:
             self.average.update(progress.step)
@@ -202,28 +183,22 @@ class Fit:
             return True
         restored = self.checkpoints.load() if progress.rollbacks < divergence.ROLLBACKS else None
         if restored is None:
-            raise RunError(divergence.hopeless(progress, loss, self.descent.rate))
+            raise RunError(divergence.hopeless(progress, loss, self.optimizer.rate))
         self.progress = divergence.went_back(progress, restored)
         log.warning(
             "%d such steps in a row: back to step %d, at half the rate", progress.bad, restored.step
         )
-        self._thawed = -1.0
+        self._phases.leave()
         self.run.history = self.progress.history
         self.world.wait()
-        self.journal.keep(restored.step, restored.epochs)
+        self.metrics_log.keep(restored.step, restored.epochs)
         self._save()
         return False
 
     def _after_step(self, loss: float, rate: float) -> None:
         progress = self.progress
         if progress.step % self.training.log_every == 0 or progress.step == self.total_steps:
-            line = {
-                "step": progress.step,
-                "loss": progress.loss_sum / progress.loss_count,
-                "learning_rate": rate,
-            }
-            self.journal.write({**line, "skipped": progress.skipped} if progress.skipped else line)
-            progress.loss_sum, progress.loss_count = 0.0, 0
+            self.metrics_log.write(progress.line(rate))
         self.run.stop = self.run.stop or divergence.diverged(progress, self.training.diverged)
         logs = {"loss": loss, "learning_rate": rate}
         self.observers.tell("step_end", run=self.run, step=progress.step, logs=logs)
@@ -236,54 +211,46 @@ class Fit:
         told = progress.history[-1]["step"] if progress.history else 0
         if not self._pauses() or told >= progress.step:
             return False
-        self._thaw(progress.step - 1)  # as it was at the last step, also after an interruption
+        self._unfreeze(progress.step - 1)  # as it was at the last step, also after an interruption
         metrics = validate(self.run, self.forward, self.average)
         with self._stopping.held():
-            self._end_epoch(self.timetable.place(progress.step - 1)[0], metrics)
+            self._end_epoch(self.schedule.place(progress.step - 1)[0], metrics)
         return True
 
     def _end_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
         """Keep the best, and tell the observers."""
-        progress, objective = self.progress, self.run.objective
+        progress = self.progress
         line: dict[str, Any] = {
             "step": progress.step,
             "epoch": epoch + 1,
-            "padding": self.timetable.padding(epoch),
+            "padding": self.schedule.padding(epoch),
         }
         if metrics:
-            value, loss = metrics[objective.monitor], metrics.get("loss")
-            if better(
-                (value, loss), (progress.best, progress.best_loss), objective.greater_is_better
-            ):
-                progress.best, progress.best_loss, progress.best_step = value, loss, progress.step
+            if improved(progress, metrics, self.run.objective):
                 mean = None if self.average is None else self.average.values
                 self.checkpoints.keep_best(progress.step, mean)
             line["validation"] = metrics
-        self.journal.write(line)
+        self.metrics_log.write(line)
         progress.history.append({"epoch": epoch + 1, "step": progress.step, "metrics": metrics})
         self.run.history = progress.history
         self.observers.tell("epoch_end", run=self.run, epoch=epoch + 1, metrics=metrics)
         self._hear_stop()
 
-    def _thaw(self, step: int) -> None:
+    def _unfreeze(self, step: int) -> None:
         """Freeze and unfreeze where a new phase of the plan begins."""
-        share = step / self.total_steps
-        begun = max((start for start in self._starts if start <= share), default=0.0)
-        if begun != self._thawed:
-            end = min((start for start in self._starts if start > begun), default=1.0)
-            self.forward.begin(begun, self.timetable.epochs(begun, end))
-            self.feed.begin(self.forward.needs())
-            self.gradient.standard = self.descent.standard = self.standardising.begin(
-                self.forward, self.progress.step
-            )
-            self._thawed = begun
+        phase = self._phases.enter(step / self.total_steps)
+        if phase is not None:
+            self.forward.begin(phase.begin, self.schedule.epochs(phase.begin, phase.end))
+            self.stream.begin(self.forward.needs())
+            standard = self._standardization.begin(self.forward, self.progress.step)
+            self.gradient.standard = self.optimizer.standard = standard
 
     def _finished(self) -> bool:
         return self.progress.step >= self.total_steps or self.progress.stop is not None
 
     def _pauses(self) -> bool:
         """Whether an epoch ends here, or all of the training."""
-        return self.timetable.ends(self.progress.step) or self._finished()
+        return self.schedule.ends(self.progress.step) or self._finished()
 
     def _due(self) -> bool:
         """Whether a checkpoint is written now: where the recipe says so, else where it costs
@@ -304,8 +271,8 @@ class Fit:
         self._clock.stop(self.progress)
         if self.world.leads:
             with self._stopping.held():
-                self.journal.sync()
-                self.progress.lines, self.progress.lines_hash = self.journal.state()
+                self.metrics_log.sync()
+                self.progress.lines, self.progress.lines_hash = self.metrics_log.state()
                 self.checkpoints.save(self.progress)
         self._saved = self.progress.seconds
         self._clock.start()
@@ -321,8 +288,8 @@ class Fit:
             log.info("resuming at step %d of %d", found.step, self.total_steps)
         self._saved = self.progress.seconds
         self.run.history = self.progress.history
-        self.journal.keep(self.progress.step, self.progress.epochs)
-        if told := self.journal.missing(self.progress.lines, self.progress.lines_hash):
+        self.metrics_log.keep(self.progress.step, self.progress.epochs)
+        if told := self.metrics_log.missing(self.progress.lines, self.progress.lines_hash):
             log.warning("%s", told)
             self.run.record(notes=[*self.run.facts.get("notes", ()), told])
 

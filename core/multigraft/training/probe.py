@@ -81,9 +81,8 @@ def probe(
     )
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", ConvergenceWarning
-        )  # 200 iterations rank backbones well enough
+        # 200 iterations rank backbones well enough
+        warnings.simplefilter("ignore", ConvergenceWarning)
         linear.fit(known, known_labels)
     truth = np.asarray(asked_labels)
     return Probe(

@@ -4,11 +4,14 @@ best."""
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from multigraft.contracts.objectives import Objective
 from multigraft.evaluation.measure import measure_split
+from multigraft.training.checkpoint import Progress
 from multigraft.training.forward import Forward
 from multigraft.training.weight_averaging import Average
 
@@ -34,6 +37,15 @@ def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, f
         found = run.objective.baseline(kept)
         run.record(baseline=None if found is None else asdict(found))
     return run.objective.summarise(kept)
+
+
+def improved(progress: Progress, metrics: Mapping[str, float], objective: Objective) -> bool:
+    """Whether a validation is the best so far; then ``progress`` remembers it."""
+    found = metrics[objective.monitor], metrics.get("loss")
+    if not better(found, (progress.best, progress.best_loss), objective.greater_is_better):
+        return False
+    (progress.best, progress.best_loss), progress.best_step = found, progress.step
+    return True
 
 
 Value = tuple[float | None, float | None]

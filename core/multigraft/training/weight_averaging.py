@@ -19,17 +19,17 @@ class Average:
     are soon forgotten (the warm-up of tf.train.ExponentialMovingAverage). Whole numbers are copied.
     """
 
-    def __init__(self, model: nn.Module, resting: frozenset[str], decay: float) -> None:
-        """``resting`` names what never changes."""
+    def __init__(self, model: nn.Module, unchanging: frozenset[str], decay: float) -> None:
+        """``unchanging`` names what never changes."""
         self.model = model
-        self.resting = resting
+        self.unchanging = unchanging
         self.decay = decay
         self.values = {name: tensor.detach().clone() for name, tensor in self._now().items()}
         self._own: dict[str, Tensor] = {}
         """The model's weights while it has the mean's."""
 
     def _now(self) -> dict[str, Tensor]:
-        return changing(self.model, self.resting)
+        return changing(self.model, self.unchanging)
 
     @torch.no_grad()
     def update(self, step: int) -> None:

@@ -53,9 +53,8 @@ def test_nothing_named_in_a_held_out_row_is_named_in_another_language_elsewhere(
     held = sets_text._held_out(sorted(concepts), np.random.default_rng(0))
     assert 0.1 < len(held) / len(concepts) < 0.2
     assert sets_text._names("de")["germany"] == "Deutschland"
-    assert "japan" not in sets_text._names(
-        "de"
-    )  # written as in English, it says nothing of the language
+    # written as in English, it says nothing of the language
+    assert "japan" not in sets_text._names("de")
 
 
 def test_pictures_are_8_by_8_and_the_unlabelled_ones_tell_no_class(image: DemoSet) -> None:

@@ -188,9 +188,8 @@ def test_many_clients_get_their_own_answers(numbers: Served, direct: Predictor) 
         for place, found in enumerate(pool.map(ask, range(32))):
             assert_same(found, [wanted[place]] * 5)
     assert numbers.metric("multigraft_batch_rows_sum") - rows == 160
-    assert (
-        numbers.metric("multigraft_batch_rows_count") - batches < 160
-    )  # some were computed together
+    # some were computed together
+    assert numbers.metric("multigraft_batch_rows_count") - batches < 160
 
 
 def test_a_slow_row_does_not_hold_others_up(numbers: Served) -> None:

@@ -117,9 +117,8 @@ class Store:
 def map_array(path: Path) -> np.ndarray:
     """A file of numpy's, mapped. Raises OSError where it is gone, ValueError where it is cut."""
     try:
-        return np.load(path, mmap_mode="r").view(
-            np.ndarray
-        )  # a plain array is quicker than np.memmap
+        # a plain array is quicker than np.memmap
+        return np.load(path, mmap_mode="r").view(np.ndarray)
     except EOFError as error:
         raise ValueError(f"{path}: is empty") from error
 

@@ -42,10 +42,11 @@ def find_near(asked: Sketches, known: Sketches, near: float) -> tuple[np.ndarray
             rows = open_rows[places]
             alike = (asked.values[asked.at[rows]] == known.values[known.at[others]]).mean(1)
             best = np.flatnonzero(alike >= near)[np.argsort(alike[alike >= near], kind="stable")]
+            # the last, the nearest, stays
             match[rows[best]], likeness[rows[best]] = (
                 others[best],
                 alike[best],
-            )  # the last, the nearest, stays
+            )
     return match, likeness
 
 

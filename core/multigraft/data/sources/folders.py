@@ -129,9 +129,8 @@ def media_of(name: str) -> str | None:
 
 @cache
 def _media_of_ending(last: str) -> str | None:
-    known = mimetypes.MimeTypes().guess_type(f"x{last}", strict=False)[
-        0
-    ]  # without the system's own list
+    # without the system's own list
+    known = mimetypes.MimeTypes().guess_type(f"x{last}", strict=False)[0]
     return (
         known.partition("/")[0]
         if known

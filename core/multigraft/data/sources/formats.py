@@ -145,9 +145,8 @@ def parquet_chunks(path: Path) -> Iterator[Chunk]:
             yield Chunk({name: [] for name in file.schema_arrow.names}, 0)
         for batch in file.iter_batches(batch_size=rows):
             table = pa.Table.from_batches([batch])
-            table.validate(
-                full=True
-            )  # text that is not UTF-8 would else be found in the middle of training
+            # text that is not UTF-8 would else be found in the middle of training
+            table.validate(full=True)
             yield Chunk(_named(table.replace_schema_metadata(features)), len(table))
 
 

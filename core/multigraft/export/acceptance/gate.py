@@ -169,9 +169,8 @@ def words(value: Any) -> Any:
     {'label': 'a', 'sure': True}
     >>> words({"age": 41, "box": [3, 9]})
     """
-    if (
-        type(value) is float
-    ):  # asked first: an answer has one for each of perhaps thousands of labels
+    # asked first: an answer has one for each of perhaps thousands of labels
+    if type(value) is float:
         return None
     if isinstance(value, Mapping):
         kept = {

@@ -266,9 +266,8 @@ class _Calibration:
 def _muted() -> Iterator[None]:
     """Keep onnxruntime.quantization's advice, which it sends to the root logger, off the screen."""
     root = logging.getLogger()
-    handler = (
-        logging.NullHandler()
-    )  # without any handler `logging.warning` would install one for good
+    # without any handler `logging.warning` would install one for good
+    handler = logging.NullHandler()
 
     def foreign(record: logging.LogRecord) -> bool:
         return "onnxruntime" not in Path(record.pathname).parts

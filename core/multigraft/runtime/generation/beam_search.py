@@ -111,9 +111,8 @@ def search(decoding: Decoding, lines: Sequence[Line], settings: Settings, stops:
     count = settings.beams
     searches = [Search(line, settings, stops) for line in lines]
     logits = decoding.advance(*left_padded([line.prompt for line in lines], decoding.ports.pad))
-    decoding.choose(
-        np.repeat(np.arange(len(lines)), count).tolist()
-    )  # the prompt itself is read once
+    # the prompt itself is read once
+    decoding.choose(np.repeat(np.arange(len(lines)), count).tolist())
     logits = np.repeat(logits, count, axis=0)
     while searches:
         rows: list[int] = []

@@ -52,9 +52,8 @@ class Batcher:
         self._reading = reading
         self._meters = meters
         self._worker = ThreadPoolExecutor(1, f"multigraft-{model.name}")
-        self._room = asyncio.Semaphore(
-            3 * limits.max_batch
-        )  # decoded rows in memory: computed, next, read
+        # decoded rows in memory: computed, next, read
+        self._room = asyncio.Semaphore(3 * limits.max_batch)
         self._ready: asyncio.Queue[_Row] = asyncio.Queue()
         self._seconds_per_row = 0.0
 

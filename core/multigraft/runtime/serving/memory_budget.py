@@ -40,9 +40,8 @@ class Room:
         try:
             await turn
         except asyncio.CancelledError:
-            if (
-                turn.done() and not turn.cancelled()
-            ):  # it was let in a moment before its request ended
+            # it was let in a moment before its request ended
+            if turn.done() and not turn.cancelled():
                 self.change(-need)
             else:
                 self._let_in()

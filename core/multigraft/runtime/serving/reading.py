@@ -100,9 +100,8 @@ class Reading:
             taken = [await self._waiting.get()]
             while (len(taken) + 1) * self._seconds <= SLICE and not self._waiting.empty():
                 taken.append(self._waiting.get_nowait())
-            wanted = [
-                each for each in taken if not each.found.done()
-            ]  # the others' requests have ended
+            # the others' requests have ended
+            wanted = [each for each in taken if not each.found.done()]
             if not wanted:
                 continue
             for each in wanted:

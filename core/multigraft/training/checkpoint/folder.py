@@ -55,7 +55,7 @@ SPEED = 200e6
 class Checkpoints:
     """The checkpoints in one folder, of one graft and its optimizer.
 
-    A checkpoint holds what changes in training. Weights in ``resting`` never learn: they are
+    A checkpoint holds what changes in training. Weights in ``unchanging`` never learn: they are
     rebuilt from where they came from, and ``fingerprint`` tells whether they are still the same.
     """
 
@@ -66,7 +66,7 @@ class Checkpoints:
         optimizer: torch.optim.Optimizer,
         *,
         names: Sequence[str],
-        resting: frozenset[str] = frozenset(),
+        unchanging: frozenset[str] = frozenset(),
         average: Mapping[str, Tensor] | None = None,
         keep: int = 2,
     ) -> None:
@@ -76,17 +76,17 @@ class Checkpoints:
         self.graft = graft
         self.optimizer = optimizer
         self.names = names
-        self.resting = resting
+        self.unchanging = unchanging
         self.average = average
         self.keep = keep
-        self.fingerprint = fingerprint(graft, resting) if resting else ""
+        self.fingerprint = fingerprint(graft, unchanging) if unchanging else ""
         self._best: tuple[int, dict[str, Tensor]] | None = None
         self._cost: float | None = None
 
     def size(self) -> int:
         """About how many bytes a checkpoint takes."""
         learning = [p for group in self.optimizer.param_groups for p in group["params"]]
-        kept = sum(_bytes(tensor) for tensor in changing(self.graft, self.resting).values())
+        kept = sum(_bytes(tensor) for tensor in changing(self.graft, self.unchanging).values())
         average = sum(_bytes(tensor) for tensor in (self.average or {}).values())
         slots = 1 if isinstance(self.optimizer, torch.optim.SGD) else 2
         return kept + average + slots * sum(_bytes(tensor) for tensor in learning)
@@ -115,7 +115,7 @@ class Checkpoints:
         path = self.folder / f"{STEP}{progress.step:08d}"
         state = {**asdict(progress), "resting": self.fingerprint}
         with whole_folder(path) as beside:
-            _write(packed(changing(self.graft, self.resting)), beside / MODEL)
+            _write(packed(changing(self.graft, self.unchanging)), beside / MODEL)
             _write(packed(moments(self.optimizer, self.names)), beside / OPTIMIZER)
             if self.average is not None:
                 _write(packed(self.average), beside / AVERAGE)
@@ -150,13 +150,13 @@ class Checkpoints:
         """Remember the weights as the best so far; the next `save` writes them."""
         self._best = (
             step,
-            copies(changing(self.graft, self.resting) if weights is None else weights),
+            copies(changing(self.graft, self.unchanging) if weights is None else weights),
         )
 
     def load_best(self, step: int) -> bool:
         """Restore the best weights, of this step, in place; False where none were kept."""
         if self._best is not None and self._best[0] == step:
-            put_back(changing(self.graft, self.resting), self._best[1])
+            put_back(changing(self.graft, self.unchanging), self._best[1])
             return True
         path = self._best_at(step)
         if not path.exists():
@@ -167,7 +167,7 @@ class Checkpoints:
                 f"{path}: {wrong}; train it again from there: {resume_command(self.folder.parent)}"
             )
         with refused_as(RunError, f"{path}: these weights do not fit the run"):
-            put_back(changing(self.graft, self.resting), load_file(path / MODEL))
+            put_back(changing(self.graft, self.unchanging), load_file(path / MODEL))
         return True
 
     def _load(self, path: Path) -> Progress:
@@ -176,7 +176,7 @@ class Checkpoints:
             if state.pop("resting") != self.fingerprint:
                 raise ValueError("the weights that do not learn are others than when the run began")
             progress = read_progress(state)
-            put_back(changing(self.graft, self.resting), load_file(path / MODEL))
+            put_back(changing(self.graft, self.unchanging), load_file(path / MODEL))
             restore_moments(self.optimizer, self.names, load_file(path / OPTIMIZER))
             if self.average is not None:
                 put_back(self.average, load_file(path / AVERAGE))

@@ -77,6 +77,17 @@ class Progress:
         """The epochs whose ends are in the history."""
         return int(self.history[-1]["epoch"]) if self.history else 0
 
+    def line(self, rate: float) -> dict[str, Any]:
+        """What metrics.jsonl says of the steps since its last line; the next one begins here."""
+        told = {
+            "step": self.step,
+            "loss": self.loss_sum / self.loss_count,
+            "learning_rate": rate,
+            **({"skipped": self.skipped} if self.skipped else {}),
+        }
+        self.loss_sum, self.loss_count = 0.0, 0
+        return told
+
 
 def read_progress(state: dict[str, Any]) -> Progress:
     """The progress in a checkpoint. Raises ValueError; it may come from anywhere."""

@@ -19,13 +19,13 @@ KEPT: Mapping[type[torch.optim.Optimizer], frozenset[str]] = {
 """The tensors that an optimizer keeps of a parameter that has learned."""
 
 
-def changing(model: nn.Module, resting: frozenset[str]) -> dict[str, Tensor]:
-    """The tensors of a model's state but those named in ``resting``, each storage once, by name."""
+def changing(model: nn.Module, unchanging: frozenset[str]) -> dict[str, Tensor]:
+    """The tensors of a model's state but ``unchanging``, each storage once, by name."""
     kept: dict[str, Tensor] = {}
     seen: set[tuple[int, torch.Size, tuple[int, ...]]] = set()
     for name, tensor in model.state_dict().items():
         place = (tensor.data_ptr(), tensor.shape, tensor.stride())
-        if name in resting or (tensor.numel() and place in seen):
+        if name in unchanging or (tensor.numel() and place in seen):
             continue
         seen.add(place)
         kept[name] = tensor

@@ -41,9 +41,8 @@ class Flow(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._marks: dict[
-            StorageWeakRef, set[str]
-        ] = {}  # its keys keep an address from being used again
+        # its keys keep an address from being used again
+        self._marks: dict[StorageWeakRef, set[str]] = {}
         self.decided: set[str] = set()
         """The marks of numbers that Python has read, by which it may have gone one way or
         another."""
