@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,9 +11,8 @@ from typing import Any
 
 from multigraft.contracts.records import Stage
 from multigraft.contracts.report import Report
-from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError, refused_as
+from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError
 from multigraft.evaluation.microbatches import explaining_shortage
-from multigraft.evaluation.report.page import write_page
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.tracing import Tell
 from multigraft.recipe import Recipe, read_mapping
@@ -23,20 +21,20 @@ from multigraft.runs import assembly
 from multigraft.runs.compare import Comparison, compare
 from multigraft.runs.conditions import recipe_changes, same_data, same_recipe, same_world, threads
 from multigraft.runs.provenance import absent
-from multigraft.runs.run import PAGE, RECIPE, Run, read_record
+from multigraft.runs.reports import REPORTS, keep_report, read_report
+from multigraft.runs.run import RECIPE, Run, read_record
 from multigraft.system import process_lock
 from multigraft.system.compute.determinism import as_many_threads
 from multigraft.system.compute.device import use_allowed_cores
 from multigraft.system.compute.processes import World, join_world
 from multigraft.system.disk import explaining
-from multigraft.system.files import whole_path, write_json, write_text
+from multigraft.system.files import whole_path, write_text
 from multigraft.system.libraries import house_compilers
 from multigraft.system.lock import alone_in, claimed
 from multigraft.system.resume_command import RECORD, resume_command
 from multigraft.training.callbacks import asked_for, observing
 
 log = logging.getLogger("multigraft")
-REPORTS = "reports"
 TRAINING = ("pretrain", "finetune")
 """The verbs in which all processes take part."""
 
@@ -170,7 +168,7 @@ class Engine:
         """
         if not run.world.leads and verb not in TRAINING:
             run.world.wait()
-            run.report = _read_report(run.folder / REPORTS / f"{verb}.json")
+            run.report = read_report(run.folder / REPORTS / f"{verb}.json")
             return run.report
         with ExitStack() as stack:
             if verb not in TRAINING:
@@ -192,7 +190,7 @@ class Engine:
             )
         run.report = report
         if run.world.leads:
-            _keep(report, run.folder)
+            keep_report(report, run.folder)
         return report
 
     @contextmanager
@@ -285,28 +283,3 @@ def _new_folder(output: str | None, task: str, backbone: str) -> Path:
 
 def _training(folder: Path) -> str:
     return f"training {folder}"
-
-
-def _kept(path: Path) -> Report | None:
-    """A report written earlier; None, and a word, where it is damaged: the page does without it."""
-    try:
-        return _read_report(path)
-    except RunError as error:
-        log.warning("%s; it is left out of %s", error, PAGE)
-        return None
-
-
-def _read_report(path: Path) -> Report:
-    with refused_as(RunError, f"{path}: cannot be read"):
-        return Report.from_dict(json.loads(path.read_text(encoding="utf-8")))
-
-
-def _keep(report: Report, folder: Path) -> None:
-    """Write the report beside the earlier ones, and the page that shows them all."""
-    reports = folder / REPORTS
-    reports.mkdir(parents=True, exist_ok=True)
-    with refused_as(RunError, f"{reports}: the report cannot be kept"):
-        write_json(reports / f"{report.verb}.json", report.to_dict())
-    found = sorted(reports.glob("*.json"), key=lambda path: path.stat().st_mtime)
-    everything = [kept for path in found if (kept := _kept(path)) is not None]
-    write_page(everything, folder / PAGE, title=report.title)

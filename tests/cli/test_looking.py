@@ -16,7 +16,8 @@ import multigraft.cli.checkup as checkup
 import multigraft.plugins.catalog as catalog
 import multigraft.system.versions as versions
 from multigraft.cli.starter import write
-from multigraft.plugins.catalog import Catalog, PluginInfo
+from multigraft.plugins.catalog import Catalog
+from multigraft.plugins.info import PluginInfo
 from multigraft.recipe import Recipe, check, schema
 
 OFF = PluginInfo("speech", "0.1.0", "multigraft", error="No module named 'soundfile'")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from multigraft.errors import BundleError, RecipeError, RunError, UnknownName
-from multigraft.plugins.catalog import PluginOff
+from multigraft.plugins.info import PluginOff
 
 COMMANDS = (
     "finetune",

@@ -17,7 +17,7 @@ import pytest
 from multigraft.cli import bundle, main, plugins
 from multigraft.contracts.report import Confusion, Measure, Report, WorstRow
 from multigraft.errors import RunError
-from multigraft.plugins.catalog import PluginInfo
+from multigraft.plugins.info import PluginInfo
 from multigraft.system.terminal import CONTROL
 
 EVIL = "a\x1b]52;c;eA==\x07\x9b2J\u202eb\r"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multigraft.evaluation.report import charts
+from multigraft.evaluation.report import axes, charts
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 CURVE = st.lists(st.tuples(ANY, ANY), max_size=30)
@@ -107,7 +107,7 @@ def test_it_says_itself_to_a_screen_reader() -> None:
 
 @given(st.floats(-1e99, 1e99), st.floats(-1e99, 1e99))
 def test_an_axis_holds_both_ends_and_its_ticks_rise(one: float, other: float) -> None:
-    axis = charts.value_axis(min(one, other), max(one, other))
+    axis = axes.value_axis(min(one, other), max(one, other))
     room = 1e-6 * (axis.high - axis.low)
     assert axis.low - room <= min(one, other) and max(one, other) <= axis.high + room
     assert list(axis.ticks) == sorted(set(axis.ticks))
@@ -115,8 +115,8 @@ def test_an_axis_holds_both_ends_and_its_ticks_rise(one: float, other: float) ->
 
 
 def test_ticks_of_steps_are_whole() -> None:
-    assert charts.step_axis(1, 3).ticks == (0, 1, 2, 3)
-    assert charts.step_axis(2900, 3000).ticks == (2900, 2920, 2940, 2960, 2980, 3000)
+    assert axes.step_axis(1, 3).ticks == (0, 1, 2, 3)
+    assert axes.step_axis(2900, 3000).ticks == (2900, 2920, 2940, 2960, 2980, 3000)
 
 
 def test_an_interval_bar_shows_value_and_band() -> None:

@@ -17,7 +17,8 @@ import multigraft_series
 from multigraft.errors import PluginError, UnknownName
 from multigraft.plugins import catalog as catalog_module
 from multigraft.plugins import discovery
-from multigraft.plugins.catalog import Catalog, PluginOff, SlowPlugin
+from multigraft.plugins.catalog import Catalog
+from multigraft.plugins.info import PluginOff, SlowPlugin
 
 
 def strategy(name: str) -> mg.Strategy:

@@ -14,7 +14,7 @@ from multigraft.cli.shell import AsJson, Shell
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from multigraft.plugins.catalog import PluginInfo
+    from multigraft.plugins.info import PluginInfo
 
 
 Why = Annotated[

@@ -4,14 +4,11 @@ name."""
 from __future__ import annotations
 
 import os
-import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -21,6 +18,7 @@ from multigraft.contracts.records import Backbone, Modality, Record, Size, Strat
 from multigraft.errors import PluginError, UnknownName, did_you_mean
 from multigraft.plugins import builtin, hookspecs
 from multigraft.plugins.discovery import IN_TREE, Candidate, check_version, installed, unwanted
+from multigraft.plugins.info import PluginInfo, PluginOff, SlowPlugin, file_of, names_of, reason_of
 from multigraft.plugins.rules import KINDS, check_hooks, check_record
 from multigraft.plugins.tracing import Tell, chosen_trace, trace_plugin
 from multigraft.system.about import __version__
@@ -30,36 +28,6 @@ from multigraft.system.libraries import switch_off_reports
 SLOW_SECONDS = 0.5
 
 R = TypeVar("R", bound=Record)
-
-
-class SlowPlugin(UserWarning):
-    """A plugin whose import costs every command time."""
-
-
-class PluginOff(UserWarning):
-    """A plugin that was not admitted."""
-
-
-@dataclass(frozen=True)
-class PluginInfo:
-    """One plugin as `multigraft plugins` shows it."""
-
-    name: str
-    version: str
-    origin: str
-    """The distribution it came with, or where it was handed over."""
-    brings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    seconds: float = 0.0
-    error: str | None = None
-    """Why it is off; None: it is on."""
-    target: str = ""
-    """What its entry point names, as ``package.module``."""
-    file: str = ""
-    """Where its code lies."""
-    hooks: tuple[str, ...] = ()
-    """The hooks it answers."""
-    details: str = ""
-    """The traceback behind ``error``."""
 
 
 class Catalog:
@@ -218,7 +186,7 @@ class Catalog:
                 self.manager.unregister(plugin)
             brought, error, details = (
                 {},
-                _reason(caught),
+                reason_of(caught),
                 "".join(traceback.format_exception(caught)),
             )
             if strict:
@@ -236,11 +204,11 @@ class Catalog:
             candidate.name,
             candidate.version,
             candidate.origin,
-            _names(brought),
+            names_of(brought),
             seconds,
             error,
             target=candidate.target,
-            file=_file(plugin),
+            file=file_of(plugin),
             hooks=self._hooks(plugin),
             details=details,
         )
@@ -288,36 +256,6 @@ class Catalog:
 def _again(handed: Sequence[object], discover: bool, strict: bool) -> Catalog:
     plugins = [import_module(each) if isinstance(each, str) else each for each in handed]
     return Catalog(plugins, discover=discover, strict=strict)
-
-
-def _names(brought: Mapping[str, Sequence[Record]]) -> dict[str, tuple[str, ...]]:
-    return {kind: tuple(_shown(records)) for kind, records in brought.items() if records}
-
-
-def _shown(records: Sequence[Record]) -> Iterator[str]:
-    for record in records:
-        if isinstance(record, Backbone):
-            yield from (f"{record.name}-{size}" for size in record.sizes)
-            if record.find is not None:
-                yield f"{record.name}/..."
-        else:
-            yield record.name
-
-
-def _file(plugin: object | None) -> str:
-    """Where a plugin's code lies, in short: a module's file, or an object's class's."""
-    module = sys.modules.get(type(plugin).__module__) if not hasattr(plugin, "__file__") else plugin
-    found = getattr(module, "__file__", None)
-    return "" if plugin is None or found is None else str(Path(found))
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, SystemExit):
-        return f"it called sys.exit({'' if error.code is None else repr(error.code)})"
-    text = str(error) or type(error).__name__
-    return (
-        text if isinstance(error, PluginError | ImportError) else f"{type(error).__name__}: {text}"
-    )
 
 
 def _numbered(name: str) -> Iterator[Any]:

@@ -2,17 +2,8 @@
 once."""
 
 from multigraft.recipe.choices import AugmentChoice, BackboneChoice, Choice, Section
-from multigraft.recipe.fields import (
-    Data,
-    Evaluation,
-    Export,
-    Leakage,
-    Recipe,
-    Split,
-    Training,
-    check,
-    schema,
-)
+from multigraft.recipe.data_fields import Data, Leakage, Split
+from multigraft.recipe.fields import Evaluation, Export, Recipe, Training, check, schema
 from multigraft.recipe.text import assign, read_mapping
 
 __all__ = [

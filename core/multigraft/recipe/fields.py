@@ -10,8 +10,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     ValidationError,
-    ValidationInfo,
-    field_validator,
 )
 
 from multigraft.errors import RecipeError
@@ -25,99 +23,12 @@ from multigraft.recipe.choices import (
     named_list,
     trained,
 )
-from multigraft.system.files import expanded, whole_path
+from multigraft.recipe.data_fields import Count, Data, Share, given_path
+from multigraft.system.files import whole_path
 from multigraft.system.validation import problem_lines
 
-Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1, le=2**53)]
-"""A number that sizes nothing; one that does has a limit of its own, since a recipe may be a
-stranger's."""
 Size = Annotated[int, Field(ge=1, le=2**20)]
 """Of something that is held in memory as a whole: the rows of a batch, the tokens of a sequence."""
-ALLOWED_BAD = 0.05
-
-
-class Split(Section):
-    """How rows are divided where no file of their own is given."""
-
-    validation: Share = 0.1
-    """The share that chooses the best checkpoint."""
-    test: Share = 0.1
-    """The share that only `evaluate` sees."""
-    group: str | None = None
-    """The column whose equal values stay together (a speaker, a patient)."""
-    stratify: bool = True
-    """Keep the labels' shares in every part, where the task has labels."""
-
-
-class Leakage(Section):
-    """What is said and done about rows that stand in two parts."""
-
-    near: bool = True
-    """Look for nearly equal rows too, where the modality can tell them; equal ones are always
-    looked for."""
-    allowed: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """The share of a part's rows that may also stand in training, equal or nearly so, before the
-    run stops. A note is given from the first; fewer than five stop a run only where this is 0."""
-
-
-class Data(Section):
-    """Where rows come from and what their columns mean."""
-
-    train: str
-    """A file (CSV, JSON lines, Parquet), a folder (one subfolder a class), or
-    ``hub:owner/name``."""
-    validation: str | None = None
-    """Rows of their own for validation; unset: a share of ``train``."""
-    test: str | None = None
-    """Rows of their own for the test; unset: a share of ``train``."""
-    format: Literal["auto", "csv", "json", "parquet", "folder", "hub"] = "auto"
-    """What ``train`` is; ``auto`` goes by its ending."""
-    encoding: str = "UTF-8"
-    """In what CSV and JSON files are written, as ``cp1252`` or ``utf-16``."""
-    quotes: Literal["auto", "on", "off"] = "auto"
-    """Whether quotes enclose a cell of a CSV file (``on``) or are text (``off``); ``auto``: ``off``
-    where tabs separate the cells, unless the header is quoted."""
-    columns: dict[str, str] = Field(default_factory=dict)
-    """Our name of a column -> its name in the data, as ``{text: review, label: stars}``; the values
-    of ``id`` must not repeat, in any part."""
-    split: Split = Field(default_factory=Split)
-    on_bad_row: Literal["stop", "skip", "quarantine"] = "stop"
-    """What a row that cannot be used does: ``stop`` the run, be left out and listed (``skip``), or
-    besides be written to the run's folder, where it can be mended (``quarantine``)."""
-    allowed_bad: Share | None = None
-    """The share of a part's rows that ``skip`` and ``quarantine`` leave out before the run stops
-    all the same; unset: 0.05."""
-    leakage: Leakage = Field(default_factory=Leakage)
-    limit: Count | None = None
-    """Use at most this many training rows, drawn with the seed and in the labels' shares."""
-
-    @field_validator("encoding")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        try:
-            "".encode(value)
-        except (LookupError, ValueError) as error:
-            raise ValueError(
-                "it is no encoding of text, as UTF-8, cp1252 and utf-16 are"
-            ) from error
-        return value
-
-    @field_validator("allowed_bad")
-    @classmethod
-    def _needs_leave(cls, value: float | None, info: ValidationInfo) -> float | None:
-        if value and info.data.get("on_bad_row") == "stop":
-            raise ValueError(
-                "data.on_bad_row is 'stop', which allows none: set it to 'skip' or 'quarantine'"
-            )
-        return value
-
-    @property
-    def bad_share(self) -> float:
-        """The share of a part's rows that may be left out."""
-        if self.on_bad_row == "stop":
-            return 0.0
-        return ALLOWED_BAD if self.allowed_bad is None else self.allowed_bad
 
 
 class Training(Section):
@@ -276,23 +187,16 @@ class Recipe(Section):
     def anchored(self) -> Recipe:
         """The same recipe with whole paths, so that it means the same from any folder."""
         sources = {
-            name: _whole_path(getattr(self.data, name)) for name in ("train", "validation", "test")
+            name: given_path(getattr(self.data, name)) for name in ("train", "validation", "test")
         }
         data = self.data.model_copy(update=sources)
-        backbone = self.backbone.model_copy(update={"weights": _whole_path(self.backbone.weights)})
+        backbone = self.backbone.model_copy(update={"weights": given_path(self.backbone.weights)})
         output = None if self.output is None else str(whole_path(self.output))
         return self.model_copy(update={"data": data, "backbone": backbone, "output": output})
 
     def to_yaml(self) -> str:
         """The recipe as YAML, every field written out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def _whole_path(value: str | None) -> str | None:
-    """A local path in full; what is no path here (a hub name, ``scratch``) as it is."""
-    if value is None or not expanded(value).exists():
-        return value
-    return str(whole_path(value))
 
 
 def check(raw: Any) -> tuple[Recipe | None, list[str]]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from safetensors.torch import load_model
 
 from multigraft.contracts.objectives import Brief, Objective
 from multigraft.contracts.plan import Plan
-from multigraft.contracts.readers import fingerprint, load_spec, save_spec
+from multigraft.contracts.readers import load_spec, save_spec
 from multigraft.contracts.records import Augment, Reader, Spec
 from multigraft.contracts.report import Report
 from multigraft.data import (
@@ -25,27 +23,22 @@ from multigraft.data import (
     Rows,
     Splits,
     Table,
-    label_notes,
     load_splits,
     quarantine,
     release,
-    told,
 )
 from multigraft.errors import DataError, RunError, WeightsError, refused_as
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 from multigraft.recipe.resolve import ResolvedRecipe
-from multigraft.runs.provenance import owners_of
+from multigraft.runs.first_record import data_facts, run_facts
 from multigraft.runs.run import HEAD, MODEL, Run, read_record
-from multigraft.system.compute.device import choose_device
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import check_tree
 from multigraft.system.resume_command import RECORD, resume_command
-from multigraft.system.versions import installed_versions
 
 log = logging.getLogger("multigraft")
-LIBRARIES = ("torch", "transformers", "timm", "torchaudio", "datasets", "peft", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -99,8 +92,8 @@ def assemble(
         rows=rows,
         augment=_augment(recipe, resolved, reader),
         facts={
-            **_facts(recipe, resolved, catalog, world),
-            **_data_facts(splits, rows, resolved, learned),
+            **run_facts(recipe, resolved, catalog, world),
+            **data_facts(splits, rows, resolved, learned.targets),
             "head_inherited": inherited,
         },
         dispatch=dispatch,
@@ -236,61 +229,6 @@ def _augment(recipe: Recipe, resolved: ResolvedRecipe, reader: Reader) -> Augmen
     if strength == "none" or resolved.modality.augment is None:
         return None
     return resolved.modality.augment(strength, reader, resolved.augment_options)
-
-
-def _facts(
-    recipe: Recipe, resolved: ResolvedRecipe, catalog: Catalog, world: World
-) -> dict[str, Any]:
-    owners = owners_of(catalog, resolved)
-    return {
-        "multigraft": version("multigraft"),
-        "task": resolved.task.name,
-        "stage": resolved.task.stage,
-        "modality": resolved.modality.name,
-        "backbone": recipe.backbone.name,
-        "weights": _weights(resolved),
-        "seed": recipe.seed,
-        "plugins": {
-            each.plugin: each.version for each in owners.values() if each.plugin != "engine"
-        },
-        "owners": {part: owner.model_dump() for part, owner in owners.items()},
-        "versions": {"python": platform.python_version(), **installed_versions(LIBRARIES)},
-        "machine": {
-            "threads": torch.get_num_threads(),
-            "device": choose_device().type,
-            "processes": world.size,
-        },
-    }
-
-
-def _data_facts(
-    splits: Splits, rows: Mapping[str, Rows], resolved: ResolvedRecipe, learned: Saved
-) -> dict[str, Any]:
-    """What the record says about the rows: what they are, which were left out, what to know about
-    them."""
-    labels = learned.targets.get("labels", ()) if "label" in resolved.task.columns else ()
-    return {
-        "data": {
-            part: {**facts, **_left_out(rows.get(part))} for part, facts in splits.facts.items()
-        },
-        "bad_rows": told({part: each.problems for part, each in rows.items()}),
-        "leaks": [leak.record() for leak in splits.leaks],
-        "notes": [*splits.notes, *label_notes(rows, labels)],
-    }
-
-
-def _left_out(rows: Rows | None) -> dict[str, Any]:
-    """How many rows of a part were left out, and which: a run that is opened again must see the
-    same ones."""
-    if rows is None or not rows.problems:
-        return {}
-    places = sorted(problem.place for problem in rows.problems)
-    return {"left_out": len(places), "left_out_fingerprint": fingerprint({"places": places})}
-
-
-def _weights(resolved: ResolvedRecipe) -> str:
-    origin = resolved.origin
-    return str(origin.path) if origin.path is not None else origin.hub or "scratch"
 
 
 def check_trained(folder: Path) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 from multigraft.contracts.records import Backbone, Lazy, Modality, Origin, Reader, Record, Spec
 from multigraft.contracts.samples import Trial
 from multigraft.errors import UnknownName, did_you_mean
-from multigraft.plugins.catalog import Catalog, PluginInfo
+from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.discovery import IN_TREE, Candidate, installed
+from multigraft.plugins.info import PluginInfo
 from multigraft.testing.checks import Kind, Skipped
 
 T = TypeVar("T")

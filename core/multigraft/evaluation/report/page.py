@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from multigraft.contracts.report import Confusion, Measure, Report
-from multigraft.evaluation.report import charts
+from multigraft.evaluation.report import axes, charts
 from multigraft.evaluation.report.confusion import reduced
 from multigraft.evaluation.report.numbers import cost_line, figure, interval, percent
 from multigraft.system.about import __version__
@@ -144,12 +144,12 @@ def _cards(metrics: Mapping[str, Measure]) -> Iterator[Card]:
 def _scale(measure: Measure) -> float:
     """Where a metric's line ends: at 1 for a share, else at the next round number."""
     largest = measure.value if measure.high is None else max(measure.value, measure.high)
-    if not 1 < largest < charts.LARGEST:
+    if not 1 < largest < axes.LARGEST:
         return 1.0
-    return charts.value_axis(0, largest).high
+    return axes.value_axis(0, largest).high
 
 
-def _charts(curves: Mapping[str, Sequence[charts.Point]]) -> Iterator[tuple[str, Markup]]:
+def _charts(curves: Mapping[str, Sequence[axes.Point]]) -> Iterator[tuple[str, Markup]]:
     """The curves under their captions, the learning rate last."""
     for caption, series in sorted(_grouped(curves).items(), key=lambda chart: chart[0] == RATE):
         falling = caption.lower().endswith(("loss", "perplexity"))
@@ -158,12 +158,12 @@ def _charts(curves: Mapping[str, Sequence[charts.Point]]) -> Iterator[tuple[str,
 
 
 def _grouped(
-    curves: Mapping[str, Sequence[charts.Point]],
-) -> dict[str, dict[str, Sequence[charts.Point]]]:
+    curves: Mapping[str, Sequence[axes.Point]],
+) -> dict[str, dict[str, Sequence[axes.Point]]]:
     """Curves that share axes: a quantity in training and validation, and the validation's
     shares."""
     drawn = {name: points for name, points in curves.items() if points}
-    grouped: dict[str, dict[str, Sequence[charts.Point]]] = {}
+    grouped: dict[str, dict[str, Sequence[axes.Point]]] = {}
     for name, points in drawn.items():
         quantity = name.removeprefix(PREFIX)
         if quantity in drawn and PREFIX + quantity in drawn:
@@ -177,8 +177,8 @@ def _grouped(
     return grouped
 
 
-def _falls_far(series: Mapping[str, Sequence[charts.Point]]) -> bool:
-    values = [y for points in series.values() for _, y in points if 0 < y < charts.LARGEST]
+def _falls_far(series: Mapping[str, Sequence[axes.Point]]) -> bool:
+    values = [y for points in series.values() for _, y in points if 0 < y < axes.LARGEST]
     return bool(values) and max(values) / min(values) > LOG_RATIO
 
 

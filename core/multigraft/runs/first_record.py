@@ -1,0 +1,79 @@
+"""What a run's record says when the run begins."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from multigraft.contracts.readers import fingerprint
+from multigraft.contracts.records import Spec
+from multigraft.data import Rows, Splits, label_notes, told
+from multigraft.plugins.catalog import Catalog
+from multigraft.recipe import Recipe
+from multigraft.recipe.resolve import ResolvedRecipe
+from multigraft.runs.provenance import owners_of
+from multigraft.system.compute.device import choose_device
+from multigraft.system.compute.processes import World
+from multigraft.system.versions import installed_versions
+
+LIBRARIES = ("torch", "transformers", "timm", "torchaudio", "datasets", "peft", "onnxruntime")
+
+
+def run_facts(
+    recipe: Recipe, resolved: ResolvedRecipe, catalog: Catalog, world: World
+) -> dict[str, Any]:
+    """What the run is made of, by whom, and on which machine."""
+    owners = owners_of(catalog, resolved)
+    return {
+        "multigraft": version("multigraft"),
+        "task": resolved.task.name,
+        "stage": resolved.task.stage,
+        "modality": resolved.modality.name,
+        "backbone": recipe.backbone.name,
+        "weights": _weights(resolved),
+        "seed": recipe.seed,
+        "plugins": {
+            each.plugin: each.version for each in owners.values() if each.plugin != "engine"
+        },
+        "owners": {part: owner.model_dump() for part, owner in owners.items()},
+        "versions": {"python": platform.python_version(), **installed_versions(LIBRARIES)},
+        "machine": {
+            "threads": torch.get_num_threads(),
+            "device": choose_device().type,
+            "processes": world.size,
+        },
+    }
+
+
+def data_facts(
+    splits: Splits, rows: Mapping[str, Rows], resolved: ResolvedRecipe, targets: Spec
+) -> dict[str, Any]:
+    """What the record says about the rows: what they are, which were left out, what to know about
+    them."""
+    labels = targets.get("labels", ()) if "label" in resolved.task.columns else ()
+    return {
+        "data": {
+            part: {**facts, **_left_out(rows.get(part))} for part, facts in splits.facts.items()
+        },
+        "bad_rows": told({part: each.problems for part, each in rows.items()}),
+        "leaks": [leak.record() for leak in splits.leaks],
+        "notes": [*splits.notes, *label_notes(rows, labels)],
+    }
+
+
+def _weights(resolved: ResolvedRecipe) -> str:
+    origin = resolved.origin
+    return str(origin.path) if origin.path is not None else origin.hub or "scratch"
+
+
+def _left_out(rows: Rows | None) -> dict[str, Any]:
+    """How many rows of a split were left out, and which: a run that is opened again must see the
+    same ones."""
+    if rows is None or not rows.problems:
+        return {}
+    places = sorted(problem.place for problem in rows.problems)
+    return {"left_out": len(places), "left_out_fingerprint": fingerprint({"places": places})}
