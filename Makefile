@@ -6,7 +6,7 @@ MINILM := .venv/.minilm
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak fuzz audit bench bench-quick lint clean
+.PHONY: help install demo check test soak fuzz audit bench bench-quick lint clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ lint: $(STAMP)  ## Style, types and the floors of the house
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/lint-imports --config importlinter-torch.ini
+
+check: lint  ## Lint, and the tests of what a change touches (under two minutes)
+	@tests="$$($(BIN)/python tests/helpers/touched.py)"; test -z "$$tests" || \
+	  OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile $$tests
 
 test: lint  ## Everything that must pass before a commit lands
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile

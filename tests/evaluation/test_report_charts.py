@@ -36,16 +36,16 @@ def test_any_curves_give_a_picture_inside_its_box(series: dict, log: bool) -> No
     svg = charts.line_chart(series, title="<any>", log=log, smooth=True)
     assert "nan" not in svg.split("<desc>")[0] and 'points="nan' not in svg
     for x, y in places(svg):
-        assert charts.LEFT - 0.2 <= x <= charts.WIDTH - charts.RIGHT + 0.2
-        assert charts.TOP - 0.2 <= y <= charts.HEIGHT - charts.BOTTOM + 0.2
+        assert axes.LEFT - 0.2 <= x <= axes.WIDTH - axes.RIGHT + 0.2
+        assert axes.TOP - 0.2 <= y <= axes.HEIGHT - axes.BOTTOM + 0.2
 
 
 def test_a_curve_is_placed_where_its_numbers_are() -> None:
     svg = charts.line_chart({"loss": [(0, 1.0), (10, 0.0)]}, title="loss")
     corners = {(float(x), float(y)) for x, y in places(svg)}
     assert corners == {
-        (charts.LEFT, charts.TOP),
-        (charts.WIDTH - charts.RIGHT, charts.HEIGHT - charts.BOTTOM),
+        (axes.LEFT, axes.TOP),
+        (axes.WIDTH - axes.RIGHT, axes.HEIGHT - axes.BOTTOM),
     }
 
 
