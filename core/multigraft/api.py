@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from multigraft.contracts.records import Stage
 from multigraft.engine import Engine
 from multigraft.errors import RecipeError
 from multigraft.recipe import Recipe, read_mapping
@@ -42,7 +41,8 @@ def pretrain(
     is trained: ``run.evaluate()``, ``run.export()``, and its folder as another recipe's
     ``weights``.
     """
-    return _start("pretrain", recipe, fields, plugins)
+    raw, source = _raw(recipe, fields)
+    return Engine(plugins).start(raw, "pretrain", source=source)
 
 
 def finetune(
@@ -50,7 +50,8 @@ def finetune(
 ) -> Run:
     """Train a pretrained backbone, or a new one, for a task on labelled rows. Called as `pretrain`
     is."""
-    return _start("finetune", recipe, fields, plugins)
+    raw, source = _raw(recipe, fields)
+    return Engine(plugins).start(raw, "finetune", source=source)
 
 
 def resume(folder: str | Path, *, plugins: Sequence[object] = ()) -> Run:
@@ -71,15 +72,16 @@ def open_run(folder: str | Path, *, plugins: Sequence[object] = ()) -> Run:
     return Engine(plugins).open(Path(folder))
 
 
-def _start(stage: Stage, recipe: Source | None, fields: Fields, plugins: Sequence[object]) -> Run:
-    raw, source = _raw(recipe)
+def _raw(recipe: Source | None, fields: Fields) -> tuple[dict[str, Any], str]:
+    """A recipe and the fields that replace its own, as plain data, and what to call it."""
+    raw, source = _read(recipe)
     given = {
         name: str(value) if isinstance(value, Path) else value for name, value in fields.items()
     }
-    return Engine(plugins).start({**raw, **given}, stage, source=source)
+    return {**raw, **given}, source
 
 
-def _raw(recipe: Source | None) -> tuple[dict[str, Any], str]:
+def _read(recipe: Source | None) -> tuple[dict[str, Any], str]:
     if recipe is None:
         return {}, "recipe"
     if isinstance(recipe, Recipe):

@@ -109,7 +109,9 @@ class Engine:
                 write_text(folder / RECIPE, recipe.to_yaml())
                 run.facts["recipe"] = read_mapping(folder / RECIPE)
                 run.facts |= assembly.saved_facts(run.reader, run.targets, folder)
-            return self._train(run)
+            with self._recorded(run):
+                self.call(stage, run)
+            return run
 
     def resume(self, folder: Path) -> Run:
         """Go on with a run that was interrupted; it ends with the bits of the undisturbed one.
@@ -128,7 +130,9 @@ class Engine:
             pinned = same_recipe(facts, folder)
             run = self._build(folder, facts, trained=False)
             run.facts = {**facts, "recipe": pinned, "resumed": facts.get("resumed", 0) + 1}
-            return self._train(run)
+            with self._recorded(run):
+                self.call(run.resolved.task.stage, run)
+            return run
 
     def rerun(self, folder: Path, output: Path | None = None) -> Comparison:
         """Train a finished run again, in ``output`` (unset: beside it), and compare the two.
@@ -176,13 +180,13 @@ class Engine:
             stack.enter_context(self._at_work(run.folder, run.world))
             stack.enter_context(observing(run.recipe, self.catalog.manager, verb))
             stack.enter_context(explaining_shortage())
-            report = self._ask(verb, run)
+            report = self._kept(verb, run, getattr(self.catalog.manager.hook, verb)(run=run))
         if verb not in TRAINING:
             run.world.wait()
         return report
 
-    def _ask(self, verb: str, run: Run) -> Report:
-        report = getattr(self.catalog.manager.hook, verb)(run=run)
+    def _kept(self, verb: str, run: Run, report: object) -> Report:
+        """A verb's answer, kept in the run's folder. Raises PluginError where it is no `Report`."""
         if not isinstance(report, Report):
             raise PluginError(
                 f"{verb} was answered with {type(report).__name__} instead of a Report by one of: "
@@ -224,13 +228,14 @@ class Engine:
         finally:
             self._held.discard(folder)
 
-    def _train(self, run: Run) -> Run:
-        stage = run.resolved.task.stage
+    @contextmanager
+    def _recorded(self, run: Run) -> Iterator[None]:
+        """Write into the run's record how its training goes and ends."""
         started = time.time()
         with self._at_work(run.folder, run.world):
             run.record(state="running")
             try:
-                self.call(stage, run)
+                yield
             except KeyboardInterrupt:
                 run.record(state="interrupted")
                 raise
@@ -241,7 +246,6 @@ class Engine:
                 state="finished", reason=run.stop, finished=time.strftime("%Y-%m-%dT%H:%M:%S%z")
             )
         log.info("finished %s in %.1f s", run.folder, time.time() - started)
-        return run
 
     def _build(self, folder: Path, facts: Mapping[str, Any], *, trained: bool) -> Run:
         source = folder / RECIPE

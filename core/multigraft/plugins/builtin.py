@@ -64,27 +64,22 @@ def register_strategies() -> Sequence[Strategy]:
 @hookimpl(trylast=True)
 def pretrain(run: RunView) -> Report:
     """Train with the engine's loop."""
-    return _answer("multigraft.verbs:train", run)
+    return Lazy("multigraft.verbs:train").resolve()(run)
 
 
 @hookimpl(trylast=True)
 def finetune(run: RunView) -> Report:
     """Train with the engine's loop."""
-    return _answer("multigraft.verbs:train", run)
+    return Lazy("multigraft.verbs:train").resolve()(run)
 
 
 @hookimpl(trylast=True)
 def evaluate(run: RunView) -> Report:
     """Measure on held-out rows with the engine's own evaluation."""
-    return _answer("multigraft.verbs:evaluate", run)
+    return Lazy("multigraft.verbs:evaluate").resolve()(run)
 
 
 @hookimpl(trylast=True)
 def export(run: RunView) -> Report:
     """Write the bundle with the engine's own exporter."""
-    return _answer("multigraft.export:export_bundle", run)
-
-
-def _answer(verb: str, run: RunView) -> Report:
-    report: Report = Lazy(verb)(run)
-    return report
+    return Lazy("multigraft.export:export_bundle").resolve()(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -81,26 +81,8 @@ class Fit:
             self.optimizer.rate,
             self.forward.precision,
         )
-        with ExitStack() as stack:
-            stack.enter_context(fast_dropout())
-            stack.enter_context(fast_attention())
-            if self.training.deterministic:
-                stack.enter_context(deterministic())
-            if self.training.gradient_checkpointing:
-                stack.enter_context(gradient_checkpointing(self.run.graft))
-            self._epochs()
-        self.run.record(frozen=self.run.plan.frozen(1.0), observers_off=self.observers.off)
-        self._take_best()
-        # after an interruption behind the last step too
-        self._unfreeze(max(0, self.progress.step - 1))
-        solved = solve(self.run, self.forward, self.optimizer.standard, self.progress)
-        if solved is not None:
-            self.metrics_log.write(solved)
-        return self.progress
-
-    def _epochs(self) -> None:
-        self._clock.start()
-        with self._stopping.heeding():
+        with self._settings(), self._stopping.heeding():
+            self._clock.start()
             try:
                 if self._end_epoch_if_owed() and self._due():
                     self._save()
@@ -112,6 +94,26 @@ class Fit:
                 self._save()
                 raise
         self._clock.stop(self.progress)
+        self.run.record(frozen=self.run.plan.frozen(1.0), observers_off=self.observers.off)
+        self._take_best()
+        # after an interruption behind the last step too
+        self._unfreeze(max(0, self.progress.step - 1))
+        solved = solve(self.run, self.forward, self.optimizer.standard, self.progress)
+        if solved is not None:
+            self.metrics_log.write(solved)
+        return self.progress
+
+    @contextmanager
+    def _settings(self) -> Iterator[None]:
+        """What of torch is another in training."""
+        with ExitStack() as stack:
+            stack.enter_context(fast_dropout())
+            stack.enter_context(fast_attention())
+            if self.training.deterministic:
+                stack.enter_context(deterministic())
+            if self.training.gradient_checkpointing:
+                stack.enter_context(gradient_checkpointing(self.run.graft))
+            yield
 
     def _epoch(self, epoch: int) -> None:
         """Train to the end of an epoch, or until training must go on from elsewhere."""
@@ -139,8 +141,7 @@ class Fit:
             yield step
 
     def _step(self, batches: Step) -> bool:
-        """One optimizer step over the batches that make it; False where training went back
-        instead."""
+        """Take one optimizer step over its batches; False where training went back instead."""
         progress = self.progress
         # dropout, and what else draws inside forward
         torch.manual_seed(step_seed(self.run.recipe.seed, progress.step, self.world.rank))
@@ -172,8 +173,7 @@ class Fit:
         return True
 
     def _leave_out(self, loss: float) -> bool:
-        """Leave out a step whose numbers are not finite; after several in a row go back, and say
-        False."""
+        """Leave out a step that is not finite; after several in a row go back, and say False."""
         progress = self.progress
         divergence.skipped(progress)
         log.warning(
@@ -205,8 +205,7 @@ class Fit:
         self._hear_stop()
 
     def _end_epoch_if_owed(self) -> bool:
-        """Validate at an epoch's end, unless that was done before an interruption; whether it is
-        done now."""
+        """Validate at an epoch's end, unless an earlier process did; whether it is done now."""
         progress = self.progress
         told = progress.history[-1]["step"] if progress.history else 0
         if not self._pauses() or told >= progress.step:
@@ -253,8 +252,7 @@ class Fit:
         return self.schedule.ends(self.progress.step) or self._finished()
 
     def _due(self) -> bool:
-        """Whether a checkpoint is written now: where the recipe says so, else where it costs
-        little."""
+        """Whether a checkpoint is written now: as the recipe says, else where it costs little."""
         every = self.training.checkpoint_every
         if every is not None:
             return self.progress.step % every == 0 or self._pauses()
@@ -294,7 +292,6 @@ class Fit:
             self.run.record(notes=[*self.run.facts.get("notes", ()), told])
 
     def _take_best(self) -> None:
-        """Give the graft the weights that validated best; without validation, the last or their
-        mean."""
+        """Give the graft the best weights; without validation, the last ones or their mean."""
         if not self.checkpoints.load_best(self.progress.best_step) and self.average is not None:
             self.average.take_over()
