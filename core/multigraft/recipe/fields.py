@@ -50,7 +50,7 @@ class Training(Section):
     accumulation: Size = 1
     """Batches whose gradients make one step; equal to one batch of their size together."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
-    """Peak rate; unset: chosen by what learns (`docs/architecture.md` has the rule)."""
+    """Peak rate; unset: chosen by what learns (`docs/internals/training.md` has the rule)."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Of SGD."""
