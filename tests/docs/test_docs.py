@@ -3,6 +3,7 @@ used."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -22,14 +23,16 @@ from multigraft.plugins.catalog import Catalog
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+QUICKSTART = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+AUTHORS = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "plugins" / "hooks.md").read_text(encoding="utf-8")
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "multigraft_spec")]
 
 
-def example(name: str) -> str:
-    """The block behind ``<!-- test: name -->`` in the README."""
-    found = re.search(rf"<!-- test: {name} -->\n```\w+\n(.*?)```", README, re.S)
-    assert found, f"README has no example {name!r}"
+def example(page: str, name: str, kind: str = "test") -> str:
+    """The block behind ``<!-- test: name -->`` on a page."""
+    found = re.search(rf"<!-- {kind}: {name} -->\n```\w*\n(.*?)```", page, re.S)
+    assert found, f"no example {name!r}"
     return found[1]
 
 
@@ -41,32 +44,73 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
 
 
-def test_three_lines_and_the_bundle(desk: Path) -> None:
+def test_five_lines_print_what_the_readme_says(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, said = example(README, "five lines"), example(README, "five lines", "output")
+    assert len(ast.parse(source).body) == 5
+    (desk / "examples").symlink_to(ROOT / "examples")
+    exec(source, {})
+    accuracy, answer = capsys.readouterr().out.splitlines()
+    low, high = numbers(said.splitlines()[0])[1:]
+    assert low <= numbers(accuracy)[0] <= high, "other processors round otherwise, and no more"
+    found, expected = ast.literal_eval(answer), ast.literal_eval(said.splitlines()[1])
+    assert (found["label"], list(found["scores"])) == (expected["label"], list(expected["scores"]))
+    assert found["score"] == pytest.approx(expected["score"], abs=0.05)
+
+
+def test_the_readme_is_read_in_ninety_seconds() -> None:
+    assert len(README.split()) <= 550
+
+
+@pytest.mark.parametrize(
+    ("row", "case"),
+    [
+        ("linear probe", "linear_probe_text"),
+        ("full finetuning", "text_finetune_best_fp32"),
+        ("first answer", "bundle_start"),
+    ],
+)
+def test_the_readmes_figures_are_a_benchmarks(row: str, case: str) -> None:
+    """Each of a row's figures stands in its case's row of the benchmarks, of the machine that is named."""
+    epyc = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").split("### epyc-2-cores")[1]
+    measured = next(line for line in epyc.splitlines() if line.startswith(f"| {case} |"))
+    told = next(line for line in README.splitlines() if line.startswith("|") and row in line)
+    figures = re.findall(r"[\d.,]+ (?:s|rows/s)\b|[\d.]+x \([^)]*\)|[\d,]+(?= MB)", told)
+    assert len(figures) >= 3
+    assert [figure for figure in figures if figure not in measured] == []
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"[\d.]+", text)]
+
+
+def test_finetuning_and_the_bundle(desk: Path) -> None:
     scope: dict[str, object] = {}
-    exec(example("finetune"), scope)
-    exec(example("predict"), scope)
+    exec(example(QUICKSTART, "finetune"), scope)
+    exec(example(QUICKSTART, "predict"), scope)
     assert Path(str(scope["bundle"])).is_dir()
 
 
 def test_pretraining_and_its_run_as_weights(desk: Path) -> None:
     scope: dict[str, object] = {}
-    exec(example("pretrain"), scope)
+    exec(example(QUICKSTART, "pretrain"), scope)
     run = scope["run"]
     assert isinstance(run, mg.Run)
     assert run.facts["weights"].endswith("model")
 
 
 def test_generation(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    exec(example("generate"), {})
-    assert "multigraft generate" in README
+    exec(example(QUICKSTART, "generate"), {})
+    assert "multigraft generate" in QUICKSTART
     assert capsys.readouterr().out
 
 
 def test_the_recipe_on_the_command_line(desk: Path) -> None:
     from multigraft.cli.app import build
 
-    (desk / "recipe.yaml").write_text(example("recipe"))
-    mg.Recipe.parse(yaml.safe_load(example("recipe")))
+    (desk / "recipe.yaml").write_text(example(QUICKSTART, "recipe"))
+    mg.Recipe.parse(yaml.safe_load(example(QUICKSTART, "recipe")))
     runner = CliRunner()
     for line in (
         "finetune recipe.yaml --set training.epochs=1",
@@ -74,18 +118,18 @@ def test_the_recipe_on_the_command_line(desk: Path) -> None:
         "predict runs/reviews/bundle 'a fine film'",
         "bench runs/reviews/bundle",
     ):
-        assert f"multigraft {line}".split(" --set")[0].split(" '")[0] in README
+        assert f"multigraft {line}".split(" --set")[0].split(" '")[0] in QUICKSTART
         if line.startswith("predict"):
             assert runner.invoke(build(), ["export", "runs/reviews"]).exit_code == 0
         words = [word.strip("'") for word in re.findall(r"'[^']*'|\S+", line)]
         done = runner.invoke(build(), words)
         assert done.exit_code == 0, done.output
-    assert "multigraft serve runs/reviews\n" in README
+    assert "multigraft serve runs/reviews\n" in QUICKSTART
     _serve("runs/reviews")
 
 
 def _serve(run: str) -> None:
-    """Start a server as the README says, ask it as the README says, and stop it."""
+    """Start a server as the quickstart says, ask it as it says, and stop it."""
     import httpx2
 
     command = [sys.executable, "-m", "multigraft.cli", "serve", run, "--port", "0"]
@@ -96,7 +140,7 @@ def _serve(run: str) -> None:
                 found[0] for line in process.stderr if (found := re.search(r"http://\S+", line))
             )
             asked = json.loads('{"inputs": ["a fine film"]}')
-            assert json.dumps(asked) in README
+            assert json.dumps(asked) in QUICKSTART
             said = httpx2.post(f"{url}/predict", json=asked, timeout=30, trust_env=False)
             assert said.json()["answers"][0]["label"] in ("first", "second")
         finally:
@@ -105,7 +149,7 @@ def _serve(run: str) -> None:
 
 
 def test_the_twelve_line_plugin() -> None:
-    source = example("plugin")
+    source = example(AUTHORS, "plugin")
     assert sum(bool(line.strip()) for line in source.splitlines()) <= 12
     module = ModuleType("norms_plugin")
     exec(source, module.__dict__)
@@ -130,11 +174,25 @@ def test_the_guide_names_no_hook_that_is_not_there() -> None:
     assert set(re.findall(r"^### `(\w+)\(", GUIDE, re.M)) == set(HOOKS)
 
 
-def test_links_in_the_documents_lead_somewhere() -> None:
-    guides = (ROOT / "plugins/README.md", ROOT / "plugins/template/README.md")
-    for page in (ROOT / "README.md", *guides, *(ROOT / "docs").rglob("*.md")):
-        for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
-            assert (page.parent / link).exists(), f"{page.name}: {link}"
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")),
+    *(ROOT / name for name in ("plugins/README.md", "plugins/template/README.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
+        target = page.parent / link if link else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert not anchor or anchor in anchors(target), f"{page.name}: {link}#{anchor}"
+
+
+def anchors(page: Path) -> list[str]:
+    """The headings of a page as a link names them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
