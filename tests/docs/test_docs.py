@@ -72,8 +72,9 @@ def test_the_readme_is_read_in_ninety_seconds() -> None:
     ],
 )
 def test_the_readmes_figures_are_a_benchmarks(row: str, case: str) -> None:
-    """Each of a row's figures stands in its case's row of the benchmarks, of the machine that is named."""
-    epyc = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").split("### epyc-2-cores")[1]
+    """Each of a row's figures stands in its case's row of the machine that is named."""
+    tables = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    epyc = tables.split("### epyc-2-cores")[1]
     measured = next(line for line in epyc.splitlines() if line.startswith(f"| {case} |"))
     told = next(line for line in README.splitlines() if line.startswith("|") and row in line)
     figures = re.findall(r"[\d.,]+ (?:s|rows/s)\b|[\d.]+x \([^)]*\)|[\d,]+(?= MB)", told)
@@ -175,15 +176,16 @@ def test_the_guide_names_no_hook_that_is_not_there() -> None:
 
 
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")),
-    *(ROOT / name for name in ("plugins/README.md", "plugins/template/README.md")),
-    *sorted((ROOT / "docs").rglob("*.md")),
+    *ROOT.glob("*.md"),
+    ROOT / "benchmarks" / "README.md",
+    *(page for folder in ("docs", "plugins") for page in sorted((ROOT / folder).rglob("*.md"))),
 ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    for link, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for link, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", text):
         target = page.parent / link if link else page
         assert target.exists(), f"{page.name}: {link}"
         assert not anchor or anchor in anchors(target), f"{page.name}: {link}#{anchor}"
@@ -193,6 +195,28 @@ def anchors(page: Path) -> list[str]:
     """The headings of a page as a link names them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
     return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_prose_has_a_sentence_a_line(page: Path) -> None:
+    for paragraph in paragraphs(page.read_text(encoding="utf-8")):
+        whole = [re.search(r"[.?!][)\"*]*$", line) for line in paragraph[:-1]]
+        assert all(whole), f"a line ends within a sentence: {paragraph}"
+        more = [line for line in paragraph if re.search(r"[^.][.?!][)\"*]* [^\s·]", line)]
+        assert not more, f"a sentence begins within a line: {more}"
+
+
+def paragraphs(text: str) -> list[list[str]]:
+    """The lines of each paragraph and item, without code, links' targets and what brackets hold."""
+    text = re.sub(r"^\s*```.*?^\s*```$", "", text, flags=re.M | re.S)
+    text = re.sub(r"`[^`]*`|\([^()]*\)|\bet al\.", "x", text)
+    found: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if not line.strip() or re.match(r"\s*([|#]|<!--|[-*] |\d+\. )", line):
+            found.append([])
+        if line.strip() and not re.match(r"\s*([|#]|<!--)", line):
+            found[-1].append(re.sub(r"^\s*([-*]|\d+\.) ", "", line))
+    return [paragraph for paragraph in found if paragraph]
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

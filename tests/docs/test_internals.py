@@ -1,4 +1,4 @@
-"""What docs/internals says of the code is so: its files are there, its call chains are the code's."""
+"""What docs/internals says of the code is so: its files are there, its chains are the code's."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import multigraft as mg
-from samples import write_texts
+from helpers.samples import write_texts
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CORE = ROOT / "core" / "multigraft"
 INTERNALS = ROOT / "docs" / "internals"
 ROOMS = sorted(path.parent.name for path in CORE.glob("*/__init__.py"))
@@ -89,7 +89,7 @@ def test_every_room_has_a_page(room: str) -> None:
 
 @pytest.mark.parametrize("page", sorted(INTERNALS.glob("*.md")), ids=lambda page: page.stem)
 def test_the_files_that_a_page_names_are_there(page: Path) -> None:
-    """``name.py`` and ``folder/`` in a page of a room are in the room, elsewhere below core or the root."""
+    """``name.py`` and ``folder/`` are in the page's room, in core or at the root."""
     places = [CORE / page.stem, CORE, ROOT]
     places += [path for path in (CORE / page.stem).glob("*/") if path.is_dir()]
     named = re.findall(r"`([\w/]+\.py|[\w/]+/)`", page.read_text(encoding="utf-8"))
