@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from multigraft.evaluation.microbatches import explaining_shortage
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.tracing import Tell
 from multigraft.recipe import Recipe, read_mapping
-from multigraft.recipe.resolve import SCRATCH, read_recipe
+from multigraft.recipe.resolve import SCRATCH, ResolvedRecipe, read_recipe, resolve
 from multigraft.runs import assembly
 from multigraft.runs.compare import Comparison, compare
 from multigraft.runs.conditions import recipe_changes, same_data, same_recipe, same_world, threads
@@ -46,7 +47,7 @@ class Engine:
     ``plugins`` are further plugin objects (callbacks among them); ``discover=False`` leaves the
     installed ones out; ``strict=True`` raises where a plugin cannot be admitted, or fails while it
     watches a run. ``trace`` is told of every hook call: (hook, plugin, seconds, whether it
-    answered).
+    answered). A ``catalog`` made before takes the place of these, and admits ``plugins`` too.
     """
 
     def __init__(
@@ -56,17 +57,23 @@ class Engine:
         discover: bool = True,
         strict: bool = False,
         trace: Tell | None = None,
+        catalog: Catalog | None = None,
     ) -> None:
         if process_lock.idle():  # a training goes on with the threads that it began with
             use_allowed_cores()
         house_compilers()
-        self.catalog = Catalog(plugins, discover=discover, strict=strict, trace=trace)
+        if catalog is None:
+            catalog = Catalog(plugins, discover=discover, strict=strict, trace=trace)
+        else:
+            for plugin in plugins:
+                catalog.admit(plugin)
+        self.catalog = catalog
         self._held: set[Path] = set()
         """Run folders whose lock this engine holds."""
 
     def start(
         self,
-        raw: Mapping[str, Any],
+        raw: Mapping[str, Any] | ResolvedRecipe,
         stage: Stage,
         *,
         source: str = "recipe",
@@ -80,8 +87,10 @@ class Engine:
         the last two the next free name is taken. Raises RecipeError, DataError, WeightsError,
         RunError.
         """
-        recipe, resolved = read_recipe(raw, self.catalog, source=source)
-        recipe = recipe.anchored()
+        if not isinstance(raw, ResolvedRecipe):
+            raw = read_recipe(raw, self.catalog, source=source)
+        resolved = raw.anchored()
+        recipe = resolved.recipe
         asked_for(recipe)  # what is not installed is told before the work
         if resolved.task.stage != stage:
             raise RecipeError(
@@ -99,9 +108,7 @@ class Engine:
             as_many_threads(threads(before or {})),
             self._begun(wanted, world, fresh=fresh) as folder,
         ):
-            run = assembly.assemble(
-                recipe, resolved, self.catalog, folder, dispatch=self.call, world=world
-            )
+            run = assembly.assemble(resolved, self.catalog, folder, dispatch=self.call, world=world)
             if before is not None:
                 same_data(before, run.facts, folder)
                 run.facts["precision"] = before.get("precision")
@@ -254,15 +261,13 @@ class Engine:
             recipe, facts.get("modality", ""), facts.get("owners", {}), self.catalog
         ):
             raise RunError("\n  ".join([f"{folder}: was made with what is not here", *lines]))
-        raw = recipe.model_dump(mode="json")
         if trained:  # its own model is opened, so what it grew from may be gone
-            raw["backbone"]["weights"] = SCRATCH
+            named = recipe.with_weights(SCRATCH)
         else:
-            asked_for(recipe)
-        _, resolved = read_recipe(raw, self.catalog, source=str(source))
+            asked_for(named := recipe)
+        resolved = resolve(named, self.catalog, source=str(source))
         run = assembly.assemble(
-            recipe,
-            resolved,
+            replace(resolved, recipe=recipe),
             self.catalog,
             folder,
             dispatch=self.call,

@@ -92,7 +92,7 @@ def feed(folder: Path, given: tuple[str, Any]) -> None:
     elif way == "set":
         assignment, raw = raw, {key: _copy(value) for key, value in SOUND.items()}
         assign(raw, assignment)
-    recipe, _ = read_recipe(raw, catalog())
+    recipe = read_recipe(raw, catalog()).recipe
     if Recipe.parse(yaml.safe_load(recipe.to_yaml())) != recipe:
         raise WrongAnswer(f"another recipe once it is written: {recipe}")
     recipe.anchored()

@@ -85,7 +85,7 @@ def test_reader_options_pass_the_recipe(catalog):
         "fit": "squash",
         "max_pixels": 10_000,
     }
-    _, parts = read_recipe(recipe(**reader), catalog)
+    parts = read_recipe(recipe(**reader), catalog)
     spec = parts.backbone.reader(parts.origin, parts.reader_options)
     assert spec == {"kind": "image", **reader, "size": [64, 64]}
     assert parts.modality.reader(spec).spec() == spec

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from multigraft.errors import RecipeError
 
 if TYPE_CHECKING:
-    from multigraft.recipe import Recipe
+    from multigraft.plugins.catalog import Catalog
+    from multigraft.recipe.resolve import ResolvedRecipe
 
 NOTHING = (
     "nothing to train: give a recipe file, or --task, --backbone and --data; `multigraft recipe` "
@@ -18,19 +19,24 @@ NOTHING = (
 )
 
 
-def choose(file: Path | None, flags: Mapping[str, Any], assignments: Sequence[str]) -> Recipe:
+def choose(
+    file: Path | None,
+    flags: Mapping[str, Any],
+    assignments: Sequence[str],
+    *,
+    catalog: Catalog,
+) -> ResolvedRecipe:
     """Read the file, lay the flags over it, then the assignments.
 
     Raises RecipeError with every problem, of fields and of names. ``flags`` maps a dotted field to
     its value; None is a flag that was not given.
     """
-    from multigraft.plugins.catalog import Catalog
     from multigraft.recipe.resolve import read_recipe
 
     raw = merge(file, flags, assignments)
     if not raw:
         raise RecipeError([NOTHING])
-    return read_recipe(raw, Catalog(), source="recipe" if file is None else str(file))[0]
+    return read_recipe(raw, catalog, source="recipe" if file is None else str(file))
 
 
 def merge(

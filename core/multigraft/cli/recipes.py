@@ -51,13 +51,14 @@ def check(shell: Shell, recipe: File, as_json: AsJson = False) -> None:
     """Check a recipe file and print every problem in it."""
     from multigraft.cli.choices import choose
     from multigraft.errors import RecipeError
+    from multigraft.plugins.catalog import Catalog
 
     if not as_json:
-        choose(recipe, {}, ())
+        choose(recipe, {}, (), catalog=Catalog())
         shell.tell(f"{recipe}: right")
         return
     try:
-        choose(recipe, {}, ())
+        choose(recipe, {}, (), catalog=Catalog())
     except RecipeError as error:
         shell.say_json({"recipe": str(recipe), "problems": list(error.problems)})
         raise typer.Exit(2) from error

@@ -126,11 +126,18 @@ def trainer(verb: Literal["finetune", "pretrain"]) -> Callable[..., None]:
             "track": track or None,
             "output": out,
         }
-        chosen = choose(recipe, flags, assignments or ())
-        from multigraft import api
+        from multigraft.plugins.catalog import Catalog
 
-        run = {"finetune": api.finetune, "pretrain": api.pretrain}[verb]
-        _train(shell, lambda plugins: run(chosen, plugins=plugins), as_json=as_json)
+        catalog = Catalog()
+        # before what trains is imported: a mistake in a recipe is told at once
+        chosen = choose(recipe, flags, assignments or (), catalog=catalog)
+        from multigraft.engine import Engine
+
+        _train(
+            shell,
+            lambda plugins: Engine(plugins, catalog=catalog).start(chosen, verb),
+            as_json=as_json,
+        )
 
     return train
 

@@ -194,6 +194,11 @@ class Recipe(Section):
         output = None if self.output is None else str(whole_path(self.output))
         return self.model_copy(update={"data": data, "backbone": backbone, "output": output})
 
+    def with_weights(self, weights: str) -> Recipe:
+        """The same recipe with other weights of its backbone."""
+        backbone = self.backbone.model_copy(update={"weights": weights})
+        return self.model_copy(update={"backbone": backbone})
+
     def to_yaml(self) -> str:
         """The recipe as YAML, every field written out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

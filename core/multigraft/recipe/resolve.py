@@ -19,8 +19,9 @@ SCRATCH = "scratch"
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedRecipe:
-    """What a recipe's names stand for, with every option filled in."""
+    """A recipe and what its names stand for, with every option filled in."""
 
+    recipe: Recipe
     task: Task
     task_options: Mapping[str, Any]
     modality: Modality
@@ -31,10 +32,14 @@ class ResolvedRecipe:
     origin: Origin
     strategies: tuple[tuple[Strategy, Mapping[str, Any]], ...]
 
+    def anchored(self) -> ResolvedRecipe:
+        """The same with whole paths, which a change of the working folder does not move."""
+        return replace(self, recipe=self.recipe.anchored())
+
 
 def read_recipe(
     raw: Mapping[str, Any], catalog: Catalog, *, source: str = "recipe"
-) -> tuple[Recipe, ResolvedRecipe]:
+) -> ResolvedRecipe:
     """Check a raw recipe against its fields and against what is registered.
 
     Raises RecipeError with every problem of both kinds.
@@ -46,7 +51,16 @@ def read_recipe(
         finder.names(raw)
     if recipe is None or resolved is None or problems:
         raise RecipeError(problems, source=source)
-    return recipe, resolved
+    return resolved
+
+
+def resolve(recipe: Recipe, catalog: Catalog, *, source: str = "recipe") -> ResolvedRecipe:
+    """The objects behind a recipe that was parsed before. Raises RecipeError with every problem."""
+    problems: list[str] = []
+    resolved = _Finder(catalog, problems).resolved(recipe)
+    if resolved is None or problems:
+        raise RecipeError(problems, source=source)
+    return resolved
 
 
 class _Finder:
@@ -74,6 +88,7 @@ class _Finder:
             hub=size.hub,
         )
         return ResolvedRecipe(
+            recipe=recipe,
             task=task,
             task_options=self._options("task", recipe.task.options, task.options),
             modality=modality,

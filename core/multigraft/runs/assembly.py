@@ -50,7 +50,6 @@ class Saved:
 
 
 def assemble(
-    recipe: Recipe,
     resolved: ResolvedRecipe,
     catalog: Catalog,
     folder: Path,
@@ -62,7 +61,8 @@ def assemble(
 ) -> Run:
     """Build a complete run in ``folder``. ``trained`` takes the weights from its ``model``
     folder."""
-    splits = _splits(recipe, resolved, settled=saved is not None)
+    recipe = resolved.recipe
+    splits = _splits(resolved, settled=saved is not None)
     if trained:
         resolved = replace(
             resolved, origin=replace(resolved.origin, path=folder / MODEL, hub=None), strategies=()
@@ -90,9 +90,9 @@ def assemble(
         graft=graft,
         plan=_plan(graft, resolved),
         rows=rows,
-        augment=_augment(recipe, resolved, reader),
+        augment=_augment(resolved, reader),
         facts={
-            **run_facts(recipe, resolved, catalog, world),
+            **run_facts(resolved, catalog, world),
             **data_facts(splits, rows, resolved, learned.targets),
             "head_inherited": inherited,
         },
@@ -128,7 +128,8 @@ def _outside(resolved: ResolvedRecipe, folder: Path | None) -> Iterator[None]:
         yield
 
 
-def _splits(recipe: Recipe, resolved: ResolvedRecipe, *, settled: bool) -> Splits:
+def _splits(resolved: ResolvedRecipe, *, settled: bool) -> Splits:
+    recipe = resolved.recipe
     labelled = "label" in resolved.task.columns
     return load_splits(
         recipe.data,
@@ -224,8 +225,8 @@ def _rows(
     return rows
 
 
-def _augment(recipe: Recipe, resolved: ResolvedRecipe, reader: Reader) -> Augment | None:
-    strength = recipe.training.augment.name
+def _augment(resolved: ResolvedRecipe, reader: Reader) -> Augment | None:
+    strength = resolved.recipe.training.augment.name
     if strength == "none" or resolved.modality.augment is None:
         return None
     return resolved.modality.augment(strength, reader, resolved.augment_options)

@@ -13,7 +13,6 @@ from multigraft.contracts.readers import fingerprint
 from multigraft.contracts.records import Spec
 from multigraft.data import Rows, Splits, label_notes, told
 from multigraft.plugins.catalog import Catalog
-from multigraft.recipe import Recipe
 from multigraft.recipe.resolve import ResolvedRecipe
 from multigraft.runs.provenance import owners_of
 from multigraft.system.compute.device import choose_device
@@ -23,11 +22,9 @@ from multigraft.system.versions import installed_versions
 LIBRARIES = ("torch", "transformers", "timm", "torchaudio", "datasets", "peft", "onnxruntime")
 
 
-def run_facts(
-    recipe: Recipe, resolved: ResolvedRecipe, catalog: Catalog, world: World
-) -> dict[str, Any]:
+def run_facts(resolved: ResolvedRecipe, catalog: Catalog, world: World) -> dict[str, Any]:
     """What the run is made of, by whom, and on which machine."""
-    owners = owners_of(catalog, resolved)
+    recipe, owners = resolved.recipe, owners_of(catalog, resolved)
     return {
         "multigraft": version("multigraft"),
         "task": resolved.task.name,

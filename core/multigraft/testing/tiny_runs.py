@@ -120,9 +120,9 @@ def _assembled(bench: Bench, task: Task, family: Backbone) -> Run:
 
     engine = engine_of(bench)
     folder = bench.folder / f"assembled-{task.name}-{family.name}"
-    recipe, parts = read_recipe(recipe_of(bench, task, family, folder), engine.catalog)
+    resolved = read_recipe(recipe_of(bench, task, family, folder), engine.catalog)
     folder.mkdir()
-    return assemble(recipe, parts, engine.catalog, folder, dispatch=engine.call)
+    return assemble(resolved, engine.catalog, folder, dispatch=engine.call)
 
 
 @contextmanager

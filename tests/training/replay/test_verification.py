@@ -64,8 +64,8 @@ def grown(recipe: dict[str, Any]) -> Grown:
     def grow(kind: Callable[[], Any], head: type[LinearHead] = LinearHead) -> Run:
         GLOBAL.clear()
         engine = Engine([multigraft_series, Plugin(kind)], discover=False)
-        read, parts = read_recipe(recipe, engine.catalog)
-        run = assemble(read, parts, engine.catalog, Path(read.output), dispatch=engine.call)  # type: ignore[arg-type]
+        read = read_recipe(recipe, engine.catalog)
+        run = assemble(read, engine.catalog, Path(read.recipe.output), dispatch=engine.call)  # type: ignore[arg-type]
         if head is not LinearHead:
             run.graft.head = head_of(head, run.graft.backbone)  # type: ignore[arg-type]
         run.plan.activate(0.0)
