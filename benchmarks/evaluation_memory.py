@@ -67,7 +67,7 @@ def _flat(figures: Mapping[str, Any]) -> bool:
 
 
 def _trained(desk: Path, count: int) -> Path:
-    """A run of one step whose test part has that many rows."""
+    """A run of one step whose test split has that many rows."""
     import multigraft as mg
 
     train, test = desk / "train.csv", desk / f"test-{count}.csv"

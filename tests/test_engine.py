@@ -262,9 +262,9 @@ def test_bad_rows_stop_the_run_or_are_left_out_as_told(finetune: Finetune, rows:
     with pytest.raises(
         DataError, match=r"(?s)series\.csv row 5:.*validation\.csv row 2: column 'series' is empty"
     ):
-        finetune(data={"train": str(rows), "validation": str(bad)})  # both parts' faults at once
+        finetune(data={"train": str(rows), "validation": str(bad)})  # both splits' faults at once
     run = finetune(data={"train": str(rows), "on_bad_row": "skip", "allowed_bad": 0.05})
-    assert sum(len(part.problems) for part in run.rows.values()) == 1
+    assert sum(len(split.problems) for split in run.rows.values()) == 1
 
 
 def test_reports_are_kept_as_data(finetune: Finetune) -> None:

@@ -1,4 +1,4 @@
-"""Rows that are bad or stand in two parts, from the recipe to the run's folder, its report, and
+"""Rows that are bad or stand in two splits, from the recipe to the run's folder, its report, and
 back."""
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ def test_a_bad_row_is_put_in_quarantine_and_told(
     assert (entry["file"], entry["row"], entry["column"]) == ("series.csv", 5, "series")
     assert entry["cells"] == {"series": "1.0 two 3.0", "label": "up"}
     facts = read_record(run.folder)
-    (part,) = facts["bad_rows"]
-    assert facts["bad_rows"][part]["rows"] == facts["data"][part]["left_out"] == 1
+    (split,) = facts["bad_rows"]
+    assert facts["bad_rows"][split]["rows"] == facts["data"][split]["left_out"] == 1
     report = json.loads((run.folder / "reports" / "finetune.json").read_text())
     assert any(
-        note.startswith(f"{part}: 1 row left out that cannot be used") for note in report["notes"]
+        note.startswith(f"{split}: 1 row left out that cannot be used") for note in report["notes"]
     )
-    assert report["tables"]["Rows left out"][1][:4] == [part, "series.csv", "5", "series"]
+    assert report["tables"]["Rows left out"][1][:4] == [split, "series.csv", "5", "series"]
     assert "holds something that is no number" in (run.folder / "report.html").read_text()
     again = engine.open(run.folder)
     assert {name: len(rows) for name, rows in again.rows.items()} == {
@@ -110,7 +110,7 @@ def test_leaks_are_in_the_record_and_both_reports(
     assert (leak["equal"], leak["near"], leak["rows"]) == (1, 1, 22)
     assert leak["first"][0]["row"] == "test.csv row 21"
     assert run.report is not None
-    assert "test.csv row 21" in [row[1] for row in run.report.tables["Rows in two parts"]]
+    assert "test.csv row 21" in [row[1] for row in run.report.tables["Rows in two splits"]]
     told = (
         "2 of 22 test rows also stand in training, 1 equal and 1 nearly so, which flatters the "
         "score"

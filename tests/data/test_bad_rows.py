@@ -104,7 +104,7 @@ def test_a_record_tells_counts_and_examples(rows: Rows) -> None:
         "not UTF-8: byte 0xe9 after 'caf'"
     ]
     heading, *lines = data_tables(facts)["Rows left out"]
-    assert heading == ("part", "file", "row", "column", "reason")
+    assert heading == ("split", "file", "row", "column", "reason")
     assert ("train", "reviews.csv", "2", "text", "'b4d' holds a digit") in lines
     assert ("train", "reviews.csv", "6", "", "the label is missing") in lines
     assert data_tables({}) == {}

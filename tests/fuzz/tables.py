@@ -226,8 +226,8 @@ def _written(folder: Path, cells: list[tuple[str, str]]) -> Path:
 def _compare(cells: list[tuple[str, str]], splits: Any) -> None:
     found = [
         pair
-        for part in (splits.train, splits.validation, splits.test)
-        for pair in zip(part.column("text"), part.column("label"), strict=True)
+        for split in (splits.train, splits.validation, splits.test)
+        for pair in zip(split.column("text"), split.column("label"), strict=True)
     ]
     if sorted(found, key=repr) != sorted(cells, key=repr):
         raise WrongAnswer(f"{len(found)} rows came of {len(cells)}, or others")

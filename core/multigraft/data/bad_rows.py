@@ -1,5 +1,4 @@
-"""Rows that cannot be used: where each stands, what is wrong with it, and where it waits to be
-mended."""
+"""Bad rows: where each stands, what is wrong with it, and the quarantine where it can be fixed."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ NAMED = re.compile(r"column (['\"])(.*?)\1 ")
 
 @dataclass(frozen=True)
 class Problem:
-    """A row that was left out."""
+    """A bad row that was left out."""
 
     table: Table
     index: int
@@ -47,8 +46,7 @@ class Problem:
 
 
 def undecodable(table: Table, index: int) -> Problem:
-    """The problem of a row that is known to be bad before any reader sees it; its reason names the
-    column."""
+    """The problem of a row that is bad before any reader sees it; its reason names the column."""
     reason = str(table.problem(index))
     named = NAMED.match(reason)
     return Problem(table, index, reason, named[2] if named else None)
@@ -60,8 +58,7 @@ def refused(table: Table, index: int, error: RowError) -> Problem:
 
 
 def judge(problems: Sequence[Problem], total: int, allowed: float, name: str) -> None:
-    """Raise DataError, listing the problems, where they are more than the share ``allowed`` of
-    ``total``."""
+    """Raise DataError, listing the problems, where over ``allowed`` of ``total`` rows have one."""
     if not problems or (len(problems) < total and len(problems) <= allowed * total):
         return
     share = len(problems) / total
@@ -86,18 +83,16 @@ def judge(problems: Sequence[Problem], total: int, allowed: float, name: str) ->
 
 
 def told(problems: Mapping[str, Sequence[Problem]]) -> dict[str, Any]:
-    """Part -> how many rows were left out, and the first of them; ready for JSON. Empty where none
-    was."""
+    """Count the rows each split leaves out, with the first of them; ready for JSON."""
     return {
-        part: {"rows": len(found), "first": [problem.record() for problem in found[:SHOWN]]}
-        for part, found in problems.items()
+        split: {"rows": len(found), "first": [problem.record() for problem in found[:SHOWN]]}
+        for split, found in problems.items()
         if found
     }
 
 
 def quarantine(problems: Sequence[Problem], folder: Path, part: str) -> Path:
-    """Write the rows as ``quarantine/<part>.jsonl`` in a run's folder: file, row, column, reason
-    and cells.
+    """Write rows to a run's ``quarantine/<split>.jsonl``: file, row, column, reason and cells.
 
     A cell of bytes is written as ``{"base64": ...}``; one that could not be decoded is null.
     """
@@ -115,10 +110,9 @@ def quarantine(problems: Sequence[Problem], folder: Path, part: str) -> Path:
     return path
 
 
-def release(folder: Path, part: str) -> None:
-    """Remove what an earlier start in this folder put in quarantine: the rows may have been
-    mended."""
-    (folder / QUARANTINE / f"{part}.jsonl").unlink(missing_ok=True)
+def release(folder: Path, split: str) -> None:
+    """Remove what an earlier start left in quarantine: the rows may have been corrected."""
+    (folder / QUARANTINE / f"{split}.jsonl").unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:

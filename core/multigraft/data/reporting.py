@@ -1,4 +1,4 @@
-"""What a run's record says about its rows, as a report tells it."""
+"""Notes and tables of a report about its data, from the run's record."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import Any
 Table = tuple[tuple[str, ...], ...]
 
 
-def bad_row_notes(facts: Mapping[str, Any], part: str | None = None) -> list[str]:
-    """How many rows were left out of each part, or of one."""
+def bad_row_notes(facts: Mapping[str, Any], split: str | None = None) -> list[str]:
+    """Say how many rows were left out of each split, or of one."""
     return [
         f"{name}: {found['rows']} {'row' if found['rows'] == 1 else 'rows'} left out that cannot "
         f"be used, {_place(found['first'][0])}"
         for name, found in facts.get("bad_rows", {}).items()
-        if part in (None, name)
+        if split in (None, name)
     ]
 
 
-def leak_notes(facts: Mapping[str, Any], part: str) -> list[str]:
-    """What to know before a score on this part is believed."""
+def leak_notes(facts: Mapping[str, Any], split: str) -> list[str]:
+    """Warn of leaked rows that flatter a score on this split."""
     return [
-        f"{leak['equal'] + leak['near']} of {leak['rows']} {part} rows also stand in training, "
+        f"{leak['equal'] + leak['near']} of {leak['rows']} {split} rows also stand in training, "
         f"{leak['equal']} equal and {leak['near']} nearly so, which flatters the score"
         for leak in facts.get("leaks", ())
-        if leak["part"] == part and leak["other"] == "train"
+        if leak["part"] == split and leak["other"] == "train"
     ]
 
 
 def data_tables(facts: Mapping[str, Any]) -> dict[str, Table]:
-    """The first rows that were left out, and the first that stand in two parts."""
+    """Tabulate the first rows that were left out, and the first that stand in two splits."""
     bad = [
-        (part, _text(row["file"]), _text(row["row"]), _text(row["column"]), row["reason"])
-        for part, found in facts.get("bad_rows", {}).items()
+        (split, _text(row["file"]), _text(row["row"]), _text(row["column"]), row["reason"])
+        for split, found in facts.get("bad_rows", {}).items()
         for row in found["first"]
     ]
     twice = [
@@ -42,10 +42,10 @@ def data_tables(facts: Mapping[str, Any]) -> dict[str, Table]:
     ]
     tables: dict[str, Table] = {}
     if bad:
-        tables["Rows left out"] = (("part", "file", "row", "column", "reason"), *bad)
+        tables["Rows left out"] = (("split", "file", "row", "column", "reason"), *bad)
     if twice:
-        tables["Rows in two parts"] = (
-            ("part", "row", "other part", "other row", "likeness"),
+        tables["Rows in two splits"] = (
+            ("split", "row", "other split", "other row", "likeness"),
             *twice,
         )
     return tables

@@ -1,4 +1,4 @@
-"""The three parts of a run's data, found or made, with what a run's record says about them."""
+"""Data splits: a run's training, validation and test rows, loaded or made, and their record."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from multigraft.contracts.records import Modality
-from multigraft.data.checks.doubtful import flaw_notes, group_notes
 from multigraft.data.checks.duplicate_ids import ID, check_ids
 from multigraft.data.checks.leakage import Leak, find_leaks, judge_leaks
 from multigraft.data.checks.sketches import sketch_tables
+from multigraft.data.checks.suspicious import flaw_notes, group_notes
 from multigraft.data.sources.dialect import Layout
 from multigraft.data.sources.load import ENDINGS, FORMATS, load_table
 from multigraft.data.sources.table import Table, require
@@ -27,11 +27,11 @@ class Splits:
     validation: Table
     test: Table
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Part -> ``rows``, ``source`` and ``fingerprint``, ready for JSON."""
+    """Split -> ``rows``, ``source`` and ``fingerprint``, ready for JSON."""
     notes: tuple[str, ...] = ()
-    """What a person must know: rows in two parts, rows that look wrong, files left out."""
+    """Notes: rows in two splits, rows that look wrong, files left out."""
     leaks: tuple[Leak, ...] = ()
-    """What stands in two parts."""
+    """Rows that stand in two splits."""
 
 
 def load_splits(
@@ -44,59 +44,58 @@ def load_splits(
     base: Path | None = None,
     settled: bool = False,
 ) -> Splits:
-    """Load the parts that have a source of their own, and cut the others from the training rows.
+    """Load the splits that have a source of their own, and cut the others from the training rows.
 
-    ``task_columns`` must be in every part; ``stratify_by`` names the column of labels, where there
+    ``task_columns`` must be in every split; ``stratify_by`` names the column of labels, where there
     is one. Relative paths start at ``base``. ``settled``: a run was begun with these rows, so they
     are not compared with each other again. Raises DataError.
     """
     own = {
-        part: load_table(
+        split: load_table(
             path,
-            format=_format(data, part, path),
+            format=_format(data, split, path),
             modality=modality,
             columns=data.columns,
             base=base,
-            part=part,
+            split=split,
             layout=Layout(data.encoding, data.quotes),
         )
-        for part, path in _sources(data).items()
+        for split, path in _sources(data).items()
     }
     for table in own.values():
         require(table, task_columns)
     if ID in data.columns:
         own = check_ids(own)
-    shares = data.split.model_copy(update={part: 0.0 for part in own if part != "train"})
+    shares = data.split.model_copy(update={split: 0.0 for split in own if split != "train"})
     train = own["train"]
     train, validation, test = split_table(
         train, shares, labels=_labels(train, stratify_by), seed=seed
     )
     if data.limit is not None:
         train = limit_rows(train, data.limit, labels=_labels(train, stratify_by), seed=seed)
-    parts = {
+    splits = {
         "train": train,
         "validation": own.get("validation", validation),
         "test": own.get("test", test),
     }
-    leaks, doubts = ([], []) if settled else _compare(parts, data, modality)
+    leaks, warnings = ([], []) if settled else _compare(splits, data, modality)
     notes = [note for table in own.values() for note in table.notes]
     return Splits(
-        **parts,
-        facts={part: _facts(table) for part, table in parts.items()},
-        notes=(*notes, *doubts),
+        **splits,
+        facts={split: _facts(table) for split, table in splits.items()},
+        notes=(*notes, *warnings),
         leaks=tuple(leaks),
     )
 
 
 def _sources(data: Data) -> dict[str, str]:
     given = {"train": data.train, "validation": data.validation, "test": data.test}
-    return {part: path for part, path in given.items() if path is not None}
+    return {split: path for split, path in given.items() if path is not None}
 
 
-def _format(data: Data, part: str, path: str) -> str:
-    """``data.format`` is the training rows'; other files go by their ending where it says
-    enough."""
-    if part == "train" or (data.format in FORMATS and Path(path).suffix.lower() not in ENDINGS):
+def _format(data: Data, split: str, path: str) -> str:
+    """``data.format`` is for the training rows; other files go by their ending if it tells."""
+    if split == "train" or (data.format in FORMATS and Path(path).suffix.lower() not in ENDINGS):
         return data.format
     return "auto"
 
@@ -110,17 +109,16 @@ def _facts(table: Table) -> dict[str, Any]:
 
 
 def _compare(
-    parts: dict[str, Table], data: Data, modality: Modality
+    splits: dict[str, Table], data: Data, modality: Modality
 ) -> tuple[list[Leak], list[str]]:
-    """What stands in two parts, and all that a person should know of it. Raises DataError for too
-    much."""
+    """Find what stands in two splits, and the notes on it. Raises DataError for too much."""
     likeness = modality.likeness if data.leakage.near else None
-    sketches = sketch_tables(parts, likeness) if likeness is not None else {}
-    leaks = find_leaks(parts, sketches, likeness)
+    sketches = sketch_tables(splits, likeness) if likeness is not None else {}
+    leaks = find_leaks(splits, sketches, likeness)
     judge_leaks(leaks, data.leakage)
     notes = [note for leak in leaks for note in leak.notes()]
     if data.split.group is not None:
-        notes += group_notes(parts, data.split.group)
+        notes += group_notes(splits, data.split.group)
     if likeness is not None:
-        notes += flaw_notes(parts, sketches, likeness.flaws)
+        notes += flaw_notes(splits, sketches, likeness.flaws)
     return leaks, notes

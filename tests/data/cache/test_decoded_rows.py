@@ -124,7 +124,7 @@ def test_quick_rows_stay_in_memory(
 def test_parts_are_closed_on_the_way(
     audit: Audit, reader: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoded_store, "PART", 1000)
+    monkeypatch.setattr(decoded_store, "CHUNK", 1000)
     assert codes(audit()) == words(audit())
     assert len(cache.entries("rows")) > 3
     assert reader.reads == 40
@@ -212,7 +212,7 @@ def test_an_error_leaves_nothing_behind(
     assert not list(cache.cache_folder().rglob("rows.bin"))
 
 
-def test_rows_on_the_shelf_can_be_pickled(audit: Audit) -> None:
+def test_rows_in_the_store_can_be_pickled(audit: Audit) -> None:
     rows = audit()
     assert codes(pickle.loads(pickle.dumps(rows))) == words(rows)
 

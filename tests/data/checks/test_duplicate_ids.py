@@ -17,16 +17,16 @@ Load = Callable[..., Splits]
 
 @pytest.fixture
 def load(tmp_path: Path, text: Modality) -> Load:
-    """Load parts, each a list of (id, text)."""
+    """Load splits, each a list of (id, text)."""
 
-    def start(columns: dict[str, str] | None = None, **parts: list[tuple[Any, str]]) -> Splits:
+    def start(columns: dict[str, str] | None = None, **given: list[tuple[Any, str]]) -> Splits:
         data: dict[str, Any] = {"columns": {"id": "number"} if columns is None else columns}
-        for part, rows in parts.items():
-            path = tmp_path / f"{part}.jsonl"
+        for split, rows in given.items():
+            path = tmp_path / f"{split}.jsonl"
             path.write_text(
                 "".join(json.dumps({"number": i, "text": t, "label": 1}) + "\n" for i, t in rows)
             )
-            data[part] = str(path)
+            data[split] = str(path)
         data["split"] = {"validation": 0, "test": 0}
         return load_splits(
             Data.model_validate(data), modality=text, task_columns=(), stratify_by=None, seed=0
@@ -35,8 +35,8 @@ def load(tmp_path: Path, text: Modality) -> Load:
     return start
 
 
-def bad(splits: Splits, part: str, reader: Reader, objective: Objective) -> dict[str, str]:
-    rows = Rows.audit(getattr(splits, part), reader, objective, allowed_bad=0.9, name=part)
+def bad(splits: Splits, split: str, reader: Reader, objective: Objective) -> dict[str, str]:
+    rows = Rows.audit(getattr(splits, split), reader, objective, allowed_bad=0.9, name=split)
     assert {problem.column for problem in rows.problems} <= {"id"}
     return {problem.place: problem.reason for problem in rows.problems}
 

@@ -15,7 +15,7 @@ from multigraft.errors import DataError, RowError
 from multigraft.models.tasks.shared import label_fault, label_name, label_spec
 from multigraft.recipe import Split
 
-Parts = Callable[..., dict[str, Rows]]
+SplitRows = Callable[..., dict[str, Rows]]
 
 
 class Named(Objective):
@@ -36,19 +36,19 @@ class Tagged(Objective):
 
 
 @pytest.fixture
-def parts(tmp_path: Path, text: Modality, reader: Reader) -> Parts:
-    """Rows for each part from its labels."""
+def splits(tmp_path: Path, text: Modality, reader: Reader) -> SplitRows:
+    """Rows for each split from its labels."""
 
     def start(objective: Objective | None = None, **labels: list[Any]) -> dict[str, Rows]:
         found = {}
-        for part, values in labels.items():
-            path = tmp_path / f"{part}.jsonl"
+        for split, values in labels.items():
+            path = tmp_path / f"{split}.jsonl"
             path.write_text(
                 "".join(json.dumps({"text": "a", "label": value}) + "\n" for value in values)
             )
             table = load_table(str(path), modality=text, columns={})
-            found[part] = Rows.audit(
-                table, reader, objective or Named(), allowed_bad=0.9, name=part
+            found[split] = Rows.audit(
+                table, reader, objective or Named(), allowed_bad=0.9, name=split
             )
         return found
 
@@ -68,11 +68,11 @@ def parts(tmp_path: Path, text: Modality, reader: Reader) -> Parts:
         (b"a", "the label is a bytes"),
     ],
 )
-def test_a_cell_that_is_no_label(parts: Parts, value: Any, fault: str) -> None:
+def test_a_cell_that_is_no_label(splits: SplitRows, value: Any, fault: str) -> None:
     assert str(label_fault(value)).startswith(fault)
     assert label_spec({"label": ["a", "b", value]}) == {"labels": ["a", "b"], "counts": [1, 1]}
     if not isinstance(value, bytes):
-        (problem,) = parts(train=["a", value])["train"].problems
+        (problem,) = splits(train=["a", value])["train"].problems
         assert (problem.place, problem.column) == ("train.jsonl row 2", "label")
         assert problem.reason.startswith(fault)
 
@@ -102,9 +102,9 @@ def test_numbers_stand_by_their_value_however_many_digits_they_have() -> None:
     ]
 
 
-def test_notes_of_thousands_of_long_labels_stay_short(parts: Parts) -> None:
+def test_notes_of_thousands_of_long_labels_stay_short(splits: SplitRows) -> None:
     labels = [f"{number:05}" + "7" * 5000 for number in range(300)]
-    notes = label_notes(parts(train=labels, test=labels[:1]), labels)
+    notes = label_notes(splits(train=labels, test=labels[:1]), labels)
     assert [note[:20] for note in notes] == ["300 of 300 labels ha", "all 1 test rows have"]
     assert max(map(len, notes)) < 1000
 
@@ -113,12 +113,14 @@ SPELLINGS = ["pos ", "\u3000pos", "pos\u00a0\n", "\ufeffpos", " pos\u200b "]
 
 
 @pytest.mark.parametrize("spelling", [*SPELLINGS, "\u200bpos"])
-def test_spaces_and_unseen_signs_around_a_label_make_no_other(parts: Parts, spelling: str) -> None:
+def test_spaces_and_unseen_signs_around_a_label_make_no_other(
+    splits: SplitRows, spelling: str
+) -> None:
     assert label_spec({"label": ["pos", spelling, "neg"]}) == {
         "labels": ["neg", "pos"],
         "counts": [1, 2],
     }
-    rows = parts(train=["pos", "pos", spelling, "neg", "neg"])
+    rows = splits(train=["pos", "pos", spelling, "neg", "neg"])
     (note,) = label_notes(rows, ["neg", "pos"])
     assert note == (
         "labels that differ only in spaces around them or in how accents are stored are read as "
@@ -130,10 +132,10 @@ def test_spaces_and_unseen_signs_around_a_label_make_no_other(parts: Parts, spel
     ("one", "other"), [("caf\u00e9", "cafe\u0301"), ("\u1112\u1161\u11ab", "\ud55c")]
 )
 def test_a_label_is_the_same_however_its_accents_are_stored(
-    parts: Parts, one: str, other: str
+    splits: SplitRows, one: str, other: str
 ) -> None:
     assert label_name(one) == label_name(other)
-    (note,) = label_notes(parts(train=[one, one, other, other, "x", "x"]), [label_name(one), "x"])
+    (note,) = label_notes(splits(train=[one, one, other, other, "x", "x"]), [label_name(one), "x"])
     assert "how accents are stored are read as one" in note
 
 
@@ -141,19 +143,19 @@ def test_a_label_is_the_same_however_its_accents_are_stored(
     ("one", "other"),
     [("pos", "Pos"), ("a b", "a  b"), ("pos", "po\u200bs"), ("A1", "Ａ１"), ("STRASSE", "straße")],
 )
-def test_labels_that_look_alike_are_told(parts: Parts, one: str, other: str) -> None:
-    (note,) = label_notes(parts(train=[one, one, other, other, "x", "x"]), [one, other, "x"])
+def test_labels_that_look_alike_are_told(splits: SplitRows, one: str, other: str) -> None:
+    (note,) = label_notes(splits(train=[one, one, other, other, "x", "x"]), [one, other, "x"])
     assert note == (
         "labels that differ only in case, width or spaces are learned as different ones; where "
         f"they mean the same, write them alike: {one!r}, {other!r}"
     )
 
 
-def test_labels_that_name_parts_are_told(parts: Parts) -> None:
+def test_labels_that_name_splits_are_told(splits: SplitRows) -> None:
     for labels in (["Test", "train"], ["a-test", "a-train"]):
-        (note,) = label_notes(parts(train=labels * 2), labels)
+        (note,) = label_notes(splits(train=labels * 2), labels)
         assert note.startswith(
-            f"the labels are names of parts ({labels[0]!r}, {labels[1]!r}); is another"
+            f"the labels are names of splits ({labels[0]!r}, {labels[1]!r}); is another"
         )
 
 
@@ -199,8 +201,8 @@ def test_every_way_in_joins_them(
     assert len(test) == 2
 
 
-def test_lone_labels_and_parts_of_one_label_are_told(parts: Parts) -> None:
-    rows = parts(train=["a", "a", "b", "c", "c"], validation=["a", "a"], test=["a", "b"])
+def test_lone_labels_and_splits_of_one_label_are_told(splits: SplitRows) -> None:
+    rows = splits(train=["a", "a", "b", "c", "c"], validation=["a", "a"], test=["a", "b"])
     assert label_notes(rows, ["a", "b", "c", "d"]) == [
         "1 of 4 labels has no training row that can be used, and will hardly be learned: 'd'",
         "1 of 4 labels has a single training row, and will hardly be learned: 'b'",
@@ -210,21 +212,21 @@ def test_lone_labels_and_parts_of_one_label_are_told(parts: Parts) -> None:
     ]
 
 
-def test_many_lone_labels_are_counted(parts: Parts) -> None:
-    (note,) = label_notes(parts(train=list("abcdefgh")), list("abcdefgh"))
+def test_many_lone_labels_are_counted(splits: SplitRows) -> None:
+    (note,) = label_notes(splits(train=list("abcdefgh")), list("abcdefgh"))
     assert note.startswith("8 of 8 labels have a single training row")
     assert note.endswith("'a', 'b', 'c', 'd', 'e' and 3 more")
 
 
-def test_enough_rows_are_not_worth_a_note(parts: Parts) -> None:
-    assert label_notes(parts(train=["a", "a", "b", "b"], test=["a", "b"]), ["a", "b"]) == []
+def test_enough_rows_are_not_worth_a_note(splits: SplitRows) -> None:
+    assert label_notes(splits(train=["a", "a", "b", "b"], test=["a", "b"]), ["a", "b"]) == []
 
 
-def test_other_columns_than_labels_are_passed_over(parts: Parts) -> None:
-    rows = parts(Tagged(), train=[["a", "b"], ["c"]])
+def test_other_columns_than_labels_are_passed_over(splits: SplitRows) -> None:
+    rows = splits(Tagged(), train=[["a", "b"], ["c"]])
     assert len(rows["train"]) == 2
     assert label_notes(rows, ["a", "b", "c"]) == []
 
 
-def test_a_task_without_labels_is_told_nothing(parts: Parts) -> None:
-    assert label_notes(parts(train=["a"], test=["a"]), ()) == []
+def test_a_task_without_labels_is_told_nothing(splits: SplitRows) -> None:
+    assert label_notes(splits(train=["a"], test=["a"]), ()) == []

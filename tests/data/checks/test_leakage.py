@@ -41,19 +41,19 @@ def sketch(raws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def load(tmp_path: Path, text: Modality) -> Load:
-    """Load parts from lists of texts; keyword arguments change ``data`` or the modality's
+    """Load splits from lists of texts; keyword arguments change ``data`` or the modality's
     likeness."""
     likeness = Likeness(sketch=sketch, near=0.85, flaws=("of one letter",))
 
-    def start(likeness: Likeness | None = likeness, settled: bool = False, **parts: Any) -> Splits:
+    def start(likeness: Likeness | None = likeness, settled: bool = False, **given: Any) -> Splits:
         data: dict[str, Any] = {"split": {"validation": 0, "test": 0}}
-        for part, value in parts.items():
-            if part in ("train", "validation", "test"):
-                path = tmp_path / f"{part}.csv"
+        for name, value in given.items():
+            if name in ("train", "validation", "test"):
+                path = tmp_path / f"{name}.csv"
                 path.write_text("text,who\n" + "".join(f"{line}\n" for line in value))
-                data[part] = str(path)
+                data[name] = str(path)
             else:
-                data[part] = value
+                data[name] = value
         return load_splits(
             Data.model_validate(data),
             modality=replace(text, likeness=likeness),
@@ -85,7 +85,7 @@ def test_near_rows_are_told_by_place_and_likeness(load: Load) -> None:
         "test.csv row 1 as train.csv row 1 (1.00), test.csv row 2 as train.csv row 1 (0.88)"
     )
     (leak,) = splits.leaks
-    assert (leak.part, leak.other, leak.equal, leak.near, leak.share) == (
+    assert (leak.split, leak.other, leak.equal, leak.near, leak.share) == (
         "test",
         "train",
         1,
@@ -93,7 +93,7 @@ def test_near_rows_are_told_by_place_and_likeness(load: Load) -> None:
         0.75,
     )
     facts = json.loads(json.dumps({"leaks": [leak.record()]}))
-    assert data_tables(facts)["Rows in two parts"][1:] == (
+    assert data_tables(facts)["Rows in two splits"][1:] == (
         ("test", "test.csv row 4", "train", "train.csv row 6", "equal"),
         ("test", "test.csv row 1", "train", "train.csv row 1", "1.00"),
         ("test", "test.csv row 2", "train", "train.csv row 1", "0.88"),
@@ -108,7 +108,7 @@ def test_validation_and_test_are_compared_too(load: Load) -> None:
     splits = load(
         train=WORDS, validation=["one thing,a", "another,b"], test=["one thinG,a", "another,b"]
     )
-    assert [(leak.part, leak.other, leak.equal, leak.near) for leak in splits.leaks] == [
+    assert [(leak.split, leak.other, leak.equal, leak.near) for leak in splits.leaks] == [
         ("test", "validation", 1, 1)
     ]
     assert all("flatter" not in note for note in splits.notes)
@@ -116,14 +116,14 @@ def test_validation_and_test_are_compared_too(load: Load) -> None:
 
 def test_what_one_file_was_cut_into_is_compared(load: Load) -> None:
     copies = [word.upper() for word in WORDS]
-    parts: dict[str, Any] = {"train": [*WORDS, *copies], "split": {"validation": 0.1, "test": 0.1}}
-    splits = load(**parts, leakage={"allowed": 1})
-    assert {(leak.part, leak.other) for leak in splits.leaks} >= {
+    given: dict[str, Any] = {"train": [*WORDS, *copies], "split": {"validation": 0.1, "test": 0.1}}
+    splits = load(**given, leakage={"allowed": 1})
+    assert {(leak.split, leak.other) for leak in splits.leaks} >= {
         ("validation", "train"),
         ("test", "train"),
     }
     with pytest.raises(DataError, match=r"data\.leakage\.allowed: 1"):
-        load(**parts)
+        load(**given)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,12 @@ def test_more_than_the_allowed_share_stops(
     load: Load, copies: int, allowed: float, stops: bool
 ) -> None:
     others = [f"{number}0{number}1{number}2{number}3,z" for number in range(10 - copies)]
-    parts = {"train": WORDS, "test": [*WORDS[:copies], *others], "leakage": {"allowed": allowed}}
+    given = {"train": WORDS, "test": [*WORDS[:copies], *others], "leakage": {"allowed": allowed}}
     if not stops:
-        assert len(load(**parts).leaks) == 1
+        assert len(load(**given).leaks) == 1
         return
     with pytest.raises(DataError) as error:
-        load(**parts)
+        load(**given)
     assert (
         f"test: {copies} of 10 rows ({copies * 10}.0%) also stand in training, {copies} equal and 0"
         in str(error.value)
@@ -148,11 +148,11 @@ def test_more_than_the_allowed_share_stops(
 
 
 def test_near_rows_are_left_alone_where_told(load: Load) -> None:
-    parts: dict[str, Any] = {"train": WORDS, "test": ["AGAXYZGA,z", "zzzzzzzz,z"]}
-    assert len(load(**parts).leaks) == 1
-    assert load(**parts, leakage={"near": False}).notes == ()
-    assert load(**parts, likeness=None).notes == ()
-    assert load(**parts, settled=True).notes == ()
+    given: dict[str, Any] = {"train": WORDS, "test": ["AGAXYZGA,z", "zzzzzzzz,z"]}
+    assert len(load(**given).leaks) == 1
+    assert load(**given, leakage={"near": False}).notes == ()
+    assert load(**given, likeness=None).notes == ()
+    assert load(**given, settled=True).notes == ()
 
 
 def test_groups_in_two_files_are_told(load: Load) -> None:
@@ -188,7 +188,7 @@ def test_a_second_run_sketches_nothing(load: Load) -> None:
 
 
 def test_a_function_that_holds_more_than_its_code_is_not_remembered(load: Load) -> None:
-    parts: dict[str, Any] = {"train": WORDS, "test": ["AGAXYZGO,z", "new thing,a"]}
+    given: dict[str, Any] = {"train": WORDS, "test": ["AGAXYZGO,z", "new thing,a"]}
     found = []
     for width in (4, 8):
 
@@ -196,7 +196,7 @@ def test_a_function_that_holds_more_than_its_code_is_not_remembered(load: Load) 
             values, flaws = sketch(raws)
             return values[:, :width], flaws
 
-        found.append(len(load(**parts, likeness=Likeness(sketch=start, near=1)).leaks))
+        found.append(len(load(**given, likeness=Likeness(sketch=start, near=1)).leaks))
     assert found == [1, 0]
     assert not cache.entries("sketches")
 

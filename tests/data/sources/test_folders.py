@@ -1,4 +1,4 @@
-"""Every entry of a folder is a row, a bad row, or told by its name; folders of parts are no
+"""Every entry of a folder is a row, a bad row, or told by its name; folders of splits are no
 classes."""
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def test_a_folder_without_a_row_says_what_it_holds(tmp_path: Path, image: Modali
 
 
 @pytest.mark.parametrize(
-    "parts",
+    "splits",
     [
         {"Train": "train", "val": "validation", "test": "test"},
         {"TRAIN": "train", "TEST": "test"},
@@ -132,21 +132,21 @@ def test_a_folder_without_a_row_says_what_it_holds(tmp_path: Path, image: Modali
     ],
 )
 @pytest.mark.parametrize("above", ["", "images/"])
-def test_parts_are_no_classes(
-    tmp_path: Path, image: Modality, parts: dict[str, str], above: str
+def test_splits_are_no_classes(
+    tmp_path: Path, image: Modality, splits: dict[str, str], above: str
 ) -> None:
     fill(
         tmp_path / "set",
-        *(f"{above}{part}/{label}/1.png" for part in parts for label in ("cat", "dog")),
+        *(f"{above}{split}/{label}/1.png" for split in splits for label in ("cat", "dog")),
     )
-    with pytest.raises(DataError, match="holds parts, not classes") as error:
+    with pytest.raises(DataError, match="holds splits, not classes") as error:
         load_table(str(tmp_path / "set"), modality=image, columns={})
-    for part, field in parts.items():
-        assert f"  {field}: set/{above}{part}" in str(error.value).splitlines()
+    for split, field in splits.items():
+        assert f"  {field}: set/{above}{split}" in str(error.value).splitlines()
 
 
-def test_what_lies_beside_parts_is_asked_for(tmp_path: Path, image: Modality) -> None:
-    fill(tmp_path / "set", *(f"{part}/1.png" for part in ("Train", "val", "extra")))
+def test_what_lies_beside_splits_is_asked_for(tmp_path: Path, image: Modality) -> None:
+    fill(tmp_path / "set", *(f"{split}/1.png" for split in ("Train", "val", "extra")))
     with pytest.raises(
         DataError, match=r"what are 'extra' beside them\?\nif these are classes, rename"
     ):
@@ -164,7 +164,7 @@ def test_classes_may_have_such_names(tmp_path: Path, image: Modality, labels: li
 
 
 @pytest.mark.parametrize(
-    "parts",
+    "splits",
     [
         {"seg_train": "train", "seg_test": "test"},
         {"flowers-train": "train", "flowers-valid": "validation"},
@@ -173,18 +173,18 @@ def test_classes_may_have_such_names(tmp_path: Path, image: Modality, labels: li
         {"x_val": "validation", "x_test": "test"},
     ],
 )
-def test_parts_may_have_a_name_beside(
-    tmp_path: Path, image: Modality, parts: dict[str, str]
+def test_splits_may_have_a_name_beside(
+    tmp_path: Path, image: Modality, splits: dict[str, str]
 ) -> None:
-    test_parts_are_no_classes(tmp_path, image, parts, "")
+    test_splits_are_no_classes(tmp_path, image, splits, "")
 
 
-@pytest.mark.parametrize("parts", [("my_train", "my_test"), ("train", "my_test")])
-def test_parts_without_labels_may_have_a_name_beside(
-    tmp_path: Path, image: Modality, parts: tuple[str, ...]
+@pytest.mark.parametrize("splits", [("my_train", "my_test"), ("train", "my_test")])
+def test_splits_without_labels_may_have_a_name_beside(
+    tmp_path: Path, image: Modality, splits: tuple[str, ...]
 ) -> None:
-    fill(tmp_path / "set", *(f"{part}/1.png" for part in parts))
-    with pytest.raises(DataError, match="holds parts, not classes"):
+    fill(tmp_path / "set", *(f"{split}/1.png" for split in splits))
+    with pytest.raises(DataError, match="holds splits, not classes"):
         load_table(str(tmp_path / "set"), modality=image, columns={})
 
 

@@ -337,11 +337,11 @@ class TestHub:
             return datasets.DatasetDict(train=part, test=part.select([1]))
 
         monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-        table = load_table("hub:ann/films:small", modality=text, columns={}, part="test")
+        table = load_table("hub:ann/films:small", modality=text, columns={}, split="test")
         assert asked == [("ann/films", "small")]
         assert (table.raw(0), table.place(0)) == ("b", "hub:ann/films:small test row 1")
         with pytest.raises(DataError, match="has no split 'validation'; it has: train, test"):
-            load_table("hub:ann/films", modality=text, columns={}, part="validation")
+            load_table("hub:ann/films", modality=text, columns={}, split="validation")
 
     def test_whatever_a_set_raises_is_said_with_its_name(
         self, text: Modality, monkeypatch: pytest.MonkeyPatch

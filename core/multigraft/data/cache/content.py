@@ -1,4 +1,4 @@
-"""What one source holds: its columns, the raw value of each row, and a digest of each raw value."""
+"""Source contents: a source's columns, the raw value of each row, and each value's digest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOTHING = bytes(16)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Content:
-    """What one source holds; every table cut from it shares this."""
+    """Content of one source; every table cut from it shares this."""
 
     name: str
     """How a person calls the source: ``reviews.csv``."""
@@ -65,7 +65,7 @@ class Content:
 
 
 def raw_value(content: Content, row: int, cells: Sequence[Any]) -> Any:
-    """The raw value in the cells of the raw columns. Raises RowError where there is none."""
+    """Take the raw value from the cells of the raw columns. Raises RowError where there is none."""
     if row in content.bad:
         raise RowError(content.bad[row])
     values = [_value(content, name, cell) for name, cell in zip(content.raw, cells, strict=True)]
@@ -107,8 +107,7 @@ def _digests(content: Content) -> np.ndarray:
 
 
 def _raw_cells(content: Content) -> Iterator[tuple[Any, ...]]:
-    """The cells of the raw columns, row by row: read in blocks, which is quicker, and never all at
-    once."""
+    """The cells of the raw columns, row by row, read in blocks and never all at once."""
     for start in range(0, len(content), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(content)))
         yield from zip(*(take(content.columns[name], rows) for name in content.raw), strict=True)
@@ -130,14 +129,12 @@ def _digest(content: Content, row: int, cells: Sequence[Any], hashes: FileHashes
 
 
 def _beside(content: Content, value: Any, hashes: FileHashes) -> Any:
-    """A raw value that names no file by its ending: a text where all are typed, else maybe a file
-    beside."""
+    """A raw value that names no file by its ending: a text, or maybe a file beside."""
     return value if content.folder is None else attached(content, value, hashes)
 
 
 def attached(content: Content, value: Any, hashes: FileHashes) -> Any:
-    """A cell in which the name of a file that is there is replaced by a hash of its bytes, at any
-    depth.
+    """Replace the name of a file that is there by a hash of its bytes, at any depth of a cell.
 
     Masks, alignments and whatever else a row names count by what they are, as the raw value does.
     """
@@ -160,7 +157,7 @@ def _attached_file(content: Content, value: str) -> str | None:
 
 
 def canonical(values: Sequence[Any]) -> bytes:
-    """Values as JSON that is the same everywhere; bytes count by their hash."""
+    """Write values as JSON that is the same everywhere; bytes count by their hash."""
     return CANONICAL.encode(values).encode()
 
 

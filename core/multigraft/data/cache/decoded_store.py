@@ -1,5 +1,4 @@
-"""Decoded rows in the machine's cache, found again by what was decoded, whatever the split, seed or
-file."""
+"""Decoded rows in the machine's cache, found by content, whatever the split, seed or file."""
 
 from __future__ import annotations
 
@@ -24,19 +23,18 @@ from multigraft.system.versions import installed_versions
 log = logging.getLogger("multigraft")
 KIND = "rows"
 DIGESTS, NUMBERS = "digests.npy", "numbers.npy"
-PART = 2**31
-"""Bytes after which a part is closed: a killed process loses no more. Each part costs two open
+CHUNK = 2**31
+"""Bytes after which a chunk is closed: a killed process loses no more. Each chunk costs two open
 files."""
 LIBRARIES = ("numpy", "pillow", "soundfile", "soxr", "tokenizers")
 """What decodes: another version may decode the same bytes into other numbers."""
 
 
 class DecodedStore:
-    """The decoded rows of one reader: complete parts, each a store with the digests of its raw
-    values."""
+    """The decoded rows of one reader, in complete chunks with the digests of their raw values."""
 
     def __init__(self, key: str | None) -> None:
-        """Open the parts under ``key``; None: a reader whose rows cannot be kept."""
+        """Open the chunks under ``key``; None: a reader whose rows cannot be kept."""
         self.key = key
         self.folders: list[Path] = []
         self._stores: list[Store] = []
@@ -60,35 +58,34 @@ class DecodedStore:
             self.folders.append(folder)
 
     def find(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For each digest its part, int16, and its number there, int64; -1 for what is not here."""
-        parts, numbers = np.full(len(wanted), -1, np.int16), np.full(len(wanted), -1)
-        for part, folder in enumerate(self.folders):
+        """Find each digest's chunk, int16, and its number there, int64; -1 for what is not here."""
+        chunks, numbers = np.full(len(wanted), -1, np.int16), np.full(len(wanted), -1)
+        for chunk, folder in enumerate(self.folders):
             with suppress(OSError, ValueError):  # evicted since it was opened
                 known, order = _known(folder)
                 at = digests.find(wanted, known)
                 found = np.flatnonzero(at >= 0)
-                parts[found], numbers[found] = part, order[at[found]]
-        return parts, numbers
+                chunks[found], numbers[found] = chunk, order[at[found]]
+        return chunks, numbers
 
-    def fetch(self, part: int, number: int, names: Collection[str] | None) -> Arrays:
-        """Those arrays of a row that are in ``names``; None: all. Read-only views of the file."""
-        return self._stores[part].fetch(number, names)
+    def fetch(self, chunk: int, number: int, names: Collection[str] | None) -> Arrays:
+        """Fetch those arrays of a row that are in ``names`` (None: all), as read-only views."""
+        return self._stores[chunk].fetch(number, names)
 
 
 def _known(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The sorted digests of a part, and the number of each one's row in its store."""
+    """The sorted digests of a chunk, and the number of each one's row in its store."""
     return digests.load(folder / DIGESTS), map_array(folder / NUMBERS)
 
 
 class DecodedStoreWriter:
-    """Adds parts to a shelf while rows are read; a context, at whose end the last part is
-    closed."""
+    """Adds chunks to a store while rows are read; a context, which closes the last one."""
 
-    def __init__(self, shelf: DecodedStore, name: str) -> None:
+    def __init__(self, store: DecodedStore, name: str) -> None:
         """``name`` is what a person calls the rows."""
-        self._shelf = shelf
+        self._decoded = store
         self._name = name
-        self._full = shelf.key is None
+        self._full = store.key is None
         self._entry = ExitStack()
         self._folder = Path()
         self._store: StoreWriter | None = None
@@ -105,15 +102,14 @@ class DecodedStoreWriter:
             self._abandon()
 
     def add(self, digest: bytes, row: Arrays, expected: int) -> bool:
-        """Write a row, where there is room for ``expected`` bytes or a part; whether it was
-        written."""
-        if self._full or (self._store is None and not self._begin(min(expected, PART))):
+        """Write a row where there is room for ``expected`` bytes or a chunk; say whether."""
+        if self._full or (self._store is None and not self._begin(min(expected, CHUNK))):
             return False
         assert self._store is not None
         try:
             self._store.add(row)
             self._digests.append(digest)
-            if self._store.size >= PART:
+            if self._store.size >= CHUNK:
                 self._close()
         except (OSError, TypeError) as error:
             self._give_up(f"cannot be written: {error}")
@@ -121,10 +117,10 @@ class DecodedStoreWriter:
         return True
 
     def _begin(self, size: int) -> bool:
-        if not cache.room_for(size, keep=[*self._shelf.folders, *self._made]):
+        if not cache.room_for(size, keep=[*self._decoded.folders, *self._made]):
             self._give_up("has no room for them")
             return False
-        key = f"{self._shelf.key}-{len(self._made)}-{np.random.default_rng().bytes(4).hex()}"
+        key = f"{self._decoded.key}-{len(self._made)}-{np.random.default_rng().bytes(4).hex()}"
         try:
             self._folder = self._entry.enter_context(cache.new_entry(KIND, key))
             self._store = StoreWriter(self._folder)
@@ -170,7 +166,7 @@ class DecodedStoreWriter:
 
 
 def reader_key(reader: Reader) -> str | None:
-    """What names this reader's arrays: its class and code, its spec, and the libraries that decode.
+    """Key of a reader's arrays: its class and code, its spec, and the libraries that decode.
 
     None for a reader whose code is in no file.
     """
@@ -184,8 +180,7 @@ def reader_key(reader: Reader) -> str | None:
 
 
 def code_facts(module: str) -> Spec | None:
-    """What tells whether a module still computes the same: its package's code, and the versions
-    used.
+    """Describe a module's code: its package's files, and the versions of the libraries it uses.
 
     None for a module that is in no file.
     """

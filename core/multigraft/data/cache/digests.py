@@ -1,4 +1,4 @@
-"""Arrays [rows] of 16-byte digests: remembered in the cache, and compared."""
+"""Content digests: arrays [rows] of 16 bytes, remembered in the cache and compared."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ DIGEST = np.dtype("V16")
 
 
 def remembered(key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """The digests under ``key`` as a memory-mapped array; made and kept where they are not there
-    yet."""
+    """Map the digests under ``key`` as an array, made and kept first where there are none."""
     entry = cache.find_entry(KIND, key)
     if entry is not None:
         try:
@@ -37,7 +36,7 @@ def save(path: Path, digests: np.ndarray) -> None:
 
 
 def load(path: Path) -> np.ndarray:
-    """Digests as they were saved, mapped. Raises what `map_array` raises."""
+    """Map digests as they were saved. Raises what `map_array` raises."""
     return map_array(path).reshape(-1).view(DIGEST)
 
 

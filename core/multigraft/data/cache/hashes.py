@@ -1,4 +1,4 @@
-"""Hashes of files, remembered in the cache as long as the files stay as they are."""
+"""File hashes, remembered in the cache as long as the files stay as they are."""
 
 from __future__ import annotations
 
@@ -53,8 +53,7 @@ class FileHashes:
             self._known.close()
 
     def digest(self, path: str) -> str:
-        """SHA-256 of a file's bytes; ``unreadable: <name>`` where they cannot be read, or are
-        holes."""
+        """SHA-256 of a file; ``unreadable: <name>`` where it cannot be read or has holes."""
         try:
             with open_plain(path) as opened:
                 facts = os.fstat(opened.fileno())

@@ -1,4 +1,4 @@
-"""Rows of named arrays in one file, read by number through a memory map."""
+"""Memory-mapped row file: rows of named arrays in one file, read by number."""
 
 from __future__ import annotations
 
@@ -41,8 +41,7 @@ class StoreWriter:
         return len(self._index) // 2
 
     def add(self, row: Arrays) -> int:
-        """Write one row; its number. Raises TypeError for arrays that are no plain numbers or
-        text."""
+        """Write one row; give its number. Raises TypeError for other than numbers or text."""
         arrays = {name: np.asarray(values) for name, values in row.items()}
         form: Form = tuple(
             (name, _plain(name, each.dtype), each.ndim) for name, each in arrays.items()
@@ -95,7 +94,7 @@ class Store:
         return self.fetch(number, None)
 
     def fetch(self, number: int, names: Collection[str] | None) -> Arrays:
-        """Those arrays of one row that are in ``names``; None: all. Read-only views of the file."""
+        """Fetch those arrays of one row that are in ``names`` (None: all), as read-only views."""
         offset, form = self._index[number].tolist()
         fields = self._forms[form]
         axes = sum(count for _, _, count in fields)
@@ -115,7 +114,7 @@ class Store:
 
 
 def map_array(path: Path) -> np.ndarray:
-    """A file of numpy's, mapped. Raises OSError where it is gone, ValueError where it is cut."""
+    """Map a file of numpy's. Raises OSError where it is gone, ValueError where it is cut."""
     try:
         # a plain array is quicker than np.memmap
         return np.load(path, mmap_mode="r").view(np.ndarray)

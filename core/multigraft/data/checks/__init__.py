@@ -1,1 +1,1 @@
-"""Checks of rows before training: labels, leaks between splits, doubtful values."""
+"""Checks of rows before training: labels, leaks between splits, suspicious values."""

@@ -1,4 +1,4 @@
-"""Rows whose id is missing, or was met before, in the same file or in another part's."""
+"""Duplicate ids: rows whose id is missing or was met before, in the same split or another."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ EMPTY = f"column {ID!r} holds no id"
 
 
 def check_ids(tables: Mapping[str, Table]) -> dict[str, Table]:
-    """The same tables, in which a row whose id is empty or stands further up counts as one that is
-    bad.
+    """Mark rows whose id is empty, or stands further up, as bad: the same tables otherwise.
 
-    The parts are gone through in their order, so that of two equal ids the first part's stays.
+    The splits are gone through in their order, so that of two equal ids the first split's stays.
     Tables are whole files here.
     """
-    marks = {part: _marks(table.cells(ID)) for part, table in tables.items()}
+    marks = {split: _marks(table.cells(ID)) for split, table in tables.items()}
     joined = np.concatenate(list(marks.values()))
     _, first, of = np.unique(joined, return_index=True, return_inverse=True)
     again = first[of] != np.arange(len(joined))
     starts = dict(zip(marks, np.cumsum([0, *map(len, marks.values())]).tolist(), strict=False))
     checked: dict[str, Table] = {}
-    for part, table in tables.items():
-        start = starts[part]
+    for split, table in tables.items():
+        start = starts[split]
         bad: dict[int, str] = {}
-        for row in np.flatnonzero(again[start : start + len(table)] | (marks[part] == 0)).tolist():
+        for row in np.flatnonzero(again[start : start + len(table)] | (marks[split] == 0)).tolist():
             before = int(first[of[start + row]])
             bad[row] = (
-                EMPTY if marks[part][row] == 0 else _met(table, row, _place(before, tables, starts))
+                EMPTY
+                if marks[split][row] == 0
+                else _met(table, row, _place(before, tables, starts))
             )
-        checked[part] = whole(_marked(table.content, bad)) if bad else table
+        checked[split] = whole(_marked(table.content, bad)) if bad else table
     return checked
 
 
@@ -57,8 +58,8 @@ def _mark(value: Any) -> int:
 
 
 def _place(joined: int, tables: Mapping[str, Table], starts: Mapping[str, int]) -> str:
-    part = [part for part, start in starts.items() if start <= joined][-1]
-    return tables[part].place(joined - starts[part])
+    split = [split for split, start in starts.items() if start <= joined][-1]
+    return tables[split].place(joined - starts[split])
 
 
 def _met(table: Table, row: int, place: str) -> str:

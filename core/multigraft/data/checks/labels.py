@@ -1,4 +1,4 @@
-"""What a person should know about how the labels are spread over the parts."""
+"""Label checks: how the labels are spread over the splits, and what a person should know of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from multigraft.data.rows import Rows
-from multigraft.data.sources.folders import parts_among
+from multigraft.data.sources.folders import splits_among
 from multigraft.errors import shown
 from multigraft.models.tasks.shared import label_fault, label_name
 
@@ -15,8 +15,7 @@ NAMED = 5
 
 
 def label_notes(rows: Mapping[str, Rows], labels: Sequence[str]) -> list[str]:
-    """Labels that training can hardly learn, that were joined or look alike, and parts of one label
-    alone.
+    """Warn of labels that are too few, were joined or look alike, and of splits of one label.
 
     ``labels`` are those the task learned; a column of other values than single labels is passed
     over.
@@ -24,20 +23,20 @@ def label_notes(rows: Mapping[str, Rows], labels: Sequence[str]) -> list[str]:
     if not labels:
         return []
     joined: dict[str, set[str]] = {}
-    spread = {part: _count(each, joined) for part, each in rows.items()}
+    spread = {split: _count(each, joined) for split, each in rows.items()}
     if any(count is None for count in spread.values()):
         return []
-    counts = {part: count or Counter() for part, count in spread.items()}
+    counts = {split: count or Counter() for split, count in spread.items()}
     return [
         *_notes(counts, labels),
         *_joined_notes(joined),
         *_alike_notes(labels),
-        *_part_notes(labels),
+        *_split_name_notes(labels),
     ]
 
 
 def _joined_notes(joined: Mapping[str, set[str]]) -> Iterator[str]:
-    """What was read as one label though it is written in several ways."""
+    """Note what was read as one label though it is written in several ways."""
     if joined:
         first = [
             f"{shown(name)} for {_listed(sorted(joined[name]))}" for name in sorted(joined)[:NAMED]
@@ -50,7 +49,7 @@ def _joined_notes(joined: Mapping[str, set[str]]) -> Iterator[str]:
 
 
 def _alike_notes(labels: Sequence[str]) -> Iterator[str]:
-    """Labels that a person may have meant as one."""
+    """Note labels that a person may have meant as one."""
     groups: dict[str, list[str]] = {}
     for label in labels:
         groups.setdefault(_fold(label), []).append(label)
@@ -64,17 +63,17 @@ def _alike_notes(labels: Sequence[str]) -> Iterator[str]:
 
 
 def _fold(label: str) -> str:
-    """What two labels have in common that are the same for a reader in a hurry."""
+    """Fold a label to what it shares with those that look the same to a reader in a hurry."""
     seen = "".join(sign for sign in label if unicodedata.category(sign) != "Cf")
     return " ".join(unicodedata.normalize("NFKC", seen).casefold().split())
 
 
-def _part_notes(labels: Sequence[str]) -> Iterator[str]:
-    """Labels that name the parts of a data set: then the column is another one's."""
-    fields = parts_among(labels)
+def _split_name_notes(labels: Sequence[str]) -> Iterator[str]:
+    """Note labels that name the splits of a data set: the column is another one's."""
+    fields = splits_among(labels)
     if len(set(fields.values())) > 1 and len(fields) == len(labels):
         yield (
-            f"the labels are names of parts ({_listed(labels)}); is another column the label? "
+            f"the labels are names of splits ({_listed(labels)}); is another column the label? "
             "data.columns: {label: ...}"
         )
 
@@ -88,17 +87,17 @@ def _notes(spread: Mapping[str, Counter[str]], labels: Sequence[str]) -> Iterato
                 f"{len(few)} of {len(labels)} labels {has} {what}, and will hardly be learned: "
                 f"{_listed(few)}"
             )
-    for part, counts in spread.items():
-        if part != "train" and len(counts) == 1:
+    for split, counts in spread.items():
+        if split != "train" and len(counts) == 1:
             yield (
-                f"all {counts.total()} {part} rows have the label {shown(next(iter(counts)))}, so "
+                f"all {counts.total()} {split} rows have the label {shown(next(iter(counts)))}, so "
                 "a score on them says little; give more rows, a larger share of them under "
                 "data.split (with stratify: true), or a file with rows of every label"
             )
 
 
 def _count(rows: Rows, joined: dict[str, set[str]]) -> Counter[str] | None:
-    """How often each label stands in a part; None where the cells are no single labels.
+    """How often each label stands in a split; None where the cells are no single labels.
 
     ``joined`` takes the other ways in which a label is written.
     """

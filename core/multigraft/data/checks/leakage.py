@@ -1,4 +1,4 @@
-"""Rows that stand in two parts, equal or nearly so: found, told, and judged."""
+"""Data leakage: rows that stand in two splits, equal or nearly so, found, told and judged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FEW = 5
 
 @dataclass(frozen=True)
 class Pair:
-    """A row, where it stands again, and how alike the two are."""
+    """A leaked row, where it stands again, and how alike the two are."""
 
     row: str
     other: str
@@ -39,12 +39,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Leak:
-    """The rows of one part that stand in another too."""
+    """Leaked rows: those of one split that stand in another too."""
 
-    part: str
+    split: str
     other: str
     rows: int
-    """Of the part, all."""
+    """All of the split's."""
     equal: int
     near: int
     first: tuple[Pair, ...]
@@ -52,11 +52,11 @@ class Leak:
 
     @property
     def share(self) -> float:
-        """The share of the part's rows that stand in the other."""
+        """The share of the split's rows that stand in the other."""
         return (self.equal + self.near) / self.rows
 
     def notes(self) -> Iterator[str]:
-        """What a person should know about it."""
+        """Say what a person should know about it."""
         name = "training" if self.other == "train" else self.other
         for count, equal in ((self.equal, True), (self.near, False)):
             if not count:
@@ -69,18 +69,20 @@ class Leak:
             first = [str(pair) for pair in self.first if pair.equal == equal][:NAMED]
             more = ", ..." if count > len(first) else ""
             yield (
-                f"{count} of {self.rows} {self.part} rows are {what}; remove the copies, or keep "
+                f"{count} of {self.rows} {self.split} rows are {what}; remove the copies, or keep "
                 f"them together: data.split.group; {', '.join(first)}{more}"
             )
 
     def record(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
-        return asdict(self)
+        # run.json calls the split "part", as it did from the first: older runs are opened too
+        facts = asdict(self)
+        return {"part": facts.pop("split"), **facts}
 
 
 @dataclass(frozen=True)
 class _Match:
-    """For each row of a part: which row of another it is (or -1), how alike, and whether equal."""
+    """For each row of a split: which row of another it is (or -1), how alike, and whether equal."""
 
     at: np.ndarray
     alike: np.ndarray
@@ -88,26 +90,26 @@ class _Match:
 
 
 def find_leaks(
-    parts: Mapping[str, Table], sketches: Mapping[str, Sketches], likeness: Likeness | None
+    splits: Mapping[str, Table], sketches: Mapping[str, Sketches], likeness: Likeness | None
 ) -> list[Leak]:
-    """What stands in two parts: of validation in training, of test in training and in validation.
+    """Find rows of validation in training, and rows of test in training or in validation.
 
     Equal rows are found by the digests of their raw values, nearly equal ones by their sketches.
     """
     leaks = []
-    for other, part in combinations(parts, 2):
-        table, known = parts[part], parts[other]
+    for other, split in combinations(splits, 2):
+        table, known = splits[split], splits[other]
         if not len(table) or not len(known):
             continue
         match = _equal(table, known)
         if likeness is not None:
-            at, alike = find_near(sketches[part], sketches[other], likeness.near)
+            at, alike = find_near(sketches[split], sketches[other], likeness.near)
             equal = match.equal
             match = _Match(
                 np.where(equal, match.at, at), np.where(equal, match.alike, alike), equal
             )
         if (match.at >= 0).any():
-            leaks.append(_leak((part, table), (other, known), match))
+            leaks.append(_leak((split, table), (other, known), match))
     return leaks
 
 
@@ -119,19 +121,19 @@ def _equal(table: Table, known: Table) -> _Match:
     return _Match(np.where(equal, order[at], -1), equal.astype(float), equal)
 
 
-def _leak(part: tuple[str, Table], other: tuple[str, Table], match: _Match) -> Leak:
+def _leak(split: tuple[str, Table], other: tuple[str, Table], match: _Match) -> Leak:
     near = np.flatnonzero((match.at >= 0) & ~match.equal)
     nearest = near[np.argsort(-match.alike[near], kind="stable")]
     shown = [*np.flatnonzero(match.equal)[:SHOWN].tolist(), *nearest[:SHOWN].tolist()]
     return Leak(
-        part=part[0],
+        split=split[0],
         other=other[0],
         rows=len(match.at),
         equal=int(match.equal.sum()),
         near=len(near),
         first=tuple(
             Pair(
-                row=part[1].place(row),
+                row=split[1].place(row),
                 other=other[1].place(int(match.at[row])),
                 likeness=round(float(match.alike[row]), 3),
                 equal=bool(match.equal[row]),
@@ -142,8 +144,7 @@ def _leak(part: tuple[str, Table], other: tuple[str, Table], match: _Match) -> L
 
 
 def judge_leaks(leaks: Sequence[Leak], settings: Leakage) -> None:
-    """Raise DataError, with examples, where more of a part's rows stand in training than are
-    allowed."""
+    """Raise DataError, with examples, where too many of a split's rows stand in training."""
     least = FEW if settings.allowed else 1
     over = [
         leak
@@ -157,7 +158,7 @@ def judge_leaks(leaks: Sequence[Leak], settings: Leakage) -> None:
     lines = []
     for leak in over:
         lines.append(
-            f"{leak.part}: {leak.equal + leak.near} of {leak.rows} rows ({leak.share:.1%}) also "
+            f"{leak.split}: {leak.equal + leak.near} of {leak.rows} rows ({leak.share:.1%}) also "
             f"stand in training, {leak.equal} equal and {leak.near} nearly so; "
             f"{settings.allowed:.1%} may"
         )

@@ -1,5 +1,4 @@
-"""Finding, for each of some sketches, one of others that is nearly equal: hashing that likes
-collisions."""
+"""Locality-sensitive hashing: for each query sketch, a reference above a similarity threshold."""
 
 from __future__ import annotations
 
@@ -22,8 +21,7 @@ SEED = 1998
 
 
 def find_near(asked: Sketches, known: Sketches, near: float) -> tuple[np.ndarray, np.ndarray]:
-    """For each asked row a known one with at least the likeness ``near``: [rows] its number, or -1;
-    likeness.
+    """Find a known row at least ``near`` to each asked one: [rows] its number or -1; likeness.
 
     Locality-sensitive hashing by sampling values (Indyk and Motwani 1998): rows that agree in a
     random choice of values, one choice a table, are compared in all of them. Of pairs just at
@@ -51,8 +49,7 @@ def find_near(asked: Sketches, known: Sketches, near: float) -> tuple[np.ndarray
 
 
 def _tables(values: int, near: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The values that each table looks at, and factors that make one key of them; always the same
-    ones."""
+    """Draw for each table the columns it looks at and the factors of its keys; always the same."""
     rng = np.random.default_rng(SEED)
     width = _width(values, near)
     for _ in range(TABLES):
@@ -63,8 +60,7 @@ def _tables(values: int, near: float) -> Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 def _width(values: int, near: float) -> int:
-    """The most values a table can look at, so that rows just near enough still agree in them by
-    `CHANCE`."""
+    """The most columns of a table in which rows just near enough still agree by `CHANCE`."""
     differing = math.floor((1 - near) * values + 1e-9)
     return max(
         width

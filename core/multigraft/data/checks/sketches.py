@@ -1,5 +1,4 @@
-"""The sketches by which nearly equal rows are found: made once for a source's rows, and
-remembered."""
+"""Similarity sketches of a source's rows, by which near duplicates are found; made once."""
 
 from __future__ import annotations
 
@@ -48,7 +47,7 @@ class Sketches:
 
 
 def sketch_tables(tables: Mapping[str, Table], likeness: Likeness) -> dict[str, Sketches]:
-    """The sketches of each part's rows; those of one source are made together."""
+    """Sketch each split's rows; those of one source are made together."""
     sources = {id(table.content): table.content for table in tables.values()}
     used = {
         name: np.unique(
@@ -58,15 +57,14 @@ def sketch_tables(tables: Mapping[str, Table], likeness: Likeness) -> dict[str, 
     }
     made = {name: _remembered(content, used[name], likeness) for name, content in sources.items()}
     found = {}
-    for part, table in tables.items():
+    for split, table in tables.items():
         name = id(table.content)
-        found[part] = Sketches(*made[name], np.searchsorted(used[name], table.indices))
+        found[split] = Sketches(*made[name], np.searchsorted(used[name], table.indices))
     return found
 
 
 def _remembered(content: Content, rows: np.ndarray, likeness: Likeness) -> Pair:
-    """The sketches and flaws of some rows of a source, mapped where the cache holds or takes
-    them."""
+    """Sketches and flaws of some rows of a source, mapped where the cache holds or takes them."""
     key = _key(content.digests[rows], likeness)
     found = _opened(key)
     if found is None:
@@ -88,8 +86,7 @@ def _remembered(content: Content, rows: np.ndarray, likeness: Likeness) -> Pair:
 
 
 def _key(wanted: np.ndarray, likeness: Likeness) -> str | None:
-    """What names the sketches of these rows; None where nothing tells whether the function stays
-    the same."""
+    """Key of these rows' sketches; None where nothing tells whether the function stays the same."""
     function = likeness.sketch.resolve() if isinstance(likeness.sketch, Lazy) else likeness.sketch
     module, name = (
         getattr(function, "__module__", ""),
@@ -129,8 +126,7 @@ def _write(folder: Path, rows: int, blocks: Iterator[Pair]) -> None:
 
 
 def _blocks(content: Content, rows: np.ndarray, likeness: Likeness) -> Iterator[Pair]:
-    """The sketches of some rows at a time; rows without a raw value get zeros. Raises
-    PluginError."""
+    """Sketch some rows at a time; rows without a raw value get zeros. Raises PluginError."""
     for start in range(0, max(len(rows), 1), BLOCK):
         block = rows[start : start + BLOCK]
         real, raws = _raws(content, block)
@@ -162,9 +158,9 @@ def _sketch(content: Content, likeness: Likeness, raws: Sequence[Any]) -> Pair:
     except RowError as error:
         if len(raws) > 1:  # by halves, since the others can be sketched together
             half = len(raws) // 2
-            parts = [_sketch(content, likeness, some) for some in (raws[:half], raws[half:])]
-            return np.concatenate([part[0] for part in parts]), np.concatenate(
-                [part[1] for part in parts]
+            halves = [_sketch(content, likeness, some) for some in (raws[:half], raws[half:])]
+            return np.concatenate([half[0] for half in halves]), np.concatenate(
+                [half[1] for half in halves]
             )
         log.warning("%s: a row is compared with no other: %s", content.name, error)
         return np.zeros((1, likeness.sketch([])[0].shape[1]), np.uint8), np.zeros(1, np.uint8)

@@ -1,4 +1,4 @@
-"""Columns of a long file, converted once into a memory-mapped Arrow file in the cache."""
+"""Arrow cache: columns of a long file, converted once into a memory-mapped file."""
 
 from __future__ import annotations
 
@@ -29,48 +29,48 @@ CODED = {b"multigraft": b"json"}
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some consecutive rows of a file. ``bad`` counts rows from the file's first."""
+    """A chunk of consecutive rows of a file. ``bad`` counts rows from the file's first."""
 
     columns: Mapping[str, pa.Array | pa.ChunkedArray | list[Any]]
     rows: int
     bad: Mapping[int, str] = field(default_factory=dict)
-    doubts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    warnings: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """What should be looked at -> in which rows, counted as in ``bad``."""
     notes: Sequence[str] = ()
     """What a person should know about the file as a whole."""
 
 
-Doubts: TypeAlias = dict[str, tuple[int, list[int]]]
+Warnings: TypeAlias = dict[str, tuple[int, list[int]]]
 """What should be looked at -> in how many rows, and the first of them."""
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """A file's columns by its own names, and the rows in it that cannot be decoded."""
+    """A parsed file: columns by its own names, and the rows that cannot be decoded."""
 
     columns: dict[str, Column]
     bad: dict[int, str] = field(default_factory=dict)
-    doubts: Doubts = field(default_factory=dict)
+    warnings: Warnings = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     key: str | None = None
     """What names this content in the cache; None where it is not kept there."""
 
 
 def gather(chunks: Iterable[Chunk]) -> Parsed:
-    """All chunks in memory."""
+    """Join all chunks in memory."""
     every = list(chunks)
     kept = [chunk for chunk in every if chunk.rows or chunk.columns]
     counts = [chunk.rows for chunk in kept]
     names = dict.fromkeys(name for chunk in kept for name in chunk.columns)
     columns = {name: _joined([chunk.columns.get(name) for chunk in kept], counts) for name in names}
     bad = {row: why for chunk in kept for row, why in chunk.bad.items()}
-    return Parsed(columns, bad, _doubts(every), [note for chunk in every for note in chunk.notes])
+    return Parsed(columns, bad, _warnings(every), [note for chunk in every for note in chunk.notes])
 
 
-def _doubts(chunks: Iterable[Chunk]) -> Doubts:
-    found: Doubts = {}
+def _warnings(chunks: Iterable[Chunk]) -> Warnings:
+    found: Warnings = {}
     for chunk in chunks:
-        for what, rows in chunk.doubts.items():
+        for what, rows in chunk.warnings.items():
             count, first = found.get(what, (0, []))
             found[what] = (count + len(rows), [*first, *rows][:FIRST])
     return found
@@ -82,8 +82,7 @@ def _joined(pieces: list[Piece], counts: list[int]) -> Column:
 
 
 def convert(path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int, kind: str) -> Parsed:
-    """The columns of ``path`` as a memory-mapped file, about ``size`` bytes; made where it is not
-    there yet.
+    """Convert ``path`` to columns in a memory-mapped file of about ``size`` bytes, once.
 
     ``kind`` is how ``chunks`` reads it. Where the cache has no room, all is read into memory.
     Raises DataError where the file changes meanwhile.
@@ -125,8 +124,8 @@ def _opened(folder: Path | None, key: str) -> Parsed | None:
     try:
         columns, facts = open_columns(folder)
         bad = {int(row): why for row, why in facts["bad"].items()}
-        doubts = {what: (count, first) for what, (count, first) in facts["doubts"].items()}
-        return Parsed(columns, bad, doubts, facts["notes"], key)
+        warnings = {what: (count, first) for what, (count, first) in facts["doubts"].items()}
+        return Parsed(columns, bad, warnings, facts["notes"], key)
     except (
         Exception
     ) as error:  # the cache is a border: whatever is wrong with an entry, it is made again
@@ -136,8 +135,7 @@ def _opened(folder: Path | None, key: str) -> Parsed | None:
 
 
 def open_columns(folder: Path) -> tuple[dict[str, Column], dict[str, Any]]:
-    """The columns of a converted file, and what was written with them. Raises whatever is wrong
-    with it."""
+    """Open the columns of a converted file and their facts. Raises whatever is wrong with it."""
     facts = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     with pa.memory_map(str(folder / DATA)) as file:
         whole = file.read_buffer()
@@ -185,7 +183,8 @@ def _write(folder: Path, chunks: Iterable[Chunk]) -> None:
         size = file.tell()
     facts = {
         **{"names": list(names), "starts": starts, "counts": counts, "size": size, "bad": bad},
-        **{"doubts": _doubts(kept), "notes": [note for chunk in kept for note in chunk.notes]},
+        # earlier versions share the cache, so that the key stays
+        **{"doubts": _warnings(kept), "notes": [note for chunk in kept for note in chunk.notes]},
     }
     (folder / INDEX).write_text(json.dumps(facts), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Values of a text file as columns, and the bytes in it that cannot be decoded."""
+"""Cells of a text file as columns, and the bytes in it that cannot be decoded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEEPEST = 100
 def column(
     values: list[Any], name: str, bad: dict[int, str], first: int = 0, encoding: str = UTF8
 ) -> pa.Array | list[Any]:
-    """Values as an Arrow column where all are of one plain type, else as they are.
+    """Make an Arrow column of values where all are of one plain type, else keep them as they are.
 
     A value that cannot be decoded, or is nested too deeply to be looked at, becomes None, and its
     row (counted from ``first``) goes to ``bad``.
@@ -70,7 +70,7 @@ def _fault(value: Any, encoding: str) -> str | None:
 
 
 def broken(text: str) -> str | None:
-    """What in a text could not be decoded, where something could not."""
+    """Find what in a text could not be decoded; None if all could."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -86,8 +86,7 @@ def broken(text: str) -> str | None:
 
 @contextmanager
 def open_text(path: Path, encoding: str = UTF8) -> Iterator[IO[str]]:
-    """A file as text in which a byte that cannot be decoded is kept as one lone surrogate (see
-    `broken`).
+    """Open a text; a byte that cannot be decoded is kept as a lone surrogate (see `broken`).
 
     Its lines end at line feeds, and nowhere else. Raises DataError where it is no text in that
     encoding.

@@ -1,5 +1,4 @@
-"""Columns however they are kept: plain lists, Arrow arrays, or pieces of both; read by row or in
-blocks."""
+"""Columns: plain lists, Arrow arrays, or chunks of both; read by row or in blocks."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ Piece: TypeAlias = pa.Array | pa.ChunkedArray | Coded | list[Any] | None
 
 
 class Pieces:
-    """A column in pieces that need not be of one type: what a file is read into, chunk by chunk."""
+    """A chunked column whose chunks need not be of one type: as a file is read."""
 
     def __init__(
         self,

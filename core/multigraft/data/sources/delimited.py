@@ -1,5 +1,4 @@
-"""Lines that are separated into cells: CSV, whose cells may stand in quotes, and TSV, whose cells
-do not.
+"""Delimited text: CSV, whose cells may be quoted, and TSV, whose cells may not.
 
 A line ends at a line feed and nowhere else: the other signs that some readers take for an end
 (U+2028, U+0085, a form feed, a carriage return alone) are text of a cell.
@@ -36,7 +35,7 @@ ENCLOSED = "a cell stands in quotes, which are kept as text; " + ON
 
 @dataclass(frozen=True)
 class Form:
-    """How the cells of a file are told apart."""
+    """Form of a delimited file: how its cells are told apart."""
 
     separator: str
     quotes: bool
@@ -46,8 +45,7 @@ class Form:
 
 
 def find_form(file: IO[str], path: Path, quotes: Quotes) -> Form:
-    """The form of a file, as its header has it. Raises DataError for lines that end as an old Mac's
-    do."""
+    """Find a file's form by its header. Raises DataError for lines that end as an old Mac's do."""
     separator, before, header = None, 0, ""
     for line in file:
         header = line.rstrip("\r\n")
@@ -64,8 +62,7 @@ def find_form(file: IO[str], path: Path, quotes: Quotes) -> Form:
 
 
 def refuse_returns(path: Path, line: str) -> None:
-    """Raise DataError where a line goes on behind a carriage return, as all lines of an old Mac's
-    file do."""
+    """Raise DataError where lines end in carriage returns, as an old Mac's do."""
     if "\r" in line.rstrip("\r\n"):
         raise DataError(
             f"{path.name}: its lines end with carriage returns alone; save it with line feeds, as "
@@ -75,8 +72,7 @@ def refuse_returns(path: Path, line: str) -> None:
 
 
 def _separator(header: str, path: Path) -> str:
-    """What the header holds most; a tab, where the file's name says so and it holds one or nothing
-    else."""
+    """What the header holds most; a tab, where the file name says so and nothing else is in it."""
     found = max(SEPARATORS, key=header.count)
     named = path.suffix.lower() == ".tsv"
     return "\t" if named and ("\t" in header or found not in header) else found
@@ -87,13 +83,13 @@ def _all_enclosed(header: str) -> bool:
 
 
 def is_enclosed(cell: str) -> bool:
-    """Whether a cell is written as one in quotes is."""
+    """Tell whether a cell is written as one in quotes is."""
     inner = cell[1:-1]
     return len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner.replace('""', "")
 
 
 def read_records(file: IO[str], path: Path, form: Form) -> Iterator[list[str]]:
-    """The cells of the header, then those of each row; a line with nothing on it is no row.
+    """Read the cells of the header, then of each row; a line with nothing on it is no row.
 
     Cells that are empty and stand beyond the header are left out, those that a row lacks under no
     name are empty. At the end raises DataError with the lines of the rows that have more or fewer
@@ -154,8 +150,7 @@ def _quoted(lines: Iterable[str], form: Form) -> Iterator[tuple[int, list[str]]]
 
 
 def _hide_returns(line: str) -> str:
-    """A line in which only a carriage return at its end is one: the csv module would end a row at
-    others."""
+    """Hide the carriage returns within a line, at which the csv module would end a row."""
     if "\r" not in line:
         return line
     body = line.removesuffix("\n").removesuffix("\r")
@@ -167,7 +162,7 @@ def _show_returns(cell: str) -> str:
 
 
 def name_columns(header: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The columns' names, and what a person should know of them: spaces around a name are left out.
+    """Name the columns, with notes on spaces around a name, which are left out.
 
     A column without a name is called by its place, as ``column 4``.
     """
@@ -177,8 +172,8 @@ def name_columns(header: Sequence[str]) -> tuple[list[str], list[str]]:
     return names, [note + (", ..." if len(spaced) > 3 else "")] if spaced else []
 
 
-def doubtful(rows: Sequence[Sequence[str]], form: Form) -> dict[str, list[int]]:
-    """What should be looked at -> the rows that it concerns, where there are any."""
+def suspicious(rows: Sequence[Sequence[str]], form: Form) -> dict[str, list[int]]:
+    """Find what should be looked at, each with its rows, where there are any."""
     if form.quotes:
         found = {SWALLOWED: swallowing(rows, form.separator)}
     else:
@@ -187,8 +182,7 @@ def doubtful(rows: Sequence[Sequence[str]], form: Form) -> dict[str, list[int]]:
 
 
 def without_empty_end(records: Iterable[list[str]], notes: list[str]) -> Iterator[list[str]]:
-    """The rows without those at the end whose every cell is empty, as spreadsheets write them; a
-    note counts them."""
+    """Drop the rows at the end whose every cell is empty (spreadsheets write them); note them."""
     empty: list[list[str]] = []
     for record in records:
         if not any(record):
@@ -213,8 +207,7 @@ def refuse(path: Path, problems: Sequence[str], advice: str = "", shown: int = 2
 
 @contextmanager
 def long_cells() -> Iterator[None]:
-    """Let a CSV cell be longer than 128 KiB; the limit is the csv module's own, so it is put
-    back."""
+    """Let a CSV cell be longer than 128 KiB; the csv module's own limit is put back."""
     limit = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     try:
         yield

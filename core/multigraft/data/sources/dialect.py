@@ -1,4 +1,4 @@
-"""How the text of a file of rows is written, as far as the file itself cannot say it."""
+"""Dialect of a text file of rows: encoding and quotes, as far as the file cannot say them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UTF8 = "UTF-8"
 
 @dataclass(frozen=True)
 class Layout:
-    """What a recipe says about its files of text."""
+    """Layout of text files, as a recipe says it."""
 
     encoding: str = UTF8
     quotes: Quotes = "auto"

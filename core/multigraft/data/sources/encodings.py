@@ -1,4 +1,4 @@
-"""What to tell a person whose file of text is in another encoding than it should be."""
+"""Encoding errors: what to tell a person whose file of text is in another encoding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GUESS = "cp1252"
 
 
 def other_encoding(path: Path, encoding: str) -> str | None:
-    """Advice for a file with bytes that are not of its encoding; None where all are."""
+    """Advise on a file with bytes that are not of its encoding; None where all are."""
     where = _first_undecodable(path, encoding)
     if where is None:
         return None

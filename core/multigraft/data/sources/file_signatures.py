@@ -1,4 +1,4 @@
-"""Files that are not the text their name says, told by their first bytes."""
+"""Magic bytes: files that are not the text their name says, told by their first bytes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A folder as rows: every entry in it becomes a row, a row that is known to be bad, or is told in a
-note."""
+"""Folders as rows: each entry becomes a row, a bad row, or is told in a note."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ MORE = {
     "audio": ".m4a .wma .amr .caf .mka .flac .oga .spx .wv .ape .mpc .aifc".split(),
 }
 """Endings that the standard library does not know by itself."""
-PARTS = {
+SPLITS = {
     "train": {"train", "training", "trn"},
     "validation": {
         "validation",
@@ -43,7 +42,7 @@ FILLERS = {"set", "data", "images", "imgs", "pictures", "audio", "split", "files
 
 @dataclass
 class Listing:
-    """What lies below a folder, as names relative to it with forward slashes."""
+    """Listing of all below a folder, as names relative to it with forward slashes."""
 
     files: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
@@ -54,8 +53,7 @@ class Listing:
 
 
 def list_folder(folder: Path) -> Listing:
-    """List everything below a folder, through links too. Raises OSError where it cannot itself be
-    listed."""
+    """List all below a folder, through links too. Raises OSError where it cannot be listed."""
     found = Listing()
     os.scandir(folder).close()
     waiting = [("", frozenset[tuple[int, int]]())]
@@ -102,7 +100,7 @@ def _list_one(folder: Path, name: str, found: Listing) -> list[str]:
 
 
 def find_rows(listing: Listing, suffixes: Sequence[str]) -> dict[str, str | None]:
-    """The entries that are rows, sorted -> why one is known to be bad; None where it is not.
+    """Find the entries that are rows, sorted, each with why it is bad, or None.
 
     Bad are also the pictures and sounds of a kind that no reader of this modality takes.
     """
@@ -123,7 +121,7 @@ def find_rows(listing: Listing, suffixes: Sequence[str]) -> dict[str, str | None
 
 
 def media_of(name: str) -> str | None:
-    """Whether a name is that of a picture or sound, as ``image``; the same on every machine."""
+    """Tell a picture's or sound's name, as ``image``; the same on every machine."""
     return _media_of_ending(ending(name))
 
 
@@ -144,7 +142,7 @@ def ending(name: str) -> str:
 
 
 def folder_notes(listing: Listing, rows: Collection[str]) -> Iterator[str]:
-    """What was left out of a folder with a subfolder a class."""
+    """Note what was left out of a folder with a subfolder a class."""
     others = [name for name in [*listing.files, *listing.faults] if name not in rows]
     if others:
         endings = Counter(ending(name) or "without an ending" for name in others)
@@ -174,7 +172,7 @@ def named(names: Sequence[str]) -> str:
 
 
 def shown_name(path: str) -> str:
-    """A name on a disk, which need not be UTF-8, as it can be written."""
+    """Write a name on a disk, which need not be UTF-8, as text."""
     return path.encode(errors="replace").decode()
 
 
@@ -182,27 +180,27 @@ def _files(names: Sequence[str]) -> str:
     return "file" if len(names) == 1 else "files"
 
 
-def refuse_parts(name: str, paths: Collection[str]) -> None:
-    """Raise DataError where the folders of classes look like the parts of a data set.
+def refuse_splits(name: str, paths: Collection[str]) -> None:
+    """Raise DataError where the folders of classes look like the splits of a data set.
 
-    Two of them are named as parts are, or all; or the one folder there is holds such, or classes.
-    Where every name holds a part's beside a rest, as ``seg_train``, they must name several, and
+    Two of them are named as splits are, or all; or the one folder there is holds such, or classes.
+    Where every name holds a split's beside a rest, as ``seg_train``, they must name several, and
     training among them or all hold the same folders.
     """
     labels = sorted({path.split("/")[0] for path in paths if "/" in path})
-    fields = parts_among(labels, alike=_hold_the_same(paths))
+    fields = splits_among(labels, alike=_hold_the_same(paths))
     below = [path.split("/", 1)[1] for path in paths if "/" in path]
     alone = len(labels) == 1 and all("/" in path for path in below)
     if len(set(fields.values())) > 1 or (
         fields and len(fields) == len(labels) and (len(labels) > 1 or alone)
     ):
-        lines = [f"  {part}: {name}/{label}" for label, part in fields.items()]
+        lines = [f"  {split}: {name}/{label}" for label, split in fields.items()]
         others = [label for label in labels if label not in fields]
         aside = [f"what are {named(others)} beside them?"] if others else []
         raise DataError(
             "\n".join(
                 [
-                    f"{name}: holds parts, not classes; write under data:",
+                    f"{name}: holds splits, not classes; write under data:",
                     *lines,
                     *aside,
                     "if these are classes, rename the folders, or give their labels in a "
@@ -211,11 +209,11 @@ def refuse_parts(name: str, paths: Collection[str]) -> None:
             )
         )
     if alone:
-        refuse_parts(f"{name}/{labels[0]}", below)
+        refuse_splits(f"{name}/{labels[0]}", below)
 
 
 def _hold_the_same(paths: Collection[str]) -> bool:
-    """Whether every folder holds the same folders: then those are the classes."""
+    """Tell whether every folder holds the same folders: then those are the classes."""
     inner: dict[str, set[str]] = {}
     for label, *below in (path.split("/") for path in paths if "/" in path):
         inner.setdefault(label, set()).update(below[:-1][:1])
@@ -223,38 +221,38 @@ def _hold_the_same(paths: Collection[str]) -> bool:
     return bool(held and held[0]) and all(each == held[0] for each in held)
 
 
-def parts_among(labels: Collection[str], *, alike: bool = False) -> dict[str, str]:
-    """The labels that are named as parts are -> the field of the recipe each stands for.
+def splits_among(labels: Collection[str], *, alike: bool = False) -> dict[str, str]:
+    """Match labels that are named as splits to the field of the recipe each stands for.
 
-    Where every one holds one part's name, a rest beside it may be any; but then they must name
-    several parts, and training among them or the folders be ``alike`` in what they hold: else these
-    are classes.
+    Where every one holds one split's name, a rest beside it may be any; but then they must name
+    several splits, and training among them or the folders be ``alike`` in what they hold: else
+    these are classes.
 
-    >>> parts_among(["seg_train", "seg_test"])
+    >>> splits_among(["seg_train", "seg_test"])
     {'seg_train': 'train', 'seg_test': 'test'}
-    >>> parts_among(["train station", "test tube", "bus"])
+    >>> splits_among(["train station", "test tube", "bus"])
     {}
     """
-    held = {label: part for label in labels if (part := _part_within(label))}
-    parts = set(held.values())
-    if len(held) == len(labels) and len(parts) > 1 and (alike or "train" in parts):
+    held = {label: split for label in labels if (split := _split_within(label))}
+    splits = set(held.values())
+    if len(held) == len(labels) and len(splits) > 1 and (alike or "train" in splits):
         return held
-    return {label: part for label in labels if (part := part_of(label))}
+    return {label: split for label in labels if (split := split_of(label))}
 
 
-def part_of(label: str) -> str | None:
+def split_of(label: str) -> str | None:
     """The field of the recipe that a folder's name stands for, whatever its case and decoration.
 
-    >>> part_of("Train"), part_of("val2017"), part_of("test_set"), part_of("trains")
+    >>> split_of("Train"), split_of("val2017"), split_of("test_set"), split_of("trains")
     ('train', 'validation', 'test', None)
     """
-    return _part_within(label) if len(set(_words(label)) - FILLERS) == 1 else None
+    return _split_within(label) if len(set(_words(label)) - FILLERS) == 1 else None
 
 
-def _part_within(label: str) -> str | None:
-    """The field whose name is the only one of a part in a folder's name."""
+def _split_within(label: str) -> str | None:
+    """The field whose name is the only one of a split in a folder's name."""
     words = _words(label)
-    found = [part for part, known in PARTS.items() for word in words if word in known]
+    found = [split for split, known in SPLITS.items() for word in words if word in known]
     return found[0] if len(found) == 1 else None
 
 

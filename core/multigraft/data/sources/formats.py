@@ -1,4 +1,4 @@
-"""CSV, JSON, Parquet and hub data as columns; what is wrong with a file is said with its line.
+"""File formats: CSV, JSON, Parquet and hub data as columns; errors are said with their line.
 
 CSV and JSON are parsed here by the standard library: it gives exact lines, keeps each row's own
 types, and lets one row with broken bytes be named instead of ending the load.
@@ -19,11 +19,11 @@ from multigraft.data.sources.arrow_cache import Chunk, Parsed, convert, gather
 from multigraft.data.sources.cells import broken, column, open_text
 from multigraft.data.sources.delimited import (
     Form,
-    doubtful,
     find_form,
     long_cells,
     name_columns,
     read_records,
+    suspicious,
     without_empty_end,
 )
 from multigraft.data.sources.dialect import PLAIN, Layout
@@ -49,8 +49,7 @@ def read_csv(path: Path, layout: Layout = PLAIN) -> Parsed:
 
 
 def read_json(path: Path, layout: Layout = PLAIN) -> Parsed:
-    """Read JSON lines, or one list of objects. Raises DataError with the lines that are not JSON
-    objects."""
+    """Read JSON lines or one list of objects. Raises DataError with the lines that are not JSON."""
     return _read(path, partial(json_chunks, layout=layout), path.stat().st_size, f"json {layout}")
 
 
@@ -71,7 +70,7 @@ def _read(path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int, kind
 
 
 def csv_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
-    """The rows of a CSV file, some at a time."""
+    """Read the rows of a CSV file, some at a time."""
     with open_text(path, layout.encoding) as file, long_cells():
         form = find_form(file, path, layout.quotes)
         records = read_records(file, path, form)
@@ -106,13 +105,13 @@ def _csv_chunk(
         for name, own, values in zip(names, header, zip(*block, strict=True), strict=True)
         if own.strip() or any(values)
     }
-    doubted = doubtful(block, form)
-    doubts = {what: [first + row for row in rows] for what, rows in doubted.items()}
-    return Chunk(columns, len(block), bad, doubts)
+    inside = suspicious(block, form)
+    warnings = {what: [first + row for row in rows] for what, rows in inside.items()}
+    return Chunk(columns, len(block), bad, warnings)
 
 
 def json_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
-    """The rows of JSON lines some at a time; a list is parsed whole."""
+    """Read the rows of JSON lines, some at a time; a list is parsed whole."""
     first = 0
     with open_text(path, layout.encoding) as file:
         for block in _blocks(read_objects(file, path)):
@@ -132,7 +131,7 @@ def json_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
 
 
 def parquet_chunks(path: Path) -> Iterator[Chunk]:
-    """The rows of a Parquet file, some at a time."""
+    """Read the rows of a Parquet file, some at a time."""
     from pyarrow import parquet
 
     with refused_as(DataError, f"{path.name}: {NO_PARQUET}"), parquet.ParquetFile(path) as file:
@@ -164,9 +163,8 @@ def _blocks(rows: Iterable[tuple[Any, int]]) -> Iterator[list[Any]]:
         yield block
 
 
-def read_hub(name: str, part: str) -> Parsed:
-    """Read the split ``part`` of ``owner/name[:subset]`` from the hub, or offline from its
-    cache."""
+def read_hub(name: str, split: str) -> Parsed:
+    """Read one ``split`` of ``owner/name[:subset]`` from the hub, or offline from its cache."""
     import datasets
 
     owner_name, _, subset = name.partition(":")
@@ -181,15 +179,14 @@ def read_hub(name: str, part: str) -> Parsed:
             "  without a network, load it once where there is one, or give a file: data.train: "
             "rows.parquet"
         ) from error
-    if part not in found:
-        raise DataError(f"hub:{name}: has no split {part!r}; it has: {', '.join(found)}")
+    if split not in found:
+        raise DataError(f"hub:{name}: has no split {split!r}; it has: {', '.join(found)}")
     with refused_as(DataError, f"hub:{name}: cannot be read"):
-        return Parsed(dict(_named(found[part].with_format("arrow")[:])))
+        return Parsed(dict(_named(found[split].with_format("arrow")[:])))
 
 
 def _named(table: pa.Table) -> Mapping[str, Any]:
-    """The columns of an Arrow table; classes that `datasets` stores as numbers get their names
-    back.
+    """The columns of an Arrow table; classes that `datasets` numbers get their names back.
 
     Raises whatever is wrong with what the file says of its classes.
     """

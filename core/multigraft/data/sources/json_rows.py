@@ -1,4 +1,4 @@
-"""Rows from JSON: an object a line, or one list of objects."""
+"""JSON rows: an object a line, or one list of objects."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ BLANK = " \t\r\n"
 
 
 def read_objects(file: IO[str], path: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    """Each object, and the length of its line (0 in a list). Raises DataError with all faults'
-    lines."""
+    """Read objects with the length of each line (0 in a list). Raises DataError with all faults."""
     text = file.read(1)
     while text and text in BLANK:
         text = file.read(1)
@@ -64,8 +63,7 @@ def _from_lines(file: IO[str], path: Path) -> Iterator[tuple[dict[str, Any], int
 
 
 def parse(text: str) -> Any:
-    """The value that a text of JSON stands for; a whole number too long for Python stays as its
-    digits."""
+    """Parse a text of JSON; a whole number too long for Python stays as its digits."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:

@@ -1,5 +1,4 @@
-"""From what a recipe's ``data:`` names, a file, a folder or the hub, to a table with our column
-names."""
+"""Load what a recipe's ``data:`` names, file, folder or hub, as a table with our column names."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from multigraft.data.sources.folders import (
     folder_notes,
     list_folder,
     named,
-    refuse_parts,
+    refuse_splits,
     shown_name,
 )
 from multigraft.data.sources.formats import read_csv, read_hub, read_json, read_parquet
@@ -53,19 +52,19 @@ def load_table(
     modality: Modality,
     columns: Mapping[str, str],
     base: Path | None = None,
-    part: str = "train",
+    split: str = "train",
     layout: Layout = PLAIN,
 ) -> Table:
     """Read ``path`` (relative to ``base``); ``columns`` maps our names to those in the data.
 
     A folder has one subfolder a class, whose name becomes ``label``, or a ``metadata.csv``
-    (``.jsonl``, ``.parquet``) whose ``file_name`` is relative to it. ``part`` chooses the split of
-    a hub set, ``layout`` says how files of text are written. Raises DataError where the source, its
-    form or its columns are not what is needed, or no row of it can be read.
+    (``.jsonl``, ``.parquet``) whose ``file_name`` is relative to it. ``split`` is
+    that of a hub set, ``layout`` says how files of text are written. Raises DataError where the
+    source, its form or its columns are not what is needed, or no row of it can be read.
     """
     if path.startswith(HUB) or format == "hub":
         name = path.removeprefix(HUB)
-        content = _content(f"{HUB}{name} {part}", read_hub(name, part), modality, columns, None)
+        content = _content(f"{HUB}{name} {split}", read_hub(name, split), modality, columns, None)
     else:
         file = (base or Path()) / expanded(path)
         try:
@@ -123,8 +122,7 @@ def _load_file(
 
 
 def _parse(file: Path, kind: str, layout: Layout) -> Parsed:
-    """A file's columns. Whatever a reader meets in it is the file's fault, and raised as
-    DataError."""
+    """Parse a file's columns. Whatever a reader meets is the file's fault: a DataError."""
     with refused_as(DataError, f"{file.name}: cannot be read"):
         parsed = FORMATS[kind](file, layout)
         advice = other_encoding(file, layout.encoding) if parsed.bad else None
@@ -176,7 +174,7 @@ def _metadata_folder(
 def _unnamed_notes(
     folder: Path, name: str, metadata: str, names: Sequence[Any], modality: Modality
 ) -> Iterator[str]:
-    """Which files of a folder no row of its ``metadata`` names."""
+    """Note the files of a folder that no row of its ``metadata`` names."""
     known = {os.path.normpath(folder / each) for each in names if isinstance(each, str)}
     listed = find_rows(list_folder(folder), modality.suffixes)
     others = [each for each in listed if os.path.normpath(folder / each) not in known]
@@ -194,7 +192,7 @@ def _class_folder(
     if not rows:
         problem = f"{name}: holds no file ending in {', '.join(modality.suffixes)}"
         raise DataError("\n".join([problem, *notes]))
-    refuse_parts(name, rows)
+    refuse_splits(name, rows)
     paths = list(rows)
     labels = [
         path.split("/")[0] if "/" in path or path in listing.folders else None for path in paths
@@ -208,9 +206,9 @@ def _class_folder(
 
 
 def _notes(name: str, parsed: Parsed) -> Iterator[str]:
-    """What a person should know of how a file was read."""
+    """Note what a person should know of how a file was read."""
     yield from (f"{name}: {note}" for note in parsed.notes)
-    for what, (count, first) in parsed.doubts.items():
+    for what, (count, first) in parsed.warnings.items():
         places = ", ".join(f"row {row + 1}" for row in first) + (
             ", ..." if count > len(first) else ""
         )

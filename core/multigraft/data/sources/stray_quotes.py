@@ -1,5 +1,4 @@
-"""Cells that hold other rows: a quote was opened by mistake, and closed by one some rows further
-on."""
+"""Stray quotes: cells that swallowed other rows between two quotes opened by mistake."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ FREQUENT = 2
 
 
 def swallowing(rows: Sequence[Sequence[str]], separator: str) -> list[int]:
-    """Which rows have a cell in which a whole line reads as a row of this file.
+    """Find rows with a cell in which a whole line reads as a row of this file.
 
     Prose has lines with as many separators as a row, so another cell of the line must fit its
     column too: be a value that the column repeats (a label), or a number where the column holds

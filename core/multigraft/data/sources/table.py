@@ -1,4 +1,4 @@
-"""A table: raw rows by number, with their places, cut from a source without copying it."""
+"""Tables: raw rows by number, with their places, cut from a source without copying it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SWITCHES = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Some rows of a source. Rows are counted from 0 here and from 1 in `place`."""
+    """A table: some rows of a source, counted from 0 here and from 1 in `place`."""
 
     content: Content
     indices: np.ndarray
@@ -51,8 +51,7 @@ class Table:
         return self.content.notes
 
     def row(self, index: int) -> dict[str, Any]:
-        """One row, by our column names. A cell that holds nothing, or cannot be decoded, is
-        None."""
+        """One row by our column names; None for a cell that is empty or cannot be decoded."""
         row = int(self.indices[index])
         return {name: cell(values, row) for name, values in self.content.columns.items()}
 
@@ -86,12 +85,11 @@ class Table:
         return self.name, row + 1
 
     def problem(self, index: int) -> str | None:
-        """Why this row is known to be bad before any reader sees it; None where it is not."""
+        """Why this row is bad before any reader sees it; None where it is not."""
         return self.content.bad.get(int(self.indices[index]))
 
     def column(self, name: str) -> list[Any]:
-        """All values of one column; None where there is none. Raises DataError for an unknown
-        one."""
+        """All values of one column, or None without one. Raises DataError for an unknown one."""
         return list(self.cells(name))
 
     def cells(self, name: str) -> Cells:
@@ -105,8 +103,7 @@ class Table:
 
     @property
     def digests(self) -> np.ndarray:
-        """[rows] of 16 bytes, equal where raw values are equal; files are compared by their
-        bytes."""
+        """Digests [rows] of 16 bytes, equal where raw values are; files count by their bytes."""
         return self.content.digests[self.indices]
 
     def digest(self, index: int) -> bytes:
@@ -139,7 +136,7 @@ def _canonical_list(content: Content, cells: Cells, hashes: FileHashes) -> Itera
 
 
 def whole(content: Content) -> Table:
-    """The table of all rows of a source."""
+    """Make the table of all rows of a source."""
     return Table(content, np.arange(len(content)))
 
 
