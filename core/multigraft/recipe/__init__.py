@@ -1,5 +1,4 @@
-"""The recipe of a run: one frozen model, read from YAML or JSON, with every mistake told at
-once."""
+"""The recipe of a run: one frozen model, read from YAML or JSON, all its mistakes told at once."""
 
 from multigraft.recipe.choices import AugmentChoice, BackboneChoice, Choice, Section
 from multigraft.recipe.data_fields import Data, Leakage, Split

@@ -1,4 +1,4 @@
-"""The small parts of a recipe: a name with options, written short or long."""
+"""Choices in a recipe: a name with options, written short or long."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ class Section(BaseModel):
 
 
 class Choice(BaseModel):
-    """A registered name with its options, written as ``name`` alone or as a mapping with ``name``
-    in it."""
+    """A registered name with its options, written as the name or as a mapping with ``name``."""
 
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
     name: str
@@ -59,22 +58,22 @@ class AugmentChoice(Choice):
 
 
 def named(value: Any) -> Any:
-    """A choice, where a name alone is one without options."""
+    """Read a choice, where a name alone is one without options."""
     return {"name": value} if isinstance(value, str) else value
 
 
 def named_list(value: Any) -> Any:
-    """A list of choices; a single one is a list of one."""
+    """Read a list of choices; a single one is a list of one."""
     values = [value] if isinstance(value, str | Mapping) else value
     return [named(item) for item in values] if isinstance(values, list | tuple) else values
 
 
 def listed(value: Any) -> Any:
-    """A list; a word alone is a list of one, and one that stands twice counts once."""
+    """Read a list; a word alone is a list of one, and one that stands twice counts once."""
     values = [value] if isinstance(value, str) else value
     return list(dict.fromkeys(map(str, values))) if isinstance(values, list | tuple) else values
 
 
 def trained(value: Any) -> Any:
-    """Data, where a path alone is its training rows."""
+    """Read data, where a path alone is its training rows."""
     return {"train": str(value)} if isinstance(value, str | Path) else value

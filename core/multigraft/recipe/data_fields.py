@@ -1,4 +1,4 @@
-"""The recipe's ``data:`` section: where rows come from, how they are split, and what is refused."""
+"""The recipe's ``data:`` section: sources of rows, how they are split, and what is refused."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Split(Section):
     group: str | None = None
     """The column whose equal values stay together (a speaker, a patient)."""
     stratify: bool = True
-    """Keep the labels' shares in every part, where the task has labels."""
+    """Keep the labels' shares in every split, where the task has labels."""
 
 
 class Leakage(Section):
-    """What is said and done about rows that stand in two parts."""
+    """What is said and done about rows that stand in two splits."""
 
     near: bool = True
     """Look for nearly equal rows too, where the modality can tell them; equal ones are always
     looked for."""
     allowed: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """The share of a part's rows that may also stand in training, equal or nearly so, before the
+    """The share of a split's rows that may also stand in training, equal or nearly so, before the
     run stops. A note is given from the first; fewer than five stop a run only where this is 0."""
 
 
@@ -59,13 +59,13 @@ class Data(Section):
     where tabs separate the cells, unless the header is quoted."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Our name of a column -> its name in the data, as ``{text: review, label: stars}``; the values
-    of ``id`` must not repeat, in any part."""
+    of ``id`` must not repeat, in any split."""
     split: Split = Field(default_factory=Split)
     on_bad_row: Literal["stop", "skip", "quarantine"] = "stop"
     """What a row that cannot be used does: ``stop`` the run, be left out and listed (``skip``), or
-    besides be written to the run's folder, where it can be mended (``quarantine``)."""
+    besides be written to the run's folder, where it can be corrected (``quarantine``)."""
     allowed_bad: Share | None = None
-    """The share of a part's rows that ``skip`` and ``quarantine`` leave out before the run stops
+    """The share of a split's rows that ``skip`` and ``quarantine`` leave out before the run stops
     all the same; unset: 0.05."""
     leakage: Leakage = Field(default_factory=Leakage)
     limit: Count | None = None
@@ -93,14 +93,14 @@ class Data(Section):
 
     @property
     def bad_share(self) -> float:
-        """The share of a part's rows that may be left out."""
+        """The share of a split's rows that may be left out."""
         if self.on_bad_row == "stop":
             return 0.0
         return ALLOWED_BAD if self.allowed_bad is None else self.allowed_bad
 
 
 def given_path(value: str | None) -> str | None:
-    """A local path in full; what is no path here (a hub name, ``scratch``) as it is."""
+    """Complete a local path; what is no path here (a hub name, ``scratch``) stays as it is."""
     if value is None or not expanded(value).exists():
         return value
     return str(whole_path(value))

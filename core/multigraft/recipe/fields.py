@@ -1,5 +1,4 @@
-"""The recipe: everything a person decides about a run, as one frozen object that is a YAML file
-outside."""
+"""The recipe: everything a person decides about a run, one frozen object; outside, a YAML file."""
 
 from __future__ import annotations
 
@@ -205,7 +204,7 @@ class Recipe(Section):
 
 
 def check(raw: Any) -> tuple[Recipe | None, list[str]]:
-    """The recipe in ``raw``, or None with every problem as a line: field, found, allowed."""
+    """Check ``raw``: the recipe, or None with every problem as a line: field, found, allowed."""
     try:
         return Recipe.model_validate(raw), []
     except ValidationError as error:

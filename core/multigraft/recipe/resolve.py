@@ -1,4 +1,4 @@
-"""Where a recipe's names become objects, and every wrong name or option is found at once."""
+"""Resolve a recipe: names become objects, and all wrong names and options are told at once."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def _choice(value: Any) -> Choice | None:
 
 
 def misfit(value: Any, option: Option) -> str | None:
-    """What is wrong with an option's value, or None."""
+    """Say what is wrong with an option's value, or None."""
     types = option.types or _types_like(option.default)
     if isinstance(value, bool) and bool not in types:
         return f"it should be {_listed(types)}"

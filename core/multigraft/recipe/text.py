@@ -1,4 +1,4 @@
-"""Recipes as people write them: files, and single assignments on the command line."""
+"""Recipe text: files, and single assignments on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from multigraft.system.yaml_text import YamlError, parse_yaml, read_yaml
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML or JSON file. Raises RecipeError where it is none."""
+    """Read the mapping in a YAML or JSON file. Raises RecipeError where it is none."""
     try:
         raw = read_yaml(path)
     except (OSError, ValueError) as error:  # ValueError: no name a disk could hold
