@@ -1,5 +1,4 @@
-"""Whether two runs are the same: their weights, their metrics, and what could explain a
-difference."""
+"""Compare two runs: their weights, their metrics, and what could explain a difference."""
 
 from __future__ import annotations
 

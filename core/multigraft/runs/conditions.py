@@ -1,5 +1,4 @@
-"""The conditions under which a run may go on or be repeated: its data, recipe, processes and
-threads."""
+"""Conditions to resume or repeat a run: its data, recipe, processes and threads."""
 
 from __future__ import annotations
 
@@ -21,8 +20,7 @@ THREADS = 64
 
 
 def threads(facts: Mapping[str, Any]) -> int | None:
-    """The threads that a run computed with. Raises RunError for more than this machine can be asked
-    for."""
+    """Read the threads a run computed with. Raises RunError for more than this machine has."""
     count: int | None = facts.get("machine", {}).get("threads")
     most = max(THREADS, os.cpu_count() or 1)
     if count is not None and count > most:
@@ -36,8 +34,7 @@ def threads(facts: Mapping[str, Any]) -> int | None:
 def same_world(
     facts: Mapping[str, Any], folder: Path, world: World, *, verb: str = "resume"
 ) -> None:
-    """Raise RunError where the run was trained by another number of processes: its steps would be
-    others."""
+    """Raise RunError where the run was trained by another number of processes."""
     before = facts.get("machine", {}).get("processes", 1)
     if before != world.size:
         raise RunError(
@@ -48,8 +45,7 @@ def same_world(
 
 
 def same_recipe(facts: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The recipe in the run's folder. Raises RunError where what decides the training was changed
-    in it."""
+    """Read the run's recipe. Raises RunError where what decides the training was changed in it."""
     now = read_mapping(folder / RECIPE)
     if lines := recipe_changes(facts, now):
         advice = "put it back, or start a new run with the new one (in a folder of its own)"
@@ -60,8 +56,7 @@ def same_recipe(facts: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def recipe_changes(facts: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The fields that the run did not begin with, a line each; none where its record does not
-    say."""
+    """List the fields that the run did not begin with; none where its record does not say."""
     return changes(facts.get("recipe") or now, now)
 
 

@@ -1,4 +1,4 @@
-"""What a run's record says when the run begins."""
+"""The first record of a run: what run.json says when the run begins."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIBRARIES = ("torch", "transformers", "timm", "torchaudio", "datasets", "peft", 
 
 
 def run_facts(resolved: ResolvedRecipe, catalog: Catalog, world: World) -> dict[str, Any]:
-    """What the run is made of, by whom, and on which machine."""
+    """Record what the run is made of, by whom, and on which machine."""
     recipe, owners = resolved.recipe, owners_of(catalog, resolved)
     return {
         "multigraft": version("multigraft"),
@@ -49,14 +49,13 @@ def run_facts(resolved: ResolvedRecipe, catalog: Catalog, world: World) -> dict[
 def data_facts(
     splits: Splits, rows: Mapping[str, Rows], resolved: ResolvedRecipe, targets: Spec
 ) -> dict[str, Any]:
-    """What the record says about the rows: what they are, which were left out, what to know about
-    them."""
+    """Record the rows: what they are, which were left out, and what to know about them."""
     labels = targets.get("labels", ()) if "label" in resolved.task.columns else ()
     return {
         "data": {
-            part: {**facts, **_left_out(rows.get(part))} for part, facts in splits.facts.items()
+            split: {**facts, **_left_out(rows.get(split))} for split, facts in splits.facts.items()
         },
-        "bad_rows": told({part: each.problems for part, each in rows.items()}),
+        "bad_rows": told({split: each.problems for split, each in rows.items()}),
         "leaks": [leak.record() for leak in splits.leaks],
         "notes": [*splits.notes, *label_notes(rows, labels)],
     }

@@ -1,5 +1,4 @@
-"""metrics.jsonl: one line for each logged step and each validation, the same bytes after an
-interruption."""
+"""metrics.jsonl: a line for each logged step and validation, the same after an interruption."""
 
 from __future__ import annotations
 
@@ -39,8 +38,7 @@ class MetricsLog:
         return len(content), xxhash.xxh3_128_hexdigest(content)
 
     def missing(self, size: int, digest: str) -> str | None:
-        """What to say where the lines are not those that a checkpoint counted on; None where they
-        are.
+        """Say how the lines differ from those that a checkpoint counted on; None: they do not.
 
         ``digest`` is empty in checkpoints that do not count on any.
         """
@@ -52,8 +50,7 @@ class MetricsLog:
         )
 
     def keep(self, step: int, epoch: int) -> None:
-        """Drop the lines after ``step``, and those of ends of epochs after ``epoch``: they are
-        written again.
+        """Drop the lines after ``step`` and ends of epochs after ``epoch``, to be written again.
 
         A training that was stopped before a validation goes on from the step whose line is then to
         come.

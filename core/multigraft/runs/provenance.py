@@ -1,4 +1,4 @@
-"""Which plugins a run was made with, and whether they are here."""
+"""Plugin provenance: which plugins a run was made with, and whether they are here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HANDED = "plugins=[...] of the verb in Python"
 
 
 def owner_of(catalog: Catalog, kind: str, name: str) -> Owner:
-    """The plugin that registered a record; ``kind`` is a key of `contract.KINDS`."""
+    """Find the plugin that registered a record; ``kind`` is a key of `contract.KINDS`."""
     info = catalog.owner(kind, name)
     return Owner(
         plugin=info.name, version=info.version, distribution=info.origin if info.version else ""
@@ -23,8 +23,7 @@ def owner_of(catalog: Catalog, kind: str, name: str) -> Owner:
 
 
 def owners_of(catalog: Catalog, resolved: ResolvedRecipe) -> dict[str, Owner]:
-    """Who registered what a run is made of: ``task``, ``modality``, ``backbone``, ``strategy.0``
-    and so on."""
+    """Find who registered what a run is made of: ``task``, ``strategy.0`` and so on."""
     names = {
         "task": ("tasks", resolved.task.name),
         "modality": ("modalities", resolved.modality.name),
@@ -38,8 +37,7 @@ def owners_of(catalog: Catalog, resolved: ResolvedRecipe) -> dict[str, Owner]:
 
 
 def absent(recipe: Recipe, modality: str, owners: Mapping[str, Any], catalog: Catalog) -> list[str]:
-    """A line for each name of a run that no plugin registers here: what it is, and what brings
-    it."""
+    """List each name of a run that no plugin registers here: what it is, and what brings it."""
     names = {"task": recipe.task.name, "backbone": recipe.backbone.name}
     names |= {"modality": modality} if modality else {}
     names |= {f"strategy.{place}": choice.name for place, choice in enumerate(recipe.strategy)}

@@ -1,4 +1,4 @@
-"""Whether a run's recipe is still the one it began with; a copy of that is in its record."""
+"""Recipe changes: whether a run's recipe is still the one in its record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = 10
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The fields that decide the training and are no longer as they were, a line each.
+    """List the fields that decide the training and are no longer as they were.
 
     >>> changes({"seed": 1, "export": {"web": False}}, {"seed": 2, "export": {"web": True}})
     ['seed: found 2; the run began with 1']

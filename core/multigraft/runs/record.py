@@ -1,4 +1,4 @@
-"""What a run's record may say; a run's folder may come from anywhere."""
+"""The schema of run.json: what a record may say, since a run's folder may come from anywhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from multigraft.system.validation import problem_lines
 
 
 class Machine(BaseModel):
-    """What a run computed on, as far as a repetition must do the same."""
+    """A machine that a run computed on, as far as a repetition must do the same."""
 
     model_config = ConfigDict(extra="allow", strict=True)
     threads: int = Field(1, ge=1, le=4096)
@@ -22,8 +22,7 @@ class Machine(BaseModel):
 
 
 class Floor(BaseModel):
-    """What an answer without a look at its input scores on the validation rows
-    (`objectives.Baseline`)."""
+    """Baseline score on the validation rows: an answer without a look at its input."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     metric: str
@@ -62,7 +61,7 @@ class Facts(BaseModel):
 
 
 def check_facts(raw: Mapping[str, Any]) -> list[str]:
-    """What is wrong with them, a line each."""
+    """List what is wrong with a run's facts."""
     try:
         Facts.model_validate(raw)
     except ValidationError as error:

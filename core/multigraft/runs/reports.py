@@ -1,4 +1,4 @@
-"""The reports that a run's folder keeps, one a verb."""
+"""Stored reports: those that a run's folder keeps, one a verb."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def _kept(path: Path) -> Report | None:
 
 
 def read_report(path: Path) -> Report:
-    """A report as it was kept. Raises RunError where it is damaged."""
+    """Read a report as it was kept. Raises RunError where it is damaged."""
     with refused_as(RunError, f"{path}: cannot be read"):
         return Report.from_dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def keep_report(report: Report, folder: Path) -> None:
-    """Write the report beside the earlier ones, and the page that shows them all."""
+    """Store the report beside the earlier ones, and the page that shows them all."""
     reports = folder / REPORTS
     reports.mkdir(parents=True, exist_ok=True)
     with refused_as(RunError, f"{reports}: the report cannot be kept"):

@@ -115,7 +115,7 @@ class Run:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """The facts in a run's folder. Raises RunError where there is no run."""
+    """Read the facts in a run's folder. Raises RunError where there is no run."""
     path = folder / RECORD
     try:
         check_plain(path, limit=RECORD_BYTES)
