@@ -1,4 +1,4 @@
-"""The command line. Nothing here imports torch before a command needs it."""
+"""Commands of the command line. Nothing here imports torch before a command needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of contents of the command line: every command, in the order a person meets them."""
+"""Command table: every command, in the order a person meets them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""``bench``: how fast a bundle is here, precision by precision, and beside the torch model of its
-run."""
+"""``bench``: measure how fast a bundle is here, per precision, beside its run's torch model."""
 
 from __future__ import annotations
 

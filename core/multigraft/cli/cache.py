@@ -1,4 +1,4 @@
-"""``cache``: what the machine keeps so that no run does work twice, and how to be rid of it."""
+"""``cache``: list what the machine keeps so that no run does work twice, and clear it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``check-plugin``: whether a plugin keeps its contracts, as a table and findings."""
+"""``check-plugin``: test whether a plugin keeps its contracts; print a table and findings."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What is installed and what this machine can do, found out without importing what is not
-needed."""
+"""Environment checks: what is installed and usable, without importing what is not needed."""
 
 from __future__ import annotations
 
@@ -53,7 +52,7 @@ class Library:
 
 
 def look_at_machine() -> dict[str, Any]:
-    """Python, processor, memory, disk, devices and the hub's switches."""
+    """Look at Python, processor, memory, disk, devices and the hub's switches."""
     return {
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
         "system": platform.platform(),
@@ -67,7 +66,7 @@ def look_at_machine() -> dict[str, Any]:
 
 
 def libraries() -> list[Library]:
-    """Every library this package names in its metadata, with the smallest extra that brings it."""
+    """List the libraries in this package's metadata, with the smallest extra that brings each."""
     lines = [parse_requirement(line) for line in requires(PACKAGE) or ()]
     sizes = Counter(extra for _, _, extra in lines if extra is not None)
     smallest_first = sorted(lines, key=lambda line: sizes[line[2]] if line[2] is not None else 0)
@@ -81,7 +80,7 @@ def libraries() -> list[Library]:
 
 
 def parse_requirement(line: str) -> tuple[str, str, str | None]:
-    """The name, the versions and the extra in a line of metadata.
+    """Parse the name, the versions and the extra in a line of metadata.
 
     >>> parse_requirement('torch>=2.9; extra == "train"')
     ('torch', '>=2.9', 'train')
@@ -98,7 +97,7 @@ def parse_requirement(line: str) -> tuple[str, str, str | None]:
 
 
 def satisfies(found: str, wanted: str) -> bool:
-    """Whether a version meets bounds written with ``>=`` and ``<``.
+    """Tell whether a version meets bounds written with ``>=`` and ``<``.
 
     >>> satisfies("2.14.1+cpu", ">=2.9,<3"), satisfies("4.57", ">=5,<6")
     (True, False)
@@ -113,12 +112,12 @@ def satisfies(found: str, wanted: str) -> bool:
 
 
 def native_formats(flags: set[str]) -> dict[str, bool | None]:
-    """Which number formats the processor computes natively; None where it does not say."""
+    """Find the number formats the processor computes natively; None where it does not say."""
     return {name: bool(enough & flags) if flags else None for name, enough in FORMATS.items()}
 
 
 def devices() -> list[str]:
-    """What torch would compute on; the processor alone where torch is missing."""
+    """List what torch would compute on; the processor alone where torch is missing."""
     if find_spec("torch") is None:
         return ["cpu"]
     import torch

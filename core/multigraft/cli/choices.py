@@ -1,4 +1,4 @@
-"""From a recipe file, flags and ``--set`` to one recipe; the later of these wins."""
+"""Merge a recipe file, flags and ``--set`` into one recipe; the later of these wins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a command's words leave: made harmless, encodable, and missed where nobody takes them."""
+"""Console output: words are made harmless and encodable; a reader that has gone is no error."""
 
 from __future__ import annotations
 
@@ -19,18 +19,15 @@ NARROWEST = 40
 
 
 class ReaderLeft(Exception):
-    """Whoever read what a command prints has gone, as ``head`` does; any other broken pipe is an
-    error."""
+    """Broken pipe: whoever read a command's output has gone, as ``head`` does."""
 
 
 class Console(RichConsole):
-    """A console on which a stranger's words are words, whatever was printed: text, a table, a log
-    line."""
+    """A console on which a stranger's words are words: in a text, a table or a log line."""
 
     @property  # type: ignore[misc]
     def size(self) -> ConsoleDimensions:
-        """Width and height: on a terminal too narrow for a table, lines wrap and no word is
-        lost."""
+        """Width and height; a terminal too narrow for a table wraps lines and loses no word."""
         width, height = super().size
         return ConsoleDimensions(max(width, NARROWEST), height)
 
@@ -43,8 +40,7 @@ class Console(RichConsole):
 
 
 class Outlet:
-    """A standard stream as a command writes to it: that nobody takes its words is never passed
-    over."""
+    """A standard stream as a command writes to it; a failure to write is never passed over."""
 
     def __init__(self, stream: IO[str] | None, name: str) -> None:
         self._stream = stream
@@ -77,8 +73,7 @@ class Outlet:
 
 
 class Noise:
-    """Standard error as libraries write to it: their progress bars stay, other controls become
-    codes."""
+    """Standard error as libraries write to it: progress bars stay, other controls become codes."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -93,8 +88,7 @@ class Noise:
 
 @contextmanager
 def desk() -> Iterator[None]:
-    """The standard streams of a process while a command runs: whatever their encoding, text is
-    shown.
+    """Standard streams of a process while a command runs: whatever their encoding, text is shown.
 
     What an encoding has no word for is written as its code. What waits in a buffer is written at
     the end, so that a full disk or a reader that has left is found while it can still be told.
@@ -114,7 +108,7 @@ def desk() -> Iterator[None]:
 
 
 def let_go() -> None:
-    """Stop writing to whoever takes nothing: the interpreter would try once more when it ends."""
+    """Stop writing to whoever takes nothing: the interpreter would try again as it ends."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,5 +1,4 @@
-"""``doctor``: what is installed, what the machine can do, and what is missing for what. Needs no
-torch."""
+"""``doctor``: report what is installed, usable and missing for what. Needs no torch."""
 
 from __future__ import annotations
 

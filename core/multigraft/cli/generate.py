@@ -1,4 +1,4 @@
-"""``generate``: a bundle continues texts."""
+"""``generate``: continue texts with a bundle."""
 
 from __future__ import annotations
 

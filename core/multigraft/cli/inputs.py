@@ -1,5 +1,4 @@
-"""What a bundle is asked from the command line: texts, paths, lines of stdin, and the rows of
-tables."""
+"""Inputs of ``predict``: texts, paths, lines of stdin, and rows of tables."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 
 @dataclass(frozen=True)
 class Input:
-    """One value, how it is shown, and what is wrong with it where nothing can be asked."""
+    """An input value, how it is shown, and what is wrong with it where nothing can be asked."""
 
     value: Any
     shown: Any
@@ -47,8 +46,7 @@ def gather(arguments: Sequence[str], modality: Modality, *, stdin: bool) -> list
 
 
 def read_lines() -> list[str]:
-    """The lines of stdin, ended by newlines alone; bytes that are no UTF-8 come as half
-    surrogates."""
+    """Read the lines of stdin, ended by newlines alone; what is no UTF-8 becomes surrogates."""
     if sys.stdin is None:
         raise RowError("stdin is closed")
     binary = getattr(sys.stdin, "buffer", None)
@@ -59,7 +57,7 @@ def read_lines() -> list[str]:
 
 
 def split_lines(content: bytes) -> list[str]:
-    r"""A line for each newline, blank ones too, so that there are as many answers as lines.
+    r"""Split at newlines, blank lines too, so that there are as many answers as lines.
 
     >>> split_lines(b"a\r\n\n\x0cb\xc2\x85c")
     ['a', '', '\x0cb\x85c']

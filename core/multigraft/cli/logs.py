@@ -1,4 +1,4 @@
-"""Log records as lines on a console, above a progress bar where one is shown."""
+"""Log handler: records as lines on a console, above a progress bar where one is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``new-plugin``: a package of one's own, from the template."""
+"""``new-plugin``: create a plugin package from the template."""
 
 from __future__ import annotations
 

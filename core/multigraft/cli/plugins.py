@@ -1,4 +1,4 @@
-"""``plugins``: who brings what, and why one is off."""
+"""``plugins``: list who brings what, and why one is off."""
 
 from __future__ import annotations
 
@@ -62,8 +62,7 @@ def _all_of(info: PluginInfo) -> Iterator[str]:
 
 
 def installed() -> list[PluginInfo]:
-    """Every installed plugin, those that are off included, without the warning they give
-    elsewhere."""
+    """List every installed plugin, those that are off too, without their usual warning."""
     from multigraft.plugins.catalog import Catalog
 
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Progress as a plugin: a bar on a terminal, one line an epoch in a pipe."""
+"""Progress plugin: a bar on a terminal, one line an epoch in a pipe."""
 
 from __future__ import annotations
 
@@ -94,8 +94,7 @@ class Progress:
 
 @dataclass
 class Pace:
-    """How fast steps follow each other; the first one's time is not known, and validation does not
-    count."""
+    """Steps a second: the first step's time is not known, and validation does not count."""
 
     first: int
     began: float

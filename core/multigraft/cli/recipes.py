@@ -1,5 +1,4 @@
-"""``recipe``, ``recipe check`` and ``schema``: what a run can be told, and whether a file says it
-rightly."""
+"""``recipe``, ``recipe check``, ``schema``: show what a run can be told, and check a file."""
 
 from __future__ import annotations
 

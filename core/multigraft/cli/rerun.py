@@ -1,4 +1,4 @@
-"""``rerun``: repeat a run from its own folder, and say whether it comes out the same."""
+"""``rerun``: repeat a run from its own folder and compare the results."""
 
 from __future__ import annotations
 

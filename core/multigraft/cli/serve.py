@@ -1,4 +1,4 @@
-"""``serve``: bundles behind an address, with a page to try them."""
+"""``serve``: serve bundles over HTTP, with a page to try them."""
 
 from __future__ import annotations
 

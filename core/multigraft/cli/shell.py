@@ -1,4 +1,4 @@
-"""What surrounds every command: its consoles, its warnings, and how an error ends it."""
+"""Command wrapper: consoles, warnings, and how an error ends a command."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Shell:
         self.out.file.write(harmless(text) + "\n")
 
     def say_piece(self, text: str) -> None:
-        """Print a part of a line as it comes."""
+        """Print a piece of a line as it comes."""
         self.out.file.write(harmless(text))
         self.out.file.flush()
 
@@ -190,5 +190,5 @@ def _logging(shell: Shell) -> Iterator[None]:
 
 
 def leads() -> bool:
-    """Whether this process speaks: under torchrun the first one does."""
+    """Tell whether this process speaks: under torchrun the first one does."""
     return os.environ.get("RANK", "0") == "0"

@@ -1,4 +1,4 @@
-"""A recipe with every field in it and what each is for, written from the fields themselves."""
+"""Write a recipe with every field in it and what each is for, from the fields themselves."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ INDENT = "  "
 
 
 def write(task: Task, backbone: str, family: Backbone, modality: Modality, data: str) -> str:
-    """A commented recipe for a task on a backbone; what stands uncommented in it is a valid
-    recipe."""
+    """Write a commented recipe for a task on a backbone; what is uncommented is a valid recipe."""
     weights = [
         *_comment(
             "scratch, a folder or file, a run of ours, a hub name; unset: the published ones."

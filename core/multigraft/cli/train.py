@@ -1,5 +1,4 @@
-"""``finetune``, ``pretrain``, ``resume``, ``evaluate``: a recipe becomes a run, a run becomes
-numbers."""
+"""``finetune``, ``pretrain``, ``resume``, ``evaluate``: recipes to runs, runs to numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``web``: a bundle as a page that answers in the browser."""
+"""``web``: write a bundle as a page that answers in the browser."""
 
 from __future__ import annotations
 

@@ -22,24 +22,26 @@ def texts(path: Path) -> list[str]:
         return [line["text"].casefold() for line in csv.DictReader(file)]
 
 
-def test_names_are_in_one_part_only_and_labels_are_balanced(tmp_path: Path) -> None:
+def test_names_are_in_one_split_only_and_labels_are_balanced(tmp_path: Path) -> None:
     data = sets_text.build(tmp_path)
-    parts = [set(texts(path)) for path in (data.unlabelled, data.train, data.validation, data.test)]
-    assert sum(len(part) for part in parts) == len(set.union(*parts))
+    splits = [
+        set(texts(path)) for path in (data.unlabelled, data.train, data.validation, data.test)
+    ]
+    assert sum(len(split) for split in splits) == len(set.union(*splits))
     with data.test.open(encoding="utf-8") as file:
         labels = [line["label"] for line in csv.DictReader(file)]
     assert {labels.count(label) for label in set(labels)} == {60}
     assert len(set(labels)) == 10
 
 
-def test_digits_are_in_one_part_only(tmp_path: Path) -> None:
+def test_digits_are_in_one_split_only(tmp_path: Path) -> None:
     data = sets_image.build(tmp_path)
     folders = (data.unlabelled, data.train, data.validation, data.test)
     pictures = [{path.read_bytes() for path in folder.rglob("*.png")} for folder in folders]
-    assert [len(part) for part in pictures] == [
+    assert [len(split) for split in pictures] == [
         data.rows[name] for name in ("unlabelled", "train", "validation", "test")
     ]
-    assert sum(len(part) for part in pictures) == len(set.union(*pictures))
+    assert sum(len(split) for split in pictures) == len(set.union(*pictures))
 
 
 @pytest.mark.parametrize("build", [sets_text.build, sets_image.build])

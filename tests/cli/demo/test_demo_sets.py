@@ -38,10 +38,10 @@ def test_counts_are_those_of_the_files_and_labelled_parts_are_balanced(
     name: str, request: pytest.FixtureRequest
 ) -> None:
     data: DemoSet = request.getfixturevalue(name)
-    parts = {"train": data.train, "validation": data.validation, "test": data.test}
-    for part, path in parts.items():
+    splits = {"train": data.train, "validation": data.validation, "test": data.test}
+    for split, path in splits.items():
         labels = Counter(_labels(path))
-        assert sum(labels.values()) == data.rows[part]
+        assert sum(labels.values()) == data.rows[split]
         assert len(labels) == 10
         assert len(set(labels.values())) == 1, labels
     assert data.rows["unlabelled"] > 10 * data.rows["train"]
@@ -66,8 +66,8 @@ def test_pictures_are_8_by_8_and_the_unlabelled_ones_tell_no_class(image: DemoSe
 
 
 def test_no_voice_is_in_two_parts(audio: DemoSet) -> None:
-    parts = (audio.unlabelled, audio.train, audio.validation, audio.test)
-    voices = [{row["speaker"] for row in _rows(path)} for path in parts]
+    splits = (audio.unlabelled, audio.train, audio.validation, audio.test)
+    voices = [{row["speaker"] for row in _rows(path)} for path in splits]
     assert sum(len(each) for each in voices) == len(set().union(*voices)) == len(sets_audio.VOICES)
     assert "label" not in _rows(audio.unlabelled)[0]
 

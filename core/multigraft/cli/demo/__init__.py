@@ -9,8 +9,7 @@ SEEDS = (0, 1, 2, 3)
 
 
 def main(folder: Path, *, only: str | None = None) -> None:
-    """Tell every chapter (or ``only`` one) and write ``folder/report.html``. Starts afresh each
-    time.
+    """Tell every chapter (or ``only`` one) and write ``folder/report.html``; always starts afresh.
 
     Raises MultigraftError where any part fails.
     """

@@ -1,4 +1,4 @@
-"""What the demo does in each modality: a set, a backbone, and two recipes."""
+"""Demo chapters: for each modality a data set, a backbone and two recipes."""
 
 from __future__ import annotations
 

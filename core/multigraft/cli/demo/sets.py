@@ -1,5 +1,4 @@
-"""What a demo set is: files of one modality, cut into unlabelled, few labelled, and held-out
-rows."""
+"""Demo data sets: files of one modality, split into unlabelled, few labelled and held-out rows."""
 
 from __future__ import annotations
 
@@ -11,8 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSet:
-    """One modality's data, written to a folder. No row of ``test`` or ``validation`` is in the
-    other two."""
+    """One modality's data on disk; no row of ``test`` or ``validation`` is in another split."""
 
     modality: str
     unlabelled: Path
@@ -22,7 +20,7 @@ class DemoSet:
     validation: Path
     test: Path
     rows: Mapping[str, int]
-    """How many rows each part has."""
+    """How many rows each split has."""
     facts: Mapping[str, str]
     """What it is, where it comes from, how it was cut, and under which licence."""
 

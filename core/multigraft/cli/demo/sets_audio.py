@@ -1,4 +1,4 @@
-"""The ten digits in English, spoken by many synthetic voices; whole voices are held out."""
+"""Spoken digits: English, in many synthetic voices; whole voices are held out."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ VOICES = tuple(
     "robosoft sandro shelby steph travis victor whisper whisperf zac".split()
 )
 """eSpeak NG's variants, without those that differ in an echo or a number only."""
-PARTS = {"test": 20, "validation": 5, "train": 2}
-"""Voices in each labelled part; all others are unlabelled."""
+VOICES_PER_SPLIT = {"test": 20, "validation": 5, "train": 2}
+"""Voices in each labelled split; all others are unlabelled."""
 TAKES = {"test": 2, "validation": 2, "train": 1, "unlabelled": 5}
 """How often a voice says each digit, each time in another accent, pitch, pace and noise."""
 
 
 @dataclass(frozen=True)
 class Take:
-    """One clip: who says which digit, in which part."""
+    """One clip: who says which digit, in which split."""
 
-    part: str
+    split: str
     voice: str
     digit: int
     utterance: Utterance
@@ -42,63 +42,62 @@ class Take:
 
 
 def build(folder: Path) -> DemoSet:
-    """Write the clips as 16-bit wav files and one CSV file a part."""
+    """Write the clips as 16-bit wav files and one CSV file a split."""
     import soundfile
 
     takes = list(_takes(np.random.default_rng(SEED)))
     sounds = speak([take.utterance for take in takes], folder)
-    chance = np.random.default_rng(SEED + 1)
-    rows: dict[str, list[tuple[str, ...]]] = {part: [] for part in TAKES}
+    rng = np.random.default_rng(SEED + 1)
+    rows: dict[str, list[tuple[str, ...]]] = {split: [] for split in TAKES}
     (folder / "clips").mkdir(parents=True, exist_ok=True)
     for number, (take, sound) in enumerate(zip(takes, sounds, strict=True)):
         name = f"clips/{number:05d}.wav"
-        soundfile.write(folder / name, _record(sound, take.noise, chance), RATE, subtype="PCM_16")
-        label = () if take.part == "unlabelled" else (DIGITS[take.digit],)
-        rows[take.part].append((name, take.voice, *label))
-    for part, listed in rows.items():
-        header = ("audio", "speaker") if part == "unlabelled" else ("audio", "speaker", "label")
-        write_csv(folder / f"{part}.csv", header, listed)
+        soundfile.write(folder / name, _record(sound, take.noise, rng), RATE, subtype="PCM_16")
+        label = () if take.split == "unlabelled" else (DIGITS[take.digit],)
+        rows[take.split].append((name, take.voice, *label))
+    for split, listed in rows.items():
+        header = ("audio", "speaker") if split == "unlabelled" else ("audio", "speaker", "label")
+        write_csv(folder / f"{split}.csv", header, listed)
     return DemoSet(
         modality="audio",
         unlabelled=folder / "unlabelled.csv",
         train=folder / "train.csv",
         validation=folder / "validation.csv",
         test=folder / "test.csv",
-        rows={part: len(listed) for part, listed in rows.items()},
+        rows={split: len(listed) for split, listed in rows.items()},
         facts={
             "what": "which of the ten digits a voice says in English",
             "from": f"eSpeak NG, the synthesiser in espeakng-loader: {len(VOICES)} voices, "
             f"{len(ACCENTS)} accents, pitch, pace and noise at random; no human voice",
-            "cut": "by voice: nobody is in two parts",
+            "cut": "by voice: nobody is in two splits",
             "licence": "eSpeak NG is GPL-3; what it speaks is made here and not handed on",
         },
     )
 
 
-def _takes(chance: np.random.Generator) -> Iterator[Take]:
-    voices = [VOICES[index] for index in chance.permutation(len(VOICES))]
-    for part, count in {**PARTS, "unlabelled": len(voices)}.items():
+def _takes(rng: np.random.Generator) -> Iterator[Take]:
+    voices = [VOICES[index] for index in rng.permutation(len(VOICES))]
+    for split, count in {**VOICES_PER_SPLIT, "unlabelled": len(voices)}.items():
         own, voices = voices[:count], voices[count:]
         for voice in own:
             for digit in range(10):
-                for _ in range(TAKES[part]):
+                for _ in range(TAKES[split]):
                     utterance = Utterance(
                         text=DIGITS[digit],
-                        voice=f"{chance.choice(ACCENTS)}+{voice}",
-                        words_per_minute=int(chance.integers(120, 230)),
-                        pitch=int(chance.integers(25, 75)),
+                        voice=f"{rng.choice(ACCENTS)}+{voice}",
+                        words_per_minute=int(rng.integers(120, 230)),
+                        pitch=int(rng.integers(25, 75)),
                     )
-                    yield Take(part, voice, digit, utterance, float(chance.uniform(-3, 12)))
+                    yield Take(split, voice, digit, utterance, float(rng.uniform(-3, 12)))
 
 
-def _record(sound: np.ndarray, decibels: float, chance: np.random.Generator) -> np.ndarray:
-    """A clip as a microphone would hear it: some silence around, white noise, a level of its
-    own."""
-    silence = chance.integers(0, RATE // 10, 2)
+def _record(sound: np.ndarray, decibels: float, rng: np.random.Generator) -> np.ndarray:
+    """Record a clip as by a microphone: some silence around, white noise, a level of its own."""
+    silence = rng.integers(0, RATE // 10, 2)
     wave = np.pad(_trimmed(sound).astype(np.float64) / 32768, tuple(silence))
     level = float(np.sqrt(np.mean(np.square(wave))))
-    wave = wave + chance.standard_normal(len(wave)) * level * 10 ** (-decibels / 20)
-    return wave * (10 ** (chance.uniform(-12, 0) / 20) / np.abs(wave).max())
+    wave = wave + rng.standard_normal(len(wave)) * level * 10 ** (-decibels / 20)
+    return wave * (10 ** (rng.uniform(-12, 0) / 20) / np.abs(wave).max())
 
 
 def _trimmed(sound: np.ndarray) -> np.ndarray:

@@ -15,24 +15,23 @@ PER_CLASS = {"train": 5, "validation": 5, "test": 50}
 
 
 def build(folder: Path) -> DemoSet:
-    """Write the digits as PNG files: labelled parts in class folders, the others in one flat
-    folder."""
+    """Write the digits as PNG files: labelled splits in class folders, the rest in a flat one."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
     pixels = (images.reshape(-1, 8, 8) * 255 / 16).round().astype(np.uint8)
-    parts = _cut(_distinct(pixels), labels)
-    for part, indices in parts.items():
+    splits = _cut(_distinct(pixels), labels)
+    for split, indices in splits.items():
         for index in indices:
-            inside = "" if part == "unlabelled" else str(labels[index])
-            _write(pixels[index], folder / part / inside / f"{index:04d}.png")
+            inside = "" if split == "unlabelled" else str(labels[index])
+            _write(pixels[index], folder / split / inside / f"{index:04d}.png")
     return DemoSet(
         modality="image",
         unlabelled=folder / "unlabelled",
         train=folder / "train",
         validation=folder / "validation",
         test=folder / "test",
-        rows={part: len(indices) for part, indices in parts.items()},
+        rows={split: len(indices) for split, indices in splits.items()},
         facts={
             "what": "which digit a hand wrote, 8 x 8 pixels",
             "from": "scikit-learn's load_digits: 1,797 digits of the UCI set Optical Recognition "
@@ -51,16 +50,19 @@ def _distinct(pixels: np.ndarray) -> np.ndarray:
 
 
 def _cut(indices: np.ndarray, labels: np.ndarray) -> dict[str, list[int]]:
-    """Draw the same number of each class for each labelled part; what is left is unlabelled."""
+    """Draw the same number of each class for each labelled split; what is left is unlabelled."""
     order = np.random.default_rng(SEED).permutation(indices)
-    parts: dict[str, list[int]] = {part: [] for part in PER_CLASS}
+    splits: dict[str, list[int]] = {split: [] for split in PER_CLASS}
     left: list[int] = []
     for digit in range(10):
         own = iter(order[labels[order] == digit].tolist())
-        for part, count in PER_CLASS.items():
-            parts[part] += _take(own, count)
+        for split, count in PER_CLASS.items():
+            splits[split] += _take(own, count)
         left += own
-    return {**{part: sorted(chosen) for part, chosen in parts.items()}, "unlabelled": sorted(left)}
+    return {
+        **{split: sorted(chosen) for split, chosen in splits.items()},
+        "unlabelled": sorted(left),
+    }
 
 
 def _take(source: Iterable[int], count: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Names of languages, places, scripts and currencies, and which language they are written in."""
+"""Names of languages, places, scripts and currencies, labelled with the language they are in."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ UNLABELLED = 2500
 
 
 def build(folder: Path) -> DemoSet:
-    """Write one CSV file a part, cut so that no name, in any language, is in two parts."""
+    """Write one CSV file a split, cut so that no name, in any language, is in two splits."""
     rng = np.random.default_rng(SEED)
-    parts: dict[str, list[tuple[str, ...]]] = {part: [] for part in (*PER_CLASS, "unlabelled")}
+    splits: dict[str, list[tuple[str, ...]]] = {split: [] for split in (*PER_CLASS, "unlabelled")}
     concepts = {language: _distinct(_names(language)) for language in LANGUAGES}
     shared = Counter(name.casefold() for names in concepts.values() for name in names.values())
     held = _held_out(sorted({concept for names in concepts.values() for concept in names}), rng)
@@ -43,15 +43,15 @@ def build(folder: Path) -> DemoSet:
         rest = [name for concept, name in sorted(own.items()) if concept not in held]
         apart, rest = ([names[i] for i in rng.permutation(len(names))] for names in (apart, rest))
         test, validation = PER_CLASS["test"], PER_CLASS["validation"]
-        parts["test"] += [(name, LANGUAGES[language]) for name in apart[:test]]
-        parts["validation"] += [
+        splits["test"] += [(name, LANGUAGES[language]) for name in apart[:test]]
+        splits["validation"] += [
             (name, LANGUAGES[language]) for name in apart[test : test + validation]
         ]
-        parts["train"] += [(name, LANGUAGES[language]) for name in rest[: PER_CLASS["train"]]]
-        parts["unlabelled"] += [(name,) for name in rest[PER_CLASS["train"] :][:UNLABELLED]]
-    for part, rows in parts.items():
+        splits["train"] += [(name, LANGUAGES[language]) for name in rest[: PER_CLASS["train"]]]
+        splits["unlabelled"] += [(name,) for name in rest[PER_CLASS["train"] :][:UNLABELLED]]
+    for split, rows in splits.items():
         write_csv(
-            folder / f"{part}.csv", ("text", "label") if part in PER_CLASS else ("text",), rows
+            folder / f"{split}.csv", ("text", "label") if split in PER_CLASS else ("text",), rows
         )
     return DemoSet(
         modality="text",
@@ -59,11 +59,11 @@ def build(folder: Path) -> DemoSet:
         train=folder / "train.csv",
         validation=folder / "validation.csv",
         test=folder / "test.csv",
-        rows={part: len(rows) for part, rows in parts.items()},
+        rows={split: len(rows) for split, rows in splits.items()},
         facts={
             "what": f"which of {len(LANGUAGES)} languages a name is written in",
             "from": "the translations that come with pycountry (Debian's iso-codes)",
-            "cut": "by what is named: no country or language is in two parts; names that two "
+            "cut": "by what is named: no country or language is in two splits; names that two "
             "languages share are left out",
             "licence": "pycountry LGPL-2.1; read here and not handed on",
         },

@@ -1,4 +1,4 @@
-"""Words spoken by eSpeak NG, through the shared library that espeakng-loader brings.
+"""Speech synthesis by eSpeak NG, through the shared library that espeakng-loader brings.
 
 It runs as a process of its own (``python -m multigraft.cli.demo.speak``): the library keeps noise
 and flutter from one word to the next, so only a fresh process speaks the same list with the same
@@ -42,8 +42,7 @@ class Utterance:
 
 
 def speak(utterances: Sequence[Utterance], folder: Path) -> list[np.ndarray]:
-    """Say each utterance: int16 samples at `RATE`. ``folder`` holds the process's files for a
-    moment."""
+    """Say each utterance: int16 samples at `RATE`. ``folder`` briefly holds the process's files."""
     folder.mkdir(parents=True, exist_ok=True)
     asked, said = folder / "utterances.json", folder / "utterances.npz"
     asked.write_text(json.dumps([asdict(each) for each in utterances]), encoding="utf-8")

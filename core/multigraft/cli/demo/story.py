@@ -1,5 +1,4 @@
-"""One chapter told: data, pretraining, finetuning twice, evaluation, export, answers without
-torch."""
+"""Run one chapter: data, pretraining, two finetunings, evaluation, export, torch-free answers."""
 
 from __future__ import annotations
 
@@ -50,7 +49,7 @@ def tell(
     data = chapter.build(folder / "data")
     say(
         f"{data.facts['what']} "
-        f"({', '.join(f'{rows:,} {part}' for part, rows in data.rows.items())})"
+        f"({', '.join(f'{rows:,} {split}' for split, rows in data.rows.items())})"
     )
     say(
         f"pretraining {chapter.backbone['name']} on {data.rows['unlabelled']:,} rows without labels"
