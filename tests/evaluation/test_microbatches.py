@@ -1,4 +1,4 @@
-"""Batches that do not fit are computed in parts, with the same sums."""
+"""Batches that do not fit are computed in microbatches, with the same sums."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.errors import MultigraftError
 from multigraft.evaluation.measure import measure_split
-from multigraft.evaluation.microbatches import halve_on_shortage, microbatches, out_of_memory
+from multigraft.evaluation.microbatches import halve_on_shortage, out_of_memory, split_batch
 from multigraft.models.graft import Graft
 from multigraft.runs.run import Run
 
 
-def test_parts_cover_the_batch_once() -> None:
+def test_microbatches_cover_the_batch_once() -> None:
     batch = {"x": torch.arange(7)}
-    parts = list(microbatches(np.arange(7), batch, 3))
-    assert [len(rows) for rows, _ in parts] == [3, 3, 1]
-    assert torch.equal(torch.cat([part["x"] for _, part in parts]), batch["x"])
+    split = list(split_batch(np.arange(7), batch, 3))
+    assert [len(rows) for rows, _ in split] == [3, 3, 1]
+    assert torch.equal(torch.cat([each["x"] for _, each in split]), batch["x"])
 
 
 def test_only_memory_errors_are_tried_again() -> None:
@@ -95,7 +95,7 @@ def test_at_every_limit_a_step_takes_parts_or_says_that_memory_is_short(precisio
     assert every & {"2", "4", "8", "16", "short"}
 
 
-def _fail(parts: int) -> None:
+def _fail(microbatches: int) -> None:
     raise RuntimeError("shapes do not match")
 
 
@@ -135,12 +135,12 @@ def test_a_run_that_does_not_fit_ends_with_the_same_weights(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # parts draw masks of their own
+    # microbatches draw masks of their own
     monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)
     roomy = run_with(finetune, tmp_path / "roomy")
     cramped(5)
     tight = run_with(finetune, tmp_path / "tight")
-    assert "memory ran out: each batch is now computed in 4 parts" in caplog.text
+    assert "memory ran out: each batch is now computed in 4 microbatches" in caplog.text
     for name, value in roomy.graft.state_dict().items():
         assert torch.allclose(value, tight.graft.state_dict()[name], atol=1e-5), name
 
@@ -151,9 +151,9 @@ def test_evaluation_halves_its_batches(
     run = run_with(finetune, tmp_path / "run")
     whole = measure_split(run.graft, run.rows["test"], **run.reading())
     cramped(3)
-    parts = measure_split(run.graft, run.rows["test"], **run.reading())
+    halved = measure_split(run.graft, run.rows["test"], **run.reading())
     for name in whole:
-        assert np.allclose(whole[name], parts[name], atol=1e-6), name
+        assert np.allclose(whole[name], halved[name], atol=1e-6), name
 
 
 def test_a_single_row_that_does_not_fit_is_an_error(
@@ -177,7 +177,7 @@ def test_what_onednn_says_ends_in_smaller_parts(
 ) -> None:
     cramped(5, "could not create a primitive")
     run = run_with(finetune, tmp_path / "run", precision=precision)
-    assert "memory ran out: each batch is now computed in 4 parts" in caplog.text
+    assert "memory ran out: each batch is now computed in 4 microbatches" in caplog.text
     assert run.evaluate().metrics["loss"].value > 0
 
 

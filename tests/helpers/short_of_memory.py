@@ -44,16 +44,15 @@ def step(network: nn.Module, rows: Tensor, precision: str) -> None:
 
 
 def outcome(network: nn.Module, rows: Tensor, precision: str, spare: int) -> str:
-    """The parts that a step took within the limit, ``short`` where one row does not fit, else the
-    error."""
+    """The microbatches a step takes within the limit, ``short`` where a row is too much, or error."""
     step(network, rows[:1], precision)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     limit = pages * resource.getpagesize() + spare
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
-    def compute(parts: int) -> None:
-        for part in rows.chunk(parts):
-            step(network, part, precision)
+    def compute(microbatches: int) -> None:
+        for chunk in rows.chunk(microbatches):
+            step(network, chunk, precision)
 
     try:
         return str(halve_on_shortage(compute, 1, ROWS)[1])

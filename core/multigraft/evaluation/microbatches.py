@@ -1,4 +1,4 @@
-"""Batches that do not fit into memory, computed in parts."""
+"""Microbatches: batches that do not fit into memory, computed in slices."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ oneDNN says no more than what it could not make; what it cannot compute is a "pr
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on an accelerator or on the CPU."""
+    """Tell a failed allocation, on an accelerator or on the CPU, from other errors."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
@@ -60,39 +60,40 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
-def split_batch(rows: np.ndarray, batch: Batch, parts: int) -> Iterator[tuple[np.ndarray, Batch]]:
-    """The batch in up to ``parts`` parts of like size, along its first axis.
+def split_batch(
+    rows: np.ndarray, batch: Batch, microbatches: int
+) -> Iterator[tuple[np.ndarray, Batch]]:
+    """Split a batch into up to ``microbatches`` of like size, along its first axis.
 
-    A batch of packed rows has fewer sequences than ``rows``; these then go with every part.
+    A batch of packed rows has fewer sequences than ``rows``; these then go with every microbatch.
     """
     count = batch_size(batch)
-    size = -(-count // parts)
+    size = -(-count // microbatches)
     for start in range(0, count, size):
-        part = slice(start, start + size)
+        inside = slice(start, start + size)
         yield (
-            rows[part] if len(rows) == count else rows,
-            {name: value[part] for name, value in batch.items()},
+            rows[inside] if len(rows) == count else rows,
+            {name: value[inside] for name, value in batch.items()},
         )
 
 
 def batch_size(batch: Batch) -> int:
-    """How many rows, or packs of rows, a batch has."""
+    """Count the rows, or packs of rows, of a batch."""
     return len(next(iter(batch.values())))
 
 
 def halve_on_shortage(
-    compute: Callable[[int], Result], parts: int, most: int
+    compute: Callable[[int], Result], microbatches: int, most: int
 ) -> tuple[Result, int]:
-    """``compute(parts)`` with twice as many parts wherever memory ran out: the result, and the
-    parts it took.
+    """Halve microbatches wherever memory runs out: the result of ``compute``, and their number.
 
-    Raises what ``compute`` raised where ``most`` parts do not fit either.
+    Raises what ``compute`` raised where ``most`` microbatches do not fit either.
     """
     while True:
         try:
-            return compute(parts), parts
+            return compute(microbatches), microbatches
         except Exception as error:
-            if not out_of_memory(error) or parts >= most:
+            if not out_of_memory(error) or microbatches >= most:
                 raise
-        parts *= 2
+        microbatches *= 2
         release()

@@ -1,5 +1,4 @@
-"""One optimizer step: the gradient over all its rows, whatever batches, parts and processes they
-came in."""
+"""An optimizer step: the gradient over all its rows, however these were divided."""
 
 from __future__ import annotations
 
@@ -67,10 +66,9 @@ class Gradient:
         """The coordinates the gradient is left in, where they are not the weights' own."""
 
     def compute(self, batches: Step, microbatches: int) -> Outcome:
-        """The gradient of the loss over all rows; batches that do not fit into memory are computed
-        in parts.
+        """Compute the gradient of the loss over all rows, in microbatches where memory runs out.
 
-        Parts give the same sums, to rounding; only dropout draws other masks, and batch
+        Microbatches give the same sums, to rounding; only dropout draws other masks, and batch
         normalisation sees fewer rows at once. Raises RunError where one row does not fit, or where
         the objective mixes rows.
         """
@@ -83,7 +81,7 @@ class Gradient:
                 raise
             raise RunError(_too_large(self.objective.mixes_rows, first_line(error))) from error
         if taken > microbatches:
-            log.warning("memory ran out: each batch is now computed in %d parts", taken)
+            log.warning("memory ran out: each batch is now computed in %d microbatches", taken)
         return self._finish(total, weight, microbatches=taken)
 
     def _sum(self, batches: Step, microbatches: int) -> tuple[float, float]:
@@ -92,7 +90,7 @@ class Gradient:
             parameter.grad = None
         total, weight = 0.0, 0.0
         for rows, batch in (
-            part for given, whole in batches for part in split_batch(given, whole, microbatches)
+            micro for given, whole in batches for micro in split_batch(given, whole, microbatches)
         ):
             with self.forward.autocast():
                 loss = self.objective.loss(self.forward(batch, rows), batch)

@@ -49,8 +49,7 @@ def value_axis(low: float, high: float, top: float = TOP, *, log: bool = False) 
 
 
 def step_axis(low: float, high: float) -> Axis:
-    """The level axis: from 0, unless the curves begin late, to their end; ticks no closer than one
-    step."""
+    """The level axis: from 0, unless the curves begin late, with ticks at least a step apart."""
     low, high = (
         (low - 0.5, low + 0.5) if low == high else (0.0 if 0 < low < high / 2 else low, high)
     )

@@ -1,4 +1,4 @@
-"""Charts as SVG text: pure functions that colour by class, so that a page's style sheet decides."""
+"""Charts as SVG text: pure functions that colour by class, so that a style sheet decides."""
 
 from __future__ import annotations
 
@@ -36,8 +36,7 @@ def line_chart(
     log: bool = False,
     smooth: bool = False,
 ) -> str:
-    """Curves over one pair of axes; a value that is no finite number leaves a gap, a lone point is
-    a dot.
+    """Curves over one pair of axes; values that are not finite leave a gap, a lone point is a dot.
 
     ``log`` is kept where every value is positive; ``smooth`` draws a long curve's moving average
     over it.
@@ -123,8 +122,7 @@ def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
 
 
 def moving_average(points: Sequence[Point]) -> list[Point]:
-    """Each value's mean with its neighbours: centred, so that it lags nothing; a twentieth of the
-    curve."""
+    """Centred moving average, which lags nothing, over a twentieth of the curve."""
     reach = max(len(points) // 40, 1)
     sums = list(accumulate((y for _, y in points), initial=0.0))
     averaged = []

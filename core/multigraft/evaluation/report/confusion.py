@@ -1,5 +1,4 @@
-"""From counts to what a report keeps of them: the whole matrix of a few labels, the errors of
-many."""
+"""Confusion matrix: whole for a few labels, only the commonest errors for many."""
 
 from __future__ import annotations
 
@@ -20,8 +19,7 @@ Cell = Sequence[int]
 
 
 def confusion_of(raw: Mapping[str, Any]) -> Confusion:
-    """What `Objective.details` says: ``labels`` with the ``matrix``, or the ``cells`` that are not
-    0."""
+    """Read what `Objective.details` says: ``labels`` with the ``matrix``, or ``cells`` above 0."""
     labels: tuple[str, ...] = tuple(raw["labels"])
     cells: Sequence[Cell] = raw["cells"] if "cells" in raw else _cells(raw["matrix"])
     matrix = _matrix(cells, len(labels)) if len(labels) <= WHOLE else ()
@@ -29,7 +27,7 @@ def confusion_of(raw: Mapping[str, Any]) -> Confusion:
 
 
 def reduced(confusion: Confusion) -> Confusion:
-    """The same where somebody else made it whole: an earlier version, or a plugin."""
+    """Reduce a confusion matrix that an earlier version or a plugin made whole."""
     if not confusion.matrix or confusion.frequent:
         return confusion
     return confusion_of({"labels": confusion.labels, "matrix": confusion.matrix})

@@ -1,4 +1,4 @@
-"""How a report writes its numbers: with as many digits as they deserve."""
+"""Number formatting: with as many digits as a number deserves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NOT_A_NUMBER = "n/a"
 
 
 def figure(measure: Measure) -> str:
-    """The value; its interval, where there is one, decides the digits.
+    """Write a value; its interval, where there is one, decides the digits.
 
     >>> figure(Measure(0.87123, 0.8512, 0.8904)), figure(Measure(0.87123))
     ('0.871', '0.8712')
@@ -19,7 +19,7 @@ def figure(measure: Measure) -> str:
 
 
 def interval(measure: Measure) -> str:
-    """The interval in words; empty where there is none.
+    """Write an interval in words; empty where there is none.
 
     >>> interval(Measure(0.87123, 0.8512, 0.8904))
     '0.851 to 0.890'
@@ -31,7 +31,7 @@ def interval(measure: Measure) -> str:
 
 
 def cost_line(cost: Cost) -> str:
-    """What a verb took, in one line.
+    """Write what a verb took, in one line.
 
     >>> cost_line(Cost(75.2, 812.4, 93.12))
     '1 min 15 s, 812 MB peak, 93.1 rows/s'
@@ -51,7 +51,7 @@ def cost_line(cost: Cost) -> str:
 
 
 def speed(rows_per_second: float) -> str:
-    """Rows a second.
+    """Write rows a second.
 
     >>> speed(2412.3), speed(93.12)
     ('2,412 rows/s', '93.1 rows/s')
@@ -60,7 +60,7 @@ def speed(rows_per_second: float) -> str:
 
 
 def quantity(value: float) -> str:
-    """Three digits, or all of a larger number, and never a power of ten in the place of thousands.
+    """Write three digits, or all of a larger number, and never a power of ten for thousands.
 
     >>> quantity(8337.35), quantity(93.12), quantity(0.01234)
     ('8,337', '93.1', '0.0123')
@@ -69,7 +69,7 @@ def quantity(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the units a person would use.
+    """Write seconds in the units a person would use.
 
     >>> duration(0.034), duration(4.21), duration(75.2), duration(7384)
     ('34 ms', '4.2 s', '1 min 15 s', '2 h 3 min')
@@ -86,7 +86,7 @@ def duration(seconds: float) -> str:
 
 
 def percent(share: str | None) -> str:
-    """A share in a report's facts as a percentage; empty where it is none.
+    """Write a share in a report's facts as a percentage; empty where it is none.
 
     >>> percent("0.95"), percent(None)
     ('95 %', '')
@@ -98,7 +98,7 @@ def percent(share: str | None) -> str:
 
 
 def memory(megabytes: float) -> str:
-    """Peak memory in MB or GB."""
+    """Write peak memory in MB or GB."""
     return f"{megabytes / 1000:.1f} GB peak" if megabytes >= 1000 else f"{megabytes:.0f} MB peak"
 
 

@@ -1,4 +1,4 @@
-"""Reports as one HTML page that needs nothing but itself: no script, no request, light and dark."""
+"""HTML report: one self-contained page with no script and no request, light and dark."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def shared_facts(reports: Sequence[Report]) -> dict[str, str]:
 
 
 def words(name: str) -> str:
-    """A metric's or a fact's name as words.
+    """Write a metric's or a fact's name as words.
 
     >>> words("validation f1_macro"), words("learning_rate"), words("int8 accuracy")
     ('Validation F1 macro', 'Learning rate', 'int8 accuracy')
@@ -100,7 +100,7 @@ def words(name: str) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell is a number, with its unit or interval perhaps, and so stands right-aligned.
+    """Tell whether a cell is a number, perhaps with a unit or interval, and so is right-aligned.
 
     >>> is_number("0.87 [0.85, 0.89]"), is_number("12.4 ms"), is_number("0.2 points lower")
     (True, True, False)

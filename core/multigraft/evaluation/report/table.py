@@ -1,4 +1,4 @@
-"""A report on a terminal."""
+"""Terminal report: a report as tables on a console."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def show(report: Report, console: Console | None = None) -> None:
 
 
 def words(text: str, style: str = "") -> Text:
-    """A stranger's words in a cell: made harmless before it is measured, and never markup."""
+    """Make a stranger's words harmless in a cell before it is measured, and never markup."""
     return Text(harmless(text), style)
 
 

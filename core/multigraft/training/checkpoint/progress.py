@@ -1,4 +1,4 @@
-"""What a training must remember besides its tensors."""
+"""Training progress: what a checkpoint must remember besides its tensors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Ended(BaseModel):
 
 
 PIECES = 2**20
-"""A batch of more rows than this is not computed in any number of parts."""
+"""A batch of more rows than this is not computed in any number of microbatches."""
 ENDED = TypeAdapter(list[Ended])
 
 
@@ -66,7 +66,7 @@ class Progress:
     finite: Count = 0
     """Steps that ``first_loss`` and ``recent_loss`` have seen."""
     pieces: Annotated[int, Field(ge=1, le=PIECES)] = 1
-    """The parts a batch is computed in, so that it fits into memory."""
+    """Into how many a batch is divided, so that it fits into memory."""
     lines: Count = 0
     """Bytes of metrics.jsonl at the last checkpoint."""
     lines_hash: str = ""
