@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from faults.cases import CASES
 from faults.harness import SEED, Calm, Undisturbed, calm_life, fresh_seed
+
+HERE = Path("tests/faults")
+"""As pytest names the folder of these tests."""
 
 
 @pytest.fixture
@@ -12,6 +19,16 @@ def seed() -> int:
     chosen = fresh_seed()
     print(f"kill points of {SEED}={chosen}")
     return chosen
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(terminalreporter: Any) -> Iterator[None]:
+    """Repeat what was wrong in the last lines, which an output that was cut still has."""
+    yield
+    for report in (*terminalreporter.stats.get("failed", []), *terminalreporter.stats.get("error", [])):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        if crash is not None and Path(report.fspath).is_relative_to(HERE):
+            terminalreporter.write_line(f"{report.nodeid}: {crash.message}")
 
 
 @pytest.fixture(scope="session")

@@ -97,6 +97,11 @@ class Trial:
     story: list[str] = field(default_factory=list)
     """What was done to it, for people."""
 
+    def told(self, seed: int) -> str | None:
+        """What is wrong, and how to see it again; None where it was killed and ended as it should."""
+        problems = self.wrong or ([] if self.kills else ["nothing was killed"])
+        return "\n  ".join([f"{SEED}={seed}", *problems, *self.story]) if problems else None
+
 
 def fresh_seed() -> int:
     """The seed of all kill points: that of the environment, else a new one."""
@@ -141,6 +146,7 @@ def trial(
 ) -> Trial:
     """Kill a run at the points, in order, let it end, and say what is wrong with the end.
 
+    One that ends before its first point makes way for another, whose first is the next point.
     At the share ``asked`` of the events the process is asked to stop instead, with SIGTERM.
     """
     done, room, groups = Trial(calm.case), Room(folder), list[int]()
@@ -151,6 +157,9 @@ def trial(
         end = live(calm.case, calm.data, room, fate)
         groups.append(end.process)
         _note(done, fate, end)
+        if end.code == 0 and before is None:  # quicker than the calm one: the moment came too late
+            shutil.rmtree(room.root)
+            continue
         if end.code == 0 or done.wrong:
             break
         before = point

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from faults.cases import CASES
+from faults.conftest import HERE, pytest_terminal_summary
 from faults.ends import differences, leftovers
-from faults.harness import Undisturbed, draw
+from faults.harness import Point, Trial, Undisturbed, draw, trial
 from faults.life import Room
 from multigraft.system.lock import HOLDER
 
@@ -99,6 +102,43 @@ def test_what_was_left_is_seen(what: str, copied: Room) -> None:
     assert not leftovers(copied, [])
     LEFT[what](copied)
     assert [found for found in leftovers(copied, []) if what in found]
+
+
+def test_a_run_that_ends_before_it_is_killed_makes_way_for_another(
+    undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    calm, rng = undisturbed(NAME), np.random.default_rng(0)
+    step = next(index for index, (event, _) in enumerate(calm.events) if event.startswith("step: "))
+    late = Point(calm.second(step) + 10 * calm.seconds)
+    done = trial(calm, tmp_path / "killed", [late, Point(calm.second(step), step)], rng, asked=0)
+    assert not done.wrong
+    assert (done.kills.total(), done.lives) == (1, 3), done.story
+    assert done.told(7) is None
+
+
+def test_what_was_wrong_is_told_with_its_seed() -> None:
+    done = Trial(CASES[NAME], story=["killed after 1 s: ended with 0 at step"])
+    assert done.told(7) == (
+        "MULTIGRAFT_FAULT_SEED=7\n  nothing was killed\n  killed after 1 s: ended with 0 at step"
+    )
+    done = Trial(CASES[NAME], kills=Counter(step=1), wrong=["metrics.jsonl: other bytes"])
+    assert done.told(7) == "MULTIGRAFT_FAULT_SEED=7\n  metrics.jsonl: other bytes"
+
+
+def test_what_was_wrong_is_in_the_last_lines() -> None:
+    """Below the summary, whose lines are as short as a terminal is wide."""
+    said: list[str] = []
+    crash = SimpleNamespace(reprcrash=SimpleNamespace(message="MULTIGRAFT_FAULT_SEED=7\n  other bytes"))
+    reports = [
+        SimpleNamespace(nodeid=f"{folder}/test_x.py::test", fspath=f"{folder}/test_x.py", longrepr=crash)
+        for folder in (str(HERE), "tests/core")
+    ]
+    shown = SimpleNamespace(stats={"failed": reports}, write_line=said.append)
+    summary = pytest_terminal_summary(shown)
+    next(summary)
+    assert not said
+    assert next(summary, None) is None
+    assert said == [f"{HERE}/test_x.py::test: MULTIGRAFT_FAULT_SEED=7\n  other bytes"]
 
 
 def test_every_place_and_every_swap_is_drawn(undisturbed: Undisturbed) -> None:
