@@ -11,6 +11,7 @@ import pytest
 from multigraft.cli import main
 from multigraft.contracts.report import Measure, Report
 from multigraft.recipe import Recipe
+from multigraft.recipe.resolve import ResolvedRecipe
 
 RAW = {"task": "text-classification", "backbone": "bert-tiny", "data": "rows.csv"}
 
@@ -25,7 +26,7 @@ class StandIn:
     stop: str | None = None
     total_steps: int = 6
     history: list[dict[str, Any]] = field(default_factory=list)
-    parts: Any = field(default_factory=lambda: SimpleNamespace(modality="a modality"))
+    resolved: Any = field(default_factory=lambda: SimpleNamespace(modality="a modality"))
     objective: Any = field(default_factory=lambda: SimpleNamespace(monitor="accuracy"))
 
     def evaluate(self) -> Report:
@@ -57,8 +58,9 @@ class Calls:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
-    """`multigraft.api` replaced by stand-ins that remember their calls."""
+    """The engine and `multigraft.api` replaced by stand-ins that remember their calls."""
     import multigraft.api as api
+    import multigraft.engine as engine
 
     calls = Calls()
 
@@ -76,7 +78,16 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
         return call
 
-    for name in ("finetune", "pretrain", "resume", "open_run"):
+    class Stub:
+        def __init__(self, plugins: Sequence[object], *, catalog: object) -> None:
+            self.plugins = plugins
+
+        def start(self, resolved: ResolvedRecipe, stage: str) -> StandIn:
+            made: StandIn = verb(stage)(resolved.recipe, plugins=self.plugins)
+            return made
+
+    monkeypatch.setattr(engine, "Engine", Stub)
+    for name in ("resume", "open_run"):
         monkeypatch.setattr(api, name, verb(name))
     return calls
 
