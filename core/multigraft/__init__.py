@@ -16,6 +16,7 @@ from multigraft.system.about import __version__
 
 if TYPE_CHECKING:
     from multigraft.api import finetune, open_run, pretrain, rerun, resume
+    from multigraft.contracts.answers import Answers, Window
     from multigraft.contracts.features import BackboneModule, Features
     from multigraft.contracts.generation import Generating
     from multigraft.contracts.objectives import Brief, Objective, RowLoss
@@ -47,6 +48,7 @@ _HOMES = {
     "plugins.catalog": ("Catalog",),
     "engine": ("Engine",),
     "errors": ("MultigraftError", "RowError", "WeightsError"),
+    "contracts.answers": ("Answers", "Window"),
     "contracts.features": ("BackboneModule", "Features"),
     "contracts.generation": ("Generating",),
     "plugins.hookspecs": ("hookimpl",),
@@ -65,6 +67,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Answers",
     "Backbone",
     "BackboneModule",
     "Brief",
@@ -94,6 +97,7 @@ __all__ = [
     "Trial",
     "WebReader",
     "WeightsError",
+    "Window",
     "__version__",
     "finetune",
     "hookimpl",

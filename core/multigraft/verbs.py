@@ -18,8 +18,8 @@ from multigraft.contracts.report import Cost, Measure, Report, WorstRow
 from multigraft.data import Rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes
 from multigraft.errors import RunError, refused_as
+from multigraft.evaluation.answer_scores import RowMetrics
 from multigraft.evaluation.measure import (
-    RowMetrics,
     baseline_notes,
     intervals,
     measure_split,
@@ -107,9 +107,10 @@ def evaluate(run: Run) -> Report:
     split = run.held_out()
     rows, settings = run.rows[split], run.recipe.evaluation
     replayed = replayed_split(run, split)
-    kept = measure_split(run.graft, rows, replayed=replayed, **run.reading())
+    measured_by = run.metrics
+    kept = measure_split(run.graft, measured_by, rows, replayed=replayed, **run.reading())
     metrics = intervals(
-        run.objective,
+        measured_by,
         kept,
         count=settings.bootstrap,
         confidence=settings.confidence,

@@ -157,11 +157,11 @@ def test_a_text_has_the_same_ids_and_scores(page: Any, texts: Site) -> None:
 
 
 def test_scores_are_kept_as_asked(page: Any, texts: Site) -> None:
-    sure = ask(page, texts, value={"text": texts.value}, topK=1)
+    sure = ask(page, texts, value={"text": texts.value}, top_k=1)
     assert [name for name, _ in sure["scores"]] == [texts.predictor.predict(texts.value)["label"]]
     none = ask(page, texts, value={"text": texts.value}, threshold=1)
     assert (none["label"], none["scores"]) == (None, [])
-    with pytest.raises(Exception, match="threshold is 2; it must be a number from 0 to 1"):
+    with pytest.raises(Exception, match="threshold is 2; it should be at most 1"):
         ask(page, texts, value={"text": texts.value}, threshold=2)
 
 

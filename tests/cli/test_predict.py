@@ -12,7 +12,7 @@ import pytest
 
 import multigraft.runtime as runtime
 
-asked: list[tuple[float | None, str]] = []
+asked: list[tuple[float | None, str, str | None]] = []
 
 
 class Predictor:
@@ -22,13 +22,14 @@ class Predictor:
         self,
         values: list[Any],
         *,
-        top_k: int | None,
-        threshold: float | None,
+        top_k: int | None = None,
+        threshold: float | None = None,
+        unit: str | None = None,
         long: str,
         on_error: str,
     ) -> list[dict[str, Any]]:
         assert on_error == "return"
-        asked.append((threshold, long))
+        asked.append((threshold, long, unit))
         ranked = {"good": 0.9, "bad": 0.1}
         kept = dict(list(ranked.items())[: top_k or 2])
         return [
@@ -70,7 +71,13 @@ def test_what_is_kept_and_cut_reaches_the_predictor(cli: Any, loaded: list[Any])
     assert cli("predict", "bundle", "x").code == 0
     options = ("--threshold", "0.5", "--long", "window", "--provider", "cpu")
     assert cli("predict", "bundle", "x", *options).code == 0
-    assert asked == [(None, "truncate"), (0.5, "window")]
+    assert cli("predict", "bundle", "x", "--ask", "threshold=0.25", "--ask", "unit=m").code == 0
+    assert asked == [
+        (None, "truncate", None),
+        (0.5, "window", None),
+        (0.25, "truncate", "m"),
+    ]
+    assert "must look like top_k=3" in cli("predict", "bundle", "x", "--ask", "threshold").err
 
 
 def test_the_table_shows_text_as_it_is(cli: Any, loaded: list[Any]) -> None:

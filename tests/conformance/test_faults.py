@@ -39,14 +39,15 @@ def test_the_plugin_without_a_fault_passes_what_catches_them() -> None:
         "graph",
         "answers",
         "places",
-        "merged-windows",
+        "joined-windows",
+        "scores",
     }
     verdict = check_plugin(Plugin(), checks=quick)
     assert verdict.count("passed") > 15
 
 
 def test_the_tagging_plugin_without_a_fault_passes_what_catches_its() -> None:
-    checks = ["places", "merged-windows", "answers", "augmented-targets", "augment"]
+    checks = ["places", "joined-windows", "answers", "augmented-targets", "augment"]
     plugin = tagging({"augment": lambda strength, reader, options: lambda row, rng: dict(row)})
     verdict = check_plugin(plugin, checks=checks)
     assert verdict.count("passed") == len(checks) + 1  # and `admitted`

@@ -11,7 +11,7 @@ from conformance.conftest import PLUGINS, Benches
 from multigraft.testing import Examination, examine
 from multigraft.testing.table import CHECKS
 
-SLOW = {"graph", "int8", "answers", "places", "merged-windows"}
+SLOW = {"graph", "int8", "answers", "places", "joined-windows", "scores"}
 """Exports, which the plugins' own tests make too, and what they cost."""
 
 
@@ -42,7 +42,8 @@ def test_the_contract_is_kept(benches: Benches, plugin: str, record: str, check:
 ALLOWED_SKIPS = {
     ("augment", "it has no augmentation"),
     ("augmented-targets", "its modality has no augmentation"),
-    ("merged-windows", "it merges no windows"),
+    ("joined-windows", "its answers join no windows"),
+    ("scores", "its answers have no scores"),
     ("places", "the reader puts nothing around a value"),
     ("places", "it has neither targets nor outputs at positions"),
     ("windows", "its reader has no windows"),

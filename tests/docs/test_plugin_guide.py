@@ -65,6 +65,18 @@ def classes(example: ModuleType) -> Iterator[tuple[str, Any]]:
     return ((name, value) for name, value in vars(example).items() if isinstance(value, type))
 
 
+def test_the_answers_of_the_guide_answer_and_count() -> None:
+    text = (GUIDE / "hooks.md").read_text(encoding="utf-8")
+    found = re.findall(r"<!-- example: answers -->\n```python\n(.*?)```", text, re.S)
+    answers: Any = module("answers", *found).Highest({})
+    levels = [np.array([0.5, 2.0, 9.0]), np.array([3.0, 1.0])]  # the 9 lies in the padding
+    windows = [mg.Window({}, {"levels": each}, 2) for each in levels]
+    made = [answers.answer("raw", windows, {"above": bar}) for bar in (0, 3)]
+    assert made == [{"place": 2}, {"place": None}]
+    scores = [answers.score(answer, {"place": 2})["right"] for answer in made]
+    assert answers.summarise({"right": np.array(scores)}) == {"accuracy": 0.5}
+
+
 @pytest.fixture(scope="module")
 def bits() -> ModuleType:
     """The nouns of the guide as one plugin."""

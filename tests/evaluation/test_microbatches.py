@@ -149,9 +149,9 @@ def test_evaluation_halves_its_batches(
     finetune: Callable[..., Run], cramped: Callable[..., None], tmp_path: Any
 ) -> None:
     run = run_with(finetune, tmp_path / "run")
-    whole = measure_split(run.graft, run.rows["test"], **run.reading())
+    whole = measure_split(run.graft, run.metrics, run.rows["test"], **run.reading())
     cramped(3)
-    halved = measure_split(run.graft, run.rows["test"], **run.reading())
+    halved = measure_split(run.graft, run.metrics, run.rows["test"], **run.reading())
     for name in whole:
         assert np.allclose(whole[name], halved[name], atol=1e-6), name
 

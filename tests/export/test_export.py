@@ -340,10 +340,10 @@ def test_what_is_served_must_have_names_that_a_graph_can_have(
     assert not (tmp_path / "bundle").exists()
 
 
-def test_a_task_that_does_not_decode_answers_with_what_it_serves(tmp_path: Path) -> None:
+def test_a_task_without_answers_answers_with_what_it_serves(tmp_path: Path) -> None:
     """Not with an embedding that its graph never gives."""
     run = numbers_run(tmp_path, precisions=("fp32",))
-    run.resolved.task = replace(run.resolved.task, decode=None, merge=None)
+    run.resolved.task = replace(run.resolved.task, answers=None)
     export_bundle(run)
     bundle = open_bundle(tmp_path / "bundle")
     assert bundle.decode == "outputs"
@@ -353,7 +353,7 @@ def test_a_task_that_does_not_decode_answers_with_what_it_serves(tmp_path: Path)
         answers = predictor.predict(["1 2 3", "900"])
         assert [sorted(answer) for answer in answers] == [["logits", "probabilities"]] * 2
         assert sum(answers[0]["probabilities"]) == pytest.approx(1)
-        with pytest.raises(PredictError, match="answers with probabilities, logits"):
+        with pytest.raises(PredictError, match="take no 'threshold'"):
             predictor.predict("1 2 3", threshold=0.5)
 
 
@@ -372,14 +372,20 @@ class NumbersAlone:
         return list(toy_plugin.register_modalities())
 
 
-def whole_numbers(targets: Any, outputs: Any) -> list[Any]:
-    return [{"low": round(1000 * float(row[1]))} for row in outputs["probabilities"]]
+class WholeNumbers(mg.Answers):
+    def __init__(self, targets: Any) -> None:
+        del targets
+
+    def answer(self, raw: Any, windows: Any, asked: Any) -> dict[str, Any]:
+        (window,) = windows
+        assert (raw.split(), window.length) == (raw.split(), len(window.row["input_ids"]))
+        return {"low": round(1000 * float(window.outputs["probabilities"][1]))}
 
 
 def test_answers_that_are_whole_numbers_are_only_numbers(tmp_path: Path) -> None:
     """They differ by rounding in another precision, and are no other answer for that."""
     run = numbers_run(tmp_path)
-    run.resolved.task = replace(run.resolved.task, decode=whole_numbers)
+    run.resolved.task = replace(run.resolved.task, answers=WholeNumbers)
     export_bundle(run)
     int8 = open_bundle(tmp_path / "bundle").precisions["int8"]
     assert (int8.accepted, int8.changed) == (True, None)

@@ -12,7 +12,6 @@ import numpy as np
 import multigraft as mg
 from multigraft.contracts.records import Arrays, Spec
 from multigraft.models.tasks import classification_task
-from multigraft.runtime.decoders import embedding
 
 TOKENS = 1100
 
@@ -95,7 +94,7 @@ def register_tasks() -> list[mg.Task]:
         stage="pretrain",
         modalities=("numbers",),
         objective=mg.Lazy("multigraft.contracts.objectives:Objective"),
-        decode=embedding,
+        answers="embedding",
     )
     return [
         classification_task("numbers-classification", "numbers"),

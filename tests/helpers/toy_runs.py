@@ -118,8 +118,14 @@ class ToyRows:
             name: array for name, array in self[index].items() if names is None or name in names
         }
 
+    def read(self, index: int) -> Arrays:
+        return dict(self.reader.read(self.raws[index]))
+
     def raw(self, index: int) -> Any:
         return self.raws[index]
+
+    def row(self, index: int) -> dict[str, Any]:
+        return {"text": self.raws[index], "label": self.labels[index]}
 
     def place(self, index: int) -> str:
         return f"toy row {index + 1}"

@@ -7,7 +7,6 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -19,22 +18,12 @@ import multigraft as mg
 from helpers import toy_plugin
 from helpers.toy_runs import exported
 from multigraft.contracts.owners import Owner, advice
-from multigraft.contracts.records import Lazy
 from multigraft.engine import Engine
 from multigraft.errors import BundleError, RunError
-from multigraft.models.tasks import classification_task
 from multigraft.plugins import discovery
 from multigraft.plugins.catalog import Catalog
 from multigraft.runs.run import Run
 from multigraft.runtime import load
-from multigraft.runtime.decoders import (
-    DECODERS,
-    MERGES,
-    classification,
-    embedding,
-    mean_probabilities,
-    name_in,
-)
 
 Install = Callable[[bool], None]
 
@@ -164,17 +153,6 @@ def test_a_bundle_of_a_run_says_who_brought_its_backbone(run: Run, install: Inst
     assert owners["backbone"]["distribution"] == "multigraft-series"
     assert owners["strategy.1"]["version"] == "2.5rc1"
     assert "slanted" not in (Path(bundle) / "README.md").read_text(), "answers do not need it"
-
-
-def test_a_function_of_the_engine_s_is_known_by_itself_or_its_name() -> None:
-    assert name_in(DECODERS, embedding) == "embedding"
-    assert name_in(DECODERS, Lazy("multigraft.runtime.decoders:classification")) == "classification"
-    assert name_in(DECODERS, Lazy("elsewhere.decoders:classification")) is None
-    assert name_in(DECODERS, lambda targets, outputs: []) is None
-    assert name_in(MERGES, mean_probabilities) == "mean_probabilities"
-    assert name_in(MERGES, None) is None
-    task = classification_task("a", "b")
-    assert replace(task).decode is classification
 
 
 @pytest.mark.parametrize(

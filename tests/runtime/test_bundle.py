@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from multigraft.contracts.readers import load_spec
+from multigraft.contracts.records import Option
 from multigraft.errors import BundleError
+from multigraft.runtime.answers.registry import named_answers
 from multigraft.runtime.bundle import (
     Bundle,
     Port,
@@ -22,6 +24,9 @@ from multigraft.runtime.bundle import (
     seal,
 )
 from multigraft.runtime.describing import bundle_name
+from multigraft.runtime.manifest import said_of
+
+ASKED = Option(default=None, types=(int,), low=1, help="how many")
 
 
 def manifest(**fields: Any) -> Bundle:
@@ -175,7 +180,10 @@ def _escape_precision(raw: dict[str, Any]) -> None:
         ),
         (_edit(_escape), "'../secret' leaves the folder"),
         (_edit(_escape_precision), "'/etc/passwd' leaves the folder"),
-        (_edit(lambda raw: raw.update(format=2)), "has format 2; multigraft .* reads format 1"),
+        (
+            _edit(lambda raw: raw.update(format=3)),
+            "has format 3; multigraft .* reads formats 1 and 2",
+        ),
         (_edit(lambda raw: raw.pop("format")), "has format None"),
         (_edit(lambda raw: raw.pop("task")), "task: is missing"),
         (
@@ -196,6 +204,41 @@ def test_what_is_wrong_with_a_bundle_is_said(
     spoil(folder)
     with pytest.raises(BundleError, match=message):
         open_bundle(folder)
+
+
+def test_the_earliest_format_is_written_that_can_say_it() -> None:
+    first = manifest(**said_of("classification", {"top_k": ASKED})).said()
+    assert (first["format"], first["decode"], first["merge"]) == (
+        *(1, "classification", "mean_probabilities"),
+    )
+    assert not {"answers", "asks"} & first.keys()
+    own = manifest(**said_of(None, {})).said()
+    assert (own["format"], own["decode"]) == (1, None)
+    asking = manifest(**said_of(None, {"top_k": ASKED})).said()
+    assert (asking["format"], asking["answers"]) == (2, None)
+    assert asking["asks"]["top_k"] | {"low": 1.0, "help": "how many"} == asking["asks"]["top_k"]
+    later = manifest(**said_of("transcript", {})).said()
+    assert (later["format"], later["answers"], later["asks"]) == (2, "transcript", {})
+    assert not {"decode", "merge"} & later.keys()
+
+
+def test_a_bundle_of_format_2_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    for name in ("model.onnx", "tokenizer.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    wanted = manifest(**said_of(None, {"top_k": ASKED}))
+    seal(wanted, tmp_path)
+    opened = open_bundle(tmp_path)
+    assert opened.model_copy(update={"files": {}, "sha256": None}) == wanted
+    assert opened.named is None
+
+
+def test_answers_of_a_later_version_are_said() -> None:
+    later = manifest(**said_of("transcript", {}))
+    assert later.named == "transcript"
+    with pytest.raises(
+        BundleError, match=r"answers with 'transcript', .* does not know .*classification"
+    ):
+        named_answers("transcript", {})
 
 
 def test_a_bundle_of_an_earlier_version_opens(folder: Path) -> None:

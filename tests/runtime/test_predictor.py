@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,15 @@ import pytest
 import multigraft as mg
 from helpers import toy_plugin
 from helpers.toy_bundles import LABELS, shipped
+from multigraft.contracts.answers import Answers, Window
+from multigraft.contracts.records import Answer
 from multigraft.errors import BundleError, PredictError, RowError
 from multigraft.runtime import Predictor, load
-from multigraft.runtime.answers import trimmed
+from multigraft.runtime.answers import ANSWERS
+from multigraft.runtime.asking import check_asked
 from multigraft.runtime.bundle import manifest_hash, read_manifest, seal
 from multigraft.runtime.providers import prefers_half, provider_names
+from multigraft.runtime.read_value import ReadValue
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +114,7 @@ def test_errors_may_be_answers(predictor: Predictor, run: Any) -> None:
     assert predictor.predict("x", on_error="return") == {"error": "'x' holds no known numbers"}
 
 
-def test_windows_are_merged_by_their_lengths(predictor: Predictor) -> None:
+def test_windows_are_joined_by_their_lengths(predictor: Predictor) -> None:
     """Six numbers are windows of four and three, of which each answers for itself."""
     text = "1 2 3 4 1096 1097"
     merged = predictor.predict(["5", text, "6"], long="window")
@@ -355,7 +360,7 @@ def test_a_wrong_question_is_one_of_our_errors(predictor: Predictor) -> None:
 def test_a_threshold_no_score_can_be_held_to_is_refused(
     predictor: Predictor, threshold: Any, raw: Any
 ) -> None:
-    with pytest.raises(PredictError, match=r"threshold is .*; it must be a number from 0 to 1"):
+    with pytest.raises(PredictError, match=r"threshold is .*; it should be (a num|finite|at )"):
         predictor.predict(raw, threshold=threshold, on_error="return")
 
 
@@ -367,41 +372,53 @@ def test_a_threshold_may_be_any_kind_of_number(predictor: Predictor, threshold: 
     )
 
 
-def test_an_embedding_has_no_scores_to_keep() -> None:
-    for asked in ({"top_k": 1, "threshold": None}, {"top_k": None, "threshold": 0.5}):
-        with pytest.raises(PredictError, match=r"rank labels.*answers with embedding"):
-            trimmed({"embedding": [0.5]}, **asked)
+def test_what_a_task_does_not_take_is_refused(predictor: Predictor) -> None:
+    with pytest.raises(PredictError, match=r"take no 'topk'; did you mean 'top_k'"):
+        predictor.predict("1 2", topk=1)
+    assert check_asked({}, {"top_k": None}, task="bare") == {}
+    for asked in ({"top_k": 1}, {"threshold": 0.5}):
+        with pytest.raises(PredictError, match=r"of task 'bare' take no .*nothing may be asked"):
+            check_asked(ANSWERS["embedding"]({}).asks, asked, task="bare")
 
 
-def positions(targets: Any, outputs: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """An answer that has something for each position."""
-    return [{"sizes": row.tolist()} for row in outputs["probabilities"][:, :, 0]]
+class Positions(Answers):
+    """An answer that has something for each position, of several windows one after another."""
+
+    joins = True
+
+    def answer(self, raw: Any, windows: Sequence[Window], asked: Mapping[str, Any]) -> Answer:
+        assert [window.row["input_ids"].shape for window in windows] == [
+            (window.length,) for window in windows
+        ]
+        sizes = [window.outputs["probabilities"][: window.length] for window in windows]
+        return {"raw": raw, "sizes": np.concatenate(sizes).tolist()}
 
 
-def joined(outputs: dict[str, np.ndarray], lengths: np.ndarray) -> dict[str, np.ndarray]:
-    parts = [row[:length] for row, length in zip(outputs["probabilities"], lengths, strict=True)]
-    return {"probabilities": np.concatenate(parts)[None]}
-
-
-def test_windows_of_unequal_padding_are_merged(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_of_unequal_padding_are_joined(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A task that answers each position: windows that stood in different batches are of different
-    length."""
+    length, and their rows are unpadded."""
     own = load(run.folder / "bundle", precision="fp32", catalog=run.catalog)
 
-    class Positions:
+    class Graph:
         def run(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            return {"probabilities": arrays["input_ids"][:, :, None].astype(np.float32)}
+            return {"probabilities": arrays["input_ids"].astype(np.float32)}
 
-    monkeypatch.setattr(own, "_session", Positions())
-    monkeypatch.setattr(own, "_decode", positions)
-    monkeypatch.setattr(own, "_merge", joined)
+    monkeypatch.setattr(own, "_session", Graph())
+    monkeypatch.setattr(own, "_maker", Positions())
     texts = ["1 2 3 4 5 6", "7 8", "9 10 11 12 13 14 15 16", "17"]
     windows = [["1 2 3 4", "4 5 6"], ["7 8"], ["9 10 11 12", "12 13 14 15", "15 16"], ["17"]]
     for batch_size in (1, 2, 3, None):
         found = own.predict(texts, long="window", batch_size=batch_size)
-        for answer, parts in zip(found, windows, strict=True):
+        for text, answer, parts in zip(texts, found, windows, strict=True):
             real = [float(word) for part in parts for word in part.split()]
-            assert [size for size in answer["sizes"] if size] == real
+            assert answer == {"raw": text, "sizes": real}
+
+
+def test_windows_need_answers_that_join(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = load(run.folder / "bundle", catalog=run.catalog)
+    monkeypatch.setattr(own, "_maker", ANSWERS["embedding"]({}))
+    with pytest.raises(PredictError, match="the task of 'numbers-classification' does not"):
+        own.predict("1 2 3 4 5 6", long="window")
 
 
 @pytest.mark.parametrize(
@@ -425,18 +442,31 @@ def test_a_graph_that_is_not_the_manifests_is_refused(
         load(folder, catalog=run.catalog)
 
 
-def test_a_decoder_that_answers_for_other_rows_is_said(
-    run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_outputs_that_make_no_answer_are_said(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     own = load(run.folder / "bundle", catalog=run.catalog)
-    monkeypatch.setattr(own, "_decode", lambda targets, outputs: [{}])
-    with pytest.raises(BundleError, match="made 1 answers for 2 rows"):
-        own.predict(["1", "2"])
-    monkeypatch.setattr(own, "_decode", lambda targets, outputs: [{"age": outputs["age"]}])
+    monkeypatch.setattr(own, "_maker", ANSWERS["embedding"]({}))
     with pytest.raises(
         BundleError, match="no answer can be made of outputs logits, probabilities of task"
     ):
         own.predict(["1", "2"])
+
+
+def test_values_of_an_iterator_count_with_what_they_hold(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers see the raw value, so it waits for its batch; a list holds its values itself."""
+    seen: list[int] = []
+    inner = predictor.answers
+
+    def watched(values: Sequence[ReadValue], *, batch_size: int | None = None) -> Any:
+        seen.append(len(values))
+        return inner(values, batch_size=batch_size)
+
+    monkeypatch.setattr(predictor, "answers", watched)
+    monkeypatch.setattr("multigraft.runtime.length_batches.READ_BYTES", 2000)
+    texts = ["1 2" + " " * 5000] * 3
+    assert predictor.predict(iter(texts)) == predictor.predict(texts)
+    assert seen == [1, 1, 1, 3]
 
 
 def test_a_bundle_answers_without_torch(run: Any) -> None:

@@ -23,10 +23,12 @@ import multigraft as mg
 from helpers import toy_plugin
 from helpers.javascript import node
 from helpers.toy_runs import exported, numbers_run, steady
+from multigraft.contracts.answers import Window
 from multigraft.contracts.web import NpmPackage, WebReader
 from multigraft.errors import BundleError, MissingDependency
 from multigraft.export import export_bundle
-from multigraft.runtime.decoders import DECODERS, outputs
+from multigraft.runtime.answers import ANSWERS
+from multigraft.runtime.describing import shown
 from multigraft.runtime.web import site
 from multigraft.runtime.web.packages import archive_name, fetch_package, unpack
 from multigraft.runtime.web.site import fetch_packages, write_site
@@ -54,7 +56,7 @@ def package(content: bytes, **more: object) -> NpmPackage:
     return replace(made, **more)
 
 
-def test_a_page_decodes_what_a_task_serves_as_python_does() -> None:
+def test_a_page_answers_what_a_task_serves_as_python_does() -> None:
     served = {
         "mean": np.array([1.5]),
         "top": np.array([[3, 1]]),
@@ -64,10 +66,10 @@ def test_a_page_decodes_what_a_task_serves_as_python_does() -> None:
         name: {"data": array.ravel().tolist(), "dims": array.shape}
         for name, array in served.items()
     }
-    decode = str(files("multigraft.runtime.web") / "page" / "decode.js")
+    module = str(files("multigraft.runtime.web") / "page" / "answers.js")
     script = f"""
-        import {{ decoders }} from {json.dumps(decode)};
-        const found = decoders.outputs({{}}, {json.dumps(given)});
+        import {{ answers }} from {json.dumps(module)};
+        const found = answers.outputs({{}}, {json.dumps(given)}, {{}});
         console.log(JSON.stringify(found));
     """
     done = subprocess.run(
@@ -76,8 +78,40 @@ def test_a_page_decodes_what_a_task_serves_as_python_does() -> None:
         text=True,
         check=True,
     )
-    assert [json.loads(done.stdout)] == outputs({}, served)
-    assert set(DECODERS) == {"classification", "embedding", "outputs"}
+    window = Window({}, {name: array[0] for name, array in served.items()})
+    assert json.loads(done.stdout) == ANSWERS["outputs"]({}).answer(None, [window], {})
+    assert set(ANSWERS) == {"classification", "embedding", "outputs"}
+
+
+ASKED = {
+    "a default and a number": ({"top_k": 1}, {"top_k": 1}),
+    "nothing": ({"top_k": None}, {}),
+    "no whole number": ({"top_k": 1.5}, "top_k is 1.5; it should be integer"),
+    "too little": ({"top_k": 0}, "top_k is 0; it should be at least 1"),
+    "too much": ({"threshold": 2}, "threshold is 2; it should be at most 1"),
+    "another name": ({"topk": 1}, "topk is 1; allowed: top_k, threshold"),
+}
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_a_page_checks_what_is_asked(case: str) -> None:
+    asked, wanted = ASKED[case]
+    asks = shown(ANSWERS["classification"]({}).asks)
+    module = str(files("multigraft.runtime.web") / "page" / "answers.js")
+    script = f"""
+        import {{ checkedAsked }} from {json.dumps(module)};
+        let found;
+        try {{ found = checkedAsked({json.dumps(asks)}, {json.dumps(asked)}); }}
+        catch (error) {{ found = error.message; }}
+        console.log(JSON.stringify(found));
+    """
+    done = subprocess.run(
+        [node(), "--input-type=module", "--eval", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == wanted
 
 
 @pytest.fixture
@@ -231,7 +265,8 @@ def test_the_folder_holds_what_the_page_needs_and_no_more(packages: Path, tmp_pa
     facts = json.loads((made / "site.json").read_text())
     assert facts["model"]["labels"] == facts["targets"]["labels"] == ["high", "low"]
     assert facts["model"]["precision"] == "fp32"
-    assert facts["decode"] == "classification"
+    assert facts["answers"] == "classification"
+    assert list(facts["asks"]) == ["top_k", "threshold"]
     held = {path.name for path in (made / "bundle").iterdir()}
     assert held == facts["files"].keys() == {"model.onnx", "words.json"}
     for name, entry in facts["files"].items():

@@ -16,6 +16,8 @@ import torch
 import multigraft as mg
 from fuzz.runs import sound_run
 from helpers.samples import TINY, WRITERS
+from multigraft.contracts.answers import Window
+from multigraft.contracts.options import defaults
 from multigraft.contracts.readers import load_spec, save_spec
 from multigraft.contracts.report import Report
 from multigraft.data.cache.row_file import map_array
@@ -28,8 +30,8 @@ from multigraft.errors import (
     WeightsError,
 )
 from multigraft.evaluation.report.page import render
+from multigraft.runtime.answers import ANSWERS
 from multigraft.runtime.bundle import Owner
-from multigraft.runtime.decoders import classification
 from multigraft.system.files import write_json
 from multigraft.system.terminal import harmless
 
@@ -140,15 +142,22 @@ def test_a_damaged_report_is_left_out_of_the_page(
     assert (run / "report.html").exists()
 
 
+def ranked(labels: Any, probabilities: list[float]) -> Any:
+    """What the engine's answers make of a stranger's targets and graph."""
+    answers = ANSWERS["classification"]({"labels": labels})
+    window = Window({}, {"probabilities": np.array(probabilities)})
+    return answers.answer("raw", [window], defaults(answers.asks))
+
+
 @pytest.mark.parametrize("labels", [["a"], ["a", "b", "c"], ["a", "a"], "ab", None])
 def test_labels_that_do_not_fit_their_graph_give_no_answer(labels: Any) -> None:
     with pytest.raises(BundleError, match="2 labels"):
-        classification({"labels": labels}, {"probabilities": np.array([[0.5, 0.5]])})
+        ranked(labels, [0.5, 0.5])
 
 
 def test_a_graph_that_gives_nan_gives_no_answer() -> None:
     with pytest.raises(BundleError, match="no numbers"):
-        classification({"labels": ["a", "b"]}, {"probabilities": np.array([[np.nan, 0.5]])})
+        ranked(["a", "b"], [np.nan, 0.5])
 
 
 @pytest.mark.parametrize("name", ["x; rm -rf /", "a b", "$(id)", "x\x1b[2J"])

@@ -76,6 +76,14 @@ Threshold = Annotated[
     float | None,
     typer.Option("--threshold", help="Keep scores at least as high, 0 to 1.", show_default=False),
 ]
+Ask = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ask",
+        metavar="NAME=VALUE",
+        help="Ask for something else that the task's answers take. Repeatable.",
+    ),
+]
 HowLong = Annotated[
     Cut,
     typer.Option(
@@ -125,6 +133,7 @@ def predict(
     stdin: FromStdin = False,
     top_k: TopK = None,
     threshold: Threshold = None,
+    ask: Ask = None,
     long: HowLong = Cut.TRUNCATE,
     provider: Provider = None,
     precision: OnePrecision = None,
@@ -143,7 +152,9 @@ def predict(
     wanted = None if precision is None else precision.value
     predictor = load(held(bundle), precision=wanted, providers=provider, catalog=catalog)
     asked = gather(inputs or [], catalog.modality(predictor.bundle.modality), stdin=stdin)
-    answers = answered(predictor, asked, top_k=top_k, threshold=threshold, long=long.value)
+    flags = {"top_k": top_k, "threshold": threshold}
+    given = {name: value for name, value in flags.items() if value is not None}
+    answers = answered(predictor, asked, long=long.value, **given, **_named(ask or []))
     shown = [each.shown for each in asked]
     if as_json:
         pairs = zip(shown, answers, strict=True)
@@ -153,6 +164,22 @@ def predict(
     if failed := sum("error" in answer for answer in answers):
         shell.warn(f"{failed} of {len(answers)} inputs could not be answered", style="red")
         raise typer.Exit(FAILED)
+
+
+def _named(assignments: Sequence[str]) -> dict[str, Any]:
+    """What ``--ask`` gives, read as YAML."""
+    from multigraft.system.yaml_text import YamlError, parse_yaml
+
+    named: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not name or not equals:
+            raise typer.BadParameter(f"--ask {assignment!r} must look like top_k=3")
+        try:
+            named[name] = parse_yaml(text)
+        except YamlError as error:
+            raise typer.BadParameter(f"--ask {assignment!r}: the value {error}") from error
+    return named
 
 
 def _check_given(inputs: list[str] | None, *, stdin: bool) -> None:

@@ -132,12 +132,15 @@ class Objective(Protocol):
         return None
 
     def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
-        """What must be kept of each row to evaluate: small tensors [B]; kept for the whole
-        split."""
+        """What must be kept of each row to evaluate: small tensors [B, ...] of any fixed trailing
+        shape; kept for the whole split.
+
+        Metrics of answers, as of spans that people get, are those of `Answers.score`.
+        """
         return {"loss": loss.total.detach(), "weight": loss.weight}
 
     def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """The metrics of the rows in ``kept`` (each array [N]). Called again on every bootstrap
+        """The metrics of the rows in ``kept``, arrays [N, ...]. Called again on every bootstrap
         resample."""
         weight = max(float(kept["weight"].sum()), 1e-12)
         return {"loss": float(kept["loss"].sum()) / weight}

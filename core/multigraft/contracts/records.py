@@ -17,6 +17,7 @@ from multigraft.errors import missing_dependency
 if TYPE_CHECKING:
     from torch import nn
 
+    from multigraft.contracts.answers import Answers
     from multigraft.contracts.objectives import Brief, Objective
     from multigraft.contracts.plan import Plan
 
@@ -284,18 +285,12 @@ class Task:
     targets: Callable[[Mapping[str, Sequence[Any]]], Spec] | None = None
     """Learn the targets' description (the labels, say) from the rows' ``columns``; a cell may be
     None."""
-    decode: Callable[[Spec, Arrays], list[Answer]] | None = None
-    """(targets, batch of graph outputs) -> one answer a row. Torch-free: a bundle uses it.
+    answers: str | Callable[[Spec], Answers] | None = None
+    """What makes answers of graph outputs, torch-free, as a bundle uses it: core's by their name
+    (see `multigraft.contracts.answers.NAMES`), or (targets) -> the task's own `Answers`.
 
     None: the answer is the ``embedding`` that is served, or where there is none every output as it
     is.
-    """
-    merge: Callable[[Arrays, np.ndarray], Arrays] | None = None
-    """(outputs [W, ...] of one value's windows, their lengths [W]) -> outputs of one row, [1, ...].
-
-    The windows come in the value's order. An output that is shorter for one window than for another
-    ends in zeros, as a batch's rows do. None: a value that is too long for one row can only be cut
-    off. Torch-free.
     """
     samples: Callable[[np.random.Generator, Sequence[Any]], Mapping[str, Sequence[Any]]] | None = (
         None

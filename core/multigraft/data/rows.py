@@ -142,9 +142,23 @@ class Rows:
         both = {**arrays, **(targets or {})}
         return both if names is None else {name: both[name] for name in both if name in names}
 
+    def read(self, index: int) -> Arrays:
+        """The reader's arrays of one row alone, read-only: what a deployed graph is fed."""
+        try:
+            found = self._kept.fetch(index, None)
+            return frozen(read_row(self.reader, self.raw(index))) if found is None else found
+        except RowError as error:
+            raise DataError(
+                f"{self.place(index)}: could be read before, but not now: {error}"
+            ) from error
+
     def raw(self, index: int) -> Any:
         """The raw value of one row."""
         return self.table.raw(index)
+
+    def row(self, index: int) -> dict[str, Any]:
+        """One raw row, by column, its targets among them."""
+        return self.table.row(index)
 
     def place(self, index: int) -> str:
         """Where a person finds this row."""

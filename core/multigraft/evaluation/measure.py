@@ -3,6 +3,7 @@ too."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -12,16 +13,28 @@ import numpy as np
 import torch
 from torch import nn
 
-from multigraft.contracts.features import Batch
-from multigraft.contracts.objectives import Baseline, Objective, Outputs
+from multigraft.contracts.features import Batch, Features
+from multigraft.contracts.objectives import Baseline, Outputs
 from multigraft.contracts.report import Measure
 from multigraft.data import Epoch, Rows, iterate, plan_batches
+from multigraft.evaluation.answer_scores import (
+    Metrics,
+    RowMetrics,
+    answer_rows,
+    joined,
+    score_rows,
+)
 from multigraft.evaluation.microbatches import halve_on_shortage, split_batch
 from multigraft.models.graft import Graft
 from multigraft.system.compute.processes import ALONE, World
 
-RowMetrics = dict[str, np.ndarray]
-"""What `Objective.measure` keeps, for all rows: arrays [N]."""
+HALVES = (torch.float16, torch.bfloat16)
+
+
+class Summary(Protocol):
+    """An objective, or a task's metrics: what makes metrics of what is kept of rows."""
+
+    def summarise(self, kept: Mapping[str, np.ndarray]) -> Mapping[str, float]: ...
 
 
 class Replayed(Protocol):
@@ -40,6 +53,7 @@ class Replayed(Protocol):
 
 def measure_split(
     graft: Graft,
+    metrics: Metrics,
     rows: Rows,
     *,
     batch_size: int,
@@ -48,13 +62,14 @@ def measure_split(
     replayed: Replayed | None = None,
     world: World = ALONE,
 ) -> RowMetrics:
-    """What the objective keeps of each of ``rows``, in their order. The graft's modes are left as
-    found.
+    """What is kept of each of ``rows`` for its metrics, in their order. The graft's modes are left
+    as found.
 
     Memory grows by the few numbers that are kept of a row. Where the frozen part of the graft is
     ``replayed`` for these rows, only the rest of it is computed. Batches that memory cannot hold
     are computed in parts. The processes of a ``world`` share the batches, and each gets the whole.
     """
+    objective, answers = metrics.objective, metrics.answers
     batches = plan_batches(
         rows.lengths,
         size=batch_size,
@@ -70,17 +85,22 @@ def measure_split(
         Epoch(seed=seed),
         names=None if replayed is None else replayed.reads,
     )
-    objective, device = rows.objective, next(graft.parameters()).device
+    device = next(graft.parameters()).device
 
     def measure(numbers: np.ndarray, batch: Batch) -> RowMetrics:
         moved = {name: value.to(device) for name, value in batch.items()}
         outputs = graft(moved) if replayed is None else replayed.outputs(graft, moved, numbers)
         kept = objective.measure(outputs, moved, objective.loss(outputs, moved))
-        return {name: value.cpu().numpy() for name, value in kept.items()}
+        measured = {name: value.cpu().numpy() for name, value in kept.items()}
+        if answers is None:
+            return measured
+        served = _arrays(objective.serve(seen[-1], outputs))
+        answered = answer_rows(answers, rows, numbers, served)
+        return joined(measured, score_rows(answers, rows, numbers, answered))
 
     kept: RowMetrics = {}
     microbatches = 1
-    with _evaluating(graft):
+    with _evaluating(graft), _features(graft) as seen:
         for numbers, batch in loaded:
             most = 1 if objective.mixes_rows else len(numbers)
             parts, microbatches = halve_on_shortage(
@@ -88,7 +108,7 @@ def measure_split(
             )
             for part, values in parts:
                 _keep(kept, part, values, len(rows))
-    return _together(kept, batches, world) if world.size > 1 else kept
+    return metrics.together(_gathered(kept, batches, world) if world.size > 1 else kept)
 
 
 def _each(
@@ -103,11 +123,11 @@ def _each(
 def _keep(kept: RowMetrics, numbers: np.ndarray, values: RowMetrics, rows: int) -> None:
     for name, found in values.items():
         if name not in kept:
-            kept[name] = np.empty(rows, found.dtype)
+            kept[name] = np.empty((rows, *found.shape[1:]), found.dtype)
         kept[name][numbers] = found
 
 
-def _together(kept: RowMetrics, batches: Sequence[np.ndarray], world: World) -> RowMetrics:
+def _gathered(kept: RowMetrics, batches: Sequence[np.ndarray], world: World) -> RowMetrics:
     """What all processes kept, each of its own batches."""
     whole: RowMetrics = {}
     for rank, theirs in enumerate(world.gather(kept)):
@@ -115,6 +135,25 @@ def _together(kept: RowMetrics, batches: Sequence[np.ndarray], world: World) -> 
             part = {name: values[numbers] for name, values in theirs.items()}
             _keep(whole, numbers, part, sum(map(len, batches)))
     return whole
+
+
+@contextmanager
+def _features(graft: Graft) -> Iterator[deque[Features]]:
+    """The features that the head was given last, by whichever way the batch went."""
+    seen: deque[Features] = deque(maxlen=1)
+    hook = graft.head.register_forward_pre_hook(lambda head, given: seen.append(given[0]))
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+def _arrays(outputs: Outputs) -> RowMetrics:
+    """What is served, as a graph gives it: in fp32 where autocast computed in less."""
+    return {
+        name: (value.float() if value.dtype in HALVES else value).cpu().numpy()
+        for name, value in outputs.items()
+    }
 
 
 @contextmanager
@@ -147,7 +186,7 @@ def baseline_notes(
 
 
 def intervals(
-    objective: Objective,
+    metrics: Summary,
     kept: Mapping[str, np.ndarray],
     *,
     count: int,
@@ -155,14 +194,12 @@ def intervals(
     seed: int,
 ) -> dict[str, Measure]:
     """Each metric with its bootstrap interval over rows (Efron & Tibshirani 1993, ch. 13)."""
-    values = objective.summarise(kept)
+    values = metrics.summarise(kept)
     if count == 0:
         return {name: Measure(value) for name, value in values.items()}
     rng = np.random.default_rng(seed)
     rows = len(next(iter(kept.values())))
-    scores = [
-        objective.summarise(_resample(kept, rng.integers(0, rows, rows))) for _ in range(count)
-    ]
+    scores = [metrics.summarise(_resample(kept, rng.integers(0, rows, rows))) for _ in range(count)]
     return {
         name: Measure(
             value, *_interval(value, np.array([score[name] for score in scores]), confidence)

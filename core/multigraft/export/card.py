@@ -169,7 +169,7 @@ def _shape(port: Port) -> str:
 
 def _python(bundle: Bundle, suffixes: tuple[str, ...]) -> str:
     value = f"example{suffixes[0]}" if suffixes else "an example"
-    needed = ("modality",) if bundle.decode is not None else ("modality", "task")
+    needed = ("modality",) if bundle.named is not None else ("modality", "task")
     owners = [bundle.owners[part] for part in needed if part in bundle.owners]
     plugins = sorted({owner.distribution for owner in owners if owner.distribution})
     return _code(

@@ -23,9 +23,9 @@ from multigraft.export.precision.build import Precisions, fastest, judge, time_a
 from multigraft.export.summary import summary
 from multigraft.export.work import FP32, INT8, Work
 from multigraft.runs.provenance import owner_of
+from multigraft.runtime.answers import make_answers, name_of
 from multigraft.runtime.bundle import Bundle, Port, seal
-from multigraft.runtime.decoders import DECODERS, MERGES, default_decoder, name_in
-from multigraft.runtime.manifest import largest_sample
+from multigraft.runtime.manifest import largest_sample, said_of
 from multigraft.runtime.session import Session
 from multigraft.runtime.web.site import write_site
 from multigraft.system.files import whole_folder
@@ -103,6 +103,8 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
     default = fastest(precisions)
     sample = _sample(work)
     inputs, outputs = Session(work.graph(default)).ports()
+    served = [name for name, *_ in outputs]
+    answers = make_answers(run.resolved.task, run.targets, served)
     bundle = Bundle(
         task=run.resolved.task.name,
         modality=run.resolved.modality.name,
@@ -112,10 +114,7 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
             "task": owner_of(run.catalog, "tasks", run.resolved.task.name),
             "modality": owner_of(run.catalog, "modalities", run.resolved.modality.name),
         },
-        decode=name_in(
-            DECODERS, run.resolved.task.decode or default_decoder([name for name, *_ in outputs])
-        ),
-        merge=name_in(MERGES, run.resolved.task.merge),
+        **said_of(name_of(run.resolved.task, served), answers.asks),
         reader=save_spec(run.reader.spec(), work.folder),
         targets=run.targets,
         inputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in inputs),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from multigraft.contracts.records import Backbone, Record
 from multigraft.errors import PluginError
+from multigraft.plugins.rules import changed_since
 
 
 class SlowPlugin(UserWarning):
@@ -65,6 +66,8 @@ def file_of(plugin: object | None) -> str:
 def reason_of(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"it called sys.exit({'' if error.code is None else repr(error.code)})"
+    if told := changed_since(error):
+        return told
     text = str(error) or type(error).__name__
     return (
         text if isinstance(error, PluginError | ImportError) else f"{type(error).__name__}: {text}"

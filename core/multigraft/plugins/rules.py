@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pluggy
 
+from multigraft.contracts.answers import NAMES
 from multigraft.contracts.records import Backbone, Modality, Record, Strategy, Task
-from multigraft.errors import PluginError
+from multigraft.errors import PluginError, did_you_mean
 
 KINDS: Mapping[str, type[Record]] = {
     "modalities": Modality,
@@ -40,6 +42,37 @@ def check_record(hook: str, kind: str, record: object) -> None:
             raise PluginError(
                 f"{hook}: {name} of {record.name!r} must be a function, not {value!r}"
             )
+    if isinstance(record, Task):
+        _check_answers(hook, record)
+
+
+def _check_answers(hook: str, task: Task) -> None:
+    told = task.answers
+    if isinstance(told, str) and told not in NAMES:
+        raise PluginError(
+            f"{hook}: task {task.name!r} wants the answers {told!r}: {did_you_mean(told, NAMES)}"
+        )
+    if told is not None and not isinstance(told, str) and not callable(told):
+        raise PluginError(
+            f"{hook}: answers of {task.name!r} must be a name or a function, not {told!r}"
+        )
+
+
+FORMER = dict.fromkeys(
+    ("decode", "merge"),
+    "Task.decode and Task.merge became Task.answers, one object that sees whole rows and is "
+    "what metrics may be computed from; docs/plugins/hooks.md, register_tasks, shows it",
+)
+"""Fields that a record of an earlier version had, and what took their place."""
+
+
+def changed_since(error: BaseException) -> str | None:
+    """What changed, where a plugin written for an earlier version gives a field that is gone."""
+    gone = re.search(r"Task\.__init__\(\) .* keyword argument '(\w+)'", str(error))
+    if not isinstance(error, TypeError) or gone is None:
+        return None
+    told = FORMER.get(gone[1])
+    return told and f"it was written for an earlier multigraft: {told}"
 
 
 def check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from multigraft.contracts.options import misfit
 from multigraft.contracts.records import Backbone, Modality, Option, Origin, Strategy, Task
 from multigraft.errors import RecipeError, UnknownName, did_you_mean
 from multigraft.plugins.catalog import Catalog
@@ -205,35 +205,3 @@ def _choice(value: Any) -> Choice | None:
     """The choice in a raw field, where its form allows to see one."""
     name = value.get("name") if isinstance(value, Mapping) else value
     return BackboneChoice(name=name) if isinstance(name, str) else None
-
-
-def misfit(value: Any, option: Option) -> str | None:
-    """Say what is wrong with an option's value, or None."""
-    types = option.types or _types_like(option.default)
-    if isinstance(value, bool) and bool not in types:
-        return f"it should be {_listed(types)}"
-    if not isinstance(value, types):
-        return f"it should be {_listed(types)}"
-    if option.choices and value not in option.choices:
-        return f"allowed: {', '.join(str(choice) for choice in option.choices)}"
-    return _out_of_range(value, option)
-
-
-def _out_of_range(value: Any, option: Option) -> str | None:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "it should be finite"
-    if option.low is not None and value < option.low:
-        return f"it should be at least {option.low:g}"
-    if option.high is not None and value > option.high:
-        return f"it should be at most {option.high:g}"
-    return None
-
-
-def _types_like(default: Any) -> tuple[type, ...]:
-    return (int, float) if isinstance(default, float) else (type(default),)
-
-
-def _listed(types: tuple[type, ...]) -> str:
-    names = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
-    shown = [names.get(kind.__name__, kind.__name__) for kind in types]
-    return "a number" if set(types) == {int, float} else " or ".join(dict.fromkeys(shown))

@@ -14,6 +14,7 @@ from multigraft.contracts.records import Augment, Reader, Spec
 from multigraft.contracts.report import Report
 from multigraft.data import Rows
 from multigraft.errors import RunError, first_line
+from multigraft.evaluation.answer_scores import Metrics, metrics_of
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
@@ -69,6 +70,11 @@ class Run:
     """Set it to a reason, and training ends after the step."""
     report: Report | None = None
     """The newest answer of a verb."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """What its rows are measured by."""
+        return metrics_of(self.resolved.task, self.targets, self.objective)
 
     @property
     def metrics_file(self) -> Path:

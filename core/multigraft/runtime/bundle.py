@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from multigraft.contracts.owners import Owner
 from multigraft.errors import BundleError, refused_as
 from multigraft.runtime.manifest import (
-    FORMAT,
+    FORMATS,
     Bundle,
     CachePort,
     FileEntry,
@@ -64,7 +64,7 @@ def seal(bundle: Bundle, folder: Path) -> Bundle:
     """
     files = {path.name: _entry(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
     sealed = bundle.model_copy(update={"files": files})
-    said = json.loads(sealed.model_dump_json())
+    said = sealed.said()
     sealed = sealed.model_copy(update={"sha256": manifest_hash(said)})
     said["sha256"] = sealed.sha256
     text = json.dumps(said, indent=2, ensure_ascii=False, allow_nan=False)
@@ -114,9 +114,10 @@ def read_manifest(folder: Path) -> Bundle:
 
 def _check_format(raw: Any, path: Path) -> None:
     found = raw.get("format") if isinstance(raw, dict) else None
-    if found != FORMAT:
+    if found not in FORMATS:
+        read = " and ".join(map(str, FORMATS))
         raise BundleError(
-            f"{path}: has format {found!r}; multigraft {__version__} reads format {FORMAT}; export "
+            f"{path}: has format {found!r}; multigraft {__version__} reads formats {read}; export "
             "it again, or install the multigraft that wrote it"
         )
 

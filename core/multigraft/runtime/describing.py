@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import mimetypes
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from multigraft.contracts.records import Modality
+from multigraft.contracts.options import types_like
+from multigraft.contracts.records import Modality, Option
 from multigraft.errors import RowError
 from multigraft.runtime.bundle import Bundle
 
@@ -28,6 +29,29 @@ def describe(bundle: Bundle, modality: Modality, *, name: str, precision: str) -
         "suffixes": list(modality.suffixes),
         "media": media(modality.suffixes),
     }
+
+
+def shown(asks: Mapping[str, Option]) -> dict[str, dict[str, Any]]:
+    """What may be asked of an answer, as JSON; ``types`` are those of JSON schema.
+
+    >>> shown({"top_k": Option(default=None, types=(int,), low=1, help="how many")})
+    {'top_k': {'help': 'how many', 'types': ['integer'], 'low': 1}}
+    """
+    return {name: _shown(option) for name, option in asks.items()}
+
+
+def _shown(option: Option) -> dict[str, Any]:
+    words = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    kinds = option.types or types_like(option.default)
+    said = {
+        "help": option.help,
+        "types": [words.get(kind, "object") for kind in kinds],
+        "default": option.default,
+        "low": option.low,
+        "high": option.high,
+        "choices": list(option.choices) or None,
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def columns(bundle: Bundle, modality: Modality) -> tuple[str, ...]:

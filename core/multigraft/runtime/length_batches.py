@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
-import numpy as np
-
 from multigraft.contracts.records import Arrays
 from multigraft.system.cpu import usable_cores
 
@@ -47,21 +45,6 @@ def read_ahead(
 def nbytes(row: Arrays) -> int:
     """The bytes of a row's arrays."""
     return sum(array.nbytes for array in row.values())
-
-
-def stack(windows: Sequence[np.ndarray]) -> np.ndarray:
-    """One output of several windows together; those that were padded to less than others end in
-    zeros.
-
-    >>> stack([np.array([1, 2]), np.array([3])]).tolist()
-    [[1, 2], [3, 0]]
-    """
-    shape = np.max([window.shape for window in windows], axis=0).astype(int)
-    stacked = np.zeros((len(windows), *shape), dtype=windows[0].dtype)
-    for place, window in enumerate(windows):
-        held: tuple[int | slice, ...] = (place, *(slice(size) for size in window.shape))
-        stacked[held] = window
-    return stacked
 
 
 def cut(lengths: Sequence[int], *, rows: int | None, budget: int | None) -> Iterator[list[int]]:

@@ -68,7 +68,7 @@ def load(
     bundle = open_bundle(folder)
     wanted = None if precision == "auto" else precision
     chosen, file = choose(bundle, wanted or (_on_graphics(bundle) if half else None))
-    modality, answering = look_up(bundle, catalog if catalog is not None else Catalog())
+    modality, answers = look_up(bundle, catalog if catalog is not None else Catalog())
     with refused_as(BundleError, f"{folder}: cannot be opened"):
         session = Session(folder / file, threads=threads, providers=providers)
         _check_ports(bundle, session, folder / file)
@@ -83,7 +83,7 @@ def load(
         precision=chosen,
         session=session,
         reader=reader,
-        answering=answering,
+        answers=answers,
         generator=generator,
         opening=Opening(folder, chosen, threads, providers, catalog, _hash(bundle)),
     )

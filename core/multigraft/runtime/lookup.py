@@ -3,26 +3,13 @@ outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
-
+from multigraft.contracts.answers import Answers
 from multigraft.contracts.owners import advice
-from multigraft.contracts.records import Answer, Arrays, Modality, Spec
-from multigraft.errors import BundleError, UnknownName
+from multigraft.contracts.records import Modality
+from multigraft.errors import BundleError, UnknownName, refused_as
 from multigraft.plugins.catalog import Catalog
+from multigraft.runtime.answers.registry import make_answers, named_answers
 from multigraft.runtime.bundle import Bundle
-from multigraft.runtime.decoders import DECODERS, MERGES, default_decoder
-
-
-@dataclass(frozen=True)
-class Answering:
-    """What makes answers of outputs: the task's functions, or those of ours that the bundle
-    names."""
-
-    decode: Callable[[Spec, Arrays], list[Answer]]
-    merge: Callable[[Arrays, np.ndarray], Arrays] | None
 
 
 def choose(bundle: Bundle, wanted: str | None) -> tuple[str, str]:
@@ -37,9 +24,8 @@ def choose(bundle: Bundle, wanted: str | None) -> tuple[str, str]:
     raise BundleError(f"precision {name!r} {why}; the bundle holds {held}")
 
 
-def look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Answering]:
-    """The modality, and what answers. A task that is not here is needed only where it decodes
-    itself.
+def look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Answers]:
+    """The modality, and what makes answers: core's, which the bundle names, or the task's own.
 
     Raises BundleError with what to install.
     """
@@ -47,15 +33,14 @@ def look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Answering]:
         modality = catalog.modality(bundle.modality)
     except UnknownName as error:
         raise _missing("modality", error, bundle) from error
+    if bundle.named is not None:
+        return modality, named_answers(bundle.named, bundle.targets)
     try:
         task = catalog.task(bundle.task)
     except UnknownName as error:
-        if bundle.decode is None:
-            raise _missing("task", error, bundle) from error
-        merge = None if bundle.merge is None else MERGES[bundle.merge]
-        return modality, Answering(DECODERS[bundle.decode], merge)
-    served = [port.name for port in bundle.outputs]
-    return modality, Answering(task.decode or default_decoder(served), task.merge)
+        raise _missing("task", error, bundle) from error
+    with refused_as(BundleError, f"the targets of task {bundle.task!r} make no answers"):
+        return modality, make_answers(task, bundle.targets, [port.name for port in bundle.outputs])
 
 
 def _missing(noun: str, error: UnknownName, bundle: Bundle) -> BundleError:

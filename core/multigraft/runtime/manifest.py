@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from multigraft.contracts.owners import Owner
-from multigraft.contracts.records import Spec
+from multigraft.contracts.records import Option, Spec
 from multigraft.system.about import __version__
 
-FORMAT = 1
+FORMATS = (1, 2)
+"""What is read. 2 is written only where 1 cannot say it: see `said_of`."""
 MOST_TOKENS, MOST_NUMBERS = 2**17, 2**26
 """The largest sample that a manifest may claim: of whole numbers, and of pixels or samples of
 sound."""
+FIRST = ("classification", "embedding", "outputs")
+"""The answers that format 1 can name."""
 LARGEST = 2**31
 """Where counts of tokens, and their ids, end."""
 Count = Annotated[int, Field(ge=1, lt=LARGEST)]
@@ -86,6 +91,16 @@ class Precision(_Part):
     """Share of held-out tokens at which fp32's most likely one is the most likely one here too."""
 
 
+class Asks(_Part):
+    """What may be asked of an answer, as `Option` says it."""
+
+    default: Any = None
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[Any, ...] = ()
+
+
 class CachePort(_Part):
     """A tensor that one step of a decoder gives out and the next step takes in."""
 
@@ -142,7 +157,7 @@ class Generation(_Part):
 class Bundle(_Part):
     """What ``bundle.json`` says."""
 
-    format: int = FORMAT
+    format: Literal[1, 2] = 1
     multigraft: str = __version__
     task: str
     modality: str
@@ -153,13 +168,16 @@ class Bundle(_Part):
     reader: Spec
     """As `readers.save_spec` gives it; `readers.load_spec` makes it whole."""
     targets: Spec = Field(default_factory=dict)
-    """What `Task.decode` needs, as the labels."""
+    """What `Task.answers` needs, as the labels."""
     decode: Literal["classification", "embedding", "outputs"] | None = None
-    """The engine's own function that makes answers of outputs; None: the task's, from its
-    plugin."""
+    """Format 1: core's answers by name; None: the task's own, from its plugin."""
     merge: Literal["mean_probabilities"] | None = None
-    """The engine's own function that makes one answer of windows; None: the task's, if it has
-    one."""
+    """Format 1: how core's answers join windows, for runtimes that looked here; `decode` says
+    it."""
+    answers: str | None = None
+    """Format 2: core's answers by name; None: the task's own, from its plugin."""
+    asks: dict[str, Asks] = Field(default_factory=dict)
+    """Format 2: what may be asked of the task's own answers, for people."""
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     columns: tuple[str, ...] = ()
@@ -183,6 +201,17 @@ class Bundle(_Part):
     """How it was trained, for people."""
     notes: tuple[str, ...] = ()
 
+    @property
+    def named(self) -> str | None:
+        """Core's answers by name; None where they are the task's own."""
+        return self.decode if self.format == 1 else self.answers
+
+    def said(self) -> dict[str, Any]:
+        """The manifest as JSON, with the fields of its format."""
+        foreign = {"answers", "asks"} if self.format == 1 else {"decode", "merge"}
+        said: dict[str, Any] = json.loads(self.model_dump_json(exclude=foreign))
+        return said
+
     @model_validator(mode="after")
     def _small_sample(self) -> Self:
         """Refuse a sample that would take much memory to make: a file claims it in a few bytes."""
@@ -195,6 +224,30 @@ class Bundle(_Part):
                     f"sample.{name}: found {list(shape)}; at most {most:,} numbers are allowed"
                 )
         return self
+
+
+def said_of(name: str | None, asks: Mapping[str, Option]) -> dict[str, Any]:
+    """How a manifest says which answers it has, in the earliest format that can.
+
+    ``name`` is that of core's answers; None: they are the task's own, and ``asks`` is theirs.
+
+    >>> said_of("embedding", {})
+    {'format': 1, 'decode': 'embedding', 'merge': None}
+    """
+    if name in FIRST or (name is None and not asks):
+        merge = "mean_probabilities" if name == "classification" else None
+        return {"format": 1, "decode": name, "merge": merge}
+    asked = {
+        key: Asks(
+            default=each.default,
+            help=each.help,
+            low=each.low,
+            high=each.high,
+            choices=each.choices,
+        )
+        for key, each in asks.items()
+    }
+    return {"format": 2, "answers": name, "asks": {} if name else asked}
 
 
 def largest_sample(dtype: str) -> int:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from io import IOBase
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 import numpy as np
 
+from multigraft.contracts.answers import Answers, Window
 from multigraft.contracts.readers import collate, read_row, row_errors
-from multigraft.contracts.records import Answer, Arrays, PromptReader, Reader, WindowReader
+from multigraft.contracts.records import (
+    Answer,
+    Arrays,
+    Option,
+    PromptReader,
+    Reader,
+    WindowReader,
+)
 from multigraft.errors import BundleError, PredictError, RowError, refused_as
-from multigraft.runtime.answers import check_kept, trimmed
+from multigraft.runtime.asking import check_asked
 from multigraft.runtime.bundle import Bundle
 from multigraft.runtime.describing import check_columns
 from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import Asked
-from multigraft.runtime.length_batches import cut, nbytes, read_ahead, stack
-from multigraft.runtime.lookup import Answering
+from multigraft.runtime.length_batches import cut, read_ahead
+from multigraft.runtime.read_value import ReadValue
 from multigraft.runtime.session import Session
 
 if TYPE_CHECKING:
@@ -28,19 +37,6 @@ if TYPE_CHECKING:
 
 Long = Literal["truncate", "window"]
 OnError = Literal["raise", "return"]
-
-
-@dataclass(frozen=True)
-class _Item:
-    """One value as it was read."""
-
-    rows: tuple[Arrays, ...]
-    """One row; several where it was cut into windows; none where it could not be read."""
-    error: str = ""
-
-    @property
-    def size(self) -> int:
-        return sum(nbytes(row) for row in self.rows)
 
 
 class Predictor:
@@ -60,7 +56,7 @@ class Predictor:
         precision: str,
         session: Session,
         reader: Reader,
-        answering: Answering,
+        answers: Answers,
         generator: Generator | None = None,
         opening: Opening | None = None,
     ) -> None:
@@ -71,8 +67,7 @@ class Predictor:
         self.reader = reader
         self._session = session
         self._generator = generator
-        self._decode = answering.decode
-        self._merge = answering.merge
+        self._maker = answers
         self._budget = bundle.precisions[precision].batch_length
 
     @property
@@ -80,44 +75,87 @@ class Predictor:
         """The labels an answer may have; empty where the task has none."""
         return tuple(self.bundle.targets.get("labels", ()))
 
+    @property
+    def asks(self) -> Mapping[str, Option]:
+        """What `predict` may be asked beside its own settings, as ``top_k``."""
+        return {} if self._generator is not None else self._maker.asks
+
+    @property
+    def joins(self) -> bool:
+        """Whether one answer is made of a value's windows."""
+        return self._maker.joins
+
     def predict(
         self,
         raw: Any,
         *,
         batch_size: int | None = None,
-        top_k: int | None = None,
-        threshold: float | None = None,
         long: Long = "truncate",
         on_error: OnError = "raise",
+        **asked: Any,
     ) -> Any:
         """Answer one value, or each of many (a list or an iterator gives a list in the same order).
 
         A value is what the modality reads: a text, a path, bytes, an array, a Pillow image; a tuple
         is one value of several columns, as a pair of texts, and refused where the training rows had
         one. Rows in a batch: ``batch_size``; unset, as many as the export measured to be fastest.
-        ``top_k`` keeps the best scores, ``threshold``, from 0 to 1, those at least as high
+        What else may be ``asked`` the task says in `asks`: a classification ``top_k``, which keeps
+        the best scores, and ``threshold``, from 0 to 1, which keeps those at least as high
         (``label`` is None where none is). A value longer than the model takes is cut off, or with
-        ``long="window"`` read in windows that overlap, whose answers are merged by the task.
+        ``long="window"`` read in windows that overlap, of which the task makes one answer.
 
         Raises RowError with the index of a value that cannot be read; with ``on_error="return"``
         its answer is ``{"error": ...}``, and the others are answered. A bundle that generates
         answers as `generate` does by default, and takes ``batch_size`` alone.
         """
-        plain = (top_k, threshold, long, on_error) == (None, None, "truncate", "raise")
-        if self._generator is not None and plain:
+        given = {name: value for name, value in asked.items() if value is not None}
+        if self._generator is not None and (given, long, on_error) == ({}, "truncate", "raise"):
             return self.generate(raw, batch_size=batch_size)
         if batch_size is not None and batch_size < 1:
             raise PredictError(f"batch_size is {batch_size}; it must be at least 1")
-        check_kept(top_k=top_k, threshold=threshold)
+        checked = self.check(asked)
         self._check_long(long)
-        read = partial(self._item, long=long, on_error=on_error)
-        trim = partial(trimmed, top_k=top_k, threshold=threshold)
+        read = partial(self._read, asked=checked, long=long, on_error=on_error)
         if not _is_many(raw):
-            return trim(self._answers([read((None, raw))], batch_size)[0])
+            return self.answers([read((None, raw))], batch_size=batch_size)[0]
+        size = attrgetter("size" if isinstance(raw, list) else "whole_size")
         answers: list[Answer] = []
-        for items in read_ahead(enumerate(raw), read, lambda item: item.size):
-            answers += map(trim, self._answers(items, batch_size))
+        for values in read_ahead(enumerate(raw), read, size):
+            answers += self.answers(values, batch_size=batch_size)
         return answers
+
+    def check(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What is asked of an answer, the defaults filled in. Raises PredictError."""
+        self._refuse_writing()
+        return check_asked(self.asks, asked, task=self.bundle.task)
+
+    def answers(
+        self, values: Sequence[ReadValue], *, batch_size: int | None = None
+    ) -> list[Answer]:
+        """Answer values that were read, in order; where one could not be, its answer says so."""
+        owners = [place for place, value in enumerate(values) for _ in value.rows]
+        rows = [row for value in values for row in value.rows]
+        lengths = [self.reader.length(row) for row in rows]
+        found: dict[int, Window] = {}
+        for indices, outputs in self._batches(rows, batch_size):
+            for place, index in enumerate(indices):
+                one = {name: array[place] for name, array in outputs.items()}
+                found[index] = Window(rows[index], one, lengths[index])
+        windows: list[list[Window]] = [[] for _ in values]
+        for index, owner in enumerate(owners):
+            windows[owner].append(found[index])
+        return [
+            self.answer(value, each) if value.rows else {"error": value.error}
+            for value, each in zip(values, windows, strict=True)
+        ]
+
+    def answer(self, value: ReadValue, windows: Sequence[Window]) -> Answer:
+        """The answer to one value from what the graph gave. Raises BundleError where there is
+        none."""
+        outputs = ", ".join(sorted(windows[0].outputs))
+        told = f"no answer can be made of outputs {outputs} of task {self.bundle.task!r}"
+        with refused_as(BundleError, told):
+            return self._maker.answer(value.raw, windows, value.asked)
 
     def generate(self, prompts: Any, **asked: Unpack[Asked]) -> Any:
         """Continue one prompt, or each of many: answers with ``text``, ``tokens`` and why it
@@ -177,9 +215,9 @@ class Predictor:
     def outputs(self, values: Iterable[Any], *, batch_size: int | None = None) -> list[Arrays]:
         """The graph's own outputs for each of many values, in order."""
         found: list[Arrays] = []
-        read = partial(self._item, long="truncate", on_error="raise")
-        for items in read_ahead(enumerate(values), read, lambda item: item.size):
-            rows = [item.rows[0] for item in items]
+        read = partial(self._read, asked={}, long="truncate", on_error="raise")
+        for held in read_ahead(enumerate(values), read, lambda value: value.size):
+            rows = [value.rows[0] for value in held]
             part: list[Arrays] = [{} for _ in rows]
             for indices, outputs in self._batches(rows, batch_size):
                 for place, index in enumerate(indices):
@@ -199,85 +237,53 @@ class Predictor:
         )
 
     def _check_long(self, long: Long) -> None:
-        if long == "window" and (self._merge is None or not isinstance(self.reader, WindowReader)):
-            lacking = "reader" if self._merge is not None else "task"
+        cuts = isinstance(self.reader, WindowReader)
+        if long == "window" and not (cuts and self._maker.joins):
+            lacking, name = (
+                ("reader", self.bundle.modality)
+                if self._maker.joins
+                else ("task", self.bundle.task)
+            )
             raise PredictError(
-                f"long='window' needs a reader that cuts and a task that merges; the {lacking} of "
-                f"{getattr(self.bundle, 'task' if lacking == 'task' else 'modality')!r} does not"
+                "long='window' needs a reader that cuts and a task whose answers join windows; the "
+                f"{lacking} of {name!r} does not"
             )
 
-    def _item(self, numbered: tuple[int | None, Any], *, long: Long, on_error: OnError) -> _Item:
+    def _read(
+        self,
+        numbered: tuple[int | None, Any],
+        *,
+        asked: Mapping[str, Any],
+        long: Long,
+        on_error: OnError,
+    ) -> ReadValue:
         index, raw = numbered
         try:
             check_columns(self.bundle.columns, raw)
             if long == "window" and isinstance(self.reader, WindowReader):
                 with row_errors():
-                    return _Item(tuple(self.reader.windows(raw)))
-            return _Item((read_row(self.reader, raw),))
+                    return ReadValue(raw, tuple(self.reader.windows(raw)), asked)
+            return ReadValue(raw, (read_row(self.reader, raw),), asked)
         except RowError as error:
             text = str(error) if index is None else f"item {index}: {error}"
             if on_error == "return":
-                return _Item((), text)
+                return ReadValue(raw, (), asked, text)
             raise RowError(text) from error
 
-    def _answers(self, items: Sequence[_Item], batch_size: int | None) -> list[Answer]:
-        answers: list[Answer] = [{"error": item.error} for item in items]
-        owners = [place for place, item in enumerate(items) for _ in item.rows]
-        parts: dict[int, dict[int, Arrays]] = {}
-        rows = [row for item in items for row in item.rows]
-        for indices, outputs in self._batches(rows, batch_size):
-            answered = self.decode(outputs)
-            for place, index in enumerate(indices):
-                owner = owners[index]
-                answers[owner] = answered[place]
-                if len(items[owner].rows) > 1:
-                    one = {name: array[place] for name, array in outputs.items()}
-                    lengthy = {LENGTH: np.asarray(self.reader.length(rows[index]))}
-                    parts.setdefault(owner, {})[index] = {**one, **lengthy}
-        for owner, windows in parts.items():
-            answers[owner] = self._merged([windows[index] for index in sorted(windows)])
-        return answers
-
-    def _merged(self, windows: Sequence[Arrays]) -> Answer:
-        """One answer from the outputs of a value's windows."""
-        stacked = {name: stack([window[name] for window in windows]) for name in windows[0]}
-        lengths = stacked.pop(LENGTH)
-        if self._merge is None:
-            raise ValueError("windows without a task that merges them")
-        with refused_as(BundleError, f"the windows' {self._named(stacked)} cannot be merged"):
-            merged = self._merge(stacked, lengths)
-        return self.decode(merged)[0]
-
-    def decode(self, outputs: Arrays) -> list[Answer]:
-        """An answer for each row of a batch of outputs. Raises BundleError where the task makes
-        none."""
-        rows = min(map(len, outputs.values()), default=0)
-        with refused_as(BundleError, f"no answer can be made of {self._named(outputs)}"):
-            answers = self._decode(self.bundle.targets, outputs)
-        if len(answers) != rows:
+    def _refuse_writing(self) -> None:
+        if self._generator is not None:
             raise BundleError(
-                f"task {self.bundle.task!r} made {len(answers)} answers for {rows} rows"
+                f"a bundle of task {self.bundle.task!r} writes texts and nothing else"
             )
-        return answers
-
-    def _named(self, outputs: Arrays) -> str:
-        return f"outputs {', '.join(sorted(outputs))} of task {self.bundle.task!r}"
 
     def _batches(
         self, rows: Sequence[Arrays], batch_size: int | None
     ) -> Iterator[tuple[list[int], Arrays]]:
         """Rows of like length together: (indices, outputs of the graph)."""
-        if self._generator is not None:
-            raise BundleError(
-                f"a bundle of task {self.bundle.task!r} writes texts and nothing else"
-            )
+        self._refuse_writing()
         lengths = [self.reader.length(row) for row in rows]
         for indices in cut(lengths, rows=batch_size, budget=self._budget):
             yield indices, self._session.run(collate([rows[i] for i in indices], self.reader.fills))
-
-
-LENGTH = "\0length"
-"""Where a window's length is kept among its outputs; no output has this name."""
 
 
 def _is_many(raw: Any) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
+from multigraft.contracts.options import misfit
 from multigraft.contracts.records import (
     Backbone,
     Modality,
@@ -16,7 +17,6 @@ from multigraft.contracts.records import (
     Task,
 )
 from multigraft.errors import UnknownName
-from multigraft.recipe.resolve import misfit
 from multigraft.testing.workbench import Subject
 
 NAME = re.compile(r"[a-z0-9]+([-._][a-z0-9]+)*")

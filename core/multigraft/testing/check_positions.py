@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from multigraft.contracts.answers import Window
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Answer, Arrays, Reader, Spec
 from multigraft.runs.run import Run
 from multigraft.runtime import Predictor
+from multigraft.runtime.read_value import ReadValue
 from multigraft.testing.arrays import alike, copied
 from multigraft.testing.check_task import ASKED, predictor_of, raws_of, untrained
 from multigraft.testing.checks import Skipped
@@ -77,28 +79,33 @@ def _answers(subject: Subject, raws: Sequence[Any], places: Sequence[int]) -> It
     if predictor.bundle.generation is not None:
         return
     outputs = predictor.outputs(raws, batch_size=1)
-    lengths = [predictor.reader.length(predictor.reader.read(raw)) for raw in raws]
+    asked = predictor.check({})
+    values = [ReadValue(raw, (predictor.reader.read(raw),), asked) for raw in raws]
+    lengths = [predictor.reader.length(value.rows[0]) for value in values]
     if len(set(lengths)) < 2:
         return
     for name in outputs[0]:
         arrays = [row[name] for row in outputs]
         sized = all(len(np.atleast_1d(a)) == size for a, size in zip(arrays, lengths, strict=True))
         if arrays[0].ndim and arrays[0].dtype.kind == "f" and sized:
-            yield _depends(predictor, outputs, name, places)
+            yield _depends(predictor, list(zip(values, outputs, strict=True)), name, places)
 
 
 def _depends(
-    predictor: Predictor, outputs: Sequence[Arrays], name: str, places: Sequence[int]
+    predictor: Predictor,
+    answered: Sequence[tuple[ReadValue, Arrays]],
+    name: str,
+    places: Sequence[int],
 ) -> str:
     """Whether an answer changes with what the graph gives at these positions."""
-    for row in outputs:
-        wanted = _decoded(predictor, row)
+    for value, row in answered:
+        wanted = _made(predictor, value, row)
         for turn in range(1, max(2, row[name].shape[-1])):
             other = copied(row)
             for place in places:
                 found = row[name][place]
                 other[name][place] = np.roll(found, turn, axis=-1) if found.ndim else -found
-            if not alike(wanted, _decoded(predictor, other)):
+            if not alike(wanted, _made(predictor, value, other)):
                 return (
                     f"its answer depends on what the output {name!r} holds at position "
                     f"{places[0]}, where the reader gives the same for every value, as [CLS]: it "
@@ -107,8 +114,9 @@ def _depends(
     return ""
 
 
-def _decoded(predictor: Predictor, row: Arrays) -> Answer:
-    return predictor.decode({name: array[None] for name, array in row.items()})[0]
+def _made(predictor: Predictor, value: ReadValue, outputs: Arrays) -> Answer:
+    row = value.rows[0]
+    return predictor.answer(value, [Window(row, outputs, predictor.reader.length(row))])
 
 
 @dataclass(frozen=True)
@@ -136,11 +144,13 @@ class _InWindows:
         return self.reader.spec()
 
 
-def merged(subject: Subject) -> Iterator[str]:
+def joined(subject: Subject) -> Iterator[str]:
     """Windows of different length, computed alone and beside others, become the same one answer."""
-    if subject.record.merge is None:
-        raise Skipped("it merges no windows")
+    if subject.record.answers is None:
+        raise Skipped("its answers join no windows")
     predictor, raws = predictor_of(subject), raws_of(subject, ASKED)
+    if not predictor.joins:
+        raise Skipped("its answers join no windows")
     reader: Reader = predictor.reader
     shortest = min(raws, key=lambda raw: reader.length(reader.read(raw)))
     asked = predictor.with_reader(_InWindows(reader, shortest))
@@ -151,7 +161,7 @@ def merged(subject: Subject) -> Iterator[str]:
         json.dumps(one, allow_nan=False)
         if not alike(one, other):
             yield (
-                "windows computed beside others are merged to another answer than alone: it reads "
+                "windows computed beside others are joined to another answer than alone: it reads "
                 "padding"
             )
             return

@@ -15,6 +15,7 @@ import torch
 import multigraft as mg
 from multigraft.contracts.records import Backbone, Task
 from multigraft.errors import MultigraftError
+from multigraft.evaluation.answer_scores import score_rows
 from multigraft.runs.run import Run
 from multigraft.runtime import Predictor
 from multigraft.testing.arrays import alike, copied, gap
@@ -170,6 +171,25 @@ def answers(subject: Subject) -> Iterator[str]:
                 "padding"
             )
             return
+
+
+def scored(subject: Subject) -> Iterator[str]:
+    """Every row's scores have one shape, follow from an answer's JSON, and give finite metrics."""
+    run = _trained(subject)
+    answers = run.metrics.answers
+    if answers is None:
+        raise Skipped("its answers have no scores")
+    predictor, rows = predictor_of(subject), run.rows["test" if "test" in run.rows else "train"]
+    numbers = np.arange(len(rows))
+    made = predictor.predict([rows.raw(number) for number in numbers.tolist()])
+    kept, again = (
+        score_rows(answers, rows, numbers, found) for found in (made, json.loads(json.dumps(made)))
+    )
+    if found := gap(kept, again):
+        yield f"score gives something else for an answer that was JSON: {found}"
+    once = answers.together(kept)
+    for some in (once, {name: array[:1] for name, array in once.items()}):
+        yield from _sensible(answers.summarise(some))
 
 
 def predictor_of(subject: Subject) -> Predictor:

@@ -107,7 +107,7 @@ def reading(order: Mapping[str, Any]) -> dict[str, Any]:
         with no_network() as asked:
             catalog = Catalog([plugin], discover=False)
             for task in catalog.tasks():
-                for function in (task.targets, task.decode, task.merge):
+                for function in (task.targets, task.answers):
                     if isinstance(function, Lazy):
                         function.resolve()
             digests = _digests(catalog, order, digest)

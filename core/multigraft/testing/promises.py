@@ -41,8 +41,8 @@ ENTERING = (
         name="torch-free",
         of="plugin",
         run=Lazy("multigraft.testing.check_entry:torch_free"),
-        what="Without torch it is admitted all the same, and its tasks' targets, decode and merge "
-        "are found.",
+        what="Without torch it is admitted all the same, and its tasks' targets and answers are "
+        "found.",
         why="a deployer installs no torch",
         mend="keep what needs torch in modules of its own, behind mg.Lazy",
     ),

@@ -166,8 +166,8 @@ TEACHING = (
         run=Lazy("multigraft.testing.check_task:answers"),
         what="Its bundle answers values with dicts that are JSON, beside longer values as alone.",
         why="a server sends them as they are, and puts strangers' values into one batch",
-        mend="turn numpy numbers into Python's in decode, leave out what is not finite, and what "
-        "pads",
+        mend="turn numpy numbers into Python's in Answers.answer, leave out what is not finite, "
+        "and what pads",
     ),
     Check(
         name="places",
@@ -177,16 +177,27 @@ TEACHING = (
         why="what stands around a value, as [CLS], is no part of it: it has no tag, and names no "
         "person",
         mend="give such positions a target that the loss ignores, serve which positions are a "
-        "value's, and decode those alone",
+        "value's, and answer for those alone",
     ),
     Check(
-        name="merged-windows",
+        name="joined-windows",
         of="task",
-        run=Lazy("multigraft.testing.check_positions:merged"),
-        what="`merge` makes one answer of windows of different length, the same beside others as "
-        "alone.",
+        run=Lazy("multigraft.testing.check_positions:joined"),
+        what="Answers that join make one answer of windows of different length, the same beside "
+        "others as alone.",
         why="a long value is cut into windows, the last one shorter than the others",
-        mend="use of each window as much as lengths says, and give outputs [1, ...]",
+        mend="use of each window's outputs as much as its row has, and set joins only where "
+        "several are looked at",
+    ),
+    Check(
+        name="scores",
+        of="task",
+        run=Lazy("multigraft.testing.check_task:scored"),
+        what="Scores of answers have one shape for every row, from the JSON of an answer as from "
+        "itself, and finite metrics.",
+        why="they are kept in arrays, resampled for intervals, and computed again from a bundle",
+        mend="count in arrays of a fixed size, read an answer's plain fields, and give numbers "
+        "where nothing was counted",
     ),
     Check(
         name="augmented-targets",

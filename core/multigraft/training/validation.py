@@ -26,8 +26,10 @@ def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, f
         return {}
     averaged = nullcontext() if average is None else average.applied()
     with averaged, forward.autocast():
+        metrics = run.metrics
         kept = measure_split(
             run.graft,
+            metrics,
             run.rows["validation"],
             replayed=forward.replayed.get("validation"),
             world=run.world,
@@ -36,7 +38,7 @@ def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, f
     if "baseline" not in run.facts:  # the rows stay the same, so it is the same in every epoch
         found = run.objective.baseline(kept)
         run.record(baseline=None if found is None else asdict(found))
-    return run.objective.summarise(kept)
+    return metrics.summarise(kept)
 
 
 def improved(progress: Progress, metrics: Mapping[str, float], objective: Objective) -> bool:

@@ -87,15 +87,15 @@ def register_modalities():
 """
 TORCH_IN_READER = MODALITY % "import torch"
 NETWORK_IN_READER = MODALITY % "import socket; socket.getaddrinfo('example.invalid', 80)"
-TORCH_IN_DECODE = """
+TORCH_IN_ANSWERS = """
 import multigraft as mg
 
 @mg.hookimpl
 def register_tasks():
     objective = mg.Lazy("multigraft.models.tasks.classification:Classification")
-    decode = mg.Lazy("multigraft.models.tasks.classification:LinearHead")
+    answers = mg.Lazy("multigraft.models.tasks.classification:LinearHead")
     late = mg.Task(
-        name="late", stage="finetune", modalities=("text",), objective=objective, decode=decode
+        name="late", stage="finetune", modalities=("text",), objective=objective, answers=answers
     )
     return [late]
 """

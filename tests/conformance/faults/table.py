@@ -83,7 +83,9 @@ ENTERING = (
         "the environment variables",
         entering.ENVIRONMENT_AT_IMPORT,
     ),
-    Fault("torch behind decode", "torch-free", "torch is not installed", entering.TORCH_IN_DECODE),
+    Fault(
+        "torch behind answers", "torch-free", "torch is not installed", entering.TORCH_IN_ANSWERS
+    ),
     Fault(
         "an option whose default is refused",
         "record",
@@ -260,13 +262,26 @@ TASKS = (
     _task("one loss for the whole batch", "losses", "[6] is needed", objective=tasks.Summed),
     _task("a loss without a gradient", "losses", "no gradient", objective=tasks.Cut),
     _task("state between the steps", "resumes", "other weights", objective=tasks.Stateful),
-    _task("an answer that is no JSON", "answers", "no JSON", decode=tasks.numpy_answer),
-    _task("one answer for several rows", "answers", "made 1 answers for", decode=tasks.one_answer),
+    _task("an answer that is no JSON", "answers", "no JSON", answers=tasks.NumpyAnswer),
+    _task("an answer that is no dict", "answers", "a dict is needed", answers=tasks.ListAnswer),
+    _task("scores of no fixed shape", "scores", "of one shape", answers=tasks.RaggedScores),
+    _task(
+        "scores of what JSON does not keep",
+        "scores",
+        "for an answer that was JSON",
+        answers=tasks.UnplainScores,
+    ),
+    _task(
+        "a metric of answers that one row does not have",
+        "scores",
+        "'mean_rank' is nan",
+        answers=tasks.NoScoreOfOne,
+    ),
     Fault(
         "an answer for the padding",
         "answers",
         "beside longer ones than alone",
-        tagging.tagging(decode=tagging.padded_tags),
+        tagging.tagging(answers=tagging.PaddedTags),
     ),
     Fault(
         "targets shifted onto what the reader puts around a value",
@@ -281,16 +296,16 @@ TASKS = (
         tagging.tagging(objective=tagging.NamesTheFrame),
     ),
     Fault(
-        "a merge for windows of one length",
-        "merged-windows",
-        "cannot be merged",
-        tagging.tagging(merge=tagging.of_one_size),
+        "answers that join windows of one length",
+        "joined-windows",
+        "no answer can be made",
+        tagging.tagging(answers=tagging.OfOneSize),
     ),
     Fault(
-        "a merge of windows with their padding",
-        "merged-windows",
+        "answers that join windows with their padding",
+        "joined-windows",
         "to another answer than alone",
-        tagging.tagging(merge=tagging.joined_with_padding),
+        tagging.tagging(answers=tagging.JoinedWithPadding),
     ),
     Fault(
         "targets that an augmentation leaves behind",

@@ -92,35 +92,43 @@ class OfTheUnchanged(Tagging):
         return super().loss(outputs, batch)
 
 
-def tags(targets: Any, outputs: Arrays) -> list[dict[str, Any]]:
-    best = outputs["logits"].argmax(-1)
-    return [
-        {"tags": [TAGS[tag] for tag in row[inner.astype(bool)]]}
-        for row, inner in zip(best, outputs["inner"], strict=True)
-    ]
+class Tags(mg.Answers):
+    """A tag for each number, of several windows one after another."""
+
+    joins = True
+
+    def __init__(self, targets: Any) -> None:
+        del targets
+
+    def answer(self, raw: Any, windows: Sequence[mg.Window], asked: Mapping[str, Any]) -> Any:
+        return {"tags": [tag for window in windows for tag in self.tags(window)]}
+
+    def tags(self, window: mg.Window) -> list[str]:
+        inner = window.outputs["inner"].astype(bool)
+        return [TAGS[tag] for tag in window.outputs["logits"].argmax(-1)[inner]]
 
 
-def padded_tags(targets: Any, outputs: Arrays) -> list[dict[str, Any]]:
-    return [{"tags": [TAGS[tag] for tag in row]} for row in outputs["logits"].argmax(-1)]
+class PaddedTags(Tags):
+    joins = False
+
+    def tags(self, window: mg.Window) -> list[str]:
+        return [TAGS[tag] for tag in window.outputs["logits"].argmax(-1)]
 
 
-def joined(outputs: Arrays, lengths: np.ndarray) -> Arrays:
-    """The windows' positions one after another."""
-    sizes = lengths.astype(int).tolist()
-    return {
-        name: np.concatenate([row[:size] for row, size in zip(array, sizes, strict=True)])[None]
-        for name, array in outputs.items()
-    }
+class JoinedWithPadding(Tags):
+    def answer(self, raw: Any, windows: Sequence[mg.Window], asked: Mapping[str, Any]) -> Any:
+        found = super().answer(raw, windows, asked)
+        return (
+            found
+            if len(windows) == 1
+            else {**found, "sizes": [len(window.outputs["logits"]) for window in windows]}
+        )
 
 
-def joined_with_padding(outputs: Arrays, lengths: np.ndarray) -> Arrays:
-    found = {name: np.concatenate(list(array))[None] for name, array in outputs.items()}
-    return {**found, "inner": np.ones_like(found["inner"])}
-
-
-def of_one_size(outputs: Arrays, lengths: np.ndarray) -> Arrays:
-    size = int(lengths[-1]) * len(lengths)
-    return {name: array.reshape(1, size, *array.shape[2:]) for name, array in outputs.items()}
+class OfOneSize(Tags):
+    def answer(self, raw: Any, windows: Sequence[mg.Window], asked: Mapping[str, Any]) -> Any:
+        rows = [window.row["values"] for window in windows]
+        return {**super().answer(raw, windows, asked), "sum": float(np.stack(rows).sum())}
 
 
 def shortened(strength: str, reader: Any, options: Mapping[str, Any]) -> Augment:
@@ -146,8 +154,7 @@ def tagging(modality: Mapping[str, Any] | None = None, **task: Any) -> Plugin:
         "targets": None,
         "samples": some_tags,
         "objective": Tagging,
-        "decode": tags,
-        "merge": joined,
+        "answers": Tags,
         "options": {},
     }
     return Plugin(modality={"reader": Framed, **(modality or {})}, task={**fields, **task})

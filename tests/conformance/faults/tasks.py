@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -60,12 +60,58 @@ class Stateful(Classification):
         return mg.RowLoss(found.total * (1 + self.calls % 5), found.weight)
 
 
-def numpy_answer(targets: Any, outputs: Arrays) -> list[dict[str, Any]]:
-    return [{"score": row.max()} for row in outputs["probabilities"]]
+class Own(mg.Answers):
+    """Answers of the plugin's own."""
+
+    def __init__(self, targets: Any) -> None:
+        self.labels = targets["labels"]
 
 
-def one_answer(targets: Any, outputs: Arrays) -> list[dict[str, Any]]:
-    return [{"score": 1.0}]
+class NumpyAnswer(Own):
+    def answer(self, raw: Any, windows: Sequence[mg.Window], asked: Mapping[str, Any]) -> Any:
+        return {"score": windows[0].outputs["probabilities"].max()}
+
+
+class ListAnswer(Own):
+    def answer(self, raw: Any, windows: Sequence[mg.Window], asked: Mapping[str, Any]) -> Any:
+        return windows[0].outputs["probabilities"].tolist()
+
+
+class Ranked(Own):
+    """The labels, best first, and scores without a fault."""
+
+    def answer(self, raw: Any, windows: Sequence[mg.Window], asked: Mapping[str, Any]) -> Any:
+        order = np.argsort(-windows[0].outputs["probabilities"])
+        return {"ranks": {self.labels[place]: rank for rank, place in enumerate(order.tolist())}}
+
+    def score(self, answer: dict[str, Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"rank": np.array([answer["ranks"][row["label"]], 1])}
+
+    def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
+        return {"mean_rank": float(kept["rank"][:, 0].mean())}
+
+
+class RaggedScores(Ranked):
+    def score(self, answer: dict[str, Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"rank": np.ones(len(row["readings"]))}
+
+
+class UnplainScores(Ranked):
+    """They read what JSON does not keep: here a key that is a number."""
+
+    def answer(self, raw: Any, windows: Sequence[mg.Window], asked: Mapping[str, Any]) -> Any:
+        return {"scores": dict(enumerate(windows[0].outputs["probabilities"].tolist()))}
+
+    def score(self, answer: dict[str, Any], row: Mapping[str, Any]) -> Mapping[str, Any]:
+        place = self.labels.index(row["label"])
+        return {"rank": np.array([answer["scores"].get(place, -1.0)])}
+
+
+class NoScoreOfOne(Ranked):
+    """A mean over what may be nothing."""
+
+    def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
+        return {"mean_rank": float(np.var(kept["rank"][:, 0], ddof=1))}
 
 
 def by_one_name(plan: Plan, options: Mapping[str, Any]) -> Plan:

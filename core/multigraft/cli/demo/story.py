@@ -130,7 +130,7 @@ def _figures(bundle: Path, exported: Report) -> dict[str, dict[str, Any]]:
 def _ask(run: Run, bundle: Path) -> dict[str, tuple[int, int]]:
     """Let each precision answer test rows in a process of its own; compare with the run."""
     rows = run.rows["test"]
-    kept = measure_split(run.graft, rows, **run.reading())
+    kept = measure_split(run.graft, run.metrics, rows, **run.reading())
     expected = run.objective.details(kept)["answered"][:ASKED]
     raws = [rows.raw(index) for index in range(len(expected))]
     accepted = [name for name, entry in open_bundle(bundle).precisions.items() if entry.accepted]

@@ -18,13 +18,21 @@ import numpy as np
 import torch
 
 from multigraft.contracts.features import Batch
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.records import Answer, Arrays
 from multigraft.data import Epoch, iterate, plan_batches
 from multigraft.errors import ExportError
+from multigraft.evaluation.answer_scores import (
+    Metrics,
+    answer_rows,
+    joined,
+    metrics_of,
+    score_rows,
+)
 from multigraft.evaluation.measure import intervals, percentile
 from multigraft.export.acceptance.parity import relative
 from multigraft.export.acceptance.verdict import Evidence, Judge, rows_needed
 from multigraft.export.context import Subject, batch_size
+from multigraft.runtime.answers import make_answers
 from multigraft.runtime.session import Session
 
 FP32 = "fp32"
@@ -45,16 +53,33 @@ def measure_graphs(
 ) -> dict[str, Evidence]:
     """Measure each precision in one pass over a split; ``sessions`` holds ``fp32``."""
     tallies = {name: _Tally() for name in sessions}
-    judge = _similarity if run.resolved.task.stage == "pretrain" else _judge(run)
-    for batch in batches(run, split):
+    rows, task, metrics = run.rows[split], run.resolved.task, _metrics(run)
+    answers = None if task.answers is None else make_answers(task, run.targets)
+    judge = _similarity if task.stage == "pretrain" else _judge(run)
+    for numbers, batch in numbered_batches(run, split):
         arrays = {name: tensor.numpy() for name, tensor in batch.items()}
         outputs = {name: session.run(arrays) for name, session in sessions.items()}
-        said = {name: _said(run, each) for name, each in outputs.items() if len(outputs) > 1}
+        answered = {
+            name: None if answers is None else answer_rows(answers, rows, numbers, each)
+            for name, each in outputs.items()
+        }
+        fp32 = _said(answered[FP32])
         for name, tally in tallies.items():
-            tally.kept.append(judge(outputs[name], outputs[FP32], batch))
-            tally.changed.append(_changed(said.get(name, [None]), said.get(FP32, [None])))
+            kept = judge(outputs[name], outputs[FP32], batch)
+            if metrics.answers is not None and (made := answered[name]) is not None:
+                kept = joined(kept, score_rows(metrics.answers, rows, numbers, made))
+            tally.kept.append(kept)
+            tally.changed.append(_changed(_said(answered[name]), fp32))
             tally.difference = max(tally.difference, _difference(outputs[name], outputs[FP32]))
-    return {name: _evidence(run, tally, len(run.rows[split])) for name, tally in tallies.items()}
+    return {name: _evidence(run, tally, len(rows)) for name, tally in tallies.items()}
+
+
+def _metrics(run: Subject) -> Metrics:
+    """What judges: the task's metrics, but of a pretraining task, which is judged by its
+    embeddings."""
+    if run.resolved.task.stage == "pretrain":
+        return Metrics(run.objective, None)
+    return metrics_of(run.resolved.task, run.targets, run.objective)
 
 
 def metric_of(run: Subject) -> tuple[str, bool]:
@@ -83,14 +108,20 @@ def judge_of(run: Subject) -> Judge:
 def _score(run: Subject, metric: str) -> Callable[[Mapping[str, np.ndarray]], float]:
     if metric == SIMILARITY:
         return lambda kept: float(kept[metric].mean())
-    return lambda kept: float(run.objective.summarise(kept)[metric])
+    metrics = _metrics(run)
+    return lambda kept: float(metrics.summarise(kept)[metric])
 
 
 def batches(run: Subject, split: str) -> Iterator[Batch]:
     """The batches that evaluation sees."""
+    return (batch for _, batch in numbered_batches(run, split))
+
+
+def numbered_batches(run: Subject, split: str) -> Iterator[tuple[np.ndarray, Batch]]:
+    """The same with the numbers of their rows."""
     rows, seed = run.rows[split], run.recipe.seed
     plan = plan_batches(rows.lengths, size=batch_size(run), seed=seed, epoch=0, shuffle=False)
-    return (batch for _, batch in iterate(rows, plan, Epoch(seed=seed)))
+    return iterate(rows, plan, Epoch(seed=seed))
 
 
 def _judge(run: Subject) -> Callable[[Arrays, Arrays, Batch], dict[str, np.ndarray]]:
@@ -120,7 +151,10 @@ def _similarity(outputs: Arrays, fp32: Arrays, batch: Batch) -> dict[str, np.nda
 
 
 def _evidence(run: Subject, tally: _Tally, rows: int) -> Evidence:
-    kept = {name: np.concatenate([part[name] for part in tally.kept]) for name in tally.kept[0]}
+    metrics = _metrics(run)
+    kept = metrics.together(
+        {name: np.concatenate([part[name] for part in tally.kept]) for name in tally.kept[0]}
+    )
     metric, _ = metric_of(run)
     settings = run.recipe.evaluation
     if metric == SIMILARITY:
@@ -132,7 +166,7 @@ def _evidence(run: Subject, tally: _Tally, rows: int) -> Evidence:
         )
     else:
         measure = intervals(
-            run.objective,
+            metrics,
             kept,
             count=settings.bootstrap,
             confidence=settings.confidence,
@@ -149,13 +183,9 @@ def _changed(said: Sequence[Any], fp32: Sequence[Any]) -> int | None:
     return sum(found != wanted for found, wanted in zip(said, fp32, strict=True))
 
 
-def _said(run: Subject, outputs: Arrays) -> list[Any]:
-    """The answers' words, as the task decodes them; None for each where it has no answers of its
-    own."""
-    decode = run.resolved.task.decode
-    if decode is None:
-        return [None]
-    return [words(answer) for answer in decode(run.targets, outputs)]
+def _said(answers: Sequence[Answer] | None) -> list[Any]:
+    """The answers' words; None where the task says nothing of its answers."""
+    return [None] if answers is None else [words(answer) for answer in answers]
 
 
 def words(value: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from multigraft.contracts.report import Measure
 
 Kept = dict[str, np.ndarray]
-"""What an objective keeps of each row, for all rows: arrays [N]."""
+"""What is kept of each row, for all rows: arrays [N, ...]."""
 FEWEST, MOST = 50, 1000
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from multigraft.contracts.records import Lazy, Option, Spec, Task
 from multigraft.errors import DataError
-from multigraft.runtime.decoders import classification, mean_probabilities
 
 
 def classification_task(name: str, modality: str) -> Task:
@@ -22,8 +21,7 @@ def classification_task(name: str, modality: str) -> Task:
         columns=("label",),
         targets=label_spec,
         objective=Lazy("multigraft.models.tasks.classification:Classification"),
-        decode=classification,
-        merge=mean_probabilities,
+        answers="classification",
         options={
             "label_smoothing": Option(
                 default=0.0, low=0, high=0.5, help="share of the target given to all"

@@ -98,11 +98,11 @@ class House:
         started = time.perf_counter()
         batcher = self.find(name)
         wanted = await asked(request, batcher.model, self.limits)
-        outcomes = await batcher.answers(wanted.values)
+        outcomes = await batcher.answers(wanted.values, wanted.asked)
         faults = sum(isinstance(outcome, Fault) for outcome in outcomes)
         self.meters.errors.labels(name).inc(faults)
         self.meters.rows.labels(name).inc(len(outcomes) - faults)
-        return respond(name, outcomes, top_k=wanted.top_k, seconds=time.perf_counter() - started)
+        return respond(name, outcomes, seconds=time.perf_counter() - started)
 
     async def _warm_up(self) -> None:
         for model in self.models:
@@ -130,13 +130,13 @@ def build_app(
     )
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _refused)
-    _add_answers(app, house)
+    _add_answers(app, house, schema.body([model.asks for model in models]))
     _add_states(app, house)
     _add_page(app)
     return Border(app, limits=limits, meters=house.meters, token=token, local=local)
 
 
-def _add_answers(app: FastAPI, house: House) -> None:
+def _add_answers(app: FastAPI, house: House, body: dict[str, Any]) -> None:
     @app.get("/models", summary="What is served")
     async def models() -> Response:
         return reply({"models": [model.describe() for model in house.models]})
@@ -148,7 +148,7 @@ def _add_answers(app: FastAPI, house: House) -> None:
     @app.post(
         "/models/{name}/predict",
         summary="Answer one value or many",
-        openapi_extra=schema.BODY,
+        openapi_extra=body,
         responses=schema.RESPONSES,
     )
     async def predict(name: str, request: Request) -> Response:
@@ -157,7 +157,7 @@ def _add_answers(app: FastAPI, house: House) -> None:
     @app.post(
         "/predict",
         summary="The same, of the only model",
-        openapi_extra=schema.BODY,
+        openapi_extra=body,
         responses=schema.RESPONSES,
     )
     async def predict_only(request: Request) -> Response:

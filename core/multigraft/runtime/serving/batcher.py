@@ -6,13 +6,14 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from multigraft.contracts.records import Answer, Arrays
+from multigraft.contracts.records import Answer
+from multigraft.runtime.read_value import ReadValue
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.grouping import groups
 from multigraft.runtime.serving.limits import Limits
@@ -31,7 +32,7 @@ Outcome = Answer | Fault
 class _Row:
     """A row that was read, and who waits for it."""
 
-    arrays: Arrays
+    value: ReadValue
     share: Share
     """Of the memory, given back when it was computed, whether or not somebody still waits for
     it."""
@@ -57,12 +58,12 @@ class Batcher:
         self._ready: asyncio.Queue[_Row] = asyncio.Queue()
         self._seconds_per_row = 0.0
 
-    async def answers(self, values: Sequence[Any]) -> list[Outcome]:
+    async def answers(self, values: Sequence[Any], asked: Mapping[str, Any]) -> list[Outcome]:
         """Answer each value, in order; one that is a Fault already stays it. Raises Refusal where
-        full."""
+        full. ``asked`` is as `Model.check` gives it."""
         self._admit(len(values))
         try:
-            return await asyncio.gather(*map(self._answer, values))
+            return await asyncio.gather(*(self._answer(value, asked) for value in values))
         finally:
             self._count(-len(values))
 
@@ -78,7 +79,7 @@ class Batcher:
         before: list[asyncio.Task[None]] = []
         while True:
             batch = await self._gather()
-            parts = groups([self.model.length(row.arrays) for row in batch])
+            parts = groups([self.model.length(row.value.rows[0]) for row in batch])
             begun = [
                 tasks.create_task(self._compute([batch[index] for index in part])) for part in parts
             ]
@@ -103,7 +104,7 @@ class Batcher:
         self.depth += change
         self._meters.depth.labels(self.model.name).set(self.depth)
 
-    async def _answer(self, value: Any) -> Outcome:
+    async def _answer(self, value: Any, asked: Mapping[str, Any]) -> Outcome:
         if isinstance(value, Fault):
             return value
         async with self._room:
@@ -111,7 +112,8 @@ class Batcher:
             if isinstance(read, Fault):
                 return read
             loop = asyncio.get_running_loop()
-            row = _Row(read, share, loop.create_future(), loop.time())
+            whole = ReadValue(value, (read,), asked)
+            row = _Row(whole, share, loop.create_future(), loop.time())
             self._ready.put_nowait(row)
             return await row.outcome
 
@@ -150,20 +152,20 @@ class Batcher:
         if not wanted:
             return []
         started = time.perf_counter()
-        found = self._answers([row.arrays for row in wanted])
+        found = self._answers([row.value for row in wanted])
         seconds = time.perf_counter() - started
         self._seconds_per_row += SMOOTH * (seconds / len(wanted) - self._seconds_per_row)
         self._meters.batch(self.model.name, len(wanted), seconds)
         return list(zip(wanted, found, strict=True))
 
-    def _answers(self, rows: Sequence[Arrays]) -> list[Outcome]:
-        """The rows' answers; where they fail together, each is tried alone."""
+    def _answers(self, values: Sequence[ReadValue]) -> list[Outcome]:
+        """The values' answers; where they fail together, each is tried alone."""
         try:
-            return list(self.model.answer(rows))
+            return list(self.model.answer(values))
         except (
             Exception
         ):  # whatever the graph or the decoder raises is one row's until shown otherwise
-            if len(rows) == 1:
+            if len(values) == 1:
                 log.exception("%s: the model failed on a row", self.model.name)
                 return [Fault("the model could not answer it", HTTPStatus.INTERNAL_SERVER_ERROR)]
-        return [outcome for row in rows for outcome in self._answers([row])]
+        return [outcome for value in values for outcome in self._answers([value])]

@@ -14,13 +14,16 @@ from multigraft.contracts.records import (
     Arrays,
     MeasuredReader,
     Modality,
+    Option,
     PromptReader,
     Reader,
     Spec,
 )
 from multigraft.errors import GenerationError, RowError
-from multigraft.runtime.describing import columns, describe
+from multigraft.runtime.asking import check_asked
+from multigraft.runtime.describing import columns, describe, shown
 from multigraft.runtime.predictor import Predictor
+from multigraft.runtime.read_value import ReadValue
 
 log = logging.getLogger("multigraft")
 PROMPT = "\0prompt"
@@ -33,13 +36,13 @@ SPREAD = 32
 
 @dataclass(frozen=True)
 class _Read:
-    """A value that was read before."""
+    """A prompt that was read before."""
 
     arrays: Arrays
 
 
 class _Passing:
-    """The reader of values that were read before, so that a predictor computes and decodes only."""
+    """The reader of prompts that were read before, so that a predictor writes only."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -74,12 +77,23 @@ class Model:
         self.suffixes = modality.suffixes
         self._modality = modality
         self._predictor = predictor
-        self._answering = predictor.with_reader(_Passing(predictor.reader))
+        self._writing = predictor.with_reader(_Passing(predictor.reader))
 
     @property
     def typed(self) -> bool:
         """Whether a value is a text that a person types; else it is the content of a file."""
         return not self.suffixes
+
+    @property
+    def asks(self) -> Mapping[str, Option]:
+        """What may be asked of an answer."""
+        return self._predictor.asks
+
+    def check(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is asked of answers, the defaults filled in. Raises PredictError."""
+        if self._predictor.bundle.generation is None:
+            return self._predictor.check(asked)
+        return check_asked({}, asked, task=self._predictor.bundle.task)
 
     def read(self, value: Any) -> Arrays:
         """Read one value. Raises RowError."""
@@ -103,10 +117,13 @@ class Model:
                 log.debug("%s: the reader cannot measure a value", self.name, exc_info=True)
         return SPREAD * _bytes(value)
 
-    def answer(self, rows: Sequence[Arrays]) -> list[Answer]:
-        """Answer rows that were read, in order."""
-        answers: list[Answer] = self._answering.predict([_Read(row) for row in rows])
-        return answers
+    def answer(self, values: Sequence[ReadValue]) -> list[Answer]:
+        """Answer values that were read, in order."""
+        if self._predictor.bundle.generation is None:
+            return self._predictor.answers(values)
+        prompts = [_Read(row) for value in values for row in value.rows]
+        written: list[Answer] = self._writing.predict(prompts)
+        return written
 
     def length(self, row: Arrays) -> int:
         """How long a row that was read is, as its reader counts."""
@@ -124,7 +141,7 @@ class Model:
             name=self.name,
             precision=self._predictor.precision,
         )
-        return {**facts, "path": f"/models/{self.name}/predict"}
+        return {**facts, "asks": shown(self.asks), "path": f"/models/{self.name}/predict"}
 
 
 def _bytes(value: Any) -> int:

@@ -12,14 +12,13 @@ from typing import Any
 
 from fastapi import Request
 
-from multigraft.errors import did_you_mean
+from multigraft.errors import PredictError, did_you_mean
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.limits import Limits
 from multigraft.runtime.serving.model import Model
 from multigraft.runtime.serving.multipart import parse_form
 
-INPUTS, TOP_K = "inputs", "top_k"
-KEYS = (INPUTS, TOP_K)
+INPUTS = "inputs"
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,8 @@ class Asked:
 
     values: Sequence[Any]
     """What the reader takes; a Fault in the place of one that cannot be handed to it."""
-    top_k: int | None
+    asked: Mapping[str, Any]
+    """Of the answers, as `Model.check` gives it."""
 
 
 async def asked(request: Request, model: Model, limits: Limits) -> Asked:
@@ -59,34 +59,36 @@ def _from_json(body: bytes, model: Model) -> Asked:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from error
     if not isinstance(raw, dict) or INPUTS not in raw:
         raise _unfit(f'the body should be {{"{INPUTS}": one value or a list of them}}')
+    keys = (INPUTS, *model.asks)
     for key in raw:
-        if key not in KEYS:
-            raise _unfit(f"unknown key {key!r}; {did_you_mean(key, KEYS)}")
+        if key not in keys:
+            raise _unfit(f"unknown key {key!r}; {did_you_mean(key, keys)}")
     inputs = raw[INPUTS] if isinstance(raw[INPUTS], list) else [raw[INPUTS]]
-    return Asked([_value(each, model) for each in inputs], _top_k(raw.get(TOP_K)))
+    asked = {key: value for key, value in raw.items() if key != INPUTS}
+    return Asked([_value(each, model) for each in inputs], _checked(asked, model))
 
 
 def _from_form(body: bytes, content_type: str, model: Model, limits: Limits) -> Asked:
     values: list[Any] = []
-    top_k = None
+    asked: dict[str, Any] = {}
     most = limits.max_items + 1  # of items; one more is refused with the right words
     for part in parse_form(body, content_type, most=most):
         content = bytes(part.content)
         if part.is_file:
             values.append(_content(content, model))
-        elif part.name == TOP_K:
-            if top_k is not None:
-                raise _unfit(f"{TOP_K} is given twice")
-            is_number = content.isdigit() and len(content) < 10
-            top_k = _top_k(int(content) if is_number else content.decode("utf-8", "replace"))
+        elif part.name in model.asks:
+            if part.name in asked:
+                raise _unfit(f"{part.name} is given twice")
+            asked[part.name] = _plain(content.decode("utf-8", "replace"))
         elif part.name == INPUTS:
             text = _text(content, "text")
             values.append(text if isinstance(text, Fault) else _value(text, model))
         else:
             raise _unfit(
-                f"unknown field {part.name!r}; allowed: files under any name, {', '.join(KEYS)}"
+                f"unknown field {part.name!r}; allowed: files under any name, "
+                f"{', '.join((INPUTS, *model.asks))}"
             )
-    return Asked(values, top_k)
+    return Asked(values, _checked(asked, model))
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -155,12 +157,19 @@ def _decoded(text: str) -> Any:
         return Fault(f"is not base64: {error}")
 
 
-def _top_k(raw: Any) -> int | None:
-    if raw is None:
-        return None
-    if isinstance(raw, bool) or not isinstance(raw, int) or raw < 1:
-        raise _unfit(f"{TOP_K} is {raw!r}; a whole number of at least 1 is needed")
-    return raw
+def _checked(asked: Mapping[str, Any], model: Model) -> Mapping[str, Any]:
+    try:
+        return model.check(asked)
+    except PredictError as error:
+        raise _unfit(str(error)) from error
+
+
+def _plain(text: str) -> Any:
+    """What a field of a form says: a number, true or false, or the text itself."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _unfit(error: str) -> Refusal:

@@ -8,8 +8,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from multigraft.contracts.records import Answer
-from multigraft.runtime.answers import trimmed
 from multigraft.runtime.serving.batcher import Outcome
 from multigraft.runtime.serving.faults import Fault
 from multigraft.system.json_numbers import finite
@@ -17,16 +15,14 @@ from multigraft.system.json_numbers import finite
 JSON = "application/json"
 
 
-def respond(
-    model: str, outcomes: Sequence[Outcome], *, top_k: int | None, seconds: float
-) -> Response:
+def respond(model: str, outcomes: Sequence[Outcome], *, seconds: float) -> Response:
     """The answers in order, errors in their places.
 
     The status is 200 where an item was answered, or none was asked for; else that of the first
     fault.
     """
     answers = [
-        outcome.body(item) if isinstance(outcome, Fault) else _best(outcome, top_k)
+        outcome.body(item) if isinstance(outcome, Fault) else outcome
         for item, outcome in enumerate(outcomes)
     ]
     content: dict[str, Any] = {
@@ -38,11 +34,6 @@ def respond(
     if faults and len(faults) == len(outcomes):
         return reply({**content, **answers[0]}, max(fault.status for fault in faults))
     return reply(content)
-
-
-def _best(answer: Answer, count: int | None) -> Answer:
-    """The answer with its ``count`` best scores, where it has scores."""
-    return trimmed(answer, top_k=count, threshold=None) if "scores" in answer else answer
 
 
 def reply(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from multigraft.contracts.records import Option
+from multigraft.runtime.describing import shown
 
 _VALUE = {
     "description": "A text, or a file in base64. Of several columns, an object by their names.",
@@ -19,40 +23,28 @@ _ERROR = {
         },
     },
 }
-BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["inputs"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "inputs": {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]},
-                        "top_k": {
-                            "type": "integer",
-                            "minimum": 1,
-                            "description": "Keep the best scores only.",
-                        },
-                    },
-                }
-            },
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "inputs": {
-                            "type": "array",
-                            "items": {"type": "string", "format": "binary"},
-                        },
-                        "top_k": {"type": "integer", "minimum": 1},
-                    },
-                }
-            },
+
+
+def body(models: Sequence[Mapping[str, Option]]) -> dict[str, Any]:
+    """What a request may hold: values, and what one of the models may be asked."""
+    asked = {name: _asked(each) for asks in models for name, each in shown(asks).items()}
+    listed = {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]}
+    files = {"type": "array", "items": {"type": "string", "format": "binary"}}
+    json = {"type": "object", "required": ["inputs"], "additionalProperties": False}
+    content = {
+        "application/json": {"schema": {**json, "properties": {"inputs": listed, **asked}}},
+        "multipart/form-data": {
+            "schema": {"type": "object", "properties": {"inputs": files, **asked}}
         },
     }
-}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _asked(option: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be asked, in the words of JSON schema."""
+    words = {"help": "description", "types": "type", "low": "minimum", "high": "maximum"}
+    words |= {"choices": "enum", "default": "default"}
+    return {words[name]: value for name, value in option.items()}
 
 
 def _said(description: str) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from multigraft.contracts.records import Modality
 from multigraft.contracts.web import NpmPackage, WebReader
 from multigraft.errors import BundleError
 from multigraft.plugins.catalog import Catalog
+from multigraft.runtime.answers import ANSWERS
 from multigraft.runtime.bundle import Bundle, open_bundle
-from multigraft.runtime.decoders import DECODERS, name_in
-from multigraft.runtime.describing import bundle_name, describe
-from multigraft.runtime.lookup import Answering, choose, look_up
+from multigraft.runtime.describing import bundle_name, describe, shown
+from multigraft.runtime.lookup import choose, look_up
 from multigraft.runtime.web.packages import fetch_package, unpack
 from multigraft.system.files import whole_folder
 
-FORMAT = 1
+FORMAT = 2
 FACTS = "site.json"
 ENGINE = NpmPackage(
     name="onnxruntime-web",
@@ -58,8 +58,8 @@ def write_site(
     _check_target(target)
     opened = open_bundle(bundle)
     name, graph = choose(opened, precision)
-    modality, answering = look_up(opened, catalog if catalog is not None else Catalog())
-    decoder, reader = _decoder(opened, answering), _reader(modality)
+    modality, answers = look_up(opened, catalog if catalog is not None else Catalog())
+    named, reader = _named(opened), _reader(modality)
     with whole_folder(target) as folder:
         _copy_page(folder)
         _copy_resource(reader.folder, folder / "reader")
@@ -75,7 +75,8 @@ def write_site(
             "model": describe(opened, modality, name=bundle_name(bundle), precision=name),
             "reader": opened.reader,
             "targets": {key: value for key, value in opened.targets.items() if key == "labels"},
-            "decode": decoder,
+            "answers": named,
+            "asks": shown(answers.asks),
             "graph": graphs,
             "files": {file: opened.files[file].model_dump() for file in held},
         }
@@ -102,20 +103,19 @@ def _check_target(target: Path) -> None:
         )
 
 
-def _decoder(bundle: Bundle, answering: Answering) -> str:
-    """The function of ``decode.js`` that does the same."""
+def _named(bundle: Bundle) -> str:
+    """The function of ``answers.js`` that does the same."""
     if bundle.generation is not None:
         raise BundleError(
             f"a bundle of task {bundle.task!r} writes texts, which a page without a server does "
             "not do; use multigraft generate"
         )
-    name = name_in(DECODERS, answering.decode)
-    if name is None:
+    if bundle.named is None or bundle.named not in ANSWERS:
         raise BundleError(
-            f"task {bundle.task!r} decodes answers in a way of its own, in Python only; a page "
-            f"knows {', '.join(sorted(DECODERS))}: use multigraft serve"
+            f"task {bundle.task!r} makes answers of its own, in Python only; a page knows "
+            f"{', '.join(sorted(ANSWERS))}: use multigraft serve"
         )
-    return name
+    return bundle.named
 
 
 def _reader(modality: Modality) -> WebReader:

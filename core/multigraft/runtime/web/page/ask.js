@@ -31,4 +31,4 @@ import { load } from "./page/load.js";
 import { openModel } from "./page/model.js";
 
 const model = await openModel({ ort, bytes: load });
-const { answer } = await model.predict(${model.suffixes.length ? "{ file }" : '{ text: "an example" }'}, { topK: 3 });`;
+const { answer } = await model.predict(${model.suffixes.length ? "{ file }" : '{ text: "an example" }'}, {});`;

@@ -1,7 +1,7 @@
-// A bundle's answers in a browser or in Node: reader, graph, decoder. It knows no page.
-import { decoders, trimmed } from "./decode.js";
+// A bundle's answers in a browser or in Node: reader, graph, answers. It knows no page.
+import { answers, checkedAsked } from "./answers.js";
 
-const FORMAT = 1;
+const FORMAT = 2;
 const TYPES = new Map([[Uint8Array, "uint8"], [Float32Array, "float32"], [BigInt64Array, "int64"]]);
 
 // `ort` is onnxruntime-web or onnxruntime-node; `bytes(path)` gives a file of this folder as a Uint8Array.
@@ -15,22 +15,23 @@ export async function openModel({ ort, bytes }) {
   const session = await ort.InferenceSession.create(await file(graph), {
     externalData: await Promise.all(beside.map(async (path) => ({ path, data: await file(path) }))),
   });
-  const decode = decoders[site.decode];
+  const make = answers[site.answers];
   let turn = Promise.resolve(); // a session computes one row at a time
 
   async function answer(value, asked) {
+    const wanted = checkedAsked(site.asks, asked);
     const began = performance.now();
     const row = await reader.read(value);
     const read = performance.now();
     const outputs = await session.run(batchOfOne(ort, row, session.inputNames));
-    const found = trimmed(decode(site.targets, outputs), asked);
+    const found = make(site.targets, outputs, wanted);
     return { answer: found, reading: read - began, computing: performance.now() - read };
   }
 
   return {
     facts: site.model,
     read: (value) => reader.read(value),
-    // Answer one value ({text}, {columns}, {file}, or what else the reader takes). `asked`: {topK, threshold}.
+    // Answer one value ({text}, {columns}, {file}, or what else the reader takes). `asked`: as site.json says in `asks`.
     predict(value, asked = {}) {
       const found = turn.then(() => answer(value, asked));
       turn = found.catch(() => undefined);

@@ -21,7 +21,7 @@ def register_tasks() -> Sequence[mg.Task]:
             columns=("target",),
             targets=answers.describe,
             objective=mg.Lazy("multigraft_sapling.objective:Regression"),
-            decode=answers.decode,
+            answers=answers.Numbers,
             samples=answers.samples,
             options={
                 "dropout": mg.Option(

@@ -37,9 +37,25 @@ def describe(columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     return {"mean": statistics.fmean(found) if found else 0.0, "spread": spread or 1.0}
 
 
-def decode(targets: Mapping[str, Any], outputs: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    """``value`` [B] -> an answer for each row."""
-    return [{"value": float(value)} for value in outputs["value"]]
+class Numbers(mg.Answers):
+    """``{"value": 3.5}`` from what the graph serves."""
+
+    asks: Mapping[str, mg.Option] = {
+        "digits": mg.Option(
+            default=None, types=(int,), low=0, high=12, help="round the value to so many"
+        )
+    }
+
+    def __init__(self, targets: Mapping[str, Any]) -> None:
+        del targets  # what `describe` gave, for answers that need it
+
+    def answer(
+        self, raw: Any, windows: Sequence[mg.Window], asked: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The number of the only window, rounded where a person asks for it."""
+        value = float(windows[0].outputs["value"])
+        digits = asked["digits"]
+        return {"value": value if digits is None else round(value, digits)}
 
 
 def samples(rng: np.random.Generator, raws: Sequence[Any]) -> Mapping[str, Sequence[Any]]:

@@ -1,0 +1,94 @@
+"""Metrics of answers: rows are answered as a bundle answers them, and each answer is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from multigraft.contracts.answers import Answers, Window, scores
+from multigraft.contracts.objectives import Objective
+from multigraft.contracts.options import defaults
+from multigraft.contracts.records import Answer, Arrays, Spec, Task
+from multigraft.data import Rows
+from multigraft.errors import PluginError
+from multigraft.runtime.answers import make_answers
+
+V = TypeVar("V")
+RowMetrics = dict[str, np.ndarray]
+"""What is kept of each row, for all rows: arrays [N, ...]."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a task is measured by: its objective and, where they have scores, its answers."""
+
+    objective: Objective
+    answers: Answers | None
+
+    def together(self, kept: RowMetrics) -> RowMetrics:
+        """What is kept, with what follows from all rows at once; before any resample."""
+        if self.answers is None:
+            return kept
+        rows = {len(array) for array in kept.values()}
+        found = {**kept, **self.answers.together(kept)}
+        if odd := [name for name, array in found.items() if {len(array)} != rows]:
+            raise PluginError(
+                f"together gives {odd[0]!r} for {len(found[odd[0]])} rows of {min(rows)}; it keeps "
+                "a number or an array for each"
+            )
+        return found
+
+    def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """The metrics of the rows in ``kept``, the objective's and the answers'."""
+        found = self.objective.summarise(kept)
+        return found if self.answers is None else joined(found, self.answers.summarise(kept))
+
+
+def metrics_of(task: Task, targets: Spec, objective: Objective) -> Metrics:
+    """What a task is measured by, bound to one run."""
+    answers = None if task.answers is None else make_answers(task, targets)
+    return Metrics(objective, answers if answers is not None and scores(answers) else None)
+
+
+def answer_rows(answers: Answers, rows: Rows, numbers: np.ndarray, outputs: Arrays) -> list[Answer]:
+    """The answers to these rows of a split, from a batch of what a graph serves for them."""
+    asked = defaults(answers.asks)
+    found = []
+    for place, number in enumerate(numbers.tolist()):
+        one = {name: array[place] for name, array in outputs.items()}
+        window = Window(rows.read(number), one, int(rows.lengths[number]))
+        found.append(answers.answer(rows.raw(number), [window], asked))
+    return found
+
+
+def score_rows(
+    answers: Answers, rows: Rows, numbers: np.ndarray, answered: Sequence[Answer]
+) -> RowMetrics:
+    """The scores of the answers to these rows. Raises PluginError where their shapes differ."""
+    each = [
+        answers.score(answer, rows.row(number))
+        for number, answer in zip(numbers.tolist(), answered, strict=True)
+    ]
+    try:
+        return {name: np.stack([np.asarray(row[name]) for row in each]) for name in each[0]}
+    except (KeyError, ValueError) as error:
+        raise PluginError(
+            f"score gives {_shapes(each[0])} for one row and not for another ({error}); every row "
+            "needs the same names, with arrays of one shape"
+        ) from error
+
+
+def joined(measured: Mapping[str, V], scored: Mapping[str, V]) -> dict[str, V]:
+    """Both, under names of their own. Raises PluginError where a name stands for two things."""
+    if twice := sorted(measured.keys() & scored.keys()):
+        raise PluginError(
+            f"objective and answers both give {twice[0]!r}; rename that of the answers"
+        )
+    return {**measured, **scored}
+
+
+def _shapes(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {list(np.shape(value))}" for name, value in row.items())

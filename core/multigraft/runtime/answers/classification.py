@@ -1,0 +1,86 @@
+"""Answers that rank labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from multigraft.contracts.answers import Answers, Window
+from multigraft.contracts.records import Answer, Option, Spec
+from multigraft.errors import BundleError
+
+
+class Classification(Answers):
+    """The most probable label, and every label's probability, best first.
+
+    The graph gives ``probabilities`` [labels]. Of a value in several windows they are the mean,
+    weighted by the windows' lengths.
+
+    >>> window = Window({}, {"probabilities": np.array([0.25, 0.75])})
+    >>> ranking = Classification({"labels": ["no", "yes"]})
+    >>> ranking.answer("fine", [window], {"top_k": None, "threshold": None})
+    {'label': 'yes', 'score': 0.75, 'scores': {'yes': 0.75, 'no': 0.25}}
+    >>> ranking.answer("fine", [window], {"top_k": 1, "threshold": 0.8})
+    {'label': None, 'score': None, 'scores': {}}
+    """
+
+    asks: Mapping[str, Option] = {
+        "top_k": Option(default=None, types=(int,), low=1, help="keep the best scores only"),
+        "threshold": Option(
+            default=None,
+            types=(int, float),
+            low=0,
+            high=1,
+            help="keep scores at least as high; without one there is no label",
+        ),
+    }
+    joins = True
+
+    def __init__(self, targets: Spec) -> None:
+        self._targets = targets
+
+    def answer(self, raw: Any, windows: Sequence[Window], asked: Mapping[str, Any]) -> Answer:
+        """Raises BundleError where the outputs and the labels do not belong together."""
+        found = mean_probabilities(windows)
+        labels = _labels(self._targets, found.shape[-1])
+        if not np.isfinite(found).all():
+            raise BundleError("the graph gives values that are no numbers; export the run again")
+        order = np.argsort(-found, kind="stable")[: asked["top_k"]].tolist()
+        scores = {labels[place]: float(found[place]) for place in order}
+        if asked["threshold"] is not None:
+            scores = {name: score for name, score in scores.items() if score >= asked["threshold"]}
+        label, score = next(iter(scores.items()), (None, None))
+        return {"label": label, "score": score, "scores": scores}
+
+
+def mean_probabilities(windows: Sequence[Window]) -> np.ndarray:
+    """The mean of the windows' probabilities, weighted by their lengths.
+
+    >>> one, other = (np.array(each) for each in ([1.0, 0.0], [0.25, 0.75]))
+    >>> windows = [Window({}, {"probabilities": one}, 2), Window({}, {"probabilities": other}, 1)]
+    >>> mean_probabilities(windows).tolist()
+    [0.75, 0.25]
+    """
+    if len(windows) == 1:
+        return windows[0].outputs["probabilities"]
+    each = np.stack([window.outputs["probabilities"] for window in windows]).astype(np.float64)
+    lengths = np.array([window.length for window in windows])
+    mean: np.ndarray = ((lengths / lengths.sum())[:, None] * each).sum(0)
+    return mean
+
+
+def _labels(targets: Spec, count: int) -> list[str]:
+    """The labels, one for each of ``count`` outputs; both come from files that may not belong
+    together."""
+    labels = targets.get("labels")
+    told = (
+        f"the graph tells {count} labels apart; the targets do not list as many different ones by "
+        "name"
+    )
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise BundleError(told)
+    if len(set(labels)) != len(labels) or len(labels) != count:
+        raise BundleError(told)
+    return labels

@@ -1,0 +1,36 @@
+"""What is asked of an answer, checked against what may be asked, in this one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from multigraft.contracts.options import defaults, misfit
+from multigraft.contracts.records import Option
+from multigraft.errors import PredictError, did_you_mean
+
+
+def check_asked(
+    asks: Mapping[str, Option], asked: Mapping[str, Any], *, task: str
+) -> dict[str, Any]:
+    """What is asked, with every default filled in; None asks for nothing. Raises PredictError.
+
+    >>> asks = {"top_k": Option(default=None, types=(int,), low=1, help="how many")}
+    >>> check_asked(asks, {"top_k": 3}, task="a"), check_asked(asks, {"top_k": None}, task="a")
+    ({'top_k': 3}, {'top_k': None})
+    """
+    found = {name: _plain(value) for name, value in asked.items() if value is not None}
+    for name, value in found.items():
+        if name not in asks:
+            told = did_you_mean(name, asks) if asks else "nothing may be asked of them"
+            raise PredictError(f"the answers of task {task!r} take no {name!r}; {told}")
+        if problem := misfit(value, asks[name]):
+            raise PredictError(f"{name} is {value!r}; {problem}")
+    return {**defaults(asks), **found}
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as Python's."""
+    return value.item() if isinstance(value, np.generic) else value

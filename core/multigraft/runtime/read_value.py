@@ -1,0 +1,49 @@
+"""A value that was read, on its way to its answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from multigraft.contracts.records import Arrays
+from multigraft.runtime.length_batches import nbytes
+
+
+@dataclass(frozen=True)
+class ReadValue:
+    """One value as it was read, and what is asked of its answer."""
+
+    raw: Any
+    rows: tuple[Arrays, ...]
+    """One row; several where it was cut into windows; none where it could not be read."""
+    asked: Mapping[str, Any]
+    """As `asking.check_asked` gives it."""
+    error: str = ""
+
+    @property
+    def size(self) -> int:
+        """The bytes of its rows."""
+        return sum(nbytes(row) for row in self.rows)
+
+    @property
+    def whole_size(self) -> int:
+        """The bytes of its rows and of the value itself, which nobody else may hold."""
+        return self.size + raw_bytes(self.raw)
+
+
+def raw_bytes(raw: Any) -> int:
+    """About how much memory a raw value takes: an array, bytes, a text, a picture, a tuple of them.
+
+    >>> raw_bytes(b"four"), raw_bytes(("ab", "c")), raw_bytes(3)
+    (4, 3, 0)
+    """
+    if isinstance(raw, tuple):
+        return sum(map(raw_bytes, raw))
+    if isinstance(raw, bytes | str):
+        return len(raw)
+    if isinstance(size := getattr(raw, "nbytes", None), int):
+        return size
+    shape = getattr(raw, "size", None)  # of a Pillow image: width and height
+    return 4 * math.prod(shape) if isinstance(shape, tuple) else 0

@@ -1,0 +1,54 @@
+// From a graph's outputs for one row to its answer, as the predictor makes it.
+
+export const answers = { classification, embedding, outputs };
+
+function classification({ labels }, { probabilities }, { top_k: most, threshold }) {
+  const scores = [...probabilities.data];
+  if (!Array.isArray(labels) || labels.length !== scores.length) {
+    throw new Error(`the graph tells ${scores.length} labels apart; the page lists another number`);
+  }
+  if (!scores.every(Number.isFinite)) throw new Error("the graph gives values that are no numbers; export the run again");
+  const ranked = labels.map((label, place) => [label, scores[place]]).sort(([, a], [, b]) => b - a).slice(0, most);
+  const kept = threshold === undefined ? ranked : ranked.filter(([, score]) => score >= threshold);
+  const [label, score] = kept[0] ?? [null, null];
+  return { label, score, scores: new Map(kept) };
+}
+
+function embedding(targets, outputs) {
+  return { embedding: [...outputs.embedding.data] };
+}
+
+function outputs(targets, found) {
+  const named = Object.entries(found).map(([name, { data, dims }]) => [name, nested([...data].map(Number), dims.slice(1))]);
+  return Object.fromEntries(named);
+}
+
+// Numbers in a row as the lists in lists that Python gives.
+function nested(values, dims) {
+  if (!dims.length) return values[0];
+  const size = values.length / dims[0];
+  return Array.from({ length: dims[0] }, (_, place) => nested(values.slice(place * size, (place + 1) * size), dims.slice(1)));
+}
+
+const TYPES = {
+  integer: Number.isInteger,
+  number: Number.isFinite,
+  boolean: (value) => typeof value === "boolean",
+  string: (value) => typeof value === "string",
+};
+
+// What is asked of an answer, with the defaults filled in, checked against what may be asked.
+export function checkedAsked(asks, asked) {
+  const given = Object.entries(asked).filter(([, value]) => value !== undefined && value !== null);
+  for (const [name, value] of given) {
+    const refused = (why) => new Error(`${name} is ${value}; ${why}`);
+    if (!asks[name]) throw refused(`allowed: ${Object.keys(asks).join(", ") || "nothing may be asked"}`);
+    const { types, low = -Infinity, high = Infinity, choices } = asks[name];
+    if (!types.some((type) => TYPES[type]?.(value))) throw refused(`it should be ${types.join(" or ")}`);
+    if (value < low) throw refused(`it should be at least ${low}`);
+    if (value > high) throw refused(`it should be at most ${high}`);
+    if (choices && !choices.includes(value)) throw refused(`allowed: ${choices.join(", ")}`);
+  }
+  const defaults = Object.entries(asks).map(([name, option]) => [name, option.default]);
+  return { ...Object.fromEntries(defaults), ...Object.fromEntries(given) };
+}
