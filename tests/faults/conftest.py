@@ -25,7 +25,10 @@ def seed() -> int:
 def pytest_terminal_summary(terminalreporter: Any) -> Iterator[None]:
     """Repeat what was wrong in the last lines, which an output that was cut still has."""
     yield
-    for report in (*terminalreporter.stats.get("failed", []), *terminalreporter.stats.get("error", [])):
+    for report in (
+        *terminalreporter.stats.get("failed", []),
+        *terminalreporter.stats.get("error", []),
+    ):
         crash = getattr(report.longrepr, "reprcrash", None)
         if crash is not None and Path(report.fspath).is_relative_to(HERE):
             terminalreporter.write_line(f"{report.nodeid}: {crash.message}")

@@ -98,7 +98,7 @@ class Trial:
     """What was done to it, for people."""
 
     def told(self, seed: int) -> str | None:
-        """What is wrong, and how to see it again; None where it was killed and ended as it should."""
+        """What is wrong, and how to see it again; None where it was killed and ended well."""
         problems = self.wrong or ([] if self.kills else ["nothing was killed"])
         return "\n  ".join([f"{SEED}={seed}", *problems, *self.story]) if problems else None
 

@@ -128,9 +128,13 @@ def test_what_was_wrong_is_told_with_its_seed() -> None:
 def test_what_was_wrong_is_in_the_last_lines() -> None:
     """Below the summary, whose lines are as short as a terminal is wide."""
     said: list[str] = []
-    crash = SimpleNamespace(reprcrash=SimpleNamespace(message="MULTIGRAFT_FAULT_SEED=7\n  other bytes"))
+    crash = SimpleNamespace(
+        reprcrash=SimpleNamespace(message="MULTIGRAFT_FAULT_SEED=7\n  other bytes")
+    )
     reports = [
-        SimpleNamespace(nodeid=f"{folder}/test_x.py::test", fspath=f"{folder}/test_x.py", longrepr=crash)
+        SimpleNamespace(
+            nodeid=f"{folder}/test_x.py::test", fspath=f"{folder}/test_x.py", longrepr=crash
+        )
         for folder in (str(HERE), "tests/core")
     ]
     shown = SimpleNamespace(stats={"failed": reports}, write_line=said.append)

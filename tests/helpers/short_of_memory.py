@@ -44,7 +44,7 @@ def step(network: nn.Module, rows: Tensor, precision: str) -> None:
 
 
 def outcome(network: nn.Module, rows: Tensor, precision: str, spare: int) -> str:
-    """The microbatches a step takes within the limit, ``short`` where a row is too much, or error."""
+    """The microbatches a step takes within the limit, ``short`` where a row is too much."""
     step(network, rows[:1], precision)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     limit = pages * resource.getpagesize() + spare
