@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from multigraft.contracts.features import BackboneModule, Features
     from multigraft.contracts.generation import Generating
     from multigraft.contracts.objectives import Brief, Objective, RowLoss
+    from multigraft.contracts.padding import Fill
     from multigraft.contracts.records import (
         Backbone,
         Lazy,
@@ -60,6 +61,7 @@ _HOMES = {
     ),
     "contracts.report": ("Measure", "Report"),
     "runs.run": ("Run",),
+    "contracts.padding": ("Fill",),
     "runtime": ("Predictor", "load"),
     "contracts.samples": ("Samples", "Trial"),
     "contracts.web": ("NpmPackage", "WebReader"),
@@ -74,6 +76,7 @@ __all__ = [
     "Catalog",
     "Engine",
     "Features",
+    "Fill",
     "Generating",
     "Lazy",
     "Likeness",

@@ -13,6 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+import multigraft as mg
 from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.acceptance.latency import Timed, a_row, best_size, medians, trial
@@ -378,6 +379,33 @@ def test_arrays_of_one_length_share_its_name() -> None:
         "sound": {0: "batch", 1: "length_2"},
         "size": {0: "batch"},
     }
+
+
+def test_axes_keep_the_names_that_their_fills_give() -> None:
+    plane = {0: "height", 1: "width"}
+    fills = {"pixels": mg.Fill(0, {1: "height", 2: "width"}), "mask": mg.Fill(0, plane), "ids": 0}
+    rows = [
+        {"pixels": np.zeros((3, 8, 8)), "mask": np.zeros((8, 8)), "ids": np.zeros(8)}
+        for _ in range(2)
+    ]
+    first, second = graphs._uneven(rows, fills)
+    assert (second["pixels"].shape, second["mask"].shape, len(second["ids"])) == (
+        (3, 6, 6),
+        (6, 6),
+        6,
+    )
+    assert graphs._axes([first, second], fills) == {
+        "pixels": {0: "batch", 2: "height", 3: "width"},
+        "mask": {0: "batch", 1: "height", 2: "width"},
+        "ids": {0: "batch", 1: "length"},
+    }
+
+
+def test_parity_asks_for_planes_that_are_no_square() -> None:
+    fills = {"mask": mg.Fill(0, {0: "height", 1: "width"})}
+    rows = [{"mask": np.zeros((20, 20))}]
+    shapes = {row["mask"].shape for case in cases(rows, [400], ["a"], fills) for row in case.rows}
+    assert shapes == {(20, 20), (12, 9), (7, 5), (0, 0)}
 
 
 class Lengthy:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multigraft import Fill
 from multigraft.runtime import length_batches
-from multigraft.runtime.length_batches import cut, read_ahead
+from multigraft.runtime.length_batches import WASTE, cut, read_ahead, wide_shapes
 
 
 @given(st.lists(st.integers(1, 50)), st.integers(1, 200))
@@ -25,6 +26,26 @@ def test_every_row_is_in_one_batch_within_the_budget(lengths: list[int], budget:
         assert len(batch) == 1 or len(batch) * longest <= budget
     flat = [lengths[index] for batch in batches for index in batch]
     assert flat == sorted(flat)
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40))))
+def test_tall_and_wide_rows_do_not_pad_each_other_without_bound(
+    planes: list[tuple[int, int]],
+) -> None:
+    rows = [{"x": np.zeros(plane), "y": np.zeros(plane[0])} for plane in planes]
+    shapes = wide_shapes(rows, {"x": Fill(0, {0: "height", 1: "width"}), "y": 0})
+    batches = list(cut([row["x"].size for row in rows], rows=8, budget=None, shapes=shapes))
+    assert sorted(chain.from_iterable(batches)) == list(range(len(rows)))
+    for batch in batches:
+        tall, wide = np.max([planes[index] for index in batch], axis=0)
+        assert len(batch) * tall * wide <= WASTE * sum(rows[index]["x"].size for index in batch)
+
+
+def test_one_axis_has_no_shapes_to_look_at() -> None:
+    assert wide_shapes([{"x": np.zeros((2, 3))}], {"x": 0}) == []
+    thin = [((100, 1),), ((1, 100),)]
+    assert [len(batch) for batch in cut([100, 100], rows=8, budget=None, shapes=thin)] == [1, 1]
+    assert [len(batch) for batch in cut([100, 100], rows=8, budget=None)] == [2]
 
 
 def test_a_batch_size_that_is_asked_for_is_kept() -> None:

@@ -91,6 +91,7 @@ def _torch_model(folder: Path, *, threads: int) -> tuple[Answer, Sizes, dict[str
     import torch
 
     from multigraft import api
+    from multigraft.contracts.padding import fill_of
     from multigraft.contracts.readers import read_row
     from multigraft.export.graph.trace import Served
 
@@ -100,8 +101,11 @@ def _torch_model(folder: Path, *, threads: int) -> tuple[Answer, Sizes, dict[str
     row = read_row(run.reader, rows.raw(0))
     with_head = run.resolved.task.stage != "pretrain"
     served = Served(run.graft, run.objective, tuple(row), with_head=with_head).eval()
+    fills = {name: fill_of(fill).axes for name, fill in run.reader.fills.items()}
     sizes: Sizes = {
-        name: (None, *array.shape[1:]) if name in run.reader.fills else array.shape
+        name: tuple(
+            None if axis in fills.get(name, ()) else size for axis, size in enumerate(array.shape)
+        )
         for name, array in row.items()
     }
     return served.answer, sizes, {name: array.dtype.name for name, array in row.items()}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.generation import Generating
+from multigraft.contracts.padding import Fill
 from multigraft.contracts.records import Arrays, Reader, Spec
 
 Outputs = dict[str, Tensor]
@@ -70,8 +71,8 @@ class Objective(Protocol):
     monitor: str
     """The metric that chooses the best checkpoint, a key of `summarise`."""
     greater_is_better: bool
-    fills: Mapping[str, float] = {}
-    """The target arrays that vary in length, with the value that pads them (see `Reader.fills`)."""
+    fills: Mapping[str, float | Fill] = {}
+    """The target arrays that vary from row to row, with what pads them (see `Reader.fills`)."""
     packs: bool = False
     """Whether rows may be joined into one sequence; the backbone then keeps them apart by
     ``segments``.

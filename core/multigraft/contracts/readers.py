@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from multigraft.contracts.padding import Fills, pad
 from multigraft.contracts.records import Arrays, Reader, Spec
 from multigraft.errors import BundleError, MultigraftError, RowError, first_line, refused_as
 from multigraft.system.files import check_plain, is_plain_name, leads_out, open_plain
@@ -52,28 +53,19 @@ def read_row(reader: Reader, raw: Any) -> Arrays:
         return reader.read(raw)
 
 
-def collate(rows: Sequence[Arrays], fills: Mapping[str, float]) -> Arrays:
-    """Stack rows into a batch; arrays named in ``fills`` are padded along their first axis to the
-    longest.
+def collate(rows: Sequence[Arrays], fills: Fills) -> Arrays:
+    """Stack rows into a batch; arrays named in ``fills`` are padded to the longest (see `pad`).
 
     >>> rows = [{"x": np.array([1, 2])}, {"x": np.array([3])}]
     >>> collate(rows, {"x": 0})["x"].tolist()
     [[1, 2], [3, 0]]
     """
     return {
-        name: _pad([row[name] for row in rows], fills[name])
+        name: pad([row[name] for row in rows], fills[name])
         if name in fills
         else np.stack([row[name] for row in rows])
         for name in rows[0]
     }
-
-
-def _pad(values: Sequence[np.ndarray], fill: float) -> np.ndarray:
-    longest = max(len(value) for value in values)
-    padded = np.full((len(values), longest, *values[0].shape[1:]), fill, dtype=values[0].dtype)
-    for row, value in zip(padded, values, strict=True):
-        row[: len(value)] = value
-    return padded
 
 
 def fingerprint(spec: Spec) -> str:

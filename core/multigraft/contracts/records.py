@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from multigraft.contracts.padding import Fills
 from multigraft.contracts.samples import Samples, Trial
 from multigraft.contracts.web import WebReader
 from multigraft.errors import missing_dependency
@@ -91,9 +92,12 @@ class Reader(Protocol):
     """
 
     @property
-    def fills(self) -> Mapping[str, float]:
-        """The arrays whose first axis varies from row to row, with the value that pads a shorter
-        one."""
+    def fills(self) -> Fills:
+        """The arrays that vary from row to row, with the value that pads a shorter one.
+
+        A plain number where the first axis varies, as ``{"input_ids": 0}``; a `Fill` where another
+        or several do, as ``{"pixels": Fill(0, {0: "height", 1: "width"})}``.
+        """
         ...
 
     def read(self, raw: Any) -> Arrays:
@@ -101,7 +105,7 @@ class Reader(Protocol):
         ...
 
     def length(self, row: Arrays) -> int:
-        """How long a read row is, in the unit that costs time (tokens, samples); 1 where all are
+        """How long a read row is, in the unit that costs time (tokens, pixels); 1 where all are
         equal."""
         ...
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from multigraft.contracts.padding import Fills, crop, fill_of
 from multigraft.contracts.readers import collate, save_spec
 from multigraft.contracts.records import Arrays
 from multigraft.contracts.report import Report
@@ -144,17 +145,15 @@ def _sample(work: Work) -> Arrays:
     return collate([_shortened(row, work.run.reader.fills)], work.run.reader.fills)
 
 
-def _shortened(row: Arrays, fills: Collection[str]) -> Arrays:
-    """The row as long as a manifest may claim that a sample is."""
-    longest = min(
-        (
-            largest_sample(row[name].dtype.name) // max(1, row[name][:1].size)
-            for name in fills
-            if name in row
-        ),
-        default=0,
-    )
-    return {name: array[:longest] if name in fills else array for name, array in row.items()}
+def _shortened(row: Arrays, fills: Fills) -> Arrays:
+    """The row as long as a manifest may claim that a sample is, cut along first varying axes."""
+    longest: dict[str, int] = {}
+    for name in fills.keys() & row.keys():
+        axis, called = next(iter(fill_of(fills[name]).axes.items()))
+        each = row[name].size // max(1, row[name].shape[axis])
+        most = largest_sample(row[name].dtype.name) // max(1, each)
+        longest[called] = min(most, longest.get(called, most))
+    return crop(row, fills, lambda called, size: min(size, longest.get(called, size)))
 
 
 def _columns(run: Subject) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+import numpy as np
+
+from multigraft.contracts.padding import Fills, fill_of
 from multigraft.contracts.records import Arrays
 from multigraft.system.cpu import usable_cores
 
@@ -21,7 +24,12 @@ SLOW = 1e-3
 ROWS = 32
 MOST_ROWS = 128
 """In a batch: where nothing was measured, and at most where rows are short."""
+WASTE = 4
+"""A batch whose arrays vary in several axes takes at most so many times its rows' own numbers: a
+tall picture and a wide one, as large as each other, pad each other without bound."""
 
+Shapes = tuple[tuple[int, ...], ...]
+"""Of some arrays of one row."""
 V = TypeVar("V")
 R = TypeVar("R")
 
@@ -47,23 +55,42 @@ def nbytes(row: Arrays) -> int:
     return sum(array.nbytes for array in row.values())
 
 
-def cut(lengths: Sequence[int], *, rows: int | None, budget: int | None) -> Iterator[list[int]]:
+def cut(
+    lengths: Sequence[int],
+    *,
+    rows: int | None,
+    budget: int | None,
+    shapes: Sequence[Shapes] = (),
+) -> Iterator[list[int]]:
     """Indices of rows of like length, a batch at a time, the shortest first.
 
     A batch holds at most ``rows``; where that is None, as many as keep rows times the longest in
-    ``budget``.
+    ``budget``. With ``shapes`` (see `wide_shapes`) padding stays within `WASTE` besides.
     """
     most = rows or (ROWS if budget is None else MOST_ROWS)
     bound = None if rows else budget
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
         full = bound is not None and (len(batch) + 1) * lengths[index] > bound
-        if batch and (len(batch) == most or full):
+        wasted = shapes and _wasteful([shapes[each] for each in (*batch, index)])
+        if batch and (len(batch) == most or full or wasted):
             yield batch
             batch = []
         batch.append(index)
     if batch:
         yield batch
+
+
+def wide_shapes(rows: Sequence[Arrays], fills: Fills) -> list[Shapes]:
+    """Each row's shapes of the arrays that vary in several axes; nothing where there are none."""
+    wide = [name for name, fill in fills.items() if len(fill_of(fill).axes) > 1]
+    return [tuple(row[name].shape for name in wide if name in row) for row in rows] if wide else []
+
+
+def _wasteful(rows: Sequence[Shapes]) -> bool:
+    """Whether one of the arrays would be mostly padding."""
+    arrays = (np.array(shapes, dtype=np.float64) for shapes in zip(*rows, strict=True))
+    return any(len(each) * each.max(0).prod() > WASTE * each.prod(1).sum() for each in arrays)
 
 
 def _read(values: Iterable[V], read: Callable[[V], R]) -> Iterator[R]:

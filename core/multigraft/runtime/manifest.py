@@ -37,7 +37,7 @@ class Port(_Part):
     dtype: str
     """As numpy names it."""
     shape: tuple[int | str, ...]
-    """Sizes, or the names of the axes that vary: ``batch``, ``length``."""
+    """Sizes, or the names of the axes that vary: ``batch``, and those of `Fill.axes`."""
 
 
 class FileEntry(_Part):

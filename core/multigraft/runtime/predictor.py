@@ -28,7 +28,7 @@ from multigraft.runtime.bundle import Bundle
 from multigraft.runtime.describing import check_columns
 from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import Asked
-from multigraft.runtime.length_batches import cut, read_ahead
+from multigraft.runtime.length_batches import cut, read_ahead, wide_shapes
 from multigraft.runtime.read_value import ReadValue
 from multigraft.runtime.session import Session
 
@@ -282,8 +282,10 @@ class Predictor:
         """Rows of like length together: (indices, outputs of the graph)."""
         self._refuse_writing()
         lengths = [self.reader.length(row) for row in rows]
-        for indices in cut(lengths, rows=batch_size, budget=self._budget):
-            yield indices, self._session.run(collate([rows[i] for i in indices], self.reader.fills))
+        fills = self.reader.fills
+        shapes = wide_shapes(rows, fills)
+        for indices in cut(lengths, rows=batch_size, budget=self._budget, shapes=shapes):
+            yield indices, self._session.run(collate([rows[i] for i in indices], fills))
 
 
 def _is_many(raw: Any) -> bool:

@@ -29,7 +29,7 @@ class Shape:
 
     batch: int
     length: int | None
-    """Of each row; None where every row has the same size."""
+    """Of each row, along every axis that varies; None where every row has the same size."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,14 @@ def row_length(bundle: Bundle) -> int | None:
     if not bundle.sample:
         raise BundleError("the bundle does not say how large a row is; export it again")
     for port in bundle.inputs:
-        if any(isinstance(axis, str) for axis in port.shape[1:]):
-            return bundle.sample[port.name][1]
+        for axis, size in enumerate(port.shape[1:], start=1):
+            if isinstance(size, str):
+                return bundle.sample[port.name][axis]
     return None
 
 
 Sizes = Mapping[str, tuple[int | None, ...]]
-"""The shape of a row's arrays; None is the axis that varies."""
+"""The shape of a row's arrays; None is an axis that varies."""
 
 
 def sizes_of(ports: Sequence[Port]) -> Sizes:

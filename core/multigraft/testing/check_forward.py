@@ -87,6 +87,7 @@ def padding(subject: Subject) -> Iterator[str]:
             yield f"row {index}: pooled lies {far:.2g} (relative) from what the row gives alone"
             return
         yield from _same_positions(index, alone, together)
+        yield from _same_maps(index, alone, together)
 
 
 def _same_positions(index: int, alone: Features, together: Features) -> Iterator[str]:
@@ -107,6 +108,19 @@ def _same_positions(index: int, alone: Features, together: Features) -> Iterator
     ours, theirs = alone.sequence[0][alone.mask[0]], together.sequence[index][together.mask[index]]
     if far := distance(ours, theirs):
         yield f"row {index}: sequence lies {far:.2g} (relative) from what the row gives alone"
+
+
+def _same_maps(index: int, alone: Features, together: Features) -> Iterator[str]:
+    """Maps of a padded row begin with what the row gives alone."""
+    for number, (ours, theirs) in enumerate(zip(alone.maps, together.maps, strict=True)):
+        corner = theirs[index][tuple(map(slice, ours[0].shape))]
+        if corner.shape != ours[0].shape or (far := distance(ours[0], corner)):
+            yield (
+                f"row {index}: maps[{number}] lies "
+                + (f"{far:.2g} (relative)" if corner.shape == ours[0].shape else "in another shape")
+                + " from what the row gives alone"
+            )
+            return
 
 
 def steady(subject: Subject) -> Iterator[str]:

@@ -4,13 +4,14 @@ augmentation."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from multigraft.contracts.answers import Window
+from multigraft.contracts.padding import Fills
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Answer, Arrays, Reader, Spec
 from multigraft.runs.run import Run
@@ -37,7 +38,7 @@ def placed(subject: Subject) -> Iterator[str]:
     yield from filter(None, tried)
 
 
-def _frame(rows: Sequence[Arrays], names: Mapping[str, float]) -> tuple[int, int]:
+def _frame(rows: Sequence[Arrays], names: Fills) -> tuple[int, int]:
     """How many first and last positions are the same in every row."""
     arrays = [[row[name] for name in names if name in row] for row in rows]
     shortest = min((len(array) for each in arrays for array in each), default=0)
@@ -128,7 +129,7 @@ class _InWindows:
     second: Any
 
     @property
-    def fills(self) -> Mapping[str, float]:
+    def fills(self) -> Fills:
         return self.reader.fills
 
     def read(self, raw: Any) -> Arrays:

@@ -4,14 +4,15 @@ asked."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from multigraft.contracts.padding import LENGTH, Fills, fill_of, sizes
 from multigraft.contracts.readers import load_spec, save_spec
-from multigraft.contracts.records import Modality, Reader, WindowReader
+from multigraft.contracts.records import Arrays, Modality, Reader, WindowReader
 from multigraft.errors import RowError
 from multigraft.testing import isolation
 from multigraft.testing.arrays import copied, digest, gap
@@ -37,14 +38,32 @@ def arrays(subject: Subject) -> Iterator[str]:
         isinstance(length, bool) or not isinstance(length, int) or length < 1 for length in lengths
     ):
         yield f"length gave {lengths[:4]}; it is a whole number from 1"
-    for name in reader.fills:
-        if any(name in row and not row[name].ndim for row in rows):
-            yield f"fills names {name!r}, which has no axis that could vary"
-    varying = {n for n in rows[0] if len({row[n].shape for row in rows if n in row}) > 1}
-    for name in sorted(varying - set(reader.fills)):
-        yield f"{name!r} varies in shape, but fills does not say what pads it"
+    yield from _filled(reader.fills, rows)
     if len(set(map(digest, rows))) < 2:
         yield "every value gives the same arrays"
+
+
+def _filled(fills: Fills, rows: Sequence[Arrays]) -> Iterator[str]:
+    """What `fills` says of the axes that vary is so."""
+    axes = {name: fill_of(fill).axes for name, fill in fills.items()}
+    for name, named in axes.items():
+        if any(name in row and row[name].ndim <= max(named) for row in rows):
+            yield f"fills names {name!r}, which has no axis {max(named)} that could vary"
+            return
+    for name in sorted(rows[0]):
+        shapes = {
+            tuple(0 if axis in axes.get(name, ()) else size for axis, size in enumerate(each.shape))
+            for each in (row[name] for row in rows if name in row)
+        }
+        if len(shapes) > 1:
+            yield f"{name!r} varies in shape, but fills does not say what pads it" + (
+                f" along all of its axes (it has {dict(axes[name])})" if name in axes else ""
+            )
+    for row in rows:
+        for called, found in sizes(row, fills).items():
+            if called != LENGTH and len(set(found)) > 1:
+                yield f"the axis {called!r} of one row has the lengths {found}; one is needed"
+                return
 
 
 def _plain(row: Any) -> Iterator[str]:

@@ -63,11 +63,11 @@ READING = (
         name="arrays",
         of="modality",
         run=Lazy("multigraft.testing.check_reader:arrays"),
-        what="Rows are named numpy arrays of finite numbers; `fills` names those that vary in "
-        "length.",
+        what="Rows are named numpy arrays of finite numbers; `fills` names those that vary, and in "
+        "which axes.",
         why="rows are stacked to batches and become tensors",
         mend="give arrays of numbers, and name what varies in Reader.fills with the value that "
-        "pads it",
+        "pads it, as mg.Fill(0, {0: 'height', 1: 'width'}) where another axis than the first does",
     ),
     Check(
         name="same-value-same-arrays",

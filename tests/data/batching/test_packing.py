@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multigraft import Fill
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Arrays, Modality, Reader
 from multigraft.data import Epoch, Rows, iterate, load_table, padding_share, plan_packs
@@ -91,6 +92,12 @@ def test_joined_rows_are_numbered_and_padded() -> None:
     assert batch["y"][0].tolist() == [[2, 2], [2, 2], [1, 1], [0, 0]]
     assert batch["segments"].tolist() == [[1, 1, 2, 0], [1, 1, 1, 1]]
     assert batch["segments"].dtype == np.int64
+
+
+def test_rows_that_vary_in_two_axes_are_not_joined() -> None:
+    rows = [{"x": np.ones((2, 3))}, {"x": np.ones((4, 1))}]
+    with pytest.raises(PluginError, match="array 'x' varies in height, width, and rows are joined"):
+        join(rows, {"x": Fill(0, {0: "height", 1: "width"})})
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
+from multigraft.contracts.padding import Fills
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Arrays, Augment
 from multigraft.data.batching.batches import Members
@@ -94,7 +95,7 @@ class _Source:
     augment: Augment | None
     varied: bool
     """Whether anything changes single rows; making a generator for each takes its time."""
-    fills: Mapping[str, float]
+    fills: Fills
     stream: tuple[int, int, int]
     names: Collection[str] | None
 

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from multigraft.contracts.padding import Fills, fill_of
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Arrays
 from multigraft.data.batching.batches import plan_batches
@@ -42,7 +43,7 @@ def plan_packs(
     return [tuple(packs[number] for number in batch) for batch in batches]
 
 
-def join(rows: Sequence[Arrays], fills: Mapping[str, float]) -> Arrays:
+def join(rows: Sequence[Arrays], fills: Fills) -> Arrays:
     """One sequence of T positions from several rows; ``segments`` int64 [T] numbers their rows from
     1.
 
@@ -57,6 +58,13 @@ def join(rows: Sequence[Arrays], fills: Mapping[str, float]) -> Arrays:
             f"array {whole[0]!r} has one value a row, so rows cannot be joined; leave "
             "training.packing unset"
         )
+    wide = [name for name in rows[0] if set(fill_of(fills[name]).axes) != {0}]
+    if wide:
+        axes = ", ".join(fill_of(fills[wide[0]]).axes.values())
+        raise PluginError(
+            f"array {wide[0]!r} varies in {axes}, and rows are joined along their first axis only; "
+            "leave training.packing unset"
+        )
     counts = {name: [len(row[name]) for row in rows] for name in rows[0]}
     (first, expected), *others = counts.items()
     for name, found in others:
@@ -69,7 +77,7 @@ def join(rows: Sequence[Arrays], fills: Mapping[str, float]) -> Arrays:
     return {**joined, "segments": np.repeat(np.arange(1, len(rows) + 1), expected)}
 
 
-def collate_packs(packs: Sequence[Sequence[Arrays]], fills: Mapping[str, float]) -> Arrays:
+def collate_packs(packs: Sequence[Sequence[Arrays]], fills: Fills) -> Arrays:
     """A batch of joined rows, padded to the longest pack; ``segments`` [B, T] is 0 where padded."""
     return collate([join(rows, fills) for rows in packs], {**fills, "segments": 0})
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multigraft.contracts.padding import Fills, axis_names, crop
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
@@ -33,7 +34,7 @@ def cases(
     rows: Sequence[Arrays],
     lengths: Sequence[int],
     places: Sequence[str],
-    fills: Mapping[str, float],
+    fills: Fills,
 ) -> list[Case]:
     """Real rows alone, in a batch, and beside much padding; and rows that were cut to other
     lengths.
@@ -56,7 +57,7 @@ def cases(
     return [*real, *_made(rows[order[-1]], places[order[-1]], fills)] if fills else real
 
 
-def _made(row: Arrays, place: str, fills: Mapping[str, float]) -> list[Case]:
+def _made(row: Arrays, place: str, fills: Fills) -> list[Case]:
     """The longest row cut to lengths that no row need have."""
     cut = {share: _cut(row, share, fills) for share in (0.6, 0.35)}
     pair = (f"{place}, 60% of it", f"{place}, 35% of it")
@@ -70,23 +71,20 @@ def _made(row: Arrays, place: str, fills: Mapping[str, float]) -> list[Case]:
 EMPTY = "a row of padding alone beside another"
 
 
-def _cut(row: Arrays, share: float, fills: Mapping[str, float]) -> Arrays:
-    """The first part of a row; of nothing, or of one position at least."""
-    return {
-        name: array[: max(int(share > 0), int(share * len(array)))] if name in fills else array
-        for name, array in row.items()
-    }
+def _cut(row: Arrays, share: float, fills: Fills) -> Arrays:
+    """The first part of a row, less of each further axis; of nothing, or of one position at
+    least."""
+    shares = {axis: share * 0.8**turn for turn, axis in enumerate(axis_names(fills))}
+    return crop(row, fills, lambda axis, size: max(int(share > 0), int(shares[axis] * size)))
 
 
-def check_parity(
-    model: Answers, graph: Answers, trials: Sequence[Case], fills: Mapping[str, float]
-) -> float:
+def check_parity(model: Answers, graph: Answers, trials: Sequence[Case], fills: Fills) -> float:
     """The largest difference of any output, as `relative` gives it. Raises ExportError naming
     where."""
     return max(_compare(model, graph, case, fills) for case in trials)
 
 
-def _compare(model: Answers, graph: Answers, case: Case, fills: Mapping[str, float]) -> float:
+def _compare(model: Answers, graph: Answers, case: Case, fills: Fills) -> float:
     batch = collate(case.rows, fills)
     try:
         wanted = model(batch)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from multigraft.contracts.objectives import Objective, Outputs
+from multigraft.contracts.padding import Fills, axis_names, crop, fill_of, sizes
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
@@ -66,12 +67,12 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def export_graph(
-    served: Served, sample: Sequence[Arrays], fills: Mapping[str, float], path: Path, *, opset: int
+    served: Served, sample: Sequence[Arrays], fills: Fills, path: Path, *, opset: int
 ) -> None:
     """Write the graph of ``served`` to ``path``. Raises ExportError.
 
-    ``sample`` is two read rows; where their lengths are equal the second is shortened, because a
-    mask of ones would be taken for a constant.
+    ``sample`` is two read rows; along an axis where they are equally long the second is shortened,
+    because a mask of ones would be taken for a constant.
     """
     rows = _uneven(sample, fills)
     batch = {name: torch.from_numpy(array) for name, array in collate(rows, fills).items()}
@@ -136,27 +137,26 @@ def _check_names(outputs: Sequence[str], inputs: Sequence[str]) -> None:
         raise ExportError(f"the objective's serve gives {list(outputs)}; named outputs are needed")
 
 
-def _uneven(sample: Sequence[Arrays], fills: Mapping[str, float]) -> list[Arrays]:
+def _uneven(sample: Sequence[Arrays], fills: Fills) -> list[Arrays]:
     first, second = sample[0], sample[-1]
-    if all(len(first[name]) == len(second[name]) for name in fills):
-        second = {
-            name: array[: max(1, len(array) * 3 // 4)] if name in fills else array
-            for name, array in second.items()
-        }
+    long, short = sizes(first, fills), sizes(second, fills)
+    equal = {axis for axis in long if long[axis] == short[axis]}
+    second = crop(
+        second, fills, lambda axis, size: max(1, size * 3 // 4) if axis in equal else size
+    )
     return [first, second]
 
 
-def _axes(rows: Sequence[Arrays], fills: Mapping[str, float]) -> dict[str, dict[int, str]]:
-    """Each array's varying axes by name; arrays of one length in every row share the name
-    ``length``."""
-    names: dict[tuple[int, ...], str] = {}
+def _axes(rows: Sequence[Arrays], fills: Fills) -> dict[str, dict[int, str]]:
+    """Each array's varying axes by name; those of one name that differ in length are numbered."""
+    names: dict[str, dict[tuple[int, ...], str]] = {axis: {} for axis in axis_names(fills)}
     axes: dict[str, dict[int, str]] = {}
     for name in rows[0]:
         axes[name] = {0: "batch"}
-        if name in fills:
-            lengths = tuple(len(row[name]) for row in rows)
-            names.setdefault(lengths, "length" if not names else f"length_{len(names) + 1}")
-            axes[name][1] = names[lengths]
+        for axis, called in fill_of(fills[name]).axes.items() if name in fills else ():
+            met, lengths = names[called], tuple(row[name].shape[axis] for row in rows)
+            met.setdefault(lengths, f"{called}_{len(met) + 1}" if met else called)
+            axes[name][axis + 1] = met[lengths]
     return axes
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 
+from multigraft.contracts.padding import Fills
 from multigraft.contracts.records import (
     Answer,
     Arrays,
@@ -48,7 +49,7 @@ class _Passing:
         self._reader = reader
 
     @property
-    def fills(self) -> Mapping[str, float]:
+    def fills(self) -> Fills:
         return self._reader.fills
 
     def read(self, raw: _Read) -> Arrays:
