@@ -62,7 +62,7 @@ class NextSentencePrediction(Objective):
         """Documents -> pairs of sentences."""
         return pairs(rows, rng)
 
-    def encode(self, row: Row) -> Arrays:
+    def encode(self, row: Row, arrays: Arrays) -> Arrays:
         """``next``: 0 where the second sentence follows the first, 1 where it does not."""
         if row.get("next") is None:
             raise RowError("the row is no text that could be cut into sentences")

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
+import helpers.greys
 import multigraft_series
 from multigraft.testing import Examination
 
@@ -15,6 +16,7 @@ PLUGINS: dict[str, object] = {
     "vision": "vision",
     "speech": "speech",
     "series": multigraft_series,
+    "greys": helpers.greys,
 }
 
 

@@ -41,6 +41,8 @@ def test_the_contract_is_kept(benches: Benches, plugin: str, record: str, check:
 
 ALLOWED_SKIPS = {
     ("augment", "it has no augmentation"),
+    ("int8", "quantization is 'none'"),
+    ("likeness", "it has no likeness"),
     ("augmented-targets", "its modality has no augmentation"),
     ("joined-windows", "its answers join no windows"),
     ("scores", "its answers have no scores"),

@@ -43,7 +43,7 @@ class LabelObjective(Objective):
     monitor = "loss"
     greater_is_better = False
 
-    def encode(self, row: Mapping[str, Any]) -> Arrays:
+    def encode(self, row: Mapping[str, Any], arrays: Arrays) -> Arrays:
         if row["label"] is None:
             raise RowError("the label is missing")
         return {"label": np.asarray(int(row["label"]))}

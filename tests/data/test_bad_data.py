@@ -155,12 +155,12 @@ class Tags:
             return label_spec({"label": columns["tag"]})
 
         task = classification_task("series-tags", "series")
-        return [replace(task, columns=("tag",), targets=learn, objective=Tagged)]
+        return [replace(task, columns=("tag",), stratify="tag", targets=learn, objective=Tagged)]
 
 
 class Tagged(Classification):
-    def encode(self, row: Any) -> Any:
-        return super().encode({"label": row["tag"]})
+    def encode(self, row: Any, arrays: Any) -> Any:
+        return super().encode({"label": row["tag"]}, arrays)
 
 
 def test_a_column_that_the_task_does_not_use_is_not_judged(rows: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.records import Arrays, Modality, Reader
 from multigraft.data import Rows, load_table
+from multigraft.data.targets import Targets
 from multigraft.errors import DataError, PluginError, RowError
 
 Audit = Callable[..., Rows]
@@ -171,10 +172,10 @@ def test_whatever_a_decoder_raises_is_that_rows_error(
     owner = {"reader": reader, "objective": objective}[where]
     original = getattr(owner, name)
 
-    def odd(value: Any) -> Arrays:
+    def odd(value: Any, *arrays: Arrays) -> Arrays:
         if (value if where == "reader" else value["text"]) == "odd":
             raise raised
-        return original(value)  # type: ignore[no-any-return]
+        return original(value, *arrays)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(owner, name, odd)
     rows = audit("text,label\nabc,0\nodd,1\nde,1\n", 0.5)
@@ -246,8 +247,34 @@ def test_a_row_that_is_cut_is_bad_where_its_target_describes_all_of_it(
 def test_reader_and_objective_must_not_share_a_name(
     audit: Audit, objective: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(objective, "encode", lambda row: {"codes": np.zeros(1)})
+    monkeypatch.setattr(objective, "encode", lambda row, arrays: {"codes": np.zeros(1)})
     with pytest.raises(PluginError, match="both give an array named 'codes'"):
+        audit("text,label\nabc,0\n")
+
+
+@pytest.mark.usefixtures("no_cache")
+@pytest.mark.parametrize("memory", [2**28, 0])
+def test_targets_are_made_of_what_was_read(
+    audit: Audit, objective: Any, monkeypatch: pytest.MonkeyPatch, memory: int
+) -> None:
+    def first(row: Mapping[str, Any], arrays: Arrays) -> Arrays:
+        assert not arrays["codes"].flags.writeable
+        return {"first": arrays["codes"][:1], "label": np.asarray(int(row["label"]))}
+
+    monkeypatch.setattr(objective, "encode", first)
+    rows = audit("text,label\nabc,0\nde,1\n", memory=memory)
+    rows._targets = Targets(0)  # as where targets are too large to be kept
+    rows._targets.add({"first": np.zeros(1), "label": np.asarray(0)})
+    assert rows[1]["first"].tolist() == [100]
+    assert rows.fetch(0, ["first"])["first"].tolist() == [97]
+    assert rows.fetch(1, {"codes", "label"}).keys() == {"codes", "label"}
+
+
+def test_an_objective_of_the_old_form_is_told_what_changed(
+    audit: Audit, objective: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objective, "encode", lambda row: {})
+    with pytest.raises(PluginError, match=r"encode\(row\) does not.*encode\(self, row, arrays\)"):
         audit("text,label\nabc,0\n")
 
 

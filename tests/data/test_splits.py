@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from multigraft.contracts.records import Modality
 from multigraft.data import Splits, load_splits
-from multigraft.errors import DataError
+from multigraft.errors import DataError, RowError
 from multigraft.recipe import Data
 
 
@@ -15,6 +17,94 @@ def load(data: Data, text: Modality, seed: int = 0, base: Path | None = None) ->
     return load_splits(
         data, modality=text, task_columns=("label",), stratify_by="label", seed=seed, base=base
     )
+
+
+def test_any_column_keeps_its_shares(tmp_path: Path, text: Modality) -> None:
+    """The column that the task names, whatever it is called."""
+    path = tmp_path / "a.csv"
+    rare = "".join(f"t{row},{'rare' if row % 10 == 0 else 'common'}\n" for row in range(100))
+    path.write_text("text,kind\n" + rare)
+    for stratify_by, counts in (("kind", {1}), (None, {0, 1, 2})):
+        found = set()
+        for seed in range(12):
+            splits = load_splits(
+                Data(train=str(path)),
+                modality=text,
+                task_columns=("kind",),
+                stratify_by=stratify_by,
+                seed=seed,
+            )
+            found.add(splits.validation.column("kind").count("rare"))
+        assert found <= {1} if stratify_by else len(found & counts) > 1
+
+
+def attached(data: Data, text: Modality, **asked: Any) -> Splits:
+    return load_splits(
+        data, modality=text, task_columns=("mask",), stratify_by=None, seed=0, **asked
+    )
+
+
+def test_a_column_of_files_is_resolved_and_counted_by_content(
+    tmp_path: Path, text: Modality
+) -> None:
+    (tmp_path / "a.csv").write_text(
+        "text,mask\n" + "".join(f"t{row},masks/{row}\n" for row in range(10))
+    )
+    (tmp_path / "masks").mkdir()
+    for row in range(10):
+        (tmp_path / "masks" / str(row)).write_text(f"mask {row}")
+    data = Data(train="a.csv")
+
+    def fingerprint(**asked: Any) -> str:
+        return str(attached(data, text, base=tmp_path, **asked).facts["train"]["fingerprint"])
+
+    splits = attached(data, text, base=tmp_path, files=("mask",))
+    row, raw = splits.train.target_row(0), splits.train.row(0)
+    assert row["mask"] == str(tmp_path / raw["mask"])
+    assert raw["mask"].startswith("masks/")
+    before = fingerprint(files=("mask",)), fingerprint()
+    (tmp_path / raw["mask"]).write_text("another mask")
+    after = fingerprint(files=("mask",)), fingerprint()
+    assert before[0] != after[0]
+    assert before[1] == after[1]  # a name without an ending is a text, where it is not declared
+
+
+def test_a_file_outside_the_datas_folder_is_that_rows_error(tmp_path: Path, text: Modality) -> None:
+    lines = "".join(f"t{row},../secret\n" for row in range(10))
+    (tmp_path / "a.csv").write_text("text,mask\n" + lines)
+    splits = attached(Data(train="a.csv"), text, base=tmp_path, files=("mask",))
+    with pytest.raises(RowError, match="leaves the data's folder") as error:
+        splits.train.target_row(0)
+    assert error.value.column == "mask"
+
+
+def test_rows_are_rewritten_before_their_columns_are_looked_for(
+    tmp_path: Path, text: Modality
+) -> None:
+    lines = [f"t{row},{row}" for row in range(9)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,number", *lines, "t9,odd"]))
+
+    def rewrite(row: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not row["number"].isdigit():
+            raise RowError("the number is none")
+        return {"text": row["text"].upper(), "mask": int(row["number"]) * 2}
+
+    splits = attached(
+        Data.model_validate({"train": "a.csv", "split": {"validation": 0, "test": 0}}),
+        text,
+        base=tmp_path,
+        rewrite=rewrite,
+    )
+    table = splits.train
+    assert (table.row(3), table.place(3)) == ({"text": "T3", "mask": 6}, "a.csv row 4")
+    assert (table.raw(3), table.problem(9)) == ("T3", "the number is none")
+    assert set(table.row(9)) == {"text", "mask"}
+
+    def refuse(row: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise RowError("is nothing")
+
+    with pytest.raises(DataError, match=r"first, a\.csv row 1: is nothing"):
+        attached(Data(train="a.csv"), text, base=tmp_path, rewrite=refuse)
 
 
 def write(path: Path, rows: int, start: int = 0) -> str:

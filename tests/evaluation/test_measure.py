@@ -229,6 +229,6 @@ def test_labels_are_named_alike_whatever_the_file_held() -> None:
 
 def test_an_unseen_label_is_a_row_error() -> None:
     with pytest.raises(RowError, match=r"label 'bb' was not seen in training; allowed: a, b, c"):
-        objective().encode({"label": "bb"})
+        objective().encode({"label": "bb"}, {})
     with pytest.raises(RowError, match="the label is missing"):
-        objective().encode({"label": None})
+        objective().encode({"label": None}, {})

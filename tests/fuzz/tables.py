@@ -39,7 +39,7 @@ class Labelled(Objective):
     monitor = "loss"
     greater_is_better = False
 
-    def encode(self, row: Mapping[str, Any]) -> Arrays:
+    def encode(self, row: Mapping[str, Any], arrays: Arrays) -> Arrays:
         if not isinstance(row.get("label"), str):
             raise RowError("the label is missing")
         return {"label": np.asarray(len(row["label"]))}

@@ -111,7 +111,7 @@ class ToyRows:
 
     def __getitem__(self, index: int) -> Arrays:
         row = self.reader.read(self.raws[index])
-        return {**row, **self.objective.encode({"label": self.labels[index]})}
+        return {**row, **self.objective.encode({"label": self.labels[index]}, row)}
 
     def fetch(self, index: int, names: Collection[str] | None) -> Arrays:
         return {

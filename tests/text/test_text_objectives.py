@@ -113,7 +113,8 @@ def test_pair_loss_is_that_of_transformers(bert: Grown) -> None:
     stock = stock_with(transformers.BertForPreTraining, bert, names)
     rows = pairs([{"text": document} for document in DOCUMENTS], np.random.default_rng(0))[:6]
     batch = prepared(bert, objective, [(row["text"], row["text_pair"]) for row in rows])
-    batch["next"] = torch.stack([torch.from_numpy(objective.encode(row)["next"]) for row in rows])
+    follows = [torch.from_numpy(objective.encode(row, {})["next"]) for row in rows]
+    batch["next"] = torch.stack(follows)
     loss = objective.loss(graft(batch), batch)
     # theirs averages a batch's masked tokens, ours a row's: equal row by row
     for index in range(len(rows)):

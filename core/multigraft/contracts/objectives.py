@@ -103,8 +103,12 @@ class Objective(Protocol):
         say)."""
         return rows
 
-    def encode(self, row: Row) -> Arrays:
-        """The target arrays of one raw row. Raises RowError for a target that cannot be used."""
+    def encode(self, row: Row, arrays: Arrays) -> Arrays:
+        """The target arrays of one raw row. Raises RowError for a target that cannot be used.
+
+        ``arrays`` are what the reader gave of it, read-only and before augmentation: labels of
+        words are laid on the sub-words that were read, spans on what was not cut off.
+        """
         return {}
 
     def view(self, row: Arrays, rng: np.random.Generator) -> Arrays:

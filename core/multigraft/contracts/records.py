@@ -286,6 +286,15 @@ class Task:
     """Bind the task to one run: its head, loss and metrics."""
     columns: tuple[str, ...] = ()
     """Columns that a row needs besides its raw value, as ``("label",)``."""
+    stratify: str | None = None
+    """The one of ``columns`` whose values have the same shares in every part of a split (stratified
+    sampling)."""
+    files: tuple[str, ...] = ()
+    """Those of ``columns`` that name files: `Objective.encode` gets whole paths, and the data's
+    fingerprint counts what is in them."""
+    rows: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    """Rewrite a raw row when its table is loaded, before ``columns`` are looked for; raises
+    RowError. It may add columns and drop some."""
     targets: Callable[[Mapping[str, Sequence[Any]]], Spec] | None = None
     """Learn the targets' description (the labels, say) from the rows' ``columns``; a cell may be
     None."""
@@ -305,6 +314,14 @@ class Task:
     With them `multigraft.testing` tries the task.
     """
     options: Mapping[str, Option] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = {*self.columns, None}
+        if strange := [name for name in (self.stratify, *self.files) if name not in known]:
+            raise ValueError(
+                f"task {self.name!r}: stratify and files name columns of the task "
+                f"({', '.join(self.columns)}), not {strange[0]!r}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

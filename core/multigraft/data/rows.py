@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import zlib
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -76,6 +77,7 @@ class Rows:
         anything was. Raises DataError with places and reasons where a larger share than
         ``allowed_bad`` is bad, or no row is good.
         """
+        _check_encode(objective)
         bad = table.content.bad
         known = [index for index in range(len(table)) if table.problem(index)] if bad else []
         problems = [undecodable(table, index) for index in known]
@@ -130,11 +132,10 @@ class Rows:
         if names is not None and targets is not None and targets.keys() >= set(names):
             return {name: targets[name] for name in names}
         try:
-            arrays = self._kept.fetch(index, names)
-            if arrays is None:
-                arrays = frozen(read_row(self.reader, self.table.raw(index)))
+            arrays = self._arrays(index, names)
             if targets is None and (names is None or not arrays.keys() >= set(names)):
-                targets = _targets(self.objective, self.table.row(index))
+                read = arrays if names is None else self._arrays(index, None)
+                targets = _targets(self.objective, self.table.target_row(index), read)
         except RowError as error:
             raise DataError(
                 f"{self.place(index)}: could be read before, but not now: {error}"
@@ -145,12 +146,16 @@ class Rows:
     def read(self, index: int) -> Arrays:
         """The reader's arrays of one row alone, read-only: what a deployed graph is fed."""
         try:
-            found = self._kept.fetch(index, None)
-            return frozen(read_row(self.reader, self.raw(index))) if found is None else found
+            return self._arrays(index, None)
         except RowError as error:
             raise DataError(
                 f"{self.place(index)}: could be read before, but not now: {error}"
             ) from error
+
+    def _arrays(self, index: int, names: Collection[str] | None) -> Arrays:
+        """What the reader gives of one row: those in ``names`` where they are kept, else all."""
+        kept = self._kept.fetch(index, names)
+        return frozen(read_row(self.reader, self.table.raw(index))) if kept is None else kept
 
     def raw(self, index: int) -> Any:
         """The raw value of one row."""
@@ -188,7 +193,7 @@ def _read(
     try:
         arrays = read(index)
         column = None
-        targets = _targets(objective, table.row(index))
+        targets = _targets(objective, table.target_row(index), arrays)
     except RowError as error:
         error.column = error.column or column
         raise
@@ -200,11 +205,23 @@ def _read(
     return arrays, targets
 
 
-def _targets(objective: Objective, row: Mapping[str, Any]) -> Arrays:
+def _check_encode(objective: Objective) -> None:
+    """Raise PluginError where an objective's `encode` does not take what it is called with."""
+    taken = inspect.signature(objective.encode)
+    try:
+        taken.bind({}, {})
+    except TypeError as error:
+        raise PluginError(
+            f"{type(objective).__name__}.encode{taken} does not take what it is called with: "
+            "write encode(self, row, arrays), where arrays is what the reader gave of the row"
+        ) from error
+
+
+def _targets(objective: Objective, row: Mapping[str, Any], arrays: Arrays) -> Arrays:
     """A row's target arrays. Raises RowError, whatever the objective raises: targets may be files
     too."""
     with row_errors():
-        return frozen(objective.encode(row))
+        return frozen(objective.encode(row, dict(arrays)))
 
 
 def _check_whole(raw: Any, reader: Reader) -> None:
@@ -239,6 +256,7 @@ def _arrange(table: Table, objective: Objective, seed: int, name: str) -> Table:
             folder=old.folder,
             suffixes=old.suffixes,
             base=old.base,
+            files=old.files,
             kind="arranged row",
         )
     )

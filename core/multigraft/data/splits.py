@@ -14,6 +14,7 @@ from multigraft.data.checks.sketches import sketch_tables
 from multigraft.data.checks.suspicious import flaw_notes, group_notes
 from multigraft.data.sources.dialect import Layout
 from multigraft.data.sources.load import ENDINGS, FORMATS, load_table
+from multigraft.data.sources.rewriting import Rewrite, rewritten
 from multigraft.data.sources.table import Table, require
 from multigraft.data.splitting import limit_rows, split_table
 from multigraft.recipe import Data
@@ -43,11 +44,14 @@ def load_splits(
     seed: int,
     base: Path | None = None,
     settled: bool = False,
+    files: tuple[str, ...] = (),
+    rewrite: Rewrite | None = None,
 ) -> Splits:
     """Load the splits that have a source of their own, and cut the others from the training rows.
 
-    ``task_columns`` must be in every split; ``stratify_by`` names the column of labels, where there
-    is one. Relative paths start at ``base``. ``settled``: a run was begun with these rows, so they
+    ``task_columns`` must be in every split; ``stratify_by`` names the column whose values keep
+    their shares, ``files`` those that hold names of files; ``rewrite`` is `Task.rows`. Relative
+    paths start at ``base``. ``settled``: a run was begun with these rows, so they
     are not compared with each other again. Raises DataError.
     """
     own = {
@@ -59,11 +63,14 @@ def load_splits(
             base=base,
             split=split,
             layout=Layout(data.encoding, data.quotes),
+            files=files,
         )
         for split, path in _sources(data).items()
     }
+    if rewrite is not None:
+        own = {split: rewritten(each, rewrite, modality.columns) for split, each in own.items()}
     for table in own.values():
-        require(table, task_columns)
+        require(table, (*task_columns, *modality.columns[:1]))
     if ID in data.columns:
         own = check_ids(own)
     shares = data.split.model_copy(update={split: 0.0 for split in own if split != "train"})

@@ -129,15 +129,16 @@ def _outside(resolved: ResolvedRecipe, folder: Path | None) -> Iterator[None]:
 
 
 def _splits(resolved: ResolvedRecipe, *, settled: bool) -> Splits:
-    recipe = resolved.recipe
-    labelled = "label" in resolved.task.columns
+    recipe, task = resolved.recipe, resolved.task
     return load_splits(
         recipe.data,
         modality=resolved.modality,
-        task_columns=resolved.task.columns,
-        stratify_by="label" if labelled else None,
+        task_columns=task.columns,
+        stratify_by=task.stratify,
         seed=recipe.seed,
         settled=settled,
+        files=task.files,
+        rewrite=task.rows,
     )
 
 

@@ -50,14 +50,15 @@ def data_facts(
     splits: Splits, rows: Mapping[str, Rows], resolved: ResolvedRecipe, targets: Spec
 ) -> dict[str, Any]:
     """Record the rows: what they are, which were left out, and what to know about them."""
-    labels = targets.get("labels", ()) if "label" in resolved.task.columns else ()
+    column = resolved.task.stratify
+    labels = targets.get("labels", ()) if column is not None else ()
     return {
         "data": {
             split: {**facts, **_left_out(rows.get(split))} for split, facts in splits.facts.items()
         },
         "bad_rows": told({split: each.problems for split, each in rows.items()}),
         "leaks": [leak.record() for leak in splits.leaks],
-        "notes": [*splits.notes, *label_notes(rows, labels)],
+        "notes": [*splits.notes, *label_notes(rows, labels, column=column or "label")],
     }
 
 

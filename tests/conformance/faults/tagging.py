@@ -50,7 +50,7 @@ class Tagging(Objective):
     def head(self) -> nn.Module:
         return TagHead()
 
-    def encode(self, row: Mapping[str, Any]) -> Arrays:
+    def encode(self, row: Mapping[str, Any], arrays: Arrays) -> Arrays:
         tags = [int(float(word) > 0) for word in row["readings"].split()]
         return {"tags": np.array(self.around(tags), np.int64)}
 

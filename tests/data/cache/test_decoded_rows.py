@@ -83,7 +83,7 @@ def test_labels_are_not_in_the_cache(
     audit: Audit, objective: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert int(audit()[1]["label"]) == 1
-    monkeypatch.setattr(objective, "encode", lambda row: {"label": np.asarray(5)})
+    monkeypatch.setattr(objective, "encode", lambda row, arrays: {"label": np.asarray(5)})
     assert int(audit()[1]["label"]) == 5
 
 

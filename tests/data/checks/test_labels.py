@@ -21,7 +21,7 @@ SplitRows = Callable[..., dict[str, Rows]]
 class Named(Objective):
     """Any label, as long as it is one."""
 
-    def encode(self, row: Any) -> dict[str, np.ndarray]:
+    def encode(self, row: Any, arrays: Any) -> dict[str, np.ndarray]:
         fault = label_fault(row["label"])
         if fault is not None:
             raise RowError(fault, column="label")
@@ -31,7 +31,7 @@ class Named(Objective):
 class Tagged(Objective):
     """A list of labels a row."""
 
-    def encode(self, row: Any) -> dict[str, np.ndarray]:
+    def encode(self, row: Any, arrays: Any) -> dict[str, np.ndarray]:
         return {"labels": np.zeros(len(row["label"]))}
 
 

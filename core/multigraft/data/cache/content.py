@@ -45,6 +45,8 @@ class Content:
     """The endings by which a further raw column is known to hold file names."""
     base: Path | None = None
     """Where a file lies that any other column names; None where no cell names one."""
+    files: tuple[str, ...] = ()
+    """The columns besides the raw ones whose cells are names of files."""
     notes: tuple[str, ...] = ()
     """What a person should know about how it was read."""
     kind: str = "row"
@@ -98,6 +100,18 @@ def _resolve(folder: Path, name: str) -> str:
     return str(folder / path)
 
 
+def named_file(content: Content, value: Any) -> Any:
+    """A cell of `Content.files` as a whole path, or as bytes where the file stands in the cell.
+
+    Raises RowError for a name that leads out of the data's folder.
+    """
+    if isinstance(value, dict) and value.keys() == {"bytes", "path"}:  # how `datasets` stores media
+        value = value["path"] if value["bytes"] is None else value["bytes"]
+    if content.base is None or not isinstance(value, str):
+        return value
+    return _resolve(content.base, value)
+
+
 def _digests(content: Content) -> np.ndarray:
     found = np.empty(len(content), "V16")
     with FileHashes() as hashes:
@@ -146,6 +160,16 @@ def attached(content: Content, value: Any, hashes: FileHashes) -> Any:
     if isinstance(value, dict):
         return {name: attached(content, each, hashes) for name, each in value.items()}
     return value
+
+
+def named(content: Content, value: Any, hashes: FileHashes) -> Any:
+    """The same for a cell of `Content.files`, whatever its file is called."""
+    try:
+        path = named_file(content, value)
+    except RowError:
+        return value
+    there = isinstance(path, str) and os.path.isfile(path)  # noqa: PTH113 (asked of every cell)
+    return hashes.digest(path) if there else value
 
 
 def _attached_file(content: Content, value: str) -> str | None:

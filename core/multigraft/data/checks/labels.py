@@ -14,16 +14,18 @@ from multigraft.models.tasks.shared import label_fault, label_name
 NAMED = 5
 
 
-def label_notes(rows: Mapping[str, Rows], labels: Sequence[str]) -> list[str]:
+def label_notes(
+    rows: Mapping[str, Rows], labels: Sequence[str], *, column: str = "label"
+) -> list[str]:
     """Warn of labels that are too few, were joined or look alike, and of splits of one label.
 
-    ``labels`` are those the task learned; a column of other values than single labels is passed
-    over.
+    ``labels`` are those the task learned from ``column``; one of other values than single labels is
+    passed over.
     """
     if not labels:
         return []
     joined: dict[str, set[str]] = {}
-    spread = {split: _count(each, joined) for split, each in rows.items()}
+    spread = {split: _count(each, column, joined) for split, each in rows.items()}
     if any(count is None for count in spread.values()):
         return []
     counts = {split: count or Counter() for split, count in spread.items()}
@@ -96,15 +98,15 @@ def _notes(spread: Mapping[str, Counter[str]], labels: Sequence[str]) -> Iterato
             )
 
 
-def _count(rows: Rows, joined: dict[str, set[str]]) -> Counter[str] | None:
+def _count(rows: Rows, column: str, joined: dict[str, set[str]]) -> Counter[str] | None:
     """How often each label stands in a split; None where the cells are no single labels.
 
     ``joined`` takes the other ways in which a label is written.
     """
-    if "label" not in rows.columns:
+    if column not in rows.columns:
         return None
     counts: Counter[str] = Counter()
-    for value in rows.cells("label"):
+    for value in rows.cells(column):
         if label_fault(value) is not None:
             return None
         name = label_name(value)

@@ -54,13 +54,15 @@ def load_table(
     base: Path | None = None,
     split: str = "train",
     layout: Layout = PLAIN,
+    files: tuple[str, ...] = (),
 ) -> Table:
     """Read ``path`` (relative to ``base``); ``columns`` maps our names to those in the data.
 
     A folder has one subfolder a class, whose name becomes ``label``, or a ``metadata.csv``
-    (``.jsonl``, ``.parquet``) whose ``file_name`` is relative to it. ``split`` is
-    that of a hub set, ``layout`` says how files of text are written. Raises DataError where the
-    source, its form or its columns are not what is needed, or no row of it can be read.
+    (``.jsonl``, ``.parquet``) whose ``file_name`` is relative to it. ``split`` is that of a hub
+    set, ``layout`` says how files of text are written, ``files`` names further columns that hold
+    names of files. Raises DataError where the source, its form or its columns are not what is
+    needed, or no row of it can be read.
     """
     if path.startswith(HUB) or format == "hub":
         name = path.removeprefix(HUB)
@@ -76,7 +78,7 @@ def load_table(
             content = read(file, kind, modality, columns, layout)
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    table = whole(content)
+    table = whole(replace(content, files=files))
     if not len(table):
         raise DataError(f"{table.name}: holds no rows")
     _refuse_unreadable(table)

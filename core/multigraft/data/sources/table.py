@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -14,7 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.data.cache.content import Content, attached, canonical, raw_value
+from multigraft.data.cache.content import (
+    Content,
+    attached,
+    canonical,
+    named,
+    named_file,
+    raw_value,
+)
 from multigraft.data.cache.hashes import FileHashes
 from multigraft.data.sources.columns import BLOCK, Cells, cell
 from multigraft.errors import LISTED, DataError, RowError
@@ -54,6 +61,19 @@ class Table:
         """One row by our column names; None for a cell that is empty or cannot be decoded."""
         row = int(self.indices[index])
         return {name: cell(values, row) for name, values in self.content.columns.items()}
+
+    def target_row(self, index: int) -> dict[str, Any]:
+        """One row as `Objective.encode` takes it: with the whole paths of `Content.files`.
+
+        Raises RowError for a name that leads out of the data's folder.
+        """
+        row = self.row(index)
+        for name in self.content.files:
+            try:
+                row[name] = named_file(self.content, row.get(name))
+            except RowError as error:
+                raise RowError(str(error), column=name) from error
+        return row
 
     def raw(self, index: int) -> Any:
         """The raw value of one row; a tuple where several of the modality's columns hold something.
@@ -120,14 +140,20 @@ class Table:
             total.update(self.content.digests[self.indices[start : start + BLOCK]].tobytes())
         with FileHashes() as hashes:
             for name in others:
-                for piece in _canonical_list(self.content, self.cells(name), hashes):
+                hashed = named if name in self.content.files else attached
+                for piece in _canonical_list(self.content, self.cells(name), hashes, hashed):
                     total.update(piece)
         return total.hexdigest()[:16]
 
 
-def _canonical_list(content: Content, cells: Cells, hashes: FileHashes) -> Iterator[bytes]:
+def _canonical_list(
+    content: Content,
+    cells: Cells,
+    hashes: FileHashes,
+    hashed: Callable[[Content, Any, FileHashes], Any],
+) -> Iterator[bytes]:
     """`canonical` of all cells, some at a time; files that they name count by their bytes."""
-    values = (attached(content, value, hashes) for value in cells)
+    values = (hashed(content, value, hashes) for value in cells)
     between = b"["
     while block := list(islice(values, BLOCK)):
         yield between + canonical(block)[1:-1]

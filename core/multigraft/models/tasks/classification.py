@@ -59,7 +59,7 @@ class Classification(Objective):
             dropout=self.brief.options["dropout"],
         )
 
-    def encode(self, row: Row) -> Arrays:
+    def encode(self, row: Row, arrays: Arrays) -> Arrays:
         """The label as an index. Raises RowError for one that training never saw."""
         value = row.get("label")
         fault = label_fault(value)

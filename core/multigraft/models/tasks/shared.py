@@ -19,6 +19,7 @@ def classification_task(name: str, modality: str) -> Task:
         stage="finetune",
         modalities=(modality,),
         columns=("label",),
+        stratify="label",
         targets=label_spec,
         objective=Lazy("multigraft.models.tasks.classification:Classification"),
         answers="classification",

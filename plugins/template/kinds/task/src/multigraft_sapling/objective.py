@@ -44,7 +44,7 @@ class Regression(mg.Objective):
         backbone: Any = self.brief.backbone
         return OneNumber(backbone.width, self.brief.options["dropout"])
 
-    def encode(self, row: Row) -> dict[str, np.ndarray]:
+    def encode(self, row: Row, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The target of a row. Raises RowError."""
         return {
             "target": np.asarray((number(row.get("target")) - self.mean) / self.spread, np.float32)

@@ -1,0 +1,43 @@
+"""Raw rows as a task rewrites them when a table is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from multigraft.contracts.readers import row_errors
+from multigraft.data.sources.table import Table, whole
+from multigraft.errors import DataError, RowError
+
+Rewrite = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+def rewritten(table: Table, rewrite: Rewrite, columns: tuple[str, ...]) -> Table:
+    """The whole table of a source with each row as ``rewrite`` gives it, at the place it had.
+
+    ``columns`` may hold the raw value. A row that raises RowError is known to be bad. Raises
+    DataError where all do.
+    """
+    bad = dict(table.content.bad)
+    rows: list[Mapping[str, Any]] = [table.row(index) for index in range(len(table))]
+    names: dict[str, None] = {}
+    for index in [index for index in range(len(rows)) if index not in bad]:
+        try:
+            with row_errors():
+                rows[index] = dict(rewrite(rows[index]))
+        except RowError as error:
+            bad[index] = str(error)
+        else:
+            names.update(dict.fromkeys(rows[index]))
+    if not names:
+        raise DataError(f"{table.name}: no row can be used; the first, {table.place(0)}: {bad[0]}")
+    return whole(
+        replace(
+            table.content,
+            columns={name: [row.get(name) for row in rows] for name in names},
+            raw=tuple(name for name in columns if name in names),
+            bad=bad,
+            key=None,
+        )
+    )

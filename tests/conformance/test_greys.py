@@ -1,0 +1,148 @@
+"""A third party's dense task, from a table to answers: pictures of any size, targets for each
+pixel."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import multigraft as mg
+from helpers import greys
+from multigraft.engine import Engine
+from multigraft.runtime import load
+from multigraft.runtime.bundle import open_bundle
+
+ROWS = 60
+OTHER = ["999999999999999/" * 20 + "0" * 15, "00/99", "0123456789"]
+"""Pictures of sizes that no training picture had."""
+WITHOUT_TORCH = """
+import json, sys
+from multigraft.testing.offline import Blocker
+sys.meta_path.insert(0, Blocker())
+import helpers.greys
+import multigraft as mg
+catalog = mg.Catalog([helpers.greys], discover=False)
+answers = mg.load(sys.argv[1], catalog=catalog).predict(json.load(sys.stdin))
+json.dump(answers, sys.stdout)
+"""
+
+
+class OnDisk:
+    """The same task with masks that are files beside the table."""
+
+    @mg.hookimpl
+    def register_tasks(self) -> list[mg.Task]:
+        shapes = next(task for task in greys.register_tasks() if task.name == "grey-shapes")
+        objective = mg.Lazy("helpers.greys.shapes:ShapesOnDisk")
+        return [replace(shapes, name="grey-files", files=("mask",), objective=objective)]
+
+
+def table(folder: Path, *, files: bool) -> Path:
+    """Rows of pictures with a shape each."""
+    rng = np.random.default_rng(5)
+    raws = greys.good(rng, ROWS, folder)
+    cells = greys.cells(rng, raws)
+    lines: list[Mapping[str, Any]] = []
+    for number, (raw, mask, boxes) in enumerate(
+        zip(raws, cells["mask"], cells["boxes"], strict=True)
+    ):
+        if files:
+            (folder / f"mask-{number}").write_text(mask)
+        lines.append({"grey": raw, "mask": f"mask-{number}" if files else mask, "boxes": boxes})
+    path = folder / "pictures.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def trained(folder: Path, *, files: bool) -> Any:
+    """A short training of the dense task."""
+    recipe = {
+        "task": "grey-files" if files else "grey-shapes",
+        "backbone": {"name": "lattice-tiny", "weights": "scratch"},
+        "data": {"train": str(table(folder, files=files)), "split": {"validation": 0.2, "test": 0}},
+        "training": {
+            **{"epochs": 12, "batch_size": 6, "learning_rate": 0.03, "precision": "fp32"},
+            **{"compile": "off", "workers": 0},
+        },
+        "evaluation": {"split": "validation", "bootstrap": 20},
+        "export": {"precisions": ["fp32"]},
+        "output": str(folder / "run"),
+    }
+    engine = Engine([greys, OnDisk()], discover=False, strict=True)
+    return engine.start(recipe, "finetune")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    run = trained(tmp_path_factory.mktemp("greys"), files=False)
+    run.export()
+    return run
+
+
+def test_it_learns_pixels_and_says_so(run: Any) -> None:
+    report = run.evaluate()
+    predictor = load(run.folder / "bundle", catalog=run.catalog)
+    rows = run.rows["validation"]
+    right = pixels = 0
+    for index in range(len(rows)):
+        answered = greys.digits(predictor.predict(rows.raw(index))["mask"])
+        wanted = greys.digits(rows.column("mask")[index])
+        right, pixels = right + int((answered == wanted).sum()), pixels + wanted.size
+    assert report.metrics["accuracy"].value == pytest.approx(right / pixels)
+    assert right / pixels > 0.95
+
+
+def test_the_bundle_names_both_axes(run: Any) -> None:
+    bundle = open_bundle(run.folder / "bundle")
+    assert {port.name: port.shape for port in bundle.inputs} == {
+        "pixels": ("batch", "height", "width"),
+        "real": ("batch", "height", "width"),
+    }
+
+
+def test_it_answers_pictures_of_other_sizes_without_torch(run: Any) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(run.folder / "bundle")],
+        input=json.dumps(OTHER),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    answers = json.loads(finished.stdout)
+    assert [greys.digits(answer["mask"]).shape for answer in answers] == [(21, 15), (2, 2), (1, 10)]
+    alone = load(run.folder / "bundle", catalog=run.catalog)
+    assert answers == [alone.predict(raw) for raw in OTHER]
+
+
+def test_parts_have_tall_and_wide_pictures_in_their_shares(run: Any) -> None:
+    kinds = {part: rows.column("kind") for part, rows in run.rows.items()}
+    shares = {part: each.count("tall") / len(each) for part, each in kinds.items()}
+    assert abs(shares["train"] - shares["validation"]) <= 1 / len(kinds["validation"])
+
+
+def test_masks_may_be_files(run: Any, tmp_path: Path) -> None:
+    """The same rows, whichever way their masks are given: the same weights come out."""
+    other = trained(tmp_path, files=True)
+    ours, theirs = (each.graft.state_dict() for each in (run, other))
+    assert all(np.array_equal(ours[name].numpy(), theirs[name].numpy()) for name in ours)
+
+
+def test_a_mask_that_does_not_fit_its_picture_is_a_bad_row(tmp_path: Path) -> None:
+    path = table(tmp_path, files=False)
+    lines = path.read_text().splitlines()
+    lines[0] = json.dumps({**json.loads(lines[0]), "mask": "01/10"})
+    path.write_text("\n".join(lines))
+    recipe = {"task": "grey-shapes", "backbone": "lattice-tiny", "data": str(path)}
+    with pytest.raises(mg.MultigraftError, match=r"pictures\.jsonl row 1: the mask has \(2, 2\)"):
+        Engine([greys], discover=False).start(
+            {**recipe, "output": str(tmp_path / "run")}, "finetune"
+        )
