@@ -73,6 +73,11 @@ _IMAGE = Modality(
             choices=("center", "squash"),
             help="crop the longer side, or squash it; unset: as the weights expect",
         ),
+        "places": Option(
+            default=False,
+            help="give with each row where its pixels lie in the picture; tasks whose targets are "
+            "places set it",
+        ),
         "max_pixels": Option(
             default=50_000_000,
             low=1,

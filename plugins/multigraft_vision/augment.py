@@ -6,12 +6,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from functools import reduce
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
+from multigraft.contracts.frames import FRAME, inverse, mirror, scaling, shift, then
 from multigraft.contracts.records import Arrays, Reader
 
 BILINEAR = Image.Resampling.BILINEAR
@@ -44,17 +46,31 @@ class Policy:
     magnitude: float = 0.5
     """The largest strength of those operations, 0 to 1."""
 
+    frames: ClassVar[bool] = True
+    """A row's ``frame`` follows what is done to its image."""
+
     def __call__(self, row: Arrays, rng: Generator) -> Arrays:
-        """Change the row's ``image`` [H, W, 3]."""
-        return {**row, "image": self.apply(row["image"], rng)}
+        """Change the row's ``image`` [H, W, 3], and its ``frame`` where it has one."""
+        image, steps = self._changed(row["image"], rng)
+        changed = {**row, "image": image}
+        if FRAME in row:
+            changed[FRAME] = reduce(then, steps, row[FRAME]).astype(row[FRAME].dtype)
+        return changed
 
     def apply(self, image: np.ndarray, rng: Generator) -> np.ndarray:
         """A changed copy of a uint8 image [H, W, 3]."""
-        picture = _crop(Image.fromarray(image), self.crop, self.ratio, rng)
+        return self._changed(image, rng)[0]
+
+    def _changed(self, image: np.ndarray, rng: Generator) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The changed copy, and how its pixels moved, step by step."""
+        picture, steps = _crop(Image.fromarray(image), self.crop, self.ratio, rng)
         if self.flip and rng.random() < 0.5:
             picture = ImageOps.mirror(picture)
+            steps.append(mirror(picture.width))
         if self.rotate:
-            picture = _rotate(picture, rng.uniform(-self.rotate, self.rotate))
+            degrees = rng.uniform(-self.rotate, self.rotate)
+            picture = TURN(picture, degrees)
+            steps.append(inverse(_turn(picture, degrees)))
         if self.color and rng.random() < 0.8:
             picture = _jitter(picture, self.color, rng)
         if rng.random() < self.gray:
@@ -63,8 +79,11 @@ class Policy:
             radius = rng.uniform(0.1, 2.0) * min(picture.size) / 224  # 0.1 to 2 pixels at 224
             picture = picture.filter(ImageFilter.GaussianBlur(radius))
         for index in rng.integers(len(OPERATIONS), size=self.operations):
-            picture = OPERATIONS[index](picture, rng.uniform(-self.magnitude, self.magnitude))
-        return np.array(picture)
+            operation, strength = OPERATIONS[index], rng.uniform(-self.magnitude, self.magnitude)
+            picture = operation(picture, strength)
+            if isinstance(operation, Geometric):
+                steps.append(inverse(operation.back(picture, strength)))
+        return np.array(picture), steps
 
 
 LIGHT = Policy(crop=(0.8, 1.0), ratio=(0.9, 1.1), flip=True)
@@ -81,10 +100,11 @@ def policy(
 
 def _crop(
     picture: Image.Image, area: tuple[float, float], ratio: tuple[float, float], rng: Generator
-) -> Image.Image:
-    """A random box of that share of the area, enlarged to the whole (Szegedy et al. 2015)."""
+) -> tuple[Image.Image, list[np.ndarray]]:
+    """A random box of that share of the area, enlarged to the whole (Szegedy et al. 2015), and how
+    its pixels moved."""
     if area == (1.0, 1.0):
-        return picture
+        return picture, []
     width, height = picture.size
     for _ in range(10):
         pixels = rng.uniform(*area) * width * height
@@ -92,13 +112,40 @@ def _crop(
         wide, tall = math.sqrt(pixels * aspect), math.sqrt(pixels / aspect)
         if wide <= width and tall <= height:
             left, top = rng.uniform(0, width - wide), rng.uniform(0, height - tall)
-            return picture.resize(picture.size, BILINEAR, box=(left, top, left + wide, top + tall))
-    return picture
+            box = (left, top, left + wide, top + tall)
+            steps = [shift(-left, -top), scaling(width / wide, height / tall)]
+            return picture.resize(picture.size, BILINEAR, box=box), steps
+    return picture, []
 
 
-def _rotate(picture: Image.Image, degrees: float) -> Image.Image:
-    """Turn about the centre; the corners that open take the colour of the top left pixel."""
-    return picture.rotate(degrees, BILINEAR, fillcolor=picture.getpixel((0, 0)))
+def _turn(picture: Image.Image, degrees: float) -> np.ndarray:
+    """From the pixels of a picture that is turned about its centre back to those before it, as
+    Pillow counts them."""
+    angle = -math.radians(degrees % 360.0)
+    cos, sin = round(math.cos(angle), 15), round(math.sin(angle), 15)
+    x, y = picture.width / 2, picture.height / 2
+    return np.array([[cos, sin, -cos * x - sin * y + x], [-sin, cos, sin * x - cos * y + y]])
+
+
+@dataclass(frozen=True)
+class Geometric:
+    """An operation that moves pixels; corners that open take the colour of the top left one."""
+
+    back: Callable[[Image.Image, float], np.ndarray]
+    """(picture, strength) -> the affine map [2, 3] from the changed picture's pixels back."""
+
+    def __call__(self, picture: Image.Image, strength: float) -> Image.Image:
+        """The picture with its pixels moved."""
+        return picture.transform(
+            picture.size,
+            Image.Transform.AFFINE,
+            tuple(self.back(picture, strength).ravel().tolist()),
+            BILINEAR,
+            fillcolor=picture.getpixel((0, 0)),
+        )
+
+
+TURN = Geometric(_turn)
 
 
 def _jitter(picture: Image.Image, strength: float, rng: Generator) -> Image.Image:
@@ -129,16 +176,6 @@ def _enhanced(kind: Callable[[Image.Image], Any]) -> Operation:
     return lambda picture, strength: kind(picture).enhance(1 + 0.9 * strength)
 
 
-def _affine(picture: Image.Image, coefficients: tuple[float, ...]) -> Image.Image:
-    return picture.transform(
-        picture.size,
-        Image.Transform.AFFINE,
-        coefficients,
-        BILINEAR,
-        fillcolor=picture.getpixel((0, 0)),
-    )
-
-
 def _posterize(picture: Image.Image, strength: float) -> Image.Image:
     return ImageOps.posterize(picture, 8 - round(4 * abs(strength)))
 
@@ -156,10 +193,10 @@ OPERATIONS: tuple[Operation, ...] = (
     _enhanced(ImageEnhance.Contrast),
     _enhanced(ImageEnhance.Color),
     _enhanced(ImageEnhance.Sharpness),
-    lambda picture, strength: _rotate(picture, 30 * strength),
-    lambda picture, strength: _affine(picture, (1, 0.3 * strength, 0, 0, 1, 0)),
-    lambda picture, strength: _affine(picture, (1, 0, 0, 0.3 * strength, 1, 0)),
-    lambda picture, strength: _affine(picture, (1, 0, 0.45 * strength * picture.width, 0, 1, 0)),
-    lambda picture, strength: _affine(picture, (1, 0, 0, 0, 1, 0.45 * strength * picture.height)),
+    Geometric(lambda picture, strength: _turn(picture, 30 * strength)),
+    Geometric(lambda picture, strength: np.array([[1, 0.3 * strength, 0], [0, 1, 0]])),
+    Geometric(lambda picture, strength: np.array([[1, 0, 0], [0.3 * strength, 1, 0]])),
+    Geometric(lambda picture, strength: shift(0.45 * strength * picture.width, 0)),
+    Geometric(lambda picture, strength: shift(0, 0.45 * strength * picture.height)),
 )
 """RandAugment's operations without the identity."""

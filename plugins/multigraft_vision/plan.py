@@ -86,6 +86,7 @@ def reader_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
         "interpolation": chosen.get("interpolation", cfg["interpolation"]),
         "fit": fit,
         "max_pixels": chosen.get("max_pixels", MAX_PIXELS),
+        **({"places": True} if chosen.get("places") else {}),
     }
 
 

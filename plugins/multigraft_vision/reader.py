@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from multigraft import RowError
+from multigraft.contracts.frames import EXTENT, FRAME, scaling, shift, then
 from multigraft.contracts.readers import check_spec
 from multigraft.contracts.records import Arrays, Spec
 from multigraft_vision.footprint import footprint
@@ -39,6 +40,7 @@ class ImageSpec(BaseModel):
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
     fit: Literal["center", "squash"]
     max_pixels: int = Field(ge=1, le=Image.MAX_IMAGE_PIXELS * 2)
+    places: bool = False
 
 
 def image_reader(spec: Spec) -> ImageReader:
@@ -48,7 +50,8 @@ def image_reader(spec: Spec) -> ImageReader:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageReader:
-    """``image``: uint8 [H, W, 3]."""
+    """``image``: uint8 [H, W, 3]; where places are asked for, also the picture's ``frame`` and
+    ``extent``."""
 
     size: tuple[int, int]
     """Height and width."""
@@ -58,6 +61,8 @@ class ImageReader:
     fit: str
     """``center`` keeps the aspect ratio and crops the longer side; ``squash`` does not keep it."""
     max_pixels: int
+    places: bool = False
+    """Whether rows say where in the picture they lie (see `multigraft.contracts.frames`)."""
 
     @property
     def fills(self) -> Mapping[str, float]:
@@ -68,7 +73,9 @@ class ImageReader:
         """Decode, resize and crop one picture (see `pictures.open_rgb`). Raises RowError."""
         picture = open_rgb(raw, self.max_pixels)
         resized = picture.resize(self._resized(*picture.size), INTERPOLATIONS[self.interpolation])
-        return {"image": np.array(resized.crop(self._window(*resized.size)))}
+        window = self._window(*resized.size)
+        row = {"image": np.array(resized.crop(window))}
+        return {**row, **self._places(picture, resized, window)} if self.places else row
 
     def memory(self, raw: Any) -> int:
         """The most bytes that `read` takes at a time, as the header tells: decoded, and resized."""
@@ -89,6 +96,19 @@ class ImageReader:
             "interpolation": self.interpolation,
             "fit": self.fit,
             "max_pixels": self.max_pixels,
+            **({"places": True} if self.places else {}),
+        }
+
+    def _places(
+        self, picture: Image.Image, resized: Image.Image, window: tuple[int, int, int, int]
+    ) -> Arrays:
+        """From the upright picture's pixels to the input's."""
+        across, down = (new / old for new, old in zip(resized.size, picture.size, strict=True))
+        frame = then(scaling(across, down), shift(-window[0], -window[1]))
+        height, width = self.size
+        return {
+            FRAME: frame.astype(np.float32),
+            EXTENT: np.array([width, height], dtype=np.float32),
         }
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:

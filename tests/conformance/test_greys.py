@@ -16,7 +16,10 @@ import pytest
 
 import multigraft as mg
 from helpers import greys
+from multigraft.contracts.frames import shift
+from multigraft.data import iterate
 from multigraft.engine import Engine
+from multigraft.errors import RecipeError
 from multigraft.runtime import load
 from multigraft.runtime.bundle import open_bundle
 
@@ -63,14 +66,14 @@ def table(folder: Path, *, files: bool) -> Path:
 
 
 def trained(folder: Path, *, files: bool) -> Any:
-    """A short training of the dense task."""
+    """A short training of the dense task, with pictures that are cut and mirrored."""
     recipe = {
         "task": "grey-files" if files else "grey-shapes",
         "backbone": {"name": "lattice-tiny", "weights": "scratch"},
         "data": {"train": str(table(folder, files=files)), "split": {"validation": 0.2, "test": 0}},
         "training": {
             **{"epochs": 12, "batch_size": 6, "learning_rate": 0.03, "precision": "fp32"},
-            **{"compile": "off", "workers": 0},
+            **{"compile": "off", "workers": 0, "augment": "light"},
         },
         "evaluation": {"split": "validation", "bootstrap": 20},
         "export": {"precisions": ["fp32"]},
@@ -127,6 +130,97 @@ def test_parts_have_tall_and_wide_pictures_in_their_shares(run: Any) -> None:
     kinds = {part: rows.column("kind") for part, rows in run.rows.items()}
     shares = {part: each.count("tall") / len(each) for part, each in kinds.items()}
     assert abs(shares["train"] - shares["validation"]) <= 1 / len(kinds["validation"])
+
+
+def test_targets_move_with_the_pictures(run: Any) -> None:
+    """A shape is what is bright, so masks and boxes follow from the pixels, moved or not."""
+    rows = run.rows["train"]
+    seen = set()
+    for epoch in range(3):
+        (loaded,) = iterate(
+            rows,
+            [np.arange(len(rows))],
+            objective=run.objective,
+            reader=run.reader,
+            augment=run.augment,
+            seed=1,
+            epoch=epoch,
+            train=True,
+        )
+        batch = {name: tensor.numpy() for name, tensor in loaded[1].items()}
+        for index in range(len(rows)):
+            real = batch["real"][index].astype(bool)
+            pixels, mask = batch["pixels"][index], batch["mask"][index]
+            np.testing.assert_array_equal(mask[real], greys.shape_of(pixels)[real])
+            assert (mask[~real] == greys.OUTSIDE).all()
+            (box,) = batch["boxes"][index]
+            assert box.tolist() == greys.box_of(mask == 1)
+            seen.add((index, real.sum(), tuple(box)))
+    assert len(seen) > 2 * len(rows)
+
+
+def test_a_box_that_was_cut_off_leaves_with_its_labels(run: Any) -> None:
+    """The engine carries what goes with boxes too, and pads the rows that lost some."""
+    assert run.objective.moves == {"mask": "mask", "boxes": "boxes"}
+    rows = run.rows["train"]
+    shifts = iter([100.0, 0.0])
+
+    def away(row: Any, rng: Any) -> Any:
+        return {**row, "frame": shift(next(shifts), 0).astype(np.float32)}
+
+    _, batch = next(
+        iter(
+            iterate(
+                rows,
+                [np.array([0, 1])],
+                objective=run.objective,
+                reader=run.reader,
+                augment=away,
+                seed=0,
+                epoch=0,
+                train=True,
+            )
+        )
+    )
+    assert (batch["boxes"][0] == -1).all() and (batch["boxes"][1] >= 0).all()
+    assert (batch["mask"][0] == greys.OUTSIDE).all()
+
+
+def test_an_augmentation_that_leaves_targets_behind_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helpers.greys.reader.Augmentation.frames", False)
+    with pytest.raises(RecipeError, match=r"does not carry the targets .*\(mask, boxes\)"):
+        trained(tmp_path, files=False)
+
+
+@pytest.mark.parametrize(
+    ("task", "reader", "said"),
+    [
+        ({}, {"places": False}, "reader.places: found False; task 'grey-shapes' needs True"),
+        ({"reader": {"size": 3}}, {}, "needs the reader option 'size', which grey does not have"),
+    ],
+)
+def test_a_task_has_the_reader_that_it_needs(
+    tmp_path: Path, task: dict[str, Any], reader: dict[str, Any], said: str
+) -> None:
+    class Wishing:
+        register_modalities = staticmethod(greys.register_modalities)
+        register_backbones = staticmethod(greys.register_backbones)
+
+        @mg.hookimpl
+        def register_tasks(self) -> list[mg.Task]:
+            return [replace(each, **task) for each in greys.register_tasks()]
+
+    recipe = {
+        "task": "grey-shapes",
+        "backbone": "lattice-tiny",
+        "data": str(table(tmp_path, files=False)),
+        "reader": reader,
+        "output": str(tmp_path / "run"),
+    }
+    with pytest.raises(RecipeError, match=said):
+        Engine([Wishing()], discover=False).start(recipe, "finetune")
 
 
 def test_masks_may_be_files(run: Any, tmp_path: Path) -> None:

@@ -73,6 +73,15 @@ class Objective(Protocol):
     greater_is_better: bool
     fills: Mapping[str, float | Fill] = {}
     """The target arrays that vary from row to row, with what pads them (see `Reader.fills`)."""
+    moves: Mapping[str, str] = {}
+    """The targets that lie on the raw value's plane, and what they are: ``mask`` [H, W], ``boxes``
+    [N, 4], ``points`` [..., 2], or ``with:boxes`` [N, ...], an entry for each of the target
+    ``boxes``.
+
+    `encode` gives them in raw pixels; the engine carries them to the input's, after augmentation,
+    by the row's ``frame`` and ``extent`` (see `multigraft.contracts.frames`), which a reader gives
+    where `Task.reader` asks for them.
+    """
     packs: bool = False
     """Whether rows may be joined into one sequence; the backbone then keeps them apart by
     ``segments``.

@@ -158,7 +158,11 @@ class PromptReader(Reader, Protocol):
 
 
 class Augment(Protocol):
-    """Changes one read row at random, in training only. All chance comes from ``rng``."""
+    """Changes one read row at random, in training only. All chance comes from ``rng``.
+
+    One with ``frames = True`` keeps a row's ``frame`` in step with what it does to the plane, so
+    that targets can be carried along (`Objective.moves`); others are refused by such tasks.
+    """
 
     def __call__(self, row: Arrays, rng: np.random.Generator) -> Arrays: ...
 
@@ -289,6 +293,8 @@ class Task:
     stratify: str | None = None
     """The one of ``columns`` whose values have the same shares in every part of a split (stratified
     sampling)."""
+    reader: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the modality's reader that the task cannot do without, as ``{"places": True}``."""
     files: tuple[str, ...] = ()
     """Those of ``columns`` that name files: `Objective.encode` gets whole paths, and the data's
     fingerprint counts what is in them."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from multigraft.contracts.frames import plane
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.readers import read_row, row_errors
 from multigraft.contracts.records import Arrays, Reader, WindowReader
@@ -197,6 +198,8 @@ def _read(
     except RowError as error:
         error.column = error.column or column
         raise
+    if objective.moves:
+        plane(arrays)
     twice = arrays.keys() & targets.keys()
     if twice:
         raise PluginError(

@@ -92,7 +92,7 @@ class _Finder:
             task=task,
             task_options=self._options("task", recipe.task.options, task.options),
             modality=modality,
-            reader_options=self._options("reader", recipe.reader, modality.options, fill=False),
+            reader_options=self._reader(recipe.reader, task, modality),
             augment_options=self._augment(recipe.training.augment, modality),
             backbone=family,
             origin=self._weights(origin, recipe.backbone.weights),
@@ -170,6 +170,21 @@ class _Finder:
             else:
                 options[name] = float(value) if isinstance(allowed[name].default, float) else value
         return options
+
+    def _reader(self, given: Mapping[str, Any], task: Task, modality: Modality) -> dict[str, Any]:
+        """The reader's options, with those that the task cannot do without."""
+        for name, value in task.reader.items():
+            if name not in modality.options:
+                self.problems.append(
+                    f"task: {task.name!r} needs the reader option {name!r}, which {modality.name} "
+                    "does not have"
+                )
+            elif given.get(name, value) != value:
+                self.problems.append(
+                    f"reader.{name}: found {given[name]!r}; task {task.name!r} needs {value!r}"
+                )
+        asked = {name: value for name, value in task.reader.items() if name in modality.options}
+        return {**asked, **self._options("reader", given, modality.options, fill=False)}
 
     def _augment(self, choice: AugmentChoice, modality: Modality) -> dict[str, Any]:
         if choice.name != "none" and modality.augment is None:

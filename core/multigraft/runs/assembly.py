@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_model
 
+from multigraft.contracts.frames import check_moves
 from multigraft.contracts.objectives import Brief, Objective
 from multigraft.contracts.plan import Plan
 from multigraft.contracts.readers import load_spec, save_spec
@@ -27,7 +28,7 @@ from multigraft.data import (
     quarantine,
     release,
 )
-from multigraft.errors import DataError, RunError, WeightsError, refused_as
+from multigraft.errors import DataError, RecipeError, RunError, WeightsError, refused_as
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
@@ -78,6 +79,7 @@ def assemble(
             graft.eval()
         else:
             inherited = _inherit_head(graft, resolved, learned)
+    augment = _augment(resolved, reader, objective)
     rows = _rows(splits, reader, objective, recipe, folder if world.leads and not trained else None)
     return Run(
         folder=folder,
@@ -90,7 +92,7 @@ def assemble(
         graft=graft,
         plan=_plan(graft, resolved),
         rows=rows,
-        augment=_augment(resolved, reader),
+        augment=augment,
         facts={
             **run_facts(resolved, catalog, world),
             **data_facts(splits, rows, resolved, learned.targets),
@@ -226,11 +228,21 @@ def _rows(
     return rows
 
 
-def _augment(resolved: ResolvedRecipe, reader: Reader) -> Augment | None:
-    strength = resolved.recipe.training.augment.name
-    if strength == "none" or resolved.modality.augment is None:
+def _augment(resolved: ResolvedRecipe, reader: Reader, objective: Objective) -> Augment | None:
+    """The recipe's augmentation. Raises RecipeError where it would leave moving targets behind."""
+    check_moves(objective.moves, objective.fills)
+    strength, modality = resolved.recipe.training.augment.name, resolved.modality
+    if strength == "none" or modality.augment is None:
         return None
-    return resolved.modality.augment(strength, reader, resolved.augment_options)
+    augment = modality.augment(strength, reader, resolved.augment_options)
+    if objective.moves and not getattr(augment, "frames", False):
+        problem = (
+            f"training.augment: found {strength!r}; the augmentation of {modality.name} does not "
+            f"carry the targets of {resolved.task.name!r} along ({', '.join(objective.moves)}): "
+            "use 'none'"
+        )
+        raise RecipeError([problem])
+    return augment
 
 
 def check_trained(folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from multigraft.contracts.answers import Window
+from multigraft.contracts.frames import moved
 from multigraft.contracts.padding import Fills
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Answer, Arrays, Reader, Spec
@@ -181,8 +182,8 @@ def augmented(subject: Subject) -> Iterator[str]:
     rows = [run.rows["train"].fetch(index, None) for index in range(4)]
     for attempt in range(3):
         rng = np.random.default_rng(attempt)
-        changed = [run.objective.view(change(copied(row), rng), rng) for row in rows]
         try:
+            changed = [_changed(run, change(copied(row), rng), rng) for row in rows]
             found = _loss(run, changed, rng)
         except Exception as error:
             yield (
@@ -193,6 +194,11 @@ def augmented(subject: Subject) -> Iterator[str]:
         if not np.isfinite(found).all():
             yield "the loss of rows that were augmented with their targets is not finite"
             return
+
+
+def _changed(run: Run, row: Arrays, rng: np.random.Generator) -> Arrays:
+    """An augmented row as a batch takes it."""
+    return run.objective.view(moved(row, run.objective.moves, run.objective.fills), rng)
 
 
 def _loss(run: Run, rows: Sequence[Arrays], rng: np.random.Generator) -> np.ndarray:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from multigraft.contracts.frames import EXTENT, FRAME
 from multigraft.contracts.padding import LENGTH, Fills, fill_of, sizes
 from multigraft.contracts.readers import load_spec, save_spec
-from multigraft.contracts.records import Arrays, Modality, Reader, WindowReader
+from multigraft.contracts.records import Arrays, Augment, Modality, Reader, WindowReader
 from multigraft.errors import RowError
 from multigraft.testing import isolation
 from multigraft.testing.arrays import copied, digest, gap
@@ -220,10 +221,27 @@ def augment(subject: Subject) -> Iterator[str]:
             yield f"{strength}: it writes into the row that it was given: {found}"
         if one.keys() != row.keys() or any(one[name].dtype != row[name].dtype for name in row):
             yield f"{strength}: the row has other arrays than before"
+        yield from _framed(strength, change, row)
         target = {"target": np.arange(3), "label": np.asarray(1)}
         given = change({**copied(row), **copied(target)}, np.random.default_rng(7))
         if gap({name: given[name] for name in target if name in given}, target):
             yield f"{strength}: it does not give back a task's targets that stand in the row"
+
+
+def _framed(strength: str, change: Augment, row: Arrays) -> Iterator[str]:
+    """An augmentation that says so gives a frame by which targets can be carried."""
+    if not getattr(change, "frames", False):
+        return
+    start = {FRAME: np.eye(2, 3, dtype=np.float32), EXTENT: np.array([8, 8], np.float32)}
+    for seed in range(4):
+        given = change({**copied(start), **copied(row)}, np.random.default_rng(seed))
+        frame = given.get(FRAME)
+        if frame is None or frame.shape != (2, 3) or not abs(np.linalg.det(frame[:, :2])) > 0:
+            yield (
+                f"{strength}: it has frames = True, and gives no frame, float32 [2, 3], that leads "
+                "back"
+            )
+            return
 
 
 def likeness(subject: Subject) -> Iterator[str]:

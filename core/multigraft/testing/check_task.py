@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 import multigraft as mg
-from multigraft.contracts.records import Backbone, Task
+from multigraft.contracts.frames import moved
+from multigraft.contracts.records import Arrays, Backbone, Task
 from multigraft.errors import MultigraftError
 from multigraft.evaluation.answer_scores import score_rows
 from multigraft.runs.run import Run
@@ -57,8 +58,8 @@ def chance(subject: Subject) -> Iterator[str]:
     """What view and prepare draw follows from their generator alone, and what they are given
     stays."""
     run = untrained(subject)
-    rows, objective = run.rows["train"], run.objective
-    row = rows.fetch(0, None)
+    objective = run.objective
+    row = plain_row(run, 0)
     kept = copied(row)
     before = np.random.get_state()[1].copy(), torch.get_rng_state()  # type: ignore[index]
     for name, change in (
@@ -80,9 +81,15 @@ def _batch(run: Run) -> dict[str, np.ndarray]:
     from multigraft.contracts.readers import collate
 
     fills = {**run.reader.fills, **run.objective.fills}
-    rows = run.rows["train"]
-    views = [run.objective.view(rows.fetch(i, None), np.random.default_rng(i)) for i in range(4)]
+    views = [run.objective.view(plain_row(run, i), np.random.default_rng(i)) for i in range(4)]
     return collate(views, fills)
+
+
+def plain_row(run: Run, index: int) -> Arrays:
+    """A training row as a batch takes it without augmentation, its targets in the input's
+    pixels."""
+    row = run.rows["train"].fetch(index, None)
+    return moved(row, run.objective.moves, run.objective.fills)
 
 
 def trains(subject: Subject) -> Iterator[str]:

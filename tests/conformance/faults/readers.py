@@ -107,6 +107,24 @@ class Unfilled(Reader):
     fills = {"values": 0}  # noqa: RUF012
 
 
+class HalfFilled(Reader):
+    """A square for each row, of which only the first axis is named."""
+
+    fills = {"values": 0, "mask": 0, "square": 0}  # noqa: RUF012
+
+    def read(self, raw: Any) -> Arrays:
+        row = super().read(raw)
+        return {**row, "square": np.outer(row["values"], row["values"])}
+
+
+class TwoLengths(Reader):
+    fills = {name: mg.Fill(0, {0: "time"}) for name in ("values", "mask", "twice")}  # noqa: RUF012
+
+    def read(self, raw: Any) -> Arrays:
+        row = super().read(raw)
+        return {**row, "twice": np.tile(row["values"], 2)}
+
+
 class ZeroLength(Reader):
     def length(self, row: Arrays) -> int:
         return 0
@@ -115,6 +133,16 @@ class ZeroLength(Reader):
 class OddWindows(Reader):
     def windows(self, raw: Any) -> list[Arrays]:
         return [{"values": self.read(raw)["values"]}]
+
+
+def loses_its_frame(strength: str, reader: Any, options: Any) -> Any:
+    class Flat:
+        frames = True
+
+        def __call__(self, row: Arrays, rng: np.random.Generator) -> Arrays:
+            return {**row, **({"frame": np.zeros((2, 3))} if "frame" in row else {})}
+
+    return Flat()
 
 
 def writes_in_place(strength: str, reader: Any, options: Any) -> Any:

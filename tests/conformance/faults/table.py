@@ -130,6 +130,8 @@ READERS = (
         "does not say what pads it",
         readers.Unfilled,
     ),
+    _read("an axis that varies without a name", "arrays", "all of its axes", readers.HalfFilled),
+    _read("an axis of two lengths", "arrays", "the axis 'time' of one row", readers.TwoLengths),
     _read("a length of nothing", "arrays", "a whole number from 1", readers.ZeroLength),
     Fault("torch in the reader", "reader-torch-free", "torch is blocked", entering.TORCH_IN_READER),
     Fault(
@@ -148,6 +150,13 @@ READERS = (
         "gives another row",
         readers.Reader,
         augment=readers.draws_elsewhere,
+    ),
+    _read(
+        "an augmentation whose frame leads nowhere",
+        "augment",
+        "gives no frame",
+        readers.Reader,
+        augment=readers.loses_its_frame,
     ),
     _read(
         "an augmentation that drops a task's targets",

@@ -94,7 +94,7 @@ def decode(targets: Spec, outputs: Arrays) -> list[Answer]:
 
 
 def reader_spec(origin: mg.Origin, options: Mapping[str, Any]) -> Spec:
-    return {"kind": "grey"}
+    return {"kind": "grey", "places": options.get("places", False)}
 
 
 @mg.hookimpl
@@ -105,6 +105,8 @@ def register_modalities() -> list[mg.Modality]:
             reader=mg.Lazy("helpers.greys.reader:GreyReader"),
             columns=("grey",),
             samples=mg.Samples(good=good, bad=bad),
+            augment=mg.Lazy("helpers.greys.reader:augmentation"),
+            options={"places": mg.Option(default=False, help="where pixels lie in the picture")},
         )
     ]
 
@@ -134,6 +136,7 @@ def register_tasks() -> list[mg.Task]:
             columns=("mask", "boxes", "kind"),
             stratify="kind",
             rows=oriented,
+            reader={"places": True},
             objective=mg.Lazy("helpers.greys.shapes:Shapes"),
             decode=decode,
             samples=cells,

@@ -41,6 +41,8 @@ class Shapes(Objective):
         "boxes": mg.Fill(-1, {0: "objects"}),
     }
 
+    moves: Mapping[str, str] = {"mask": "mask", "boxes": "boxes"}
+
     def __init__(self, brief: mg.Brief) -> None:
         self.brief = brief
 

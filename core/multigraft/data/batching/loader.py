@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from multigraft.contracts.features import Batch
+from multigraft.contracts.frames import EXTENT, FRAME, moved
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.padding import Fills
 from multigraft.contracts.readers import collate
@@ -71,10 +72,10 @@ def iterate(
         rows=rows,
         batches=batches,
         augment=augment,
-        varied=augment is not None or _views(rows.objective),
+        varied=augment is not None or _views(rows.objective) or bool(rows.objective.moves),
         fills={**rows.reader.fills, **rows.objective.fills},
         stream=epoch.stream,
-        names=names,
+        names=None if names is None else {*names, *_needed(rows.objective)},
     )
     numbers = range(start, len(batches))
     made = (
@@ -123,7 +124,8 @@ class _Source:
         rng = np.random.default_rng([*self.stream, ROW, index])
         if self.augment is not None:
             row = self.augment(row, rng)
-        return self.rows.objective.view(row, rng)
+        objective = self.rows.objective
+        return objective.view(moved(row, objective.moves, objective.fills), rng)
 
 
 def _check_packs(batches: Sequence[Members], objective: Objective) -> None:
@@ -137,6 +139,11 @@ def _check_packs(batches: Sequence[Members], objective: Objective) -> None:
 def _views(objective: Objective) -> bool:
     """Whether an objective changes single rows; `Objective.view` itself leaves them as they are."""
     return getattr(objective.view, "__func__", None) is not Objective.view
+
+
+def _needed(objective: Objective) -> Collection[str]:
+    """The arrays without which targets cannot be moved."""
+    return (*objective.moves, FRAME, EXTENT) if objective.moves else ()
 
 
 def _tensors(batch: Arrays) -> Batch:
