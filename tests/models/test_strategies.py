@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from multigraft.contracts.features import Features
 from multigraft.contracts.plan import Plan, block_of
@@ -16,6 +17,7 @@ from multigraft.models.graft import Graft
 from multigraft.models.tasks.classification import LinearHead
 from multigraft.plugins import builtin
 from multigraft.training.defaults import default_rate
+from multigraft.training.replay.frozen import Prefix, Whole, frozen_part
 from multigraft_series.network import SeriesNet
 
 WIDTH = 8
@@ -202,3 +204,36 @@ def test_what_rests_is_what_a_step_leaves_as_it_is(
         name for name, value in graft.state_dict().items() if not torch.equal(value, before[name])
     }
     assert moved == before.keys() - unchanging
+
+
+class Doubled(SeriesNet):
+    """A network whose last layer is a decoder's: a head calls it behind the features."""
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        return list(super().blocks)[:-1]
+
+    @property
+    def later(self) -> list[nn.Module]:
+        return list(super().blocks)[-1:]
+
+
+def test_strategies_count_the_blocks_of_a_decoder_behind_the_others(graft: Graft) -> None:
+    double = Graft(Doubled(WIDTH, depth=2), LinearHead(WIDTH, 2, bias=True, dropout=0.0))
+    assert block_of(double) == block_of(graft)
+    for names, options in (
+        (("partial",), {"blocks": 1}),
+        (("gradual-unfreezing",), {}),
+        (("layer-wise-decay",), {"decay": 0.5}),
+    ):
+        assert plan(double, *names, **options).rules == plan(graft, *names, **options).rules
+
+
+@pytest.mark.parametrize(("learning", "replayed"), [(2, 1), (1, 2), (0, 2)])
+def test_a_decoders_blocks_are_never_replayed(learning: int, replayed: int) -> None:
+    double = Graft(Doubled(WIDTH, depth=2), LinearHead(WIDTH, 2, bias=True, dropout=0.0))
+    made = plan(double, "partial", blocks=learning)
+    found = frozen_part(double, made.frozen(1.0), {"pooled"})
+    assert isinstance(found, Prefix) and found.depth == replayed
+    whole = plan(double, "linear-probe")
+    assert isinstance(frozen_part(double, whole.frozen(1.0), {"pooled"}), Whole)

@@ -34,6 +34,9 @@ class BackboneModule(Protocol):
     ``blocks`` is ordered from the input to the output. A parameter outside every block goes with
     the block that follows it in registration order; those after the last block go with the head
     end.
+
+    ``later: Sequence[nn.Module]`` may be there too: the blocks of a decoder that a head calls
+    behind the features. Strategies count them behind ``blocks``; they are never replayed.
     """
 
     width: int

@@ -50,7 +50,7 @@ class Plan:
 
     @property
     def depth(self) -> int:
-        """The number of blocks."""
+        """The number of blocks, later ones counted."""
         return len(blocks_of(self.graft))
 
     def change(self, changed: Callable[[int, str, Rule], Rule]) -> Plan:
@@ -192,6 +192,6 @@ def block_of(graft: nn.Module) -> dict[str, int]:
 
 
 def blocks_of(graft: nn.Module) -> list[nn.Module]:
-    """The backbone's blocks, from the input to the output."""
-    blocks: Any = graft.backbone.blocks
-    return list(blocks)
+    """The backbone's blocks, from the input to the output, and those of its decoder behind them."""
+    backbone: Any = graft.backbone
+    return [*backbone.blocks, *getattr(backbone, "later", ())]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from multigraft.contracts.features import Features
-from multigraft.contracts.plan import block_of
+from multigraft.contracts.plan import block_of, blocks_of
 from multigraft.models.graft import Graft
 from multigraft.testing.untrained import Grown, computed, distance, grow
 from multigraft.testing.workbench import Subject
@@ -151,14 +151,16 @@ def blocks(subject: Subject) -> Iterator[str]:
     inside = {id(each): place for place, each in enumerate(module.modules())}
     if len(parts) < 2:
         yield f"there are {len(parts)} blocks; two are the least that can be told apart"
-    if any(id(part) not in inside for part in parts):
+    graft = Graft(module, nn.Identity())
+    every = blocks_of(graft)
+    if any(id(part) not in inside for part in every):
         yield "a block is no part of the module"
         return
-    places = [inside[id(part)] for part in parts]
+    places = [inside[id(part)] for part in every]
     if places != sorted(places):
         yield "the blocks are not in the order in which the module registers them"
     yield from _run_in_order(grown, parts)
-    depth, numbers = len(parts), block_of(Graft(module, nn.Identity()))
+    depth, numbers = len(every), block_of(graft)
     if empty := set(range(depth)) - set(numbers.values()):
         yield f"no parameter belongs to block {min(empty)}"
     outside = [name.removeprefix("backbone.") for name, block in numbers.items() if block == depth]

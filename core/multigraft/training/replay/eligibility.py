@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.plan import block_of
+from multigraft.contracts.plan import block_of, blocks_of
 from multigraft.contracts.records import Augment, Reader
 from multigraft.data import Epoch, Rows, iterate
 from multigraft.models.graft import Graft
@@ -68,14 +68,13 @@ def open_player(
         player = _player(setting, frozen, depth, rows, reads=reads)
         if only_kept and not player.archive:
             return None
-        blocks: Any = setting.graft.backbone.blocks
         trial = Trial(
             graft=setting.graft,
             objective=setting.objective,
             rows=rows,
             index=index,
             batch=partial(_batch, setting, rows),
-            later=list(blocks)[depth:],
+            later=blocks_of(setting.graft)[depth:],
             fields=frozenset(watch.fields),
             changing=changing,
         )
@@ -89,8 +88,7 @@ def pooled(setting: Setting, rows: Rows) -> np.ndarray:
     Raises UnfitError where there is no room, OSError where the cache cannot be written.
     """
     frozen = Whole(setting.graft, ("pooled",))
-    blocks: Any = setting.graft.backbone.blocks
-    replayed = _player(setting, frozen, len(list(blocks)) + 1, rows).take(rows)
+    replayed = _player(setting, frozen, len(blocks_of(setting.graft)) + 1, rows).take(rows)
     return np.stack([row["0.0"] for row in replayed.rows(range(len(rows)))]).astype(np.float32)
 
 
@@ -216,8 +214,7 @@ def _state(graft: Graft, depth: int) -> Sequence[tuple[str, Tensor]]:
         for name, parameter in graft.named_parameters()
         if of.get(name, depth) < depth
     ]
-    blocks: Any = graft.backbone.blocks
-    later = {id(buffer) for block in list(blocks)[depth:] for buffer in block.buffers()}
+    later = {id(buffer) for block in blocks_of(graft)[depth:] for buffer in block.buffers()}
     buffers = [
         (name, buffer) for name, buffer in graft.backbone.named_buffers() if id(buffer) not in later
     ]

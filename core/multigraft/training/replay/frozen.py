@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Outputs
+from multigraft.contracts.plan import blocks_of
 from multigraft.models.graft import Graft
 
 FIELDS = tuple(field.name for field in fields(Features))
@@ -168,11 +169,14 @@ def frozen_part(graft: Graft, depth: int, reads: Collection[str]) -> Frozen | No
     """The first ``depth`` blocks, or all where ``depth`` says so (see `Plan.frozen`); None for no
     block.
 
+    Of a decoder's blocks, which a head calls, none is replayed.
+
     ``reads`` are the fields of `Features` that the head reads.
     """
     blocks: Any = graft.backbone.blocks
-    if depth > len(list(blocks)):
+    if depth > len(blocks_of(graft)):
         return Whole(graft, tuple(name for name in FIELDS if name in reads))
+    depth = min(depth, len(list(blocks)))
     return Prefix(graft, depth) if depth else None
 
 

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
+from multigraft.contracts.plan import blocks_of
 from multigraft.contracts.records import Arrays
 from multigraft.data import Rows
 from multigraft.models.graft import Graft
@@ -53,8 +54,7 @@ def results(player: Player, part: Arrays) -> Any:
 
 def chances(graft: Graft) -> str:
     """Dropout layers that act at present, outside the blocks."""
-    blocks: Any = graft.backbone.blocks
-    inside = {module for block in blocks for module in block.modules()}
+    inside = {module for block in blocks_of(graft) for module in block.modules()}
     acting = [
         f"{name} ({type(module).__name__})"
         for name, module in graft.backbone.named_modules()
