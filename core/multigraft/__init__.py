@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from multigraft.api import finetune, open_run, pretrain, rerun, resume
     from multigraft.contracts.answers import Answers, Window
     from multigraft.contracts.features import BackboneModule, Features
-    from multigraft.contracts.generation import Generating
+    from multigraft.contracts.generation import Generating, NewTokens, Writing, WrittenMetric
     from multigraft.contracts.objectives import Brief, Objective, RowLoss
     from multigraft.contracts.padding import Fill
     from multigraft.contracts.records import (
@@ -51,7 +51,7 @@ _HOMES = {
     "errors": ("MultigraftError", "RowError", "WeightsError"),
     "contracts.answers": ("Answers", "Window"),
     "contracts.features": ("BackboneModule", "Features"),
-    "contracts.generation": ("Generating",),
+    "contracts.generation": ("Generating", "NewTokens", "Writing", "WrittenMetric"),
     "plugins.hookspecs": ("hookimpl",),
     "contracts.objectives": ("Brief", "Objective", "RowLoss"),
     "recipe": ("Recipe",),
@@ -83,6 +83,7 @@ __all__ = [
     "Measure",
     "Modality",
     "MultigraftError",
+    "NewTokens",
     "NpmPackage",
     "Objective",
     "Option",
@@ -101,6 +102,8 @@ __all__ = [
     "WebReader",
     "WeightsError",
     "Window",
+    "Writing",
+    "WrittenMetric",
     "__version__",
     "finetune",
     "hookimpl",

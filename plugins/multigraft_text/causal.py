@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor, nn
 
-from multigraft import Brief, Features, Generating, MultigraftError, Objective, RowLoss
+from multigraft import Brief, Features, Generating, MultigraftError, Objective, RowLoss, Writing
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft_text.language import (
@@ -68,14 +68,16 @@ class CausalLanguageModeling(Objective):
         assert isinstance(head, CausalHead)
         return Generating(
             decoder=CachedDecoder(backbone.model.base_model, head.decoder),
-            cache=cache_of(config),
+            writing=Writing(
+                state=cache_of(config),
+                vocabulary=config.vocab_size,
+                max_length=positions(config),
+                pad=spec["pad_id"],
+                start=special_ids(spec, "bos_token"),
+                stop=special_ids(spec, "eos_token"),
+            ),
             feed=lambda batch: (batch["input_ids"], batch["attention_mask"]),
             outputs=lambda logits, batch: {"logits": logits[:, :-1][_followed(batch)]},
-            vocabulary=config.vocab_size,
-            max_length=positions(config),
-            pad=spec["pad_id"],
-            start=special_ids(spec, "bos_token"),
-            stop=special_ids(spec, "eos_token"),
         )
 
     def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch
 import transformers
 from onnxruntime import OrtValue
 
-from multigraft.contracts.generation import Generating
+from multigraft.contracts.generation import Generating, NewTokens, Writing
 from multigraft.export.generation.decoder_graph import (
     KEPT,
     LOGITS,
@@ -38,21 +38,20 @@ class TorchSession:
 
     def __init__(self, generating: Generating) -> None:
         self.generating = generating
-        self.inputs = (TOKENS, MASK, POSITIONS, KEPT)
+        past = (f"{PAST}.{name}" for name in generating.writing.state)
+        self.inputs = (TOKENS, MASK, POSITIONS, KEPT, *past)
         self.shapes: list[tuple[int, int, int]] = []
         """Rows, new tokens and past tokens of each call."""
 
     def chain(self, values: Mapping[str, OrtValue]) -> dict[str, OrtValue]:
         found = {name: torch.from_numpy(value.numpy()) for name, value in values.items()}
-        past = [found[f"{PAST}.{name}"] for name in self.generating.cache]
-        self.shapes.append((*found[TOKENS].shape, past[0].shape[2]))
+        past = {name: found[f"{PAST}.{name}"] for name in self.generating.writing.state}
+        self.shapes.append((*found[TOKENS].shape, next(iter(past.values())).shape[2]))
+        decoder: Any = self.generating.decoder
         with torch.inference_mode():
-            logits, present = self.generating.decoder(
-                found[TOKENS], found[MASK], found[POSITIONS], found[KEPT], past
-            )
-        named = dict(
-            zip([f"{PRESENT}.{name}" for name in self.generating.cache], present, strict=True)
-        )
+            new = NewTokens(found[TOKENS], found[MASK], found[POSITIONS], found[KEPT])
+            logits, present = decoder.step(new, past, {})
+        named = {f"{PRESENT}.{name}": tensor for name, tensor in present.items()}
         self.held = {  # a value made from numpy only borrows its memory
             name: OrtValue.ortvalue_from_numpy(tensor.contiguous().numpy())
             for name, tensor in {LOGITS: logits, **named}.items()
@@ -82,7 +81,7 @@ class Letters:
 
 
 @dataclass(frozen=True)
-class Writing:
+class Written:
     """A random model of transformers, and our loop around the same weights."""
 
     model: Any
@@ -119,8 +118,15 @@ def until_end(tokens: list[int]) -> list[int]:
 
 
 def random_writing(
-    seed: int, *, kind: str = "gpt2", width: int = 32, layers: int = 2, heads: int = 2, **shape: Any
-) -> Writing:
+    seed: int,
+    *,
+    kind: str = "gpt2",
+    width: int = 32,
+    layers: int = 2,
+    heads: int = 2,
+    suppress: tuple[int, ...] = (),
+    **shape: Any,
+) -> Written:
     """A model whose weights are large enough that its choices are far apart and texts do end."""
     torch.manual_seed(seed)
     config = transformers.AutoConfig.for_model(
@@ -144,18 +150,21 @@ def random_writing(
     base = model.base_model
     generating = Generating(
         decoder=CachedDecoder(base, TiedDecoder(base.get_input_embeddings(), bias=False)),
-        cache=cache_of(config),
+        writing=Writing(
+            state=cache_of(config),
+            vocabulary=VOCABULARY,
+            max_length=ROOM,
+            pad=PAD,
+            start=(END,),
+            stop=(END,),
+            suppress=suppress,
+        ),
         feed=lambda batch: (batch["input_ids"], batch["attention_mask"]),
         outputs=lambda logits, batch: {"logits": logits},
-        vocabulary=VOCABULARY,
-        max_length=ROOM,
-        pad=PAD,
-        start=(END,),
-        stop=(END,),
     )
     session = TorchSession(generating)
     ports = ports_of(generating, session.inputs)
-    return Writing(model, session, Generator(ports, Letters(), {"decoder": session}))  # type: ignore[arg-type, dict-item]
+    return Written(model, session, Generator(ports, Letters(), {"decoder": session}))  # type: ignore[arg-type, dict-item]
 
 
 def random_prompts(seed: int, lengths: Sequence[int]) -> list[list[int]]:

@@ -168,11 +168,15 @@ def _escape_precision(raw: dict[str, Any]) -> None:
         (_edit(lambda raw: raw.update(sample={"input_ids": [-1, 4]})), "numbers are allowed"),
         (
             _edit(lambda raw: raw.update(generation=_writes("batch", 400_000_000, 64))),
-            "axes batch and past",
+            "at most 4,194,304 numbers a row",
         ),
         (
             _edit(lambda raw: raw.update(generation=_writes("batch", "past", -1))),
-            "axes batch and past",
+            "the axis batch first",
+        ),
+        (
+            _edit(lambda raw: raw.update(generation=_writes("past", "batch", 2))),
+            "the axis batch first",
         ),
         (
             _edit(lambda raw: raw.update(generation=_writes("batch", "past", pad=2**70))),
@@ -180,10 +184,7 @@ def _escape_precision(raw: dict[str, Any]) -> None:
         ),
         (_edit(_escape), "'../secret' leaves the folder"),
         (_edit(_escape_precision), "'/etc/passwd' leaves the folder"),
-        (
-            _edit(lambda raw: raw.update(format=3)),
-            "has format 3; multigraft .* reads formats 1 and 2",
-        ),
+        (_edit(lambda raw: raw.update(format=3)), "has format 3; .* reads formats 1 to 2;"),
         (_edit(lambda raw: raw.pop("format")), "has format None"),
         (_edit(lambda raw: raw.pop("task")), "task: is missing"),
         (

@@ -171,8 +171,59 @@ def test_a_decoder_is_fed_masks_places_and_its_own_cache() -> None:
     assert session.fed[3]["m"].tolist() == [[1, 1, 1, 1]]
 
 
+def test_a_state_of_one_size_begins_as_zeros_and_follows_its_row() -> None:
+    class Counts(Recorder):
+        """Adds each token to a state, [B, 1]."""
+
+        def chain(self, values: Any) -> Any:
+            from onnxruntime import OrtValue
+
+            arrays = {name: value.numpy().copy() for name, value in values.items()}
+            self.fed.append(arrays)
+            added = (arrays["t"] * arrays["m"][:, -arrays["t"].shape[1] :]).sum(1, keepdims=True)
+            self.held = {
+                "logits": OrtValue.ortvalue_from_numpy(np.zeros((len(added), 1, 9), np.float32)),
+                "present": OrtValue.ortvalue_from_numpy((arrays["past"] + added).astype("float32")),
+            }
+            return self.held
+
+    port = CachePort(past="past", present="present", dtype="float32", shape=("batch", 1))
+    session = Counts()
+    decoding = Decoding(session, ports(cache=(port,)), rows=2)  # type: ignore[arg-type]
+    decoding.advance(*left_padded([np.array([5]), np.array([6, 7, 8])], 4))
+    decoding.choose([1, 1, 0])
+    decoding.advance(np.array([[3], [4], [2]]))
+    decoding.choose([2])
+    decoding.advance(np.array([[1]]))
+    assert [fed["past"].tolist() for fed in session.fed] == [[[0], [0]], [[21], [21], [5]], [[7]]]
+    assert session.fed[2]["m"].tolist() == [[1, 1, 1]]  # no padding is left
+
+
+def test_a_memory_is_copied_only_where_a_row_reads_another_source() -> None:
+    session = Recorder()
+    memory = {"keys": np.array([[1.0], [2.0]], dtype=np.float32)}
+    decoding = Decoding(session, ports(), rows=2, memory=memory)  # type: ignore[arg-type]
+    decoding.advance(np.array([[5], [6]]))
+    decoding.choose([0, 0, 1, 1])
+    beams = decoding._memory["keys"]
+    decoding.choose([1, 1, 3, 2])  # beams change places within their prompts
+    assert decoding._memory["keys"] is beams
+    decoding.advance(np.array([[1], [2], [3], [4]]))
+    decoding.choose([2, 3])  # the first prompt is done
+    decoding.advance(np.array([[1], [2]]))
+    assert [fed["keys"].ravel().tolist() for fed in session.fed] == [[1, 2], [1, 1, 2, 2], [2, 2]]
+
+
 def test_inputs_that_a_graph_does_not_have_are_not_fed() -> None:
     session = Recorder()
     decoding = Decoding(session, ports(mask=None, positions=None, kept=None), rows=1)  # type: ignore[arg-type]
     decoding.advance(np.array([[5]]))
     assert session.fed[0].keys() == {"t", "past"}
+
+
+def test_a_plugin_of_the_earlier_contract_is_told_what_changed() -> None:
+    from multigraft import Generating
+    from multigraft.errors import PluginError
+
+    with pytest.raises(PluginError, match=r"no longer takes a cache: give writing=mg\.Writing"):
+        Generating(decoder=None, cache={"0.key": (2, 8)})  # type: ignore[call-arg, arg-type]

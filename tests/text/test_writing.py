@@ -19,7 +19,7 @@ from helpers.writing_toys import (
     END,
     ROOM,
     VOCABULARY,
-    Writing,
+    Written,
     random_prompts,
     random_writing,
     said,
@@ -88,6 +88,23 @@ def test_beam_search_is_transformers(seed: int, options: dict[str, Any]) -> None
             prompts = prompts[:1]
         wanted = writing.theirs(prompts, max_new_tokens=12, early_stopping=False, **theirs)
         assert writing.ours(prompts, max_new_tokens=12, method="beam", **options) == wanted
+
+
+@pytest.mark.parametrize(
+    ("asked", "options"),
+    [({}, {}), ({"method": "beam", "beams": 3}, {"num_beams": 3, "early_stopping": False})],
+)
+def test_suppressed_tokens_are_transformers(asked: Any, options: Any) -> None:
+    prompts = random_prompts(1, (5, 3))
+    plain = random_writing(1).ours(prompts, max_new_tokens=12, **asked)
+    never = tuple({tokens[0] for tokens in plain} - {END})
+    writing = random_writing(1, suppress=never)
+    wanted = writing.theirs(prompts, max_new_tokens=12, suppress_tokens=list(never), **options)
+    assert writing.ours(prompts, max_new_tokens=12, **asked) == wanted
+    assert wanted != plain
+    assert not {token for tokens in wanted for token in tokens} & set(never)
+    drawn = writing.ours(prompts, max_new_tokens=40, method="sample", temperature=5.0)
+    assert not {token for tokens in drawn for token in tokens} & set(never)
 
 
 def test_a_beams_score_is_its_mean_log_likelihood() -> None:
@@ -204,7 +221,7 @@ def test_a_prompt_that_leaves_no_room_is_refused_and_one_that_leaves_little_is_c
     assert len(writing.ours([little], stop=[], max_new_tokens=20)[0]) <= 2
 
 
-def talkative(writing: Writing) -> list[int]:
+def talkative(writing: Written) -> list[int]:
     """A prompt after which the model writes 12 tokens, most of them different."""
     prompts = random_prompts(0, [9] * 40)
     texts = writing.ours(prompts, max_new_tokens=12)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from multigraft.errors import BundleError, ExportError, GenerationError, RowErro
 from multigraft.export.acceptance.gate import judge_of
 from multigraft.export.acceptance.parity import cases
 from multigraft.export.generation.decoder_gate import check_decoder, measure_decoders
+from multigraft.export.generation.decoder_graph import open_writer
 from multigraft.export.graph.trace import evaluating
 from multigraft.runtime.bundle import open_bundle
 from multigraft.runtime.serving.server import open_models
@@ -206,8 +208,11 @@ def test_an_int8_decoder_that_lost_its_mind_is_refused(
     onnx.save(model, tmp_path / "spoiled.onnx")
     generating = run.objective.generating(run.graft.head)
     assert generating is not None
-    sessions = {"fp32": Session(bundle / "model.onnx"), "int8": Session(tmp_path / "spoiled.onnx")}
-    found = measure_decoders(run, generating, "test", sessions)
+    paths = {"fp32": bundle / "model.onnx", "int8": tmp_path / "spoiled.onnx"}
+    writers = {
+        name: open_writer(generating, {"decoder": path}, run.reader) for name, path in paths.items()
+    }
+    found = measure_decoders(run, generating, "test", writers)
     verdict = judge_of(run).verdict(found["int8"], found["fp32"])
     assert not verdict.accepted and "(loss " in verdict.reason
     assert found["fp32"].same_tokens == 1 and found["fp32"].changed == 0
@@ -233,11 +238,13 @@ def test_a_decoder_that_forgets_its_past_is_caught(run: mg.Run, bundle: Path) ->
     rows = [run.reader.read(prompt) for prompt in PROMPTS]
     trials = cases(rows, [len(row["input_ids"]) for row in rows], PROMPTS, run.reader.fills)
     with evaluating(run.graft):
-        assert check_decoder(run, generating, Session(bundle / "model.onnx"), trials) < 1e-5
+        writer = open_writer(generating, {"decoder": bundle / "model.onnx"}, run.reader)
+        assert check_decoder(run, generating, writer, trials) < 1e-5
+        forgetful = replace(writer, graphs={"decoder": Forgetful(bundle / "model.onnx")})
         with pytest.raises(
             ExportError, match="not answer as the model does: read in steps, the shortest row alone"
         ):
-            check_decoder(run, generating, Forgetful(bundle / "model.onnx"), trials)
+            check_decoder(run, generating, forgetful, trials)
 
 
 def test_what_is_no_prompt_is_said(run: mg.Run, bundle: Path) -> None:

@@ -1,40 +1,145 @@
-"""What a task says where its model writes tokens one after another: all that an export needs of
-it."""
+"""Text generation: what a task says where its model writes tokens one after another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
-from multigraft.contracts.features import Batch
+from multigraft.contracts.features import Batch, Features
+from multigraft.errors import PluginError
+
+PAST = "past"
+"""The axis of a state that grows."""
+Axes = tuple[int | str, ...]
+"""The shape of one row's tensor: sizes, and the names of the axes that vary."""
+Tensors = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generating:
-    """A decoder that reads some new tokens after those in its cache.
+class Writing:
+    """What a decoder keeps from step to step, and its special tokens."""
 
-    ``decoder(tokens, mask, positions, kept, past) -> (logits, present)`` with int64 ``tokens`` [B,
-    T], ``mask`` [B, P + T] (1 for real tokens, past ones first), ``positions`` [B, T] (places
-    without the padding) and ``kept`` [K] (which of the T give logits, [B, K, V]). ``past`` is a
-    list of tensors [B, heads, P, width], as many as ``cache`` names, and ``present`` the same with
-    the new tokens' part at its end. P may be 0.
+    state: Mapping[str, Axes]
+    """The tensors that a step hands to the next one, as ``{"0.key": (heads, "past", width)}``.
+
+    ``"past"`` is the axis that grows by the tokens read, 0 before the first: a key-value cache.
+    Without it a tensor keeps its size and begins as zeros: a recurrence.
     """
-
-    decoder: nn.Module
-    cache: Mapping[str, tuple[int, int]]
-    """The names of the cache's tensors, with heads and width."""
-    feed: Callable[[Batch], tuple[Tensor, Tensor]]
-    """(evaluation batch) -> the tokens that are read, and which are real: [B, T] each."""
-    outputs: Callable[[Tensor, Batch], Mapping[str, Tensor]]
-    """(logits of all that `feed` gave, [B, T, V], batch) -> what the task's head gives for the
-    batch."""
+    memory: Mapping[str, Axes] = field(default_factory=dict)
+    """What `Decoder.remember` gives, as ``{"mask": ("source",)}``; empty where nothing is encoded
+    before."""
     vocabulary: int
     max_length: int
     """How many tokens the decoder can hold."""
     pad: int
     start: tuple[int, ...] = ()
-    """What an empty prompt begins with."""
+    """What a text begins with where there is a memory, or where the prompt is empty."""
     stop: tuple[int, ...] = ()
     """Each of these ends a text."""
+    suppress: tuple[int, ...] = ()
+    """These are never written."""
+
+
+@dataclass(frozen=True)
+class NewTokens:
+    """What one step reads: T tokens behind P that were read before; P may be 0."""
+
+    ids: Tensor
+    """int64 [B, T]."""
+    mask: Tensor
+    """int64 [B, P + T]: 1 for real tokens, 0 for padding, those read before first."""
+    positions: Tensor
+    """int64 [B, T]: places without the padding."""
+    kept: Tensor
+    """int64 [K]: which of the T give logits."""
+
+
+class Decoder(Protocol):
+    """An `nn.Module` with these methods writes; nothing is inherited."""
+
+    def remember(self, features: Features, batch: Batch) -> Tensors:
+        """What stays the same for every token of a row, computed once, as the keys and values of
+        cross-attention.
+
+        Needed only where `Writing.memory` names something. Floats, or the mask of the source.
+        """
+        ...
+
+    def step(self, new: NewTokens, past: Tensors, memory: Tensors) -> tuple[Tensor, Tensors]:
+        """The logits of the kept tokens, [B, K, V], and the state behind the last one.
+
+        ``past`` is the state in front of the first, under the names of `Writing.state`, as is what
+        is given back. Prompts of unequal length are padded on the left: attention leaves out what
+        the mask does, a recurrence passes over ``mask[:, -T:] == 0`` and stays as it was. Where
+        there is a memory every row begins with the same tokens, and padding stands on the right
+        alone.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenMetric:
+    """How whole texts are judged, where the loss of each token does not say what a deployer
+    gets."""
+
+    metric: str
+    """The key of `Objective.summarise` that judges a precision in the place of `monitor`."""
+    greater_is_better: bool
+    measure: Callable[[Sequence[Sequence[int]], Batch], Mapping[str, Tensor]]
+    """(the tokens written for each row, batch) -> what is kept of each row beside what
+    `Objective.measure` keeps; `summarise` is then given both."""
+    limit: int = 64
+    """The most tokens written for a row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generating:
+    """A model that writes: all that an export needs of it."""
+
+    decoder: nn.Module
+    """As `Decoder` describes. What it remembers is made of the backbone's features."""
+    writing: Writing
+    feed: Callable[[Batch], tuple[Tensor, Tensor]]
+    """(evaluation batch) -> the tokens that are read, and which are real: [B, T] each, padded on
+    the right."""
+    outputs: Callable[[Tensor, Batch], Mapping[str, Tensor]]
+    """(logits of all that `feed` gave, [B, T, V], batch) -> what the task's head gives for the
+    batch."""
+    judged: WrittenMetric | None = None
+    """None: by `monitor`, from the logits behind the true tokens. A metric needs a memory."""
+
+    def __new__(cls, **given: Any) -> Generating:
+        """Refuse what an earlier version took."""
+        if "cache" in given:
+            raise PluginError(
+                "mg.Generating no longer takes a cache: give writing=mg.Writing(state={name: "
+                '(heads, "past", width)}, vocabulary=..., max_length=..., pad=...), and a decoder '
+                "with step(new, past, memory), in which new is an mg.NewTokens and past a mapping "
+                "by name, in the place of forward (docs/plugins/hooks.md, generating)"
+            )
+        return object.__new__(cls)
+
+
+def empty_state(writing: Writing, rows: int) -> dict[str, Tensor]:
+    """The state before the first token."""
+    return {
+        name: torch.zeros(rows, *(0 if size == PAST else int(size) for size in axes))
+        for name, axes in writing.state.items()
+    }
+
+
+def read_through(
+    decoder: Any, writing: Writing, tokens: Tensor, real: Tensor, memory: Tensors
+) -> Tensor:
+    """Teacher forcing: the logits of every token from an empty state, [B, T] each -> [B, T, V]."""
+    past = empty_state(writing, len(tokens))
+    positions = (real.cumsum(1) - 1).clamp(min=0)
+    kept = torch.arange(tokens.shape[1], device=tokens.device)
+    new = NewTokens(tokens, real, positions, kept)
+    there = {name: each.to(tokens.device) for name, each in past.items()}
+    logits: Tensor = decoder.step(new, there, memory)[0]
+    return logits

@@ -26,7 +26,7 @@ from multigraft.export.work import FP32, INT8, Work
 from multigraft.runs.provenance import owner_of
 from multigraft.runtime.answers import make_answers, name_of
 from multigraft.runtime.bundle import Bundle, Port, seal
-from multigraft.runtime.manifest import largest_sample, said_of
+from multigraft.runtime.manifest import FORMAT, largest_sample, said_of
 from multigraft.runtime.session import Session
 from multigraft.runtime.web.site import write_site
 from multigraft.system.files import whole_folder
@@ -80,8 +80,9 @@ def _keep(work: Work, precisions: Precisions) -> tuple[Precisions, list[str]]:
             notes.append("fp32 was not asked for, and is kept as the next safer precision")
     for name, entry in kept.items():
         if not entry.accepted:
-            delete(work.graph(name))
-            kept[name] = entry.model_copy(update={"file": None})
+            for path in work.paths(name).values():
+                delete(path)
+            kept[name] = entry.model_copy(update={"file": None, "graphs": {}})
     return kept, [*notes, *_slower(kept)]
 
 
@@ -104,6 +105,7 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
     default = fastest(precisions)
     sample = _sample(work)
     inputs, outputs = Session(work.graph(default)).ports()
+    generation = ports_of(generating, [name for name, *_ in inputs]) if generating else None
     served = [name for name, *_ in outputs]
     answers = make_answers(run.resolved.task, run.targets, served)
     bundle = Bundle(
@@ -115,7 +117,11 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
             "task": owner_of(run.catalog, "tasks", run.resolved.task.name),
             "modality": owner_of(run.catalog, "modalities", run.resolved.modality.name),
         },
-        **said_of(name_of(run.resolved.task, served), answers.asks),
+        **said_of(
+            name_of(run.resolved.task, served),
+            answers.asks,
+            least=FORMAT if generation is None else generation.format,
+        ),
         reader=save_spec(run.reader.spec(), work.folder),
         targets=run.targets,
         inputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in inputs),
@@ -124,7 +130,7 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
         sample={name: array.shape for name, array in sample.items()},
         precisions=precisions,
         default=default,
-        generation=ports_of(generating, [name for name, *_ in inputs]) if generating else None,
+        generation=generation,
         opset=run.recipe.export.opset,
         versions={name: version(name) for name in LIBRARIES},
         facts=_facts(run.facts),

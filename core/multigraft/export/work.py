@@ -11,10 +11,13 @@ from multigraft.contracts.generation import Generating
 from multigraft.export.acceptance.parity import Answers
 from multigraft.export.context import Subject
 from multigraft.export.graph.storage import files_of
+from multigraft.runtime.generation.generator import DECODER, ENCODER
 from multigraft.runtime.session import Session
 
 FP32, INT8, FP16 = "fp32", "int8", "fp16"
 FILES = {FP32: "model.onnx", INT8: "model.int8.onnx", FP16: "model.fp16.onnx"}
+ENCODERS = {FP32: "encoder.onnx", INT8: "encoder.int8.onnx", FP16: "encoder.fp16.onnx"}
+"""The second graph of what reads a value before it writes."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,17 @@ class Work:
         """The file of a precision."""
         return self.folder / FILES[name]
 
+    def paths(self, name: str) -> dict[str, Path]:
+        """The graphs of a precision by role: one, or a decoder and its encoder."""
+        generating, graphs = self.generating, {DECODER: self.graph(name)}
+        if generating is not None and generating.writing.memory:
+            graphs[ENCODER] = self.folder / ENCODERS[name]
+        return graphs
+
     def opener(self, name: str, threads: int) -> Callable[[], Answers]:
         """Opens a precision's graph when its turn to be timed comes."""
         return lambda: Session(self.graph(name), threads=threads).run
 
     def files(self, name: str) -> list[Path]:
-        """The file of a precision, and its external data."""
-        return files_of(self.graph(name))
+        """The files of a precision, with external data."""
+        return [file for path in self.paths(name).values() for file in files_of(path)]

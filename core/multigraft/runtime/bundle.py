@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from multigraft.contracts.owners import Owner
 from multigraft.errors import BundleError, refused_as
 from multigraft.runtime.manifest import (
-    FORMATS,
+    FORMAT,
+    NEWEST,
     Bundle,
     CachePort,
     FileEntry,
@@ -114,11 +115,10 @@ def read_manifest(folder: Path) -> Bundle:
 
 def _check_format(raw: Any, path: Path) -> None:
     found = raw.get("format") if isinstance(raw, dict) else None
-    if found not in FORMATS:
-        read = " and ".join(map(str, FORMATS))
+    if type(found) is not int or not FORMAT <= found <= NEWEST:
         raise BundleError(
-            f"{path}: has format {found!r}; multigraft {__version__} reads formats {read}; export "
-            "it again, or install the multigraft that wrote it"
+            f"{path}: has format {found!r}; multigraft {__version__} reads formats {FORMAT} to "
+            f"{NEWEST}; export it again, or install the multigraft that wrote it"
         )
 
 

@@ -13,11 +13,14 @@ from multigraft.contracts.owners import Owner
 from multigraft.contracts.records import Option, Spec
 from multigraft.system.about import __version__
 
-FORMATS = (1, 2)
-"""What is read. 2 is written only where 1 cannot say it: see `said_of`."""
+FORMAT, NEWEST = 1, 2
+"""What is read. A later format is written only where an earlier one cannot say it: see `said_of`
+and `Generation.format`."""
 MOST_TOKENS, MOST_NUMBERS = 2**17, 2**26
 """The largest sample that a manifest may claim: of whole numbers, and of pixels or samples of
 sound."""
+MOST_STATE = 2**22
+"""The most numbers of a row's state that does not grow, which is made before the first step."""
 FIRST = ("classification", "embedding", "outputs")
 """The answers that format 1 can name."""
 LARGEST = 2**31
@@ -107,18 +110,32 @@ class CachePort(_Part):
     past: str
     """The input."""
     present: str
-    """The output: ``past`` with the new tokens' part at its end."""
+    """The output: ``past`` with the new tokens' part at its end, or what took its place."""
     dtype: str
     shape: tuple[int | str, ...]
-    """Of the input: ``batch`` first; ``past`` is the axis that grows, 0 before the first step."""
+    """Of the input: ``batch`` first; ``past`` is the axis that grows, 0 before the first step.
+
+    Without ``past`` it keeps its size, and is zeros before the first step (format 2).
+    """
 
     @field_validator("shape")
     @classmethod
-    def _grows(cls, shape: tuple[int | str, ...]) -> tuple[int | str, ...]:
-        named = {size for size in shape if isinstance(size, str)}
-        if named != {"batch", "past"} or any(isinstance(size, int) and size < 1 for size in shape):
-            raise ValueError("should name the axes batch and past, and the size of each other one")
+    def _sized(cls, shape: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        named = [size for size in shape if isinstance(size, str)]
+        sized = all(size >= 1 for size in shape if isinstance(size, int))
+        if shape[:1] != ("batch",) or named not in (["batch"], ["batch", "past"]) or not sized:
+            raise ValueError(
+                "should name the axis batch first, perhaps past, and the size of each other one"
+            )
+        fixed = [size for size in shape if isinstance(size, int)]
+        if "past" not in shape and math.prod(fixed) > MOST_STATE:
+            raise ValueError(f"should have at most {MOST_STATE:,} numbers a row")
         return shape
+
+    @property
+    def growing(self) -> int | None:
+        """The axis that grows; None for a recurrence."""
+        return self.shape.index("past") if "past" in self.shape else None
 
 
 class Generation(_Part):
@@ -148,10 +165,17 @@ class Generation(_Part):
     """What the decoder begins with where there is an encoder, or where the prompt is empty."""
     stop: tuple[Token, ...] = ()
     """Each of these ends a text."""
+    suppress: tuple[Token, ...] = ()
+    """These are never written (format 2)."""
     pad: Token
     vocabulary: Count
     max_length: Count
     """How many tokens the decoder can hold, the prompt's counted."""
+
+    @property
+    def format(self) -> int:
+        """The first format of bundles that can say this."""
+        return NEWEST if self.suppress or any(p.growing is None for p in self.cache) else FORMAT
 
 
 class Bundle(_Part):
@@ -226,15 +250,16 @@ class Bundle(_Part):
         return self
 
 
-def said_of(name: str | None, asks: Mapping[str, Option]) -> dict[str, Any]:
+def said_of(name: str | None, asks: Mapping[str, Option], *, least: int = FORMAT) -> dict[str, Any]:
     """How a manifest says which answers it has, in the earliest format that can.
 
     ``name`` is that of core's answers; None: they are the task's own, and ``asks`` is theirs.
+    ``least`` is the format that the rest of the manifest needs.
 
     >>> said_of("embedding", {})
     {'format': 1, 'decode': 'embedding', 'merge': None}
     """
-    if name in FIRST or (name is None and not asks):
+    if least == FORMAT and (name in FIRST or (name is None and not asks)):
         merge = "mean_probabilities" if name == "classification" else None
         return {"format": 1, "decode": name, "merge": merge}
     asked = {

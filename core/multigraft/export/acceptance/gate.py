@@ -84,7 +84,10 @@ def _metrics(run: Subject) -> Metrics:
 
 def metric_of(run: Subject) -> tuple[str, bool]:
     """The metric that judges, and whether more of it is better."""
-    if run.resolved.task.stage == "pretrain" and run.objective.generating(run.graft.head) is None:
+    generating = run.objective.generating(run.graft.head)
+    if generating is not None and generating.judged is not None:
+        return generating.judged.metric, generating.judged.greater_is_better
+    if run.resolved.task.stage == "pretrain" and generating is None:
         return SIMILARITY, True
     return run.objective.monitor, run.objective.greater_is_better
 

@@ -1,8 +1,9 @@
-"""Whether a decoder graph writes as the model does, and what each precision loses on held-out rows.
+"""Whether the graphs write as the model does, and what each precision loses on held-out rows.
 
 A precision is judged by the task's own `monitor` (the loss a token, say), from the logits that the
-torch-free decoding gives for held-out texts. Beside it stands the share of their tokens after which
-the most likely one is fp32's: so many would greedy writing take alike after the same text.
+torch-free decoding gives for held-out texts; or, where the task names a `WrittenMetric`, by whole
+texts that its graphs write. Beside it stands the share of the true tokens after which the most
+likely one is fp32's: so many would greedy writing take alike after the same text.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ import torch
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.generation import Generating
+from multigraft.contracts.padding import Fills
 from multigraft.contracts.readers import collate
+from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
 from multigraft.evaluation.measure import intervals
-from multigraft.export.acceptance.gate import FP32, batches
-from multigraft.export.acceptance.parity import TOLERANCE, Case, relative
+from multigraft.export.acceptance.gate import FP32, batches, metric_of
+from multigraft.export.acceptance.parity import EMPTY, TOLERANCE, Case, relative
 from multigraft.export.acceptance.verdict import Evidence
 from multigraft.export.context import Subject
-from multigraft.export.generation.decoder_graph import ports_of
-from multigraft.runtime.bundle import Generation
 from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
-from multigraft.runtime.session import Session
+from multigraft.runtime.generation.generator import Generator
 
 LARGEST = 1 << 26
 """Numbers in the logits of one call; rows beyond are computed in further calls."""
@@ -41,74 +42,104 @@ class _Tally:
     """Tokens at which the most likely next one is fp32's."""
     tokens: int = 0
     changed: int = 0
-    """Rows with another token anywhere."""
+    """Rows with another token anywhere, in the texts that are written where those are judged."""
     difference: float = 0.0
 
 
 def measure_decoders(
-    run: Subject, generating: Generating, split: str, sessions: Mapping[str, Session]
+    run: Subject, generating: Generating, split: str, writers: Mapping[str, Generator]
 ) -> dict[str, Evidence]:
-    """Measure each precision in one pass over a split; ``sessions`` holds ``fp32``."""
-    ports = ports_of(generating, sessions[FP32].inputs)
-    tallies = {name: _Tally() for name in sessions}
+    """Measure each precision in one pass over a split; ``writers`` holds ``fp32``."""
+    tallies = {name: _Tally() for name in writers}
     for whole in batches(run, split):
-        for batch in _parts(whole, generating):
+        for batch in parts(whole, generating):
+            arrays = {name: tensor.numpy() for name, tensor in batch.items()}
             tokens, real = (tensor.numpy() for tensor in generating.feed(batch))
             logits = {
-                name: _whole(session, ports, tokens, real) for name, session in sessions.items()
+                name: _whole(writer.begin(arrays, len(tokens)), tokens, real)
+                for name, writer in writers.items()
             }
+            written = _written(generating, writers, arrays, len(tokens))
             for name, tally in tallies.items():
-                tally.kept.append(_judged(run, generating, logits[name], batch))
+                kept = _judged(run, generating, logits[name], batch)
+                tally.kept.append({**kept, **_scored(generating, written.get(name), batch)})
                 _compare(tally, logits[name], logits[FP32], real.astype(bool))
+                if written:
+                    pairs = zip(written[name], written[FP32], strict=True)
+                    tally.changed += sum(found != wanted for found, wanted in pairs)
+                else:
+                    tally.changed += _other_rows(logits[name], logits[FP32], real.astype(bool))
     return {name: _evidence(run, tally, len(run.rows[split])) for name, tally in tallies.items()}
 
 
 def check_decoder(
-    run: Subject, generating: Generating, session: Session, trials: Sequence[Case]
+    run: Subject, generating: Generating, writer: Generator, trials: Sequence[Case]
 ) -> float:
-    """The largest difference of the graph to the trained model, as `parity.relative` gives it.
+    """The largest difference of the graphs to the trained model, as `parity.relative` gives it.
 
-    Each trial's texts are read at once with padding on the right, and the same in three steps with
-    padding on the left, from an empty past. Raises ExportError naming where.
+    Each trial's texts are read at once with padding on the right, and the same in steps from an
+    empty state: prompts with padding on the left; behind an encoder a token at first, as every text
+    begins there. Raises ExportError naming where.
     """
-    ports = ports_of(generating, session.inputs)
-    largest = 0.0
-    for case in trials:
-        arrays = collate(case.rows, run.reader.fills)
-        batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        tokens, real = (tensor.numpy() for tensor in generating.feed(batch))
-        at_once = _whole(session, ports, tokens, real)
-        with torch.inference_mode():
-            wanted = run.graft(batch)
-            found = generating.outputs(torch.from_numpy(at_once), batch)
-        for name, expected in wanted.items():
-            gap = _gap(expected.numpy(), found[name].numpy(), f"output {name!r}, {case.name}")
-            largest = max(largest, gap)
-        stepped = _stepped(session, ports, tokens, real)
-        largest = max(largest, _gap(at_once[real == 1], stepped, f"read in steps, {case.name}"))
-    return largest
+    fills = {**run.reader.fills, **run.objective.fills}
+    encodes = bool(generating.writing.memory)
+    return max(
+        _compare_case(run, generating, writer, case, fills)
+        for case in trials
+        if not (encodes and case.name == EMPTY)  # no text begins with padding
+    )
 
 
-def _whole(session: Session, ports: Generation, tokens: np.ndarray, real: np.ndarray) -> np.ndarray:
+def _compare_case(
+    run: Subject, generating: Generating, writer: Generator, case: Case, fills: Fills
+) -> float:
+    rng, names = np.random.default_rng(run.recipe.seed), case.rows[0].keys()
+    collated = collate(case.rows, {name: fills[name] for name in names & fills.keys()})
+    arrays = run.objective.prepare(collated, rng)
+    batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    tokens, real = (tensor.numpy() for tensor in generating.feed(batch))
+    at_once = _whole(writer.begin(arrays, len(tokens)), tokens, real)
+    with torch.inference_mode():
+        wanted = run.graft(batch)
+        found = generating.outputs(torch.from_numpy(at_once), batch)
+    gaps = [
+        _gap(expected.numpy(), found[name].numpy(), f"output {name!r}, {case.name}")
+        for name, expected in wanted.items()
+    ]
+    read = _from_start if generating.writing.memory else _from_prompts
+    stepped = read(writer.begin(arrays, len(tokens)), tokens, real)
+    return max(*gaps, _gap(at_once[real == 1], stepped, f"read in steps, {case.name}"))
+
+
+def _whole(decoding: Decoding, tokens: np.ndarray, real: np.ndarray) -> np.ndarray:
     """The logits of every token: [B, T, V]."""
-    return Decoding(session, ports, rows=len(tokens)).advance(tokens, real, every=True)
+    return decoding.advance(tokens, real, every=True)
 
 
-def _stepped(
-    session: Session, ports: Generation, tokens: np.ndarray, real: np.ndarray
-) -> np.ndarray:
+def _from_prompts(decoding: Decoding, tokens: np.ndarray, real: np.ndarray) -> np.ndarray:
     """The logits of the real tokens, [N, V], read as writing reads them: a prompt, two tokens, one
     token."""
     rows = [row[mask == 1] for row, mask in zip(tokens, real, strict=True)]
-    padded, places = left_padded(rows, ports.pad)
-    decoding = Decoding(session, ports, rows=len(rows))
+    padded, places = left_padded(rows, decoding.ports.pad)
     length = padded.shape[1]
-    cuts = sorted({0, *(cut for cut in (length - 3, length - 1, length) if cut > 0)})
-    parts = [
-        decoding.advance(padded[:, start:end], places[:, start:end], every=True)
-        for start, end in pairwise(cuts)
+    return _in_steps(decoding, padded, places, (length - 3, length - 1))
+
+
+def _from_start(decoding: Decoding, tokens: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """The same, [N, V], where all texts begin together: one token, one token, the others."""
+    return _in_steps(decoding, tokens, real, (1, 2))
+
+
+def _in_steps(
+    decoding: Decoding, tokens: np.ndarray, real: np.ndarray, cuts: Sequence[int]
+) -> np.ndarray:
+    length = tokens.shape[1]
+    places = sorted({0, length, *(cut for cut in cuts if 0 < cut < length)})
+    found = [
+        decoding.advance(tokens[:, start:end], real[:, start:end], every=True)
+        for start, end in pairwise(places)
     ]
-    return np.concatenate(parts, axis=1)[places == 1]
+    return np.concatenate(found, axis=1)[real == 1]
 
 
 def _gap(wanted: np.ndarray, found: np.ndarray, where: str) -> float:
@@ -123,11 +154,11 @@ def _gap(wanted: np.ndarray, found: np.ndarray, where: str) -> float:
     return largest
 
 
-def _parts(batch: Batch, generating: Generating) -> Iterator[Batch]:
+def parts(batch: Batch, generating: Generating) -> Iterator[Batch]:
     """A batch in parts whose logits fit into `LARGEST`."""
     tokens, _ = generating.feed(batch)
     rows, length = tokens.shape
-    size = max(1, LARGEST // (length * generating.vocabulary))
+    size = max(1, LARGEST // (length * generating.writing.vocabulary))
     for start in range(0, rows, size):
         yield {name: tensor[start : start + size] for name, tensor in batch.items()}
 
@@ -142,12 +173,42 @@ def _judged(
 
 
 def _compare(tally: _Tally, logits: np.ndarray, fp32: np.ndarray, real: np.ndarray) -> None:
-    other = (logits.argmax(axis=-1) != fp32.argmax(axis=-1)) & real
+    other = _other_tokens(logits, fp32, real)
     tally.tokens += int(real.sum())
     tally.same += int(real.sum()) - int(other.sum())
-    tally.changed += int(other.any(axis=1).sum())
     gap = np.nan_to_num(relative(fp32[real], logits[real]), nan=np.inf).max(initial=0.0)
     tally.difference = max(tally.difference, float(gap))
+
+
+def _other_tokens(logits: np.ndarray, fp32: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Where the most likely token is not fp32's: [B, T]."""
+    found: np.ndarray = (logits.argmax(axis=-1) != fp32.argmax(axis=-1)) & real
+    return found
+
+
+def _other_rows(logits: np.ndarray, fp32: np.ndarray, real: np.ndarray) -> int:
+    return int(_other_tokens(logits, fp32, real).any(axis=1).sum())
+
+
+def _written(
+    generating: Generating, writers: Mapping[str, Generator], arrays: Arrays, rows: int
+) -> dict[str, list[list[int]]]:
+    """The texts that each precision writes; nothing where they are not judged."""
+    judged = generating.judged
+    if judged is None:
+        return {}
+    return {
+        name: writer.greedy(arrays, rows, limit=judged.limit) for name, writer in writers.items()
+    }
+
+
+def _scored(
+    generating: Generating, texts: Sequence[Sequence[int]] | None, batch: Batch
+) -> dict[str, np.ndarray]:
+    if generating.judged is None or texts is None:
+        return {}
+    kept = generating.judged.measure(texts, batch)
+    return {name: value.numpy() for name, value in kept.items()}
 
 
 def _evidence(run: Subject, tally: _Tally, rows: int) -> Evidence:
@@ -160,9 +221,10 @@ def _evidence(run: Subject, tally: _Tally, rows: int) -> Evidence:
         confidence=settings.confidence,
         seed=run.recipe.seed,
     )
+    metric, _ = metric_of(run)
     return Evidence(
-        metric=run.objective.monitor,
-        measure=measures[run.objective.monitor],
+        metric=metric,
+        measure=measures[metric],
         rows=rows,
         changed=tally.changed,
         difference=tally.difference,

@@ -1,119 +1,170 @@
-"""From a model that writes tokens to one decoder graph, which reads prompts and single tokens
+"""From a model that writes tokens to its decoder's graph, which reads prompts and single tokens
 alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from multigraft.contracts.generation import Generating
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.features import Batch
+from multigraft.contracts.generation import Generating, NewTokens, Tensors, Writing
+from multigraft.contracts.records import Arrays, Reader
+from multigraft.errors import ExportError
 from multigraft.export.graph.trace import write_graph
 from multigraft.runtime.bundle import CachePort, Generation
+from multigraft.runtime.generation.generator import DECODER, Generator, generator_of
+from multigraft.runtime.session import Session
 
 TOKENS, MASK, POSITIONS, KEPT = "input_ids", "attention_mask", "position_ids", "kept"
-LOGITS, PAST, PRESENT = "logits", "past", "present"
+LOGITS, PAST, PRESENT, MEMORY = "logits", "past", "present", "memory"
 NEW = (TOKENS, MASK, POSITIONS, KEPT)
 
 
 class _Flat(nn.Module):
     """A decoder whose outputs stand in one row, as an exporter wants them."""
 
-    def __init__(self, decoder: nn.Module) -> None:
+    def __init__(self, decoder: nn.Module, writing: Writing) -> None:
         super().__init__()
         self.decoder = decoder
+        self.writing = writing
 
     def forward(
-        self, tokens: Tensor, mask: Tensor, positions: Tensor, kept: Tensor, past: Sequence[Tensor]
+        self, ids: Tensor, mask: Tensor, positions: Tensor, kept: Tensor, held: list[Tensor]
     ) -> tuple[Tensor, ...]:
-        logits, present = self.decoder(tokens, mask, positions, kept, past)
-        return (logits, *present)
+        """``held`` is the state, then the memory."""
+        past = dict(zip(self.writing.state, held, strict=False))
+        memory = dict(zip(self.writing.memory, held[len(past) :], strict=True))
+        new = NewTokens(ids, mask, positions, kept)
+        logits, present = self.decoder.step(new, past, memory)
+        return (logits, *(present[name] for name in self.writing.state))
 
 
-def export_decoder(generating: Generating, path: Path, *, opset: int) -> None:
-    """Write the graph of a decoder. Raises ExportError.
+def export_decoder(generating: Generating, memory: Tensors, path: Path, *, opset: int) -> None:
+    """Write the graph of a decoder's step. Raises ExportError.
 
     It is traced with two rows, one of them padded, a past and several new tokens: a size of one
-    would be taken for a constant, and so would a mask of ones.
+    would be taken for a constant, and so would a mask of ones. ``memory`` is that of two rows.
     """
-    new, past = 3, 4
+    writing, new, past = generating.writing, 3, 4
     mask = torch.ones(2, past + new, dtype=torch.int64)
     mask[1, :2] = 0
     sample = (
-        torch.arange(2 * new).reshape(2, new) % generating.vocabulary,
+        torch.arange(2 * new).reshape(2, new) % writing.vocabulary,
         mask,
         (mask.cumsum(1) - 1).clamp(min=0)[:, past:],
         torch.tensor([0, new - 1]),
-        [torch.zeros(2, heads, past, width) for heads, width in generating.cache.values()],
+        [
+            *(torch.zeros(2, *_sizes(axes, past)) for axes in writing.state.values()),
+            *(memory[name] for name in writing.memory),
+        ],
     )
     shapes = (
         {0: "batch", 1: "new"},
         {0: "batch", 1: "total"},
         {0: "batch", 1: "new"},
         {0: "kept"},
-        [{0: "batch", 2: "past"} for _ in generating.cache],
+        [_varying(axes) for axes in (*writing.state.values(), *writing.memory.values())],
     )
     write_graph(
-        _Flat(generating.decoder).eval(),
+        _Flat(generating.decoder, writing).eval(),
         sample,
-        inputs=[*NEW, *(f"{PAST}.{name}" for name in generating.cache)],
-        outputs=[LOGITS, *(f"{PRESENT}.{name}" for name in generating.cache)],
+        inputs=[*NEW, *_named(PAST, writing.state), *_named(MEMORY, writing.memory)],
+        outputs=[LOGITS, *_named(PRESENT, writing.state)],
         shapes=shapes,
         path=path,
         opset=opset,
     )
 
 
+def _named(kind: str, names: Iterable[str]) -> list[str]:
+    return [f"{kind}.{name}" for name in names]
+
+
+def _sizes(axes: Iterable[int | str], varying: int) -> list[int]:
+    return [varying if isinstance(size, str) else size for size in axes]
+
+
+def _varying(axes: Iterable[int | str]) -> dict[int, str]:
+    """The names of the axes that vary, by their places behind that of the rows."""
+    names = {place: size for place, size in enumerate(axes, 1) if isinstance(size, str)}
+    return {0: "batch", **names}
+
+
 def ports_of(generating: Generating, inputs: Iterable[str]) -> Generation:
-    """What the manifest says of a decoder graph that has these inputs."""
-    held = set(inputs)
+    """What the manifest says of a decoder graph that has these inputs. Raises ExportError."""
+    held, writing = set(inputs), generating.writing
+    if unread := [name for name in writing.state if f"{PAST}.{name}" not in held]:
+        raise ExportError(
+            f"the decoder's step does not read past[{unread[0]!r}], which writing.state names; "
+            "leave it out, or read it"
+        )
     return Generation(
         tokens=TOKENS,
         mask=MASK if MASK in held else None,
         positions=POSITIONS if POSITIONS in held else None,
-        kept=KEPT,
+        kept=KEPT if KEPT in held else None,
         logits=LOGITS,
         cache=tuple(
             CachePort(
                 past=f"{PAST}.{name}",
                 present=f"{PRESENT}.{name}",
                 dtype="float32",
-                shape=("batch", heads, "past", width),
+                shape=("batch", *axes),
             )
-            for name, (heads, width) in generating.cache.items()
+            for name, axes in writing.state.items()
         ),
-        start=generating.start,
-        stop=generating.stop,
-        pad=generating.pad,
-        vocabulary=generating.vocabulary,
-        max_length=generating.max_length,
+        memory=tuple(name for name in _named(MEMORY, writing.memory) if name in held),
+        start=writing.start,
+        stop=writing.stop,
+        suppress=writing.suppress,
+        pad=writing.pad,
+        vocabulary=writing.vocabulary,
+        max_length=writing.max_length,
     )
 
 
-def fed(generating: Generating, batch: Arrays) -> Arrays:
-    """A collated batch as the decoder's inputs, read whole from an empty past."""
-    tensors = {name: torch.from_numpy(array) for name, array in batch.items()}
-    tokens, real = (tensor.numpy() for tensor in generating.feed(tensors))
+def open_writer(
+    generating: Generating,
+    paths: Mapping[str, Path],
+    reader: Reader,
+    *,
+    threads: int | None = None,
+) -> Generator:
+    """The graphs of one precision, by role, as a bundle opens them."""
+    graphs = {role: Session(path, threads=threads) for role, path in paths.items()}
+    found = generator_of(ports_of(generating, graphs[DECODER].inputs), reader, graphs)
+    assert found is not None
+    return found
+
+
+def fed(generating: Generating, batch: Batch, memory: Arrays) -> Arrays:
+    """A batch as the decoder's inputs, read whole from an empty state; ``memory`` is the
+    encoder's."""
+    tokens, real = (tensor.numpy() for tensor in generating.feed(batch))
     rows, length = tokens.shape
     positions = np.maximum(real.cumsum(axis=1) - 1, 0)
     new = {TOKENS: tokens, MASK: real, POSITIONS: positions, KEPT: np.arange(length)}
-    return {**new, **_empty(generating, rows)}
+    return {**new, **_empty(generating.writing, rows), **memory}
 
 
 def sample_of(generating: Generating) -> Arrays:
-    """The decoder's inputs for a prompt of two tokens, for the shapes in a model card."""
-    two = np.ones((1, 2), dtype=np.int64)
+    """The decoder's inputs for a prompt of two tokens, and a source of two, for the shapes in a
+    model card."""
+    writing, two = generating.writing, np.ones((1, 2), dtype=np.int64)
     new = {TOKENS: two, MASK: two, POSITIONS: two, KEPT: np.ones(1, dtype=np.int64)}
-    return {**new, **_empty(generating, 1)}
+    memory = {
+        f"{MEMORY}.{name}": np.ones((1, *_sizes(axes, 2))) for name, axes in writing.memory.items()
+    }
+    return {**new, **_empty(writing, 1), **memory}
 
 
-def _empty(generating: Generating, rows: int) -> Arrays:
-    """A past of no tokens."""
+def _empty(writing: Writing, rows: int) -> Arrays:
+    """The state before the first token."""
     return {
-        f"{PAST}.{name}": np.zeros((rows, heads, 0, width), dtype=np.float32)
-        for name, (heads, width) in generating.cache.items()
+        f"{PAST}.{name}": np.zeros((rows, *_sizes(axes, 0)), dtype=np.float32)
+        for name, axes in writing.state.items()
     }

@@ -1,62 +1,76 @@
-"""How long one token takes in each form of a decoder, measured on this machine."""
+"""How long one token takes in each form of a model that writes, measured on this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from multigraft.contracts.generation import Generating
+from multigraft.contracts.generation import Generating, NewTokens, empty_state
 from multigraft.contracts.records import Arrays
 from multigraft.export.acceptance import latency
-from multigraft.export.generation.decoder_graph import ports_of
-from multigraft.runtime.generation.decoder_cache import Decoding
-from multigraft.runtime.session import Session
+from multigraft.export.context import Subject
+from multigraft.export.generation.decoder_graph import open_writer
+from multigraft.export.generation.encoder_graph import remembered
 
 WRITTEN = 16
 """Tokens written in one go."""
-PROMPT = "prompt"
 
 
-def token_times(generating: Generating, graphs: Mapping[str, Path]) -> dict[str, dict[int, float]]:
-    """Median milliseconds a token, greedy after a prompt of one, for one row: torch and graphs."""
+def token_times(
+    run: Subject,
+    generating: Generating,
+    graphs: Mapping[str, Mapping[str, Path]],
+    source: Arrays,
+) -> dict[str, dict[int, float]]:
+    """Median milliseconds a token, greedy after a prompt of one, for one row: torch and graphs.
+
+    What an encoder takes for the ``source``, a batch of one, is spread over the tokens.
+    """
     threads = torch.get_num_threads()
-    steps = min(WRITTEN, generating.max_length)
-    contenders: dict[str, latency.Opener] = {"torch": lambda: _torch(generating, steps)}
-    for name, path in graphs.items():
-        contenders[name] = _opener(generating, path, steps, threads)
-    first = generating.start[:1] or (generating.pad,)
-    prompt = latency.Timed(1, 1, {PROMPT: np.array([first], dtype=np.int64)})
-    times = latency.medians(contenders, [prompt, prompt])
+    steps = min(WRITTEN, generating.writing.max_length)
+    contenders: dict[str, latency.Opener] = {"torch": lambda: _torch(run, generating, steps)}
+    for name, paths in graphs.items():
+        contenders[name] = _opener(run, generating, paths, steps, threads)
+    timed = latency.Timed(1, 1, source)
+    times = latency.medians(contenders, [timed, timed])
     return {name: {1: round(found[1] / steps, 4)} for name, found in times.items()}
 
 
-def _opener(generating: Generating, path: Path, steps: int, threads: int) -> latency.Opener:
-    def open_graph() -> latency.Answer:
-        session = Session(path, threads=threads)
-        ports = ports_of(generating, session.inputs)
+def _first(generating: Generating) -> int:
+    return (generating.writing.start or (generating.writing.pad,))[0]
+
+
+def _opener(
+    run: Subject, generating: Generating, paths: Mapping[str, Path], steps: int, threads: int
+) -> latency.Opener:
+    def open_graphs() -> latency.Answer:
+        writer = open_writer(generating, paths, run.reader, threads=threads)
 
         def answer(arrays: Arrays) -> None:
-            decoding, tokens = Decoding(session, ports, rows=1), arrays[PROMPT]
+            decoding = writer.begin(arrays, 1)
+            tokens = torch.tensor([[_first(generating)]]).numpy()
             for _ in range(steps):
                 tokens = decoding.advance(tokens).argmax(axis=-1)[:, None]
 
         return answer
 
-    return open_graph
+    return open_graphs
 
 
-def _torch(generating: Generating, steps: int) -> latency.Answer:
+def _torch(run: Subject, generating: Generating, steps: int) -> latency.Answer:
+    writing, decoder = generating.writing, generating.decoder
+
     def answer(arrays: Arrays) -> None:
-        tokens = torch.from_numpy(arrays[PROMPT])
-        past = [torch.zeros(1, heads, 0, width) for heads, width in generating.cache.values()]
-        last = torch.tensor([0])
+        batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        tokens, past = torch.tensor([[_first(generating)]]), empty_state(writing, 1)
         with torch.inference_mode():
+            memory = remembered(run.graft, decoder, batch) if writing.memory else {}
             for step in range(steps):
                 mask, place = torch.ones(1, step + 1, dtype=torch.int64), torch.tensor([[step]])
-                logits, past = generating.decoder(tokens, mask, place, last, past)
+                new = NewTokens(tokens, mask, place, torch.tensor([0]))
+                logits, past = decoder.step(new, past, memory)
                 tokens = logits.argmax(dim=-1)
 
     return answer

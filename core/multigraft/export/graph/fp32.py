@@ -11,8 +11,7 @@ import onnx
 from multigraft.errors import ExportError
 from multigraft.export.acceptance.parity import Case, cases, check_parity
 from multigraft.export.context import read, spread
-from multigraft.export.generation.decoder_gate import check_decoder
-from multigraft.export.generation.decoder_graph import export_decoder
+from multigraft.export.generation.writer import make_writer
 from multigraft.export.graph.rewrites import REWRITES
 from multigraft.export.graph.storage import delete, save
 from multigraft.export.graph.trace import Served, export_graph
@@ -40,12 +39,12 @@ def make_fp32(work: Work) -> tuple[Served, float]:
     )
     try:
         if generating is not None:
-            export_decoder(generating, path, opset=run.recipe.export.opset)
-            return served, check_decoder(run, generating, Session(path), trials)
+            return served, make_writer(work, generating, chosen)
         export_graph(served, [arrays[-1], arrays[0]], fills, path, opset=run.recipe.export.opset)
         parity = check_parity(served.answer, Session(path).run, trials, fills)
     except ExportError:
-        delete(path)
+        for each in work.paths(FP32).values():
+            delete(each)
         raise
     return served, _rewritten(work, served, trials, parity)
 

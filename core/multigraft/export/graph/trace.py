@@ -67,9 +67,10 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def export_graph(
-    served: Served, sample: Sequence[Arrays], fills: Fills, path: Path, *, opset: int
-) -> None:
-    """Write the graph of ``served`` to ``path``. Raises ExportError.
+    served: Any, sample: Sequence[Arrays], fills: Fills, path: Path, *, opset: int
+) -> dict[str, Tensor]:
+    """Write the graph of ``served``, a module as `Served`, to ``path``, and give the batch it was
+    traced with. Raises ExportError.
 
     ``sample`` is two read rows; along an axis where they are equally long the second is shortened,
     because a mask of ones would be taken for a constant.
@@ -89,6 +90,7 @@ def export_graph(
         path=path,
         opset=opset,
     )
+    return batch
 
 
 def write_graph(

@@ -15,14 +15,24 @@ from multigraft.export.acceptance import gate, latency
 from multigraft.export.acceptance.verdict import Evidence, Verdict
 from multigraft.export.context import calibration, read, spread
 from multigraft.export.generation.decoder_gate import measure_decoders
+from multigraft.export.generation.decoder_graph import open_writer
 from multigraft.export.generation.token_latency import token_times
+from multigraft.export.generation.writer import source_of
 from multigraft.export.graph.storage import delete
 from multigraft.export.graph.trace import Served
 from multigraft.export.precision.float_layers import Mended, mend
 from multigraft.export.precision.fp16 import halve
-from multigraft.export.precision.quantize import CannotQuantize, Prepared, prepare, ways, write
+from multigraft.export.precision.quantize import (
+    CannotQuantize,
+    Prepared,
+    prepare,
+    quantize,
+    ways,
+    write,
+)
 from multigraft.export.work import FP16, FP32, INT8, Work
 from multigraft.runtime.bundle import Precision
+from multigraft.runtime.generation.generator import DECODER, ENCODER
 from multigraft.runtime.session import Session
 
 LOG = logging.getLogger("multigraft")
@@ -68,8 +78,8 @@ def time_all(
 ) -> tuple[Precisions, dict[int, float]]:
     """The precisions with their latency, refused ones too; and torch's."""
     if work.generating is not None:
-        graphs = {name: work.graph(name) for name in precisions if work.files(name)}
-        tokens = token_times(work.generating, graphs)
+        graphs = {name: work.paths(name) for name in precisions if work.files(name)}
+        tokens = token_times(work.run, work.generating, graphs, source_of(work))
         update = {
             name: {"milliseconds": tokens[name][1], "latency": tokens[name]} for name in graphs
         }
@@ -107,6 +117,7 @@ def _int8(work: Work) -> Precision:
         return Precision(accepted=False, file=None, reason=refused)
     reasons, tried = list[str](), list[_Tried]()
     with tempfile.TemporaryDirectory(dir=work.folder.parent, prefix=".int8-") as folder:
+        _int8_encoder(work)
         chosen = ways(work.run.resolved.backbone.quantization, work.graph(FP32))
         for way in chosen if work.generating is None else ("dynamic",):
             place = Path(folder) / way
@@ -120,7 +131,8 @@ def _int8(work: Work) -> Precision:
             if tried[-1].verdict.accepted:
                 break
         if not tried:
-            delete(work.graph(INT8))
+            for path in work.paths(INT8).values():
+                delete(path)
             why = "; ".join(reasons) or "its backbone is not meant to be quantised"
             return Precision(accepted=False, file=None, reason=why)
         best = min(tried, key=lambda each: each.order)
@@ -134,6 +146,15 @@ def _int8(work: Work) -> Precision:
     accepted = best.verdict.accepted
     entry = _entry(work, INT8, best.evidence[INT8], accepted=accepted, reason="; ".join(reasons))
     return _with_loss(entry, best.verdict)
+
+
+def _int8_encoder(work: Work) -> None:
+    """The encoder beside a decoder in int8, in the first way that suits it."""
+    path = work.paths(INT8).get(ENCODER)
+    if path is not None:
+        source = work.paths(FP32)[ENCODER]
+        way = (*ways(work.run.resolved.backbone.quantization, source), "dynamic")[0]
+        quantize(source, path, way, calibration(work.run))
 
 
 def _try(work: Work, prepared: Prepared) -> _Tried:
@@ -155,7 +176,8 @@ def _mend(work: Work, best: _Tried, reasons: list[str]) -> Mended | None:
 def _fp16(work: Work) -> Precision:
     if refused := _hopeless(work):
         return Precision(accepted=False, file=None, reason=refused)
-    halve(work.graph(FP32), work.graph(FP16))
+    for role, path in work.paths(FP32).items():
+        halve(path, work.paths(FP16)[role])
     evidence = _measure(work, FP16)
     verdict = gate.judge_of(work.run).verdict(evidence[FP16], evidence[FP32])
     entry = _entry(work, FP16, evidence[FP16], accepted=verdict.accepted, reason=verdict.reason)
@@ -173,9 +195,13 @@ def _hopeless(work: Work) -> str | None:
 def _measure(work: Work, name: str) -> dict[str, Evidence]:
     if work.split is None:
         return {}
+    run, generating = work.run, work.generating
+    if generating is not None:
+        writers = {
+            each: open_writer(generating, work.paths(each), run.reader) for each in (FP32, name)
+        }
+        return measure_decoders(run, generating, work.split, writers)
     sessions = {each: Session(work.graph(each)) for each in (FP32, name)}
-    if work.generating is not None:
-        return measure_decoders(work.run, work.generating, work.split, sessions)
     return gate.measure_graphs(work.run, work.split, sessions)
 
 
@@ -183,7 +209,10 @@ def _entry(
     work: Work, name: str, evidence: Evidence | None, *, accepted: bool, reason: str
 ) -> Precision:
     size = sum(path.stat().st_size for path in work.files(name))
-    entry = Precision(accepted=accepted, file=work.graph(name).name, reason=reason, size=size)
+    graphs = {role: path.name for role, path in work.paths(name).items() if role != DECODER}
+    entry = Precision(
+        accepted=accepted, file=work.graph(name).name, reason=reason, size=size, graphs=graphs
+    )
     if evidence is None:
         return entry
     measure = evidence.measure

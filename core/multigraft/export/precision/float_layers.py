@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
 from multigraft.export.acceptance import gate, latency
 from multigraft.export.acceptance.verdict import Evidence, Verdict
 from multigraft.export.context import calibration, read, spread
-from multigraft.export.generation.decoder_graph import fed
 from multigraft.export.generation.token_latency import token_times
+from multigraft.export.generation.writer import source_of, taught
 from multigraft.export.precision.quantize import Prepared, write
 from multigraft.export.precision.sensitivity import RANKING, Deadline, Layers, fewest, noise, rank
 from multigraft.export.work import FP32, INT8, Work
@@ -76,11 +77,8 @@ def mend(
 def _ranked(work: Work, prepared: Prepared, deadline: Deadline) -> tuple[list[Layers], list[float]]:
     """Groups of layers, the most damaging first, by the noise that each alone brings to calibration
     rows."""
-    batches = [
-        batch for batch, _ in zip(calibration(work.run), range(RANKED_BATCHES), strict=False)
-    ]
-    if work.generating is not None:
-        batches = [fed(work.generating, batch) for batch in batches]
+    chosen = calibration(work.run) if work.generating is None else taught(work, work.generating)
+    batches = list(islice(chosen, RANKED_BATCHES))
     wanted = [Session(work.graph(FP32)).run(batch) for batch in batches]
 
     def damage(layers: Layers) -> float:
@@ -94,8 +92,8 @@ def _ranked(work: Work, prepared: Prepared, deadline: Deadline) -> tuple[list[La
 def _times(work: Work) -> dict[str, float]:
     """Milliseconds a row of both graphs."""
     if work.generating is not None:
-        graphs = {name: work.graph(name) for name in (FP32, INT8)}
-        tokens = token_times(work.generating, graphs)
+        graphs = {name: work.paths(name) for name in (FP32, INT8)}
+        tokens = token_times(work.run, work.generating, graphs, source_of(work))
         return {name: latency.a_row(tokens[name]) for name in graphs}
     rows, threads = work.run.rows[work.checked], torch.get_num_threads()
     batches = latency.trial(read(work.run, rows, spread(rows, TIMED_ROWS)), work.run.reader)

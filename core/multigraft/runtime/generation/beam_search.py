@@ -15,7 +15,7 @@ import numpy as np
 from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
 from multigraft.runtime.generation.methods import Line
 from multigraft.runtime.generation.options import Settings
-from multigraft.runtime.generation.sampling import log_softmax, penalise
+from multigraft.runtime.generation.sampling import log_softmax, penalise, without
 from multigraft.runtime.generation.text import Ended, Stops
 
 NEVER = np.float32(-1e9)
@@ -40,6 +40,8 @@ class Search:
     line: Line
     settings: Settings
     stops: Stops
+    suppress: Sequence[int]
+    """Tokens that are never written."""
     running: list[list[int]] = field(default_factory=list)
     scores: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
     """The log-likelihoods of ``running``, best first."""
@@ -81,6 +83,7 @@ class Search:
         ended."""
         seen = [self.line.seen(tokens) for tokens in self.running]
         likely = penalise(log_softmax(logits), seen, self.settings.repetition_penalty)
+        likely = without(likely, self.suppress)
         totals = (likely + self.scores[:, None]).ravel()
         count = min(max(2, 1 + len(self.stops.tokens)) * self.settings.beams, totals.size)
         best = np.argpartition(-totals, count - 1)[:count]
@@ -109,7 +112,7 @@ class Search:
 def search(decoding: Decoding, lines: Sequence[Line], settings: Settings, stops: Stops) -> None:
     """Write each line's best text; a prompt whose search is done leaves the batch."""
     count = settings.beams
-    searches = [Search(line, settings, stops) for line in lines]
+    searches = [Search(line, settings, stops, decoding.ports.suppress) for line in lines]
     logits = decoding.advance(*left_padded([line.prompt for line in lines], decoding.ports.pad))
     # the prompt itself is read once
     decoding.choose(np.repeat(np.arange(len(lines)), count).tolist())

@@ -1,4 +1,4 @@
-"""A decoder called step by step, its cache handed from each call to the next."""
+"""A decoder called step by step, its state handed from each call to the next."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Decoding:
 
     What a step gives as ``present`` is the next step's ``past`` as it is, without a copy in Python.
     Rows are padded on the left, so that all end together; places are counted without the padding.
+    A state is a cache that grows, or a recurrence of one size.
     """
 
     def __init__(
@@ -29,6 +30,8 @@ class Decoding:
         self.mask = np.zeros((rows, 0), dtype=np.int64)
         self._cache = {port.past: _value(_empty(port, rows)) for port in ports.cache}
         self._memory = {name: _value(array) for name, array in (memory or {}).items()}
+        self._sources = np.arange(rows)
+        """Which row of the memory that was given each row reads."""
 
     def advance(
         self, tokens: np.ndarray, real: np.ndarray | None = None, *, every: bool = False
@@ -64,10 +67,18 @@ class Decoding:
         self.mask = self.mask[:, spare:]
         for port in self.ports.cache:
             taken = self._cache[port.past].numpy()[rows]
-            past = [slice(None)] * taken.ndim
-            past[port.shape.index("past")] = slice(spare, None)
-            self._cache[port.past] = _value(taken[tuple(past)])
-        self._memory = {name: _value(value.numpy()[rows]) for name, value in self._memory.items()}
+            if port.growing is not None:
+                taken = taken[(slice(None),) * port.growing + (slice(spare, None),)]
+            self._cache[port.past] = _value(taken)
+        self._choose_memory(rows)
+
+    def _choose_memory(self, rows: Sequence[int]) -> None:
+        """Copied only where a row reads another source: beams of one prompt change places all the
+        time."""
+        sources = self._sources[rows]
+        if not np.array_equal(sources, self._sources):
+            self._memory = {name: _value(each.numpy()[rows]) for name, each in self._memory.items()}
+        self._sources = sources
 
 
 def left_padded(rows: Sequence[np.ndarray], pad: int) -> tuple[np.ndarray, np.ndarray]:

@@ -62,6 +62,26 @@ class Generator:
         lines, rows = self._lines([prompt], chosen)
         return self._told(lines, rows, chosen)
 
+    def greedy(self, batch: Arrays, rows: int, *, limit: int) -> list[list[int]]:
+        """The tokens that `generate` writes by default for rows that an encoder reads."""
+        start = np.array(self.ports.start, dtype=np.int64)
+        chosen = Settings(max_new_tokens=min(limit, self._room(start)))
+        rng = np.random.default_rng(0)
+        lines = [Line(place, start, chosen.max_new_tokens, rng) for place in range(rows)]
+        for _ in write(self.begin(batch, rows), lines, chosen, self._stops(chosen)):
+            pass
+        return [line.tokens for line in lines]
+
+    def begin(self, batch: Arrays, rows: int) -> Decoding:
+        """Texts of which nothing is written yet, one a row; the encoder, if any, reads
+        ``batch``."""
+        memory: Arrays = {}
+        with refused_as(BundleError, "the bundle's decoder cannot begin a text"):
+            if ENCODER in self.graphs:
+                given = self.graphs[ENCODER].run(batch)
+                memory = {name: given[name] for name in self.ports.memory}
+            return Decoding(self.graphs[DECODER], self.ports, rows=rows, memory=memory)
+
     def read(self, raw: Any) -> tuple[Arrays, np.ndarray]:
         """What the encoder reads of a value, and the tokens to continue.
 
@@ -132,12 +152,8 @@ class Generator:
         return self.reader.length(rows[line.place]) if ENCODER in self.graphs else len(line.prompt)
 
     def _begin(self, rows: Sequence[Arrays]) -> Decoding:
-        memory: Arrays = {}
-        with refused_as(BundleError, "the bundle's decoder cannot begin a text"):
-            if ENCODER in self.graphs:
-                given = self.graphs[ENCODER].run(collate(rows, self.reader.fills))
-                memory = {name: given[name] for name in self.ports.memory}
-            return Decoding(self.graphs[DECODER], self.ports, rows=len(rows), memory=memory)
+        batch = collate(rows, self.reader.fills) if ENCODER in self.graphs else {}
+        return self.begin(batch, len(rows))
 
     def _answer(self, line: Line, stops: Stops) -> Answer:
         text = stops.cut(self.reader.text(line.tokens))

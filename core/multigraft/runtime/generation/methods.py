@@ -9,7 +9,7 @@ import numpy as np
 
 from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
 from multigraft.runtime.generation.options import Settings
-from multigraft.runtime.generation.sampling import draw, narrowed, penalise
+from multigraft.runtime.generation.sampling import draw, narrowed, penalise, without
 from multigraft.runtime.generation.text import Ended, Stops
 
 
@@ -42,7 +42,7 @@ def write(
     going = list(lines)
     logits = decoding.advance(*left_padded([line.prompt for line in going], decoding.ports.pad))
     while True:
-        tokens = _next(logits, going, settings)
+        tokens = _next(without(logits, decoding.ports.suppress), going, settings)
         for line, token in zip(going, tokens, strict=True):
             line.tokens.append(token)
             line.ended = stops.ended(line.tokens, line.limit)

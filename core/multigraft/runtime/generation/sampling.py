@@ -24,6 +24,19 @@ def penalise(scores: np.ndarray, seen: Sequence[np.ndarray], penalty: float) -> 
     return scores
 
 
+def without(scores: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
+    """Scores of which those of ``tokens`` are -inf: [B, V].
+
+    >>> without(np.array([[2.0, 1.0]]), [0]).tolist()
+    [[-inf, 1.0]]
+    """
+    if not tokens:
+        return scores
+    scores = scores.copy()
+    scores[:, list(tokens)] = -np.inf
+    return scores
+
+
 def narrowed(scores: np.ndarray, settings: Settings) -> np.ndarray:
     """Scores at the temperature, -inf where ``top_k`` and ``top_p`` leave a token out: [B, V]."""
     scores = scores / np.float32(settings.temperature)

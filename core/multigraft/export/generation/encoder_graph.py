@@ -1,0 +1,94 @@
+"""From a model with an encoder to the graph that reads a value once, and gives what the decoder
+remembers of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from multigraft.contracts.features import Batch
+from multigraft.contracts.generation import Generating, Tensors
+from multigraft.contracts.padding import Fills
+from multigraft.contracts.records import Arrays
+from multigraft.errors import ExportError
+from multigraft.export.generation.decoder_graph import MEMORY
+from multigraft.export.graph.trace import export_graph
+from multigraft.models.graft import Graft
+
+
+class Encoder(nn.Module):
+    """The reader's arrays in, the decoder's memory out."""
+
+    def __init__(self, graft: Graft, generating: Generating, inputs: Sequence[str]) -> None:
+        super().__init__()
+        self.graft = graft
+        self.decoder = generating.decoder
+        self.axes = generating.writing.memory
+        self.inputs = tuple(inputs)
+
+    def serve(self, batch: Batch) -> dict[str, Tensor]:
+        """Named outputs of a batch."""
+        found = remembered(self.graft, self.decoder, batch)
+        given = [batch[name] for name in self.inputs]
+        return {  # what is an input as well cannot be an output by another name
+            f"{MEMORY}.{name}": found[name].clone()
+            if any(found[name] is each for each in given)
+            else found[name]
+            for name in self.axes
+        }
+
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
+        """The same by position, as an exporter wants it."""
+        return tuple(self.serve(dict(zip(self.inputs, arrays, strict=True))).values())
+
+    def answer(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
+        """The same from and to numpy."""
+        with torch.inference_mode():
+            outputs = self.serve({name: torch.from_numpy(arrays[name]) for name in self.inputs})
+        return {name: value.numpy() for name, value in outputs.items()}
+
+
+def remembered(graft: Graft, decoder: nn.Module, batch: Batch) -> Tensors:
+    """What the decoder keeps of a batch of values."""
+    memory: Tensors = decoder.remember(graft.backbone(batch), batch)
+    return memory
+
+
+def export_encoder(
+    encoder: Encoder,
+    sample: Sequence[Arrays],
+    fills: Fills,
+    path: Path,
+    *,
+    opset: int,
+) -> Tensors:
+    """Write the graph, and give the memory of the two rows it was traced with. Raises
+    ExportError."""
+    batch = export_graph(encoder, sample, fills, path, opset=opset)
+    with torch.no_grad():
+        memory = remembered(encoder.graft, encoder.decoder, batch)
+    if wrong := next(_misshapen(encoder.axes, memory), None):
+        raise ExportError(wrong)
+    return {name: memory[name].clone() for name in encoder.axes}
+
+
+def _misshapen(axes: Mapping[str, Sequence[int | str]], memory: Tensors) -> Iterator[str]:
+    """Where a memory is not what the task says it is."""
+    if odd := sorted(axes.keys() ^ memory.keys()):
+        gives = "does not give" if odd[0] in axes else "also gives"
+        yield f"the decoder's remember {gives} {odd[0]!r}; writing.memory names {sorted(axes)}"
+        return
+    sizes = dict[str, int]()
+    for name, said in axes.items():
+        found = memory[name].shape[1:]
+        for size, wanted in zip(found, said, strict=False):
+            sizes.setdefault(str(wanted), int(size))
+        if list(found) != [sizes[str(each)] if isinstance(each, str) else each for each in said]:
+            yield (
+                f"the decoder's remember gives {name!r} of the shape {list(found)} a row; "
+                f"writing.memory says {list(said)}"
+            )
