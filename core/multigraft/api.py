@@ -55,8 +55,7 @@ def finetune(
 
 
 def resume(folder: str | Path, *, plugins: Sequence[object] = ()) -> Run:
-    """Go on with an interrupted run; it ends with the same weights as if it had not been
-    interrupted."""
+    """Resume an interrupted run; its weights end as if it had never been interrupted."""
     return Engine(plugins).resume(Path(folder))
 
 

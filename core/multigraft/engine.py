@@ -41,8 +41,7 @@ TRAINING = ("pretrain", "finetune")
 
 
 class Engine:
-    """Runs recipes with the plugins of one catalog. Two engines share nothing but the process
-    (`turns`).
+    """Runs recipes with the plugins of one catalog; two engines share only the process (`turns`).
 
     ``plugins`` are further plugin objects (callbacks among them); ``discover=False`` leaves the
     installed ones out; ``strict=True`` raises where a plugin cannot be admitted, or fails while it
@@ -80,8 +79,7 @@ class Engine:
         before: Mapping[str, Any] | None = None,
         beside: Path | None = None,
     ) -> Run:
-        """Build a run from a recipe and train it; ``before`` are the facts of a run that it must
-        repeat.
+        """Build and train a run of a recipe; ``before``: facts of a run that it must repeat.
 
         Its folder is the recipe's ``output``, else ``beside``, else one named after what it is; of
         the last two the next free name is taken. Raises RecipeError, DataError, WeightsError,

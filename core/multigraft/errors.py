@@ -1,4 +1,4 @@
-"""What can go wrong, by what the person has to do about it."""
+"""Errors, classed by what the person has to do about them."""
 
 from __future__ import annotations
 
@@ -69,8 +69,7 @@ class GenerationError(MultigraftError):
 
 
 class PredictError(MultigraftError, ValueError):
-    """A value that cannot be answered as asked: a wrong setting, or one that the task has no use
-    for."""
+    """A value that cannot be answered as asked: a wrong setting, or one of no use to the task."""
 
 
 @contextmanager
@@ -89,12 +88,11 @@ def refused_as(kind: type[MultigraftError], what: str) -> Iterator[None]:
 
 
 ANY = (Exception, SystemExit)
-"""What code of others may raise: ``sys.exit`` is no Exception, and would end a command in
-silence."""
+"""What others' code may raise: ``sys.exit`` is no Exception, and would end a command silently."""
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in a line."""
+    """Shorten an error to the first line of what it says."""
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     return said if len(said) <= 300 else said[:297] + "..."
 
@@ -128,8 +126,7 @@ TRAINING = {
 
 
 def missing_dependency(error: ModuleNotFoundError) -> MissingDependency | None:
-    """The extra to install where one of ours is missing; None where the error is about something
-    else."""
+    """Name the extra to install where one of ours is missing; None for any other error."""
     library = (error.name or "").partition(".")[0]
     extra = EXTRAS.get(library, "all" if library in TRAINING else None)
     if extra is None:
@@ -138,8 +135,7 @@ def missing_dependency(error: ModuleNotFoundError) -> MissingDependency | None:
 
 
 MANY, LISTED, LONGEST = 500, 20, 80
-"""From so many names on not all are compared; so many are listed; so many characters of one are
-shown."""
+"""Names compared at most; names listed; characters of one that are shown."""
 
 
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:
@@ -160,8 +156,7 @@ def did_you_mean(found: str, allowed: Iterable[str]) -> str:
 
 
 def _comparable(found: str, names: Sequence[str]) -> list[str]:
-    """The names worth a comparison: of many those that begin alike, nearest in length; none that is
-    long."""
+    """Names worth a comparison: of many, those that begin alike, nearest in length; no long one."""
     if len(names) > MANY:
         alike = [name for name in names if name[:2].casefold() == found[:2].casefold()]
         names = sorted(alike, key=lambda name: abs(len(name) - len(found)))[:MANY]

@@ -1,4 +1,4 @@
-"""What the verbs do when no plugin answers them."""
+"""Default verbs: train and evaluate a run where no plugin answers."""
 
 from __future__ import annotations
 
@@ -108,19 +108,19 @@ def evaluate(run: Run) -> Report:
     rows, settings = run.rows[split], run.recipe.evaluation
     replayed = replayed_split(run, split)
     measured_by = run.metrics
-    kept = measure_split(run.graft, measured_by, rows, replayed=replayed, **run.reading())
+    row_metrics = measure_split(run.graft, measured_by, rows, replayed=replayed, **run.reading())
     metrics = intervals(
         measured_by,
-        kept,
+        row_metrics,
         count=settings.bootstrap,
         confidence=settings.confidence,
         seed=run.recipe.seed,
     )
-    details = run.objective.details(kept)
+    details = run.objective.details(row_metrics)
     notes = [] if split == settings.split else [f"no {settings.split} rows; measured on {split}"]
     notes += [*leak_notes(run.facts, split), *bad_row_notes(run.facts, split)]
     scores = {name: measure.value for name, measure in metrics.items()}
-    baseline = run.objective.baseline(kept)
+    baseline = run.objective.baseline(row_metrics)
     notes += _warned(
         baseline_notes(scores, baseline, rows=split, greater=run.objective.greater_is_better)
     )
@@ -133,7 +133,7 @@ def evaluate(run: Run) -> Report:
         title=f"{run.resolved.task.name} with {run.recipe.backbone.name}",
         metrics=metrics,
         confusion=confusion_of(details["confusion"]) if "confusion" in details else None,
-        worst=_worst(rows, kept, details, settings.worst),
+        worst=_worst(rows, row_metrics, details, settings.worst),
         cost=Cost(seconds, peak_memory_mb(), len(rows) / seconds),
         facts={
             **_facts(run),
@@ -180,12 +180,11 @@ def _labelled(rows: Rows) -> bool:
 
 
 def _worst(
-    rows: Rows, kept: RowMetrics, details: Mapping[str, Any], count: int
+    rows: Rows, row_metrics: RowMetrics, details: Mapping[str, Any], count: int
 ) -> tuple[WorstRow, ...]:
-    counted = kept["weight"] > 0  # the others are no part of the loss either
-    losses = np.divide(
-        kept["loss"], kept["weight"], where=counted, out=np.full(len(counted), -np.inf)
-    )
+    counted = row_metrics["weight"] > 0  # the others are no part of the loss either
+    loss, weight = row_metrics["loss"], row_metrics["weight"]
+    losses = np.divide(loss, weight, where=counted, out=np.full(len(counted), -np.inf))
     expected: Sequence[str] = details.get("expected", ())
     answered: Sequence[str] = details.get("answered", ())
     return tuple(

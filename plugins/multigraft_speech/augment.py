@@ -13,7 +13,7 @@ from multigraft.contracts.records import Arrays, Augment, Reader
 
 @dataclass(frozen=True)
 class Strength:
-    """How far each change may go; each is drawn uniformly."""
+    """Strength of each change, which is drawn uniformly up to it."""
 
     speed: float
     """The largest share by which a sound gets faster or slower (and higher or lower)."""

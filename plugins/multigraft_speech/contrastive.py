@@ -1,5 +1,4 @@
-"""Contrastive pretraining of wav2vec2 (Baevski et al. 2020): tell a hidden frame's code from
-others."""
+"""Contrastive pretraining of wav2vec2 (Baevski et al. 2020): tell a hidden frame's code apart."""
 
 from __future__ import annotations
 
@@ -102,8 +101,7 @@ class Contrastive(Objective):
         return ContrastiveHead(self.config, self.options)
 
     def prepare(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
-        """Draw ``mask_time_indices`` [B, T] bool and ``negatives`` [B, T, K], places in the same
-        row."""
+        """Draw ``mask_time_indices`` [B, T] and ``negatives`` [B, T, K], in the same row."""
         lengths = frame_count(batch["attention_mask"].sum(1), self.config)
         width = frame_count(batch["input_values"].shape[1], self.config)
         share, span = self.options["mask_prob"], self.options["mask_length"]
@@ -132,8 +130,7 @@ class Contrastive(Objective):
         }
 
     def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """Loss a hidden frame, the share of frames told right, and code perplexity (of at most all
-        codes)."""
+        """Loss a hidden frame, the share of frames told right, and code perplexity."""
         weight = max(float(kept["weight"].sum()), 1.0)
         return {
             **super().summarise(kept),

@@ -1,5 +1,4 @@
-"""The convolutions of wav2vec2's feature encoder, trained in the layout that processors read
-fastest."""
+"""wav2vec2's feature encoder, trained in the layout that processors read fastest."""
 
 from __future__ import annotations
 
@@ -60,8 +59,7 @@ def _by_windows(hidden: Tensor) -> bool:
 
 
 class _Windows(torch.autograd.Function):
-    """A convolution as one matrix product over windows, which are gathered again for the
-    gradient."""
+    """A convolution as one matrix product over windows, gathered again for the gradient."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, stride: int) -> Tensor:

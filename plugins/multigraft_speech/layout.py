@@ -1,4 +1,4 @@
-"""The measures of a log-mel encoder, and the config.json they are kept in."""
+"""Shape of a log-mel encoder: its sizes, and the config.json they are kept in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIG_BYTES = 2**24
 
 @dataclass(frozen=True)
 class Layout:
-    """What `multigraft_speech.logmel.LogMelEncoder` is made from."""
+    """Sizes of a `multigraft_speech.logmel.LogMelEncoder`."""
 
     mels: Annotated[int, Field(ge=1, le=1024)]
     width: Annotated[int, Field(ge=1, le=16_384)]

@@ -1,4 +1,4 @@
-"""Which sounds are nearly the same: a perceptual hash of the spectrogram."""
+"""Perceptual hash of a spectrogram: which sounds are nearly the same."""
 
 from __future__ import annotations
 
@@ -88,8 +88,7 @@ def _picture(samples: np.ndarray, rate: int, voice: np.ndarray) -> np.ndarray:
 
 
 def _energies(samples: np.ndarray, part: Range) -> tuple[np.ndarray, float]:
-    """[frames, BANDS] energies, and the share of all energy above the lowest band's edge that they
-    hold."""
+    """[frames, BANDS] energies, and their share of all energy above the lowest band's edge."""
     frame = part.frame
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, frame // 2), frame)[
         :: frame // 4

@@ -61,8 +61,7 @@ class LogMelEncoder(nn.Module):
         )
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
-        """Write config.json and model.safetensors; a head is kept as ``head.weight`` and
-        ``head.bias``.
+        """Write config.json and model.safetensors, a head as ``head.weight``, ``head.bias``.
 
         No other library has a class for this encoder; the names of the tensors are this module's.
         """
@@ -78,8 +77,7 @@ class LogMelEncoder(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block: norm, a dilated convolution over time, ReLU, and a convolution of one
-    frame."""
+    """Residual block: norm, dilated convolution over time, ReLU, pointwise convolution."""
 
     def __init__(self, width: int, dilation: int, dropout: float) -> None:
         super().__init__()
@@ -93,8 +91,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.mix.bias)
 
     def forward(self, hidden: Tensor, real: Tensor) -> Tensor:
-        """[B, D, T], real frames as 1 [B, 1, T] -> [B, D, T]; what is padded never reaches what is
-        real."""
+        """[B, D, T], real frames as 1 [B, 1, T] -> [B, D, T]; padding never reaches them."""
         change = self.norm(hidden.transpose(1, 2)).transpose(1, 2) * real
         return hidden + self.dropout(self.mix(self.spread(change).relu()))
 

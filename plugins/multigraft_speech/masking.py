@@ -1,4 +1,4 @@
-"""Which frames a pretraining objective hides: spans, drawn in numpy from each row's true length."""
+"""Span masking: the frames that pretraining hides, drawn in numpy from each row's true length."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ def mask_spans(
 
 
 def sample_negatives(mask: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """For each masked frame, ``count`` other masked frames of its row: [B, T] -> [B, T, count]
-    int64.
+    """Sample ``count`` other masked frames of each one's row: [B, T] -> [B, T, count] int64.
 
     Drawn with replacement, uniformly, never the frame itself. Frames that are not masked get zeros.
     """

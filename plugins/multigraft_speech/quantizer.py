@@ -1,5 +1,4 @@
-"""Product quantisation with a Gumbel softmax (Jang et al. 2016), as in Baevski et al. (2020),
-section 2."""
+"""Product quantisation with a Gumbel softmax (Jang et al. 2016; Baevski et al. 2020, section 2)."""
 
 from __future__ import annotations
 
@@ -41,8 +40,7 @@ class GumbelQuantizer(nn.Module):
         self.register_buffer("batches", torch.zeros((), dtype=torch.long))
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """[M, inputs] -> quantised [M, width], and the perplexity [] of code use, summed over
-        groups."""
+        """[M, inputs] -> quantised [M, width], perplexity [] of codes summed over groups."""
         scores = self.weight_proj(vectors).unflatten(1, (self.groups, self.codes)).float()
         if self.training:
             chosen = F.gumbel_softmax(scores, tau=self._temperature(), hard=True)

@@ -1,4 +1,4 @@
-"""From a sound file, bytes or array to mono samples at one rate: numpy, soundfile and soxr only."""
+"""Audio reader: a file, bytes or array to mono samples at one rate; numpy, soundfile, soxr only."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ MAX_CHANNELS = 64
 LOUDEST = 1e6
 """Beyond this a float sample is garbage, and its square no longer safe in float32."""
 MAX_SAMPLES = 2**28
-"""The most samples of a sound before resampling, 1 GB as they are decoded: 100 minutes at 44.1
-kHz."""
+"""The most samples before resampling, 1 GB as they are decoded: 100 minutes at 44.1 kHz."""
 BLOCK = 2**22
 """The values (samples times channels) that are decoded at a time: all channels of a long sound are
 never in memory together."""
@@ -43,8 +42,7 @@ CUT_OFF = (
 )
 """What libsndfile notes of a sound that ends before its header says."""
 STREAMED = 2**31 - 2**16
-"""Sizes from here on are placeholders of programs that wrote to a pipe; the sound ends with the
-file."""
+"""Sizes from here on are placeholders of programs that wrote to a pipe: the file's end counts."""
 FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31}
 
 
@@ -122,8 +120,7 @@ class AudioReader:
             raise RowError("its header cannot be read") from error
 
     def decoded(self, raw: Any) -> tuple[np.ndarray, int]:
-        """Mono float32 samples as they were recorded, at most ``max_seconds`` of them, and their
-        rate."""
+        """Decode mono float32 samples at their own rate, at most ``max_seconds``; and the rate."""
         if isinstance(raw, Mapping):
             raw = _from_mapping(raw)
         if isinstance(raw, str | PathLike):

@@ -1,4 +1,4 @@
-"""Made-up sounds, with which tests try what reads audio."""
+"""Sample sounds, made up, with which tests try what reads audio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each backbone asks of the reader."""
+"""Reader specs: what each backbone asks of the reader."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Masked spectrogram modelling: hide spans of a log-mel spectrogram and predict them from what is
-around."""
+"""Masked spectrogram modelling: hide spans of a log-mel spectrogram and predict them."""
 
 from __future__ import annotations
 
@@ -15,8 +14,7 @@ from multigraft_speech.masking import mask_spans
 
 
 class Predictor(nn.Module):
-    """From each frame of features to its frames of the spectrogram: ``prediction`` [B, mels,
-    frames]."""
+    """Predict a frame's part of the spectrogram: ``prediction`` [B, mels, frames]."""
 
     def __init__(self, width: int, mels: int) -> None:
         super().__init__()
@@ -26,8 +24,7 @@ class Predictor(nn.Module):
         )
 
     def forward(self, features: Features, batch: Batch) -> Outputs:
-        """Also passes on the whole ``spectrogram``, of the same shape, which the loss compares
-        with."""
+        """Also pass on the whole ``spectrogram``, of the same shape, for the loss."""
         del batch
         if features.sequence is None:
             raise ValueError("masked-spectrogram needs a backbone with a sequence")
@@ -40,8 +37,7 @@ class Predictor(nn.Module):
 
 
 class MaskedSpectrogram(Objective):
-    """Mean squared error of the normalised spectrogram at hidden frames; guessing the mean costs
-    about 1."""
+    """Mean squared error of the normalised spectrogram at hidden frames (the mean: about 1)."""
 
     monitor = "loss"
     greater_is_better = False
@@ -71,8 +67,7 @@ class MaskedSpectrogram(Objective):
         }
 
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
-        """Squared errors [B], averaged over mels and summed over hidden frames, which are the
-        weight."""
+        """Squared errors [B], mean over mels, sum over hidden frames (their weight)."""
         error = (outputs["prediction"].float() - outputs["spectrogram"]).square().mean(1)
         hidden: Tensor = batch["mask_frames"].to(error.dtype)
         return RowLoss((error * hidden).sum(1), hidden.sum(1))

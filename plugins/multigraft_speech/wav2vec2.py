@@ -1,5 +1,4 @@
-"""wav2vec2 and HuBERT as backbones: transformers' own modules, with paddings that change
-nothing."""
+"""wav2vec2 and HuBERT as backbones: transformers' own modules, in which padding changes nothing."""
 
 from __future__ import annotations
 
@@ -87,8 +86,7 @@ class Wav2Vec2(nn.Module):
         self.extractor.save_pretrained(folder)
 
     def _normalised(self, batch: Batch) -> Tensor:
-        """Zero mean and unit variance over the real samples, as `Wav2Vec2FeatureExtractor` does
-        it."""
+        """Normalise real samples to zero mean, unit variance (`Wav2Vec2FeatureExtractor`)."""
         values = batch["input_values"]
         if not self.extractor.do_normalize:
             return values
@@ -98,8 +96,7 @@ class Wav2Vec2(nn.Module):
         return centred / (centred.square().sum(1, keepdim=True) / count + 1e-7).sqrt()
 
     def _convolve(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """[B, samples] -> [B, C, T]. No layer pads: what lies behind a row's end stays behind its
-        frames."""
+        """[B, samples] -> [B, C, T]. No layer pads: what follows a row stays behind it."""
         first, *others = self.model.feature_extractor.conv_layers
         hidden = values.unsqueeze(1)
         hidden = first(hidden, lengths) if isinstance(first, MaskedNormConv) else first(hidden)
@@ -207,8 +204,7 @@ def _shell(config: Any, *, classifier: bool) -> Any:
 
 
 def _random_spans(hidden: Tensor, share: float, span: int) -> Tensor:
-    """Hide about ``share`` of the frames in spans: [B, T, D] -> [B, T] bool, drawn from torch's
-    generator."""
+    """Hide a ``share`` of frames in spans: [B, T, D] -> [B, T] bool, by torch's generator."""
     span = min(span, hidden.shape[1])
     # a frame stays where none of the `span` starts before it was drawn
     chance = 1 - (1 - share) ** (1 / span)

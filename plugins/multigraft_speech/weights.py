@@ -1,5 +1,4 @@
-"""Weights in transformers' format from a folder or the hub, and a clear word where there are
-none."""
+"""Load weights in transformers' format from a folder or the hub; say clearly if there are none."""
 
 from __future__ import annotations
 
@@ -86,8 +85,7 @@ def load_config(origin: Origin) -> Any:
 
 
 def load_extractor(origin: Origin) -> Any:
-    """The feature extractor saved with the weights; transformers' default where a folder holds
-    none."""
+    """Load the feature extractor saved with the weights, else transformers' default."""
     from transformers import Wav2Vec2FeatureExtractor
 
     if origin.scratch or (origin.path is not None and not _has_extractor(origin.path)):

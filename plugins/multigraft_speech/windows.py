@@ -1,4 +1,4 @@
-"""A sound that is longer than a backbone takes, as windows that overlap."""
+"""Overlapping windows of a sound that is longer than a backbone takes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ STEP = 0.75
 
 
 def cut_windows(samples: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Windows of ``size`` samples at even distances, the first at the start and the last at the
-    end.
+    """Cut windows of ``size`` samples at even distances, from the start to the end.
 
     >>> [window.tolist() for window in cut_windows(np.arange(9), 4)]
     [[0, 1, 2, 3], [2, 3, 4, 5], [5, 6, 7, 8]]

@@ -1,5 +1,4 @@
-"""Text: BERT and its relatives, GPT and its relatives, and what they are pretrained and finetuned
-for."""
+"""Text: relatives of BERT and GPT, and what they are pretrained and finetuned for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The backbone: a transformers sequence classifier whose last linear layer is left to the head."""
+"""Text backbones: transformers' sequence classifiers, their last linear layer left to the head."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ DROPOUTS = (
 
 
 class TextBackbone(nn.Module):
-    """A BERT, a GPT or a relative of theirs, as `multigraft.contracts.features.BackboneModule`
-    describes.
+    """A BERT, a GPT or a relative of theirs, as a `BackboneModule`.
 
     Built around transformers' own classifier, so that what it saves is that class's folder, and
     what it pools is what that class's last linear layer reads.
@@ -68,7 +67,7 @@ class TextBackbone(nn.Module):
 
     @property
     def packs(self) -> bool:
-        """Whether `forward` takes rows that were joined."""
+        """Tell whether `forward` takes rows that were joined."""
         return can_pack(self.model.config)
 
     def forward(self, batch: Batch) -> Features:
@@ -94,8 +93,7 @@ class TextBackbone(nn.Module):
         )
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
-        """Write a transformers folder: of the classifier with ``head``, of the base model
-        without."""
+        """Write a transformers folder: of the classifier with ``head``, else of the base."""
         if head is not None and (head.bias is not None) != self.head_bias:
             raise MultigraftError(
                 f"a {type(self.model).__name__} has a head "
@@ -186,8 +184,7 @@ def _load(origin: Origin, spec: Spec, architectures: Sequence[str]) -> TextBackb
 
 
 def _tried(module: TextBackbone, folder: Path) -> TextBackbone:
-    """The backbone, after one token through it: what does not fit together shows in a step
-    alone."""
+    """Try a backbone on one token: what does not fit together shows in a step alone."""
     token = torch.zeros(1, 1, dtype=torch.long)
     batch = {"input_ids": token, "attention_mask": token + 1, "token_type_ids": token}
     with refused_as(WeightsError, f"{folder}: its network cannot take a step"), torch.no_grad():
@@ -226,8 +223,7 @@ def tail(classifier: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def _still_tail(classifier: nn.Module) -> None:
-    """Switch off the dropout between base model and last linear layer: the engine's head has its
-    own."""
+    """Switch off the dropout before the last linear layer: the engine's head has its own."""
     for _, module in tail(classifier):
         if isinstance(module, nn.Dropout):
             module.p = 0.0

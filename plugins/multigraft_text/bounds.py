@@ -1,4 +1,4 @@
-"""What a tokenizer from a stranger's file may cost: bounds on what it makes of a text.
+"""Tokenizer bounds: what a tokenizer from a stranger's file may cost.
 
 A file of a few KB can ask for any amount of memory, as by replacements that each double a letter.
 What can be told from the file is refused where it is opened; how much a text grows is told from
@@ -20,11 +20,9 @@ from multigraft import RowError
 from multigraft.errors import BundleError
 
 MOST, TIMES, FEW = 4_000_000, 20, 1_000
-"""Characters that a normalizer may make of a text: at most so many, and so many times its own and a
-few."""
+"""Characters a normalizer may make of a text: so many, and so many times its own and a few."""
 AT_ONCE = 20_000_000
-"""Characters that one step of it may make, if it grows all it can: a million in Unicode's longest
-form."""
+"""Characters one step may make, growing all it can: a million in Unicode's longest form."""
 DECODED = 64
 """Times that a decoder may lengthen a token."""
 STEPS = 16
@@ -32,15 +30,13 @@ STEPS = 16
 PREPENDED = 16
 """Characters in front of each piece of a text between added tokens."""
 WORD, PIECE = 1_000, 4_000
-"""Letters of a word in which pieces are looked for, and of a piece: their product with a text's is
-time."""
+"""Letters of a word searched for pieces, and of a piece: the product with a text's is time."""
 FORMS: Mapping[str, float] = {
     **{"NFKC": 18, "NFKD": 18, "NFC": 2, "NFD": 4, "BertNormalizer": 4, "ByteLevel": 4},
     **{"Lowercase": 1, "Nmt": 1, "Strip": 1, "StripAccents": 1},
     **{"ByteFallback": 1, "Fuse": 1, "WordPiece": 2, "Metaspace": 2, "BPEDecoder": 2, "CTC": 1},
 }
-"""How many letters a letter becomes by each kind of step, but for a few rare ones in NFC and
-Lowercase."""
+"""Letters that a letter becomes by each kind of step, but for a few in NFC and Lowercase."""
 UNKNOWN = 20.0
 
 
@@ -72,7 +68,7 @@ def refuse_costly(tokenizer: Mapping[str, Any]) -> None:
 
 
 def growth(step: Mapping[str, Any]) -> float:
-    """How many letters a letter can become by a step of a normalizer or a decoder, at most.
+    """Bound the letters that one letter can become by a step of a normalizer or a decoder.
 
     >>> growth({"type": "Replace", "pattern": {"String": "ab"}, "content": "xxxxxx"})
     3.0
@@ -92,7 +88,7 @@ def growth(step: Mapping[str, Any]) -> float:
 
 
 class Growth:
-    """How much the normalizer of a tokenizer lengthens texts."""
+    """Growth of texts by a tokenizer's normalizer."""
 
     def __init__(self, tokenizer: Mapping[str, Any]) -> None:
         self._steps = list(_steps(tokenizer.get("normalizer"), "normalizers"))
@@ -113,8 +109,7 @@ class Growth:
             )
 
     def refuse_tokens(self, tokens: Sequence[Mapping[str, Any]]) -> None:
-        """Raise BundleError where the tokens that are normalized when the file is opened become too
-        long."""
+        """Raise BundleError for too long tokens among those normalized on opening."""
         texts = [str(token.get("content")) for token in tokens if token.get("normalized")]
         if sum(map(len, texts)) * self._most <= MOST:
             return
@@ -125,8 +120,7 @@ class Growth:
                 raise _costly("makes too many characters of its added tokens")
 
     def _grown(self, text: str) -> float:
-        """The length of a text that was normalized; infinite where that would have taken too
-        much."""
+        """Length of a normalized text; infinite where that would have taken too much."""
         if self._run is None:
             self._run = [_alone(step) for step in self._steps]
         most = _allowed(len(text))

@@ -1,5 +1,4 @@
-"""What language modeling objectives share: the fit to a backbone, the tied decoder, token
-losses."""
+"""Language modeling in common: the fit to a backbone, the tied decoder, token losses."""
 
 from __future__ import annotations
 
@@ -33,8 +32,7 @@ class TiedDecoder(nn.Module):
 
 
 def fitting(brief: Brief, task: str, *, causal: bool) -> Any:
-    """The run's backbone. Raises MultigraftError where it reads in the wrong direction for
-    ``task``."""
+    """Take the run's backbone. Raises MultigraftError for the wrong reading direction."""
     backbone: Any = brief.backbone
     if getattr(backbone, "causal", None) is not causal or not hasattr(backbone, "embedding"):
         kind, names = ("a decoder", "gpt-...") if causal else ("an encoder", "bert-...")
@@ -47,8 +45,7 @@ def fitting(brief: Brief, task: str, *, causal: bool) -> Any:
 
 
 def token_losses(logits: Tensor, targets: Tensor, chosen: Tensor) -> Tensor:
-    """Each row's sum of cross-entropies: logits [N, V], targets [N], chosen [B, T] with N true ->
-    [B].
+    """Sum cross-entropies by row: logits [N, V], targets [N], chosen [B, T] with N true -> [B].
 
     Scattered to their places and summed, which unlike `index_add` gives the same bits on every
     device run.
@@ -58,7 +55,7 @@ def token_losses(logits: Tensor, targets: Tensor, chosen: Tensor) -> Tensor:
 
 
 def right_answers(logits: Tensor, targets: Tensor, chosen: Tensor) -> Tensor:
-    """How many of each row's chosen tokens have the highest score: [B]."""
+    """Count each row's chosen tokens that have the highest score: [B]."""
     right = (logits.argmax(-1) == targets).float()
     return right.new_zeros(chosen.shape).masked_scatter(chosen, right).sum(1)
 

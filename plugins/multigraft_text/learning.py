@@ -1,4 +1,4 @@
-"""Learning a tokenizer from raw text: WordPiece, byte-level BPE, or characters."""
+"""Train a tokenizer on raw text: WordPiece, byte-level BPE, or characters."""
 
 from __future__ import annotations
 
@@ -116,8 +116,7 @@ def _bert_tokenizer(
 
 
 def _joins(letter: str, pre_tokenizer: Any) -> bool:
-    """Whether a letter may stand inside a word; punctuation and ideographs are words of their
-    own."""
+    """Tell a letter within a word; punctuation and ideographs are words of their own."""
     return len(pre_tokenizer.pre_tokenize_str(f"a{letter}a")) == 1
 
 

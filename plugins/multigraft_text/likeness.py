@@ -1,4 +1,4 @@
-"""Which texts are nearly the same: the share of their shingles that they have in common."""
+"""MinHash of texts' shingles: which texts are nearly the same, by the share they have in common."""
 
 from __future__ import annotations
 
@@ -71,8 +71,7 @@ def _mixed(values: np.ndarray) -> np.ndarray:
 
 
 def _functions() -> tuple[np.ndarray, np.ndarray]:
-    """The factors, which are odd, and the terms of the hash functions (multiply-shift); always the
-    same."""
+    """Odd factors and terms of the multiply-shift hash functions; always the same."""
     rng = np.random.default_rng(1997)
     factors, terms = rng.integers(0, 2**64, (2, VALUES), np.uint64, endpoint=False)
     return factors | np.uint64(1), terms

@@ -96,14 +96,13 @@ def masked_loss(logits: Tensor, labels: Tensor) -> RowLoss:
 
 
 def masked_right(logits: Tensor, labels: Tensor) -> Tensor:
-    """How many of each row's hidden tokens were guessed right: [B]."""
+    """Count each row's hidden tokens that were guessed right: [B]."""
     chosen = labels != IGNORED
     return right_answers(logits, labels[chosen], chosen)
 
 
 def masked_head(backbone: Any) -> MaskedHead:
-    """A new head, with the values of the head that the backbone's weights bring, where they bring
-    one."""
+    """Make a head, with the values that the backbone's weights bring, where they do."""
     head = MaskedHead(backbone)
     if backbone.source is None:
         return head

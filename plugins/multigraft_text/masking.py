@@ -1,4 +1,4 @@
-"""Choosing the tokens that an encoder has to guess."""
+"""Token masking: choose the tokens that an encoder has to guess."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from multigraft_text.specs import token_ids
 
 @dataclass(frozen=True)
 class Masking:
-    """Of the chosen tokens 80% are masked, 10% random, 10% kept (Devlin et al. 2018, section
-    3.1)."""
+    """BERT's masking (Devlin et al. 2018): of chosen tokens 80% masked, 10% random, 10% kept."""
 
     mask: int
     """The id of the mask token."""
@@ -42,8 +41,7 @@ class Masking:
         return cls(ids[roles["mask_token"]], special, words, brief.options["mask_share"])
 
     def apply(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
-        """Change ``input_ids``; add ``labels`` [B, T]: the token that stood there, -100 where not
-        chosen.
+        """Change ``input_ids``; add ``labels`` [B, T]: the token that stood there, or -100.
 
         Padding and special tokens are never chosen; of every row that has others, also of a joined
         one, at least one is.

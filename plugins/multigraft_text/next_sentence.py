@@ -1,5 +1,4 @@
-"""Next sentence prediction, with masked language modeling beside it (Devlin et al. 2018, section
-3.1)."""
+"""Next sentence prediction beside masked language modeling (Devlin et al. 2018, section 3.1)."""
 
 from __future__ import annotations
 
@@ -22,8 +21,7 @@ from multigraft_text.sentences import pairs
 
 
 class NextSentenceHead(nn.Module):
-    """A linear layer on the pooled features and, where wanted, the head of masked language
-    modeling."""
+    """A linear layer on the pooled features and, if asked for, a masked language modeling head."""
 
     def __init__(self, backbone: Any, masked: MaskedHead | None) -> None:
         super().__init__()

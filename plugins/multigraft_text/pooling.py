@@ -1,4 +1,4 @@
-"""From hidden states to what the last linear layer of each architecture's own classifier reads."""
+"""Pooling: hidden states to what each architecture's own last linear layer reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From text to token ids, without torch and without transformers."""
+"""Text reader: text to token ids, without torch and without transformers."""
 
 from __future__ import annotations
 
@@ -21,13 +21,11 @@ from multigraft_text.windows import overlapping
 
 REPLACEMENT = "\ufffd"
 MAX_CHARACTERS = 1_000_000
-"""Of a text, about a long novel: all of it is tokenized before it is cut to ``max_length``
-tokens."""
+"""A long novel: all of a text is tokenized before it is cut to ``max_length`` tokens."""
 
 
 TOKENIZING = 500
-"""Bytes that a character may take while it is tokenized: a token of its own with offsets and
-words."""
+"""Bytes a character may take while tokenized: a token of its own, with offsets and words."""
 
 
 class TextSpec(BaseModel):
@@ -102,8 +100,7 @@ class TextReader:
         return {name: np.asarray(values, dtype=np.int64) for name, values in arrays.items()}
 
     def windows(self, raw: Any) -> list[Arrays]:
-        """All of a text as rows that overlap; a pair of texts is one row, cut off as `read` cuts
-        it."""
+        """Cut a text into rows that overlap; a pair of texts is one row, as `read` cuts it."""
         row = self.read(raw)
         if isinstance(raw, tuple) or self.length(row) < self._spec["max_length"]:
             return [row]
@@ -146,7 +143,7 @@ class TextReader:
         return len(row["input_ids"])
 
     def spec(self) -> Spec:
-        """What this reader was built from."""
+        """Specification this reader was built from."""
         return self._spec
 
     @cached_property
@@ -163,8 +160,7 @@ class TextReader:
 
 
 def parts_of(raw: Any) -> tuple[Any, ...]:
-    """The texts of a raw value: of a pair, which is a tuple, both. Raises RowError for other
-    numbers."""
+    """Texts of a raw value: both of a pair, a tuple. Raises RowError for other numbers."""
     texts = raw if isinstance(raw, tuple) else (raw,)
     if not 1 <= len(texts) <= 2:
         raise RowError(f"found {len(texts)} texts; one or two are needed")

@@ -1,4 +1,4 @@
-"""Made-up texts, with which tests try what reads text."""
+"""Sample texts, made up, with which tests try what reads text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def good(rng: np.random.Generator, count: int, folder: Path) -> list[Any]:
 
 
 def bad(folder: Path) -> list[Any]:
-    """What is no text."""
+    """Values that are no text."""
     del folder
     return ["", "   ", 3, {"no": "text"}]
 

@@ -1,4 +1,4 @@
-"""Writing folders that transformers opens by itself."""
+"""Write folders that transformers opens by itself."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from multigraft.contracts.records import Spec
 def save_model(
     classifier: Any, linear: str, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]
 ) -> None:
-    """Write the classifier with ``head`` as its layer ``linear``, or its base model where there is
-    none."""
+    """Write the classifier with ``head`` as its layer ``linear``, or else its base model."""
     if head is None:
         classifier.base_model.save_pretrained(folder)
         return

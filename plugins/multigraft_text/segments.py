@@ -1,5 +1,4 @@
-"""Rows joined into one sequence: where each token stands in its own row, and that it sees no other
-row."""
+"""Sequence packing: each token's position in its own row, and a mask that hides other rows."""
 
 from __future__ import annotations
 
@@ -22,14 +21,12 @@ PACKABLE = (*FULL, *SLIDING, *MIXED)
 
 
 def can_pack(config: Any) -> bool:
-    """Whether a model keeps joined rows apart: it is `PACKABLE`, and its attention takes boolean
-    masks."""
+    """Tell whether a model keeps joined rows apart: `PACKABLE`, and takes boolean masks."""
     return config.model_type in PACKABLE and config._attn_implementation == "sdpa"
 
 
 def packed_inputs(config: Any, segments: Tensor, *, causal: bool) -> dict[str, Any]:
-    """The ``position_ids`` and ``attention_mask`` of joined rows: ``segments`` [B, T], 0 where
-    padded.
+    """``position_ids`` and ``attention_mask`` of joined rows: ``segments`` [B, T], 0 where padded.
 
     Raises MultigraftError for a model that cannot keep them apart.
     """
@@ -47,7 +44,7 @@ def packed_inputs(config: Any, segments: Tensor, *, causal: bool) -> dict[str, A
 
 
 def places(segments: Tensor) -> Tensor:
-    """Where each token stands in its row, from 0; 0 for padding.
+    """Position of each token in its row, from 0; 0 for padding.
 
     >>> places(torch.tensor([[1, 1, 1, 2, 2, 0, 0]])).tolist()
     [[0, 1, 2, 0, 1, 0, 0]]

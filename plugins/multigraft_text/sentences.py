@@ -1,4 +1,4 @@
-"""From documents to pairs of sentences, half of them following each other."""
+"""Sentence pairs from documents, half of them following each other."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def split(document: str) -> list[str]:
 
 
 def pairs(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
-    """Pair each sentence of a document with its next one or, every other time, one of another
-    document.
+    """Pair each sentence with its next one or, every other time, one of another document.
 
     A row has ``text``, ``text_pair``, ``next`` (0 follows, 1 does not) and its document's other
     columns. A document of one sentence only lends it to others; a value that is no text is left to

@@ -1,5 +1,4 @@
-"""The reader that a backbone's weights expect, and the one that is to be learned where there are
-none."""
+"""Reader specs: what a backbone's weights expect, or what is learned where there are none."""
 
 from __future__ import annotations
 
@@ -80,7 +79,7 @@ def spec_of(origin: Origin, options: Mapping[str, Any], architectures: Sequence[
 
 
 def positions(config: Any) -> int:
-    """How many tokens a model can read at once."""
+    """Number of tokens a model can read at once."""
     table: int = config.max_position_embeddings
     return table - config.pad_token_id - 1 if config.model_type in OFFSET_POSITIONS else table
 
@@ -155,8 +154,7 @@ def _converted(folder: Path) -> str:
 
 @contextmanager
 def _without_paths(folder: Path) -> Iterator[Path]:
-    """A copy of a tokenizer's files whose settings name no files: transformers would open them,
-    wherever."""
+    """Copy a tokenizer's files, without the file names in settings, which would be opened."""
     with tempfile.TemporaryDirectory(prefix="multigraft-tokenizer-") as place:
         copied = Path(place)
         for file in sorted(path for path in folder.iterdir() if path.suffix in TOKENIZER_FILES):

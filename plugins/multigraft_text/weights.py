@@ -1,4 +1,4 @@
-"""Where weights lie: a folder given, or one that the hub fills. Nothing in it is ever executed."""
+"""Find weights: a folder given, or one that the hub fills. Nothing in it is ever executed."""
 
 from __future__ import annotations
 

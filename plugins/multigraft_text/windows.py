@@ -1,4 +1,4 @@
-"""A text that is longer than a backbone takes, as windows that overlap."""
+"""Overlapping windows of a text that is longer than a backbone takes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ OVERLAP = 4
 
 
 def overlapping(tokenizer: Tokenizer, max_length: int) -> Tokenizer:
-    """A tokenizer of its own, whose encodings overflow into windows: truncation is a tokenizer's
-    state."""
+    """Copy a tokenizer whose encodings overflow into windows: truncation is its state."""
     own = Tokenizer.from_str(tokenizer.to_str())
     own.enable_truncation(max_length, stride=max_length // OVERLAP)
     return own

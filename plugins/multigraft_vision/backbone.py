@@ -1,5 +1,4 @@
-"""A timm network as a backbone: normalising in front, features behind, timm's own format on
-disk."""
+"""Image backbones: a timm network with its normalisation in front, kept in timm's own format."""
 
 from __future__ import annotations
 
@@ -56,8 +55,7 @@ class TimmBackbone(nn.Module):
         return Features(pooled=pooled, sequence=sequence if fits else None, maps=maps)
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
-        """Write timm's hub format, for ``timm.create_model("local-dir:<folder>",
-        pretrained=True)``."""
+        """Write timm's hub format, for ``timm.create_model("local-dir:<folder>")``."""
         folder.mkdir(parents=True, exist_ok=True)
         state = {name: value.contiguous() for name, value in self.model.state_dict().items()}
         if head is not None:
@@ -69,8 +67,7 @@ class TimmBackbone(nn.Module):
         (folder / "config.json").write_text(config + "\n", encoding="utf-8")
 
     def _positions(self, features: Any) -> tuple[Tensor | None, tuple[Tensor, ...]]:
-        """The sequence [B, T, D] and the maps [B, C, H, W] in what timm's ``forward_features``
-        gave."""
+        """Sequence [B, T, D] and maps [B, C, H, W] of timm's ``forward_features``."""
         layout = self.survey.layout
         if layout == "tokens":
             return features, self._grid(features)
@@ -89,8 +86,7 @@ class TimmBackbone(nn.Module):
         return (tokens[:, before:].transpose(1, 2).unflatten(2, tuple(grid)),)
 
     def _classifier(self, head: nn.Linear, count: int) -> dict[str, Tensor]:
-        """The head's tensors under timm's names; a 1 x 1 convolution where the architecture has
-        one."""
+        """The head's tensors by timm's names; some architectures take a 1 x 1 convolution."""
         state = {}
         for name, shape in self.survey.classifier.items():
             state[f"{name}.weight"] = head.weight.detach().reshape(count, *shape[1:]).clone()

@@ -1,5 +1,4 @@
-"""SimCLR: two views of an image must lie nearer to each other than to any other (Chen et al.
-2020)."""
+"""SimCLR (Chen et al. 2020): two views of an image must lie nearer to each other than to others."""
 
 from __future__ import annotations
 
@@ -19,8 +18,7 @@ from multigraft_vision.augment import Policy
 
 
 class ProjectionHead(nn.Module):
-    """SimCLR's g: linear, batch normalisation, ReLU, linear; ``projection`` [2B, size] of unit
-    length."""
+    """SimCLR's g: linear, batch norm, ReLU, linear; ``projection`` [2B, size] of unit length."""
 
     def __init__(self, width: int, size: int) -> None:
         super().__init__()
@@ -38,8 +36,7 @@ class ProjectionHead(nn.Module):
 
 
 class ImageContrastive(Objective):
-    """NT-Xent over the views of one batch. Its scores depend on the batch size: more rows are
-    harder."""
+    """NT-Xent over the views of a batch; its scores depend on the batch size."""
 
     monitor = "loss"
     greater_is_better = False

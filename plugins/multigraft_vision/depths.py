@@ -1,5 +1,4 @@
-"""From any mode and depth that Pillow decodes to 8-bit RGB on white; what has no agreed range is
-refused."""
+"""Bit depths and modes: all that Pillow decodes to 8-bit RGB on white; no agreed range: refused."""
 
 from __future__ import annotations
 
@@ -43,8 +42,7 @@ def to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _conversion(picture: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
-    """How a part becomes RGB; None where all is RGB already. To be asked before the picture is
-    loaded."""
+    """Conversion to RGB; None where all is RGB. To be asked before the picture is loaded."""
     if picture.mode.startswith("I;16"):
         return partial(_from_16_bit, deep=_deep(picture))
     if picture.has_transparency_data:

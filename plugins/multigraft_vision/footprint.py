@@ -1,4 +1,4 @@
-"""How much memory a picture takes while it is decoded, as its header tells."""
+"""Memory footprint: how much a picture takes while it is decoded, as its header tells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pictures are nearly the same: a perceptual hash, from shapes and colours in the large."""
+"""Perceptual hash from shapes and colours in the large: which pictures are nearly the same."""
 
 from __future__ import annotations
 
@@ -16,16 +16,13 @@ from multigraft_vision.pictures import file_content, open_rgb
 
 SIDE = 64
 WAVES = 16
-"""Across and down. With Zauner's 8, a third of Fashion-MNIST would be near another of its
-pictures."""
+"""Across and down. By Zauner's 8, a third of Fashion-MNIST would be near another picture."""
 CELLS, HUES = 8, 12
 """Across and down, and around the colour wheel."""
 VIVID, FAINT, TINY = 1.5, 2.0, 1e-9
-"""How far the channels of a coloured cell are apart, in multiples of the picture's contrast and 2
-more."""
+"""Distance of a coloured cell's channels, in multiples of the picture's contrast plus 2."""
 DARK = 17
-"""A picture without a value from here on is nearly black: 12 bits saved in 16, or a mask of class
-numbers."""
+"""Below this value everywhere a picture is nearly black: 12 bits saved in 16, or class numbers."""
 MAX_PIXELS = 50_000_000
 JPEG = b"\xff\xd8\xff"
 
@@ -87,8 +84,7 @@ def _waves() -> np.ndarray:
 
 
 def _drafted(raw: Any) -> Any:
-    """A JPEG file that is decoded no larger than needed; anything else as it is. Raises
-    RowError."""
+    """Draft a JPEG, decoded no larger than needed; others as they are. Raises RowError."""
     if isinstance(raw, Mapping):
         raw = raw.get("bytes") if raw.get("bytes") is not None else raw.get("path")
     if not isinstance(raw, bytes | str | Path):

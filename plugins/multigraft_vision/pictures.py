@@ -1,4 +1,4 @@
-"""From whatever holds an image to 8-bit RGB: Pillow and numpy, no torch."""
+"""Decode whatever holds an image to 8-bit RGB: Pillow and numpy, no torch."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ TURNS = {
 
 
 def open_rgb(raw: Any, max_pixels: int) -> Image.Image:
-    """The picture in ``raw``: upright by its EXIF, on white where transparent, its first frame if
-    animated.
+    """Open a picture: upright by EXIF, on white where transparent, an animation's first frame.
 
     Raises RowError where it is none, is broken, or has more than ``max_pixels`` by its header.
     """
@@ -56,8 +55,7 @@ def open_rgb(raw: Any, max_pixels: int) -> Image.Image:
 
 
 def file_content(path: str | Path, max_pixels: int) -> bytes:
-    """The bytes of a row's file, which may be no larger than a picture of so many pixels. Raises
-    RowError."""
+    """Read a row's file, bounded by a picture of so many pixels. Raises RowError."""
     return row_bytes(path, limit=max_pixels * PIXEL_BYTES + SPARE)
 
 

@@ -1,4 +1,4 @@
-"""Which timm network an origin asks for: its architecture, configuration and reader."""
+"""Plan a timm network: the architecture, configuration and reader that an origin asks for."""
 
 from __future__ import annotations
 
@@ -55,8 +55,7 @@ def find(name: str) -> Size | None:
 
 
 def plan(origin: Origin) -> Plan:
-    """Resolve an origin without its weights. Raises WeightsError where its folder holds another
-    network."""
+    """Resolve an origin without its weights. Raises WeightsError for another network's folder."""
     config = origin.config
     name, args = config["architecture"], dict(config.get("model_args", {}))
     if origin.path is not None and origin.path.is_dir():
@@ -109,8 +108,7 @@ def _from_hub(hub: str, name: str) -> dict[str, Any]:
 
 
 def fetched(hub: str, fetch: Any) -> Any:
-    """What ``fetch()`` brings from the hub. Raises WeightsError with the way around where it
-    cannot."""
+    """Fetch from the hub. Raises WeightsError with the way around where that fails."""
     try:
         return fetch()
     except (OSError, RuntimeError) as error:
@@ -125,8 +123,7 @@ def fetched(hub: str, fetch: Any) -> Any:
 def _from_folder(
     folder: Path, name: str, args: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Configuration and arguments of a folder in timm's hub format; what it leaves out is as
-    registered."""
+    """Configuration and arguments of a timm hub folder; defaults are as registered."""
     try:
         check_plain(folder / "config.json", limit=CONFIG_BYTES)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Made-up pictures, with which tests try what reads images."""
+"""Sample pictures, made up, with which tests try what reads images."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What a timm network looks like from inside: learned by running it once on tensors without
-memory."""
+"""Survey a timm network from inside, by running it once on tensors without memory."""
 
 from __future__ import annotations
 
@@ -31,8 +30,7 @@ class Survey:
     layout: Layout
     """Of `forward_features`: [B, T, D], [B, C, H, W], [B, H, W, C], or something of its own."""
     classifier: Mapping[str, tuple[int, ...]]
-    """The name and the weight's shape for one class; two in distilled networks, whose logits are
-    averaged."""
+    """Name and shape of the weight for one class; two in distilled networks, then averaged."""
 
 
 _KNOWN: dict[str, Survey] = {}
@@ -42,8 +40,7 @@ _KNOWN: dict[str, Survey] = {}
 def survey(
     name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]
 ) -> Survey:
-    """Run the architecture on images of ``size``. Raises MultigraftError where they are too
-    small."""
+    """Run the architecture on images of ``size``. Raises MultigraftError if too small."""
     key = repr((name, sorted(cfg.items()), sorted(args.items()), size))
     if key not in _KNOWN:
         _KNOWN[key] = _survey(name, cfg, args, size)
@@ -116,8 +113,7 @@ def _layout(features: Any, channels: int) -> Layout:
 
 
 def _classifier(name: str, network: nn.Module, headless: nn.Module) -> dict[str, tuple[int, ...]]:
-    """Where a linear layer on the pooled features belongs. Raises MultigraftError where it has no
-    place."""
+    """Find the place of a linear layer on pooled features. Raises MultigraftError if none."""
     found = network.pretrained_cfg.get("classifier")
     names = (found,) if isinstance(found, str) else tuple(found or ())
     state = network.state_dict()

@@ -30,8 +30,7 @@ AUXILIARY = ("AuxLogits.",)
 
 
 def build(origin: Origin, spec: Spec) -> TimmBackbone:
-    """A backbone for images of the reader's size, with the origin's weights. Raises
-    WeightsError."""
+    """Build a backbone of the reader's size with the origin's weights. Raises WeightsError."""
     height, width = spec["size"]
     chosen = _sized(plan(origin), (height, width))
     anatomy = survey(chosen.name, chosen.cfg, chosen.args, (height, width))

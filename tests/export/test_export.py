@@ -146,7 +146,7 @@ def test_int8_that_collapses_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "bundle", precision="int8", catalog=run.catalog)
 
 
-def test_int8_that_collapses_is_mended(tmp_path: Path) -> None:
+def test_int8_that_collapses_keeps_layers_in_float(tmp_path: Path) -> None:
     """The head alone is spoilt by the spike; with it in float the rest of the graph is int8."""
     run = numbers_run(tmp_path, spike=3000.0, repair=120)
     export_bundle(run)
@@ -161,14 +161,14 @@ def test_int8_that_collapses_is_mended(tmp_path: Path) -> None:
     assert [answer["label"] for answer in answers] == run.rows["test"].labels
 
 
-def test_a_static_graph_is_mended_too(tmp_path: Path) -> None:
+def test_a_static_graph_keeps_layers_in_float_too(tmp_path: Path) -> None:
     export_bundle(picture_run(tmp_path, PictureBackbone(spike=3000.0), repair=120))
     int8 = open_bundle(tmp_path / "bundle").precisions["int8"]
     assert int8.accepted and int8.value == 1.0
     assert int8.floats and len(int8.floats) < 3
 
 
-def test_a_mended_graph_must_still_be_faster(
+def test_a_graph_with_float_layers_must_still_be_faster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("multigraft.export.acceptance.latency.medians", slow_int8)

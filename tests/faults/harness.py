@@ -34,7 +34,7 @@ SHOWN = {
 RESUMING = (
     "assembly: before assemble",
     "run.json: after os.replace",
-    "journal: before Journal.keep",
+    "journal: before MetricsLog.keep",
     "journal: before os.fsync",
     "journal: after os.replace",
     "checkpoint read: open to read",

@@ -96,7 +96,7 @@ def test_a_folder_that_vanishes_is_named(calm: Calm, tmp_path: Path) -> None:
         calm.case,
         calm.data,
         room,
-        Fate([Strike("step: after Descent.step", 2, "remove the folder")]),
+        Fate([Strike("step: after ScheduledOptimizer.step", 2, "remove the folder")]),
     )
     assert end.code == 1, room.told()
     assert "the run's folder was removed while the run was going on" in room.told()

@@ -22,7 +22,8 @@ CASE = replace(CASES["image-export"], features=("augmentation", "workers", "EMA"
 
 def test_a_second_process_is_kept_out_and_let_in_when_the_first_is_killed(tmp_path: Path) -> None:
     calm, room = calm_life(CASE, tmp_path), Room(tmp_path / "shared")
-    first = begin(CASE, calm.data, room, Fate([Strike("step: after Descent.step", 5, "SIGSTOP")]))
+    stop = Strike("step: after ScheduledOptimizer.step", 5, "SIGSTOP")
+    first = begin(CASE, calm.data, room, Fate([stop]))
     while psutil.Process(first.pid).status() != psutil.STATUS_STOPPED:
         assert first.is_alive(), room.told()
         time.sleep(0.05)
@@ -42,7 +43,7 @@ def test_a_wall_clock_that_is_set_back_changes_nothing(
     calm, room = undisturbed("text-replay"), Room(tmp_path)
     fates = [
         Fate([Strike("replay build: after os.rename", 2)]),
-        Fate([Strike("step: after Descent.step", 5)], clock=-7200.0),
+        Fate([Strike("step: after ScheduledOptimizer.step", 5)], clock=-7200.0),
         Fate([Strike("model save: before os.rename", 1)], clock=-4e7),
     ]
     for fate in fates:

@@ -156,7 +156,7 @@ def test_what_another_thread_would_disturb_is_refused(
     beside = AtStep(lambda run: told.extend(in_thread(lambda: BESIDE[name](calm.folder)(run))))
     first = trained(recipe(rows, tmp_path / "first"), beside)
     assert len(told) == 1
-    assert "whose chance it would change" in str(told[0])
+    assert "whose random numbers it would change" in str(told[0])
     assert same(calm, first)
 
 

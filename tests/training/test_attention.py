@@ -1,4 +1,4 @@
-"""Attention in parts: the numbers of attention written out; torch's own where it does not fit."""
+"""Attention in blocks: the numbers of attention written out; torch's own where it does not fit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from multigraft.training.attention import fast_attention
 from multigraft.training.dropout import fast_dropout
 
 ROWS, HEADS, QUERIES, KEYS, WIDTH = 5, 3, 7, 9, 4
-CHANCE = 0.75
+KEEP = 0.75
 Masks = Callable[[], Tensor | None]
 
 
@@ -43,7 +43,7 @@ def tensors(*, learns: bool = True) -> tuple[Tensor, Tensor, Tensor]:
 
 def attend(query: Tensor, key: Tensor, value: Tensor, **given: object) -> Tensor:
     torch.manual_seed(1)
-    found: Tensor = F.scaled_dot_product_attention(query, key, value, dropout_p=1 - CHANCE, **given)  # type: ignore[arg-type]
+    found: Tensor = F.scaled_dot_product_attention(query, key, value, dropout_p=1 - KEEP, **given)  # type: ignore[arg-type]
     return found
 
 
@@ -53,19 +53,19 @@ def written_out(
     scores = query @ key.transpose(-1, -2) / math.sqrt(WIDTH)
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf) if mask.dtype is torch.bool else scores + mask
-    return scores.softmax(-1) * kept / CHANCE @ value
+    return scores.softmax(-1) * kept / KEEP @ value
 
 
 @pytest.mark.parametrize(
-    "part", [1, 2 * HEADS * QUERIES * KEYS, 2**19], ids=["row", "two rows", "batch"]
+    "block", [1, 2 * HEADS * QUERIES * KEYS, 2**19], ids=["row", "two rows", "batch"]
 )
 @pytest.mark.parametrize(
     "masks", [padding, numbers, lambda: None], ids=["padding", "numbers", "nothing"]
 )
 def test_results_and_gradients_are_those_of_attention_written_out(
-    masks: Masks, part: int, monkeypatch: pytest.MonkeyPatch
+    masks: Masks, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attention, "PART", part)
+    monkeypatch.setattr(attention, "BLOCK", block)
     mask, (query, key, value) = masks(), tensors()
     with fast_attention():
         unit = torch.eye(KEYS).expand(ROWS, HEADS, KEYS, KEYS)
@@ -84,7 +84,7 @@ def test_results_and_gradients_are_those_of_attention_written_out(
         if masks is padding
         else 1 - kept.float().mean()
     )
-    assert dropped.item() == pytest.approx(1 - CHANCE, abs=0.06)
+    assert dropped.item() == pytest.approx(1 - KEEP, abs=0.06)
 
 
 def test_a_causal_query_sees_no_later_key() -> None:
@@ -112,7 +112,7 @@ def test_the_scale_may_be_given() -> None:
 def test_torchs_seed_decides() -> None:
     with fast_attention():
         first, again = attend(*tensors()), attend(*tensors())
-        other = F.scaled_dot_product_attention(*tensors(), dropout_p=1 - CHANCE)
+        other = F.scaled_dot_product_attention(*tensors(), dropout_p=1 - KEEP)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
@@ -191,7 +191,7 @@ def test_torch_is_left_as_it_was() -> None:
     assert torch.equal(before, attend(*tensors()))
 
 
-def test_it_goes_together_with_quick_dropout() -> None:
+def test_it_goes_together_with_fast_dropout() -> None:
     query, key, value = tensors()
     with fast_dropout(), fast_attention():
         assert attend(query, key, value).isfinite().all()

@@ -16,8 +16,7 @@ PIPE = getattr(signal, "SIGPIPE", 13)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``multigraft`` with these arguments (the process's own by default); return the exit
-    code."""
+    """Run ``multigraft`` with these arguments (or the process's); return the exit code."""
     from multigraft.cli.console import ReaderLeft, desk, let_go
 
     try:

@@ -29,7 +29,7 @@ class Precision(StrEnum):
 
 
 class Cut(StrEnum):
-    """What becomes of a value that is longer than the model takes."""
+    """Truncation: what becomes of a value that is longer than the model takes."""
 
     TRUNCATE = "truncate"
     WINDOW = "window"

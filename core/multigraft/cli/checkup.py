@@ -44,7 +44,7 @@ class Library:
 
     @property
     def advice(self) -> str:
-        """What to do about it; empty where nothing is."""
+        """Say what to do about it; empty where nothing is."""
         if self.found is not None and self.fits:
             return ""
         bracket = f"[{self.extra}]" if self.extra else ""

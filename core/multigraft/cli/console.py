@@ -34,7 +34,7 @@ class Console(RichConsole):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """What is printed, piece by piece; only rich's own pieces may control the terminal."""
+        """Render what is printed, in pieces; only those of rich may control the terminal."""
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else harmless(text), style, control)
 

@@ -12,7 +12,7 @@ from multigraft.cli.shell import Shell
 
 
 class Modality(StrEnum):
-    """What the demo can be limited to."""
+    """Modality that the demo can be limited to."""
 
     TEXT = "text"
     IMAGE = "image"

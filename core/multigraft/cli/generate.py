@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Method(StrEnum):
-    """How the next token is chosen."""
+    """Decoding method: how the next token is chosen."""
 
     GREEDY = "greedy"
     BEAM = "beam"

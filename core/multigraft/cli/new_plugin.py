@@ -12,7 +12,7 @@ from multigraft.cli.shell import AsJson, Shell
 
 
 class Kind(StrEnum):
-    """What the plugin brings."""
+    """Kind of plugin: what it brings."""
 
     BACKBONE = "backbone"
     TASK = "task"

@@ -36,7 +36,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 @dataclass(frozen=True)
 class Shell:
-    """Where a command speaks: answers go to ``out``, everything else to ``err``."""
+    """Consoles of a command: answers go to ``out``, everything else to ``err``."""
 
     out: Console
     err: Console

@@ -70,7 +70,7 @@ LearningRate = Annotated[
     float | None, typer.Option("--learning-rate", help="The peak rate.", rich_help_panel=LAST)
 ]
 Seed = Annotated[
-    int | None, typer.Option("--seed", help="All chance follows from it.", rich_help_panel=LAST)
+    int | None, typer.Option("--seed", help="All randomness follows from it.", rich_help_panel=LAST)
 ]
 Track = Annotated[
     list[str] | None,
@@ -177,8 +177,7 @@ def show_report(shell: Shell, report: Report, *, as_json: bool) -> None:
 
 
 def _train(shell: Shell, verb: Callable[[Sequence[object]], Run], *, as_json: bool) -> None:
-    """Run a verb under a progress bar and show its answer; under torchrun only the first process
-    speaks."""
+    """Run a verb under a progress bar and show its answer; under torchrun only one process does."""
     from multigraft.cli.progress import Progress
     from multigraft.system.resume_command import resume_command
 

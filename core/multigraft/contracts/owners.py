@@ -1,4 +1,4 @@
-"""Who brought a record: what a run or a bundle remembers of a plugin."""
+"""Ownership of records: what a run or a bundle remembers of the plugin that brought one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ class Owner(BaseModel):
 
 
 def advice(noun: str, owner: Owner | None, *, keeper: str, door: str) -> str:
-    """What to do where a record is not here; ``keeper`` remembers it, an object is handed to
-    ``door``.
+    """Say what to do where a record is missing; ``keeper`` remembers it, ``door`` takes objects.
 
     >>> print(advice("task",
     ...              Owner(plugin="series", version="0.1", distribution="multigraft-series"),

@@ -1,5 +1,4 @@
-"""Training plans: which parameters learn, how fast, and from when; strategies refine one after
-another."""
+"""Training plans: which parameters learn, how fast, and from when; strategies refine them."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Rule:
-    """How one parameter learns."""
+    """Learning rule of one parameter."""
 
     learns: bool = True
     scale: float = 1.0
@@ -21,7 +20,7 @@ class Rule:
     """The share of training (0 to 1) after which it begins."""
 
     def active(self, share: float) -> bool:
-        """Whether it learns when ``share`` of the training is done."""
+        """Tell whether it learns when ``share`` of the training is done."""
         return self.learns and share >= self.start
 
 
@@ -69,8 +68,7 @@ class Plan:
         )
 
     def groups(self) -> list[ParameterGroup]:
-        """The optimizer's groups. Biases and norms (fewer than two axes) are spared weight
-        decay."""
+        """Parameter groups of the optimizer; biases and norms (below two axes) get no decay."""
         parameters = dict(self.graft.named_parameters())
         grouped: dict[tuple[Rule, bool], list[str]] = {}
         for name, rule in self.rules.items():
@@ -94,8 +92,7 @@ class Plan:
         _set_eval_between(self.graft, self.frozen(share))
 
     def frozen(self, share: float) -> int:
-        """How many blocks stand before the first that learns when ``share`` of the training is
-        done.
+        """Count the blocks before the first that learns at ``share`` of the training.
 
         One more than there are where the backbone rests altogether, what follows its last block
         included.
@@ -128,7 +125,7 @@ class Plan:
         return sorted({rule.start for rule in self.rules.values() if rule.learns})
 
     def learning(self) -> int:
-        """How many numbers learn at some time."""
+        """Count the numbers that learn at some time."""
         parameters = dict(self.graft.named_parameters())
         return sum(parameters[name].numel() for name, rule in self.rules.items() if rule.learns)
 

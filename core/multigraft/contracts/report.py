@@ -1,4 +1,4 @@
-"""A report as data: frozen, and the same after a trip through JSON."""
+"""Report records: frozen, and the same after a trip through JSON."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ class Confused:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often each true label (row) was answered with each label (column); `confusion_of` makes
-    it."""
+    """Confusion matrix: answers (columns) to each true label (row); `confusion_of` makes it."""
 
     labels: tuple[str, ...]
     matrix: tuple[tuple[int, ...], ...]
@@ -56,7 +55,7 @@ class WorstRow:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a verb took."""
+    """Cost of a verb."""
 
     seconds: float
     peak_memory_mb: float
@@ -97,8 +96,7 @@ class Report:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Report:
-        """Undo `to_dict`, also after a trip through JSON. Raises ValueError for a field of another
-        type."""
+        """Undo `to_dict`, after JSON too. Raises ValueError for a field of another type."""
         from pydantic import TypeAdapter
 
         return TypeAdapter(cls).validate_python(raw)

@@ -1,4 +1,4 @@
-"""A run as a hook sees it: what a plugin may read of a training, and the little that it may set."""
+"""A hook's view of a run: what a plugin may read of a training, and the little it may set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from multigraft.contracts.report import Report
 
 
 class RunView(Protocol):
-    """What `multigraft.Run` promises to hooks; it is complete before a verb is called."""
+    """View of a run that `multigraft.Run` promises to hooks, complete before a verb is called."""
 
     folder: Path
     recipe: Any

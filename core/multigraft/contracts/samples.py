@@ -1,4 +1,4 @@
-"""With what `multigraft.testing` tries a plugin's records, where it cannot know by itself."""
+"""Sample values with which `multigraft.testing` tries a plugin's records."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ class Samples:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """Which size of a backbone `multigraft.testing` tries, and how its rows are read to keep that
-    cheap."""
+    """Trial size of a backbone in `multigraft.testing`, and how its rows are read cheaply."""
 
     size: str
     """A key of `Backbone.sizes`, or what `Backbone.find` resolves."""

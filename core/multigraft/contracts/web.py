@@ -1,5 +1,4 @@
-"""What a modality brings for pages that answer in the browser: its reader in JavaScript and its
-packages."""
+"""Web readers: a modality's reader in JavaScript and its packages, for pages in the browser."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Rows: from files to batches. `load_splits` finds them, `Rows.audit` reads them, `iterate` batches
-them."""
+"""Rows, from files to batches: `load_splits` finds, `Rows.audit` reads, `iterate` batches them."""
 
 from __future__ import annotations
 

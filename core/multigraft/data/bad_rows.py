@@ -33,7 +33,7 @@ class Problem:
 
     @property
     def place(self) -> str:
-        """Where a person finds the row."""
+        """Place where a person finds the row."""
         return self.table.place(self.index)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The model card: what a bundle is, what it was measured at, and how to call it."""
+"""Model card: what a bundle is, what it was measured at, and how to call it."""
 
 from __future__ import annotations
 

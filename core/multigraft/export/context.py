@@ -1,4 +1,4 @@
-"""What an export needs of a run, and the rows it is checked on."""
+"""Export context: what an export needs of a run, and the rows it is checked on."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def held_out(run: Subject) -> str | None:
 
 
 def batch_size(run: Subject) -> int:
-    """How many rows evaluation puts in a batch."""
+    """Rows that evaluation puts in a batch."""
     return run.recipe.evaluation.batch_size or run.recipe.training.batch_size
 
 
@@ -69,8 +69,7 @@ def spread(rows: Rows, count: int) -> list[int]:
 
 
 def calibration(run: Subject, *, size: int = 8) -> Iterator[Arrays]:
-    """Batches of ``recipe.export.calibration`` training rows drawn with the seed, read as they are
-    needed."""
+    """Batches of training rows for calibration, drawn with the seed and read as needed."""
     rows = run.rows["train"]
     rng = np.random.default_rng(run.recipe.seed)
     chosen = rng.permutation(len(rows))[: run.recipe.export.calibration]

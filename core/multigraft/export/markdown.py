@@ -1,4 +1,4 @@
-"""A stranger's words in Markdown: shown as they are, never as markup, links or HTML."""
+"""Escape strangers' words for Markdown: shown as they are, never as markup, links or HTML."""
 
 from __future__ import annotations
 

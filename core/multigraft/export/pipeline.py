@@ -1,4 +1,4 @@
-"""The steps of an export, in order: fp32 first, then what the gate lets pass."""
+"""Export pipeline: fp32 first, then each precision that the gate lets pass."""
 
 from __future__ import annotations
 

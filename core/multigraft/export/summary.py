@@ -1,4 +1,4 @@
-"""What an export reports."""
+"""Export summary: what an export reports."""
 
 from __future__ import annotations
 

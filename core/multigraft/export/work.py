@@ -1,5 +1,4 @@
-"""What every step of an export needs: the run, the folder that is being made, and the rows that
-judge."""
+"""Export workspace: the run, the folder that is being made, and the rows that judge."""
 
 from __future__ import annotations
 
@@ -37,16 +36,16 @@ class Work:
 
     @property
     def rows(self) -> int:
-        """How many held-out rows there are."""
+        """Number of held-out rows."""
         return len(self.run.rows[self.split]) if self.split else 0
 
     @property
     def generating(self) -> Generating | None:
-        """How the model writes tokens; None where it answers in one step."""
+        """Generation of tokens by the model; None where it answers in one step."""
         return self.run.objective.generating(self.run.graft.head)
 
     def asked(self, name: str) -> bool:
-        """Whether the recipe wants that precision."""
+        """Tell whether the recipe asks for that precision."""
         return name in self.run.recipe.export.precisions
 
     def graph(self, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Low-rank adapters (LoRA): put into a backbone by PEFT, and merged into its weights in the end."""
+"""Low-rank adapters (LoRA), put into a backbone by PEFT and merged into its weights in the end."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ ADAPTER = "lora_"
 
 
 def lora(plan: Plan, options: Mapping[str, Any]) -> Plan:
-    """Low-rank updates to every linear and plain convolutional layer of the blocks (Hu et al.
-    2022).
+    """LoRA (Hu et al. 2022): low-rank updates to linear and plain convolutional layers of blocks.
 
     Updates are PEFT's. They are merged into the weights when the model is saved.
     """

@@ -1,4 +1,4 @@
-"""A backbone with a head grown onto it: the one module that is trained, saved and exported."""
+"""A graft: a backbone with a head on it, the one module that is trained, saved and exported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strategies: each a function of a plan; what learns of a backbone, and at which rate."""
+"""Strategies: functions of a plan that say what learns of a backbone, and at which rate."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ def partial(plan: Plan, options: Mapping[str, Any]) -> Plan:
 
 
 def gradual_unfreezing(plan: Plan, options: Mapping[str, Any]) -> Plan:
-    """The head learns first, then block after block from the last (Howard & Ruder 2018, section
-    3.3).
+    """Unfreeze the head first, then block after block from the last (Howard & Ruder 2018, 3.3).
 
     The blocks begin at even distances, the first of the network at the share ``until``.
     """
@@ -47,8 +46,7 @@ def gradual_unfreezing(plan: Plan, options: Mapping[str, Any]) -> Plan:
 
 
 def layer_wise_decay(plan: Plan, options: Mapping[str, Any]) -> Plan:
-    """Each block's rate is ``decay`` times that of the block after it (Clark et al. 2020, appendix
-    A)."""
+    """Give each block ``decay`` times the rate of the next (Clark et al. 2020, appendix A)."""
     decay: float = options["decay"]
     return plan.change(
         lambda block, name, rule: replace(rule, scale=rule.scale * decay ** (plan.depth - block))

@@ -1,5 +1,4 @@
-"""Weights in transformers' format from anywhere: what their files may name, how large a network
-they claim.
+"""Untrusted weights: bounds on what files of weights may name, and how large a network they claim.
 
 transformers follows names in a folder's JSON: to shards anywhere on the disk, to a hub's native
 code for attention, to the base of an adapter, to quantisation libraries. Here a configuration keeps
@@ -64,7 +63,7 @@ SIZES = (
     *("num_conv_pos_embeddings", "num_conv_pos_embedding_groups", "num_feat_extract_layers"),
 )
 """Keys that size or count what a network is made of: none of it may be nothing."""
-CHANCES = ("dropout", "pdrop", "layerdrop", "_prob")
+PROBABILITIES = ("dropout", "pdrop", "layerdrop", "_prob")
 """What the names of probabilities hold."""
 TOKENS = ("_token_id", "_index")
 """How the names of token ids end, for which -1 and -100 mean none."""
@@ -89,8 +88,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def harmless_config(config: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
-    """What of a configuration may reach its class: numbers, and words where the architecture has
-    settings.
+    """Pick what may reach a configuration's class: numbers, and words where it has settings.
 
     ``own`` are the names of these settings, without what all architectures share.
 
@@ -104,15 +102,13 @@ def harmless_config(config: Mapping[str, Any], own: Collection[str]) -> dict[str
 
 
 def settings_of(config: type, base: type) -> set[str]:
-    """The settings of an architecture's configuration class besides those of ``base``, which all
-    have."""
+    """Settings of an architecture's configuration class besides those of ``base``."""
     own, shared = (inspect.signature(each).parameters for each in (config, base))
     return own.keys() - shared.keys()
 
 
 def check_files(folder: Path) -> None:
-    """Raise WeightsError where an index names a shard outside the folder, or where it holds an
-    adapter."""
+    """Raise WeightsError for an index with shards outside the folder, or for an adapter."""
     if (folder / "adapter_config.json").exists():
         raise WeightsError(
             f"{folder}: holds an adapter, not a model; merge it into its base (peft: "
@@ -130,8 +126,7 @@ def check_files(folder: Path) -> None:
 
 
 def check_taken(weights: Path, base: nn.Module, prefix: str, unexpected: Collection[str]) -> None:
-    """Raise WeightsError where ``base`` leaves out tensors of a part that it has, as layers beyond
-    its count.
+    """Raise WeightsError where ``base`` leaves out tensors of its parts, as layers past its count.
 
     ``unexpected`` are the tensors of the files that the network did not take, with or without
     ``prefix``. Heads and poolers that ``base`` is built without are no parts of it.
@@ -156,8 +151,8 @@ def budget(weights: Path, *, device: str = "meta") -> Iterator[None]:
     """Build networks without memory, no larger than ``weights``, a folder or a file, could fill.
 
     Raises WeightsError as soon as one is: a few words in a configuration could ask for any size.
-    Chance stays as it was. A network that cannot be built without memory gives a ``device``: what
-    is too large is refused before it is filled.
+    The random state stays as it was. A network that cannot be built without memory gives a
+    ``device``: what is too large is refused before it is filled.
     """
     files = (
         {weights}
@@ -219,7 +214,7 @@ def _check_numbers(path: Path, key: str, value: Any) -> None:
             raise WeightsError(
                 f"{path}: {key} is {number:g}; at most {most:,} is taken for a network's"
             )
-        if any(word in key for word in CHANCES) and not 0 <= number <= 1:
+        if any(word in key for word in PROBABILITIES) and not 0 <= number <= 1:
             raise WeightsError(f"{path}: {key} is {number:g}; a probability from 0 to 1 is needed")
     for number in () if isinstance(value, dict) else _numbers(value):
         least = _least(key, number)

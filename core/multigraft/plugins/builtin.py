@@ -1,4 +1,4 @@
-"""The engine's own plugin: the strategies, and the verbs' default answers.
+"""Built-in plugin: the strategies, and the verbs' default answers.
 
 It enters by the same door as a stranger's, only first, and its verbs answer last.
 """

@@ -1,5 +1,4 @@
-"""Who brings what: plugins are admitted whole or not at all, and their records are found by
-name."""
+"""Plugin catalog: plugins are admitted whole or not at all, their records found by name."""
 
 from __future__ import annotations
 
@@ -70,8 +69,7 @@ class Catalog:
             self.admit(plugin)
 
     def admit(self, plugin: object) -> PluginInfo:
-        """Admit one plugin object. Raises PluginError, the catalog unchanged, where it breaks a
-        rule."""
+        """Admit one plugin, or raise PluginError for a broken rule with the catalog unchanged."""
         if isinstance(plugin, type):
             raise PluginError(f"{plugin.__name__} is a class; pass an object: {plugin.__name__}()")
         name = getattr(plugin, "__name__", None) or type(plugin).__name__
@@ -99,8 +97,7 @@ class Catalog:
         return self._find("strategies", name, Strategy)
 
     def backbone(self, name: str) -> tuple[Backbone, str, Size]:
-        """The family, size name and size behind ``bert-tiny`` or ``timm/resnet50``. Raises
-        UnknownName."""
+        """Resolve ``timm/resnet50`` to family, size name and size. Raises UnknownName."""
         sized = {
             f"{family.name}-{size}": (family, size, family.sizes[size])
             for family in self.backbones()

@@ -1,5 +1,4 @@
-"""Plugins that could be admitted: what is installed under the entry points, and which of it is
-wanted."""
+"""Plugin discovery: what is installed under the entry points, and which of it is asked for."""
 
 from __future__ import annotations
 
@@ -38,8 +37,7 @@ def installed() -> list[Candidate]:
 
 
 def unwanted(candidates: Sequence[Candidate]) -> frozenset[str]:
-    """The names that `WANTED` leaves out. Raises PluginError where it names what is not
-    installed."""
+    """Names that `WANTED` leaves out. Raises PluginError where it names what is not installed."""
     asked = os.environ.get(WANTED)
     if asked is None:
         return frozenset()

@@ -1,4 +1,4 @@
-"""The whole extension contract: four nouns to register, four verbs to answer, two moments to watch.
+"""Hook specifications: four nouns to register, four verbs to answer, two moments to watch.
 
 A plugin is a module or an object with functions marked ``@multigraft.hookimpl`` under the names
 below.

@@ -1,4 +1,4 @@
-"""What the catalog knows of a plugin, and why one is off."""
+"""Plugin info: what the catalog knows of a plugin, and why one is off."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _shown(records: Sequence[Record]) -> Iterator[str]:
 
 
 def file_of(plugin: object | None) -> str:
-    """Where a plugin's code lies, in short: a module's file, or an object's class's."""
+    """Name, in short, the file of a plugin's code: a module's, or an object's class's."""
     module = sys.modules.get(type(plugin).__module__) if not hasattr(plugin, "__file__") else plugin
     found = getattr(module, "__file__", None)
     return "" if plugin is None or found is None else str(Path(found))

@@ -1,4 +1,4 @@
-"""What a plugin must keep to, checked when it is admitted."""
+"""Admission rules: what a plugin must keep to, checked when it is admitted."""
 
 from __future__ import annotations
 
@@ -76,8 +76,7 @@ def changed_since(error: BaseException) -> str | None:
 
 
 def check_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
-    """Raise PluginError for what pluggy would pass over: a hook without its marker, a wrapped
-    moment."""
+    """Raise PluginError for what pluggy lets pass: a hook without marker, a wrapped moment."""
     for name in dir(manager.hook):
         function = getattr(plugin, name, None)
         if name.startswith("_") or not callable(function):

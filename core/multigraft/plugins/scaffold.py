@@ -1,4 +1,4 @@
-"""A new plugin: the template's files with their names exchanged, whole or not at all."""
+"""Scaffolding: a new plugin from the template's files, with their names exchanged."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def renamed(text: str, name: str) -> str:
 
 
 def package_of(name: str) -> str:
-    """What a plugin's package is imported as."""
+    """Import name of a plugin's package."""
     return f"multigraft_{name.replace('-', '_')}"
 
 

@@ -1,5 +1,4 @@
-"""Who answers which hook, and how long it takes: for finding the plugin that does what nobody
-expected."""
+"""Hook tracing: who answers which hook, and how long it takes."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ Tell = Callable[[str, str, float, bool], None]
 
 
 def chosen_trace() -> Tell | None:
-    """Where the environment asks for it, the function that logs a hook call."""
+    """The function that logs a hook call, where the environment asks for it."""
     return _log if os.environ.get(TRACE) else None
 
 

@@ -52,7 +52,7 @@ class BackboneChoice(Choice):
 
 
 class AugmentChoice(Choice):
-    """How strongly rows are changed at random, with the modality's options."""
+    """Strength of random changes to rows, with the modality's options."""
 
     name: Literal["none", "light", "strong"]
 

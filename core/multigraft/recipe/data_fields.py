@@ -17,7 +17,7 @@ ALLOWED_BAD = 0.05
 
 
 class Split(Section):
-    """How rows are divided where no file of their own is given."""
+    """Shares of rows for the splits that have no file of their own."""
 
     validation: Share = 0.1
     """The share that chooses the best checkpoint."""
@@ -41,7 +41,7 @@ class Leakage(Section):
 
 
 class Data(Section):
-    """Where rows come from and what their columns mean."""
+    """Sources of rows, and what their columns mean."""
 
     train: str
     """A file (CSV, JSON lines, Parquet), a folder (one subfolder a class), or

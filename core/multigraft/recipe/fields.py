@@ -171,7 +171,7 @@ class Recipe(Section):
     ] = ()
     """Where curves and figures are shown besides the report, each in the run's folder."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """All chance in the run follows from it."""
+    """All randomness in the run follows from it."""
     output: str | None = None
     """The run's folder; unset: ``runs/`` and a name made of task, backbone and time."""
 

@@ -22,8 +22,7 @@ class Comparison:
     first: Path
     second: Path
     weights: Mapping[str, float | None]
-    """File of weights -> the largest difference of a number in it; None where only one run has
-    it."""
+    """File of weights -> the largest difference of a number; None where only one run has it."""
     step: int | None
     """The first step whose metrics differ; None: all are equal."""
     changed: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
@@ -31,7 +30,7 @@ class Comparison:
 
     @property
     def equal(self) -> bool:
-        """Whether weights and metrics are the same to the bit."""
+        """Tell whether weights and metrics are the same to the bit."""
         return self.step is None and all(gap == 0 for gap in self.weights.values())
 
     def to_dict(self) -> dict[str, Any]:

@@ -68,8 +68,7 @@ def _weights(resolved: ResolvedRecipe) -> str:
 
 
 def _left_out(rows: Rows | None) -> dict[str, Any]:
-    """How many rows of a split were left out, and which: a run that is opened again must see the
-    same ones."""
+    """Count a split's rows left out, and hash which: a run opened again must see the same."""
     if rows is None or not rows.problems:
         return {}
     places = sorted(problem.place for problem in rows.problems)

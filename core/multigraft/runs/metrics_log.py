@@ -33,7 +33,7 @@ class MetricsLog:
                 os.fsync(file.fileno())
 
     def state(self) -> tuple[int, str]:
-        """How many bytes the lines take, and their hash."""
+        """Size of the lines in bytes, and their hash."""
         content = self.path.read_bytes() if self.writes and self.path.exists() else b""
         return len(content), xxhash.xxh3_128_hexdigest(content)
 

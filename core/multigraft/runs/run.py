@@ -34,7 +34,7 @@ RECIPE, METRICS, MODEL, HEAD, PAGE = (
 
 
 class Reading(TypedDict):
-    """How evaluation reads a split."""
+    """Reading of a split in evaluation."""
 
     batch_size: int
     seed: int
@@ -82,13 +82,12 @@ class Run:
         return self.folder / METRICS
 
     def reading(self) -> Reading:
-        """How `evaluation.measure_split` is to read this run's rows."""
+        """Arguments with which `evaluation.measure_split` reads this run's rows."""
         size = self.recipe.evaluation.batch_size or self.recipe.training.batch_size
         return Reading(batch_size=size, seed=self.recipe.seed, budget=self.budget())
 
     def budget(self) -> float | None:
-        """The largest padded length of a batch, as `Reader.length` counts; None where the recipe
-        has none."""
+        """The largest padded length of a batch, as `Reader.length` counts; None: no budget."""
         asked, unit = self.recipe.training.batch_budget, self.resolved.modality.unit
         if asked is None or unit is None:
             return asked

@@ -1,5 +1,4 @@
-"""The bundle: the folder a deployer gets, its manifest, and the checks before anything in it is
-used."""
+"""The bundle folder: its manifest, and the checks before anything in it is used."""
 
 from __future__ import annotations
 
@@ -58,8 +57,7 @@ def manifest_hash(raw: Mapping[str, Any]) -> str:
 
 
 def seal(bundle: Bundle, folder: Path) -> Bundle:
-    """Hash every file in ``folder`` and add ``bundle.json``, hashed too; for use inside
-    `files.whole_folder`.
+    """Hash every file in ``folder`` into ``bundle.json``; for use inside `files.whole_folder`.
 
     Raises BundleError where `open_bundle` would.
     """
@@ -75,8 +73,7 @@ def seal(bundle: Bundle, folder: Path) -> Bundle:
 
 
 def open_bundle(folder: str | Path) -> Bundle:
-    """Read and check a bundle. Raises BundleError for anything missing, changed, linked or
-    unlisted."""
+    """Read a checked bundle. Raises BundleError for files missing, changed, linked or unlisted."""
     folder = Path(folder)
     bundle = read_manifest(folder)
     with refused_as(BundleError, f"{folder}: cannot be opened"):

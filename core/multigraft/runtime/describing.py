@@ -1,5 +1,4 @@
-"""What a person or a program has to know to ask a bundle: the same on a server and on a page
-alone."""
+"""Describe a bundle: what to know to ask it, the same on a server and on a page alone."""
 
 from __future__ import annotations
 
@@ -16,8 +15,7 @@ from multigraft.runtime.bundle import Bundle
 
 
 def describe(bundle: Bundle, modality: Modality, *, name: str, precision: str) -> dict[str, Any]:
-    """The facts as JSON; ``media`` is ``image``, ``audio`` and so on, or None where a value is
-    typed."""
+    """Describe a bundle as JSON; ``media`` is ``image``, ``audio``, or None for typed values."""
     return {
         "name": name,
         "task": bundle.task,
@@ -55,8 +53,7 @@ def _shown(option: Option) -> dict[str, Any]:
 
 
 def columns(bundle: Bundle, modality: Modality) -> tuple[str, ...]:
-    """The columns of a value; a prompt that is to be continued has one, whatever the modality
-    reads."""
+    """Columns of a value; a prompt that is to be continued has one in any modality."""
     prompted = bundle.generation is not None and not bundle.generation.memory
     if prompted:
         return modality.columns[:1]
@@ -92,8 +89,7 @@ def media(suffixes: Sequence[str]) -> str | None:
 
 
 def bundle_name(folder: Path) -> str:
-    """What a bundle is called: as its folder is; inside a run as the run, from a hub as its
-    repository.
+    """Name a bundle: as its folder; inside a run as the run, from a hub as its repository.
 
     >>> bundle_name(Path("models/reviews-1"))
     'reviews-1'

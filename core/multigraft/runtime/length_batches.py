@@ -1,4 +1,4 @@
-"""Values of any number, read ahead within bounds and put together with those of like length."""
+"""Length batching: values are read ahead within bounds, and those of like length go together."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ R = TypeVar("R")
 def read_ahead(
     values: Iterable[V], read: Callable[[V], R], size: Callable[[R], int]
 ) -> Iterator[list[R]]:
-    """What was read of the values, in order, in lists that are bounded in number and bytes."""
+    """Read values ahead: in order, in lists that are bounded in number and bytes."""
     kept: list[R] = []
     held = 0
     for row in _read(values, read):

@@ -1,4 +1,4 @@
-"""What ``bundle.json`` says: the records of a bundle's manifest."""
+"""Bundle manifest: the records of ``bundle.json``."""
 
 from __future__ import annotations
 
@@ -80,16 +80,14 @@ class Precision(_Part):
     floats: tuple[str, ...] = ()
     """Layers of an int8 graph that stay float, because the budget needs it."""
     milliseconds: float | None = None
-    """Median time of one row, batch 1, on the machine that exported; of a token where tokens are
-    written."""
+    """Median time of one row (of a token where these are written), batch 1, when exported."""
     latency: dict[int, float] = Field(default_factory=dict)
     """Rows in a batch -> median milliseconds of that batch there."""
     batch_length: int | None = None
     """The padded length of a batch, rows times the longest row as the reader counts, that takes the
     least time for its rows there."""
     graphs: dict[str, str] = Field(default_factory=dict)
-    """The files of further graphs by role (``encoder``); ``file`` is the decoder where tokens are
-    written."""
+    """Files of further graphs by role (``encoder``); ``file`` is the decoder of tokens."""
     same_tokens: float | None = None
     """Share of held-out tokens at which fp32's most likely one is the most likely one here too."""
 
@@ -139,7 +137,7 @@ class CachePort(_Part):
 
 
 class Generation(_Part):
-    """How the graphs of a bundle write tokens, one after another.
+    """Generation settings: how the graphs of a bundle write tokens, one after another.
 
     The decoder's own inputs are named here; an encoder takes the reader's arrays. All ids are
     int64.
@@ -148,8 +146,7 @@ class Generation(_Part):
     tokens: str
     """The input of new tokens, [batch, new]: a prompt, or the token written last."""
     mask: str | None = None
-    """The input that is 1 for real tokens and 0 for padding, past ones first: [batch, past +
-    new]."""
+    """The input that is 1 for real tokens and 0 for padding: [batch, past + new]."""
     positions: str | None = None
     """The input of the new tokens' places, [batch, new]; padding does not count."""
     kept: str | None = None
@@ -179,7 +176,7 @@ class Generation(_Part):
 
 
 class Bundle(_Part):
-    """What ``bundle.json`` says."""
+    """The manifest of a bundle, ``bundle.json``."""
 
     format: Literal[1, 2] = 1
     multigraft: str = __version__
@@ -187,8 +184,7 @@ class Bundle(_Part):
     modality: str
     backbone: str = ""
     owners: dict[str, Owner] = Field(default_factory=dict)
-    """Who registered the ``task``, ``modality``, ``backbone``, ``strategy.0``; answers need the
-    first two."""
+    """Who registered the ``task``, ``modality`` (both answer), ``backbone``, ``strategy.0``."""
     reader: Spec
     """As `readers.save_spec` gives it; `readers.load_spec` makes it whole."""
     targets: Spec = Field(default_factory=dict)
@@ -205,8 +201,7 @@ class Bundle(_Part):
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     columns: tuple[str, ...] = ()
-    """The columns of a raw value that the training rows held, as ``text`` alone; empty: not
-    told."""
+    """Columns of a raw value in the training rows, as ``text`` alone; empty: not told."""
     sample: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     """The shapes of a row of middling length, as a batch of one, within `largest_sample`."""
     precisions: dict[str, Precision]
@@ -218,8 +213,7 @@ class Bundle(_Part):
     files: dict[str, FileEntry] = Field(default_factory=dict)
     """Every file beside ``bundle.json``; `seal` fills it."""
     sha256: str | None = None
-    """Of all else that stands here, as `manifest_hash` gives it; None in a bundle of an earlier
-    version."""
+    """Hash of all else here, as `manifest_hash` gives it; None in bundles of earlier versions."""
     versions: dict[str, str] = Field(default_factory=dict)
     facts: dict[str, Any] = Field(default_factory=dict)
     """How it was trained, for people."""
@@ -276,8 +270,7 @@ def said_of(name: str | None, asks: Mapping[str, Option], *, least: int = FORMAT
 
 
 def largest_sample(dtype: str) -> int:
-    """How many numbers an array of a sample may have: fewer where they are tokens, each of which is
-    a vector.
+    """Bound the numbers in a sample's array: fewer for tokens, each of which is a vector.
 
     >>> largest_sample("int64"), largest_sample("float32")
     (131072, 67108864)

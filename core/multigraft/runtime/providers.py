@@ -1,4 +1,4 @@
-"""Where a graph is computed: short names for onnxruntime's execution providers."""
+"""Execution providers of onnxruntime, by short names."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ HALVES = frozenset(SHORT[name] for name in ("cuda", "tensorrt", "rocm", "migraph
 
 
 def provider_names(wanted: str | Sequence[str] | None) -> list[str]:
-    """onnxruntime's names of the providers to use, the processor last for what the others cannot
-    compute.
+    """onnxruntime's names of the providers to use; the processor last, for what others lack.
 
     Raises BundleError for one that this onnxruntime does not have.
     """
@@ -44,5 +43,5 @@ def provider_names(wanted: str | Sequence[str] | None) -> list[str]:
 
 
 def prefers_half(wanted: str | Sequence[str] | None) -> bool:
-    """Whether the first provider asked for is faster in fp16."""
+    """Tell whether the first provider asked for is faster in fp16."""
     return provider_names(wanted)[0] in HALVES

@@ -23,8 +23,7 @@ _DTYPES = {
 
 
 class Session:
-    """An onnxruntime session that takes any named arrays and feeds the ones its graph has.
-    Thread-safe."""
+    """An onnxruntime session that feeds its graph the named arrays it has. Thread-safe."""
 
     def __init__(
         self,
@@ -64,8 +63,7 @@ class Session:
             return dict(zip(self.outputs, self._session.run(None, feed), strict=True))
 
     def chain(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The same from and to onnxruntime's own values: what one call gives, the next takes as it
-        is."""
+        """Run on onnxruntime's own values: what one call gives, the next takes as it is."""
         with refused_as(BundleError, f"{self._path}: cannot compute this step"):
             found = self._session.run_with_ort_values(self.outputs, dict(values))
             return dict(zip(self.outputs, found, strict=True))

@@ -1,4 +1,4 @@
-"""How fast the graphs of a bundle are on this machine, by batch and length."""
+"""Time the graphs of a bundle on this machine, by batch and length."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Timing:
-    """What one contender took for one shape."""
+    """Time that one contender took for one shape."""
 
     name: str
     batch: int
@@ -86,7 +86,7 @@ Sizes = Mapping[str, tuple[int | None, ...]]
 
 
 def sizes_of(ports: Sequence[Port]) -> Sizes:
-    """What a graph reads of a row."""
+    """Sizes of a row that a graph reads."""
     return {
         port.name: tuple(axis if isinstance(axis, int) else None for axis in port.shape[1:])
         for port in ports
@@ -104,8 +104,7 @@ def feed(sizes: Sizes, dtypes: Mapping[str, str], shape: Shape) -> Arrays:
 
 
 def opener(path: Path, *, threads: int | None, providers: str | None = None) -> Opener:
-    """Opens a graph when its turn comes: sessions that are open together take each other's
-    cores."""
+    """Open a graph when its turn comes: sessions open at once take each other's cores."""
     return lambda: Session(path, threads=threads, providers=providers).run
 
 

@@ -1,5 +1,4 @@
-"""The machine's cache: what can be made again, shared by all runs. An entry is a folder
-``<kind>/<key>``.
+"""The machine's cache of what can be made again: entries are folders ``<kind>/<key>``.
 
 An entry is complete or absent; the one used longest ago goes first when room is needed.
 """
@@ -33,7 +32,7 @@ _told: set[tuple[Path, str]] = set()
 
 
 def cache_folder() -> Path:
-    """Where entries lie: ``$MULTIGRAFT_CACHE``, else ``multigraft`` in the person's cache folder.
+    """Folder of the entries: ``$MULTIGRAFT_CACHE``, else ``multigraft`` in the user's cache.
 
     `NOWHERE` for who has no such folder, or whose is another user's: it is trusted, so nobody else
     may have written it unless the person named it.
@@ -80,8 +79,7 @@ def _own_folder() -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder of the cache. The cache itself is made for this person alone: it holds their
-    rows."""
+    """Make a folder of the cache, which only this person may read: it holds their rows."""
     root = cache_folder()
     root.parent.mkdir(parents=True, exist_ok=True)
     root.mkdir(mode=0o700, exist_ok=True)
@@ -89,8 +87,7 @@ def make_folder(folder: Path) -> None:
 
 
 def cache_limit() -> int:
-    """How many bytes all entries together may take: ``$MULTIGRAFT_CACHE_GB``, else 20 GB; 0 is no
-    cache."""
+    """Byte limit of all entries: ``$MULTIGRAFT_CACHE_GB``, else 20 GB; 0 is no cache."""
     asked = os.environ.get(LIMIT)
     try:
         return max(0, int(float(asked or DEFAULT_GB) * 1e9))
@@ -158,7 +155,7 @@ def drop_entry(path: Path) -> None:
 
 
 def room_for(size: int, *, keep: Collection[Path] = ()) -> bool:
-    """Whether ``size`` more bytes may be written; evicts other entries than ``keep`` to make it so.
+    """Make room for ``size`` bytes by evicting entries but ``keep``; say whether there is.
 
     Both the cache's limit and the disk's free space count.
     """
@@ -181,8 +178,7 @@ def room_for(size: int, *, keep: Collection[Path] = ()) -> bool:
 
 
 def trim(folder: Path, limit: int, *, keep: Collection[Path] = ()) -> int:
-    """Evict entries, the one used longest ago first, until ``limit`` bytes are left; how many are
-    left.
+    """Evict least recently used entries until ``limit`` bytes are left; give what is left.
 
     Temporaries of processes that ended go first; ``keep`` and what others are writing stays.
     """

@@ -1,4 +1,4 @@
-"""What the processor says of itself, and how much of it this process may use; no torch needed."""
+"""CPU information: what the processor says of itself, and this process's share; torch-free."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ def cpu_flags() -> set[str]:
 
 
 def usable_cores() -> int:
-    """How many threads can compute at a time: the cores of the affinity mask, within the cgroup's
-    quota.
+    """Count the threads that can compute at a time: affinity mask, within the cgroup's quota.
 
     The quota of a container (``docker --cpus``, a limit of Kubernetes) is time; more threads than
     it pays for wait for each other while it is used up. It is rounded to whole cores, and one is
@@ -37,8 +36,7 @@ def usable_cores() -> int:
 
 
 def limited_cores() -> int | None:
-    """`usable_cores` where they are fewer than the machine's; None where a library may choose
-    itself."""
+    """`usable_cores` where fewer than the machine's; None where a library may choose."""
     cores = usable_cores()
     return cores if cores < (os.cpu_count() or 1) else None
 
@@ -51,8 +49,7 @@ def granted_cores() -> int:
 
 
 def cpu_quota() -> float | None:
-    """The processors whose time this process's cgroup may use, as 0.5; None where nothing limits
-    it.
+    """Processors whose time this process's cgroup may use, as 0.5; None: no limit.
 
     The strictest of the cgroup and those around it, in either version.
     """

@@ -1,4 +1,4 @@
-"""What a disk may refuse, said so that a person knows what to do."""
+"""Disk space and permissions: failures said so that a person knows what to do."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ RESUME = "what was saved before is whole; then go on with: {command}"
 
 
 def check_space(folder: Path, needed: int, *, begun: bool = False) -> None:
-    """Raise RunError where a run that takes ``needed`` bytes in all has no room on the disk of its
-    folder.
+    """Raise RunError where a run of ``needed`` bytes in all has no room on its folder's disk.
 
     What lies in the folder already is part of them. A run that was ``begun`` before is warned only,
     and goes on: the need is an estimate, and what was saved stays whole where the disk fills up

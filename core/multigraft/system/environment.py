@@ -1,5 +1,4 @@
-"""The environment variables that decide which plugins are loaded, and whether their calls are
-shown."""
+"""Environment variables: which plugins are loaded, and whether their calls are traced."""
 
 WANTED = "MULTIGRAFT_PLUGINS"
 """Restricts loading: names, comma between them; empty for none."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writes: files and folders that are there whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether ``name`` can only be a file directly in a folder, on every system."""
+    """Tell whether ``name`` can only be a file directly in a folder, on every system."""
     return name not in {"", ".", ".."} and not any(sign in name for sign in "/\\:\0")
 
 
@@ -28,8 +28,7 @@ def expanded(path: str | Path) -> Path:
 
 
 def whole_path(path: str | Path) -> Path:
-    """A path from the root on, so that it means the same when the process goes to another
-    folder."""
+    """Complete a path from the root, so that it means the same from any working folder."""
     return expanded(path).resolve()
 
 
@@ -46,7 +45,7 @@ def check_plain(path: str | Path | int, *, limit: int | None = None) -> None:
 
 
 def leads_out(path: Path) -> bool:
-    """Whether a link leads out of what belongs to its folder.
+    """Tell whether a link leads out of what belongs to its folder.
 
     What belongs to it: all below it, where a cluster mounts configuration as links into a folder of
     its own, and the blobs beside a hub's snapshots, which are links into them.
@@ -130,8 +129,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``path`` that takes its place when the block ends without an
-    error.
+    """Give an empty folder that replaces ``path`` when the block ends without an error.
 
     A folder that stood at ``path`` is removed only once the new one is complete.
     """

@@ -1,4 +1,4 @@
-"""Numbers that JSON has no word for, replaced before anything is written as JSON."""
+"""Replace NaN and infinities, for which JSON has no word, before anything is written as JSON."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What libraries do by themselves, and are kept from: reports to their makers, folders about the
-disk.
+"""Keep libraries from reporting to their makers and from making folders about the disk.
 
 They are told by environment variables, which most read once, at their import. No import of ours
 sets any: a catalog does before it loads plugins, an engine before it trains, and `onnxruntime` is
@@ -25,8 +24,7 @@ SWITCHES: Mapping[str, str] = {
     "HF_HUB_DISABLE_TELEMETRY": "1",  # and what transformers and datasets say by it
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-"""Variable -> the value that switches reports off. What the environment says already is the
-person's word."""
+"""Variable -> the value that switches reports off; what the environment says already stays."""
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 """Variables by which a person says that nothing is to be fetched, whatever fetches it."""
 COMPILERS = "TORCHINDUCTOR_CACHE_DIR"
@@ -47,8 +45,7 @@ def offline() -> str | None:
 
 
 def onnxruntime(part: str = "") -> Any:
-    """Import onnxruntime, or a ``part`` of it such as ``quantization``, so that it reports to
-    nobody.
+    """Import onnxruntime or a ``part`` of it, as ``quantization``, with its telemetry off.
 
     Where it was imported before, it may already report, which nothing stops any more: that is told.
     """

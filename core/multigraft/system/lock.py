@@ -1,4 +1,4 @@
-"""One process at a time in a run's folder."""
+"""Run lock: one process at a time in a run's folder."""
 
 from __future__ import annotations
 

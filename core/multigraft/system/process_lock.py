@@ -1,9 +1,9 @@
-"""Who may use torch's state of the whole process: one training, or any number of lesser works.
+"""Process-wide lock on torch's state: one training, or any number of lesser works.
 
-torch draws all chance of a process from one generator, which a training seeds at every step; the
-number of threads, the choice of algorithms and a training's quick dropout belong to the whole
-process too. What works in another thread would change a training's numbers without a word, so it is
-refused.
+torch draws all random numbers of a process from one generator, which a training seeds at every
+step; the number of threads, the choice of algorithms and a training's fast dropout belong to the
+whole process too. What works in another thread would change a training's numbers without a word, so
+it is refused.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _changing = threading.Lock()
 
 
 def idle() -> bool:
-    """Whether nothing is at work in this process."""
+    """Tell whether nothing is at work in this process."""
     with _changing:
         return not any(turn.process == os.getpid() for turn in _turns)
 
@@ -62,7 +62,7 @@ def training(what: str) -> Iterator[None]:
 def beside(what: str) -> Iterator[None]:
     """Open, measure or export. Raises RunError where another thread trains.
 
-    Within a training, as in a callback's function, it leaves torch's chance as it was.
+    Within a training, as in a callback's function, it leaves torch's random state as it was.
     """
     with _entered(_Turn("other", what, os.getpid(), threading.get_ident())) as nested:
         if not nested:
@@ -93,12 +93,12 @@ def _refuse(turn: _Turn, other: _Turn) -> None:
     if turn.kind == "training" and (other.kind == "training" or not other.mine):
         raise RunError(
             f"{turn.what} cannot begin: {where} of this process is at {other.what}, and the two "
-            "would share torch's chance and threads and change each other's numbers; wait for its "
-            f"end, or train {OWN}"
+            "would share torch's random state and threads, and change each other's numbers; wait "
+            f"for its end, or train {OWN}"
         )
     if other.kind == "training" and not other.mine:
         raise RunError(
-            f"{turn.what} cannot begin: {where} of this process is at {other.what}, whose chance "
-            f"it would change; wait for its end, or do it {OWN}. Bundles may answer beside it "
-            "(`multigraft.load`)"
+            f"{turn.what} cannot begin: {where} of this process is at {other.what}, whose "
+            f"random numbers it would change; wait for its end, or do it {OWN}. Bundles may answer "
+            "beside it (`multigraft.load`)"
         )

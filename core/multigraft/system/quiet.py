@@ -1,4 +1,4 @@
-"""Libraries that talk on the screen, asked to be silent for a while."""
+"""Silence libraries that print to the screen, for a while."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers' progress bars and loading reports off the screen; the caller says what
-    matters."""
+    """Silence transformers' progress bars and loading reports; the caller says what matters."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -1,4 +1,4 @@
-"""The command that goes on with a run: alone, or started by torchrun as the run was."""
+"""Resume command: how to go on with a run, alone or by torchrun, as the run was started."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROCESSES = 2**16
 
 
 def resume_command(folder: Path, *, verb: str = "resume") -> str:
-    """What to type so that as many processes go on with the run in ``folder`` as it was begun with.
+    """Command to go on with the run in ``folder``, with as many processes as it began with.
 
     >>> resume_command(Path("runs/reviews"))
     'multigraft resume runs/reviews'
@@ -27,7 +27,7 @@ def resume_command(folder: Path, *, verb: str = "resume") -> str:
 
 
 def launcher(processes: int) -> str:
-    """How a command begins that so many processes take part in.
+    """Launcher with which so many processes take part in a command.
 
     >>> launcher(1), launcher(2)
     ('multigraft', 'torchrun --nproc-per-node 2 -m multigraft.cli')

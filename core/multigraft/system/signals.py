@@ -1,4 +1,4 @@
-"""Being asked to stop: what is under way is ended and saved, then the process leaves."""
+"""Graceful shutdown: on SIGINT or SIGTERM finish the step, save a checkpoint, exit."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ HEEDED = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Let processes that are forked within hear no such signal until `heed_parent` is called in
-    them."""
+    """Let forked processes hear no such signal until they call `heed_parent`."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -30,8 +29,7 @@ def unheard() -> Iterator[None]:
 
 
 def heed_parent() -> None:
-    """Leave this forked process only when its parent says so: schedulers and terminals signal whole
-    groups.
+    """Leave this forked process only at its parent's word: terminals signal whole groups.
 
     The parent needs its workers to the end of the step that it saves. Where a signal's sender
     cannot be told (macOS, Windows), the worker heeds every SIGTERM.
@@ -50,8 +48,7 @@ def _await_parent() -> None:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop (Ctrl-C, or SIGTERM from a scheduler) and has saved where it
-    was."""
+    """Training was asked to stop (Ctrl-C, or a scheduler's SIGTERM) and has saved its state."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(number).name}")
@@ -77,8 +74,7 @@ class Stopping:
 
     @contextmanager
     def heeding(self) -> Iterator[None]:
-        """Heed SIGINT and SIGTERM; outside the main thread, where no handler can be set, leave them
-        be."""
+        """Heed SIGINT and SIGTERM; not outside the main thread, where none can be."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,4 +1,4 @@
-"""Words from anywhere as a terminal may show them."""
+"""Terminal sanitising: words from anywhere as a terminal may show them."""
 
 from __future__ import annotations
 

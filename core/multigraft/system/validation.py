@@ -1,4 +1,4 @@
-"""What is wrong with data from outside, field by field, in words for the person who wrote it."""
+"""Validation errors, field by field, in words for the person who wrote the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which versions of libraries are installed."""
+"""Versions of installed libraries."""
 
 from __future__ import annotations
 

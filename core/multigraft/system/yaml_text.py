@@ -1,4 +1,4 @@
-"""YAML from strangers as plain data: bounded in size, depth and copies, and no key said twice."""
+"""Safe YAML: strangers' text as plain data, bounded in size, depth and copies, no key twice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class YamlError(MultigraftError):
 
 
 def read_yaml(path: Path) -> Any:
-    """What a file says. Raises YamlError, or OSError where it cannot be read."""
+    """Read a YAML file. Raises YamlError, or OSError where it cannot be read."""
     with path.open("rb") as file:
         content = file.read(LIMIT + 1)
     if len(content) > LIMIT:
@@ -38,7 +38,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """What a text says: mappings, lists, text, numbers. Raises YamlError.
+    """Parse a YAML text: mappings, lists, text, numbers. Raises YamlError.
 
     >>> parse_yaml("epochs: 3")
     {'epochs': 3}

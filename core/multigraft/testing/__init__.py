@@ -1,4 +1,4 @@
-"""The conformance kit: whether a plugin keeps its contracts, and what to mend where it does not.
+"""Conformance kit: test whether a plugin keeps its contracts, and say how to mend what does not.
 
 >>> from multigraft.testing import check_plugin                              # doctest: +SKIP
 >>> check_plugin("series")                                                   # doctest: +SKIP

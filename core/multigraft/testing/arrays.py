@@ -1,4 +1,4 @@
-"""Rows of arrays, and answers, compared and described."""
+"""Compare and describe rows of arrays, and answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def copied(row: Arrays) -> Arrays:
 
 
 def gap(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> str:
-    """What tells two rows apart, in a clause; empty where nothing does."""
+    """Say in a clause what tells two rows apart; empty where nothing does."""
     if one.keys() != other.keys():
         return f"the arrays are {sorted(one)} and {sorted(other)}"
     for name in one:
@@ -47,7 +47,7 @@ def digest(row: Mapping[str, np.ndarray]) -> str:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two answers say the same, but for rounding."""
+    """Tell whether two answers say the same, but for rounding."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):

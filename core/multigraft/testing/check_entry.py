@@ -1,4 +1,4 @@
-"""Checks of the plugin as a whole: how it enters."""
+"""Checks of a plugin as a whole: how it enters."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ def admitted(subject: Subject) -> Iterator[str]:
 
 
 def hooks(subject: Subject) -> Iterator[str]:
-    """What the catalog lets pass: arguments that pluggy never fills, functions that miss a hook's
-    name."""
+    """Check for what the catalog lets pass: arguments pluggy never fills, misspelled hooks."""
     plugin = subject.bench.plugins[-1]
     if not subject.bench.info.hooks:
         yield "it answers no hook, so it does nothing"

@@ -1,4 +1,4 @@
-"""Checks of a backbone's forward pass: what it gives, and that each row's features are its own."""
+"""Checks of a backbone's forward pass: what it gives, and that rows do not mix."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def features(subject: Subject) -> Iterator[str]:
 
 
 def _shaped(
-    name: str, found: Tensor, wanted: tuple[int, ...], dtype: torch.dtype = torch.float32
+    name: str, found: Tensor, expected: tuple[int, ...], dtype: torch.dtype = torch.float32
 ) -> Iterator[str]:
-    if tuple(found.shape) != wanted:
-        yield f"{name} has the shape {list(found.shape)}; {list(wanted)} is needed"
+    if tuple(found.shape) != expected:
+        yield f"{name} has the shape {list(found.shape)}; {list(expected)} is needed"
     if found.dtype != dtype:
         yield f"{name} is {found.dtype}; {dtype} is needed"
     elif not torch.isfinite(found).all():
@@ -144,8 +144,7 @@ def steady(subject: Subject) -> Iterator[str]:
 
 
 def blocks(subject: Subject) -> Iterator[str]:
-    """The blocks are parts of the module in order, run in that order, and hold most of the
-    parameters."""
+    """Check that blocks are parts of the module, run in order, and hold most of the parameters."""
     grown = _grown(subject)
     module, parts = grown.module, list(grown.module.blocks)
     inside = {id(each): place for place, each in enumerate(module.modules())}
@@ -172,8 +171,7 @@ def blocks(subject: Subject) -> Iterator[str]:
 
 
 def _run_in_order(grown: Grown, parts: list[nn.Module]) -> Iterator[str]:
-    """Each block runs once, in order, and once the next has begun nothing writes into what it
-    gave."""
+    """Each block runs once, in order, and no later one writes into what it gave."""
     calls: list[int] = []
     given: dict[int, list[Tensor]] = {}
     kept: list[tuple[int, Tensor, Tensor]] = []

@@ -33,8 +33,7 @@ CLOSE = {"atol": 1e-5, "rtol": 1e-3}
 
 
 def gradients(subject: Subject) -> Iterator[str]:
-    """Every block learns from the features; every parameter from them, a task, or with an
-    option."""
+    """Check that blocks learn from the features; parameters from them, a task or an option."""
     grown = grow(subject.bench, subject.record)
     module = copy.deepcopy(grown.module)
     missing = _unreached(module, grown)

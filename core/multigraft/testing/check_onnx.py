@@ -54,8 +54,7 @@ class Graph:
 
 
 def graph(subject: Subject) -> Iterator[str]:
-    """The graph answers as the model does: alone, in batches, beside padding, and at other
-    lengths."""
+    """Check that the graph answers as the model: alone, batched, padded and at other lengths."""
     made = _graph(subject)
     grown = grow(subject.bench, subject.record)
     lengths = [grown.reader.length(row) for row in made.rows]
@@ -70,8 +69,7 @@ def graph(subject: Subject) -> Iterator[str]:
 
 
 def int8(subject: Subject) -> Iterator[str]:
-    """Its int8 graph, made in the way that `quantization` says, gives features that point the same
-    way."""
+    """Check that the int8 graph, made as `quantization` says, gives features of like direction."""
     record = subject.record
     if record.quantization == "none":
         raise Skipped("quantization is 'none'")
@@ -83,7 +81,7 @@ def int8(subject: Subject) -> Iterator[str]:
         quantize(made.path, target, way, iter([collate([row], fills) for row in made.rows]))
     except CannotQuantize as error:
         raise Skipped(f"it has no int8 form: {error}") from error
-    wanted, found = (
+    expected, found = (
         np.concatenate(
             [Session(path, threads=1).run(collate([row], fills))["embedding"] for row in made.rows]
         )
@@ -92,8 +90,8 @@ def int8(subject: Subject) -> Iterator[str]:
     if not np.isfinite(found).all():
         yield f"the {way} int8 graph gives numbers that are not finite"
         return
-    norms = np.linalg.norm(wanted, axis=1) * np.linalg.norm(found, axis=1)
-    alike = float(((wanted * found).sum(1) / np.maximum(norms, 1e-12)).mean())
+    norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(found, axis=1)
+    alike = float(((expected * found).sum(1) / np.maximum(norms, 1e-12)).mean())
     if alike < ALIKE:
         yield f"the {way} int8 graph's features have a cosine of {alike:.2f} with the float ones"
 

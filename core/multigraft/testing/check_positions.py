@@ -1,5 +1,4 @@
-"""Checks of a task beside what is around it: a reader's own positions, windows, and
-augmentation."""
+"""Checks of a task with what is around it: a reader's own positions, windows, augmentation."""
 
 from __future__ import annotations
 
@@ -57,8 +56,7 @@ def _frame(rows: Sequence[Arrays], names: Fills) -> tuple[int, int]:
 
 
 def _targets(run: Run, places: Sequence[int]) -> Iterator[str]:
-    """A sentence, or nothing where it is right, for each target that has a number at each
-    position."""
+    """A sentence, or nothing if right, for each target with a number at each position."""
     rows = [
         run.rows["train"].fetch(index, None) for index in range(min(ROWS, len(run.rows["train"])))
     ]
@@ -123,8 +121,7 @@ def _made(predictor: Predictor, value: ReadValue, outputs: Arrays) -> Answer:
 
 @dataclass(frozen=True)
 class _InWindows:
-    """A reader to which every value is too long: it becomes windows, of which the second is another
-    value."""
+    """A reader to which every value is too long: two windows, the second of another value."""
 
     reader: Reader
     second: Any

@@ -1,5 +1,4 @@
-"""Checks of a modality: that its reader gives the same arrays for the same value, wherever it is
-asked."""
+"""Checks of a modality: its reader gives the same arrays for the same value, wherever asked."""
 
 from __future__ import annotations
 
@@ -81,8 +80,7 @@ def _plain(row: Any) -> Iterator[str]:
 
 
 def steady(subject: Subject) -> Iterator[str]:
-    """A value gives the same arrays again, also after other values, and its arrays stay as they
-    were."""
+    """Check that a value gives the same arrays again, also after others, and that they stay."""
     reader, raws = _made(subject)
     first = reader.read(raws[0])
     kept = copied(first)
@@ -134,11 +132,11 @@ def _fitted(subject: Subject, spec: dict[str, Any]) -> Iterator[str]:
 def threads(subject: Subject) -> Iterator[str]:
     """Several threads that read at once get what one gets."""
     reader, raws = _made(subject)
-    wanted = [digest(reader.read(raw)) for raw in raws]
+    expected = [digest(reader.read(raw)) for raw in raws]
     places = list(range(len(raws))) * ROUNDS
     with ThreadPoolExecutor(THREADS) as pool:
         found = list(pool.map(lambda place: digest(reader.read(raws[place])), places))
-    wrong = sum(found[index] != wanted[place] for index, place in enumerate(places))
+    wrong = sum(found[index] != expected[place] for index, place in enumerate(places))
     if wrong:
         yield (
             f"{wrong} of {len(places)} values read by {THREADS} threads gave other arrays than "
@@ -245,8 +243,7 @@ def _framed(strength: str, change: Augment, row: Arrays) -> Iterator[str]:
 
 
 def likeness(subject: Subject) -> Iterator[str]:
-    """Sketches of equal values are equal, those of different ones are not near, and nothing
-    raises."""
+    """Check that sketches are equal for equal values and not near for others, and never raise."""
     record: Modality = subject.record
     if record.likeness is None:
         raise Skipped("it has no likeness")

@@ -1,5 +1,4 @@
-"""Checks of a backbone's folder: the same bits come back, with their reader, and nothing is
-pickled."""
+"""Checks of a backbone's folder: the same bits and reader come back, and nothing is pickled."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ LABELS = ("a", "b", "c")
 
 
 def saved(subject: Subject) -> Iterator[str]:
-    """What `save` wrote is read back bit for bit, with and without a classifier."""
+    """Check that what `save` wrote is read back bit for bit, with and without a classifier."""
     grown = grow(subject.bench, subject.record)
     module = copy.deepcopy(grown.module)
     _disturb(module)
@@ -81,8 +80,7 @@ def _is_pickle(file: Path) -> bool:
 
 
 def own_reader(subject: Subject) -> Iterator[str]:
-    """The saved folder alone says how its rows are read, and so does the JSON of its reader's
-    spec."""
+    """Check that the saved folder alone, or its reader's spec as JSON, says how rows are read."""
     grown = grow(subject.bench, subject.record)
     folder = subject.bench.room("own", subject.record.name)
     grown.module.save(folder, head=None, labels=())

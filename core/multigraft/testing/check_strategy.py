@@ -29,8 +29,7 @@ def learns(subject: Subject) -> Iterator[str]:
 
 
 def plans(subject: Subject) -> Iterator[str]:
-    """A plan follows from the plan before it, at the bounds of every option, and leaves that one
-    alone."""
+    """Check that a plan follows from the one before at any option, and leaves that one alone."""
     record: Strategy = subject.record
     grown = next(_small(subject))
     defaults = {name: option.default for name, option in record.options.items()}

@@ -1,5 +1,4 @@
-"""Checks of a task: what it learns from, how it is measured, resumed, and what its bundle
-answers."""
+"""Checks of a task: its targets, measures, resuming, and the answers of its bundle."""
 
 from __future__ import annotations
 
@@ -31,8 +30,7 @@ ASKED = 4
 
 
 def losses(subject: Subject) -> Iterator[str]:
-    """The loss is a finite sum and a weight for each row, and reaches every parameter of the
-    head."""
+    """Check that each row has a finite loss sum and weight, which reach every head parameter."""
     run = untrained(subject)
     graft, batch = run.graft.train(), batch_of(run)
     graft.zero_grad(set_to_none=True)
@@ -55,8 +53,7 @@ def losses(subject: Subject) -> Iterator[str]:
 
 
 def chance(subject: Subject) -> Iterator[str]:
-    """What view and prepare draw follows from their generator alone, and what they are given
-    stays."""
+    """Check that view and prepare draw from their generator alone and change nothing given."""
     run = untrained(subject)
     objective = run.objective
     row = plain_row(run, 0)
@@ -93,8 +90,7 @@ def plain_row(run: Run, index: int) -> Arrays:
 
 
 def trains(subject: Subject) -> Iterator[str]:
-    """Two epochs and an evaluation give finite numbers, and the metric that chooses the best
-    checkpoint."""
+    """Check that two epochs and an evaluation give finite numbers, the monitored one included."""
     run = _trained(subject)
     report = run.evaluate()
     metrics = {name: measure.value for name, measure in report.metrics.items()}
@@ -228,8 +224,7 @@ def _family(subject: Subject) -> Backbone:
 
 
 def _fitting(bench: Bench, task: Task, families: list[Backbone]) -> Backbone:
-    """The first backbone that the task takes; where it takes none, what it says of the first is
-    raised."""
+    """The first backbone that the task takes; if none, raises what it says of the first."""
     said: MultigraftError | None = None
     for family in families:
         try:

@@ -1,4 +1,4 @@
-"""What a check is."""
+"""A check of the conformance kit: what is promised, why, and how to mend it."""
 
 from __future__ import annotations
 

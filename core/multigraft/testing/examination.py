@@ -1,5 +1,4 @@
-"""Examining a plugin: every check of every record, each by itself, so that one fault hides no
-other."""
+"""Examine a plugin: every check of every record by itself, so that no fault hides another."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ class Case:
 
     @property
     def subject(self) -> str:
-        """What is tried, as ``backbone tcn``."""
+        """Subject of a check, as ``backbone tcn``."""
         return "plugin" if self.record is None else f"{self.check.of} {self.record.name}"
 
 

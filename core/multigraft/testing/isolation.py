@@ -1,4 +1,4 @@
-"""The other process: what a plugin does where it is imported first, and where torch does not exist.
+"""Process isolation: what a plugin does where it is imported first, and where torch is missing.
 
 ``python -m multigraft.testing.isolation`` reads one order as JSON and prints one answer as JSON.
 """
@@ -26,8 +26,7 @@ SECONDS = 120
 
 
 def ask(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Carry an order out in a fresh process. What that process raises comes back under
-    ``error``."""
+    """Carry an order out in a fresh process. Its exceptions come back under ``error``."""
     done = subprocess.run(
         [sys.executable, "-m", __name__],
         input=json.dumps({**order, "path": sys.path}),
@@ -53,8 +52,7 @@ def main() -> None:
 
 
 def importing(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Import a plugin's module after what it may count on; say how long that took, and its
-    traces."""
+    """Import a plugin's module after its requirements; time it and list its traces."""
     import numpy as np
 
     import multigraft

@@ -1,4 +1,4 @@
-"""A verdict as JUnit XML, which CI services show as a list of tests."""
+"""JUnit XML of a verdict, which CI services show as a list of tests."""
 
 from __future__ import annotations
 

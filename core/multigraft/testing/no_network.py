@@ -1,4 +1,4 @@
-"""A room without a network: what tries to leave it is noted, and refused."""
+"""Block network access during a check and record each attempt."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ LOOKUPS = ("create_connection", "getaddrinfo", "gethostbyname")
 
 @contextmanager
 def no_network() -> Iterator[list[str]]:
-    """Refuse every connection but those inside this machine's own files; yields who was asked
-    for."""
+    """Refuse every connection but those within this machine's own files; yield the attempts."""
     asked: list[str] = []
 
     def refuse(target: object) -> None:

@@ -1,4 +1,4 @@
-"""Answers from a bundle in a process where torch and its friends cannot be imported.
+"""Torch-free answers: from a bundle in a process where torch and its friends cannot be imported.
 
 Run as ``python -m multigraft.testing.offline BUNDLE PRECISION`` with a JSON list of raw values on
 stdin.

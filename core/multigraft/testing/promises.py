@@ -1,5 +1,4 @@
-"""The checks of a plugin as a whole, of its records and of its readers: what, why, and how to mend
-it."""
+"""Checks of a plugin, its records and its readers: what, why, and how to mend it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks of backbones, tasks and strategies: what, why, and how to mend it."""
+"""Checks of backbones, tasks and strategies: what, why, and how to mend it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ COMPUTING = (
         run=Lazy("multigraft.testing.check_forward:blocks"),
         what="`blocks` are two or more parts in the order they run, each once, and cover the "
         "network.",
-        why="strategies freeze and thaw by their order; replay keeps what the last frozen one gave",
+        why="strategies freeze and unfreeze by their order; replay keeps what the last frozen one "
+        "gave",
         mend="list the module's parts from input to output, and write into no block's output",
     ),
     Check(

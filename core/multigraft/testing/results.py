@@ -1,5 +1,4 @@
-"""What the kit found: an outcome for each check of each record, and the findings of those that
-failed."""
+"""Check results: an outcome for each check of each record, and findings for those that failed."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one check of one record went."""
+    """Outcome of one check of one record."""
 
     check: str
     record: str
@@ -49,16 +48,16 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed."""
+        """Tell whether nothing failed."""
         return not any(outcome.state == "failed" for outcome in self.outcomes)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is to be mended, in the order of the checks."""
+        """Findings to be mended, in the order of the checks."""
         return tuple(finding for outcome in self.outcomes for finding in outcome.findings)
 
     def count(self, state: State) -> int:
-        """How many checks ended so."""
+        """Count the checks that ended so."""
         return sum(outcome.state == state for outcome in self.outcomes)
 
     def text(self) -> str:

@@ -1,4 +1,4 @@
-"""The table of contents of the kit: every check, in the order in which they are made."""
+"""Table of checks: every check of the kit, in the order in which they are made."""
 
 from __future__ import annotations
 

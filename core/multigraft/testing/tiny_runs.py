@@ -33,8 +33,7 @@ TRAINING: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class TrialTasks:
-    """A plugin with a task for each modality: one of two labels a row, by which backbones are
-    tried."""
+    """A plugin with a task for each modality, one of two labels a row, to try backbones by."""
 
     modalities: tuple[str, ...]
 
@@ -127,7 +126,7 @@ def _assembled(bench: Bench, task: Task, family: Backbone) -> Run:
 
 @contextmanager
 def heard() -> Iterator[list[str]]:
-    """What the engine logs meanwhile, and keep it from the screen."""
+    """Capture what the engine logs meanwhile, and keep it from the screen."""
     messages: list[str] = []
     logger, handler = logging.getLogger("multigraft"), logging.Handler()
     handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]

@@ -47,7 +47,7 @@ class Grown:
 
     @property
     def large(self) -> bool:
-        """Whether it takes long to compute."""
+        """Tell whether it takes long to compute."""
         return sum(parameter.numel() for parameter in self.module.parameters()) > LARGE
 
 
@@ -72,12 +72,12 @@ def computed(module: Any, batch: Batch) -> Features:
     return features
 
 
-def distance(wanted: Tensor, found: Tensor) -> float:
-    """The largest difference, relative to the largest number in ``wanted``; 0 where all are near.
+def distance(expected: Tensor, found: Tensor) -> float:
+    """The largest difference, relative to the largest number in ``expected``; 0 where all are near.
 
     Untrained batch norms let some networks' features grow large, so it is relative.
     """
-    scale = wanted.abs().max().clamp(min=1e-12)
-    if torch.allclose(found / scale, wanted / scale, **TOLERANCE):
+    scale = expected.abs().max().clamp(min=1e-12)
+    if torch.allclose(found / scale, expected / scale, **TOLERANCE):
         return 0.0
-    return float(((found - wanted).abs() / scale).max())
+    return float(((found - expected).abs() / scale).max())

@@ -1,4 +1,4 @@
-"""The bench a plugin is tried on, among the in-tree ones, with what is made once for all checks."""
+"""Workbench: a plugin among the in-tree ones, with what is made once for all checks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OF_KIND: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Plugin:
-    """What is examined: a plugin by its entry point's name, or an object."""
+    """A plugin to be examined: by its entry point's name, or an object."""
 
     name: str
     load: Callable[[], object]
@@ -75,8 +75,7 @@ class Bench:
     _made: dict[object, Any] = field(default_factory=dict)
 
     def admit(self) -> None:
-        """Load the plugin and admit it beside the in-tree ones. Raises PluginError, or what it
-        raises."""
+        """Load the plugin and admit it beside the in-tree ones. Raises PluginError or its own."""
         others = [
             c.load() for c in installed() if c.origin == IN_TREE and c.name != self.plugin.name
         ]
@@ -86,7 +85,7 @@ class Bench:
 
     @property
     def info(self) -> PluginInfo:
-        """What the catalog knows of the plugin."""
+        """Info of the plugin, from the catalog."""
         return self.catalog.plugins[-1]
 
     def records(self, kind: Kind) -> list[Record]:
@@ -100,8 +99,7 @@ class Bench:
         ]
 
     def once(self, key: object, make: Callable[[], T]) -> T:
-        """What ``make`` gives, made at the first call with this key; what it raises is raised
-        again."""
+        """Make what ``make`` gives once for this key; what it raises is raised again."""
         if key not in self._made:
             try:
                 self._made[key] = partial(_give, make())
@@ -140,8 +138,7 @@ class Bench:
         return self.once(("reader", modality.name), lambda: modality.reader(self.spec(modality)))
 
     def spec(self, modality: Modality) -> Spec:
-        """The complete spec of a reader, as the first backbone of the modality that is found
-        expects it."""
+        """Complete a reader's spec, as the modality's first backbone that is found expects."""
         family = next((each for each in self.families() if each.modality == modality.name), None)
         if family is None:
             return self._completed(
@@ -166,16 +163,15 @@ class Bench:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a check is handed."""
+    """Subject handed to a check."""
 
     record: Any
-    """The record that is tried, of the kind that the check is for; None for a plugin's own
-    checks."""
+    """Record that is tried, of the check's kind; None for a plugin's own checks."""
     bench: Bench
 
 
 def trial_of(family: Backbone) -> Trial:
-    """What of a family is tried. Raises Skipped where it names no size."""
+    """Choose what of a family is tried. Raises Skipped where it names no size."""
     if family.trial is not None:
         return family.trial
     if not family.sizes:
@@ -199,7 +195,7 @@ def origin_of(family: Backbone, path: Path | None = None) -> Origin:
 
 
 def place_of(function: Any) -> str:
-    """Where a record's function is written, as ``package.module:name``."""
+    """Locate a record's function, as ``package.module:name``."""
     if isinstance(function, Lazy):
         return function.target
     inner = inspect.unwrap(function)

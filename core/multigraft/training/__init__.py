@@ -1,2 +1,1 @@
-"""The training loop and what it is made of: a ladder from fit to epoch to step, each in a file of
-its own."""
+"""The training loop and its parts: a ladder from fit to epoch to step, each in its own file."""

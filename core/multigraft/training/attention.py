@@ -1,4 +1,4 @@
-"""Attention with dropout on a processor, computed in parts that stay in its cache."""
+"""Attention with dropout on a processor, computed in blocks that stay in its cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from multigraft.training.dropout import Coins, drawable
 
-PART = 2**19
+BLOCK = 2**19
 """Weights (rows x heads x queries x keys) computed at once: 2 MB."""
 FORMATS = frozenset({torch.float32, torch.bfloat16})
 """bf16 is computed in fp32, as torch does where something is dropped."""
@@ -29,7 +29,7 @@ def fast_attention() -> Iterator[None]:
     On a processor torch has a fused kernel for attention without dropout alone. With it, which is
     how transformers train, each operation passes over the weights of the whole batch, [B, heads, T,
     T]. Here some rows of the batch at a time go through all operations, and one array of that size
-    is kept for the gradient instead of three. Masks are drawn as in `chance.quick_dropout`. What
+    is kept for the gradient instead of three. Masks are drawn as in `dropout.fast_dropout`. What
     does not fit (see `_fits`) is torch's, as before.
     """
     theirs = F.scaled_dot_product_attention
@@ -90,8 +90,7 @@ def _causal(query: Tensor, key: Tensor) -> Tensor:
 
 
 def _bias(mask: Tensor) -> Tensor:
-    """A mask, booleans or numbers of up to four axes, as four axes of what is added to the
-    scores."""
+    """A mask of up to four axes, booleans or numbers, as four axes of what is added to scores."""
     if mask.dtype is torch.bool:
         mask = torch.zeros(mask.shape).masked_fill_(~mask, -math.inf)
     return mask.float().view(*[1] * (4 - mask.ndim), *mask.shape)
@@ -118,25 +117,25 @@ class _Attention(torch.autograd.Function):
         key: Tensor,
         value: Tensor,
         bias: Tensor | None,
-        chance: float,
+        keep: float,
         scale: float,
     ) -> Tensor:
         """[B, heads, T, D], [B, heads, S, D], [B, heads, S, E] -> [B, heads, T, E]."""
         rows, heads, queries, _ = query.shape
-        coins = Coins(chance)
+        coins = Coins(keep)
         signed = query.new_empty(rows, heads, queries, key.shape[2])
         out = _beside(rows, heads, queries, value.shape[3])
-        for part in _parts(signed):
-            scores = torch.bmm(_flat(query[part]), _flat(key[part]).transpose(1, 2)).mul_(scale)
-            scores = scores.view(signed[part].shape)
+        for block in _blocks(signed):
+            scores = torch.bmm(_flat(query[block]), _flat(key[block]).transpose(1, 2)).mul_(scale)
+            scores = scores.view(signed[block].shape)
             if bias is not None:
-                scores += bias if len(bias) == 1 else bias[part]
+                scores += bias if len(bias) == 1 else bias[block]
             weights = torch.softmax(scores, -1)
-            signed[part] = torch.where(coins.toss(weights.shape), weights, weights.neg())
-            product = torch.bmm(_flat(signed[part]).relu(), _flat(value[part])).mul_(1 / chance)
-            out[part] = product.view(out[part].shape)
+            signed[block] = torch.where(coins.toss(weights.shape), weights, weights.neg())
+            product = torch.bmm(_flat(signed[block]).relu(), _flat(value[block])).mul_(1 / keep)
+            out[block] = product.view(out[block].shape)
         ctx.save_for_backward(query, key, value, signed, out)
-        ctx.chance, ctx.scale = chance, scale
+        ctx.keep, ctx.scale = keep, scale
         return out
 
     @staticmethod
@@ -147,31 +146,30 @@ class _Attention(torch.autograd.Function):
         query, key, value, signed, out = ctx.saved_tensors
         found = [_beside(*each.shape) for each in (query, key, value)]
         sums = (gradient * out).sum(-1, keepdim=True)
-        for part in _parts(signed):
-            ours, weights = _flat(gradient[part]) * (1 / ctx.chance), _flat(signed[part])
+        for block in _blocks(signed):
+            ours, weights = _flat(gradient[block]) * (1 / ctx.keep), _flat(signed[block])
             kept = weights.relu()
             of_value = torch.bmm(kept.transpose(1, 2), ours)
-            of_scores = kept.mul_(torch.bmm(ours, _flat(value[part]).transpose(1, 2)))
-            of_scores.addcmul_(weights.abs(), _flat(sums[part]), value=-1).mul_(ctx.scale)
-            of_query = torch.bmm(of_scores, _flat(key[part]))
-            of_key = torch.bmm(of_scores.transpose(1, 2), _flat(query[part]))
+            of_scores = kept.mul_(torch.bmm(ours, _flat(value[block]).transpose(1, 2)))
+            of_scores.addcmul_(weights.abs(), _flat(sums[block]), value=-1).mul_(ctx.scale)
+            of_query = torch.bmm(of_scores, _flat(key[block]))
+            of_key = torch.bmm(of_scores.transpose(1, 2), _flat(query[block]))
             for whole, piece in zip(found, (of_query, of_key, of_value), strict=True):
-                whole[part] = piece.view(whole[part].shape)
+                whole[block] = piece.view(whole[block].shape)
         return (*found, None, None, None)
 
 
-def _parts(weights: Tensor) -> Iterator[slice]:
+def _blocks(weights: Tensor) -> Iterator[slice]:
     """Rows of a batch that are computed at once."""
-    size = max(1, PART // max(1, weights[0].numel()))
+    size = max(1, BLOCK // max(1, weights[0].numel()))
     return (slice(start, start + size) for start in range(0, len(weights), size))
 
 
-def _flat(part: Tensor) -> Tensor:
+def _flat(block: Tensor) -> Tensor:
     """[b, heads, T, D] -> [b * heads, T, D]; a view where b is 1."""
-    return part[0] if len(part) == 1 else part.reshape(-1, *part.shape[2:])
+    return block[0] if len(block) == 1 else block.reshape(-1, *block.shape[2:])
 
 
 def _beside(rows: int, heads: int, length: int, width: int) -> Tensor:
-    """Room for [B, heads, T, D] in which heads lie beside each other, as the layers around want
-    it."""
+    """Room for [B, heads, T, D], heads beside each other, as the layers around want it."""
     return torch.empty(rows, length, heads, width).transpose(1, 2)

@@ -1,5 +1,4 @@
-"""When what is trained on: the batches of every epoch and the steps they make, decided before
-training."""
+"""Batch schedule: the batches of every epoch and their steps, decided before training."""
 
 from __future__ import annotations
 
@@ -16,8 +15,7 @@ from multigraft.training.defaults import EPOCHS
 
 
 class BatchSchedule:
-    """Follows from the rows' lengths, the recipe and the seed alone; keeps the present epoch's
-    plan."""
+    """Schedule of batches from lengths, recipe and seed alone; holds the present epoch's plan."""
 
     def __init__(
         self,
@@ -52,7 +50,7 @@ class BatchSchedule:
         return epoch, step - self._starts[epoch]
 
     def ends(self, step: int) -> bool:
-        """Whether an epoch ends with the step before ``step``."""
+        """Tell whether an epoch ends with the step before ``step``."""
         return self.place(step)[1] == 0
 
     def batches(self, epoch: int) -> Sequence[Members]:
@@ -66,7 +64,7 @@ class BatchSchedule:
         return padding_share(self._lengths, self.batches(epoch))
 
     def epochs(self, start: float, end: float) -> float:
-        """How many epochs lie between two shares of the training."""
+        """Count the epochs between two shares of the training."""
         first, last = (self._epochs(share * self.total_steps) for share in (start, end))
         return last - first
 
@@ -75,8 +73,7 @@ class BatchSchedule:
         return epoch + done / self._steps(epoch)
 
     def _fill(self) -> None:
-        """Know where each epoch starts, up to the last; with a budget they differ in their
-        steps."""
+        """Find where each epoch starts, up to the last; with a budget their steps differ."""
         training = self._training
         varies = self._budget is not None
         one = self._steps(0)

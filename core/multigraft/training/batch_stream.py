@@ -1,4 +1,4 @@
-"""The batches of a training's steps, read ahead and brought to the device."""
+"""Batch stream: the batches of a training's steps, read ahead and brought to the device."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class BatchStream:
         self._workers = 0
 
     def begin(self, names: frozenset[str] | None) -> None:
-        """From now on read these arrays only (None: all), with as many workers as that needs."""
+        """Read only these arrays (None: all) from now on, with the workers that this needs."""
         self._names = names
         self._workers = self._choose_workers()
 

@@ -1,4 +1,4 @@
-"""Where the time of a training goes: into steps, and into waiting for their data."""
+"""Time accounting: the seconds of a training in steps, and in waiting for data."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Whether `torch.compile` pays back in this run: tried on one batch, and kept where it is
-faster."""
+"""`torch.compile`: tried on one batch, and kept where it pays back in this run."""
 
 from __future__ import annotations
 
@@ -16,21 +15,19 @@ log = logging.getLogger("multigraft")
 TRIAL_STEP = 8
 """The step at which ``auto`` decides: the first ones are slower than the rest."""
 WORTH = 1200.0
-"""Seconds of training still to come below which ``auto`` does not try: compiling takes one to two
-minutes."""
+"""Seconds of training left below which ``auto`` does not try: compiling takes a minute or two."""
 GAIN = 0.97
 """Compiled time over plain time that is worth the change."""
 ROUNDS = 3
 
 
 def worth_trying(step_seconds: float, steps_left: int) -> bool:
-    """Whether enough training is left for compiling to be a small part of it."""
+    """Tell whether enough training is left for compiling to be a small share of it."""
     return step_seconds * steps_left >= WORTH
 
 
 def compiled(model: nn.Module, *, varied: bool) -> nn.Module:
-    """The model compiled; ``varied`` where the lengths of batches differ. Nothing is computed
-    yet."""
+    """Wrap a model to be compiled later; ``varied`` where the lengths of batches differ."""
     found: nn.Module = torch.compile(model, dynamic=True if varied else None)
     return found
 

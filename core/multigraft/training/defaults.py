@@ -1,4 +1,4 @@
-"""What the training is where the recipe leaves it open: it follows from what learns."""
+"""Training defaults: what the recipe leaves open follows from what learns."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from multigraft.training.standardization import lone_linear
 
 EPOCHS = 3.0
 PROBE_EPOCHS = 10.0
-"""Of a linear layer alone: the frozen part is computed once, so that an epoch costs next to
-nothing."""
+"""Of a linear layer alone: the frozen part is computed once, so that epochs are almost free."""
 PROBE_RATE, PROBE_WIDTH = 3e-3, 384
 """Of a linear layer alone that reads as many standardised features
 (`multigraft.training.standardization`)."""

@@ -1,4 +1,4 @@
-"""Steps that went wrong: which are left out, and when training goes back or gives up."""
+"""Divergence: which steps are skipped, and when training rolls back or gives up."""
 
 from __future__ import annotations
 
@@ -33,8 +33,7 @@ def skipped(progress: Progress) -> None:
 
 
 def diverged(progress: Progress, factor: float) -> str | None:
-    """Why the training should stop: its loss is ``factor`` times what it began with; None: it
-    should not."""
+    """Say why to stop: the loss is ``factor`` times what it began with; None: it is not."""
     if (
         not factor
         or progress.finite < SETTLED
@@ -48,8 +47,8 @@ def diverged(progress: Progress, factor: float) -> str | None:
     )
 
 
-def hopeless(progress: Progress, loss: float, rate: float) -> str:
-    """What a person can do where going back does not help, or there is nothing to go back to."""
+def diverged_for_good(progress: Progress, loss: float, rate: float) -> str:
+    """Say what to do where going back does not help, or there is nothing to go back to."""
     return (
         f"the loss is {loss:g} at step {progress.step}; lower training.learning_rate (now "
         f"{rate:g}) or raise training.warmup, and start again"

@@ -1,4 +1,4 @@
-"""Drawing dropout masks on the CPU several times faster than torch does, from torch's own seed."""
+"""Dropout masks on the CPU, drawn several times faster than torch does, from torch's own seed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 STEPS = 2**16
-"""A chance is rounded to a multiple of 1 / STEPS, so that 64 random bits decide four elements."""
+"""A probability is rounded to a multiple of 1 / STEPS: 64 random bits decide four elements."""
 ROUNDING = 1e-3
-"""The largest relative error of a chance through rounding; rarer ones are drawn in full."""
+"""The largest relative error of a probability through rounding; rarer ones are drawn in full."""
 SMALL = 4096
 """Below as many elements torch's own way is as quick."""
 
@@ -38,20 +38,20 @@ def fast_dropout() -> Iterator[None]:
 def _bernoulli(
     values: Tensor, p: float = 0.5, *, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Fill ``values`` with ones, each with the chance ``p``, and zeros."""
+    """Fill ``values`` with ones, each with probability ``p``, and zeros."""
     if values.numel() < SMALL or not drawable(p):
         return values.copy_(torch.rand(values.shape, generator=generator) < p)
     return values.copy_(Coins(p, generator).toss(values.shape))
 
 
 def drawable(p: float) -> bool:
-    """Whether 16 bits say a chance well enough."""
+    """Tell whether 16 bits hold a probability well enough."""
     steps = round(p * STEPS)
     return 0 < steps < STEPS and abs(steps / STEPS - p) <= ROUNDING * min(p, 1 - p)
 
 
 class Coins:
-    """A stream of coins that show heads with one chance, which must be `drawable`."""
+    """A stream of coins that show heads with one probability, which must be `drawable`."""
 
     def __init__(self, p: float, generator: torch.Generator | None = None) -> None:
         """The seed is the next draw of torch's generator."""

@@ -1,5 +1,4 @@
-"""How a batch goes through the graft at present: replayed from a frozen part, compiled, or
-plainly."""
+"""Forward pass of a training batch: replayed from a frozen part, compiled, or plain."""
 
 from __future__ import annotations
 
@@ -63,8 +62,7 @@ class Forward:
         return self.replayed["train"].reads if "train" in self.replayed else None
 
     def consider(self, step: int, batch: Batch, step_seconds: float, steps_left: int) -> None:
-        """Switch to `torch.compile` where the recipe asks for it, or where ``auto`` measures that
-        it pays."""
+        """Switch to `torch.compile` if the recipe asks, or if ``auto`` measures that it pays."""
         if (
             self._compile == "off"
             or self.replayed
@@ -110,8 +108,7 @@ class Forward:
         self._compile = "off"
 
     def _replay(self, share: float, epochs: float) -> Mapping[str, Replayed]:
-        """The frozen part's results for training and validation rows; nothing where it is not
-        replayed."""
+        """Results of the frozen part for training and validation rows, if it is replayed."""
         run, wanted = self.run, self.run.recipe.training.replay
         depth = run.plan.frozen(share)
         packed = run.recipe.training.packing is not None
@@ -144,7 +141,7 @@ class Forward:
 def replay_setting(
     run: Run, *, precision: str = "fp32", autocast: Autocast = nullcontext
 ) -> Setting:
-    """What the replay must know of a run."""
+    """Settings of a replay, from a run."""
     return Setting(
         graft=run.graft,
         objective=run.objective,
@@ -159,8 +156,7 @@ def replay_setting(
 
 
 def replayed_split(run: Run, split: str) -> Replayed | None:
-    """The results of what training left frozen, for evaluating a split; None where training kept
-    none."""
+    """Results of what training left frozen, to evaluate a split; None where none were kept."""
     depth = int(run.facts.get("frozen", 0))
     if not depth or run.recipe.training.replay == "off":
         return None
@@ -174,8 +170,7 @@ def replayed_split(run: Run, split: str) -> Replayed | None:
 
 
 def why(error: Exception) -> str:
-    """Why nothing is replayed, in a line; what a library or the network raised is named by its
-    class too."""
+    """Say in a line why nothing is replayed; other libraries' errors with their class."""
     if isinstance(error, UnfitError | OSError):
         return first_line(error)
     return f"trying it raised {type(error).__name__}: {first_line(error)}"

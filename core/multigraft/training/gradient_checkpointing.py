@@ -1,5 +1,4 @@
-"""Gradient checkpointing (Chen et al. 2016): a block's inside is computed again for its
-gradient."""
+"""Gradient checkpointing (Chen et al. 2016): recompute a block's inside for its gradient."""
 
 from __future__ import annotations
 
@@ -14,8 +13,7 @@ from multigraft.models.graft import Graft
 
 @contextmanager
 def gradient_checkpointing(graft: Graft) -> Iterator[None]:
-    """Let every backbone block that learns keep its inputs only, and compute again what the
-    gradient needs.
+    """Keep only the inputs of blocks that learn, and recompute the rest for their gradient.
 
     About a third more time, for memory that grows with one block instead of all of them.
     """

@@ -1,5 +1,4 @@
-"""L-BFGS for a linear probe: the minimum of its loss, which is convex, instead of what some steps
-come to.
+"""L-BFGS for a linear probe: the minimum of its convex loss, instead of some steps toward it.
 
 Where one linear layer learns alone on features that never change, the minimum is found on
 standardised features for several strengths of L2, and the one of the lowest validation loss is
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("multigraft")
 STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)
-"""Of L2: half of one, times the squares of the standardised weights, is added to the mean loss of a
-row."""
+"""L2: half of one, times the squares of the standardised weights, is added to the mean row loss."""
 WORSE = 2
 """The search ends after as many weaker strengths in a row that validate worse than the best."""
 ITERATIONS = 200
@@ -46,7 +44,7 @@ MEMORY = 2**30
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the layer reads of all rows of a split, and what the loss does."""
+    """Inputs of the layer for all rows of a split, and what the loss does."""
 
     features: Tensor
     """[N, D], standardised."""
@@ -58,8 +56,7 @@ class Inputs:
 def solve(
     run: Run, forward: Forward, standard: Standard | None, progress: Progress
 ) -> dict[str, Any] | None:
-    """Give the layer the minimum of its loss where that validates with a loss as low as the best so
-    far.
+    """Give the layer the minimum of its loss, if that validates no worse than the best so far.
 
     Returns the line that tells of it, as one more end of the last epoch; ``progress`` knows of it
     too. None, and the layer as it was, where it does not, where the plan has no lone linear layer,
@@ -152,8 +149,7 @@ def _loss(run: Run, inputs: Inputs, weights: list[Tensor]) -> Tensor:
 
 
 def _inputs(run: Run, forward: Forward, standard: Standard, split: str) -> Inputs:
-    """Take a split through the graft as it is evaluated. Raises UnfitError where the head does
-    more."""
+    """Take a split through the graft in evaluation. Raises UnfitError if the head does more."""
     layer, parts, output = standard.layer, [], ""
     own = read_row(run.reader, run.rows[split].raw(0)).keys()
     with untouched(run.graft), _in_evaluation(run), _listening(layer) as seen:

@@ -1,4 +1,4 @@
-"""The learning rate as a function of the step, so that it needs no state."""
+"""Learning rate schedules: functions of the step, which need no state."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from multigraft.recipe import Training
 
 
 def rate_factor(step: int, total: int, training: Training) -> float:
-    """The share of the peak rate at ``step`` (from 0) of ``total``: a linear warm-up, then the
-    schedule.
+    """Share of the peak rate at ``step`` (from 0) of ``total``: linear warm-up, then the schedule.
 
     >>> training = Training(warmup=0.5, schedule="linear")
     >>> [rate_factor(step, 4, training) for step in range(4)]

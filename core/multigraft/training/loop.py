@@ -183,7 +183,7 @@ class Fit:
             return True
         restored = self.checkpoints.load() if progress.rollbacks < divergence.ROLLBACKS else None
         if restored is None:
-            raise RunError(divergence.hopeless(progress, loss, self.optimizer.rate))
+            raise RunError(divergence.diverged_for_good(progress, loss, self.optimizer.rate))
         self.progress = divergence.went_back(progress, restored)
         log.warning(
             "%d such steps in a row: back to step %d, at half the rate", progress.bad, restored.step

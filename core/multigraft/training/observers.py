@@ -1,5 +1,4 @@
-"""The moments of a run, told to every plugin that watches; one that raises is switched off, not the
-run."""
+"""Notify the plugins that watch a run; one that raises is switched off, not the run."""
 
 from __future__ import annotations
 

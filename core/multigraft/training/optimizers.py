@@ -1,4 +1,4 @@
-"""What turns gradients into steps: the optimizer of a plan, and the rate it has at a step."""
+"""Optimizers: the optimizer of a plan, and the rate it has at a step."""
 
 from __future__ import annotations
 

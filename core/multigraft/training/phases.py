@@ -1,4 +1,4 @@
-"""Phases of a training: from where something begins to learn to where the next thing does."""
+"""Training phases: from where something begins to learn to where the next thing does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Phase:
 
 
 class Phases:
-    """Which phase a training is in.
+    """Current phase of a training.
 
     >>> phases = Phases([0.0, 0.5])
     >>> phases.enter(0.1), phases.enter(0.2), phases.enter(0.6)
@@ -28,8 +28,7 @@ class Phases:
         self.now: Phase | None = None
 
     def enter(self, share: float) -> Phase | None:
-        """The phase that begins when ``share`` of the training is done; None within the present
-        one."""
+        """Enter the phase that begins by ``share`` of the training; None within this one."""
         begin = max((start for start in self._starts if start <= share), default=0.0)
         if self.now is not None and begin == self.now.begin:
             return None

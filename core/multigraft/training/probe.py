@@ -1,4 +1,4 @@
-"""How much a pretrained backbone knows, before any of it is finetuned."""
+"""Probe a pretrained backbone: how much it knows before any of it is finetuned."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger("multigraft")
 
 @dataclass(frozen=True)
 class Probe:
-    """Whether each held-out row was answered right: [N] of 0 and 1."""
+    """Correct answers of a probe, held-out row by row: [N] of 0 and 1."""
 
     neighbours: np.ndarray
     linear: np.ndarray

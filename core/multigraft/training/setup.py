@@ -1,4 +1,4 @@
-"""What a training is made of, built from a run."""
+"""Training setup: what a training is made of, built from a run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def build_forward(run: Run) -> Forward:
     """The forward pass on the device there is, in the precision that all processes agree on."""
     training, device = run.recipe.training, choose_device()
-    wanted = choose_precision(training.precision, device, begun=run.facts.get("precision"))
-    precision = run.world.agree(wanted)
+    chosen = choose_precision(training.precision, device, begun=run.facts.get("precision"))
+    precision = run.world.agree(chosen)
     run.graft.to(device)
     lay_out(run.graft, channels_last=training.channels_last)
     return Forward(run, device=device, precision=precision, autocast=autocast(device, precision))

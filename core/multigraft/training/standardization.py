@@ -1,5 +1,4 @@
-"""Standardised features: a linear layer that learns alone on a frozen backbone learns as if it read
-them.
+"""Standardised features: a linear layer on a frozen backbone learns as if it read them.
 
 The scale of features is the weights' own business (a standard deviation of 0.03 is as common as one
 of 30), and no rate suits them all. So the optimizer sees the layer in the coordinates of z = (x -
@@ -67,8 +66,7 @@ class Standard:
 
     @torch.no_grad()
     def begin(self, drawn: Mapping[str, Tensor]) -> None:
-        """Let the layer begin with what was drawn for it, taken as standardised: small on any
-        features."""
+        """Take the layer's initial weights as standardised: small on any features."""
         self.layer.load_state_dict(drawn)
         self.back()
 
@@ -130,8 +128,7 @@ def _standard(run: Run, forward: Forward, layer: nn.Linear) -> Standard:
 
 
 def _moments(run: Run, forward: Forward, layer: nn.Linear) -> tuple[int, Tensor, Tensor]:
-    """How many vectors the layer read, their sum and the sum of their squares, in double
-    precision."""
+    """Number of vectors that the layer read, their sum and sum of squares, in double precision."""
     seen = 0
     sums = torch.zeros(2, layer.in_features, dtype=torch.float64)
 

@@ -29,13 +29,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("multigraft")
 
 Step = Sequence[tuple[np.ndarray, Batch]]
-"""The rows of a batch and their tensors; an optimizer step has one or, with accumulation,
-several."""
+"""Batches of a step with their rows' numbers: one or, with accumulation, several."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step's forward and backward pass gave."""
+    """Outcome of a step's forward and backward pass."""
 
     loss: float
     """The mean over the rows of all processes."""
@@ -48,13 +47,12 @@ class Outcome:
 
     @property
     def finite(self) -> bool:
-        """Whether it may change the weights."""
+        """Tell whether it may change the weights."""
         return math.isfinite(self.loss) and math.isfinite(self.norm)
 
 
 class Gradient:
-    """Computes the gradient of a step and leaves it in the parameters, not yet averaged or
-    clipped."""
+    """Computes a step's gradient into the parameters, not yet averaged or clipped."""
 
     def __init__(self, run: Run, forward: Forward) -> None:
         self.parameters = list(run.graft.parameters())

@@ -1,5 +1,4 @@
-"""The validation inside a training: with the weights that would be kept, and which of them are the
-best."""
+"""Validation inside a training: with the weights that would be kept, and which are the best."""
 
 from __future__ import annotations
 
@@ -20,14 +19,13 @@ if TYPE_CHECKING:
 
 
 def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, float]:
-    """The metrics of the validation rows, of the running mean where there is one; nothing without
-    rows."""
+    """Metrics of the validation rows, by the running mean if there is one; empty without rows."""
     if "validation" not in run.rows:
         return {}
     averaged = nullcontext() if average is None else average.applied()
     with averaged, forward.autocast():
         metrics = run.metrics
-        kept = measure_split(
+        row_metrics = measure_split(
             run.graft,
             metrics,
             run.rows["validation"],
@@ -36,13 +34,13 @@ def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, f
             **run.reading(),
         )
     if "baseline" not in run.facts:  # the rows stay the same, so it is the same in every epoch
-        found = run.objective.baseline(kept)
+        found = run.objective.baseline(row_metrics)
         run.record(baseline=None if found is None else asdict(found))
-    return metrics.summarise(kept)
+    return metrics.summarise(row_metrics)
 
 
 def improved(progress: Progress, metrics: Mapping[str, float], objective: Objective) -> bool:
-    """Whether a validation is the best so far; then ``progress`` remembers it."""
+    """Tell whether a validation is the best so far; then ``progress`` remembers it."""
     found = metrics[objective.monitor], metrics.get("loss")
     if not better(found, (progress.best, progress.best_loss), objective.greater_is_better):
         return False
@@ -55,8 +53,7 @@ Value = tuple[float | None, float | None]
 
 
 def better(found: Value, best: Value, greater: bool) -> bool:
-    """Whether a validation beats the best so far; of equal metrics the lower loss is better, NaN
-    never is.
+    """Compare validations: of equal metrics the lower loss is better, NaN never is.
 
     >>> better((1.0, 0.2), (1.0, 0.5), True)
     True

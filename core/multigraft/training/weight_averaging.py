@@ -1,5 +1,4 @@
-"""A running mean of the weights, which often generalises better than the last (Polyak & Juditsky
-1992)."""
+"""Weight averaging (Polyak & Juditsky 1992): a running mean, which often generalises better."""
 
 from __future__ import annotations
 

@@ -221,18 +221,18 @@ KILLED = """
 import os, signal
 from pathlib import Path
 import numpy as np
-from multigraft.data.cache.decoded_store import Shelf, ShelfWriter
-with ShelfWriter(Shelf("key"), "train") as writer:
+from multigraft.data.cache.decoded_store import DecodedStore, DecodedStoreWriter
+with DecodedStoreWriter(DecodedStore("key"), "train") as writer:
     for number in range(100):
         writer.add(number.to_bytes(16), {"x": np.arange(100)}, 10**6)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_half_written_part_is_never_used() -> None:
+def test_a_half_written_chunk_is_never_used() -> None:
     assert subprocess.run([sys.executable, "-c", KILLED], check=False).returncode == -signal.SIGKILL
     assert list(cache.cache_folder().rglob("rows.bin"))
-    assert not decoded_store.Shelf("key")
+    assert not decoded_store.DecodedStore("key")
     cache.trim(cache.cache_folder(), 10**9)
     assert not list(cache.cache_folder().rglob("rows.bin"))
 

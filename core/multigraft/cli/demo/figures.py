@@ -51,12 +51,12 @@ def over_seeds(values: Sequence[float]) -> Interval:
 
 
 def gain(ending: Ending) -> Interval:
-    """What pretraining gained, paired by seed."""
+    """Gain by pretraining, paired by seed."""
     return over_seeds([p - s for p, s in zip(ending.pretrained, ending.scratch, strict=True)])
 
 
 def verdict(ending: Ending) -> str:
-    """Whether pretraining helped, in words."""
+    """Say whether pretraining helped, in words."""
     gained = gain(ending)
     points = gained.shown(sign="+")
     name = ending.chapter.modality

@@ -31,7 +31,7 @@ CALLBACK = ctypes.CFUNCTYPE(
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is to be said, and how."""
+    """A text to be said, and how."""
 
     text: str
     voice: str

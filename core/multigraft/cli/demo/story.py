@@ -26,7 +26,7 @@ ASKED = 40
 
 @dataclass(frozen=True)
 class Ending:
-    """What one chapter came to."""
+    """Outcome of one chapter."""
 
     chapter: Chapter
     data: DemoSet
@@ -35,8 +35,7 @@ class Ending:
     pretrained: tuple[float, ...]
     """The same from the pretrained weights."""
     exported: dict[str, dict[str, Any]]
-    """Precision -> accuracy, milliseconds a row, whether it was accepted; ``torch`` ->
-    milliseconds."""
+    """Precision -> accuracy, milliseconds a row, accepted or not; ``torch`` -> milliseconds."""
     agreeing: dict[str, tuple[int, int]]
     """Precision -> how many of the rows that were asked without torch got the run's answer."""
     reports: tuple[Report, ...]

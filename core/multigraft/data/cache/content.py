@@ -59,8 +59,7 @@ class Content:
 
     @cached_property
     def digests(self) -> np.ndarray:
-        """[rows] of 16 bytes: what each raw value is. A file counts by all its bytes, whatever its
-        name."""
+        """Digest raw values: [rows] of 16 bytes. A file counts by its bytes, not its name."""
         if self.key is None or self.folder is not None:
             return _digests(self)
         return digests.remembered(self.key, lambda: _digests(self))

@@ -95,7 +95,7 @@ class RowDecoder:
             self._decide()
 
     def finish(self, good: Table) -> DecodedRows:
-        """What is kept of the good rows, once this context has ended."""
+        """Collect what is kept of the good rows, once this context has ended."""
         memory = {number: arrays for number, (_, arrays) in self._kept.items()}
         store = DecodedStore(self._key)
         return DecodedRows(memory, store, *_places(store, good))

@@ -18,11 +18,9 @@ from multigraft.system.files import open_plain
 log = logging.getLogger("multigraft")
 KIND, KEY, FILE = "hashes", "sha256", "files.sqlite"
 SETTLED = 2 * 10**9
-"""Nanoseconds since a file's last change, before which a second change could leave its time as it
-is."""
+"""Nanoseconds after a file's change in which a second one could leave its time as it is."""
 HOLLOW, CLAIMED = 2**28, 100
-"""From this size on a file that takes less than one hundredth of it on the disk is nothing but a
-claim."""
+"""From this size on a file of which less than a hundredth is on disk is nothing but a claim."""
 CREATE = (
     "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, facts TEXT, hash TEXT) WITHOUT ROWID"
 )

@@ -10,11 +10,10 @@ import numpy as np
 from multigraft.data.checks.sketches import Sketches
 
 TABLES = 21
-CHANCE = 0.2
+MEETING = 0.2
 """That two rows just near enough meet in one table; in any of 21: 99%."""
 MOST = 2000
-"""Rows of one bucket that a row is compared with; more fill it only where a sketch says almost
-nothing."""
+"""Rows of a bucket that one is compared with; only sketches that say nothing fill more."""
 ROWS, PAIRS = 2**16, 2**18
 """How many rows' keys are made, and how many pairs are compared, at a time."""
 SEED = 1998
@@ -32,8 +31,8 @@ def find_near(asked: Sketches, known: Sketches, near: float) -> tuple[np.ndarray
     for columns, factors in _tables(asked.values.shape[1], near):
         open_rows = np.flatnonzero(match < 0)
         keys, order = _sorted_keys(known, columns, factors)
-        wanted = _keys(asked, open_rows, columns, factors)
-        low, high = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right")
+        queries = _keys(asked, open_rows, columns, factors)
+        low, high = np.searchsorted(keys, queries), np.searchsorted(keys, queries, side="right")
         counts = np.minimum(high - low, MOST)
         counts[~_filled(asked, open_rows)] = 0
         for places, others in _pairs(low, counts, order):
@@ -60,12 +59,12 @@ def _tables(values: int, near: float) -> Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 def _width(values: int, near: float) -> int:
-    """The most columns of a table in which rows just near enough still agree by `CHANCE`."""
+    """The most columns of a table in which rows just near enough still agree by `MEETING`."""
     differing = math.floor((1 - near) * values + 1e-9)
     return max(
         width
         for width in range(1, values + 1)
-        if width == 1 or math.comb(values - differing, width) >= CHANCE * math.comb(values, width)
+        if width == 1 or math.comb(values - differing, width) >= MEETING * math.comb(values, width)
     )
 
 

@@ -52,8 +52,7 @@ def _without_broken(
 
 
 def _fault(value: Any, encoding: str) -> str | None:
-    """Why a value cannot be kept; None where it can. It does not recurse: a value may be nested
-    deeply."""
+    """Say why a value cannot be kept, or None; iterative, as a value may be nested deeply."""
     open_values = [(value, 1)]
     while open_values:
         inner, depth = open_values.pop()

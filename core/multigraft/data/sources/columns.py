@@ -38,8 +38,7 @@ class Pieces:
         counts: Sequence[int],
         restore: tuple[Callable[..., Any], tuple[Any, ...]] | None = None,
     ) -> None:
-        """``counts`` are the rows of each piece. ``restore`` makes the same column where this is
-        pickled."""
+        """``counts`` are the rows of each piece; ``restore`` makes the column from a pickle."""
         self._pieces = pieces
         self._counts = counts
         self._starts = [0, *accumulate(counts)]

@@ -44,7 +44,7 @@ class Table:
 
     @property
     def name(self) -> str:
-        """How a person calls the source."""
+        """Name of the source, as a person calls it."""
         return self.content.name
 
     @property
@@ -54,7 +54,7 @@ class Table:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know about how the source was read."""
+        """Notes on how the source was read."""
         return self.content.notes
 
     def row(self, index: int) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Table:
                 continue  # named, counted and judged by `Rows.audit`
 
     def place(self, index: int) -> str:
-        """Where a person finds this row: ``reviews.csv row 17``, ``photos/cat/3.jpg``."""
+        """Place of a row, as a person finds it: ``reviews.csv row 17``, ``photos/cat/3.jpg``."""
         file, row = self.where(index)
         return file if row is None else f"{file} {self.content.kind} {row}"
 

@@ -29,7 +29,7 @@ class Axis:
     log: bool = False
 
     def place(self, value: float) -> float:
-        """Where a value lies."""
+        """Map a value to its place."""
         low, high, at = (self._scaled(each) for each in (self.low, self.high, value))
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 

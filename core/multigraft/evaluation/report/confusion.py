@@ -10,8 +10,7 @@ from typing import Any
 from multigraft.contracts.report import Confused, Confusion
 
 WHOLE = 150
-"""The most labels of which the matrix is kept: it grows with their square, and nobody reads a
-larger one."""
+"""The most labels of which the matrix is kept: it grows with their square."""
 FREQUENT = 100
 """How many of the errors are kept besides."""
 Cell = Sequence[int]

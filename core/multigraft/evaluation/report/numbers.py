@@ -103,8 +103,7 @@ def memory(megabytes: float) -> str:
 
 
 def _decimals(measure: Measure) -> int | None:
-    """Decimals that leave two digits of the interval's half width; None: four significant
-    digits."""
+    """Decimals that leave two digits of the interval's half width; None: four digits."""
     if measure.low is None or measure.high is None:
         return None
     half = (measure.high - measure.low) / 2

@@ -160,8 +160,7 @@ def _charts(curves: Mapping[str, Sequence[axes.Point]]) -> Iterator[tuple[str, M
 def _grouped(
     curves: Mapping[str, Sequence[axes.Point]],
 ) -> dict[str, dict[str, Sequence[axes.Point]]]:
-    """Curves that share axes: a quantity in training and validation, and the validation's
-    shares."""
+    """Curves that share axes: a quantity in training and validation, and validation's shares."""
     drawn = {name: points for name, points in curves.items() if points}
     grouped: dict[str, dict[str, Sequence[axes.Point]]] = {}
     for name, points in drawn.items():
@@ -206,8 +205,7 @@ def _grid(confusion: Confusion) -> Markup | None:
 
 
 def _confused(confusion: Confusion) -> list[tuple[str, str, int, str]]:
-    """Of a matrix too large to be read, the largest errors: expected, answered, count, share of
-    expected."""
+    """Largest errors of a matrix too large to read: expected, answered, count, share."""
     if len(confusion.labels) <= CELLS:
         return []
     return [

@@ -1,4 +1,4 @@
-"""How long a model takes in each of its forms, alone and in batches, measured on this machine."""
+"""Latency: how long each form of a model takes on this machine, alone and in batches."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ ROUNDS = 3
 PATIENCE = 20.0
 """Seconds after which a contender gets no further round."""
 LONG = 0.5
-"""Seconds from which on a batch is timed once: over so long a time the noise of a moment evens
-out."""
+"""Seconds from which on a batch is timed once: momentary noise evens out over so long."""
 SIZES = (1, 4, 8, 16, 32)
 ALONE = 4
 """How many rows are timed alone."""
@@ -35,8 +34,7 @@ class Timed:
 
 
 def trial(rows: Sequence[Arrays], reader: Reader) -> list[Timed]:
-    """Rows alone, from the shortest to the longest, and a batch of middling rows for each of
-    `SIZES`."""
+    """Pick rows alone, shortest to longest, and a batch of middling rows for each of `SIZES`."""
     ordered = sorted(rows, key=reader.length)
     places = np.linspace(0, len(ordered) - 1, min(ALONE, len(ordered))).round().astype(int)
     groups = [[ordered[place]] for place in places] + [_middle(ordered, size) for size in SIZES[1:]]
@@ -98,8 +96,7 @@ def _take_round(opener: Opener, batches: Sequence[Timed], times: Sequence[list[f
 
 
 def _by_size(batches: Sequence[Timed], times: Sequence[Sequence[float]]) -> dict[int, float]:
-    """Milliseconds by the rows of a batch: the median of the medians of the batches of that
-    size."""
+    """Milliseconds by batch size: the median of the medians of batches of that size."""
     found: dict[int, list[float]] = {}
     for batch, known in zip(batches, times, strict=True):
         found.setdefault(batch.rows, []).append(float(np.median(known)))

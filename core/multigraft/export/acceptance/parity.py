@@ -1,4 +1,4 @@
-"""Whether a graph answers as the model does, on real rows in batches it was not traced with."""
+"""Parity: whether a graph answers as the model does, on real rows in batches unlike its traces."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ class Case:
     """Where its rows stand in the data."""
     rows: tuple[Arrays, ...]
     made: bool = False
-    """Whether rows were cut from real ones; what the model cannot answer is then not asked of the
-    graph."""
+    """Whether rows were cut from real ones; where the model fails, the graph is not asked."""
 
 
 def cases(
@@ -36,8 +35,7 @@ def cases(
     places: Sequence[str],
     fills: Fills,
 ) -> list[Case]:
-    """Real rows alone, in a batch, and beside much padding; and rows that were cut to other
-    lengths.
+    """Real rows alone, in a batch, beside much padding, and cut to other lengths.
 
     The last case holds a row of padding alone, as an empty value would be. The model's answer to it
     is nothing to reproduce (torch gives zeros or a mean), but it must be a number, and must not
@@ -87,18 +85,17 @@ def check_parity(model: Answers, graph: Answers, trials: Sequence[Case], fills: 
 def _compare(model: Answers, graph: Answers, case: Case, fills: Fills) -> float:
     batch = collate(case.rows, fills)
     try:
-        wanted = model(batch)
+        expected = model(batch)
     except Exception:
         if case.made:  # cut shorter than the network can take
             return 0.0
         raise
     found = graph(batch)
-    return max(_difference(name, wanted[name], found[name], case) for name in wanted)
+    return max(_difference(name, expected[name], found[name], case) for name in expected)
 
 
-def relative(wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Absolute differences, divided by the largest finite number in ``wanted`` where that is above
-    1.
+def relative(expected: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Absolute differences, over the largest finite number in ``expected`` if that is above 1.
 
     Equal infinities do not differ; a NaN stays one.
 
@@ -107,32 +104,33 @@ def relative(wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
     >>> relative(np.array([200.0, 1.0]), np.array([200.0, 3.0])).tolist()
     [0.0, 0.01]
     """
-    expected, answered = wanted.astype(np.float64), found.astype(np.float64)
-    finite = expected[np.isfinite(expected)]
+    reference, answered = expected.astype(np.float64), found.astype(np.float64)
+    finite = reference[np.isfinite(reference)]
     with np.errstate(invalid="ignore"):  # inf - inf
-        gaps = np.where(expected == answered, 0.0, np.abs(expected - answered))
+        gaps = np.where(reference == answered, 0.0, np.abs(reference - answered))
     shares: np.ndarray = gaps / max(1.0, float(np.abs(finite).max(initial=0.0)))
     return shares
 
 
-def _difference(name: str, wanted: np.ndarray, found: np.ndarray, case: Case) -> float:
+def _difference(name: str, expected: np.ndarray, found: np.ndarray, case: Case) -> float:
     where = f"output {name!r}, {case.name}"
-    if wanted.shape != found.shape:
-        raise ExportError(f"{where}: the model gives shape {wanted.shape}, the graph {found.shape}")
-    if np.isnan(wanted.astype(np.float64)).any():
+    if expected.shape != found.shape:
+        shapes = f"the model gives shape {expected.shape}, the graph {found.shape}"
+        raise ExportError(f"{where}: {shapes}")
+    if np.isnan(expected.astype(np.float64)).any():
         if case.made:
             return 0.0
         raise ExportError(f"{where}: the model itself gives NaN")
     if case.name == EMPTY:
         _refuse_nan(found[1], where, case)
-        wanted, found = wanted[:1], found[:1]
-    gaps = np.nan_to_num(relative(wanted, found), nan=np.inf)
+        expected, found = expected[:1], found[:1]
+    gaps = np.nan_to_num(relative(expected, found), nan=np.inf)
     largest = float(gaps.max(initial=0.0))
     if largest > TOLERANCE:
         worst = tuple(int(i) for i in np.unravel_index(int(gaps.argmax()), gaps.shape))
         raise ExportError(
             f"the graph does not answer as the model does: {where}, at {worst}, "
-            f"{case.places[worst[0]]}: the model gives {wanted[worst]:.6g}, the graph "
+            f"{case.places[worst[0]]}: the model gives {expected[worst]:.6g}, the graph "
             f"{found[worst]:.6g}, which is {largest:.2g} of the largest output; at most "
             f"{TOLERANCE:g} is allowed"
         )

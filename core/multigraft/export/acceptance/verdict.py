@@ -1,4 +1,4 @@
-"""Whether what a precision loses is within the budget, and the sentence that says so."""
+"""Verdict: whether what a precision loses is within the budget, and the sentence that says so."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from multigraft.contracts.report import Measure
 
-Kept = dict[str, np.ndarray]
+RowMetrics = dict[str, np.ndarray]
 """What is kept of each row, for all rows: arrays [N, ...]."""
 FEWEST, MOST = 50, 1000
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one precision was measured at."""
+    """Measurements of one precision."""
 
     metric: str
     measure: Measure
@@ -26,16 +26,15 @@ class Evidence:
     """Rows answered otherwise than in fp32; None where an answer is only numbers."""
     difference: float
     """Largest difference of any output to fp32, as `parity.relative` gives it."""
-    kept: Kept
+    kept: RowMetrics
     """What the metric is computed from, row by row in the order of every other precision."""
     same_tokens: float | None = None
-    """Where tokens are written: the share after which fp32's most likely one is the most likely one
-    here."""
+    """Where tokens are written: how often fp32's most likely token is the most likely here."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What a precision loses against fp32 on the same rows, in points, with its paired interval."""
+    """Metric loss of a precision against fp32 on the same rows, in points, with paired interval."""
 
     points: float
     low: float | None = None
@@ -48,7 +47,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a precision may be shipped, and why."""
+    """Verdict on a precision: whether it may be shipped, and why."""
 
     accepted: bool
     reason: str
@@ -56,8 +55,7 @@ class Verdict:
 
 
 def points_lost(metric: str, *, fp32: float, value: float, greater_is_better: bool) -> float:
-    """How much worse ``value`` is: points of 100 for a share, percent of ``fp32`` for anything
-    else.
+    """Count lost points: of 100 for a share, percent of ``fp32`` for anything else.
 
     >>> points_lost("accuracy", fp32=0.9, value=0.88, greater_is_better=True)
     2.0
@@ -70,8 +68,7 @@ def points_lost(metric: str, *, fp32: float, value: float, greater_is_better: bo
 
 
 def rows_needed(budget: float) -> int:
-    """The fewest held-out rows that can tell a loss of the budget: as many that one row is worth no
-    more.
+    """The fewest held-out rows that can tell a loss of the budget: one row is worth no more.
 
     >>> rows_needed(0.5), rows_needed(10), rows_needed(0)
     (200, 50, 1000)
@@ -96,8 +93,7 @@ class Judge:
     seed: int
 
     def loss(self, evidence: Evidence, fp32: Evidence) -> Loss:
-        """The points lost, with the percentile interval of a bootstrap that draws the same rows of
-        both.
+        """Points lost, with a percentile interval by a paired bootstrap over rows.
 
         What is common to both precisions, as which rows are hard, is in each resample twice and so
         cancels (Efron & Tibshirani 1993, ch. 13).
@@ -117,7 +113,7 @@ class Judge:
         return Loss(points, low, high)
 
     def verdict(self, evidence: Evidence, fp32: Evidence) -> Verdict:
-        """Whether a precision is accepted."""
+        """Decide whether a precision is accepted."""
         loss = self.loss(evidence, fp32)
         numbers = f"{evidence.metric} {evidence.measure.value:.4g}, fp32 {fp32.measure.value:.4g}"
         reason = f"loses {loss} of {self.budget:g} allowed ({numbers}, {evidence.rows} rows)"
@@ -126,7 +122,7 @@ class Judge:
         return Verdict(loss.points <= self.budget, reason, loss)  # NaN is refused
 
     def too_few(self, rows: int) -> str:
-        """Why so few rows decide nothing."""
+        """Say why so few rows decide nothing."""
         return (
             f"{rows} held-out rows are too few to tell a loss of {self.budget:g} points; "
             f"{self.rows} are needed (export.rows)"

@@ -1,5 +1,4 @@
-"""The fp32 graph: made from the model, compared with it, and rewritten where that changes no
-answer."""
+"""Export the fp32 graph, compare it with the model, and rewrite it where no answer changes."""
 
 from __future__ import annotations
 
@@ -23,8 +22,7 @@ COMPARED_ROWS = 5
 
 
 def make_fp32(work: Work) -> tuple[Served, float]:
-    """Export the graph and compare it with the model: the served model, and their largest
-    difference.
+    """Export the graph and compare it: the served model, and the largest difference to it.
 
     Raises ExportError, and leaves no graph behind, where they differ.
     """
@@ -50,8 +48,7 @@ def make_fp32(work: Work) -> tuple[Served, float]:
 
 
 def _rewritten(work: Work, served: Served, trials: Sequence[Case], parity: float) -> float:
-    """The parity of the graph after each rewrite that keeps it right, which takes the place of
-    torch's."""
+    """Parity after each rewrite that keeps the graph right and takes the place of torch's."""
     path, fills = work.graph(FP32), work.run.reader.fills
     trial = path.with_name("rewritten.onnx")
     for what, rewrite in REWRITES.items():

@@ -1,5 +1,4 @@
-"""How a graph lies on the disk: one file, or a file with its weights beside it where they are
-large."""
+"""Graph storage: one file, or a file with large weights beside it."""
 
 from __future__ import annotations
 
@@ -12,13 +11,12 @@ INLINE_LIMIT = 1_500_000_000
 
 
 def is_large(size: int) -> bool:
-    """Whether that many bytes of weights must lie beside their graph."""
+    """Tell whether that many bytes of weights must lie beside their graph."""
     return size > INLINE_LIMIT
 
 
 def files_of(path: Path) -> list[Path]:
-    """The file of a graph, and its weights where they lie beside it; nothing where there is
-    none."""
+    """List the file of a graph, and its weights where they lie beside; nothing if there is none."""
     beside = path.with_name(f"{path.name}.data")
     return [file for file in (path, beside) if file.exists()]
 

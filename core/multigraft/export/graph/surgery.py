@@ -1,4 +1,4 @@
-"""What is done to an ONNX graph before it is quantised."""
+"""Graph surgery: what is done to an ONNX graph before it is quantised."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from multigraft.export.graph.trace import SCOPES
 
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
 FRONTEND = "frontend"
-"""The name of a backbone's submodule that turns samples into a spectrogram: its ranges need
-floats."""
+"""Submodule of a backbone that turns samples into a spectrogram: its ranges need floats."""
 MANY_CHANNELS = 16
 """That a filter reads, from which on a convolution is worth ranges of its own."""
 LARGE_TABLE = 1 << 14
@@ -22,8 +21,7 @@ LARGE_TABLE = 1 << 14
 
 
 def float_nodes(graph: GraphProto) -> list[str]:
-    """The nodes that stay float: a `FRONTEND`, and what comes before the first weights
-    (normalisation)."""
+    """Nodes that stay float: a `FRONTEND`, and what comes before the first weights."""
     return [
         node.name
         for node, after in _in_order(graph)
@@ -37,8 +35,7 @@ def depthwise(graph: GraphProto) -> list[str]:
 
 
 def inner_convolutions(graph: GraphProto) -> list[str]:
-    """The convolutions that do much work: over all channels of a layer, and not over an image's
-    three."""
+    """Convolutions that do much work: over a layer's channels, not over an image's three."""
     return [
         name
         for name, groups, channels in _convolutions(graph)
@@ -71,8 +68,7 @@ def _in_order(graph: GraphProto) -> Iterator[tuple[NodeProto, bool]]:
 
 
 def _convolutions(graph: GraphProto) -> Iterator[tuple[str, int, int]]:
-    """Name, groups and channels of a filter of each convolution with constant weights, but a
-    `FRONTEND`."""
+    """Name, groups and channels of each convolution with constant weights, but a `FRONTEND`."""
     shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
     for node in graph.node:
         if node.op_type == "Conv" and node.input[1] in shapes and not _in_frontend(node):
@@ -91,8 +87,7 @@ def product_share(graph: GraphProto) -> float:
 
 
 def fold_transposed(model: ModelProto) -> None:
-    """Compute ``Transpose(weight)`` now, so that the product after it has a constant to
-    quantise."""
+    """Fold ``Transpose(weight)`` into a constant, so that the product after it is quantised."""
     graph = model.graph
     weights = {weight.name: weight for weight in graph.initializer}
     for node in [
@@ -111,8 +106,7 @@ def tables(graph: GraphProto) -> list[str]:
 
 
 def shrink_embeddings(model: ModelProto, *, spared: Collection[str] = ()) -> None:
-    """Keep large embedding tables as int8 with one scale a row, which loses far less than one for
-    all."""
+    """Quantise large embedding tables to int8, with a scale for each row."""
     graph = model.graph
     chosen = set(tables(graph)) - set(spared)
     for table in [weight for weight in graph.initializer if weight.name in chosen]:
@@ -145,12 +139,12 @@ def drop_unused(graph: GraphProto) -> None:
 
 def drop_unreached(graph: GraphProto) -> None:
     """Remove nodes whose outputs nobody reads."""
-    wanted = {port.name for port in graph.output}
+    needed = {port.name for port in graph.output}
     kept = []
     for node in reversed(graph.node):  # sorted topologically
-        if any(name in wanted for name in node.output):
+        if any(name in needed for name in node.output):
             kept.append(node)
-            wanted.update(_names_of(node))
+            needed.update(_names_of(node))
     del graph.node[:]
     graph.node.extend(reversed(kept))
 
@@ -191,8 +185,7 @@ def _is_table(weight: TensorProto, graph: GraphProto) -> bool:
 
 
 def _looked_up(node: NodeProto, table: str) -> Iterator[NodeProto]:
-    """``Gather(table, i)`` as ``float(Gather(int8, i)) * Gather(scale, i)``; other nodes as they
-    are."""
+    """Read ``Gather(table, i)`` as ``float(Gather(int8, i)) * Gather(scale, i)``."""
     if node.op_type != "Gather" or node.input[0] != table:
         yield node
         return
@@ -208,7 +201,6 @@ def _in_frontend(node: NodeProto) -> bool:
 
 
 def _scopes(node: NodeProto) -> list[str]:
-    """The modules that a node came from, outermost first; the exporter writes them as a list in
-    Python."""
+    """Modules that a node came from, outermost first; the exporter writes a Python list."""
     noted = next((item.value for item in node.metadata_props if item.key == SCOPES), "[]")
     return [scope for scope in ast.literal_eval(noted)[:-1] if scope]

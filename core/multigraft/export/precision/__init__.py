@@ -1,1 +1,1 @@
-"""Precisions: fp16 and int8 graphs, and what is repaired where they lose accuracy."""
+"""Precisions: fp16 and int8 graphs, and the layers of these that stay in float."""

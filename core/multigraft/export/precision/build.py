@@ -1,4 +1,4 @@
-"""The precisions of a bundle: each is made, measured on held-out rows, mended and timed."""
+"""Build the precisions of a bundle: each is made, measured on held-out rows, and timed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from multigraft.export.generation.token_latency import token_times
 from multigraft.export.generation.writer import source_of
 from multigraft.export.graph.storage import delete
 from multigraft.export.graph.trace import Served
-from multigraft.export.precision.float_layers import Mended, mend
+from multigraft.export.precision.float_layers import FloatLayers, find_float_layers
 from multigraft.export.precision.fp16 import halve
 from multigraft.export.precision.quantize import (
     CannotQuantize,
@@ -59,8 +59,7 @@ class _Tried:
 
 
 def judge(work: Work, parity: float) -> Precisions:
-    """Make and measure every precision that the recipe asks for; refused graphs are left in
-    place."""
+    """Make and measure each precision that the recipe asks for; refused graphs stay in place."""
     found = _measure(work, FP32)
     same = f"answers as the model does, to {parity:.1e}"
     entry = _entry(work, FP32, found.get(FP32), accepted=True, reason=same)
@@ -101,8 +100,7 @@ def time_all(
 
 
 def fastest(precisions: Precisions) -> str:
-    """The accepted precision that was measured fastest; fp16 never, because it was timed on a
-    processor."""
+    """Choose the accepted precision measured fastest; never fp16, which a processor timed."""
     held = {name: entry for name, entry in precisions.items() if entry.accepted and name != FP16}
     if not held:
         return FP16
@@ -112,8 +110,8 @@ def fastest(precisions: Precisions) -> str:
 
 
 def _int8(work: Work) -> Precision:
-    """In one way after another until one is accepted; else the best of them is mended."""
-    if refused := _hopeless(work):
+    """Quantise in each way until one is accepted; else keep some layers of the best in float."""
+    if refused := _refusal(work):
         return Precision(accepted=False, file=None, reason=refused)
     reasons, tried = list[str](), list[_Tried]()
     with tempfile.TemporaryDirectory(dir=work.folder.parent, prefix=".int8-") as folder:
@@ -136,13 +134,13 @@ def _int8(work: Work) -> Precision:
             why = "; ".join(reasons) or "its backbone is not meant to be quantised"
             return Precision(accepted=False, file=None, reason=why)
         best = min(tried, key=lambda each: each.order)
-        mended = None if best.verdict.accepted else _mend(work, best, reasons)
-        if mended is None and best is not tried[-1]:
+        better = None if best.verdict.accepted else _with_float_layers(work, best, reasons)
+        if better is None and best is not tried[-1]:
             write(best.prepared, work.graph(INT8), lambda: calibration(work.run))
-    if mended is not None:
-        entry = _entry(work, INT8, mended.evidence[INT8], accepted=True, reason="; ".join(reasons))
-        floats = best.prepared.named(mended.floats)
-        return _with_loss(entry, mended.verdict).model_copy(update={"floats": floats})
+    if better is not None:
+        entry = _entry(work, INT8, better.evidence[INT8], accepted=True, reason="; ".join(reasons))
+        floats = best.prepared.named(better.floats)
+        return _with_loss(entry, better.verdict).model_copy(update={"floats": floats})
     accepted = best.verdict.accepted
     entry = _entry(work, INT8, best.evidence[INT8], accepted=accepted, reason="; ".join(reasons))
     return _with_loss(entry, best.verdict)
@@ -164,17 +162,17 @@ def _try(work: Work, prepared: Prepared) -> _Tried:
     return _Tried(prepared, evidence, verdict)
 
 
-def _mend(work: Work, best: _Tried, reasons: list[str]) -> Mended | None:
+def _with_float_layers(work: Work, best: _Tried, reasons: list[str]) -> FloatLayers | None:
     """Leave layers in float, where the recipe gives time for it."""
     if not work.run.recipe.export.repair:
         return None
-    mended, reason = mend(work, best.prepared, lambda: _measure(work, INT8))
+    found, reason = find_float_layers(work, best.prepared, lambda: _measure(work, INT8))
     reasons.append(reason)
-    return mended
+    return found
 
 
 def _fp16(work: Work) -> Precision:
-    if refused := _hopeless(work):
+    if refused := _refusal(work):
         return Precision(accepted=False, file=None, reason=refused)
     for role, path in work.paths(FP32).items():
         halve(path, work.paths(FP16)[role])
@@ -184,8 +182,8 @@ def _fp16(work: Work) -> Precision:
     return _with_loss(entry, verdict)
 
 
-def _hopeless(work: Work) -> str | None:
-    """Why no held-out rows could ever accept a precision; None where they may."""
+def _refusal(work: Work) -> str | None:
+    """Say why no held-out rows could ever accept a precision; None where they may."""
     if work.split is None:
         return "no rows are held out to measure it on"
     judge = gate.judge_of(work.run)

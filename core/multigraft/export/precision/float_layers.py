@@ -1,4 +1,4 @@
-"""An int8 graph that loses too much, mended: its most sensitive layers are left in float."""
+"""Float layers: the most sensitive layers of an int8 graph that loses too much stay in float."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMED = 5
 
 
 @dataclass(frozen=True)
-class Mended:
+class FloatLayers:
     """An accepted graph with some layers in float, left in the place of the int8 one."""
 
     floats: Layers
@@ -35,10 +35,10 @@ class Mended:
     verdict: Verdict
 
 
-def mend(
+def find_float_layers(
     work: Work, prepared: Prepared, measure: Callable[[], Mapping[str, Evidence]]
-) -> tuple[Mended | None, str]:
-    """Search within ``export.repair`` seconds; with the sentence that says what came of it.
+) -> tuple[FloatLayers | None, str]:
+    """Search the fewest float layers in ``export.repair`` seconds; with a sentence on the outcome.
 
     Where nothing was found the int8 graph has every layer in int8 again.
     """
@@ -50,19 +50,19 @@ def mend(
     )
     judge = gate.judge_of(work.run)
 
-    def trial(floats: Layers) -> Mended | None:
+    def trial(floats: Layers) -> FloatLayers | None:
         write(prepared, work.graph(INT8), lambda: calibration(work.run), floats=floats)
         evidence = measure()
         verdict = judge.verdict(evidence[INT8], evidence[FP32])
         LOG.info("export: int8 with %d layers in float %s", len(floats), verdict.reason)
-        return Mended(floats, evidence, verdict) if verdict.accepted else None
+        return FloatLayers(floats, evidence, verdict) if verdict.accepted else None
 
     best = fewest(groups, trial, deadline=deadline)
     floats = () if best is None else best.floats
     write(prepared, work.graph(INT8), lambda: calibration(work.run), floats=floats)
     if best is None:
         over = "" if deadline.left else f" within {seconds:g} s (export.repair)"
-        return None, f"no few of its {len(prepared.layers)} layers in float mend it{over}"
+        return None, f"no few of its {len(prepared.layers)} layers in float are enough{over}"
     times = _times(work)
     said = (
         f"with {len(floats)} of {len(prepared.layers)} layers in float "
@@ -79,12 +79,12 @@ def _ranked(work: Work, prepared: Prepared, deadline: Deadline) -> tuple[list[La
     rows."""
     chosen = calibration(work.run) if work.generating is None else taught(work, work.generating)
     batches = list(islice(chosen, RANKED_BATCHES))
-    wanted = [Session(work.graph(FP32)).run(batch) for batch in batches]
+    expected = [Session(work.graph(FP32)).run(batch) for batch in batches]
 
     def damage(layers: Layers) -> float:
         floats = [name for name in prepared.layers if name not in layers]
         write(prepared, work.graph(INT8), lambda: calibration(work.run), floats=floats)
-        return noise(Session(work.graph(INT8)).run, wanted, batches)
+        return noise(Session(work.graph(INT8)).run, expected, batches)
 
     return rank(prepared.layers, damage, deadline=deadline)
 

@@ -1,4 +1,4 @@
-"""From an fp32 graph to one in fp16, for graphics processors."""
+"""Convert an fp32 graph to fp16, for graphics processors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an fp32 graph to an int8 one, in the way that suits the backbone.
+"""Quantise an fp32 graph to int8, in the way that suits the backbone.
 
 Dynamic: weights int8 per channel, activations measured in each call; for transformers. Static: the
 ranges of activations are measured once on training rows; for convolutions. Hybrid: both, each for
@@ -78,8 +78,7 @@ class Prepared:
     way: Way
     path: Path
     layers: tuple[str, ...]
-    """What can become int8 by itself: the nodes with weights, and the embedding tables; in graph
-    order."""
+    """What can become int8: nodes with weights, and embedding tables; in graph order."""
     titles: Mapping[str, str]
     """What people know a node by: the module that it came from."""
 
@@ -94,7 +93,7 @@ class Prepared:
 
 
 def ways(quantization: Quantization, source: Path) -> tuple[Way, ...]:
-    """How to try, one after another, until one is accepted.
+    """Ways of quantising to try, one after another, until one is accepted.
 
     A backbone quantised statically is tried dynamically next, where most of its weights are in
     matrix products all the same (a vision transformer, a ConvNeXt). One quantised dynamically is
@@ -127,8 +126,7 @@ def prepare(source: Path, folder: Path, way: Way) -> Prepared:
 def write(
     prepared: Prepared, target: Path, batches: Batches, *, floats: Collection[str] = ()
 ) -> None:
-    """Write the int8 graph with the layers ``floats`` left in float; the first static one draws
-    batches."""
+    """Write the int8 graph, ``floats`` left in float; the first static one draws batches."""
     delete(target)
     with _muted():
         if prepared.way == "dynamic":
@@ -191,8 +189,7 @@ def _dynamic(prepared: Path, target: Path, floats: Collection[str]) -> None:
 
 
 def _infer_shapes(source: Path, prepared: Path) -> None:
-    """Infer every shape. Graph optimisation is left out: it forgets which module a node came
-    from."""
+    """Infer every shape; optimising would forget which module a node came from."""
     onnxruntime("quantization.shape_inference").quant_pre_process(
         str(source),
         str(prepared),
@@ -229,8 +226,7 @@ def _static(
 
 
 def _hybrid(prepared: Prepared, target: Path, batches: Batches, floats: Collection[str]) -> None:
-    """The convolutions with ranges from calibration, then the matrix products with ranges of each
-    call."""
+    """Quantise convolutions by calibrated ranges, then matrix products by each call's."""
     graph = onnx.load(prepared.path, load_external_data=False).graph
     inner = set(inner_convolutions(graph)) - set(floats)
     others = [

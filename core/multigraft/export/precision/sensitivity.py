@@ -1,5 +1,4 @@
-"""Which layers must stay float in an int8 graph: ranked by the damage that each does alone, then
-searched."""
+"""Sensitivity of layers to int8: each alone is ranked by its damage, then the fewest are sought."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ RANKING = 0.5
 
 @dataclass(frozen=True)
 class Deadline:
-    """When to stop looking."""
+    """Deadline of a search."""
 
     at: float
 
@@ -38,8 +37,8 @@ class Deadline:
 
 
 @dataclass(frozen=True)
-class Repaired(Generic[T]):
-    """The fewest layers in float that were found to be enough."""
+class Fewest(Generic[T]):
+    """The fewest float layers that were found to be enough."""
 
     floats: Layers
     found: T
@@ -48,7 +47,7 @@ class Repaired(Generic[T]):
 def rank(
     layers: Layers, damage: Callable[[Layers], float], *, deadline: Deadline
 ) -> tuple[list[Layers], list[float]]:
-    """Groups of layers with the damage each does alone, the worst first.
+    """Rank groups of layers by the damage each does alone, the worst first.
 
     ``damage`` is asked for the layers that are int8 while all others are float. Each layer is a
     group of its own where the time allows it; else neighbours are taken together, as many as
@@ -68,15 +67,15 @@ def rank(
 
 def fewest(
     groups: Sequence[Layers], trial: Callable[[Layers], T | None], *, deadline: Deadline
-) -> Repaired[T] | None:
-    """The shortest prefix of ``groups`` that is enough, found by doubling and bisection.
+) -> Fewest[T] | None:
+    """Find the shortest prefix of ``groups`` that is enough, by doubling and bisection.
 
     ``trial`` gives None where those layers in float are not enough. With every layer in float
     nothing is left to gain, so all groups together are not tried. None: nothing was enough, or the
     time was over.
     """
     too_few, size = 0, 1
-    best: Repaired[T] | None = None
+    best: Fewest[T] | None = None
     while best is None and size < len(groups) and deadline.left:
         best = _tried(groups[:size], trial)
         too_few, size = (
@@ -90,11 +89,10 @@ def fewest(
     return best
 
 
-def noise(answer: Answer, wanted: Sequence[Arrays], batches: Sequence[Arrays]) -> float:
-    """The energy of the difference to the fp32 outputs as a share of theirs: the inverse of the
-    SQNR."""
+def noise(answer: Answer, expected: Sequence[Arrays], batches: Sequence[Arrays]) -> float:
+    """Quantisation noise: energy of the difference to fp32 as a share of its own (1 / SQNR)."""
     lost = energy = 0.0
-    for batch, reference in zip(batches, wanted, strict=True):
+    for batch, reference in zip(batches, expected, strict=True):
         outputs = answer(batch)
         for name, array in _floats(reference):
             gap = np.nan_to_num(
@@ -111,10 +109,10 @@ def _floats(outputs: Arrays) -> Iterator[tuple[str, np.ndarray]]:
             yield name, np.nan_to_num(array.astype(np.float64), posinf=0.0, neginf=0.0)
 
 
-def _tried(groups: Sequence[Layers], trial: Callable[[Layers], T | None]) -> Repaired[T] | None:
+def _tried(groups: Sequence[Layers], trial: Callable[[Layers], T | None]) -> Fewest[T] | None:
     floats = tuple(name for group in groups for name in group)
     found = trial(floats)
-    return None if found is None else Repaired(floats, found)
+    return None if found is None else Fewest(floats, found)
 
 
 def _cut(layers: Layers, count: int) -> list[Layers]:

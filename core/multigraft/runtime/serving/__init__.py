@@ -1,2 +1,1 @@
-"""Bundles over HTTP, without torch: batches out of many requests, bounds on everything, a page to
-try it."""
+"""HTTP serving of bundles, without torch: dynamic batching, bounds on everything, a page to try."""

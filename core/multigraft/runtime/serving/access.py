@@ -1,4 +1,4 @@
-"""Who may reach a server: the address it listens on, and the token it asks for."""
+"""Access control: the address a server listens on, and the token it asks for."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ class Token:
         self._secret = secret.encode()
 
     def opens(self, header: str) -> bool:
-        """Whether an ``Authorization`` header holds it; takes the same time wherever they
-        differ."""
+        """Compare an ``Authorization`` header with it, in constant time."""
         scheme, _, given = header.partition(" ")
         same = hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._secret)
         return same and scheme.lower() == "bearer"
@@ -60,7 +59,7 @@ def find_token(file: Path | None) -> Token | None:
 
 
 def is_local(host: str) -> bool:
-    """Whether only this machine can reach an address.
+    """Tell whether only this machine can reach an address.
 
     >>> is_local("127.0.0.1"), is_local("::1"), is_local("0.0.0.0"), is_local("example.org")
     (True, True, False, False)
@@ -109,7 +108,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def is_welcome(headers: Mapping[str, str], *, local: bool) -> bool:
-    """Whether a request was meant for this server, as its browser says.
+    """Tell whether a request was meant for this server, as its browser says.
 
     A page of another site may make a person's browser ask a server without a token: by a form
     across sites, or by a name of its own that leads to this machine (rebinding).
@@ -121,6 +120,6 @@ def is_welcome(headers: Mapping[str, str], *, local: bool) -> bool:
 
 
 def address_of(listening: socket.socket) -> str:
-    """Where a browser finds the server."""
+    """Give the address at which a browser finds the server."""
     host, port = listening.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

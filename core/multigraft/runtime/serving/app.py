@@ -1,4 +1,4 @@
-"""The routes: what a server answers to, put together for the models it holds."""
+"""HTTP routes of a server, put together for the models it holds."""
 
 from __future__ import annotations
 
@@ -40,8 +40,7 @@ SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configur
 
 @dataclass
 class House:
-    """What lives as long as the server: a queue for each model, the threads that read, the
-    counters."""
+    """State of a server: a queue for each model, the threads that read, the counters."""
 
     models: Sequence[Model]
     limits: Limits
@@ -82,7 +81,7 @@ class House:
 
     @property
     def alive(self) -> bool:
-        """Whether every queue is still being worked on."""
+        """Tell whether every queue is still being worked on."""
         return not any(task.done() for task in self.tasks)
 
     def find(self, name: str) -> Batcher:

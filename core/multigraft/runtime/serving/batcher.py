@@ -1,4 +1,4 @@
-"""Rows of many requests, computed together: read first, then briefly waiting for company."""
+"""Dynamic batching: rows of many requests, read first, wait briefly and are computed together."""
 
 from __future__ import annotations
 
@@ -34,16 +34,14 @@ class _Row:
 
     value: ReadValue
     share: Share
-    """Of the memory, given back when it was computed, whether or not somebody still waits for
-    it."""
+    """Of the memory, given back once it is computed, whether or not somebody still waits."""
     outcome: asyncio.Future[Outcome]
     since: float
     """On the loop's clock."""
 
 
 class Batcher:
-    """The queue before one model. What reads and computes are threads; the rest is the event
-    loop's."""
+    """Queue before one model: threads read and compute, the event loop does the rest."""
 
     def __init__(self, model: Model, limits: Limits, *, reading: Reading, meters: Meters) -> None:
         self.model = model
@@ -74,8 +72,7 @@ class Batcher:
             tasks.create_task(self._batches(tasks))
 
     async def _batches(self, tasks: asyncio.TaskGroup) -> None:
-        """Put one batch together while the one before is computed: the worker need not wait for
-        it."""
+        """Put one batch together while the one before is computed: the worker need not wait."""
         before: list[asyncio.Task[None]] = []
         while True:
             batch = await self._gather()
@@ -118,8 +115,7 @@ class Batcher:
             return await row.outcome
 
     async def _gather(self) -> list[_Row]:
-        """The next rows: as many as fit, or those that came until the first had waited long
-        enough."""
+        """Gather the next rows: as many as fit, or as came while the first waited."""
         batch = [await self._ready.get()]
         deadline = batch[0].since + self._limits.wait_ms / 1000
         while len(batch) < self._limits.max_batch:
@@ -134,8 +130,7 @@ class Batcher:
         return batch
 
     async def _compute(self, rows: Sequence[_Row]) -> None:
-        """Answer rows together, once the worker is free; each part of a batch before the longer
-        ones."""
+        """Answer rows together, once the worker is free; shorter rows of a batch first."""
         loop = asyncio.get_running_loop()
         try:
             answered = await loop.run_in_executor(self._worker, self._outcomes, rows)

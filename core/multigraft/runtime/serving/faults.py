@@ -1,4 +1,4 @@
-"""What is said instead of an answer: about a request as a whole, or about one of its items."""
+"""Error responses: about a request as a whole, or about one of its items."""
 
 from __future__ import annotations
 

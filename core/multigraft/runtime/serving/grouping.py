@@ -1,5 +1,4 @@
-"""Which of the rows that came together are computed together: those of like length, with little
-padding."""
+"""Group rows by length: those that came together and are alike are computed with little padding."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Connections that owe something and do nothing are ended; uvicorn waits for them without an
-end."""
+"""Idle connections: end those that owe something and do nothing; uvicorn waits without an end."""
 
 from __future__ import annotations
 
@@ -9,8 +8,7 @@ from typing import Any
 
 
 class Sweep:
-    """Called every second: aborts connections that stood still for ``patience`` seconds outside a
-    request.
+    """Aborts, each second, connections that stood still for ``patience`` seconds without a request.
 
     Such as one that sends half a head, goes on sending after it was refused, or does not take its
     answer. A body that comes slowly is the border's to refuse.
@@ -19,8 +17,7 @@ class Sweep:
     def __init__(
         self, connections: Callable[[], set[Any]], *, patience: float, idle: float
     ) -> None:
-        """``idle``: how long uvicorn keeps a connection between requests, before it closes it
-        politely."""
+        """``idle``: how long uvicorn keeps a connection between requests before closing it."""
         self._connections = connections
         self._patience = patience
         self._idle = idle

@@ -1,4 +1,4 @@
-"""How much a server takes on at once, and how long it waits for what."""
+"""Limits of a server: how much it takes on at once, and how long it waits for what."""
 
 from __future__ import annotations
 

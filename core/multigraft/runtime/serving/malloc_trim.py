@@ -1,4 +1,4 @@
-"""Freed memory, handed back to the system."""
+"""malloc_trim: hand freed memory back to the system."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ LARGE = 2**25
 
 
 def trim() -> None:
-    """Hand back what threads have freed: glibc keeps it for each thread apart, a picture's worth in
-    each."""
+    """Hand back what threads have freed: glibc keeps it for each thread, a picture's worth each."""
     found = _trim()
     if found is not None:
         found(0)

@@ -1,5 +1,4 @@
-"""How much of the machine's memory values may take at once, while they are read and while they
-wait."""
+"""Memory budget: bytes that values may take at once, while they are read and while they wait."""
 
 from __future__ import annotations
 
@@ -9,8 +8,7 @@ from dataclasses import dataclass
 
 
 class Room:
-    """So many bytes, handed out in the order they are asked for: a large value is not passed by for
-    ever.
+    """A budget of bytes, handed out in the order of asking, so that no large value starves.
 
     A value that is larger than all of it is let in alone. For the event loop's thread only.
     """

@@ -1,4 +1,4 @@
-"""What every request passes: who asks, how much, for how long; and what every answer carries."""
+"""Middleware: authorisation, bounds on size and time, and the headers of every answer."""
 
 from __future__ import annotations
 
@@ -72,8 +72,7 @@ class _Visit:
 
 
 class Border:
-    """The outermost layer of the app, which reads a body whole, within bounds, before anything else
-    does."""
+    """Outermost layer of the app: reads a body whole, within bounds, before anything else."""
 
     def __init__(
         self, app: ASGIApp, *, limits: Limits, meters: Meters, token: Token | None, local: bool

@@ -1,4 +1,4 @@
-"""One bundle as a server holds it: values are read in one place and answered in another."""
+"""A served model: one bundle, whose values are read in one place and answered in another."""
 
 from __future__ import annotations
 
@@ -69,8 +69,7 @@ class _Passing:
 
 
 class Model:
-    """A predictor under a name, with what a person has to know to ask it. Its methods are
-    thread-safe."""
+    """A predictor under a name, with what a person has to know to ask it. Thread-safe."""
 
     def __init__(self, name: str, predictor: Predictor, modality: Modality) -> None:
         self.name = name
@@ -82,7 +81,7 @@ class Model:
 
     @property
     def typed(self) -> bool:
-        """Whether a value is a text that a person types; else it is the content of a file."""
+        """Tell whether a value is a text that a person types, rather than a file's content."""
         return not self.suffixes
 
     @property
@@ -108,8 +107,7 @@ class Model:
         return row if generation.memory else {PROMPT: prompt}  # an encoder reads the value whole
 
     def memory(self, value: Any) -> int:
-        """The bytes that reading a value may take: as its reader tells, else a multiple of its
-        own."""
+        """Bytes that reading a value may take: as its reader tells, else by its size."""
         reader = self._predictor.reader
         if isinstance(reader, MeasuredReader):
             try:
@@ -127,7 +125,7 @@ class Model:
         return written
 
     def length(self, row: Arrays) -> int:
-        """How long a row that was read is, as its reader counts."""
+        """Length of a row that was read, as its reader counts."""
         return len(row[PROMPT]) if PROMPT in row else self._predictor.reader.length(row)
 
     def warm_up(self) -> None:
@@ -135,7 +133,7 @@ class Model:
         self._predictor.warmup()
 
     def describe(self) -> dict[str, Any]:
-        """What a client may want to know, as JSON."""
+        """Describe the model to a client, as JSON."""
         facts = describe(
             self._predictor.bundle,
             self._modality,

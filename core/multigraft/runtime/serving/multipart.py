@@ -1,5 +1,4 @@
-"""A multipart body as its parts, whole: one that ends early is refused, so that no item goes
-missing."""
+"""Multipart forms, parsed whole: one that ends early is refused, so that no item goes missing."""
 
 from __future__ import annotations
 
@@ -35,8 +34,7 @@ class Part:
 
 
 def parse_form(body: bytes, content_type: str, *, most: int) -> list[Part]:
-    """The parts in order, ``most`` and one at most. Raises Refusal where they are not what was
-    sent."""
+    """Parse the parts in order, at most ``most`` and one. Raises Refusal for a broken form."""
     kind, options = _header(content_type)
     boundary = options.get("boundary", "").encode("latin-1")
     if not boundary:

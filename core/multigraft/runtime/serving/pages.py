@@ -1,4 +1,4 @@
-"""The page that tries a model in a browser: a few files, sent as they are."""
+"""Static files: the page that tries a model in a browser."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ def page_file(name: str) -> Response:
 
 @cache
 def _all() -> dict[str, bytes]:
-    """Every file by name, so that no name of a request becomes a path: the shared ones, then the
-    server's."""
+    """All files by name, the shared ones first, so that no name of a request becomes a path."""
     folders = (files("multigraft.runtime") / "page", files("multigraft.runtime.serving") / "page")
     return {
         each.name: each.read_bytes()

@@ -1,5 +1,4 @@
-"""Values of many requests, read by threads: short ones together, since a hand-over costs more than
-a text."""
+"""Reader threads for values of many requests; short ones go together, to save hand-overs."""
 
 from __future__ import annotations
 
@@ -36,13 +35,11 @@ class _Unread:
     found: asyncio.Future[Read]
     share: Share
     begun: bool = False
-    """Whether a thread reads it, which nothing can stop: then its memory is taken until that
-    ends."""
+    """Whether a thread reads it, which cannot be stopped: its memory is held until the end."""
 
 
 class Reading:
-    """The queue before a reader, of which `workers` slices are read at a time, within a room of
-    memory."""
+    """Queue before a reader: `workers` slices are read at a time, within a room of memory."""
 
     def __init__(
         self,
@@ -69,8 +66,7 @@ class Reading:
         """A value takes, as far as is known."""
 
     async def read(self, value: Any) -> tuple[Read, Share]:
-        """What the reader makes of a value, and the memory it holds until the caller gives it
-        back."""
+        """Read a value; give it, and the memory it holds until the caller gives that back."""
         loop = asyncio.get_running_loop()
         need = (
             self._memory(value)

@@ -1,4 +1,4 @@
-"""From the body of a request to the values that a reader takes."""
+"""Request bodies, parsed to the values that a reader takes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INPUTS = "inputs"
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asks for."""
+    """A parsed request."""
 
     values: Sequence[Any]
     """What the reader takes; a Fault in the place of one that cannot be handed to it."""
@@ -92,8 +92,7 @@ def _from_form(body: bytes, content_type: str, model: Model, limits: Limits) -> 
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON, in which a key stands once: of two lists of inputs one would go
-    unanswered."""
+    """A JSON object whose keys stand once: of two lists of inputs one would be ignored."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key stands twice in an object")

@@ -1,4 +1,4 @@
-"""From answers to the body of a response."""
+"""Response bodies, made from answers."""
 
 from __future__ import annotations
 

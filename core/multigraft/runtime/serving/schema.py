@@ -1,4 +1,4 @@
-"""What the routes that answer take and give, for OpenAPI: they read their bodies themselves."""
+"""OpenAPI schema of the routes that answer, which read their bodies themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From bundles to a running server, and its orderly end."""
+"""Run a server of bundles, and shut it down in order."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ def open_models(
     threads: int | None = None,
     catalog: Catalog | None = None,
 ) -> list[Model]:
-    """Load each bundle under its name. Raises BundleError, or ServeError for a name that fits no
-    address."""
+    """Load each bundle under its name. Raises BundleError, or ServeError for an unfit name."""
     catalog = catalog if catalog is not None else Catalog()
     for name in folders:
         if not NAME.fullmatch(name):

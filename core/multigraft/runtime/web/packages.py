@@ -1,4 +1,4 @@
-"""Packages of the npm registry by their pinned hash: from a folder, the machine's cache, or npm."""
+"""npm packages by their pinned hash: from a folder, the machine's cache, or the registry."""
 
 from __future__ import annotations
 

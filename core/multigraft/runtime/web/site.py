@@ -1,5 +1,4 @@
-"""The folder of a page: a bundle, the reader in JavaScript, onnxruntime for browsers, and what
-shows them."""
+"""Static site: a bundle, the reader in JavaScript, onnxruntime-web, and a page that shows them."""
 
 from __future__ import annotations
 
@@ -35,8 +34,7 @@ POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' "
     "blob: data:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
-"""What the page may do, whoever serves it: ask its own host for files, and nobody for anything
-else."""
+"""Content security policy: the page asks its own host for files, and nobody else for anything."""
 HEAD = '<meta charset="utf-8">'
 
 

@@ -1,1 +1,1 @@
-"""What computes: devices, processes that train together, determinism."""
+"""Compute: devices, processes that train together, determinism."""

@@ -1,4 +1,4 @@
-"""Only algorithms that give the same bits each time."""
+"""Deterministic algorithms: only those that give the same bits each time."""
 
 from __future__ import annotations
 
@@ -46,8 +46,7 @@ def deterministic() -> Iterator[None]:
 
 @contextmanager
 def as_many_threads(count: int | None) -> Iterator[None]:
-    """Compute with ``count`` threads within the block: sums of floats follow from how work is
-    divided."""
+    """Compute with ``count`` threads in the block: sums of floats depend on how work is split."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

@@ -29,8 +29,7 @@ def choose_device() -> torch.device:
 
 
 def use_allowed_cores() -> None:
-    """Have torch compute with no more threads than a cgroup's quota allows, which it does not look
-    at.
+    """Limit torch's threads to a cgroup's quota, which torch does not look at.
 
     A number that somebody chose stays: by ``OMP_NUM_THREADS``, or by `torch.set_num_threads` one
     that is neither that of all cores nor that of one thread a core, which are torch's own choices.
@@ -49,13 +48,13 @@ def autocast(
     return partial(torch.autocast, device.type, dtype=torch.bfloat16)
 
 
-def choose_precision(wanted: str, device: torch.device, *, begun: str | None = None) -> Precision:
+def choose_precision(setting: str, device: torch.device, *, begun: str | None = None) -> Precision:
     """``auto`` becomes bf16 where the processor multiplies bf16 matrices natively, else fp32.
 
     A training that has ``begun`` in one of them goes on in it, wherever it is resumed.
     """
-    if wanted != "auto":
-        return "bf16" if wanted == "bf16" else "fp32"
+    if setting != "auto":
+        return "bf16" if setting == "bf16" else "fp32"
     here: Precision = "bf16" if native_bf16() else "fp32"
     if begun in {None, here}:
         return here
@@ -71,15 +70,14 @@ def choose_precision(wanted: str, device: torch.device, *, begun: str | None = N
 
 
 def native_bf16() -> bool:
-    """Whether bf16 is computed in hardware: CUDA 8.0 and later, AVX512-BF16, AMX."""
+    """Tell whether bf16 is computed in hardware: CUDA 8.0 and later, AVX512-BF16, AMX."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_capability() >= (8, 0)
     return bool({"avx512_bf16", "amx_bf16"} & cpu_flags())
 
 
 def lay_out(module: nn.Module, *, channels_last: bool) -> None:
-    """Order the weights of two-dimensional convolutions in memory, in place; others have but one
-    order."""
+    """Order the weights of 2-d convolutions in memory, in place; others have but one order."""
     if any(isinstance(each, nn.Conv2d) for each in module.modules()):
         module.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
 

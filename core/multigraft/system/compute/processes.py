@@ -1,5 +1,4 @@
-"""The processes that train one run together, as ``torchrun`` or ``accelerate launch`` started
-them."""
+"""Distributed training: the processes of a run, as ``torchrun`` or ``accelerate`` started them."""
 
 from __future__ import annotations
 
@@ -33,11 +32,11 @@ class World:
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes the run's folder; the others compute only."""
+        """Tell whether this process writes the run's folder; the others compute only."""
         return self.rank == 0
 
     def share(self, items: Sequence[Value]) -> Sequence[Value]:
-        """What of a sequence falls to this process: every ``size``-th item."""
+        """Take this process's share of a sequence: every ``size``-th item."""
         return items if self.size == 1 else items[self.rank :: self.size]
 
     def sum(self, *values: float) -> list[float]:
@@ -98,8 +97,7 @@ class World:
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:
-        """Let the first process run the block, then the others, who find in the cache what it
-        made."""
+        """Run the block in the first process, then in the others, which find its cache."""
         if not self.leads:
             self.wait()
         try:
@@ -125,8 +123,7 @@ ALONE = World()
 
 
 def join_world() -> World:
-    """The world this process was started in; joined on the first call, and left when the process
-    ends."""
+    """Join the world this process was started in, once; it is left when the process ends."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return ALONE
@@ -138,8 +135,7 @@ def join_world() -> World:
 
 
 def _join(backend: str, size: int) -> None:
-    """Meet the other processes. Raises RunError where one of them does not come: it may have ended
-    before."""
+    """Meet the other processes. Raises RunError where one does not come: it may have ended."""
     try:
         store, rank, size = next(dist.rendezvous("env://", timeout=JOINING))
         dist.init_process_group(backend, store=store, rank=rank, world_size=size)
@@ -161,8 +157,7 @@ def _add_up(bucket: Sequence[Tensor]) -> None:
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """The tensors in groups of one type and about `BUCKET` bytes, the last (first to be ready)
-    first."""
+    """Group tensors by type into buckets of about `BUCKET` bytes, the first to be ready first."""
     bucket: list[Tensor] = []
     size = 0
     for tensor in reversed(tensors):

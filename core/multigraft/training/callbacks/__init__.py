@@ -1,4 +1,4 @@
-"""Observers that come with the engine, written as anybody's plugin object would be."""
+"""Built-in callbacks: observers of the engine, written as any plugin object would be."""
 
 from multigraft.training.callbacks.from_recipe import asked_for, observing
 from multigraft.training.callbacks.stopping import EarlyStopping

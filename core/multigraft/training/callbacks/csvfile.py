@@ -1,4 +1,4 @@
-"""Curves and figures as a table of four columns that a spreadsheet opens."""
+"""CSV export: curves and figures as a table of four columns that a spreadsheet opens."""
 
 from __future__ import annotations
 

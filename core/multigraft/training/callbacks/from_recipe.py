@@ -1,4 +1,4 @@
-"""The observers that a recipe asks for, registered while a verb is at work."""
+"""Callbacks that a recipe asks for, registered while a verb is at work."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ log = logging.getLogger("multigraft")
 
 
 def asked_for(recipe: Recipe) -> list[object]:
-    """The observers of a training. Raises MissingDependency where one needs what is not
-    installed."""
+    """Observers of a training. Raises MissingDependency where one needs what is missing."""
     patience = recipe.training.early_stopping
     stopping = [EarlyStopping(patience)] if patience else []
     return [*stopping, *(tracker(name) for name in recipe.track)]
@@ -43,8 +42,7 @@ def observing(recipe: Recipe, manager: PluginManager, verb: str) -> Iterator[Non
 
 
 def _for(recipe: Recipe, verb: str) -> Sequence[object]:
-    """An evaluation, perhaps on another machine, goes without a tracker that is not installed
-    there."""
+    """Skip, in an evaluation (perhaps elsewhere), a tracker that is not installed there."""
     if verb in ("pretrain", "finetune"):
         return asked_for(recipe)
     try:

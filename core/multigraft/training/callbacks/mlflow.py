@@ -1,4 +1,4 @@
-"""A run in MLflow's own database or on its server, through its client."""
+"""MLflow tracking, in MLflow's own database or on its server, through its client."""
 
 from __future__ import annotations
 
@@ -43,8 +43,7 @@ class MlflowRun:
         self._client: Any = None
         self._id = ""
         self._known: set[tuple[int, str, str]] = set()
-        """The points that MLflow holds: step, name, and value as text, since no NaN is equal to
-        itself."""
+        """Points that MLflow holds: step, name, and value as text, as NaN equals nothing."""
 
     def open(self, run: Run) -> None:
         """Find this run in MLflow, or make it and write the recipe down."""

@@ -1,4 +1,4 @@
-"""What a tracker shows: the lines of metrics.jsonl and the figures of a report, as points."""
+"""Points for trackers: the lines of metrics.jsonl and the figures of a report."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ class Following:
         self._inode = -1
 
     def read(self) -> tuple[bool, list[Point]]:
-        """Whether the file was written anew since, and the points of the lines that were not read
-        yet.
+        """Read the points of new lines; first, whether the file was written anew since.
 
         A training that goes on from a checkpoint drops the lines after it, and so writes the file
         anew.
@@ -69,8 +68,7 @@ def line_points(line: Mapping[str, Any]) -> Iterator[Point]:
 
 
 def place(report: Report) -> str:
-    """Under which name a report's figures are kept: its verb, and the split where it measured
-    one."""
+    """Name under which a report's figures are kept: its verb, and the split it measured."""
     split = report.facts.get("split")
     return report.verb if split is None else f"{report.verb}/{split}"
 

@@ -1,4 +1,4 @@
-"""A recipe as trackers show it: flat, and without what must stay secret."""
+"""Flatten a recipe for trackers, without what must stay secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stopping a training that has stopped getting better."""
+"""Early stopping: end a training that has stopped getting better."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Event files for TensorBoard, through torch's own writer."""
+"""TensorBoard event files, through torch's own writer."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ class EventFiles:
         self._recipe = as_yaml(shown(run.recipe.model_dump(mode="json")))
 
     def rewrite(self, points: Sequence[Point]) -> None:
-        """Begin the training's file anew; points that stood in the old one keep their time of
-        day."""
+        """Begin the training's file anew; points in the old one keep their time of day."""
         self.close(finished=False)
         times = self._times()
         self._writer = self._new("train")

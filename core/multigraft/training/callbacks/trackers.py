@@ -1,4 +1,4 @@
-"""The trackers by name, and what each needs to be installed."""
+"""Experiment trackers by name, and what each needs to be installed."""
 
 from __future__ import annotations
 

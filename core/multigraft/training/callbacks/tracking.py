@@ -1,5 +1,4 @@
-"""Showing a run to a tracker. What is shown is what metrics.jsonl and the reports say, and nothing
-else.
+"""Show a run to a tracker: what metrics.jsonl and the reports say, and nothing else.
 
 So a resumed run goes on in the same log: the lines that a checkpoint does not know are dropped from
 metrics.jsonl and written again, and the tracker follows.
@@ -26,7 +25,7 @@ Verb = Generator[None, Any, Any]
 
 
 class Sink(Protocol):
-    """Where points go: a file, a folder, a database."""
+    """Destination of points: a file, a folder, a database."""
 
     def open(self, run: Run) -> None:
         """Get ready for a run, and write its recipe down."""
@@ -50,8 +49,7 @@ class Sink(Protocol):
 
 
 class Tracker:
-    """A plugin object that shows its sink what a run writes down. Of several processes the first
-    one does."""
+    """Shows a sink what a run writes down; of several processes only the first does."""
 
     def __init__(self, name: str, sink: Sink) -> None:
         self.__name__ = name

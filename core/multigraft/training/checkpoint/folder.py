@@ -1,5 +1,4 @@
-"""The checkpoints of a run: written whole, checked before they are used, as often as they are
-cheap."""
+"""Checkpoint folders: written whole, checked before use, as often as they are cheap."""
 
 from __future__ import annotations
 
@@ -70,8 +69,7 @@ class Checkpoints:
         average: Mapping[str, Tensor] | None = None,
         keep: int = 2,
     ) -> None:
-        """``names`` are the optimizer's parameters in order; ``average`` is a running mean of
-        weights."""
+        """``names``: the optimizer's parameters in order; ``average``: a running mean."""
         self.folder = folder
         self.graft = graft
         self.optimizer = optimizer
@@ -98,18 +96,16 @@ class Checkpoints:
         return (self.keep + 1) * self.size() + 4 * weights
 
     def due(self, seconds: float, *, pause: bool) -> bool:
-        """Whether ``seconds`` of training since the last are worth saving; ``pause`` is an epoch's
-        end."""
+        """Tell whether ``seconds`` since the last are worth saving; ``pause``: an epoch ends."""
         return (pause or seconds > LONG) and self.pays(seconds)
 
     def pays(self, seconds: float) -> bool:
-        """Whether saving after ``seconds`` of training keeps to its share of the time."""
+        """Tell whether saving after ``seconds`` of training keeps to its share of time."""
         cost = self.size() / SPEED if self._cost is None else self._cost
         return cost <= SHARE * (seconds + cost)
 
     def save(self, progress: Progress) -> Path:
-        """Write ``step-N``, and the best weights where they are new; drop what is older than
-        needed."""
+        """Write ``step-N``, and the best weights if new; drop what is no longer needed."""
         began = time.perf_counter()
         self._write_best()
         path = self.folder / f"{STEP}{progress.step:08d}"
@@ -127,8 +123,7 @@ class Checkpoints:
         return path
 
     def load(self) -> Progress | None:
-        """Restore the newest intact checkpoint in place; None where there is none, and training
-        starts anew.
+        """Restore the newest intact checkpoint in place; None: training starts anew.
 
         A damaged one is passed over with a warning; since a training follows from its recipe and
         seed, what it held is made again with the same bits. Raises RunError where an intact one is

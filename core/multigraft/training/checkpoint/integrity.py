@@ -1,5 +1,4 @@
-"""Folders that know what they should hold, so that a torn or changed file is found before it is
-used."""
+"""Folder integrity: hashes by which a torn or changed file is found before it is used."""
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ def seal(folder: Path) -> None:
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with a sealed folder, in a few words; None where it is as it was sealed."""
+    """Say in a few words what is wrong with a sealed folder; None where it is whole."""
     try:
         with refused_as(RunError, f"{MANIFEST} cannot be read"):
             return _damage(folder)
@@ -41,10 +40,10 @@ def damage(folder: Path) -> str | None:
 def _damage(folder: Path) -> str | None:
     check_plain(folder / MANIFEST, limit=MANIFEST_BYTES)
     files: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    for name, wanted in files.items():
+    for name, expected in files.items():
         if not (is_plain_name(name) and (folder / name).is_file()):
             return f"{name} is missing"
-        if _describe(folder / name) != wanted:
+        if _describe(folder / name) != expected:
             return f"{name} is not as it was written"
     return None
 

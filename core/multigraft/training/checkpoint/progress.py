@@ -13,7 +13,7 @@ Measured = Annotated[float, Field(ge=0)]
 
 
 class Ended(BaseModel):
-    """What a progress says of an epoch that ended."""
+    """Record of an epoch that ended."""
 
     epoch: Count
     step: Count
@@ -27,8 +27,7 @@ ENDED = TypeAdapter(list[Ended])
 
 @dataclass
 class Progress:
-    """Where a training is. The rest (rates, batches, dropout) follows from the seed and
-    ``step``."""
+    """Position of a training. Rates, batches and dropout follow from the seed and ``step``."""
 
     step: Count = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -78,7 +77,7 @@ class Progress:
         return int(self.history[-1]["epoch"]) if self.history else 0
 
     def line(self, rate: float) -> dict[str, Any]:
-        """What metrics.jsonl says of the steps since its last line; the next one begins here."""
+        """Line of metrics.jsonl on the steps since the last one; the next begins here."""
         told = {
             "step": self.step,
             "loss": self.loss_sum / self.loss_count,

@@ -1,4 +1,4 @@
-"""The tensors of a training: which of them change, and their way to safetensors and back."""
+"""Checkpoint tensors: which of a training's change, and their way to safetensors and back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import xxhash
 from torch import Tensor, nn
 
 STEPS = "step"
-"""What AdamW calls the number of a parameter's steps, a scalar; all else that is kept is like
-it."""
+"""AdamW's name for a parameter's number of steps, a scalar; all other state is like it."""
 KEPT: Mapping[type[torch.optim.Optimizer], frozenset[str]] = {
     torch.optim.AdamW: frozenset({STEPS, "exp_avg", "exp_avg_sq"}),
     torch.optim.SGD: frozenset({"momentum_buffer"}),
@@ -113,8 +112,7 @@ def restore_moments(
 def _check_moments(
     optimizer: torch.optim.Optimizer, name: str, parameter: Tensor, values: Mapping[str, Tensor]
 ) -> None:
-    """Raise ValueError where a parameter's moments are not all those of the optimizer, each like
-    it."""
+    """Raise ValueError unless a parameter's moments are all the optimizer's, each like it."""
     for part in sorted(values.keys() ^ KEPT[type(optimizer)]):
         raise ValueError(
             f"{name}:{part} is {'not part of the optimizer' if part in values else 'missing'}"

@@ -1,4 +1,4 @@
-"""What the frozen part of a graft gives for a row, computed once, kept, and gone on from."""
+"""Feature replay: a frozen part's outputs for each row, computed once, kept and gone on from."""
 
 from multigraft.training.replay.eligibility import (
     Setting,

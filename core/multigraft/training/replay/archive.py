@@ -1,5 +1,4 @@
-"""What a frozen part gave for each row, kept in the machine's cache and found again by the row's
-content."""
+"""Cached features: a frozen part's outputs for each row, found again by the row's content."""
 
 from __future__ import annotations
 
@@ -23,8 +22,7 @@ KEY = np.dtype("V16")
 
 
 class Archive:
-    """The results of one frozen part, in parts that are complete: each was renamed into place at
-    its end."""
+    """Stored results of one frozen part, in complete chunks, each renamed into place at its end."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -46,14 +44,12 @@ class Archive:
         return bool(self._places)
 
     def read(self, key: bytes) -> Arrays:
-        """The results for a row; views of mapped memory. Raises KeyError for a row that is not
-        here."""
+        """Read a row's results as views of mapped memory. Raises KeyError for others."""
         part, number = self._places[key]
         return self._stores[part][number]
 
     def add(self, keyed: Iterable[tuple[bytes, Arrays]]) -> None:
-        """Keep more rows, in parts; each is there from the moment it is complete. Raises
-        OSError."""
+        """Store more rows, in chunks that are there once complete. Raises OSError."""
         items = iter(keyed)
         for first in items:
             self._write(chain((first,), items), first[0].hex()[:16])

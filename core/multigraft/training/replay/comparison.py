@@ -1,4 +1,4 @@
-"""Whether a replay computes what recomputing does, number by number, on a few rows."""
+"""Compare a replay with recomputing, number by number, on a few rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from multigraft.contracts.records import Arrays
 from multigraft.training.replay.frozen import UnfitError
 from multigraft.training.replay.module_state import state_of
 from multigraft.training.replay.player import Player
-from multigraft.training.replay.trial import MORE, Trial, alike, chances, results
+from multigraft.training.replay.trial import MORE, Trial, alike, dropout_layers, results
 
 SAME = {"fp32": 2**-13, "bf16": 2**-5}
 """How far numbers that are computed in the same way may lie apart, relative to the largest of their
@@ -32,10 +32,9 @@ SLOPE = 2**-6
 
 
 def steady(trial: Trial, player: Player, precision: str) -> list[Arrays]:
-    """Each row's results alone. Raises UnfitError where they are others the second time, at another
-    seed."""
+    """Compute each row's results alone. Raises UnfitError where they change with the seed."""
     first, *others = (partial(_alone, trial, player, number) for number in trial.index)
-    chance = _elsewhere()
+    generators = _elsewhere()
     torch.manual_seed(1)
     parts = [first()]
     before = state_of(trial.graft.backbone)
@@ -43,8 +42,10 @@ def steady(trial: Trial, player: Player, precision: str) -> list[Arrays]:
     torch.manual_seed(2)
     again = first()
     if not alike(results(player, again), results(player, parts[0]), SAME[precision]):
-        raise UnfitError(f"{chances(trial.graft)} acts in front of the first block that learns")
-    if _elsewhere() != chance:
+        raise UnfitError(
+            f"{dropout_layers(trial.graft)} acts in front of the first block that learns"
+        )
+    if _elsewhere() != generators:
         raise UnfitError("it draws at random outside of torch")
     after = state_of(trial.graft.backbone)
     if changed := [name for name in after if after[name] != before.get(name)]:
@@ -75,18 +76,17 @@ def check_gradients(trial: Trial, player: Player, parts: Sequence[Arrays]) -> No
         return torch.autograd.grad(loss, learning, allow_unused=True, materialize_grads=True)
 
     with _steady_norms(trial.graft):
-        wanted = slopes(trial.graft)
+        expected = slopes(trial.graft)
         found = slopes(lambda batch: player.rest(trial.graft, batch, parts))
-    whole = torch.linalg.vector_norm(torch.stack([slope.norm() for slope in wanted]))
-    for one, other in zip(found, wanted, strict=True):
+    whole = torch.linalg.vector_norm(torch.stack([slope.norm() for slope in expected]))
+    for one, other in zip(found, expected, strict=True):
         if not (one - other).norm() <= SLOPE * (other.norm() + SLOPE * whole):
             raise UnfitError("what follows it learns something else")
 
 
 @contextmanager
 def _steady_norms(module: nn.Module) -> Iterator[None]:
-    """Let batch norms go by their running statistics: those of a few rows enlarge what was
-    rounded."""
+    """Use batch norms' running statistics: those of a few rows enlarge rounding."""
     norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.training]
     for norm in norms:
         norm.eval()
@@ -98,14 +98,13 @@ def _steady_norms(module: nn.Module) -> Iterator[None]:
 
 
 def check_alone(trial: Trial, player: Player, precision: str) -> None:
-    """Raise UnfitError where a row without padding is given something else than recomputing
-    gives."""
+    """Raise UnfitError where a row without padding is given other than recomputed results."""
     number = trial.index[len(trial.index) // 2]
     batch = trial.batch([number])
     part = player.compute([trial.arrays(player, number)])
-    wanted = _read(trial, player, lambda: trial.graft(batch))
+    expected = _read(trial, player, lambda: trial.graft(batch))
     found = _read(trial, player, lambda: player.rest(trial.graft, batch, part))
-    if not alike(found, wanted, SAME[precision]):
+    if not alike(found, expected, SAME[precision]):
         raise UnfitError(MORE)
 
 
@@ -168,9 +167,9 @@ def check_losses(trial: Trial, player: Player, parts: Sequence[Arrays], precisio
         with player.autocast():
             return trial.objective.loss(compute(), batch).total.float()
 
-    wanted = losses(lambda: trial.graft(batch))
+    expected = losses(lambda: trial.graft(batch))
     found = losses(lambda: player.rest(trial.graft, batch, parts))
-    if not ((wanted - found).abs() <= LIKE[precision] * (1 + wanted.abs())).all():
+    if not ((expected - found).abs() <= LIKE[precision] * (1 + expected.abs())).all():
         raise UnfitError("what follows it computes something else where rows are padded")
 
 

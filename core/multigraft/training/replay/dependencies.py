@@ -1,5 +1,4 @@
-"""Which numbers a replay reads: what it does not have must reach nothing, whatever the weights
-are."""
+"""Data dependencies of a replay: numbers it lacks must reach nothing, whatever the weights are."""
 
 from __future__ import annotations
 
@@ -10,8 +9,8 @@ from multigraft.contracts.records import Arrays
 from multigraft.training.replay.frozen import UnfitError
 from multigraft.training.replay.layout import join
 from multigraft.training.replay.player import Player
-from multigraft.training.replay.taint import CHANCE, Flow
-from multigraft.training.replay.trial import MORE, Trial, chances
+from multigraft.training.replay.taint import RANDOM, Flow
+from multigraft.training.replay.trial import MORE, Trial, dropout_layers
 
 NUMBERS, LEARNS, SKIPPED, PASSED = "numbers", "learns", "skipped", "passed"
 """Marks: weights and what they multiply; what training changes; blocks that answer in a replay with
@@ -25,8 +24,7 @@ def check_source(trial: Trial, player: Player) -> None:
 
 
 def check_rest(trial: Trial, player: Player, parts: Sequence[Arrays]) -> None:
-    """Raise UnfitError where the rest reads what a replay does not have, whatever the weights
-    are."""
+    """Raise UnfitError where the rest reads what a replay lacks, whatever the weights are."""
     flow = _flow(trial)
     _pass_by(trial, player, flow)
     batch = _marked(flow, trial.batch(trial.index))
@@ -57,8 +55,10 @@ def _pass_by(trial: Trial, player: Player, flow: Flow) -> None:
     with player.autocast(), flow.following():
         given = player.frozen.compute(batch)[-1]
     found = flow.marks(given)
-    if CHANCE in found | flow.decided:
-        raise UnfitError(f"{chances(trial.graft)} acts in front of the first block that learns")
+    if RANDOM in found | flow.decided:
+        raise UnfitError(
+            f"{dropout_layers(trial.graft)} acts in front of the first block that learns"
+        )
     if LEARNS in found:
         raise UnfitError("something that learns acts in front of its end")
     _check_decided(flow, NUMBERS)

@@ -1,5 +1,4 @@
-"""Whether a frozen part may be replayed: it gives the same at every step, and the rest does not
-notice."""
+"""Replay eligibility: a frozen part gives the same at every step, and the rest does not notice."""
 
 from __future__ import annotations
 
@@ -48,8 +47,7 @@ class Setting:
 def open_player(
     setting: Setting, depth: int, rows: Rows, *, only_kept: bool = False
 ) -> Player | None:
-    """The player of the first ``depth`` blocks (see `Plan.frozen`), or None where there is no
-    block.
+    """Open the player of the first ``depth`` blocks (see `Plan.frozen`), or None for no block.
 
     With ``only_kept`` None also where the cache holds nothing of them. Raises UnfitError with the
     reason where replaying would change what is learned, and whatever the network raises while that
@@ -82,8 +80,7 @@ def open_player(
 
 
 def pooled(setting: Setting, rows: Rows) -> np.ndarray:
-    """[N, D]: `Features.pooled` of each row, kept for the next who asks. The graft is in evaluation
-    mode.
+    """Compute `Features.pooled` of each row, [N, D], kept for the next; in evaluation mode.
 
     Raises UnfitError where there is no room, OSError where the cache cannot be written.
     """
@@ -123,8 +120,7 @@ def check_inputs(setting: Setting) -> None:
 
 
 def _sample(rows: Rows) -> Sequence[int]:
-    """A short, a middling and a long row; a single one twice, since torch refuses batch statistics
-    of one."""
+    """A short, a middling and a long row; one alone twice, as torch refuses a batch of one."""
     order = np.argsort(rows.lengths, kind="stable")
     found: list[int] = np.unique(
         order[[len(order) // 10, len(order) // 2, len(order) * 9 // 10]]
@@ -163,8 +159,7 @@ def _watched(setting: Setting, rows: Rows, index: Sequence[int]) -> tuple[Watch,
 
 @contextmanager
 def untouched(graft: nn.Module, *, gradients: bool = False) -> Iterator[None]:
-    """Try things without a trace: chance and buffers (batch statistics) are put back as they
-    were."""
+    """Try things without a trace: random state and buffers are put back as they were."""
     buffers = [(buffer, buffer.clone()) for buffer in graft.buffers()]
     with torch.random.fork_rng(), torch.set_grad_enabled(gradients):
         try:

@@ -1,5 +1,4 @@
-"""The part of a graft in front of everything that learns: computing it, and going on from what it
-gave."""
+"""Frozen part of a graft, in front of all that learns: compute it, and go on from its outputs."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ class UnfitError(Exception):
 
 
 class Frozen(Protocol):
-    """What is computed once for a row, and how the rest is computed from it."""
+    """A frozen part: what is computed once for a row, and how the rest follows from it."""
 
     @property
     def name(self) -> str:
@@ -81,7 +80,7 @@ class Prefix:
         return f"blocks:{self.depth}"
 
     def compute(self, batch: Batch) -> list[Any]:
-        """What each block gives; nothing behind the last one is computed."""
+        """Compute each block's output; nothing behind the last one is computed."""
         given: dict[int, Any] = {}
         blocks = self._blocks()
         keepers = [
@@ -166,8 +165,7 @@ def _replaced(
 
 
 def frozen_part(graft: Graft, depth: int, reads: Collection[str]) -> Frozen | None:
-    """The first ``depth`` blocks, or all where ``depth`` says so (see `Plan.frozen`); None for no
-    block.
+    """Take the first ``depth`` blocks, or all (see `Plan.frozen`); None for no block.
 
     Of a decoder's blocks, which a head calls, none is replayed.
 
@@ -181,8 +179,7 @@ def frozen_part(graft: Graft, depth: int, reads: Collection[str]) -> Frozen | No
 
 
 class Watch:
-    """Which fields of the features a head reads, and which arrays of the batch head and objective
-    read."""
+    """Reads: fields of the features by the head, arrays of the batch by head and objective."""
 
     def __init__(self) -> None:
         self.fields: set[str] = set()

@@ -1,4 +1,4 @@
-"""How results of blocks become arrays of one row each, and batches of rows become results again."""
+"""Layouts: outputs of blocks as arrays of one row each, and batches of rows as outputs again."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Layout:
-    """How one result is made of tensors: nested tuples, lists and mappings of them, and
-    constants."""
+    """Layout of one result: nested tuples, lists and mappings of tensors and constants."""
 
     tree: Any
     leaves: tuple[Leaf | Any, ...]
@@ -68,8 +67,7 @@ def _leaf(number: int, two: Any, three: Any) -> Leaf | Any:
 
 
 def split(layouts: Sequence[Layout], results: Sequence[Any]) -> list[Arrays]:
-    """One set of arrays for each row: the tensors of the last result, the shapes of those of the
-    others."""
+    """Split results into arrays for each row: tensors of the last, shapes of the others."""
     columns: dict[str, np.ndarray] = {}
     last = len(layouts) - 1
     for number, (layout, result) in enumerate(zip(layouts, results, strict=True)):

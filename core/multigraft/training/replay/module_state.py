@@ -1,4 +1,4 @@
-"""What a network holds besides its weights: settings, and what a pass leaves behind."""
+"""Module state besides weights: settings, and what a forward pass leaves behind."""
 
 from __future__ import annotations
 
@@ -35,8 +35,7 @@ def state_of(network: nn.Module) -> dict[str, str]:
 
 
 def numbers_of(network: nn.Module) -> dict[str, complex]:
-    """The numbers and switches that its modules hold, such as heads of attention: weights do not
-    show them.
+    """Numbers and switches of a network's modules, as attention heads, that weights do not show.
 
     >>> numbers_of(nn.Dropout(0.5))
     {'inplace': False, 'p': 0.5}

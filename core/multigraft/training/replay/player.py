@@ -1,5 +1,4 @@
-"""Replaying a frozen part for the rows of a split: compute what is missing once, then go on from
-it."""
+"""Replay a frozen part for the rows of a split: compute what is missing once, then go on."""
 
 from __future__ import annotations
 
@@ -57,8 +56,7 @@ class Player:
         size: int,
         reads: frozenset[str] | None,
     ) -> Player:
-        """Survey the frozen part on the row of median length. Raises UnfitError where it does not
-        fit."""
+        """Survey the frozen part on a row of median length. Raises UnfitError for misfits."""
         middle = int(np.argsort(rows.lengths, kind="stable")[len(rows) // 2])
         row = read_row(reader, rows.raw(middle))
 
@@ -75,8 +73,7 @@ class Player:
         )
 
     def computing_in(self, autocast: Autocast, row: Arrays) -> Player:
-        """The same in another number format, surveyed on a row; what it computes is not to be
-        kept."""
+        """Survey again in another number format, whose results are not to be kept."""
         layouts = _surveyed(self.frozen, row, self.reader, self.device, autocast)
         return replace(self, layouts=layouts, autocast=autocast)
 
@@ -153,8 +150,7 @@ class Player:
 def _surveyed(
     frozen: Frozen, row: Arrays, reader: Reader, device: torch.device, autocast: Autocast
 ) -> Sequence[Layout]:
-    """How the results of a frozen part are laid out, by those of one row taken twice and three
-    times."""
+    """Lay out the results of a frozen part by those of one row taken twice and three times."""
 
     def results(count: int) -> list[object]:
         with torch.no_grad(), autocast():
@@ -176,8 +172,7 @@ class Replayed:
         return self.player.reads
 
     def outputs(self, model: nn.Module, batch: Batch, indices: np.ndarray) -> Outputs:
-        """The outputs of ``model`` (the graft, or a wrapper around it) for a batch of these
-        rows."""
+        """Compute outputs of ``model`` (the graft, or a wrapper) for a batch of these rows."""
         return self.player.rest(model, batch, self.rows(indices))
 
     def rows(self, indices: Iterable[int]) -> list[Arrays]:

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-CHANCE = "chance"
+RANDOM = "random"
 """The mark of what a generator drew."""
 SHAPES = frozenset(
     f"{name}{ending}"
@@ -26,8 +26,7 @@ LEAVING = frozenset({Tensor.tolist, Tensor.numpy, Tensor.__array__, Tensor.__dlp
 
 
 class Flow(TorchDispatchMode):
-    """Give marks to tensors; within this mode whatever is computed from a marked one gets its
-    marks.
+    """Taint mode: whatever is computed from a marked tensor gets its marks.
 
     Marks belong to storages, so views share them and what is written in place passes them on.
 
@@ -44,8 +43,7 @@ class Flow(TorchDispatchMode):
         # its keys keep an address from being used again
         self._marks: dict[StorageWeakRef, set[str]] = {}
         self.decided: set[str] = set()
-        """The marks of numbers that Python has read, by which it may have gone one way or
-        another."""
+        """Marks of numbers that Python has read, on which its course may depend."""
 
     def mark(self, value: Any, mark: str) -> None:
         """Mark every tensor in ``value``, which may be a structure of them."""
@@ -75,7 +73,7 @@ class Flow(TorchDispatchMode):
         before = _drawn() if torch.Tag.nondeterministic_seeded in func.tags else None
         given = func(*args, **kwargs)
         if before is not None and (kwargs.get("generator") is not None or not _same_draws(before)):
-            found.add(CHANCE)
+            found.add(RANDOM)
         if torch.Tag.data_dependent_output in func.tags:
             self.decided |= found
         for tensor in _tensors((given, _written(func, args, kwargs))):

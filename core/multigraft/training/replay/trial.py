@@ -1,4 +1,4 @@
-"""The rows on which a replay is tried before it is trusted, and what is compared there."""
+"""Trial rows: those on which a replay is tried, and what is compared there."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class Trial:
     """What training changes: weights that learn, and buffers."""
 
     def arrays(self, player: Player, number: int) -> Arrays:
-        """What the frozen part of a player is given of a row."""
+        """Inputs of a player's frozen part for a row."""
         return self.rows.fetch(number, player.names)
 
 
 def results(player: Player, part: Arrays) -> Any:
-    """What the last frozen block gave for one row."""
+    """Result of the last frozen block for one row."""
     return join(player.layouts, [part], player.device)[-1]
 
 
-def chances(graft: Graft) -> str:
+def dropout_layers(graft: Graft) -> str:
     """Dropout layers that act at present, outside the blocks."""
     inside = {module for block in blocks_of(graft) for module in block.modules()}
     acting = [
@@ -63,9 +63,9 @@ def chances(graft: Graft) -> str:
     return ", ".join(acting) or "a layer that draws at random"
 
 
-def alike(found: Any, wanted: Any, bound: float) -> bool:
-    """Whether two structures hold like numbers, each row measured by the largest of its own."""
-    pairs = [pytree.tree_leaves(value) for value in (found, wanted)]
+def alike(found: Any, expected: Any, bound: float) -> bool:
+    """Compare two structures of numbers, each row measured by the largest of its own."""
+    pairs = [pytree.tree_leaves(value) for value in (found, expected)]
     return len(pairs[0]) == len(pairs[1]) and all(
         _near(one, other, bound) for one, other in zip(*pairs, strict=True)
     )

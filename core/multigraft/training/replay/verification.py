@@ -1,4 +1,4 @@
-"""Trying a replay before it is trusted: is what learns given what recomputing gives it?"""
+"""Verify a replay before it is trusted: what learns must get what recomputing gives it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from multigraft.training.replay.trial import Trial, evaluating
 
 
 def tried(trial: Trial, player: Player, precision: str) -> Player:
-    """The player, seen to give what recomputing gives, in fp32 too: there a leak shows that
-    rounding hides.
+    """Test that a player gives what recomputing gives, in fp32 too, where rounding hides no leak.
 
     Raises UnfitError where it does not, and whatever the network raises.
     """

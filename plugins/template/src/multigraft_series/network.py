@@ -49,7 +49,7 @@ class SeriesNet(nn.Module):
 
     @property
     def blocks(self) -> Sequence[nn.Module]:
-        """From the input to the output: what strategies freeze, slow down and thaw."""
+        """From the input to the output: what strategies freeze, slow down and unfreeze."""
         return [self.embed, *self.layers]
 
     def forward(self, batch: Batch) -> mg.Features:

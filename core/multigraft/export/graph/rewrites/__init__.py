@@ -1,5 +1,4 @@
-"""The same graph in nodes that onnxruntime computes faster; each rewrite is compared with the
-model.
+"""Graph rewrites into nodes that onnxruntime computes faster; each is compared with the model.
 
 A rewrite takes a model, changes what it recognises in place, and gives how much that was.
 """

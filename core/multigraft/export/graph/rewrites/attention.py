@@ -1,4 +1,4 @@
-"""Attention as one node: what torch exports as a dozen becomes onnxruntime's `MultiHeadAttention`.
+"""Fused attention: what torch exports as a dozen nodes becomes one `MultiHeadAttention`.
 
 onnxruntime's own optimizer does not know the form that torch's exporter gives to scaled dot-product
 attention, and computes masks, NaN checks and transposes one after another. The fused node computes
@@ -113,8 +113,7 @@ def _attention(index: Index, softmax: NodeProto) -> _Attention | None:
 
 
 def _last(index: Index, weights: str) -> tuple[NodeProto, NodeProto] | None:
-    """The product with the values, and the node after which heads lie side by side: [B, T, heads *
-    width]."""
+    """The product with the values, and the node that joins heads: [B, T, heads * width]."""
     checked = index.after(weights, "Where")  # zeros for the NaN of a row without any key
     product = index.after(weights if checked is None else checked.output[0], "MatMul")
     joined = product

@@ -1,4 +1,4 @@
-"""A strided convolution over one channel as a product of frames, which leaves the channels last.
+"""Strided convolution over one channel as a product of frames, with the channels last.
 
 The first layer of a network that reads waveforms has one channel and filters of a few samples.
 Where a layer norm over the channels follows, torch exports the convolution and a transpose of its
@@ -67,8 +67,7 @@ def _found(index: Index) -> Iterator[_Filters]:
 
 
 def _stride(convolution: NodeProto, samples: int) -> int:
-    """Its stride, where it pads and dilates nothing and a filter is a whole number of strides; else
-    0."""
+    """Its stride; 0 where it pads or dilates, or a filter is no whole number of strides."""
     usual = {"pads": [0, 0], "dilations": [1], "auto_pad": b"NOTSET", "group": 1}
     if any(attribute(convolution, name, value) != value for name, value in usual.items()):
         return 0

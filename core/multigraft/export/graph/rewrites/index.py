@@ -1,4 +1,4 @@
-"""A graph's values by name, as every rewrite asks for them."""
+"""Graph index: values by name, as every rewrite asks for them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ Shape = list[int | str]
 
 
 class Index:
-    """Who makes a value, who reads it, and what is known of it. It does not follow changes of the
-    graph."""
+    """Values by name: who makes one, who reads it, and what is known. Changes are not followed."""
 
     def __init__(self, graph: GraphProto) -> None:
         self.made = {name: node for node in graph.node for name in node.output}

@@ -1,5 +1,4 @@
-"""Values that a mask overwrites with one number: torch exports a list of places, `Where` needs
-none."""
+"""Masked overwrites: torch exports a list of places, `Where` needs none."""
 
 from __future__ import annotations
 
@@ -65,8 +64,7 @@ def _fills(index: Index) -> Iterator[_Fill]:
 
 
 def _aligned(index: Index, mask: str, target: str) -> str | None:
-    """The mask where it has, or is given, every axis of the target; one of fewer axes picks whole
-    rows."""
+    """Align a mask with every axis of the target; one of fewer axes picks whole rows."""
     wide = index.before(mask, "Expand")
     form = None if wide is None else index.before(wide.input[1], "Shape")
     if wide is not None and form is not None and form.input[0] == target and _is_whole(form):

@@ -46,7 +46,7 @@ class SaplingNet(nn.Module):
 
     @property
     def blocks(self) -> Sequence[nn.Module]:
-        """From the input to the output: what strategies freeze, slow down and thaw."""
+        """From the input to the output: what strategies freeze, slow down and unfreeze."""
         return [self.patches, *self.layers]
 
     def forward(self, batch: Batch) -> mg.Features:

@@ -27,7 +27,7 @@ def test_the_fewest_layers_are_found_in_few_trials(needed: int) -> None:
     assert len(asked) == len(set(asked)) <= 6
 
 
-def test_all_layers_in_float_are_no_repair() -> None:
+def test_all_layers_in_float_are_not_tried() -> None:
     asked: list[int] = []
 
     def never(floats: Layers) -> None:
