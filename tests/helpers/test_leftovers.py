@@ -11,7 +11,8 @@ import pytest
 from fuzz.standing import Server, bundle
 
 LEFT = """
-import subprocess, psutil, leftovers
+import subprocess, psutil
+from helpers import leftovers
 leftovers.SECONDS = 0.2
 print(leftovers.end_leftovers())
 left = subprocess.Popen(["sleep", "61.5"])

@@ -118,7 +118,7 @@ def test_temporaries_of_dead_processes_are_swept() -> None:
 
 def test_a_killed_writer_leaves_no_entry() -> None:
     code = (
-        "import os, signal; from multigraft import cache\n"
+        "import os, signal; from multigraft.system import cache\n"
         "with cache.new_entry('rows', 'a') as folder:\n"
         "    (folder / 'data.bin').write_bytes(bytes(10))\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

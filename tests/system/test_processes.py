@@ -263,11 +263,11 @@ def test_a_process_whose_others_never_come_says_so() -> None:
     """As where the first one is killed while it begins: torch by itself waits for half an hour."""
     code = (
         "from datetime import timedelta\n"
-        "from multigraft import world\n"
-        "world.JOINING = timedelta(seconds=2)\n"
+        "from multigraft.system.compute import processes\n"
+        "processes.JOINING = timedelta(seconds=2)\n"
         "try:\n"
-        "    world.join_world()\n"
-        "except world.RunError as error:\n"
+        "    processes.join_world()\n"
+        "except processes.RunError as error:\n"
         "    print(error)\n"
     )
     with socket.socket() as free:
