@@ -34,7 +34,7 @@ PLACES = {
     "multigraft.training.replay.player:Player.take": "replay build",
     "multigraft.verbs:save_model_folder": "model save",
     "multigraft.export.pipeline:export_bundle": "export",
-    "multigraft.engine:_keep": "report",
+    "multigraft.engine:keep_report": "report",
     "multigraft.runs.metrics_log:MetricsLog.write": "journal",
     "multigraft.runs.metrics_log:MetricsLog.keep": "journal",
     "multigraft.runs.run:Run.record": "run.json",
