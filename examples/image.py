@@ -9,9 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 
-def read(
-    path: str, *, size: list[int], crop: float, interpolation: str, fit: str, **_: object
-) -> np.ndarray:
+def read(path: str, size: list[int], crop: float, interpolation: str, fit: str, **_) -> np.ndarray:
     """Resize and take the middle, as training did; scaling and normalising are in the graph."""
     picture = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     tall, wide = (int(side / crop) for side in size)
@@ -31,9 +29,8 @@ def main(folder: Path, path: str) -> None:
     bundle = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     file = bundle["precisions"][bundle["default"]]["file"]
     session = onnxruntime.InferenceSession(str(folder / file), providers=["CPUExecutionProvider"])
-    (probabilities,) = session.run(
-        ["probabilities"], {"image": read(path, **bundle["reader"])[None]}
-    )[0]
+    pixels = read(path, **bundle["reader"])[None]
+    (probabilities,) = session.run(["probabilities"], {"image": pixels})[0]
     scores = dict(zip(bundle["targets"]["labels"], map(float, probabilities), strict=True))
     print(json.dumps(dict(sorted(scores.items(), key=lambda pair: -pair[1]))))
 
