@@ -109,6 +109,8 @@ def test_the_bundle_names_both_axes(run: Any) -> None:
         "pixels": ("batch", "height", "width"),
         "real": ("batch", "height", "width"),
     }
+    assert bundle.format == 1 and len(bundle.sample["pixels"]) == 3
+    load(run.folder / "bundle", catalog=run.catalog).warmup()
 
 
 def test_it_answers_pictures_of_other_sizes_without_torch(run: Any) -> None:

@@ -151,6 +151,7 @@ def tagging(modality: Mapping[str, Any] | None = None, **task: Any) -> Plugin:
     fields = {
         "name": "readings-tagging",
         "columns": (),
+        "stratify": None,
         "targets": None,
         "samples": some_tags,
         "objective": Tagging,
