@@ -202,6 +202,9 @@ def test_a_bundle_says_what_its_task_may_be_asked(bundle: Path) -> None:
     assert (raw["format"], raw["answers"]) == (2, None)
     assert raw["asks"]["at_least"]["high"] == 1
     assert not {"decode", "merge"} & raw.keys()
+    assert "# may be asked: at_least, to leave out spans less sure" in (
+        bundle / "README.md"
+    ).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from torch import nn
 from multigraft.contracts.objectives import Brief
 from multigraft.contracts.report import Report
 from multigraft.errors import DataError, RowError
-from multigraft.evaluation.measure import intervals, percentile
+from multigraft.evaluation.measure import _gathered, intervals, percentile
 from multigraft.evaluation.report.confusion import confusion_of
 from multigraft.evaluation.report.page import render
 from multigraft.models.tasks.class_scores import macro_scores
@@ -50,6 +52,38 @@ def kept() -> dict[str, np.ndarray]:
         "loss": rng.random(400),
         "weight": np.ones(400),
     }
+
+
+def test_what_is_kept_of_a_row_may_have_any_shape() -> None:
+    """Gathered from processes of which each has its own batches' rows, and drawn row by row."""
+    rng = np.random.default_rng(0)
+    whole = {"counts": rng.integers(1, 9, (9, 3)), "loss": rng.random(9)}
+    batches = [np.array([0, 3, 5]), np.array([1, 2]), np.array([4, 8]), np.array([6, 7])]
+
+    def alone(rank: int) -> dict[str, np.ndarray]:
+        own = np.concatenate(batches[rank::2])
+        part = {name: np.zeros_like(array) for name, array in whole.items()}
+        for name, array in part.items():
+            array[own] = whole[name][own]
+        return part
+
+    world: Any = SimpleNamespace(size=2, gather=lambda kept: [alone(0), alone(1)])
+    found = _gathered(alone(0), batches, world)
+    for name, array in whole.items():
+        np.testing.assert_array_equal(found[name], array)
+    ratio = Ratio()
+    measure = intervals(ratio, whole, count=400, confidence=0.9, seed=0)["ratio"]
+    drawn = [
+        ratio.summarise({"counts": whole["counts"][rng.integers(0, 9, 9)]})["ratio"]
+        for _ in range(400)
+    ]
+    assert (measure.low, measure.high) == pytest.approx(np.quantile(drawn, [0.05, 0.95]), abs=0.03)
+
+
+class Ratio:
+    def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
+        right, _, of = kept["counts"].sum(0).tolist()
+        return {"ratio": right / (right + of)}
 
 
 def test_metrics_equal_scikit_learns(kept: dict[str, np.ndarray]) -> None:

@@ -15,6 +15,7 @@ from multigraft.contracts.records import Answer, Arrays, Spec, Task
 from multigraft.data import Rows
 from multigraft.errors import PluginError
 from multigraft.runtime.answers import make_answers
+from multigraft.runtime.read_value import ReadValue
 
 V = TypeVar("V")
 RowMetrics = dict[str, np.ndarray]
@@ -53,14 +54,21 @@ def metrics_of(task: Task, targets: Spec, objective: Objective) -> Metrics:
     return Metrics(objective, answers if answers is not None and scores(answers) else None)
 
 
-def answer_rows(answers: Answers, rows: Rows, numbers: np.ndarray, outputs: Arrays) -> list[Answer]:
-    """The answers to these rows of a split, from a batch of what a graph serves for them."""
+def read_values(answers: Answers, rows: Rows, numbers: np.ndarray) -> list[ReadValue]:
+    """These rows of a split as a bundle would be asked for them."""
     asked = defaults(answers.asks)
+    return [ReadValue(rows.raw(number), (rows.read(number),), asked) for number in numbers.tolist()]
+
+
+def answer_rows(
+    answers: Answers, values: Sequence[ReadValue], lengths: np.ndarray, outputs: Arrays
+) -> list[Answer]:
+    """The answers to values of these lengths, from a batch of what a graph serves for them."""
     found = []
-    for place, number in enumerate(numbers.tolist()):
+    for place, value in enumerate(values):
         one = {name: array[place] for name, array in outputs.items()}
-        window = Window(rows.read(number), one, int(rows.lengths[number]))
-        found.append(answers.answer(rows.raw(number), [window], asked))
+        window = Window(value.rows[0], one, int(lengths[place]))
+        found.append(answers.answer(value.raw, [window], value.asked))
     return found
 
 

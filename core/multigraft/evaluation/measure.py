@@ -22,6 +22,7 @@ from multigraft.evaluation.answer_scores import (
     RowMetrics,
     answer_rows,
     joined,
+    read_values,
     score_rows,
 )
 from multigraft.evaluation.microbatches import halve_on_shortage, split_batch
@@ -95,7 +96,8 @@ def measure_split(
         if answers is None:
             return measured
         served = _arrays(objective.serve(seen[-1], outputs))
-        answered = answer_rows(answers, rows, numbers, served)
+        values = read_values(answers, rows, numbers)
+        answered = answer_rows(answers, values, rows.lengths[numbers], served)
         return joined(measured, score_rows(answers, rows, numbers, answered))
 
     kept: RowMetrics = {}

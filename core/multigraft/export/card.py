@@ -180,7 +180,13 @@ def _python(bundle: Bundle, suffixes: tuple[str, ...]) -> str:
         "",
         'predictor = mg.load("bundle")',
         *(_WRITING if bundle.generation else [f"print(predictor.predict({value!r}))"]),
+        *(f"# may be asked: {name}, to {_line(asks.help)}" for name, asks in bundle.asks.items()),
     )
+
+
+def _line(text: str) -> str:
+    """A plugin's words on one line of a block of code, which they do not end."""
+    return " ".join(text.replace("`", "'").split())
 
 
 def _onnxruntime(bundle: Bundle, sample: Arrays) -> str:

@@ -16,6 +16,7 @@ from multigraft.contracts.frames import moved
 from multigraft.contracts.records import Arrays, Backbone, Task
 from multigraft.errors import MultigraftError
 from multigraft.evaluation.answer_scores import score_rows
+from multigraft.evaluation.measure import measure_split
 from multigraft.runs.run import Run
 from multigraft.runtime import Predictor
 from multigraft.testing.arrays import alike, copied, gap
@@ -182,17 +183,17 @@ def scored(subject: Subject) -> Iterator[str]:
     answers = run.metrics.answers
     if answers is None:
         raise Skipped("its answers have no scores")
-    predictor, rows = predictor_of(subject), run.rows["test" if "test" in run.rows else "train"]
+    rows = run.rows[run.held_out()]
     numbers = np.arange(len(rows))
-    made = predictor.predict([rows.raw(number) for number in numbers.tolist()])
-    kept, again = (
+    made = predictor_of(subject).predict([rows.raw(number) for number in numbers.tolist()])
+    one, other = (
         score_rows(answers, rows, numbers, found) for found in (made, json.loads(json.dumps(made)))
     )
-    if found := gap(kept, again):
+    if found := gap(one, other):
         yield f"score gives something else for an answer that was JSON: {found}"
-    once = answers.together(kept)
-    for some in (once, {name: array[:1] for name, array in once.items()}):
-        yield from _sensible(answers.summarise(some))
+    kept = measure_split(run.graft, run.metrics, rows, **run.reading())
+    for some in (kept, {name: array[:1] for name, array in kept.items()}):
+        yield from _sensible(run.metrics.summarise(some))
 
 
 def predictor_of(subject: Subject) -> Predictor:

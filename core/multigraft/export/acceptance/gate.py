@@ -26,6 +26,7 @@ from multigraft.evaluation.answer_scores import (
     answer_rows,
     joined,
     metrics_of,
+    read_values,
     score_rows,
 )
 from multigraft.evaluation.measure import intervals, percentile
@@ -59,8 +60,11 @@ def measure_graphs(
     for numbers, batch in numbered_batches(run, split):
         arrays = {name: tensor.numpy() for name, tensor in batch.items()}
         outputs = {name: session.run(arrays) for name, session in sessions.items()}
+        values = [] if answers is None else read_values(answers, rows, numbers)
         answered = {
-            name: None if answers is None else answer_rows(answers, rows, numbers, each)
+            name: None
+            if answers is None
+            else answer_rows(answers, values, rows.lengths[numbers], each)
             for name, each in outputs.items()
         }
         fp32 = _said(answered[FP32])

@@ -45,6 +45,8 @@ def test_from_rows_to_answers(rows: Path, tmp_path: Path) -> None:
     dry, wet = predictor.predict([" ".join(DRY[:10]), " ".join(WET[:10])])
     assert dry["value"] < 3
     assert wet["value"] > 7
+    rounded = predictor.predict(" ".join(WET[:10]), digits=1)
+    assert rounded == {"value": round(wet["value"], 1)}
 
 
 @pytest.mark.parametrize("cell", ["much", "", None, "nan", "inf"])
