@@ -17,7 +17,7 @@ import pytest
 import multigraft as mg
 from helpers import greys
 from multigraft.contracts.frames import shift
-from multigraft.data import iterate
+from multigraft.data import Epoch, iterate
 from multigraft.engine import Engine
 from multigraft.errors import RecipeError
 from multigraft.runtime import load
@@ -139,16 +139,8 @@ def test_targets_move_with_the_pictures(run: Any) -> None:
     rows = run.rows["train"]
     seen = set()
     for epoch in range(3):
-        (loaded,) = iterate(
-            rows,
-            [np.arange(len(rows))],
-            objective=run.objective,
-            reader=run.reader,
-            augment=run.augment,
-            seed=1,
-            epoch=epoch,
-            train=True,
-        )
+        drawn = Epoch(seed=1, number=epoch, train=True, augment=run.augment)
+        (loaded,) = iterate(rows, [np.arange(len(rows))], drawn)
         batch = {name: tensor.numpy() for name, tensor in loaded[1].items()}
         for index in range(len(rows)):
             real = batch["real"][index].astype(bool)
@@ -170,20 +162,8 @@ def test_a_box_that_was_cut_off_leaves_with_its_labels(run: Any) -> None:
     def away(row: Any, rng: Any) -> Any:
         return {**row, "frame": shift(next(shifts), 0).astype(np.float32)}
 
-    _, batch = next(
-        iter(
-            iterate(
-                rows,
-                [np.array([0, 1])],
-                objective=run.objective,
-                reader=run.reader,
-                augment=away,
-                seed=0,
-                epoch=0,
-                train=True,
-            )
-        )
-    )
+    drawn = Epoch(seed=0, train=True, augment=away)
+    ((_, batch),) = iterate(rows, [np.array([0, 1])], drawn)
     assert (batch["boxes"][0] == -1).all() and (batch["boxes"][1] >= 0).all()
     assert (batch["mask"][0] == greys.OUTSIDE).all()
 

@@ -82,16 +82,14 @@ class Tagging(Objective):
     fills: Mapping[str, float] = {"tags": IGNORED}
 
     def __init__(self, brief: mg.Brief) -> None:
-        self.reader = brief.reader
         self.labels: list[str] = brief.targets["labels"]
 
     def head(self) -> nn.Module:
         return TagHead(1 + 2 * len(self.labels))
 
-    def encode(self, row: Row) -> Arrays:
+    def encode(self, row: Row, arrays: Arrays) -> Arrays:
         """A word within a span begins it or goes on with it."""
-        spans = parsed(row["spans"])
-        places = self.reader.read(row["words"])["places"].tolist()
+        spans, places = parsed(row["spans"]), arrays["places"].tolist()
         tags = np.zeros(len(places), np.int64)
         for word, (start, end) in enumerate(places):
             for first, last, label in spans:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import multigraft as mg
-from multigraft.contracts.records import Answer, Arrays, Spec
+from multigraft.contracts.records import Answer, Spec
 from multigraft.models.tasks import classification_task
 
 CLASSES = ("ground", "shape")
@@ -83,14 +83,17 @@ def oriented(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**row, "kind": "tall" if height > width else "wide"}
 
 
-def decode(targets: Spec, outputs: Arrays) -> list[Answer]:
-    """Each row's classes as digits, without what padded it."""
-    answers: list[Answer] = []
-    for logits, real in zip(outputs["logits"], outputs["inside"], strict=True):
-        tall, wide = int(real.any(1).sum()), int(real.any(0).sum())
-        classes = logits[:, :tall, :wide].argmax(0)
-        answers.append({"mask": typed(classes), "share": round(float(classes.mean()), 4)})
-    return answers
+class Masks(mg.Answers):
+    """Each pixel's class as a digit, without what padded the picture."""
+
+    def __init__(self, targets: Spec) -> None:
+        del targets
+
+    def answer(self, raw: Any, windows: Sequence[mg.Window], asked: Mapping[str, Any]) -> Answer:
+        outputs = windows[0].outputs
+        tall, wide = int(outputs["inside"].any(1).sum()), int(outputs["inside"].any(0).sum())
+        classes = outputs["logits"][:, :tall, :wide].argmax(0)
+        return {"mask": typed(classes), "share": round(float(classes.mean()), 4)}
 
 
 def reader_spec(origin: mg.Origin, options: Mapping[str, Any]) -> Spec:
@@ -138,7 +141,7 @@ def register_tasks() -> list[mg.Task]:
             rows=oriented,
             reader={"places": True},
             objective=mg.Lazy("helpers.greys.shapes:Shapes"),
-            decode=decode,
+            answers=Masks,
             samples=cells,
         ),
     ]
