@@ -100,6 +100,7 @@ class DigitModeling(mg.Objective):
 
     monitor = "loss"
     greater_is_better = False
+    writer: type[Writer] = Writer
 
     def __init__(self, brief: mg.Brief) -> None:
         self.backbone = brief.backbone
@@ -117,7 +118,7 @@ class DigitModeling(mg.Objective):
         backbone = self.backbone
         assert isinstance(head, Head) and isinstance(backbone, Ssru)
         return mg.Generating(
-            decoder=Writer(backbone, head.scores),
+            decoder=self.writer(backbone, head.scores),
             writing=mg.Writing(
                 state={f"{number}": (WIDTH,) for number in range(len(backbone.blocks))},
                 vocabulary=VOCABULARY,

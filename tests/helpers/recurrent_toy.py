@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,14 @@ def spec_of(origin: mg.Origin, options: Mapping[str, Any]) -> Spec:
     return {"kind": "digits"}
 
 
+def good(rng: np.random.Generator, count: int, folder: Path) -> list[str]:
+    return [" ".join(map(str, rng.integers(0, 5, rng.integers(2, 9)))) for _ in range(count)]
+
+
 @mg.hookimpl
 def register_modalities() -> list[mg.Modality]:
-    return [mg.Modality(name="digits", reader=reader, columns=("digits",))]
+    samples = mg.Samples(good=good, bad=lambda folder: ["seven", "8", 3])
+    return [mg.Modality(name="digits", reader=reader, columns=("digits",), samples=samples)]
 
 
 @mg.hookimpl

@@ -35,6 +35,9 @@ class EncoderDecoder(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+        for stack in (model.get_encoder(), model.get_decoder()):
+            if "layers" in stack._modules:  # BART registers a norm behind them that acts before
+                stack._modules["layers"] = stack._modules.pop("layers")
 
     @property
     def blocks(self) -> Sequence[nn.Module]:

@@ -16,7 +16,15 @@ from helpers.text_toys import Grown
 from multigraft.contracts.readers import collate, save_spec
 from multigraft.errors import BundleError
 from multigraft.export.graph.trace import write_graph
-from multigraft.runtime.bundle import Bundle, CachePort, Generation, Port, Precision, seal
+from multigraft.runtime.bundle import (
+    Bundle,
+    CachePort,
+    Generation,
+    Port,
+    Precision,
+    open_bundle,
+    seal,
+)
 from multigraft.runtime.session import Session
 
 LAYERS, HEADS, WIDTH, ROOM = 2, 2, 16, 24
@@ -220,6 +228,17 @@ def test_room_and_streams_are_the_decoders(gpt: Grown, bundle: Path) -> None:
     long = "the river is high. " * 12  # the source may be longer than what the decoder holds
     assert len(gpt.reader.read(long)["input_ids"]) > ROOM
     assert predictor.generate(long, max_new_tokens=2)["tokens"]
+
+
+def test_a_memory_that_no_encoder_gives_is_refused(bundle: Path, tmp_path: Path) -> None:
+    for path in bundle.iterdir():
+        if path.name != "bundle.json":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    whole = open_bundle(bundle)
+    alone = whole.precisions["fp32"].model_copy(update={"graphs": {}})
+    seal(whole.model_copy(update={"precisions": {"fp32": alone}}), tmp_path)
+    with pytest.raises(BundleError, match=r"no encoder gives 'cross\.0\.key', which"):
+        mg.load(tmp_path)
 
 
 def test_a_missing_encoder_is_told_before_anything_is_opened(bundle: Path, tmp_path: Path) -> None:

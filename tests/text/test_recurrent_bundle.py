@@ -18,6 +18,7 @@ from helpers import recurrent_toy
 from helpers.recurrent_toy import END, VOCABULARY
 from multigraft.plugins.catalog import Catalog
 from multigraft.runtime.bundle import open_bundle
+from multigraft.testing import check_plugin
 
 PROMPTS = ["4 0 2", "1", "3 3 1 0 2 4 4", "2 1"]
 ALONE = """
@@ -36,8 +37,7 @@ print(json.dumps(predictor.generate(json.loads(sys.argv[2]), **json.loads(sys.ar
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> mg.Run:
     folder = tmp_path_factory.mktemp("ssru")
-    rng = np.random.default_rng(0)
-    rows = [" ".join(map(str, rng.integers(0, 5, rng.integers(2, 9)))) for _ in range(60)]
+    rows = recurrent_toy.good(np.random.default_rng(0), 60, folder)
     (folder / "rows.jsonl").write_text("".join(json.dumps({"digits": r}) + "\n" for r in rows))
     trained = mg.pretrain(
         task="digit-modeling",
@@ -60,6 +60,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> mg.Run:
 @pytest.fixture(scope="module")
 def predictor(run: mg.Run) -> mg.Predictor:
     return mg.load(run.folder / "bundle", precision="fp32", catalog=Catalog([recurrent_toy]))
+
+
+def test_the_conformance_kit_takes_the_plugin() -> None:
+    assert check_plugin(recurrent_toy, checks=["writes", "losses", "blocks", "padding"]).passed
 
 
 def likely(run: mg.Run, tokens: Sequence[int]) -> torch.Tensor:

@@ -141,7 +141,7 @@ class Objective(Protocol):
         """How the model writes tokens one after another; None where it answers in one step.
 
         A bundle of a task that says so generates: `serve` is not used, and it is judged by
-        `monitor`.
+        `monitor`, or by the texts that it writes (`Generating.judged`).
         """
         return None
 

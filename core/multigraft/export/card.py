@@ -53,7 +53,8 @@ def _what_it_is(bundle: Bundle) -> str:
         f"An ONNX bundle for {prose(bundle.modality)}, exported by multigraft {bundle.multigraft}."
     )
     if bundle.generation is not None:
-        lines += ["It continues a text, one token after another.", "", _writing(bundle.generation)]
+        does = "writes a text about a value" if bundle.generation.memory else "continues a text"
+        lines += [f"It {does}, one token after another.", "", _writing(bundle.generation)]
     if labels := bundle.targets.get("labels"):
         shown = ", ".join(code(str(label)) for label in labels[:20])
         more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
@@ -65,13 +66,22 @@ def _what_it_is(bundle: Bundle) -> str:
 
 def _writing(generation: Generation) -> str:
     """How the decoder is called, for whoever calls it without multigraft."""
+    fixed = any(port.growing is None for port in generation.cache)
+    encoder = (
+        " What it takes as `memory` the encoder's graph gives, once a value, from what the reader "
+        f"gives; every text begins with {', '.join(map(str, generation.start))}."
+        if generation.memory
+        else ""
+    )
+    never = f" Never written: {', '.join(map(str, generation.suppress))}."
     return (
         f"Its graph is one step of a decoder of {generation.vocabulary} tokens that holds "
-        f"{generation.max_length}: it reads a prompt with an empty past, or one token with the "
+        f"{generation.max_length}: it reads a prompt with an empty past"
+        f"{' (zeros where it does not grow)' if fixed else ''}, or one token with the "
         f"past that the step before gave as `present`. {code(str(generation.kept))} chooses the "
         "new tokens whose logits are given. Texts end at "
         f"{', '.join(map(str, generation.stop)) or 'no token of its own'}; {generation.pad} pads, "
-        "on the left."
+        f"on the left.{encoder}{never if generation.suppress else ''}"
     )
 
 
@@ -179,7 +189,7 @@ def _python(bundle: Bundle, suffixes: tuple[str, ...]) -> str:
         "import multigraft as mg",
         "",
         'predictor = mg.load("bundle")',
-        *(_WRITING if bundle.generation else [f"print(predictor.predict({value!r}))"]),
+        *(_written(bundle, suffixes) or [f"print(predictor.predict({value!r}))"]),
         *(f"# may be asked: {name}, to {_line(asks.help)}" for name, asks in bundle.asks.items()),
     )
 
@@ -187,6 +197,14 @@ def _python(bundle: Bundle, suffixes: tuple[str, ...]) -> str:
 def _line(text: str) -> str:
     """A plugin's words on one line of a block of code, which they do not end."""
     return " ".join(text.replace("`", "'").split())
+
+
+def _written(bundle: Bundle, suffixes: tuple[str, ...]) -> list[str]:
+    """How to let it write; nothing where it answers in one step."""
+    if bundle.generation is None:
+        return []
+    value = f"example{suffixes[0]}" if suffixes and bundle.generation.memory else "The"
+    return [line.replace('"The"', json.dumps(value)) for line in _WRITING]
 
 
 def _onnxruntime(bundle: Bundle, sample: Arrays) -> str:

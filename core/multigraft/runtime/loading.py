@@ -3,7 +3,7 @@ ready."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from multigraft.contracts.readers import load_spec
 from multigraft.errors import BundleError, refused_as
 from multigraft.plugins.catalog import Catalog
 from multigraft.runtime.bundle import MANIFEST, Bundle, manifest_hash, open_bundle
-from multigraft.runtime.generation.generator import DECODER, generator_of
+from multigraft.runtime.generation.generator import DECODER, ENCODER, generator_of
 from multigraft.runtime.lookup import choose, look_up
 from multigraft.runtime.predictor import Predictor
 from multigraft.runtime.providers import prefers_half
@@ -77,6 +77,7 @@ def load(
             role: Session(folder / name, threads=threads, providers=providers)
             for role, name in bundle.precisions[chosen].graphs.items()
         }
+        _check_memory(bundle, roles, folder)
         generator = generator_of(bundle.generation, reader, {DECODER: session, **roles})
     return Predictor(
         bundle,
@@ -106,6 +107,17 @@ def _check_ports(bundle: Bundle, session: Session, path: Path) -> None:
                 f"{path}: the graph and {MANIFEST} do not belong together: it {which} the {side} "
                 f"{odd[0]!r}; export the run again"
             )
+
+
+def _check_memory(bundle: Bundle, roles: Mapping[str, Session], folder: Path) -> None:
+    """Raise BundleError where no graph gives what the decoder is to remember."""
+    memory = () if bundle.generation is None else bundle.generation.memory
+    given = roles[ENCODER].outputs if ENCODER in roles else ()
+    if lacking := [name for name in memory if name not in given]:
+        raise BundleError(
+            f"{folder}: no encoder gives {lacking[0]!r}, which {MANIFEST} says that its decoder "
+            "remembers; export the run again"
+        )
 
 
 def _on_graphics(bundle: Bundle) -> str | None:

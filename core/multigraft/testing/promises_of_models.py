@@ -208,6 +208,16 @@ TEACHING = (
         why="`training.augment` changes read rows, in which the targets stand beside the value",
         mend="let the targets follow what view finds in the row, or refuse the modality",
     ),
+    Check(
+        name="writes",
+        of="task",
+        run=Lazy("multigraft.testing.check_writing:writes"),
+        what="A text read token by token, and behind padding, gives the logits of reading it at "
+        "once.",
+        why="a bundle writes a token a step, prompts of different length beside one another",
+        mend="hand all that the next token needs from step to step, and leave out what the mask "
+        "does",
+    ),
 )
 STEERING = (
     Check(

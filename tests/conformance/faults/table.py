@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import multigraft as mg
-from conformance.faults import entering, networks, readers, tagging, tasks, watching
+from conformance.faults import entering, networks, readers, tagging, tasks, watching, writing
 from conformance.faults.good import Plugin, building
 
 
@@ -291,6 +291,24 @@ TASKS = (
         "answers",
         "beside longer ones than alone",
         tagging.tagging(answers=tagging.PaddedTags),
+    ),
+    Fault(
+        "a step that forgets what was read",
+        "writes",
+        "read token by token",
+        writing.Plugin(writing.Forgets),
+    ),
+    Fault(
+        "a step that reads the padding of a prompt",
+        "writes",
+        "behind padding",
+        writing.Plugin(writing.ReadsPadding),
+    ),
+    Fault(
+        "a state under other names",
+        "writes",
+        "does not give '0'",
+        writing.Plugin(writing.Renames),
     ),
     Fault(
         "targets shifted onto what the reader puts around a value",

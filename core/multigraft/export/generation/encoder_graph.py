@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from multigraft.contracts.features import Batch
 from multigraft.contracts.generation import Generating, Tensors
 from multigraft.contracts.padding import Fills
+from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.generation.decoder_graph import MEMORY
-from multigraft.export.graph.trace import export_graph
+from multigraft.export.graph.trace import export_graph, uneven
 from multigraft.models.graft import Graft
 
 
@@ -68,19 +69,23 @@ def export_encoder(
 ) -> Tensors:
     """Write the graph, and give the memory of the two rows it was traced with. Raises
     ExportError."""
-    batch = export_graph(encoder, sample, fills, path, opset=opset)
+    rows = uneven(sample, fills)
+    batch = {name: torch.from_numpy(array) for name, array in collate(rows, fills).items()}
     with torch.no_grad():
         memory = remembered(encoder.graft, encoder.decoder, batch)
-    if wrong := next(_misshapen(encoder.axes, memory), None):
+    if wrong := next(misshapen(encoder.axes, memory, "remember", "memory"), None):
         raise ExportError(wrong)
+    export_graph(encoder, rows, fills, path, opset=opset)
     return {name: memory[name].clone() for name in encoder.axes}
 
 
-def _misshapen(axes: Mapping[str, Sequence[int | str]], memory: Tensors) -> Iterator[str]:
-    """Where a memory is not what the task says it is."""
+def misshapen(
+    axes: Mapping[str, Sequence[int | str]], memory: Tensors, method: str, field: str
+) -> Iterator[str]:
+    """Where tensors are not what `Writing` says of them."""
     if odd := sorted(axes.keys() ^ memory.keys()):
         gives = "does not give" if odd[0] in axes else "also gives"
-        yield f"the decoder's remember {gives} {odd[0]!r}; writing.memory names {sorted(axes)}"
+        yield f"the decoder's {method} {gives} {odd[0]!r}; writing.{field} names {sorted(axes)}"
         return
     sizes = dict[str, int]()
     for name, said in axes.items():
@@ -89,6 +94,6 @@ def _misshapen(axes: Mapping[str, Sequence[int | str]], memory: Tensors) -> Iter
             sizes.setdefault(str(wanted), int(size))
         if list(found) != [sizes[str(each)] if isinstance(each, str) else each for each in said]:
             yield (
-                f"the decoder's remember gives {name!r} of the shape {list(found)} a row; "
-                f"writing.memory says {list(said)}"
+                f"the decoder's {method} gives {name!r} of the shape {list(found)} a row; "
+                f"writing.{field} says {list(said)}"
             )

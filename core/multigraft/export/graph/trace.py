@@ -68,14 +68,13 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 def export_graph(
     served: Any, sample: Sequence[Arrays], fills: Fills, path: Path, *, opset: int
-) -> dict[str, Tensor]:
-    """Write the graph of ``served``, a module as `Served`, to ``path``, and give the batch it was
-    traced with. Raises ExportError.
+) -> None:
+    """Write the graph of ``served``, a module as `Served`, to ``path``. Raises ExportError.
 
     ``sample`` is two read rows; along an axis where they are equally long the second is shortened,
     because a mask of ones would be taken for a constant.
     """
-    rows = _uneven(sample, fills)
+    rows = uneven(sample, fills)
     batch = {name: torch.from_numpy(array) for name, array in collate(rows, fills).items()}
     with torch.no_grad():
         names = list(served.serve(batch))
@@ -90,7 +89,6 @@ def export_graph(
         path=path,
         opset=opset,
     )
-    return batch
 
 
 def write_graph(
@@ -139,7 +137,8 @@ def _check_names(outputs: Sequence[str], inputs: Sequence[str]) -> None:
         raise ExportError(f"the objective's serve gives {list(outputs)}; named outputs are needed")
 
 
-def _uneven(sample: Sequence[Arrays], fills: Fills) -> list[Arrays]:
+def uneven(sample: Sequence[Arrays], fills: Fills) -> list[Arrays]:
+    """Two rows of unequal length along every axis that varies."""
     first, second = sample[0], sample[-1]
     long, short = sizes(first, fills), sizes(second, fills)
     equal = {axis for axis in long if long[axis] == short[axis]}
