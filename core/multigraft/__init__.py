@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from multigraft.contracts.answers import Answers, Window
     from multigraft.contracts.features import BackboneModule, Features
     from multigraft.contracts.generation import Generating, NewTokens, Writing, WrittenMetric
+    from multigraft.contracts.lazy import Lazy
     from multigraft.contracts.objectives import Brief, Objective, RowLoss
     from multigraft.contracts.padding import Fill
     from multigraft.contracts.records import (
         Backbone,
-        Lazy,
         Likeness,
         Modality,
         Option,
@@ -55,8 +55,9 @@ _HOMES = {
     "plugins.hookspecs": ("hookimpl",),
     "contracts.objectives": ("Brief", "Objective", "RowLoss"),
     "recipe": ("Recipe",),
+    "contracts.lazy": ("Lazy",),
     "contracts.records": (
-        *("Backbone", "Lazy", "Likeness", "Modality", "Option", "Origin"),
+        *("Backbone", "Likeness", "Modality", "Option", "Origin"),
         *("Size", "Strategy", "Task"),
     ),
     "contracts.report": ("Measure", "Report"),

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from multigraft.contracts.records import Stage
 from multigraft.contracts.report import Report
+from multigraft.contracts.types import Stage
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError
 from multigraft.evaluation.microbatches import explaining_shortage
 from multigraft.plugins.catalog import Catalog

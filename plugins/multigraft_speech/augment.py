@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from multigraft.contracts.records import Arrays, Augment, Reader
+from multigraft.contracts.reader import Augment, Reader
+from multigraft.contracts.types import Arrays
 
 
 @dataclass(frozen=True)

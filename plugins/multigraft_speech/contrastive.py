@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Brief, Objective, Outputs, RowLoss
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import MultigraftError
 from multigraft_speech.masking import mask_spans, sample_negatives
 from multigraft_speech.quantizer import GumbelQuantizer

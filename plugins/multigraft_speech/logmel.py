@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch, Features, mean_pool
-from multigraft.contracts.records import Origin, Spec
+from multigraft.contracts.records import Origin
+from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError
 from multigraft.models.untrusted import budget
 from multigraft_speech.frontend import LogMel

@@ -17,7 +17,7 @@ import soxr
 from pydantic import BaseModel, ConfigDict, Field
 
 from multigraft.contracts.readers import check_spec, row_file
-from multigraft.contracts.records import Arrays, Spec
+from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import RowError
 from multigraft_speech.windows import LONGEST_SECONDS, cut_windows
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from multigraft.contracts.records import Origin, Spec
+from multigraft.contracts.records import Origin
+from multigraft.contracts.types import Spec
 from multigraft.errors import MultigraftError
 from multigraft_speech.layout import load_layout
 from multigraft_speech.reader import AudioReader

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Brief, Objective, Outputs, RowLoss
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import MultigraftError
 from multigraft_speech.logmel import STRIDE, LogMelEncoder
 from multigraft_speech.masking import mask_spans

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from multigraft.contracts.features import Batch, Features, mean_pool
-from multigraft.contracts.records import Origin, Spec
+from multigraft.contracts.records import Origin
+from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError, refused_as
 from multigraft.models.untrusted import budget, check_taken
 from multigraft.system.quiet import quiet_transformers

@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, BertConfig, GPT2Con
 
 from multigraft import Features, MultigraftError, Origin
 from multigraft.contracts.features import Batch
-from multigraft.contracts.records import Spec
+from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError, refused_as
 from multigraft.models.untrusted import budget, check_taken
 from multigraft.system.quiet import quiet_transformers

@@ -19,7 +19,7 @@ from tokenizers import (
 )
 
 from multigraft import MultigraftError, RowError
-from multigraft.contracts.records import Spec
+from multigraft.contracts.types import Spec
 from multigraft_text.reader import clean
 
 BERT_SPECIAL = {

@@ -13,7 +13,7 @@ from transformers.activations import ACT2FN
 from multigraft import Brief, Features, Objective, RowLoss
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.backbone import tail
 from multigraft_text.language import (

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from multigraft import Brief, MultigraftError
-from multigraft.contracts.records import Arrays, Reader, Spec
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.types import Arrays, Spec
 from multigraft_text.language import IGNORED
 from multigraft_text.specs import token_ids
 

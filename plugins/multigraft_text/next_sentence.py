@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from multigraft import Brief, Features, MultigraftError, Objective, RowError, RowLoss
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs, Row
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft_text.language import fitting, perplexity, share
 from multigraft_text.masked import MaskedHead, masked_head, masked_loss, masked_right
 from multigraft_text.masking import Masking

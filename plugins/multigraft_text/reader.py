@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from multigraft import MultigraftError, RowError
 from multigraft.contracts.readers import check_spec
-from multigraft.contracts.records import Arrays, Spec
+from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import BundleError, refused_as
 from multigraft_text.bounds import Growth, refuse_costly
 from multigraft_text.windows import overlapping

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from multigraft.contracts.records import Spec
+from multigraft.contracts.types import Spec
 
 
 def save_model(

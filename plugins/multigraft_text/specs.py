@@ -12,7 +12,7 @@ from typing import Any
 
 from multigraft import MultigraftError, Origin
 from multigraft.contracts.readers import SPEC_BYTES
-from multigraft.contracts.records import Spec
+from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError
 from multigraft.system.files import check_plain
 from multigraft_text.saving import CLOSING

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from multigraft.contracts.generation import PAST, Axes, NewTokens, Tensors
-from multigraft.contracts.records import Spec
+from multigraft.contracts.types import Spec
 from multigraft_text.specs import token_ids
 
 

@@ -14,7 +14,8 @@ from numpy.random import Generator
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from multigraft.contracts.frames import FRAME, inverse, mirror, scaling, shift, then
-from multigraft.contracts.records import Arrays, Reader
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.types import Arrays
 
 BILINEAR = Image.Resampling.BILINEAR
 BLUR_FROM = 64

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from multigraft import Features
 from multigraft.contracts.features import Batch
-from multigraft.contracts.records import Spec
+from multigraft.contracts.types import Spec
 from multigraft_vision.plan import Plan
 from multigraft_vision.survey import Survey
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from multigraft import Brief, Features, Objective, RowLoss
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft_vision.augment import Policy
 
 

@@ -12,7 +12,7 @@ import timm
 from timm.models import PretrainedCfg, is_model, load_model_config_from_hf
 
 from multigraft import MultigraftError, Origin, Size
-from multigraft.contracts.records import Spec
+from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError
 from multigraft.system.files import check_plain
 

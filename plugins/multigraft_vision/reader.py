@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from multigraft import RowError
 from multigraft.contracts.frames import EXTENT, FRAME, scaling, shift, then
 from multigraft.contracts.readers import check_spec
-from multigraft.contracts.records import Arrays, Spec
+from multigraft.contracts.types import Arrays, Spec
 from multigraft_vision.footprint import footprint
 from multigraft_vision.pictures import open_rgb
 

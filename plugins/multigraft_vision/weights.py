@@ -15,7 +15,7 @@ from timm.models import load_state_dict
 from torch import Tensor
 
 from multigraft import Origin
-from multigraft.contracts.records import Spec
+from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError
 from multigraft.models.untrusted import budget
 from multigraft.system.libraries import offline

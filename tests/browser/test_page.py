@@ -22,7 +22,8 @@ import multigraft as mg
 from helpers.samples import write_texts
 from helpers.toy_runs import exported
 from helpers.toy_server import SECRET, Plugin, Served, model, predictor, serving
-from multigraft.contracts.records import Arrays, Reader, Spec
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.types import Arrays, Spec
 from multigraft.runtime.serving.model import Model
 from multigraft.runtime.serving.server import open_models
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Arrays, Modality
+from multigraft.contracts.records import Modality
+from multigraft.contracts.types import Arrays
 from multigraft.errors import RowError
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Modality, Reader
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.records import Modality
 from multigraft.data import Rows, load_table, quarantine, told
 from multigraft.data.reporting import bad_row_notes, data_tables
 from multigraft.errors import DataError, RecipeError

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Arrays, Modality, Reader
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.records import Modality
+from multigraft.contracts.types import Arrays
 from multigraft.data import Rows, load_table
 from multigraft.data.targets import Targets
 from multigraft.errors import DataError, PluginError, RowError

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 import multigraft as mg
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.acceptance.latency import Timed, a_row, best_size, medians, trial
 from multigraft.export.acceptance.parity import cases, check_parity

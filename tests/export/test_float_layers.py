@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from multigraft.contracts.records import Arrays
 from multigraft.contracts.report import Measure
+from multigraft.contracts.types import Arrays
 from multigraft.export.acceptance.verdict import Evidence, Judge, rows_needed
 from multigraft.export.precision.sensitivity import Deadline, Layers, fewest, noise, rank
 

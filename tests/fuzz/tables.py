@@ -20,7 +20,8 @@ from fuzz.breaking import TEXTS, broken_bytes, broken_values
 from fuzz.harness import Border, WrongAnswer
 from fuzz.texts import reader
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Arrays, Modality
+from multigraft.contracts.records import Modality
+from multigraft.contracts.types import Arrays
 from multigraft.data import Rows, load_splits
 from multigraft.errors import RowError
 from multigraft.recipe import Data

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fuzz.breaking import JUNK, TEXTS, broken_bytes
 from fuzz.harness import Border, WrongAnswer
-from multigraft.contracts.records import Reader
+from multigraft.contracts.reader import Reader
 from multigraft_text.learning import fit
 from multigraft_text.reader import TextReader
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from multigraft.contracts.readers import save_spec
-from multigraft.contracts.records import Arrays, Spec
+from multigraft.contracts.types import Arrays, Spec
 from multigraft.contracts.web import WebReader
 from multigraft.runtime.web.packages import unpack
 

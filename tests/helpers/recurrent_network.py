@@ -16,7 +16,7 @@ from helpers.recurrent_toy import END, PAD, VOCABULARY
 from multigraft.contracts.features import Batch
 from multigraft.contracts.generation import Tensors
 from multigraft.contracts.objectives import Outputs
-from multigraft.contracts.records import Spec
+from multigraft.contracts.types import Spec
 
 WIDTH, ROOM = 16, 40
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import multigraft as mg
-from multigraft.contracts.records import Arrays, Spec
+from multigraft.contracts.types import Arrays, Spec
 
 PAD, END, FIRST = 0, 1, 2
 VOCABULARY = 7

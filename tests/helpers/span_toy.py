@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import multigraft as mg
-from multigraft.contracts.records import Answer, Arrays, Spec
+from multigraft.contracts.types import Answer, Arrays, Spec
 
 WORDS, BUCKETS = 12, 499
 """A row holds so many words, of which there are so many kinds."""

@@ -16,7 +16,7 @@ import multigraft as mg
 from helpers.span_toy import BUCKETS, parsed
 from multigraft.contracts.features import Batch, mean_pool
 from multigraft.contracts.objectives import Objective, Outputs, Row
-from multigraft.contracts.records import Arrays, Spec
+from multigraft.contracts.types import Arrays, Spec
 
 WIDTH, IGNORED = 16, -100
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 import multigraft_speech as speech
 from multigraft import Brief, Origin
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Backbone, Spec
+from multigraft.contracts.records import Backbone
+from multigraft.contracts.types import Spec
 from multigraft_speech.reader import AudioReader, audio_reader
 
 LENGTHS = (16_000, 9_000, 3_456)

@@ -11,7 +11,8 @@ import transformers
 import multigraft_text as text
 from multigraft import Brief, Origin
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Backbone, Spec
+from multigraft.contracts.records import Backbone
+from multigraft.contracts.types import Spec
 from multigraft_text.reader import TextReader
 
 DOCUMENTS = [

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import multigraft as mg
-from multigraft.contracts.records import Arrays, Spec
+from multigraft.contracts.types import Arrays, Spec
 from multigraft.models.tasks import classification_task
 
 TOKENS = 1100

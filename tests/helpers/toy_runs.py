@@ -19,8 +19,9 @@ from helpers import toy_plugin
 from helpers.toy_bundles import LABELS
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Brief, Objective
-from multigraft.contracts.records import Arrays, Option
+from multigraft.contracts.records import Option
 from multigraft.contracts.report import Report
+from multigraft.contracts.types import Arrays
 from multigraft.export import export_bundle
 from multigraft.export.acceptance.latency import Timed
 from multigraft.export.graph.trace import evaluating

@@ -16,7 +16,7 @@ import numpy as np
 import multigraft as mg
 from helpers import toy_plugin
 from helpers.toy_runs import exported
-from multigraft.contracts.records import Arrays, Spec
+from multigraft.contracts.types import Arrays, Spec
 from multigraft.runtime import Predictor, load
 from multigraft.runtime.serving.access import Token, address_of, listen
 from multigraft.runtime.serving.app import build_app

@@ -18,7 +18,7 @@ import multigraft as mg
 from multigraft.contracts.features import Batch, mean_pool
 from multigraft.contracts.generation import PAST, Tensors, read_through
 from multigraft.contracts.objectives import Outputs
-from multigraft.contracts.records import Arrays, Spec
+from multigraft.contracts.types import Arrays, Spec
 from multigraft_text.specs import token_ids
 from multigraft_text.writing import cache_from, cache_to
 

@@ -20,7 +20,7 @@ import multigraft as mg
 from helpers import toy_plugin
 from helpers.toy_bundles import LABELS, shipped
 from multigraft.contracts.answers import Answers, Window
-from multigraft.contracts.records import Answer
+from multigraft.contracts.types import Answer
 from multigraft.errors import BundleError, PredictError, RowError
 from multigraft.runtime import Predictor, load
 from multigraft.runtime.answers import ANSWERS

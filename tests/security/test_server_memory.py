@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from fuzz import pictures, standing, texts
-from multigraft.contracts.records import MeasuredReader
+from multigraft.contracts.reader import MeasuredReader
 from multigraft_speech.reader import AudioReader
 from multigraft_vision.footprint import footprint
 from multigraft_vision.reader import ImageReader

@@ -13,7 +13,7 @@ from torch import nn
 from helpers.speech_toys import KINDS, Grown, grow, sounds
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.export.graph.trace import Served, export_graph
 from multigraft.export.precision.quantize import quantize
 from multigraft.models.graft import Graft

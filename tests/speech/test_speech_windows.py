@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from multigraft.contracts.records import WindowReader
+from multigraft.contracts.reader import WindowReader
 from multigraft.errors import RowError
 from multigraft_speech.reader import AudioReader
 

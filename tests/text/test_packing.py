@@ -12,7 +12,7 @@ from torch import Tensor
 import multigraft_text.segments
 from helpers.text_toys import DECODERS, DOCUMENTS, ENCODERS, Grown, relative
 from multigraft import MultigraftError
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.data.batching.packing import collate_packs
 from multigraft.models.graft import Graft
 from multigraft_text.causal import CausalLanguageModeling

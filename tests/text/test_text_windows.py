@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import multigraft_text as text
 from helpers.text_toys import grow
-from multigraft.contracts.records import WindowReader
+from multigraft.contracts.reader import WindowReader
 from multigraft_text.reader import TextReader
 
 WORDS = "the quick brown fox jumps over the lazy dog and runs home to sleep ".split() * 3

@@ -14,7 +14,7 @@ from torch import nn
 import multigraft as mg
 import multigraft_vision
 from multigraft.contracts.frames import inverse, move_boxes
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.data import iterate
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe.resolve import read_recipe

@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from multigraft.contracts.records import Answer, Arrays, Option
+from multigraft.contracts.records import Option
+from multigraft.contracts.types import Answer, Arrays
 
 Named = Literal["classification", "embedding", "outputs"]
 """The answers that core brings, and a task may name."""

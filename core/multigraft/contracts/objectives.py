@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.generation import Generating
 from multigraft.contracts.padding import Fill
-from multigraft.contracts.records import Arrays, Reader, Spec
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.types import Arrays, Spec
 
 Outputs = dict[str, Tensor]
 Row = Mapping[str, Any]

@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from multigraft.contracts.padding import Fills, pad
-from multigraft.contracts.records import Arrays, Reader, Spec
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import BundleError, MultigraftError, RowError, first_line, refused_as
 from multigraft.system.files import check_plain, is_plain_name, leads_out, open_plain
 from multigraft.system.validation import problem_lines

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from multigraft.contracts.padding import Fills
 from multigraft.contracts.samples import Samples, Trial
 from multigraft.contracts.web import WebReader
-from multigraft.errors import missing_dependency
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,51 +18,8 @@ if TYPE_CHECKING:
     from multigraft.contracts.answers import Answers
     from multigraft.contracts.objectives import Brief, Objective
     from multigraft.contracts.plan import Plan
-
-Arrays = dict[str, np.ndarray]
-"""One row, or one batch, as named arrays."""
-
-Spec = dict[str, Any]
-"""A description that survives JSON. A key that ends in ``.json`` is kept as a file of that name."""
-
-Answer = dict[str, Any]
-"""What one prediction says, ready for JSON."""
-
-Stage = Literal["pretrain", "finetune"]
-Strength = Literal["light", "strong"]
-"""Of augmentation."""
-Quantization = Literal["dynamic", "static", "none"]
-
-
-@dataclass(frozen=True)
-class Lazy:
-    """A function named ``package.module:attribute``, imported when it is first called.
-
-    It lets a plugin register what needs torch without importing torch.
-
-    >>> Lazy("math:floor")(2.5)
-    2
-    """
-
-    target: str
-
-    def __post_init__(self) -> None:
-        module, _, attribute = self.target.partition(":")
-        if not module or not attribute:
-            raise ValueError(f"{self.target!r} must look like 'package.module:attribute'")
-
-    def resolve(self) -> Callable[..., Any]:
-        """Import the module and return the attribute. Raises MissingDependency with the extra to
-        install."""
-        module, _, attribute = self.target.partition(":")
-        try:
-            found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-        except ModuleNotFoundError as error:
-            raise missing_dependency(error) or error from error
-        return found
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.resolve()(*args, **kwargs)
+from multigraft.contracts.reader import Augment, Reader
+from multigraft.contracts.types import Quantization, Spec, Stage, Strength
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,89 +36,6 @@ class Option:
     high: float | None = None
     choices: tuple[Any, ...] = ()
     types: tuple[type, ...] = ()
-
-
-class Reader(Protocol):
-    """Turns one raw value into named arrays, without torch. Training and the bundle call the same
-    one.
-
-    A reader must be safe to call from several threads and give equal arrays for equal input.
-    """
-
-    @property
-    def fills(self) -> Fills:
-        """The arrays that vary from row to row, with the value that pads a shorter one.
-
-        A plain number where the first axis varies, as ``{"input_ids": 0}``; a `Fill` where another
-        or several do, as ``{"pixels": Fill(0, {0: "height", 1: "width"})}``.
-        """
-        ...
-
-    def read(self, raw: Any) -> Arrays:
-        """Read one raw value. Raises RowError with what is wrong, never with its place."""
-        ...
-
-    def length(self, row: Arrays) -> int:
-        """How long a read row is, in the unit that costs time (tokens, pixels); 1 where all are
-        equal."""
-        ...
-
-    def spec(self) -> Spec:
-        """All that is needed to build this reader again, as JSON."""
-        ...
-
-
-@runtime_checkable
-class WindowReader(Protocol):
-    """A reader that cuts what is too long for one row: optional, beside `Reader`."""
-
-    def windows(self, raw: Any) -> Sequence[Arrays]:
-        """Read all of one raw value as rows that overlap; as one row where `read` leaves out
-        nothing."""
-        ...
-
-
-@runtime_checkable
-class MeasuredReader(Protocol):
-    """A reader that tells what a value takes before it is read: optional, beside `Reader`.
-
-    A server bounds with it what is decoded at once, so a small file of many pixels counts as its
-    pixels.
-    """
-
-    def memory(self, raw: Any) -> int:
-        """The most bytes that reading one raw value takes at a time, as its header tells; decodes
-        nothing.
-
-        Raises RowError for what `read` would refuse.
-        """
-        ...
-
-
-class PromptReader(Reader, Protocol):
-    """A reader whose model writes tokens; it turns them back into text."""
-
-    def prompt(self, raw: Any) -> np.ndarray:
-        """The tokens of a text that is to be continued, int64 [T], without what closes a text.
-
-        Empty for an empty text. A prompt is never cut. Raises RowError.
-        """
-        ...
-
-    def text(self, tokens: Sequence[int]) -> str:
-        """The text of tokens, special ones left out; bytes that are no whole character yet give
-        U+FFFD."""
-        ...
-
-
-class Augment(Protocol):
-    """Changes one read row at random, in training only. All chance comes from ``rng``.
-
-    One with ``frames = True`` keeps a row's ``frame`` in step with what it does to the plane, so
-    that targets can be carried along (`Objective.moves`); others are refused by such tasks.
-    """
-
-    def __call__(self, row: Arrays, rng: np.random.Generator) -> Arrays: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Reader
+from multigraft.contracts.reader import Reader
 from multigraft.contracts.report import Report
 
 

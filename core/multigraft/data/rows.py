@@ -12,8 +12,9 @@ import numpy as np
 
 from multigraft.contracts.frames import plane
 from multigraft.contracts.objectives import Objective
+from multigraft.contracts.reader import Reader, WindowReader
 from multigraft.contracts.readers import read_row, row_errors
-from multigraft.contracts.records import Arrays, Reader, WindowReader
+from multigraft.contracts.types import Arrays
 from multigraft.data.bad_rows import Problem, judge, refused, undecodable
 from multigraft.data.cache.content import Content
 from multigraft.data.cache.decoded_rows import DecodedRows, RowDecoder, frozen

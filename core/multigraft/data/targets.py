@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 
 MEMORY = 2**28
 OVERHEAD = 200

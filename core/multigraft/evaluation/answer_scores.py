@@ -11,7 +11,8 @@ import numpy as np
 from multigraft.contracts.answers import Answers, Window, scores
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.options import defaults
-from multigraft.contracts.records import Answer, Arrays, Spec, Task
+from multigraft.contracts.records import Task
+from multigraft.contracts.types import Answer, Arrays, Spec
 from multigraft.data import Rows
 from multigraft.errors import PluginError
 from multigraft.runtime.answers import make_answers

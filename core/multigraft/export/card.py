@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.export.markdown import cell, code, prose, scalar
 from multigraft.runtime.bundle import Bundle, Generation, Port, Precision
 from multigraft.system.terminal import escaped_json

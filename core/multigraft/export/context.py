@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from multigraft.contracts.objectives import Objective
+from multigraft.contracts.reader import Reader
 from multigraft.contracts.readers import collate, read_row
-from multigraft.contracts.records import Arrays, Reader, Spec
+from multigraft.contracts.types import Arrays, Spec
 from multigraft.data import Rows
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog

@@ -11,8 +11,8 @@ from typing import Any
 
 from multigraft.contracts.padding import Fills, crop, fill_of
 from multigraft.contracts.readers import collate, save_spec
-from multigraft.contracts.records import Arrays
 from multigraft.contracts.report import Report
+from multigraft.contracts.types import Arrays
 from multigraft.export.acceptance import latency
 from multigraft.export.card import model_card
 from multigraft.export.context import Subject, held_out, read, spread

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from multigraft.contracts.records import Lazy, Option, Strategy
+from multigraft.contracts.lazy import Lazy
+from multigraft.contracts.records import Option, Strategy
 from multigraft.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:

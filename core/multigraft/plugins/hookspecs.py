@@ -31,7 +31,7 @@ def register_modalities() -> Sequence[Modality]:  # type: ignore[empty-body]
 @hookspec
 def register_backbones() -> Sequence[Backbone]:  # type: ignore[empty-body]
     """Give the backbones this plugin brings. Called once; must not import torch (see
-    `records.Lazy`)."""
+    `mg.Lazy`)."""
 
 
 @hookspec

@@ -16,9 +16,10 @@ from safetensors.torch import load_model
 from multigraft.contracts.frames import check_moves
 from multigraft.contracts.objectives import Brief, Objective
 from multigraft.contracts.plan import Plan
+from multigraft.contracts.reader import Augment, Reader
 from multigraft.contracts.readers import load_spec, save_spec
-from multigraft.contracts.records import Augment, Reader, Spec
 from multigraft.contracts.report import Report
+from multigraft.contracts.types import Spec
 from multigraft.data import (
     QUARANTINE,
     Rows,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from multigraft.contracts.readers import fingerprint
-from multigraft.contracts.records import Spec
+from multigraft.contracts.types import Spec
 from multigraft.data import Rows, Splits, label_notes, told
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe.resolve import ResolvedRecipe

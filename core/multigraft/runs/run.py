@@ -10,8 +10,9 @@ from typing import Any, TypedDict
 
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.plan import Plan
-from multigraft.contracts.records import Augment, Reader, Spec
+from multigraft.contracts.reader import Augment, Reader
 from multigraft.contracts.report import Report
+from multigraft.contracts.types import Spec
 from multigraft.data import Rows
 from multigraft.errors import RunError, first_line
 from multigraft.evaluation.answer_scores import Metrics, metrics_of

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from multigraft.contracts.padding import Fills, fill_of
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.system.cpu import usable_cores
 
 READ_AHEAD = 512

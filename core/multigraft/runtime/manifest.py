@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from multigraft.contracts.owners import Owner
-from multigraft.contracts.records import Option, Spec
+from multigraft.contracts.records import Option
+from multigraft.contracts.types import Spec
 from multigraft.system.about import __version__
 
 FORMAT, NEWEST = 1, 2

@@ -13,15 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 import numpy as np
 
 from multigraft.contracts.answers import Answers, Window
+from multigraft.contracts.reader import PromptReader, Reader, WindowReader
 from multigraft.contracts.readers import collate, read_row, row_errors
-from multigraft.contracts.records import (
-    Answer,
-    Arrays,
-    Option,
-    PromptReader,
-    Reader,
-    WindowReader,
-)
+from multigraft.contracts.records import Option
+from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, PredictError, RowError, refused_as
 from multigraft.runtime.asking import check_asked
 from multigraft.runtime.bundle import Bundle

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import BundleError, refused_as
 from multigraft.runtime.providers import provider_names
 from multigraft.system.cpu import limited_cores

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import BundleError
 from multigraft.runtime.bundle import Bundle, Port
 from multigraft.runtime.session import Session

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 
 NEAR = 1e-3
 """How far numbers of the same answer may lie apart."""

@@ -7,15 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import get_args
 
 from multigraft.contracts.options import misfit
-from multigraft.contracts.records import (
-    Backbone,
-    Modality,
-    Option,
-    Quantization,
-    Stage,
-    Strategy,
-    Task,
-)
+from multigraft.contracts.records import Backbone, Modality, Option, Strategy, Task
+from multigraft.contracts.types import Quantization, Stage
 from multigraft.errors import UnknownName
 from multigraft.testing.workbench import Subject
 

@@ -12,7 +12,7 @@ from torch import nn
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective, Outputs, RowLoss
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.acceptance.parity import cases, check_parity
 from multigraft.export.graph.trace import Served, export_graph

@@ -12,8 +12,9 @@ import numpy as np
 from multigraft.contracts.answers import Window
 from multigraft.contracts.frames import moved
 from multigraft.contracts.padding import Fills
+from multigraft.contracts.reader import Reader
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Answer, Arrays, Reader, Spec
+from multigraft.contracts.types import Answer, Arrays, Spec
 from multigraft.runs.run import Run
 from multigraft.runtime import Predictor
 from multigraft.runtime.read_value import ReadValue

@@ -11,8 +11,10 @@ import numpy as np
 
 from multigraft.contracts.frames import EXTENT, FRAME
 from multigraft.contracts.padding import LENGTH, Fills, fill_of, sizes
+from multigraft.contracts.reader import Augment, Reader, WindowReader
 from multigraft.contracts.readers import load_spec, save_spec
-from multigraft.contracts.records import Arrays, Augment, Modality, Reader, WindowReader
+from multigraft.contracts.records import Modality
+from multigraft.contracts.types import Arrays
 from multigraft.errors import RowError
 from multigraft.testing import isolation
 from multigraft.testing.arrays import copied, digest, gap

@@ -13,7 +13,8 @@ import torch
 
 import multigraft as mg
 from multigraft.contracts.frames import moved
-from multigraft.contracts.records import Arrays, Backbone, Task
+from multigraft.contracts.records import Backbone, Task
+from multigraft.contracts.types import Arrays
 from multigraft.errors import MultigraftError
 from multigraft.evaluation.answer_scores import score_rows
 from multigraft.evaluation.measure import measure_split

@@ -93,7 +93,7 @@ def _traces(np: Any) -> dict[str, str]:
 
 def reading(order: Mapping[str, Any]) -> dict[str, Any]:
     """Read values where nothing can be imported that a deployer does not have."""
-    from multigraft.contracts.records import Lazy
+    from multigraft.contracts.lazy import Lazy
     from multigraft.plugins.catalog import Catalog
     from multigraft.testing.arrays import digest
     from multigraft.testing.no_network import no_network

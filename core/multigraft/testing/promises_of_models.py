@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from multigraft.contracts.records import Lazy
+from multigraft.contracts.lazy import Lazy
 from multigraft.testing.checks import Check
 
 COMPUTING = (

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from multigraft.contracts.features import Batch, Features
+from multigraft.contracts.reader import Reader
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Backbone, Modality, Origin, Reader, Spec
+from multigraft.contracts.records import Backbone, Modality, Origin
+from multigraft.contracts.types import Spec
 from multigraft.testing.workbench import Bench, origin_of
 
 TOLERANCE = {"atol": 2e-5, "rtol": 1e-4}

@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from multigraft.contracts.records import Backbone, Lazy, Modality, Origin, Reader, Record, Spec
+from multigraft.contracts.lazy import Lazy
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.records import Backbone, Modality, Origin, Record
 from multigraft.contracts.samples import Trial
+from multigraft.contracts.types import Spec
 from multigraft.errors import UnknownName, did_you_mean
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.discovery import IN_TREE, Candidate, installed

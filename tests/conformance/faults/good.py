@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import multigraft as mg
 from multigraft.contracts.features import mean_pool
-from multigraft.contracts.records import Arrays, Spec
+from multigraft.contracts.types import Arrays, Spec
 from multigraft.models.tasks import classification_task
 
 WIDTH = 4

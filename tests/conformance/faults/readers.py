@@ -9,7 +9,7 @@ import numpy as np
 
 import multigraft as mg
 from conformance.faults.good import Reader
-from multigraft.contracts.records import Arrays, Spec
+from multigraft.contracts.types import Arrays, Spec
 
 
 class Drawing(Reader):

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 import multigraft as mg
 from conformance.faults.good import WIDTH, Plugin, Reader
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Arrays, Augment
+from multigraft.contracts.reader import Augment
+from multigraft.contracts.types import Arrays
 
 TAGS = ["below", "above"]
 IGNORED = -100

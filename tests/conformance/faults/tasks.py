@@ -11,7 +11,7 @@ from torch import Tensor
 
 import multigraft as mg
 from multigraft.contracts.plan import Plan
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.models.tasks.classification import Classification
 
 

@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Arrays, Augment, Modality, Reader
+from multigraft.contracts.reader import Augment, Reader
+from multigraft.contracts.records import Modality
+from multigraft.contracts.types import Arrays
 from multigraft.data import Epoch, Rows, iterate, load_table, plan_batches
 from multigraft.errors import DataError, PluginError, RowError
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from multigraft import Fill
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Arrays, Modality, Reader
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.records import Modality
+from multigraft.contracts.types import Arrays
 from multigraft.data import Epoch, Rows, iterate, load_table, padding_share, plan_packs
 from multigraft.data.batching.packing import collate_packs, join
 from multigraft.errors import DataError, MultigraftError, PluginError

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Arrays, Modality
+from multigraft.contracts.records import Modality
+from multigraft.contracts.types import Arrays
 from multigraft.data import Rows, load_table
 from multigraft.data.cache import decoded_store
 from multigraft.data.cache.row_file import StoreWriter

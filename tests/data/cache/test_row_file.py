@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.data.cache.row_file import DATA, Store, StoreWriter
 
 KINDS = st.sampled_from("u1 <i2 >i4 <i8 <f2 <f4 <f8 ? <c16 <U3 S2 <M8[ns]".split())

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Modality, Reader
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.records import Modality
 from multigraft.data import Rows, Splits, load_splits
 from multigraft.recipe import Data
 

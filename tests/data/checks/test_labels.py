@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.records import Modality, Reader
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.records import Modality
 from multigraft.data import Rows, label_notes, load_table, split_table
 from multigraft.errors import DataError, RowError
 from multigraft.models.tasks.shared import label_fault, label_name, label_spec

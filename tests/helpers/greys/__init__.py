@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import multigraft as mg
-from multigraft.contracts.records import Answer, Spec
+from multigraft.contracts.types import Answer, Spec
 from multigraft.models.tasks import classification_task
 
 CLASSES = ("ground", "shape")

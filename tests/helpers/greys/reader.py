@@ -11,7 +11,8 @@ from numpy.random import Generator
 from helpers.greys import digits
 from multigraft import Fill
 from multigraft.contracts.frames import EXTENT, FRAME, mirror, shift, then
-from multigraft.contracts.records import Arrays, Reader, Spec
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.types import Arrays, Spec
 
 PLANE = {0: "height", 1: "width"}
 

@@ -16,7 +16,7 @@ from helpers.greys.reader import PLANE
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective, Outputs
 from multigraft.contracts.readers import row_bytes
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 
 BOX = 4
 

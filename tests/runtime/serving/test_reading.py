@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import RowError
 from multigraft.runtime.serving.faults import Fault
 from multigraft.runtime.serving.memory_budget import Room, Share

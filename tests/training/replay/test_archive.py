@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.system import cache
 from multigraft.training.replay import archive
 from multigraft.training.replay.archive import Archive, row_key

@@ -12,8 +12,9 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.frames import EXTENT, FRAME, moved
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.padding import Fills
+from multigraft.contracts.reader import Augment
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Arrays, Augment
+from multigraft.contracts.types import Arrays
 from multigraft.data.batching.batches import Members
 from multigraft.data.batching.packing import collate_packs
 from multigraft.data.batching.prefetch import read_ahead, timed

@@ -9,7 +9,7 @@ import numpy as np
 
 from multigraft.contracts.padding import Fills, fill_of
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.data.batching.batches import plan_batches
 from multigraft.errors import DataError, PluginError
 

@@ -9,8 +9,9 @@ from typing import Self
 
 import numpy as np
 
+from multigraft.contracts.reader import Reader
 from multigraft.contracts.readers import read_row
-from multigraft.contracts.records import Arrays, Reader
+from multigraft.contracts.types import Arrays
 from multigraft.data.cache.decoded_store import DecodedStore, DecodedStoreWriter, reader_key
 from multigraft.data.sources.table import Table
 

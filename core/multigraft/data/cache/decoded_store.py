@@ -12,8 +12,9 @@ from typing import Self
 
 import numpy as np
 
+from multigraft.contracts.reader import Reader
 from multigraft.contracts.readers import fingerprint
-from multigraft.contracts.records import Arrays, Reader, Spec
+from multigraft.contracts.types import Arrays, Spec
 from multigraft.data.cache import digests
 from multigraft.data.cache.row_file import Store, StoreWriter, map_array
 from multigraft.system import cache

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 
 DATA, INDEX, FORMS = "rows.bin", "index.npy", "forms.json"
 ALIGN = 16

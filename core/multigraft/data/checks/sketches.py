@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from multigraft.contracts.lazy import Lazy
 from multigraft.contracts.readers import fingerprint, row_errors
-from multigraft.contracts.records import Lazy, Likeness
+from multigraft.contracts.records import Likeness
 from multigraft.data.cache.content import Content, raw_value
 from multigraft.data.cache.decoded_store import code_facts
 from multigraft.data.cache.row_file import map_array

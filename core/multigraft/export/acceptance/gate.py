@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from multigraft.contracts.features import Batch
-from multigraft.contracts.records import Answer, Arrays
+from multigraft.contracts.types import Answer, Arrays
 from multigraft.data import Epoch, iterate, plan_batches
 from multigraft.errors import ExportError
 from multigraft.evaluation.answer_scores import (

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multigraft.contracts.reader import Reader
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Arrays, Reader
+from multigraft.contracts.types import Arrays
 
 ROUNDS = 3
 PATIENCE = 20.0

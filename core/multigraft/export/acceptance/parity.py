@@ -9,7 +9,7 @@ import numpy as np
 
 from multigraft.contracts.padding import Fills, axis_names, crop
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
 
 TOLERANCE = 1e-3

@@ -19,7 +19,7 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.generation import Generating
 from multigraft.contracts.padding import Fills
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
 from multigraft.evaluation.measure import intervals
 from multigraft.export.acceptance.gate import FP32, batches, metric_of

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.generation import Generating, NewTokens, Tensors, Writing
-from multigraft.contracts.records import Arrays, Reader
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.graph.trace import write_graph
 from multigraft.runtime.bundle import CachePort, Generation

@@ -14,7 +14,7 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.generation import Generating, Tensors
 from multigraft.contracts.padding import Fills
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.generation.decoder_graph import MEMORY
 from multigraft.export.graph.trace import export_graph, uneven

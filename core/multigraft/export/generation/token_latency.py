@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from multigraft.contracts.generation import Generating, NewTokens, empty_state
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.export.acceptance import latency
 from multigraft.export.context import Subject
 from multigraft.export.generation.decoder_graph import open_writer

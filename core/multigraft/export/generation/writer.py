@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from multigraft.contracts.generation import Generating, Tensors
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.export.acceptance.gate import batches
 from multigraft.export.acceptance.parity import Case, cases, check_parity
 from multigraft.export.context import read, spread

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from multigraft.contracts.objectives import Objective, Outputs
 from multigraft.contracts.padding import Fills, axis_names, crop, fill_of, sizes
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.graph.storage import is_large
 from multigraft.models.graft import Graft

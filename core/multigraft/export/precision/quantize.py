@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 import onnx
 
-from multigraft.contracts.records import Arrays, Quantization
+from multigraft.contracts.types import Arrays, Quantization
 from multigraft.errors import ExportError
 from multigraft.export.graph.storage import delete, is_large, save, size_of
 from multigraft.export.graph.surgery import (

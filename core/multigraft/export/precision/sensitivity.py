@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 
 T = TypeVar("T")
 Answer = Callable[[Mapping[str, np.ndarray]], Arrays]

@@ -13,7 +13,7 @@ from torchmetrics.functional import classification as scores
 
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Baseline, Brief, Objective, Outputs, Row, RowLoss
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import RowError, did_you_mean, shown
 from multigraft.models.tasks.class_scores import confused, macro_scores
 from multigraft.models.tasks.shared import label_fault, label_name

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multigraft.contracts.records import Lazy, Option, Spec, Task
+from multigraft.contracts.lazy import Lazy
+from multigraft.contracts.records import Option, Task
+from multigraft.contracts.types import Spec
 from multigraft.errors import DataError
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from multigraft.contracts.answers import Answers, Window
-from multigraft.contracts.records import Answer, Option, Spec
+from multigraft.contracts.records import Option
+from multigraft.contracts.types import Answer, Spec
 from multigraft.errors import BundleError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from multigraft.contracts.answers import Answers, Window
-from multigraft.contracts.records import Answer, Spec
+from multigraft.contracts.types import Answer, Spec
 
 
 class Outputs(Answers):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from multigraft.contracts.answers import Answers, Named
-from multigraft.contracts.records import Spec, Task
+from multigraft.contracts.records import Task
+from multigraft.contracts.types import Spec
 from multigraft.errors import BundleError
 from multigraft.runtime.answers.classification import Classification
 from multigraft.runtime.answers.embedding import Embedding

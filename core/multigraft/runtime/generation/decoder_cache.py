@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.runtime.bundle import CachePort, Generation
 from multigraft.runtime.session import Session
 from multigraft.system.libraries import onnxruntime

@@ -8,8 +8,9 @@ from typing import Any, Unpack, cast
 
 import numpy as np
 
+from multigraft.contracts.reader import PromptReader, Reader
 from multigraft.contracts.readers import collate, read_row, row_errors
-from multigraft.contracts.records import Answer, Arrays, PromptReader, Reader
+from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, GenerationError, RowError, refused_as
 from multigraft.runtime.bundle import Generation
 from multigraft.runtime.generation.beam_search import search

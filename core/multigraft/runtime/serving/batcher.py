@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from multigraft.contracts.records import Answer
+from multigraft.contracts.types import Answer
 from multigraft.runtime.read_value import ReadValue
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.grouping import groups

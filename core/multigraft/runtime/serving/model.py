@@ -10,16 +10,9 @@ from typing import Any, cast
 import numpy as np
 
 from multigraft.contracts.padding import Fills
-from multigraft.contracts.records import (
-    Answer,
-    Arrays,
-    MeasuredReader,
-    Modality,
-    Option,
-    PromptReader,
-    Reader,
-    Spec,
-)
+from multigraft.contracts.reader import MeasuredReader, PromptReader, Reader
+from multigraft.contracts.records import Modality, Option
+from multigraft.contracts.types import Answer, Arrays, Spec
 from multigraft.errors import GenerationError, RowError
 from multigraft.runtime.asking import check_asked
 from multigraft.runtime.describing import columns, describe, shown

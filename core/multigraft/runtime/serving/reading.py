@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.errors import RowError
 from multigraft.runtime.length_batches import nbytes
 from multigraft.runtime.serving.faults import Fault

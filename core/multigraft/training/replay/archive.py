@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.data.cache.row_file import Store, StoreWriter
 from multigraft.system import cache
 

@@ -16,7 +16,7 @@ from torch.utils import _pytree as pytree
 
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Outputs
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.training.replay.frozen import UnfitError
 from multigraft.training.replay.module_state import state_of
 from multigraft.training.replay.player import Player

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from multigraft.contracts.features import Batch
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.training.replay.frozen import UnfitError
 from multigraft.training.replay.layout import join
 from multigraft.training.replay.player import Player

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.plan import block_of, blocks_of
-from multigraft.contracts.records import Augment, Reader
+from multigraft.contracts.reader import Augment, Reader
 from multigraft.data import Epoch, Rows, iterate
 from multigraft.models.graft import Graft
 from multigraft.training.replay.frozen import Frozen, UnfitError, Watch, Whole, frozen_part

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.training.replay.frozen import UnfitError
 
 

@@ -12,8 +12,9 @@ from torch import nn
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
+from multigraft.contracts.reader import Reader
 from multigraft.contracts.readers import collate, read_row
-from multigraft.contracts.records import Arrays, Reader
+from multigraft.contracts.types import Arrays
 from multigraft.data import Rows
 from multigraft.system import cache
 from multigraft.training.replay.archive import Archive, row_key

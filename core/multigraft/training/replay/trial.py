@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.plan import blocks_of
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.data import Rows
 from multigraft.models.graft import Graft
 from multigraft.training.replay.layout import join

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from multigraft.contracts.records import Arrays
+from multigraft.contracts.types import Arrays
 from multigraft.training.replay.comparison import (
     check_alone,
     check_gradients,

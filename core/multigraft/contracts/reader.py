@@ -1,0 +1,94 @@
+"""Protocols of readers: what turns a raw value into arrays, and changes read rows at random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from multigraft.contracts.padding import Fills
+from multigraft.contracts.types import Arrays, Spec
+
+
+class Reader(Protocol):
+    """Turns one raw value into named arrays, without torch. Training and the bundle call the same
+    one.
+
+    A reader must be safe to call from several threads and give equal arrays for equal input.
+    """
+
+    @property
+    def fills(self) -> Fills:
+        """The arrays that vary from row to row, with the value that pads a shorter one.
+
+        A plain number where the first axis varies, as ``{"input_ids": 0}``; a `Fill` where another
+        or several do, as ``{"pixels": Fill(0, {0: "height", 1: "width"})}``.
+        """
+        ...
+
+    def read(self, raw: Any) -> Arrays:
+        """Read one raw value. Raises RowError with what is wrong, never with its place."""
+        ...
+
+    def length(self, row: Arrays) -> int:
+        """How long a read row is, in the unit that costs time (tokens, pixels); 1 where all are
+        equal."""
+        ...
+
+    def spec(self) -> Spec:
+        """All that is needed to build this reader again, as JSON."""
+        ...
+
+
+@runtime_checkable
+class WindowReader(Protocol):
+    """A reader that cuts what is too long for one row: optional, beside `Reader`."""
+
+    def windows(self, raw: Any) -> Sequence[Arrays]:
+        """Read all of one raw value as rows that overlap; as one row where `read` leaves out
+        nothing."""
+        ...
+
+
+@runtime_checkable
+class MeasuredReader(Protocol):
+    """A reader that tells what a value takes before it is read: optional, beside `Reader`.
+
+    A server bounds with it what is decoded at once, so a small file of many pixels counts as its
+    pixels.
+    """
+
+    def memory(self, raw: Any) -> int:
+        """The most bytes that reading one raw value takes at a time, as its header tells; decodes
+        nothing.
+
+        Raises RowError for what `read` would refuse.
+        """
+        ...
+
+
+class PromptReader(Reader, Protocol):
+    """A reader whose model writes tokens; it turns them back into text."""
+
+    def prompt(self, raw: Any) -> np.ndarray:
+        """The tokens of a text that is to be continued, int64 [T], without what closes a text.
+
+        Empty for an empty text. A prompt is never cut. Raises RowError.
+        """
+        ...
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, special ones left out; bytes that are no whole character yet give
+        U+FFFD."""
+        ...
+
+
+class Augment(Protocol):
+    """Changes one read row at random, in training only. All chance comes from ``rng``.
+
+    One with ``frames = True`` keeps a row's ``frame`` in step with what it does to the plane, so
+    that targets can be carried along (`Objective.moves`); others are refused by such tasks.
+    """
+
+    def __call__(self, row: Arrays, rng: np.random.Generator) -> Arrays: ...
