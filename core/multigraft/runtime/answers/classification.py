@@ -40,16 +40,22 @@ class Classification(Answers):
     joins = True
 
     def __init__(self, targets: Spec) -> None:
-        self._targets = targets
+        self._labels = _names(targets.get("labels"))
 
     def answer(self, raw: Any, windows: Sequence[Window], asked: Mapping[str, Any]) -> Answer:
         """Raises BundleError where the outputs and the labels do not belong together."""
         found = mean_probabilities(windows)
-        labels = _labels(self._targets, found.shape[-1])
+        labels, count = self._labels, found.shape[-1]
+        if len(labels) != count:
+            raise BundleError(
+                f"the graph tells {count} labels apart; the targets do not list as many different "
+                "ones by name"
+            )
         if not np.isfinite(found).all():
             raise BundleError("the graph gives values that are no numbers; export the run again")
-        order = np.argsort(-found, kind="stable")[: asked["top_k"]].tolist()
-        scores = {labels[place]: float(found[place]) for place in order}
+        order = np.argsort(-found, kind="stable")[: asked["top_k"]]
+        names = [labels[place] for place in order.tolist()]
+        scores = dict(zip(names, found[order].tolist(), strict=True))
         if asked["threshold"] is not None:
             scores = {name: score for name, score in scores.items() if score >= asked["threshold"]}
         label, score = next(iter(scores.items()), (None, None))
@@ -72,16 +78,7 @@ def mean_probabilities(windows: Sequence[Window]) -> np.ndarray:
     return mean
 
 
-def _labels(targets: Spec, count: int) -> list[str]:
-    """The labels, one for each of ``count`` outputs; both come from files that may not belong
-    together."""
-    labels = targets.get("labels")
-    told = (
-        f"the graph tells {count} labels apart; the targets do not list as many different ones by "
-        "name"
-    )
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise BundleError(told)
-    if len(set(labels)) != len(labels) or len(labels) != count:
-        raise BundleError(told)
-    return labels
+def _names(labels: Any) -> list[str]:
+    """The labels; none where a file lists what are no names, or not all different."""
+    named = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+    return labels if named and len(set(labels)) == len(labels) else []
