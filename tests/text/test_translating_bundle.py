@@ -22,6 +22,7 @@ from multigraft.export.generation.decoder_gate import measure_decoders
 from multigraft.export.generation.decoder_graph import open_writer
 from multigraft.export.generation.encoder_graph import Encoder, export_encoder
 from multigraft.runtime.bundle import open_bundle
+from multigraft.testing import check_plugin
 
 TEXTS = ["the fox runs", "rain falls on the hill. the river is high", "a", "a cook tastes the soup"]
 ASKED: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -147,6 +148,11 @@ def test_a_memory_that_is_not_what_was_said_is_refused(run: mg.Run, tmp_path: Pa
     path, fills = tmp_path / "encoder.onnx", run.reader.fills
     with pytest.raises(ExportError, match=r"gives 'mask' of the shape \[\d+\] a row; writing"):
         export_encoder(encoder, arrays, fills, path, opset=20)
+
+
+def test_the_conformance_kit_takes_the_plugin() -> None:
+    checks = ["writes", "blocks", "gradients", "losses", "padding", "strategies"]
+    assert check_plugin(Plugin(), checks=checks).count("passed") == 1 + 2 * 4 + 2
 
 
 def test_what_the_encoder_gives_is_replayed_while_the_decoder_learns(

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from multigraft.contracts.features import Batch
-from multigraft.contracts.plan import Plan
+from multigraft.contracts.plan import Plan, block_of
 from multigraft.contracts.records import Strategy, Task
 from multigraft.data import Epoch, iterate
 from multigraft.errors import MultigraftError, RecipeError
@@ -148,18 +148,21 @@ def steps_with(grown: Grown, strategy: Strategy) -> Iterator[str]:
         name for name, value in graft.named_parameters() if not torch.equal(value, before[name])
     }
     learning = {name for group in groups for name in group.names}
-    yield from _moves(who, moved, learning)
+    behind = {  # a decoder's, which this head does not call
+        name for name, block in block_of(graft).items() if block >= len(grown.module.blocks)
+    }
+    yield from _moves(who, moved, learning, behind if _later(grown) else set())
     merge_adapters(graft)
     if not torch.isfinite(graft.eval()(batch)["logits"]).all():
         yield f"{who}: the outputs are not finite after two steps"
 
 
-def _moves(who: str, moved: set[str], learning: set[str]) -> Iterator[str]:
+def _moves(who: str, moved: set[str], learning: set[str], behind: set[str]) -> Iterator[str]:
     if moved - learning:
         yield f"{who}: {min(moved - learning)!r} moved, though the plan says that it does not learn"
     if "head.linear.weight" in learning and "head.linear.weight" not in moved:
         yield f"{who}: the head did not move"
-    inside = {name for name in learning if name.startswith("backbone")}
+    inside = {name for name in learning - behind if name.startswith("backbone")}
     if inside and not inside & moved:
         yield f"{who}: no parameter of the backbone moved"
 
@@ -189,7 +192,13 @@ def _depths(grown: Grown) -> list[int]:
     """How many of the last blocks learn."""
     depth = len(grown.module.blocks)
     many = 1 if grown.large else DEPTHS
-    return sorted({1, 2, depth // 2, depth - 1} - {0, depth})[:many]
+    counts = sorted({1, 2, depth // 2, depth - 1} - {0, depth})[:many]
+    return [_later(grown) + count for count in counts]
+
+
+def _later(grown: Grown) -> int:
+    """How many blocks a decoder has behind the features."""
+    return len(getattr(grown.module, "later", ()))
 
 
 def _train(subject: Subject, name: str, strategy: Any, way: str) -> Run:
