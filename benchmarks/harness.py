@@ -145,13 +145,13 @@ def interval(values: list[float]) -> dict[str, float | int | None]:
     mean, count = round(statistics.fmean(values), 6), len(values)
     if count < 2:
         return {"mean": mean, "low": None, "high": None, "rounds": count}
-    from scipy.stats import t
+    from multigraft.evaluation.statistics import student
 
-    half = float(t.ppf(0.975, count - 1)) * statistics.stdev(values) / math.sqrt(count)
+    found = student(values)
     return {
         "mean": mean,
-        "low": max(0.0, mean - half),
-        "high": min(1.0, mean + half),
+        "low": max(0.0, round(found.low or 0.0, 6)),
+        "high": min(1.0, round(found.high or 0.0, 6)),
         "rounds": count,
     }
 

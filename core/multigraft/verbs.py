@@ -19,13 +19,9 @@ from multigraft.data import Rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes
 from multigraft.errors import RunError, refused_as
 from multigraft.evaluation.answer_scores import RowMetrics
-from multigraft.evaluation.measure import (
-    baseline_notes,
-    intervals,
-    measure_split,
-    percentile,
-)
+from multigraft.evaluation.measure import baseline_notes, measure_split
 from multigraft.evaluation.report.confusion import confusion_of
+from multigraft.evaluation.statistics import intervals, percentile
 from multigraft.models.adapters import merge_adapters
 from multigraft.models.tasks.shared import label_name
 from multigraft.runs.run import HEAD, MODEL, Run

@@ -17,9 +17,10 @@ from torch import nn
 from multigraft.contracts.objectives import Brief
 from multigraft.contracts.report import Report
 from multigraft.errors import DataError, RowError
-from multigraft.evaluation.measure import _gathered, intervals, percentile
+from multigraft.evaluation.measure import _gathered
 from multigraft.evaluation.report.confusion import confusion_of
 from multigraft.evaluation.report.page import render
+from multigraft.evaluation.statistics import intervals, percentile
 from multigraft.models.tasks.class_scores import macro_scores
 from multigraft.models.tasks.classification import Classification
 from multigraft.models.tasks.shared import label_spec

@@ -15,7 +15,6 @@ from torch import nn
 
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Baseline, Outputs
-from multigraft.contracts.report import Measure
 from multigraft.data import Epoch, Rows, iterate, plan_batches
 from multigraft.evaluation.answer_scores import (
     Metrics,
@@ -30,12 +29,6 @@ from multigraft.models.graft import Graft
 from multigraft.system.compute.processes import ALONE, World
 
 HALVES = (torch.float16, torch.bfloat16)
-
-
-class Summary(Protocol):
-    """An objective, or a task's metrics: what makes metrics of what is kept of rows."""
-
-    def summarise(self, kept: Mapping[str, np.ndarray]) -> Mapping[str, float]: ...
 
 
 class Replayed(Protocol):
@@ -185,61 +178,3 @@ def baseline_notes(
         f"({baseline.value:.3f}): the model may have learned nothing from its inputs; train "
         "longer, let more of the backbone learn, or look at the rows"
     ]
-
-
-def intervals(
-    metrics: Summary,
-    kept: Mapping[str, np.ndarray],
-    *,
-    count: int,
-    confidence: float,
-    seed: int,
-) -> dict[str, Measure]:
-    """Each metric with its bootstrap interval over rows (Efron & Tibshirani 1993, ch. 13)."""
-    values = metrics.summarise(kept)
-    if count == 0:
-        return {name: Measure(value) for name, value in values.items()}
-    rng = np.random.default_rng(seed)
-    rows = len(next(iter(kept.values())))
-    scores = [metrics.summarise(_resample(kept, rng.integers(0, rows, rows))) for _ in range(count)]
-    return {
-        name: Measure(
-            value, *_interval(value, np.array([score[name] for score in scores]), confidence)
-        )
-        for name, value in values.items()
-    }
-
-
-def _interval(value: float, scores: np.ndarray, confidence: float) -> tuple[float, float]:
-    """The percentile interval, moved back by the bias where that is more than a quarter of the
-    spread.
-
-    Resamples repeat rows, which makes some metrics worse on average than they are on the rows
-    themselves: a calibration error adds up what is noise in each bin. Smaller biases can be ignored
-    (Efron & Tibshirani 1993, section 10.3). What no resample passes, below 0 or above 1, the
-    interval does not pass either.
-    """
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(scores, [tail, 1 - tail]).tolist()
-    bias = float(scores.mean()) - value
-    if abs(bias) <= scores.std() / 4:
-        return low, high
-    floor = 0.0 if min(value, scores.min()) >= 0 else -np.inf
-    ceiling = 1.0 if max(value, scores.max()) <= 1 else np.inf
-    return max(low - bias, floor), min(high - bias, ceiling)
-
-
-def _resample(kept: Mapping[str, np.ndarray], chosen: np.ndarray) -> RowMetrics:
-    return {name: values[chosen] for name, values in kept.items()}
-
-
-def percentile(values: np.ndarray, *, count: int, confidence: float, seed: int) -> Measure:
-    """The mean of ``values`` [N] with its percentile bootstrap interval."""
-    mean = float(values.mean())
-    if count == 0:
-        return Measure(mean)
-    rng = np.random.default_rng(seed)
-    rows = len(values)  # one resample at a time: all of them at once could be any number of numbers
-    means = np.array([values[rng.integers(0, rows, rows)].mean() for _ in range(count)])
-    tail = (1 - confidence) / 2
-    return Measure(mean, *np.quantile(means, [tail, 1 - tail]).tolist())

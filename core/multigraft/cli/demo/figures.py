@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from multigraft.cli.demo.story import Ending
 from multigraft.contracts.report import Measure, Report
+from multigraft.evaluation.statistics import student
 
 HEADING = (
     "modality",
@@ -40,14 +40,9 @@ class Interval:
 
 def over_seeds(values: Sequence[float]) -> Interval:
     """Student's interval of the mean; the mean alone where there is one value."""
-    from scipy.stats import t
-
-    mean = sum(values) / len(values)
-    if len(values) < 2:
-        return Interval(mean, mean, mean)
-    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    half = float(t.ppf(0.975, len(values) - 1)) * spread / math.sqrt(len(values))
-    return Interval(mean, mean - half, mean + half)
+    found = student(values)
+    low, high = (found.value if end is None else end for end in (found.low, found.high))
+    return Interval(found.value, low, high)
 
 
 def gain(ending: Ending) -> Interval:

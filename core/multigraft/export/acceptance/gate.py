@@ -29,7 +29,7 @@ from multigraft.evaluation.answer_scores import (
     read_values,
     score_rows,
 )
-from multigraft.evaluation.measure import intervals, percentile
+from multigraft.evaluation.statistics import intervals, percentile
 from multigraft.export.acceptance.parity import relative
 from multigraft.export.acceptance.verdict import Evidence, Judge, rows_needed
 from multigraft.export.context import Subject, batch_size

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from multigraft.contracts.report import Measure
+from multigraft.evaluation.statistics import paired_bootstrap
 
 RowMetrics = dict[str, np.ndarray]
 """What is kept of each row, for all rows: arrays [N, ...]."""
@@ -93,23 +94,24 @@ class Judge:
     seed: int
 
     def loss(self, evidence: Evidence, fp32: Evidence) -> Loss:
-        """Points lost, with a percentile interval by a paired bootstrap over rows.
-
-        What is common to both precisions, as which rows are hard, is in each resample twice and so
-        cancels (Efron & Tibshirani 1993, ch. 13).
-        """
+        """Points lost, with a percentile interval by a paired bootstrap over rows."""
         points = self._points(evidence.measure.value, fp32.measure.value)
         if self.resamples == 0:
             return Loss(points)
-        rng, rows, drawn = np.random.default_rng(self.seed), evidence.rows, []
-        for _ in range(self.resamples):
-            chosen = rng.integers(0, rows, rows)
-            found, wanted = (
+
+        def lost(chosen: np.ndarray) -> float:
+            found, reference = (
                 {k: v[chosen] for k, v in side.kept.items()} for side in (evidence, fp32)
             )
-            drawn.append(self._points(self.score(found), self.score(wanted)))
-        tail = (1 - self.confidence) / 2
-        low, high = np.quantile(drawn, [tail, 1 - tail]).tolist()
+            return self._points(self.score(found), self.score(reference))
+
+        low, high = paired_bootstrap(
+            lost,
+            evidence.rows,
+            count=self.resamples,
+            confidence=self.confidence,
+            seed=self.seed,
+        )
         return Loss(points, low, high)
 
     def verdict(self, evidence: Evidence, fp32: Evidence) -> Verdict:

@@ -21,7 +21,7 @@ from multigraft.contracts.padding import Fills
 from multigraft.contracts.readers import collate
 from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
-from multigraft.evaluation.measure import intervals
+from multigraft.evaluation.statistics import intervals
 from multigraft.export.acceptance.gate import FP32, batches, metric_of
 from multigraft.export.acceptance.parity import EMPTY, TOLERANCE, Case, relative
 from multigraft.export.acceptance.verdict import Evidence
