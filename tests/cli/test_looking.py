@@ -174,13 +174,13 @@ def test_native_formats_follow_the_processor(
 def test_the_demo_is_handed_its_folder(
     cli: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str], only: str | None
 ) -> None:
-    import multigraft
+    from multigraft import cli as commands
 
     calls = []
     demo = ModuleType("multigraft.cli.demo")
     demo.main = lambda folder, *, only=None: calls.append((folder, only))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "multigraft.cli.demo", demo)
-    monkeypatch.setattr(multigraft, "demo", demo, raising=False)
+    monkeypatch.setattr(commands, "demo", demo, raising=False)
     assert cli("demo", "--out", "somewhere", *arguments).code == 0
     assert calls == [(Path("somewhere"), only)]
 

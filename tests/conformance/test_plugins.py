@@ -50,6 +50,7 @@ ALLOWED_SKIPS = {
     ("places", "it has neither targets nor outputs at positions"),
     ("windows", "its reader has no windows"),
     ("watches", "it watches no training"),
+    ("writes", "its model does not write"),
     ("unit", "its lengths have no unit of their own"),
 }
 

@@ -388,7 +388,7 @@ def test_axes_keep_the_names_that_their_fills_give() -> None:
         {"pixels": np.zeros((3, 8, 8)), "mask": np.zeros((8, 8)), "ids": np.zeros(8)}
         for _ in range(2)
     ]
-    first, second = graphs._uneven(rows, fills)
+    first, second = graphs.uneven(rows, fills)
     assert (second["pixels"].shape, second["mask"].shape, len(second["ids"])) == (
         (3, 6, 6),
         (6, 6),

@@ -131,7 +131,7 @@ class TextToText(mg.Objective):
     def head(self) -> nn.Module:
         return Taught(self.decoder, self)
 
-    def encode(self, row: Mapping[str, Any]) -> Arrays:
+    def encode(self, row: Mapping[str, Any], arrays: Arrays) -> Arrays:
         return {"labels": self.reader.read(row["target"])["input_ids"]}
 
     def feed(self, batch: Batch) -> tuple[Tensor, Tensor]:

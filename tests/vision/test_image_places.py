@@ -78,7 +78,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = folder / "squares.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     catalog = Catalog([multigraft_vision, Plugin()], discover=False)
-    recipe, resolved = read_recipe(
+    resolved = read_recipe(
         {
             "task": "image-squares",
             "backbone": {"name": "resnet-tiny", "weights": "scratch"},
@@ -89,7 +89,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
         catalog,
     )
     (folder / "run").mkdir()
-    return assemble(recipe, resolved, catalog, folder / "run", dispatch=lambda verb, run: None)  # type: ignore[arg-type, return-value]
+    return assemble(resolved, catalog, folder / "run", dispatch=lambda verb, run: None)  # type: ignore[arg-type, return-value]
 
 
 def batch(run: Any, *, train: bool, epoch: int = 0) -> dict[str, np.ndarray]:
