@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +21,7 @@ from multigraft.plugins import catalog as catalog_module
 from multigraft.plugins import discovery
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.info import PluginOff, SlowPlugin
+from multigraft.system.signals import Interrupted, Stopping
 
 
 def strategy(name: str) -> mg.Strategy:
@@ -172,6 +175,10 @@ ENDING = {
     "import sys; sys.exit('no licence')": r"it called sys.exit\('no licence'\)",
     "raise SystemExit(0)": r"it called sys.exit\(0\)",
     "class Stop(BaseException): ...\nraise Stop('mine')": "Stop: mine",
+    "raise KeyboardInterrupt": "KeyboardInterrupt",
+    "raise KeyboardInterrupt('mine')": "KeyboardInterrupt: mine",
+    "raise GeneratorExit": "GeneratorExit",
+    "import asyncio; raise asyncio.CancelledError": "CancelledError",
     "import pytest; pytest.skip('not here', allow_module_level=True)": "Skipped: not here",
 }
 
@@ -204,14 +211,70 @@ def test_one_that_ends_the_process_when_it_is_asked_is_off() -> None:
         Catalog([Ending()], discover=False)
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import signal; signal.raise_signal(signal.SIGINT)",
+        "import _thread; _thread.interrupt_main(); list(range(10**5))",
+    ],
+)
 def test_a_person_may_still_interrupt_an_import(
-    installed: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: str, installed: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "slow_plugin.py").write_text("raise KeyboardInterrupt")
+    (tmp_path / "slow_plugin.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "slow_plugin", raising=False)
     installed(slow="slow_plugin")
-    with pytest.raises(KeyboardInterrupt):
+    # in the background it is ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Catalog()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_scheduler_may_stop_an_import_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = discovery.Candidate("slow", "", "", lambda: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(catalog_module, "installed", lambda: [slow])
+    with pytest.raises(Interrupted), Stopping().heeding():
         Catalog()
+
+
+def test_a_handler_that_a_plugin_sets_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def load() -> object:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return module("deaf_plugin")
+
+    monkeypatch.setattr(
+        catalog_module, "installed", lambda: [discovery.Candidate("deaf", "", "", load)]
+    )
+    try:
+        Catalog()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_one_that_seems_interrupted_in_another_thread_is_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python answers signals in the main thread alone."""
+
+    def load() -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        catalog_module, "installed", lambda: [discovery.Candidate("odd", "", "", load)]
+    )
+    with (
+        ThreadPoolExecutor(1) as pool,
+        pytest.warns(PluginOff, match="'odd' is off: KeyboardInterrupt"),
+    ):
+        pool.submit(Catalog).result()
 
 
 def test_strict_raises(installed: Callable[..., None]) -> None:

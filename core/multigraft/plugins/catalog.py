@@ -16,7 +16,14 @@ import pluggy
 from multigraft.contracts.records import Backbone, Modality, Record, Size, Strategy, Task
 from multigraft.errors import PluginError, UnknownName, did_you_mean
 from multigraft.plugins import builtin, hookspecs
-from multigraft.plugins.discovery import IN_TREE, Candidate, check_version, installed, unwanted
+from multigraft.plugins.discovery import (
+    IN_TREE,
+    Candidate,
+    check_version,
+    installed,
+    noted_signals,
+    unwanted,
+)
 from multigraft.plugins.info import PluginInfo, PluginOff, SlowPlugin, file_of, names_of, reason_of
 from multigraft.plugins.rules import KINDS, check_hooks, check_record
 from multigraft.plugins.tracing import Tell, chosen_trace, trace_plugin
@@ -171,21 +178,10 @@ class Catalog:
 
     def _try(self, candidate: Candidate, *, strict: bool) -> PluginInfo:
         started = time.perf_counter()
-        plugin: object | None = None
-        try:
-            plugin = candidate.load()
-            brought = self._register(plugin, candidate.name)
-            error, details = None, ""
-        except KeyboardInterrupt:
-            raise
-        except BaseException as caught:  # a test's skip and a panic of Rust are no Exception either
-            if plugin is not None and self.manager.is_registered(plugin):
-                self.manager.unregister(plugin)
-            brought, error, details = (
-                {},
-                reason_of(caught),
-                "".join(traceback.format_exception(caught)),
-            )
+        plugin, brought, caught = self._load(candidate)
+        error, details = None, ""
+        if caught is not None:
+            error, details = reason_of(caught), "".join(traceback.format_exception(caught))
             if strict:
                 raise PluginError(f"plugin {candidate.name!r}: {error}") from caught
             warnings.warn(f"plugin {candidate.name!r} is off: {error}", PluginOff, stacklevel=4)
@@ -211,6 +207,22 @@ class Catalog:
         )
         self.plugins.append(info)
         return info
+
+    def _load(
+        self, candidate: Candidate
+    ) -> tuple[object | None, dict[str, list[Record]], BaseException | None]:
+        """The plugin, what it brings, and what it raised; a person's Ctrl-C alone is raised on."""
+        plugin: object | None = None
+        with noted_signals() as heard:
+            try:
+                plugin = candidate.load()
+                return plugin, self._register(plugin, candidate.name), None
+            except BaseException as caught:  # a test's skip and Rust's panic are no Exception
+                if heard and isinstance(caught, KeyboardInterrupt):
+                    raise
+                if plugin is not None and self.manager.is_registered(plugin):
+                    self.manager.unregister(plugin)
+                return plugin, {}, caught
 
     def _register(self, plugin: object, name: str) -> dict[str, list[Record]]:
         check_version(plugin)

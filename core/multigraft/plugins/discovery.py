@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from types import FrameType
 
 from multigraft.errors import PluginError, did_you_mean
 from multigraft.system.about import __version__
@@ -65,6 +69,42 @@ def check_version(plugin: object) -> None:
             "plugin "
             f'for it, or: pip install "multigraft{allowed}"'
         )
+
+
+@contextmanager
+def noted_signals() -> Iterator[list[int]]:
+    """Note each SIGINT and SIGTERM within: without one a KeyboardInterrupt is the code's own.
+
+    They are answered as before; a handler that the code sets within stays.
+    """
+    heard: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield heard
+        return
+    restores = [_note(number, heard) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield heard
+    finally:
+        for restore in restores:
+            restore()
+
+
+def _note(number: int, heard: list[int]) -> Callable[[], None]:
+    """Note a signal before its handler answers it; what to call when that is to end."""
+    before = signal.getsignal(number)
+    if not callable(before):  # the system's own way raises nothing
+        return lambda: None
+
+    def note(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        before(number, frame)
+
+    def restore() -> None:
+        if signal.getsignal(number) is note:
+            signal.signal(number, before)
+
+    signal.signal(number, note)
+    return restore
 
 
 def _candidate(entry: EntryPoint) -> Candidate:

@@ -68,7 +68,7 @@ def reason_of(error: BaseException) -> str:
         return f"it called sys.exit({'' if error.code is None else repr(error.code)})"
     if told := changed_since(error):
         return told
-    text = str(error) or type(error).__name__
-    return (
-        text if isinstance(error, PluginError | ImportError) else f"{type(error).__name__}: {text}"
-    )
+    name, text = type(error).__name__, str(error)
+    if isinstance(error, PluginError | ImportError) or not text:
+        return text or name
+    return f"{name}: {text}"
