@@ -242,11 +242,19 @@ def test_answers_of_a_later_version_are_said() -> None:
         named_answers("transcript", {})
 
 
-def test_a_bundle_of_an_earlier_version_opens(folder: Path) -> None:
+@pytest.mark.parametrize("left", [{}, {"sha256": None}])
+def test_a_bundle_of_an_earlier_version_opens_with_a_warning(
+    folder: Path, left: dict[str, None], caplog: pytest.LogCaptureFixture
+) -> None:
+    open_bundle(folder)
+    assert not caplog.messages
     raw = json.loads((folder / "bundle.json").read_text())
     del raw["sha256"]
-    (folder / "bundle.json").write_text(json.dumps(raw, indent=1))
+    (folder / "bundle.json").write_text(json.dumps(raw | left, indent=1))
     assert open_bundle(folder).sha256 is None
+    (said,) = caplog.messages
+    assert said.startswith(f"{folder / 'bundle.json'}: was made before manifests were hashed")
+    assert "export the run again" in said
 
 
 def test_no_flipped_bit_of_a_manifest_changes_what_it_says(folder: Path) -> None:

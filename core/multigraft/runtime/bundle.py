@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,7 @@ __all__ = [
     "read_manifest",
     "seal",
 ]
+log = logging.getLogger("multigraft")
 MANIFEST = "bundle.json"
 MANIFEST_BYTES = 2**26
 """The most bytes of a manifest; one with 100,000 labels takes 2 MB."""
@@ -73,9 +75,19 @@ def seal(bundle: Bundle, folder: Path) -> Bundle:
 
 
 def open_bundle(folder: str | Path) -> Bundle:
-    """Read a checked bundle. Raises BundleError for files missing, changed, linked or unlisted."""
+    """Read a checked bundle. Raises BundleError for files missing, changed, linked or unlisted.
+
+    A manifest without a hash of its own, as bundles of earlier versions have, opens with a warning.
+    """
     folder = Path(folder)
     bundle = read_manifest(folder)
+    if bundle.sha256 is None:
+        log.warning(
+            "%s: was made before manifests were hashed, or its hash was taken out: whether its "
+            "labels and settings were changed since cannot be told; export the run again for one "
+            "that can",
+            folder / MANIFEST,
+        )
     with refused_as(BundleError, f"{folder}: cannot be opened"):
         _check_folder(bundle, folder)
         for name, entry in bundle.files.items():
