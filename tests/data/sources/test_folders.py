@@ -190,9 +190,30 @@ def test_splits_without_labels_may_have_a_name_beside(
 
 
 @pytest.mark.parametrize(
+    ("splits", "beside"),
+    [
+        (("seg_train", "seg_test"), "seg_pred"),
+        (("flowers-train", "flowers-valid", "flowers-test"), "flowers unlabelled"),
+        (("Train_A", "Dev_A"), "extra_A"),
+    ],
+)
+def test_a_folder_without_labels_may_lie_beside_such_splits(
+    tmp_path: Path, image: Modality, splits: tuple[str, ...], beside: str
+) -> None:
+    named = [f"{split}/{label}/1.png" for split in splits for label in ("cat", "dog")]
+    fill(tmp_path / "set", *named)
+    fill(tmp_path / "set", f"{beside}/1.png", f"{beside}/2.png")
+    told = rf"holds splits, not classes[\s\S]*what are '{beside}' beside them"
+    with pytest.raises(DataError, match=told):
+        load_table(str(tmp_path / "set"), modality=image, columns={})
+
+
+@pytest.mark.parametrize(
     "labels",
     [
         ["train station", "test tube", "bus"],
+        ["train station", "test station", "bus"],
+        ["test station", "valid station", "bus station"],
         ["freight train", "passenger train"],
         ["test tube", "valid ticket"],
         ["my train", "bus"],

@@ -37,6 +37,7 @@ SPLITS = {
     "test": {"test", "testing", "tst", "holdout"},
 }
 """A field of the recipe -> how people call its folder."""
+SPLIT_WORDS = {word for known in SPLITS.values() for word in known}
 FILLERS = {"set", "data", "images", "imgs", "pictures", "audio", "split", "files"}
 
 
@@ -226,18 +227,29 @@ def splits_among(labels: Collection[str], *, alike: bool = False) -> dict[str, s
 
     Where every one holds one split's name, a rest beside it may be any; but then they must name
     several splits, and training among them or the folders be ``alike`` in what they hold: else
-    these are classes.
+    these are classes. Where all of these have the same rest, others that have it too may stand
+    beside: ``seg_pred``.
 
     >>> splits_among(["seg_train", "seg_test"])
+    {'seg_train': 'train', 'seg_test': 'test'}
+    >>> splits_among(["seg_train", "seg_test", "seg_pred"])
     {'seg_train': 'train', 'seg_test': 'test'}
     >>> splits_among(["train station", "test tube", "bus"])
     {}
     """
     held = {label: split for label in labels if (split := _split_within(label))}
     splits = set(held.values())
-    if len(held) == len(labels) and len(splits) > 1 and (alike or "train" in splits):
+    several = len(splits) > 1 and (alike or "train" in splits)
+    if several and (len(held) == len(labels) or _share_a_rest(held, labels)):
         return held
     return {label: split for label in labels if (split := split_of(label))}
+
+
+def _share_a_rest(held: Collection[str], labels: Collection[str]) -> bool:
+    """Tell whether the names of splits have one same rest, and all labels have it."""
+    first, *others = (set(_words(label)) - SPLIT_WORDS for label in held)
+    same = bool(first) and all(each == first for each in others)
+    return same and all(first < {*_words(label)} for label in labels)
 
 
 def split_of(label: str) -> str | None:
