@@ -72,6 +72,27 @@ def test_settings_have_defaults_and_take_one_stop_or_many() -> None:
     assert settings({"stop": ["x", 3]}).stop == ("x", 3)
 
 
+COUNTS = ("max_new_tokens", "beams", "top_k", "batch_size", "seed")
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize(
+    "value", [1.5, 2.0, True, "3", float("inf"), np.float64(2), np.bool_(True)]
+)
+def test_a_setting_that_counts_is_a_whole_number(name: str, value: Any) -> None:
+    told = rf"{name}: found .*; it should be a whole number from [01]"
+    with pytest.raises(GenerationError, match=told):
+        settings({name: value, "method": "beam" if name == "beams" else "sample"})  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("stop", [1.5, True, [2.0], ["x", None]])
+def test_a_stop_is_a_text_or_a_whole_number(stop: Any) -> None:
+    told = r"stop: found .*; it should be a text or a token's id"
+    with pytest.raises(GenerationError, match=told):
+        settings({"stop": stop})
+    assert settings({"stop": np.int64(3)}).stop == (3,)  # type: ignore[typeddict-item]
+
+
 def test_all_wrong_settings_are_told_at_once() -> None:
     asked: dict[str, Any] = {
         "max_new_tokens": 0,

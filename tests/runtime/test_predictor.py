@@ -355,6 +355,30 @@ def test_a_wrong_question_is_one_of_our_errors(predictor: Predictor) -> None:
             predictor.predict("1 2", **asked)
 
 
+@pytest.mark.parametrize(
+    "count", [1.5, 2.0, True, False, "3", float("nan"), -1, np.float32(2), np.bool_(True)]
+)
+def test_a_count_that_is_no_whole_number_is_refused(
+    predictor: Predictor, run: Any, count: Any
+) -> None:
+    told = "it must be a whole number of at least 1"
+    for raw in ("1 2", ["1 2"], []):
+        with pytest.raises(PredictError, match=r"top_k is .*; it should be (a whole|at least 1)"):
+            predictor.predict(raw, top_k=count)
+        with pytest.raises(PredictError, match=f"batch_size is .*; {told}"):
+            predictor.predict(raw, batch_size=count)
+    with pytest.raises(PredictError, match=f"batch_size is .*; {told}"):
+        predictor.outputs(["1 2"], batch_size=count)
+    with pytest.raises(PredictError, match=f"threads is .*; {told}"):
+        load(run.folder / "bundle", threads=count, catalog=run.catalog)
+
+
+def test_a_count_may_be_numpy_s(predictor: Predictor, run: Any) -> None:
+    (answer,) = predictor.predict(["1 2"], top_k=np.int64(1), batch_size=np.int32(1))
+    assert len(answer["scores"]) == 1
+    assert load(run.folder / "bundle", threads=np.int64(1), catalog=run.catalog).predict("1 2")
+
+
 @pytest.mark.parametrize("threshold", [float("nan"), 2, 1.1, -1, float("inf"), "0.5"])
 @pytest.mark.parametrize("raw", ["1 2", ["1 2"], [], ["x"]])
 def test_a_threshold_no_score_can_be_held_to_is_refused(

@@ -1,8 +1,9 @@
-"""What is asked of an answer, checked against what may be asked, in this one place."""
+"""What is asked of an answer, and counts that a caller sets, checked in this one place."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,18 @@ import numpy as np
 from multigraft.contracts.options import defaults, misfit
 from multigraft.contracts.records import Option
 from multigraft.errors import PredictError, did_you_mean
+
+
+def is_whole(value: Any) -> bool:
+    """Tell a whole number of Python's or numpy's from all else; true and false are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_counts(**counts: int | None) -> None:
+    """Raise PredictError for a count that is no whole number from 1; None is unset."""
+    for name, value in counts.items():
+        if value is not None and not (is_whole(value) and value >= 1):
+            raise PredictError(f"{name} is {value!r}; it must be a whole number of at least 1")
 
 
 def check_asked(

@@ -10,6 +10,7 @@ from pathlib import Path
 from multigraft.contracts.readers import load_spec
 from multigraft.errors import BundleError, refused_as
 from multigraft.plugins.catalog import Catalog
+from multigraft.runtime.asking import check_counts
 from multigraft.runtime.bundle import MANIFEST, Bundle, manifest_hash, open_bundle
 from multigraft.runtime.generation.generator import DECODER, ENCODER, generator_of
 from multigraft.runtime.lookup import choose, look_up
@@ -56,13 +57,14 @@ def load(
     providers: str | Sequence[str] | None = None,
     catalog: Catalog | None = None,
 ) -> Predictor:
-    """Check a bundle and open it. Raises BundleError.
+    """Check a bundle and open it. Raises BundleError, or PredictError for ``threads``.
 
     ``precision`` is one that the bundle holds (unset or ``auto``: the one it prefers, on a graphics
     processor fp16 or else fp32); ``threads`` compute one call; ``providers`` are ``cpu``, ``cuda``,
     ``openvino``, ``coreml`` and so on, or onnxruntime's own names (unset: the processor);
     ``catalog`` knows the modality and the task (unset: the installed plugins).
     """
+    check_counts(threads=threads)
     folder = Path(folder).expanduser().absolute()  # not resolved: a name may lead through links
     half = prefers_half(providers)
     bundle = open_bundle(folder)

@@ -18,7 +18,7 @@ from multigraft.contracts.readers import collate, read_row, row_errors
 from multigraft.contracts.records import Option
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, PredictError, RowError, refused_as
-from multigraft.runtime.asking import check_asked
+from multigraft.runtime.asking import check_asked, check_counts
 from multigraft.runtime.bundle import Bundle
 from multigraft.runtime.describing import check_columns
 from multigraft.runtime.generation.generator import Generator
@@ -106,8 +106,7 @@ class Predictor:
         given = {name: value for name, value in asked.items() if value is not None}
         if self._generator is not None and (given, long, on_error) == ({}, "truncate", "raise"):
             return self.generate(raw, batch_size=batch_size)
-        if batch_size is not None and batch_size < 1:
-            raise PredictError(f"batch_size is {batch_size}; it must be at least 1")
+        check_counts(batch_size=batch_size)
         checked = self.check(asked)
         self._check_long(long)
         read = partial(self._read, asked=checked, long=long, on_error=on_error)
@@ -209,6 +208,7 @@ class Predictor:
 
     def outputs(self, values: Iterable[Any], *, batch_size: int | None = None) -> list[Arrays]:
         """The graph's own outputs for each of many values, in order."""
+        check_counts(batch_size=batch_size)
         found: list[Arrays] = []
         read = partial(self._read, asked={}, long="truncate", on_error="raise")
         for held in read_ahead(enumerate(values), read, lambda value: value.size):

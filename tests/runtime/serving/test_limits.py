@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from helpers.toy_server import SECRET, Served, model, serving, wait_until
 from multigraft.errors import ServeError
 from multigraft.runtime.serving.access import Token, listen
-from multigraft.runtime.serving.limits import Limits
+from multigraft.runtime.serving.limits import COUNTS, Limits
 
 TIGHT = {
     "queue": 4,
@@ -225,6 +226,15 @@ def test_limits_that_contradict_each_other_are_said() -> None:
         Limits(queue=8, max_items=9)
     with pytest.raises(ServeError, match="timeout, drain: must be above 0"):
         Limits(timeout=0, drain=-1)
+    with pytest.raises(ServeError, match="timeout, read_timeout: must be above 0"):
+        Limits(timeout=float("nan"), read_timeout=float("nan"))
+    with pytest.raises(ServeError, match="max_batch, queue, max_body: must be whole numbers"):
+        Limits(max_batch=1.5, queue=True, max_body=2e6)  # type: ignore[arg-type]
+    assert Limits(wait_ms=0, timeout=0.5).max_batch == 32
+
+
+def test_every_limit_that_is_a_whole_number_is_held_to_it() -> None:
+    assert set(COUNTS) == {field.name for field in fields(Limits) if field.type == "int"}
 
 
 DEEP = b'{"inputs": ' + b"[" * 1900 + b"]" * 1900 + b"}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypedDict, get_args
 
 from multigraft.errors import GenerationError, did_you_mean
+from multigraft.runtime.asking import is_whole
 
 Method = Literal["greedy", "beam", "sample"]
 Stop = str | int | Sequence[str | int]
@@ -91,8 +92,7 @@ def settings(asked: Asked) -> Settings:
         raise GenerationError(
             "\n".join(["this text cannot be written:", *(f"  {p}" for p in problems)])
         )
-    stop = given.pop("stop", ())
-    return Settings(**given, stop=(stop,) if isinstance(stop, str | int) else tuple(stop))
+    return Settings(**{**given, "stop": _stops(given.get("stop", ()))})
 
 
 def _misfit(name: str, value: Any) -> str | None:
@@ -105,13 +105,17 @@ def _misfit(name: str, value: Any) -> str | None:
 
 
 def _wrong_stop(value: Any) -> str | None:
-    each = (value,) if isinstance(value, str | int) else tuple(value)
-    wrong = [stop for stop in each if stop == "" or not (isinstance(stop, str) or _is_whole(stop))]
+    wrong = [
+        stop
+        for stop in _stops(value)
+        if stop == "" or not (isinstance(stop, str) or is_whole(stop))
+    ]
     return f"stop: found {wrong[0]!r}; it should be a text or a token's id" if wrong else None
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _stops(value: Any) -> tuple[Any, ...]:
+    """One stop, or each of many."""
+    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
 
 
 def _is_number(value: Any) -> bool:
@@ -123,10 +127,10 @@ def _is_number(value: Any) -> bool:
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (
         ("max_new_tokens", "beams", "top_k", "batch_size"),
-        lambda value: _is_whole(value) and value >= 1,
+        lambda value: is_whole(value) and value >= 1,
         "a whole number from 1",
     ),
-    (("seed",), lambda value: _is_whole(value) and value >= 0, "a whole number from 0"),
+    (("seed",), lambda value: is_whole(value) and value >= 0, "a whole number from 0"),
     (
         ("temperature", "repetition_penalty"),
         lambda value: _is_number(value) and value > 0,

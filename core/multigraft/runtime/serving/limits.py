@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from multigraft.errors import ServeError
+from multigraft.runtime.asking import is_whole
 
 MIB = 2**20
+COUNTS = ("max_batch", "queue", "max_items", "max_body", "bodies", "memory", "connections")
+"""The limits that are whole numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +40,12 @@ class Limits:
     connections: int = 512
 
     def __post_init__(self) -> None:
+        if wrong := [name for name in COUNTS if not is_whole(getattr(self, name))]:
+            raise ServeError(f"{', '.join(wrong)}: must be whole numbers")
         if wrong := [
             name
             for name, value in vars(self).items()
-            if value < 0 or (value == 0 and name != "wait_ms")
+            if not (value > 0 or (value == 0 and name == "wait_ms"))
         ]:
             raise ServeError(f"{', '.join(wrong)}: must be above 0")
         if self.max_items > self.queue:
