@@ -50,19 +50,17 @@ COUNTED, MOST = ("num_", "n_layer", "n_head"), 100_000
 """Keys that count what is built one by one, and the largest such number."""
 SIZES = (
     *("num_hidden_layers", "n_layer", "n_layers", "num_attention_heads", "n_head", "n_heads"),
-    *("num_key_value_heads", "head_dim", "hidden_size", "n_embd", "dim", "embedding_size"),
+    *("num_key_value_heads", "hidden_size", "n_embd", "dim", "embedding_size"),
     *("intermediate_size", "n_inner", "hidden_dim", "max_position_embeddings", "n_positions"),
-    *(
-        "vocab_size",
-        "type_vocab_size",
-        "conv_dim",
-        "conv_kernel",
-        "conv_stride",
-        "mask_time_length",
-    ),
+    *("vocab_size", "conv_dim", "conv_kernel", "conv_stride", "mask_time_length"),
     *("num_conv_pos_embeddings", "num_conv_pos_embedding_groups", "num_feat_extract_layers"),
 )
-"""Keys that size or count what a network is made of: none of it may be nothing."""
+"""Keys that size or count what every network of their kind has: none of it may be nothing.
+
+Others may be 0, as ``type_vocab_size`` where sentences have no types.
+"""
+BOUNDS = ("max_", "clamp_")
+"""How the names of bounds begin, for which -1 means none, as in ``max_relative_positions``."""
 PROBABILITIES = ("dropout", "pdrop", "layerdrop", "_prob")
 """What the names of probabilities hold."""
 TOKENS = ("_token_id", "_index")
@@ -227,6 +225,8 @@ def _least(key: str, number: float) -> float:
     if key in SIZES:
         return 1
     if key.endswith(TOKENS) and number in (-1, -100):
+        return number
+    if key.startswith(BOUNDS) and number == -1:
         return number
     return 0 if isinstance(number, int) or "eps" in key else -LARGEST
 
