@@ -21,7 +21,7 @@ def seed() -> int:
     return chosen
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: Any) -> Iterator[None]:
     """Repeat what was wrong in the last lines, which an output that was cut still has."""
     yield
