@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import resource
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,18 @@ def test_a_file_that_grows_after_it_was_looked_at_is_read_to_the_limit(tmp_path:
         row_bytes(path, limit=9)
     with pytest.raises(RowError, match="more than 5 bytes"):
         row_bytes("/proc/self/status", limit=5)  # it tells a size of 0
+    assert b"VmPeak" in row_bytes("/proc/self/status", limit=10**6)
+
+
+def test_a_small_file_takes_little_memory_however_large_one_may_be(tmp_path: Path) -> None:
+    path = tmp_path / "row"
+    path.write_bytes(bytes(10))
+    tracemalloc.start()
+    try:
+        assert row_bytes(path, limit=2**30) == bytes(10)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_pipe_that_took_a_files_place_is_not_waited_for(tmp_path: Path, monkeypatch: Any) -> None:

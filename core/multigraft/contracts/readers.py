@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,7 +130,10 @@ def row_bytes(path: str | Path, *, limit: int) -> bytes:
     """The bytes of the file that a row names, at most ``limit``. Raises RowError as `row_file`
     does."""
     with row_file(path, limit=limit) as file:
-        content = file.read(limit + 1)
+        size = os.fstat(file.fileno()).st_size  # Python takes as much memory as it is asked to read
+        content = file.read(min(size, limit) + 1)
+        if len(content) > size:  # it grows, or is one that tells no size
+            content += file.read(limit + 1 - len(content))
         if len(content) > limit:
             raise RowError(f"the file cannot be read: it has more than {limit:,} bytes")
         return content
