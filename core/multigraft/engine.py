@@ -13,7 +13,6 @@ from typing import Any
 from multigraft.contracts.report import Report
 from multigraft.contracts.types import Stage
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError
-from multigraft.evaluation.microbatches import explaining_shortage
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.tracing import Tell
 from multigraft.recipe import Recipe, read_mapping
@@ -33,6 +32,7 @@ from multigraft.system.files import whole_path, write_text
 from multigraft.system.libraries import house_compilers
 from multigraft.system.lock import alone_in, claimed
 from multigraft.system.resume_command import RECORD, resume_command
+from multigraft.system.shortage import explaining_shortage
 from multigraft.training.callbacks import asked_for, observing
 
 log = logging.getLogger("multigraft")
@@ -49,6 +49,7 @@ class Engine:
     answered). A ``catalog`` made before takes the place of these, and admits ``plugins`` too.
     """
 
+    @explaining_shortage()
     def __init__(
         self,
         plugins: Sequence[object] = (),
@@ -70,6 +71,7 @@ class Engine:
         self._held: set[Path] = set()
         """Run folders whose lock this engine holds."""
 
+    @explaining_shortage()
     def start(
         self,
         raw: Mapping[str, Any] | ResolvedRecipe,
@@ -118,6 +120,7 @@ class Engine:
                 self.call(stage, run)
             return run
 
+    @explaining_shortage()
     def resume(self, folder: Path) -> Run:
         """Go on with a run that was interrupted; it ends with the bits of the undisturbed one.
 
@@ -156,6 +159,7 @@ class Engine:
         )
         return compare(folder, again.folder)
 
+    @explaining_shortage()
     def open(self, folder: Path) -> Run:
         """A trained run, ready to be evaluated and exported. Raises RunError."""
         folder = whole_path(folder)

@@ -76,6 +76,43 @@ def test_an_unforeseen_error_is_one_line_and_a_hint(cli: Any, calls: Any) -> Non
     assert "--debug" in said.err.splitlines()[1]
 
 
+class PanicException(BaseException):
+    """As Rust's libraries raise it: a class of that name, and no Exception."""
+
+
+def test_a_panic_is_an_unforeseen_error_too(cli: Any, calls: Any) -> None:
+    calls.raises = PanicException("index out of bounds")
+    said = cli(*TRAIN)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.splitlines()[0] == "PanicException: index out of bounds"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "MemoryError"),
+        (
+            ImportError("libx.so: failed to map segment from shared object"),
+            "libx.so: failed to map segment",
+        ),
+        (PanicException("ThreadPoolBuildError"), "ThreadPoolBuildError"),
+    ],
+)
+def test_memory_that_ran_out_anywhere_is_told_in_a_line(
+    cli: Any, calls: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException, told: str
+) -> None:
+    def fails(*args: Any, **kwargs: Any) -> None:
+        raise MemoryError
+
+    calls.raises = error
+    # what styles a line has no room either
+    monkeypatch.setattr("multigraft.cli.shell.Shell.warn", fails)
+    said = cli(*TRAIN, "--quiet")
+    assert (said.code, said.out) == (1, "")
+    (line,) = said.err.splitlines()
+    assert line.startswith(f"memory ran out ({told}")
+
+
 def test_debug_shows_where(cli: Any, calls: Any) -> None:
     calls.raises = RunError("it broke")
     said = cli(*TRAIN, "--debug")

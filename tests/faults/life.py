@@ -7,6 +7,7 @@ import json
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import sys
@@ -124,6 +125,8 @@ class Fate:
     """Seconds by which the wall clock is wrong."""
     second: bool = False
     """Whether it is the second of the processes that is killed from outside."""
+    memory: int | None = None
+    """Bytes that it may allocate besides what is there at its beginning."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,8 @@ def _live(case: Case, data: Path, room: Room, fate: Fate) -> None:
         _cache_everything()
     if fate.clock:
         _set_clock(fate.clock)
+    if fate.memory is not None:
+        _limit_memory(fate.memory)
     watch = Watch([room.run, room.cache], room.board, fate.strikes)
     watch.install()
     code = _guarded(lambda: _work(case, data, room, verb, rank))
@@ -350,3 +355,11 @@ def _set_clock(wrong: float) -> None:
     now, exact = time.time, time.time_ns
     time.time = lambda: now() + wrong
     time.time_ns = lambda: exact() + int(wrong * 1e9)
+
+
+def _limit_memory(spare: int) -> None:
+    """Let this process allocate so many bytes more; AVX-512, whose kernels crash then, is off."""
+    os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    limit = pages * resource.getpagesize() + spare
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -20,8 +20,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from multigraft.cli import FAILED, SIGNALLED
-from multigraft.errors import MultigraftError, RecipeError, UnknownName, missing_dependency
+from multigraft.errors import (
+    MultigraftError,
+    RecipeError,
+    UnknownName,
+    first_line,
+    missing_dependency,
+)
 from multigraft.system.json_numbers import finite
+from multigraft.system.shortage import out_of_memory
 from multigraft.system.terminal import escaped_json, harmless
 
 if TYPE_CHECKING:
@@ -135,7 +142,10 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
                 f"something called sys.exit({code}) in the middle of this{_hint(shell)}",
             )
             raise typer.Exit(FAILED) from caught
-        except Exception as caught:
+        except BaseException as caught:  # a panic of Rust is no Exception
+            if out_of_memory(caught):
+                _say_short(shell, caught)
+                raise typer.Exit(FAILED) from caught
             first = (str(caught).strip().splitlines() or [""])[0]
             _fail(shell, caught, f"{type(caught).__name__}: {first}".rstrip(": ") + _hint(shell))
             raise typer.Exit(FAILED) from caught
@@ -146,6 +156,15 @@ def _hint(shell: Shell) -> str:
         ""
         if shell.debug
         else "\nThis is not an error we foresaw; run it again with --debug to see where."
+    )
+
+
+def _say_short(shell: Shell, error: BaseException) -> None:
+    """Tell that memory ran out, with as little of it as a line takes: no library, no style."""
+    if shell.debug:
+        shell.err.file.write(harmless("".join(traceback.format_exception(error))))
+    shell.err.file.write(
+        harmless(f"memory ran out ({first_line(error)}); let this process have more") + "\n"
     )
 
 

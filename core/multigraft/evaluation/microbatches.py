@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
 import torch
 
 from multigraft.contracts.features import Batch
-from multigraft.errors import RunError, first_line
+from multigraft.system.shortage import out_of_memory
 
 Result = TypeVar("Result")
-
-
-SAYS = re.compile(
-    r"DefaultCPUAllocator|can(?:no|')t allocate memory|out of memory|bad_alloc|bad "
-    r"allocation|unable to mmap"
-    r"|failed to map segment"
-    r"|^could not (?:create|execute) a (?:primitive|memory(?: object)?)$",
-    re.IGNORECASE | re.MULTILINE,
-)
-"""What torch, oneDNN, C++ and the loader say where an allocation fails.
-
-oneDNN says no more than what it could not make; what it cannot compute is a "primitive descriptor".
-"""
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Tell a failed allocation, on an accelerator or on the CPU, from other errors."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return True
-    return isinstance(error, RuntimeError | ImportError) and SAYS.search(str(error)) is not None
-
-
-@contextmanager
-def explaining_shortage() -> Iterator[None]:
-    """Turn an allocation that failed, wherever it was, into a RunError that says what to do."""
-    try:
-        yield
-    except Exception as error:
-        if not out_of_memory(error):
-            raise
-        raise RunError(
-            f"memory ran out ({first_line(error)}); lower training.batch_size, "
-            "evaluation.batch_size or training.workers, cut rows shorter with the reader's "
-            "options, or take a smaller backbone"
-        ) from error
 
 
 def release() -> None:

@@ -14,12 +14,8 @@ import torch
 
 from multigraft.contracts.features import Batch
 from multigraft.errors import RunError, first_line
-from multigraft.evaluation.microbatches import (
-    batch_size,
-    halve_on_shortage,
-    out_of_memory,
-    split_batch,
-)
+from multigraft.evaluation.microbatches import batch_size, halve_on_shortage, split_batch
+from multigraft.system.shortage import out_of_memory
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run
