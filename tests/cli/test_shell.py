@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import subprocess
@@ -96,6 +97,11 @@ def test_a_panic_is_an_unforeseen_error_too(cli: Any, calls: Any) -> None:
             "libx.so: failed to map segment",
         ),
         (PanicException("ThreadPoolBuildError"), "ThreadPoolBuildError"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "[Errno 12] Cannot allocate memory"),
+        (
+            SystemError("error return without exception set"),
+            "error return without exception set",
+        ),
     ],
 )
 def test_memory_that_ran_out_anywhere_is_told_in_a_line(
@@ -111,6 +117,11 @@ def test_memory_that_ran_out_anywhere_is_told_in_a_line(
     assert (said.code, said.out) == (1, "")
     (line,) = said.err.splitlines()
     assert line.startswith(f"memory ran out ({told}")
+
+
+def test_a_memory_error_shows_where_with_debug(cli: Any, calls: Any) -> None:
+    calls.raises = MemoryError()
+    assert "Traceback" in cli(*TRAIN, "--debug").err
 
 
 def test_debug_shows_where(cli: Any, calls: Any) -> None:

@@ -143,9 +143,6 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
             )
             raise typer.Exit(FAILED) from caught
         except BaseException as caught:  # a panic of Rust is no Exception
-            if out_of_memory(caught):
-                _say_short(shell, caught)
-                raise typer.Exit(FAILED) from caught
             first = (str(caught).strip().splitlines() or [""])[0]
             _fail(shell, caught, f"{type(caught).__name__}: {first}".rstrip(": ") + _hint(shell))
             raise typer.Exit(FAILED) from caught
@@ -161,8 +158,6 @@ def _hint(shell: Shell) -> str:
 
 def _say_short(shell: Shell, error: BaseException) -> None:
     """Tell that memory ran out, with as little of it as a line takes: no library, no style."""
-    if shell.debug:
-        shell.err.file.write(harmless("".join(traceback.format_exception(error))))
     shell.err.file.write(
         harmless(f"memory ran out ({first_line(error)}); let this process have more") + "\n"
     )
@@ -171,7 +166,13 @@ def _say_short(shell: Shell, error: BaseException) -> None:
 def _fail(shell: Shell, error: BaseException, text: str) -> None:
     if shell.debug:
         shell.err.file.write(harmless("".join(traceback.format_exception(error))))
-    shell.warn(text, style="red")
+    if out_of_memory(error):
+        _say_short(shell, error)
+        return
+    try:
+        shell.warn(text, style="red")
+    except MemoryError:  # then that is what was wrong, whatever a library made of it
+        _say_short(shell, error)
 
 
 def _warner(shell: Shell) -> Callable[..., None]:
