@@ -19,6 +19,8 @@ SAYS = re.compile(
 
 oneDNN says no more than what it could not make; what it cannot compute is a "primitive descriptor".
 """
+LOST = "error return without exception set"
+"""What Python says where it found no room for the MemoryError either, as in an import."""
 NATIVE = ("OutOfMemoryError", "PanicException")
 """Errors of torch and of Rust by their names, which need neither; a panic is no Exception."""
 
@@ -27,6 +29,8 @@ def out_of_memory(error: BaseException) -> bool:
     """Tell a failed allocation, on an accelerator or on the CPU, from other errors."""
     if isinstance(error, MemoryError) or type(error).__name__ == NATIVE[0]:
         return True
+    if isinstance(error, SystemError):
+        return str(error) == LOST
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
     speaks = isinstance(error, RuntimeError | ImportError) or type(error).__name__ in NATIVE
