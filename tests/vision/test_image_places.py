@@ -15,7 +15,7 @@ import multigraft as mg
 import multigraft_vision
 from multigraft.contracts.frames import inverse, move_boxes
 from multigraft.contracts.types import Arrays
-from multigraft.data import iterate
+from multigraft.data import Epoch, iterate
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe.resolve import read_recipe
 from multigraft.runs.assembly import assemble
@@ -97,12 +97,7 @@ def batch(run: Any, *, train: bool, epoch: int = 0) -> dict[str, np.ndarray]:
     loaded = iterate(
         rows,
         [np.arange(len(rows))],
-        objective=run.objective,
-        reader=run.reader,
-        augment=run.augment,
-        seed=0,
-        epoch=epoch,
-        train=train,
+        Epoch(seed=0, number=epoch, augment=run.augment, train=train),
     )
     _, found = next(iter(loaded))
     return {name: tensor.numpy() for name, tensor in found.items()}
