@@ -15,11 +15,15 @@ from faults.life import Fate, Room, live
 MIB = 2**20
 SPARE = (1, 4, 16, 32, 64, 128, 192, 256, 512, 1024)
 """From just too little to enough, in MiB."""
-NATIVE = {-signal.SIGSEGV: "crashed", -signal.SIGABRT: "aborted"}
-"""Ends of native libraries that use what they found no memory for; rare, and not in our hands."""
+NATIVE = {-signal.SIGSEGV: "crashed", -signal.SIGABRT: "aborted", 127: "ended by the C library"}
+"""Ends of native libraries that use what they found no memory for; rare, and not in our hands.
+
+glibc leaves with 127 where it has no memory for a thread's own data.
+"""
 TRAINING = {"epochs": 1, "batch_size": 32, "workers": 0, "accumulation": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="limits of the address space are Linux's"
 )
