@@ -16,6 +16,7 @@ import pytest
 
 import multigraft as mg
 from helpers import greys
+from helpers.packages import ROOT
 from multigraft.contracts.frames import shift
 from multigraft.data import Epoch, iterate
 from multigraft.engine import Engine
@@ -120,6 +121,7 @@ def test_it_answers_pictures_of_other_sizes_without_torch(run: Any) -> None:
         capture_output=True,
         text=True,
         check=False,
+        cwd=ROOT / "tests",
     )
     assert finished.returncode == 0, finished.stderr
     answers = json.loads(finished.stdout)

@@ -155,14 +155,14 @@ def test_neither_bodies_nor_tokens_are_logged(bundle: str) -> None:
     with started(bundle, "--port", "0", MULTIGRAFT_TOKEN=SECRET) as own:
         url = own.url()
         header = {"authorization": f"Bearer {SECRET}"}
-        for sent in ("718281828 456", "unreadable words"):
+        for sent in ("918 456", "unreadable words"):
             httpx2.post(f"{url}/predict", json={"inputs": sent}, headers=header, trust_env=False)
         httpx2.get(f"{url}/a%0Ab?{SECRET}", trust_env=False)
         own.process.send_signal(signal.SIGTERM)
         assert own.end() == 0
         assert re.search(r"POST /predict 200 \d+\.\d ms\n", own.said), own.said
         assert "GET /a%0Ab 401 " in own.said
-        for secret in (SECRET, "718281828", "unreadable"):
+        for secret in (SECRET, "918 456", "unreadable"):
             assert secret not in own.said
 
 
