@@ -66,7 +66,7 @@ def test_the_readme_is_read_in_ninety_seconds() -> None:
 @pytest.mark.parametrize(
     ("row", "case"),
     [
-        ("linear probe", "linear_probe_text"),
+        ("wav2vec2", "speech_finetune"),
         ("full finetuning", "text_finetune_best_fp32"),
         ("first answer", "bundle_start"),
     ],
