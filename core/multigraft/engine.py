@@ -41,7 +41,7 @@ TRAINING = ("pretrain", "finetune")
 
 
 class Engine:
-    """Runs recipes with the plugins of one catalog; two engines share only the process (`turns`).
+    """Runs recipes with the plugins of one catalog; two share only the process.
 
     ``plugins`` are further plugin objects (callbacks among them); ``discover=False`` leaves the
     installed ones out; ``strict=True`` raises where a plugin cannot be admitted, or fails while it

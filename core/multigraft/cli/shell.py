@@ -132,9 +132,8 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
         except OSError as caught:  # a full disk, a folder that may not be written
             _fail(shell, caught, f"{caught.filename or 'the disk'}: {caught.strerror or caught}")
             raise typer.Exit(FAILED) from caught
-        except (
-            SystemExit
-        ) as caught:  # of a plugin or a library: a command of ours ends by typer.Exit
+        # of a plugin or a library: a command of ours ends by typer.Exit
+        except SystemExit as caught:
             code = "" if caught.code is None else repr(caught.code)
             _fail(
                 shell,

@@ -1,5 +1,4 @@
-"""Measuring a graft over rows, with intervals; plain functions, so that training can call them
-too."""
+"""Evaluation loop: what is kept of each row of a split, for the metrics of its task."""
 
 from __future__ import annotations
 

@@ -55,7 +55,9 @@ def measure_graphs(
     """Measure each precision in one pass over a split; ``sessions`` holds ``fp32``."""
     tallies = {name: _Tally() for name in sessions}
     rows, task, metrics = run.rows[split], run.resolved.task, _metrics(run)
-    answers = None if task.answers is None else make_answers(task, run.targets)
+    answers = metrics.answers
+    if answers is None and task.answers is not None and len(sessions) > 1:  # words are compared
+        answers = make_answers(task, run.targets)
     judge = _similarity if task.stage == "pretrain" else _judge(run)
     for numbers, batch in numbered_batches(run, split):
         arrays = {name: tensor.numpy() for name, tensor in batch.items()}

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from multigraft.contracts.report import Measure
+from multigraft.evaluation.answer_scores import RowMetrics
 from multigraft.evaluation.statistics import paired_bootstrap
 
-RowMetrics = dict[str, np.ndarray]
-"""What is kept of each row, for all rows: arrays [N, ...]."""
 FEWEST, MOST = 50, 1000
 
 
