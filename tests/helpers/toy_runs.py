@@ -19,6 +19,7 @@ from helpers import toy_plugin
 from helpers.toy_bundles import LABELS
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Brief, Objective
+from multigraft.contracts.plan import Plan
 from multigraft.contracts.records import Option
 from multigraft.contracts.report import Report
 from multigraft.contracts.types import Arrays
@@ -27,6 +28,7 @@ from multigraft.export.acceptance.latency import Timed
 from multigraft.export.graph.trace import evaluating
 from multigraft.models.graft import Graft
 from multigraft.models.tasks.classification import Classification
+from multigraft.runs.run import Run
 
 WIDTH = 16
 LOUD = toy_plugin.TOKENS - 1
@@ -230,7 +232,7 @@ def _run(
             "export": {"calibration": 20, "rows": 40, "repair": 0, **export},
         }
     )
-    return SimpleNamespace(
+    return Run(
         folder=folder,
         recipe=recipe,
         catalog=catalog,
@@ -247,6 +249,9 @@ def _run(
             modality=catalog.modality(modality),
             backbone=SimpleNamespace(quantization=quantization),
         ),
+        plan=Plan.start(graft),
+        augment=None,
+        dispatch=mock.Mock(),
     )
 
 

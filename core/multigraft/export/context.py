@@ -1,80 +1,69 @@
-"""Export context: what an export needs of a run, and the rows it is checked on."""
+"""Export context: the run, the folder that is being made, and the rows that judge."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
-import numpy as np
-
-from multigraft.contracts.objectives import Objective
-from multigraft.contracts.reader import Reader
-from multigraft.contracts.readers import collate, read_row
-from multigraft.contracts.types import Arrays, Spec
+from multigraft.contracts.generation import Generating
 from multigraft.data import Rows
-from multigraft.models.graft import Graft
-from multigraft.plugins.catalog import Catalog
-from multigraft.recipe import Recipe
-from multigraft.recipe.resolve import ResolvedRecipe
+from multigraft.export.acceptance.parity import Answers
+from multigraft.export.graph.storage import files_of
+from multigraft.runs.run import Run
+from multigraft.runtime.generation.generator import DECODER, ENCODER
+from multigraft.runtime.session import Session
+
+FP32, INT8, FP16 = "fp32", "int8", "fp16"
+FILES = {FP32: "model.onnx", INT8: "model.int8.onnx", FP16: "model.fp16.onnx"}
+ENCODERS = {FP32: "encoder.onnx", INT8: "encoder.int8.onnx", FP16: "encoder.fp16.onnx"}
+"""The second graph of what reads a value before it writes."""
 
 
-class Subject(Protocol):
-    """A trained run, as far as an export looks at it."""
+@dataclass(frozen=True)
+class ExportContext:
+    """Context of one export: all that its steps are given."""
+
+    run: Run
+    folder: Path
+    """Where the bundle is made."""
+    split: str | None
+    """The held-out rows that judge; None where there are none."""
 
     @property
-    def folder(self) -> Path: ...
+    def rows(self) -> Rows:
+        """The rows that are compared and timed: held-out ones, else those of training."""
+        return self.run.rows[self.split or "train"]
+
     @property
-    def recipe(self) -> Recipe: ...
+    def held_out(self) -> int:
+        """Number of held-out rows."""
+        return len(self.rows) if self.split else 0
+
     @property
-    def resolved(self) -> ResolvedRecipe: ...
-    @property
-    def catalog(self) -> Catalog: ...
-    @property
-    def reader(self) -> Reader: ...
-    @property
-    def targets(self) -> Spec: ...
-    @property
-    def objective(self) -> Objective: ...
-    @property
-    def graft(self) -> Graft: ...
-    @property
-    def rows(self) -> Mapping[str, Rows]: ...
-    @property
-    def facts(self) -> Mapping[str, Any]: ...
+    def generating(self) -> Generating | None:
+        """Generation of tokens by the model; None where it answers in one step."""
+        return self.run.objective.generating(self.run.graft.head)
 
+    def asked(self, name: str) -> bool:
+        """Tell whether the recipe asks for that precision."""
+        return name in self.run.recipe.export.precisions
 
-def held_out(run: Subject) -> str | None:
-    """The split that evaluation uses, else the nearest there is; None where no row is held out."""
-    for split in (run.recipe.evaluation.split, "test", "validation"):
-        if split in run.rows and len(run.rows[split]):
-            return split
-    return None
+    def graph(self, name: str) -> Path:
+        """The file of a precision."""
+        return self.folder / FILES[name]
 
+    def paths(self, name: str) -> dict[str, Path]:
+        """The graphs of a precision by role: one, or a decoder and its encoder."""
+        generating, graphs = self.generating, {DECODER: self.graph(name)}
+        if generating is not None and generating.writing.memory:
+            graphs[ENCODER] = self.folder / ENCODERS[name]
+        return graphs
 
-def batch_size(run: Subject) -> int:
-    """Rows that evaluation puts in a batch."""
-    return run.recipe.evaluation.batch_size or run.recipe.training.batch_size
+    def opener(self, name: str, threads: int) -> Callable[[], Answers]:
+        """Opens a precision's graph when its turn to be timed comes."""
+        return lambda: Session(self.graph(name), threads=threads).run
 
-
-def read(run: Subject, rows: Rows, indices: Sequence[int]) -> list[Arrays]:
-    """Some rows as the reader alone gives them: what a deployed graph is fed."""
-    return [read_row(run.reader, rows.raw(index)) for index in indices]
-
-
-def spread(rows: Rows, count: int) -> list[int]:
-    """At most ``count`` rows from the shortest to the longest, evenly."""
-    order = np.argsort(rows.lengths, kind="stable")
-    steps = np.linspace(0, len(order) - 1, min(count, len(order)))
-    return [int(order[round(step)]) for step in steps]
-
-
-def calibration(run: Subject, *, size: int = 8) -> Iterator[Arrays]:
-    """Batches of training rows for calibration, drawn with the seed and read as needed."""
-    rows = run.rows["train"]
-    rng = np.random.default_rng(run.recipe.seed)
-    chosen = rng.permutation(len(rows))[: run.recipe.export.calibration]
-    chosen = chosen[np.argsort(rows.lengths[chosen], kind="stable")]
-    for start in range(0, len(chosen), size):
-        batch = read(run, rows, chosen[start : start + size].tolist())
-        yield collate(batch, run.reader.fills)
+    def files(self, name: str) -> list[Path]:
+        """The files of a precision, with external data."""
+        return [file for path in self.paths(name).values() for file in files_of(path)]

@@ -15,15 +15,16 @@ from multigraft.contracts.report import Report
 from multigraft.contracts.types import Arrays
 from multigraft.export.acceptance import latency
 from multigraft.export.card import model_card
-from multigraft.export.context import Subject, held_out, read, spread
+from multigraft.export.context import FP32, INT8, ExportContext
 from multigraft.export.generation.decoder_graph import ports_of, sample_of
 from multigraft.export.graph.fp32 import make_fp32
 from multigraft.export.graph.storage import delete
 from multigraft.export.graph.trace import evaluating
 from multigraft.export.precision.build import Precisions, fastest, judge, time_all
+from multigraft.export.sample_rows import middling
 from multigraft.export.summary import summary
-from multigraft.export.work import FP32, INT8, Work
 from multigraft.runs.provenance import owner_of
+from multigraft.runs.run import Run
 from multigraft.runtime.answers import make_answers, name_of
 from multigraft.runtime.bundle import Bundle, Port, seal
 from multigraft.runtime.manifest import FORMAT, largest_sample, said_of
@@ -36,7 +37,7 @@ FACTS = ("stage", "weights", "seed", "plugins", "data", "steps", "best", "parent
 """What of a run's facts goes into the bundle."""
 
 
-def export_bundle(run: Subject) -> Report:
+def export_bundle(run: Run) -> Report:
     """Write ``run.folder/bundle``, and ``web`` where it is asked for, replacing older ones whole.
 
     A page's packages come from the cache: a run may be a stranger's, and its recipe fetches
@@ -46,14 +47,14 @@ def export_bundle(run: Subject) -> Report:
     started = time.perf_counter()
     target = run.folder / "bundle"
     with whole_folder(target) as folder, evaluating(run.graft):
-        work = Work(run, folder, held_out(run))
-        served, parity = make_fp32(work)
-        timed, torch_times = time_all(work, judge(work, parity), served)
-        kept, notes = _keep(work, timed)
-        bundle = _seal(work, kept, tuple(notes))
+        context = ExportContext(run, folder, run.held_out_split)
+        served, parity = make_fp32(context)
+        timed, torch_times = time_all(context, judge(context, parity), served)
+        kept, notes = _keep(context, timed)
+        bundle = _seal(context, kept, tuple(notes))
     seconds = time.perf_counter() - started
     report = summary(
-        bundle, target, split=work.split, torch_milliseconds=torch_times, seconds=seconds
+        bundle, target, split=context.split, torch_milliseconds=torch_times, seconds=seconds
     )
     if not run.recipe.export.web:
         return report
@@ -61,7 +62,7 @@ def export_bundle(run: Subject) -> Report:
     return replace(report, files={**report.files, "web": str(site)})
 
 
-def _keep(work: Work, precisions: Precisions) -> tuple[Precisions, list[str]]:
+def _keep(context: ExportContext, precisions: Precisions) -> tuple[Precisions, list[str]]:
     """Delete the graphs that are not to be shipped, and say which and why."""
     notes = [
         f"{name} was refused: {entry.reason}"
@@ -69,7 +70,7 @@ def _keep(work: Work, precisions: Precisions) -> tuple[Precisions, list[str]]:
         if not entry.accepted
     ]
     kept = dict(precisions)
-    if not work.asked(FP32):
+    if not context.asked(FP32):
         if any(entry.accepted for name, entry in kept.items() if name != FP32):
             update = {
                 "accepted": False,
@@ -80,7 +81,7 @@ def _keep(work: Work, precisions: Precisions) -> tuple[Precisions, list[str]]:
             notes.append("fp32 was not asked for, and is kept as the next safer precision")
     for name, entry in kept.items():
         if not entry.accepted:
-            for path in work.paths(name).values():
+            for path in context.paths(name).values():
                 delete(path)
             kept[name] = entry.model_copy(update={"file": None, "graphs": {}})
     return kept, [*notes, *_slower(kept)]
@@ -99,12 +100,12 @@ def _slower(precisions: Precisions) -> list[str]:
     ]
 
 
-def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
+def _seal(context: ExportContext, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
     """Write the reader's files, the card and the manifest."""
-    run, generating = work.run, work.generating
+    run, generating = context.run, context.generating
     default = fastest(precisions)
-    sample = _sample(work)
-    inputs, outputs = Session(work.graph(default)).ports()
+    sample = _sample(context)
+    inputs, outputs = Session(context.graph(default)).ports()
     generation = ports_of(generating, [name for name, *_ in inputs]) if generating else None
     served = [name for name, *_ in outputs]
     answers = make_answers(run.resolved.task, run.targets, served)
@@ -122,7 +123,7 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
             answers.asks,
             least=FORMAT if generation is None else generation.format,
         ),
-        reader=save_spec(run.reader.spec(), work.folder),
+        reader=save_spec(run.reader.spec(), context.folder),
         targets=run.targets,
         inputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in inputs),
         outputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in outputs),
@@ -137,18 +138,16 @@ def _seal(work: Work, precisions: Precisions, notes: tuple[str, ...]) -> Bundle:
         notes=notes,
     )
     card = model_card(bundle, suffixes=run.resolved.modality.suffixes, sample=sample)
-    (work.folder / "README.md").write_text(card, encoding="utf-8")
-    return seal(bundle, work.folder)
+    (context.folder / "README.md").write_text(card, encoding="utf-8")
+    return seal(bundle, context.folder)
 
 
-def _sample(work: Work) -> Arrays:
+def _sample(context: ExportContext) -> Arrays:
     """One row of middling length, as a batch."""
-    if work.generating is not None:
-        return sample_of(work.generating)
-    rows = work.run.rows[work.checked]
-    chosen = spread(rows, 3)
-    (row,) = read(work.run, rows, [chosen[len(chosen) // 2]])
-    return collate([_shortened(row, work.run.reader.fills)], work.run.reader.fills)
+    if context.generating is not None:
+        return sample_of(context.generating)
+    fills = context.run.reader.fills
+    return collate([_shortened(middling(context.rows), fills)], fills)
 
 
 def _shortened(row: Arrays, fills: Fills) -> Arrays:
@@ -162,7 +161,7 @@ def _shortened(row: Arrays, fills: Fills) -> Arrays:
     return crop(row, fills, lambda called, size: min(size, longest.get(called, size)))
 
 
-def _columns(run: Subject) -> tuple[str, ...]:
+def _columns(run: Run) -> tuple[str, ...]:
     """The columns of a raw value that rows held: of two that a modality may read, perhaps one."""
     held = next(iter(run.rows.values())).columns
     return tuple(name for name in run.resolved.modality.columns if name in held)

@@ -94,12 +94,17 @@ class Run:
             return asked
         return asked * unit(self.reader.spec())[1]
 
+    @property
+    def held_out_split(self) -> str | None:
+        """The recipe's split of evaluation, else the nearest there is; None: no row is held out."""
+        wanted = (self.recipe.evaluation.split, "test", "validation")
+        return next((split for split in wanted if split in self.rows), None)
+
     def held_out(self) -> str:
-        """The split that evaluation uses: the recipe's, else the nearest there is."""
-        wanted = self.recipe.evaluation.split
-        for split in (wanted, "test", "validation"):
-            if split in self.rows:
-                return split
+        """The same split. Raises RunError where no row is held out."""
+        split = self.held_out_split
+        if split is not None:
+            return split
         raise RunError(
             "no rows are held out; give data.test, data.validation or a share in data.split to "
             "measure on"

@@ -32,11 +32,11 @@ from multigraft.evaluation.answer_scores import (
 from multigraft.evaluation.statistics import intervals, percentile
 from multigraft.export.acceptance.parity import relative
 from multigraft.export.acceptance.verdict import Evidence, Judge, rows_needed
-from multigraft.export.context import Subject, batch_size
+from multigraft.export.context import FP32
+from multigraft.runs.run import Run
 from multigraft.runtime.answers import make_answers
 from multigraft.runtime.session import Session
 
-FP32 = "fp32"
 SIMILARITY = "embedding_similarity"
 
 
@@ -49,9 +49,7 @@ class _Tally:
     difference: float = 0.0
 
 
-def measure_graphs(
-    run: Subject, split: str, sessions: Mapping[str, Session]
-) -> dict[str, Evidence]:
+def measure_graphs(run: Run, split: str, sessions: Mapping[str, Session]) -> dict[str, Evidence]:
     """Measure each precision in one pass over a split; ``sessions`` holds ``fp32``."""
     tallies = {name: _Tally() for name in sessions}
     rows, task, metrics = run.rows[split], run.resolved.task, _metrics(run)
@@ -80,7 +78,7 @@ def measure_graphs(
     return {name: _evidence(run, tally, len(rows)) for name, tally in tallies.items()}
 
 
-def _metrics(run: Subject) -> Metrics:
+def _metrics(run: Run) -> Metrics:
     """What judges: the task's metrics, but of a pretraining task, which is judged by its
     embeddings."""
     if run.resolved.task.stage == "pretrain":
@@ -88,7 +86,7 @@ def _metrics(run: Subject) -> Metrics:
     return metrics_of(run.resolved.task, run.targets, run.objective)
 
 
-def metric_of(run: Subject) -> tuple[str, bool]:
+def metric_of(run: Run) -> tuple[str, bool]:
     """The metric that judges, and whether more of it is better."""
     generating = run.objective.generating(run.graft.head)
     if generating is not None and generating.judged is not None:
@@ -98,7 +96,7 @@ def metric_of(run: Subject) -> tuple[str, bool]:
     return run.objective.monitor, run.objective.greater_is_better
 
 
-def judge_of(run: Subject) -> Judge:
+def judge_of(run: Run) -> Judge:
     """How this run's precisions are compared, by its recipe."""
     settings, export = run.recipe.evaluation, run.recipe.export
     metric, better = metric_of(run)
@@ -114,26 +112,33 @@ def judge_of(run: Subject) -> Judge:
     )
 
 
-def _score(run: Subject, metric: str) -> Callable[[Mapping[str, np.ndarray]], float]:
+def _score(run: Run, metric: str) -> Callable[[Mapping[str, np.ndarray]], float]:
     if metric == SIMILARITY:
         return lambda kept: float(kept[metric].mean())
     metrics = _metrics(run)
     return lambda kept: float(metrics.summarise(kept)[metric])
 
 
-def batches(run: Subject, split: str) -> Iterator[Batch]:
+def batches(run: Run, split: str) -> Iterator[Batch]:
     """The batches that evaluation sees."""
     return (batch for _, batch in numbered_batches(run, split))
 
 
-def numbered_batches(run: Subject, split: str) -> Iterator[tuple[np.ndarray, Batch]]:
+def numbered_batches(run: Run, split: str) -> Iterator[tuple[np.ndarray, Batch]]:
     """The same with the numbers of their rows."""
-    rows, seed = run.rows[split], run.recipe.seed
-    plan = plan_batches(rows.lengths, size=batch_size(run), seed=seed, epoch=0, shuffle=False)
-    return iterate(rows, plan, Epoch(seed=seed))
+    rows, reading = run.rows[split], run.reading()
+    plan = plan_batches(
+        rows.lengths,
+        size=reading["batch_size"],
+        seed=reading["seed"],
+        epoch=0,
+        shuffle=False,
+        budget=reading["budget"],
+    )
+    return iterate(rows, plan, Epoch(seed=reading["seed"]))
 
 
-def _judge(run: Subject) -> Callable[[Arrays, Arrays, Batch], dict[str, np.ndarray]]:
+def _judge(run: Run) -> Callable[[Arrays, Arrays, Batch], dict[str, np.ndarray]]:
     """What the task's objective keeps of a batch of graph outputs."""
 
     def judge(outputs: Arrays, fp32: Arrays, batch: Batch) -> dict[str, np.ndarray]:
@@ -159,7 +164,7 @@ def _similarity(outputs: Arrays, fp32: Arrays, batch: Batch) -> dict[str, np.nda
     return {SIMILARITY: (found * wanted).sum(1) / np.maximum(norms, 1e-12)}
 
 
-def _evidence(run: Subject, tally: _Tally, rows: int) -> Evidence:
+def _evidence(run: Run, tally: _Tally, rows: int) -> Evidence:
     metrics = _metrics(run)
     kept = metrics.together(
         {name: np.concatenate([part[name] for part in tally.kept]) for name in tally.kept[0]}

@@ -22,10 +22,11 @@ from multigraft.contracts.readers import collate
 from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
 from multigraft.evaluation.statistics import intervals
-from multigraft.export.acceptance.gate import FP32, batches, metric_of
+from multigraft.export.acceptance.gate import batches, metric_of
 from multigraft.export.acceptance.parity import EMPTY, TOLERANCE, Case, relative
 from multigraft.export.acceptance.verdict import Evidence
-from multigraft.export.context import Subject
+from multigraft.export.context import FP32
+from multigraft.runs.run import Run
 from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
 from multigraft.runtime.generation.generator import Generator
 
@@ -47,7 +48,7 @@ class _Tally:
 
 
 def measure_decoders(
-    run: Subject, generating: Generating, split: str, writers: Mapping[str, Generator]
+    run: Run, generating: Generating, split: str, writers: Mapping[str, Generator]
 ) -> dict[str, Evidence]:
     """Measure each precision in one pass over a split; ``writers`` holds ``fp32``."""
     tallies = {name: _Tally() for name in writers}
@@ -73,7 +74,7 @@ def measure_decoders(
 
 
 def check_decoder(
-    run: Subject, generating: Generating, writer: Generator, trials: Sequence[Case]
+    run: Run, generating: Generating, writer: Generator, trials: Sequence[Case]
 ) -> float:
     """The largest difference of the graphs to the trained model, as `parity.relative` gives it.
 
@@ -91,7 +92,7 @@ def check_decoder(
 
 
 def _compare_case(
-    run: Subject, generating: Generating, writer: Generator, case: Case, fills: Fills
+    run: Run, generating: Generating, writer: Generator, case: Case, fills: Fills
 ) -> float:
     rng, names = np.random.default_rng(run.recipe.seed), case.rows[0].keys()
     collated = collate(case.rows, {name: fills[name] for name in names & fills.keys()})
@@ -164,7 +165,7 @@ def parts(batch: Batch, generating: Generating) -> Iterator[Batch]:
 
 
 def _judged(
-    run: Subject, generating: Generating, logits: np.ndarray, batch: Batch
+    run: Run, generating: Generating, logits: np.ndarray, batch: Batch
 ) -> dict[str, np.ndarray]:
     """What the task's objective keeps of a batch."""
     outputs = dict(generating.outputs(torch.from_numpy(logits), batch))
@@ -211,7 +212,7 @@ def _scored(
     return {name: value.numpy() for name, value in kept.items()}
 
 
-def _evidence(run: Subject, tally: _Tally, rows: int) -> Evidence:
+def _evidence(run: Run, tally: _Tally, rows: int) -> Evidence:
     kept = {name: np.concatenate([part[name] for part in tally.kept]) for name in tally.kept[0]}
     settings = run.recipe.evaluation
     measures = intervals(

@@ -10,16 +10,16 @@ import torch
 from multigraft.contracts.generation import Generating, NewTokens, empty_state
 from multigraft.contracts.types import Arrays
 from multigraft.export.acceptance import latency
-from multigraft.export.context import Subject
 from multigraft.export.generation.decoder_graph import open_writer
 from multigraft.export.generation.encoder_graph import remembered
+from multigraft.runs.run import Run
 
 WRITTEN = 16
 """Tokens written in one go."""
 
 
 def token_times(
-    run: Subject,
+    run: Run,
     generating: Generating,
     graphs: Mapping[str, Mapping[str, Path]],
     source: Arrays,
@@ -43,7 +43,7 @@ def _first(generating: Generating) -> int:
 
 
 def _opener(
-    run: Subject, generating: Generating, paths: Mapping[str, Path], steps: int, threads: int
+    run: Run, generating: Generating, paths: Mapping[str, Path], steps: int, threads: int
 ) -> latency.Opener:
     def open_graphs() -> latency.Answer:
         writer = open_writer(generating, paths, run.reader, threads=threads)
@@ -59,7 +59,7 @@ def _opener(
     return open_graphs
 
 
-def _torch(run: Subject, generating: Generating, steps: int) -> latency.Answer:
+def _torch(run: Run, generating: Generating, steps: int) -> latency.Answer:
     writing, decoder = generating.writing, generating.decoder
 
     def answer(arrays: Arrays) -> None:

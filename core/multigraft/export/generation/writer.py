@@ -9,56 +9,54 @@ from multigraft.contracts.readers import collate
 from multigraft.contracts.types import Arrays
 from multigraft.export.acceptance.gate import batches
 from multigraft.export.acceptance.parity import Case, cases, check_parity
-from multigraft.export.context import read, spread
+from multigraft.export.context import FP32, ExportContext
 from multigraft.export.generation.decoder_gate import check_decoder, parts
 from multigraft.export.generation.decoder_graph import export_decoder, fed, open_writer
 from multigraft.export.generation.encoder_graph import Encoder, export_encoder
-from multigraft.export.work import FP32, Work
+from multigraft.export.sample_rows import middling
 from multigraft.runtime.generation.generator import DECODER, ENCODER
 from multigraft.runtime.session import Session
 
 
-def make_writer(work: Work, generating: Generating, chosen: Sequence[int]) -> float:
+def make_writer(context: ExportContext, generating: Generating, chosen: Sequence[int]) -> float:
     """Export the graphs and compare them with the model on some rows: their largest difference.
 
     Raises ExportError.
     """
-    run, rows, parity = work.run, work.run.rows[work.checked], 0.0
+    run, rows, parity = context.run, context.rows, 0.0
     memory: Tensors = {}
-    paths, opset = work.paths(FP32), run.recipe.export.opset
+    paths, opset = context.paths(FP32), run.recipe.export.opset
     if ENCODER in paths:
-        arrays, fills = read(run, rows, chosen), run.reader.fills
+        arrays, fills = [rows.read(index) for index in chosen], run.reader.fills
         encoder = Encoder(run.graft, generating, tuple(arrays[0])).eval()
         pair = [arrays[-1], arrays[0]]
         memory = export_encoder(encoder, pair, fills, paths[ENCODER], opset=opset)
-        trials = _cases(work, chosen, arrays)
+        trials = _cases(context, chosen, arrays)
         parity = check_parity(encoder.answer, Session(paths[ENCODER]).run, trials, fills)
     export_decoder(generating, memory, paths[DECODER], opset=opset)
     writer = open_writer(generating, paths, run.reader)
-    trials = _cases(work, chosen, [rows.fetch(index, None) for index in chosen])
+    trials = _cases(context, chosen, [rows.fetch(index, None) for index in chosen])
     return max(parity, check_decoder(run, generating, writer, trials))
 
 
-def _cases(work: Work, chosen: Sequence[int], arrays: Sequence[Arrays]) -> list[Case]:
-    rows, run = work.run.rows[work.checked], work.run
+def _cases(context: ExportContext, chosen: Sequence[int], arrays: Sequence[Arrays]) -> list[Case]:
+    rows, run = context.rows, context.run
     names = {**run.reader.fills, **run.objective.fills}
     fills = {name: fill for name, fill in names.items() if name in arrays[0]}
     places = [rows.place(index) for index in chosen]
     return cases(arrays, rows.lengths[list(chosen)].tolist(), places, fills)
 
 
-def taught(work: Work, generating: Generating) -> Iterator[Arrays]:
+def taught(context: ExportContext, generating: Generating) -> Iterator[Arrays]:
     """Training rows as inputs of the decoder, read whole, behind what the encoder gives of
     them."""
-    encoder = Session(work.paths(FP32)[ENCODER]) if generating.writing.memory else None
-    for whole in batches(work.run, "train"):
+    encoder = Session(context.paths(FP32)[ENCODER]) if generating.writing.memory else None
+    for whole in batches(context.run, "train"):
         for batch in parts(whole, generating):
             arrays = {name: tensor.numpy() for name, tensor in batch.items()}
             yield fed(generating, batch, {} if encoder is None else encoder.run(arrays))
 
 
-def source_of(work: Work) -> Arrays:
+def source_of(context: ExportContext) -> Arrays:
     """A value of middling length, as a batch of one: what an encoder is timed with."""
-    rows = work.run.rows[work.checked]
-    chosen = spread(rows, 3)
-    return collate(read(work.run, rows, [chosen[len(chosen) // 2]]), work.run.reader.fills)
+    return collate([middling(context.rows)], context.run.reader.fills)

@@ -9,47 +9,49 @@ import onnx
 
 from multigraft.errors import ExportError
 from multigraft.export.acceptance.parity import Case, cases, check_parity
-from multigraft.export.context import read, spread
+from multigraft.export.context import FP32, ExportContext
 from multigraft.export.generation.writer import make_writer
 from multigraft.export.graph.rewrites import REWRITES
 from multigraft.export.graph.storage import delete, save
 from multigraft.export.graph.trace import Served, export_graph
-from multigraft.export.work import FP32, Work
+from multigraft.export.sample_rows import spread
 from multigraft.runtime.session import Session
 
 LOG = logging.getLogger("multigraft")
 COMPARED_ROWS = 5
 
 
-def make_fp32(work: Work) -> tuple[Served, float]:
+def make_fp32(context: ExportContext) -> tuple[Served, float]:
     """Export the graph and compare it: the served model, and the largest difference to it.
 
     Raises ExportError, and leaves no graph behind, where they differ.
     """
-    run, rows, generating = work.run, work.run.rows[work.checked], work.generating
+    run, rows, generating = context.run, context.rows, context.generating
     chosen = spread(rows, COMPARED_ROWS)
-    arrays = read(run, rows, chosen)
+    arrays = [rows.read(index) for index in chosen]
     with_head = run.resolved.task.stage != "pretrain"
     served = Served(run.graft, run.objective, tuple(arrays[0]), with_head=with_head).eval()
-    path, fills = work.graph(FP32), run.reader.fills
+    path, fills = context.graph(FP32), run.reader.fills
     trials = cases(
         arrays, rows.lengths[chosen].tolist(), [rows.place(index) for index in chosen], fills
     )
     try:
         if generating is not None:
-            return served, make_writer(work, generating, chosen)
+            return served, make_writer(context, generating, chosen)
         export_graph(served, [arrays[-1], arrays[0]], fills, path, opset=run.recipe.export.opset)
         parity = check_parity(served.answer, Session(path).run, trials, fills)
     except ExportError:
-        for each in work.paths(FP32).values():
+        for each in context.paths(FP32).values():
             delete(each)
         raise
-    return served, _rewritten(work, served, trials, parity)
+    return served, _rewritten(context, served, trials, parity)
 
 
-def _rewritten(work: Work, served: Served, trials: Sequence[Case], parity: float) -> float:
+def _rewritten(
+    context: ExportContext, served: Served, trials: Sequence[Case], parity: float
+) -> float:
     """Parity after each rewrite that keeps the graph right and takes the place of torch's."""
-    path, fills = work.graph(FP32), work.run.reader.fills
+    path, fills = context.graph(FP32), context.run.reader.fills
     trial = path.with_name("rewritten.onnx")
     for what, rewrite in REWRITES.items():
         model = onnx.load(path)

@@ -13,7 +13,7 @@ import torch
 
 from multigraft.export.acceptance import gate, latency
 from multigraft.export.acceptance.verdict import Evidence, Verdict
-from multigraft.export.context import calibration, read, spread
+from multigraft.export.context import FP16, FP32, INT8, ExportContext
 from multigraft.export.generation.decoder_gate import measure_decoders
 from multigraft.export.generation.decoder_graph import open_writer
 from multigraft.export.generation.token_latency import token_times
@@ -30,7 +30,7 @@ from multigraft.export.precision.quantize import (
     ways,
     write,
 )
-from multigraft.export.work import FP16, FP32, INT8, Work
+from multigraft.export.sample_rows import calibration, spread
 from multigraft.runtime.bundle import Precision
 from multigraft.runtime.generation.generator import DECODER, ENCODER
 from multigraft.runtime.session import Session
@@ -58,27 +58,27 @@ class _Tried:
         return not self.verdict.accepted, points if math.isfinite(points) else math.inf
 
 
-def judge(work: Work, parity: float) -> Precisions:
+def judge(context: ExportContext, parity: float) -> Precisions:
     """Make and measure each precision that the recipe asks for; refused graphs stay in place."""
-    found = _measure(work, FP32)
+    found = _measure(context, FP32)
     same = f"answers as the model does, to {parity:.1e}"
-    entry = _entry(work, FP32, found.get(FP32), accepted=True, reason=same)
+    entry = _entry(context, FP32, found.get(FP32), accepted=True, reason=same)
     precisions = {FP32: entry.model_copy(update={"parity": _finite(parity)})}
     for name, make in ((INT8, _int8), (FP16, _fp16)):
-        if work.asked(name):
-            LOG.info("export: measuring %s on %d held-out rows", name, work.rows)
-            precisions[name] = make(work)
+        if context.asked(name):
+            LOG.info("export: measuring %s on %d held-out rows", name, context.held_out)
+            precisions[name] = make(context)
             LOG.info("export: %s %s", name, precisions[name].reason)
     return precisions
 
 
 def time_all(
-    work: Work, precisions: Precisions, served: Served
+    context: ExportContext, precisions: Precisions, served: Served
 ) -> tuple[Precisions, dict[int, float]]:
     """The precisions with their latency, refused ones too; and torch's."""
-    if work.generating is not None:
-        graphs = {name: work.paths(name) for name in precisions if work.files(name)}
-        tokens = token_times(work.run, work.generating, graphs, source_of(work))
+    if context.generating is not None:
+        graphs = {name: context.paths(name) for name in precisions if context.files(name)}
+        tokens = token_times(context.run, context.generating, graphs, source_of(context))
         update = {
             name: {"milliseconds": tokens[name][1], "latency": tokens[name]} for name in graphs
         }
@@ -86,11 +86,14 @@ def time_all(
             name: each.model_copy(update=update.get(name, {})) for name, each in precisions.items()
         }
         return written, tokens["torch"]
-    run, threads = work.run, torch.get_num_threads()
-    rows = run.rows[work.checked]
-    batches = latency.trial(read(run, rows, spread(rows, TIMED_ROWS)), run.reader)
+    rows, threads = context.rows, torch.get_num_threads()
+    batches = latency.trial(
+        [rows.read(index) for index in spread(rows, TIMED_ROWS)], context.run.reader
+    )
     contenders: dict[str, latency.Opener] = {"torch": lambda: served.answer}
-    contenders |= {name: work.opener(name, threads) for name in precisions if work.files(name)}
+    contenders |= {
+        name: context.opener(name, threads) for name in precisions if context.files(name)
+    }
     times = latency.medians(contenders, batches)
     lengths = {batch.rows: batch.rows * batch.length for batch in batches}
     timed = {
@@ -109,19 +112,19 @@ def fastest(precisions: Precisions) -> str:
     return best if FP32 not in held or times[best] < FASTER * times[FP32] else FP32
 
 
-def _int8(work: Work) -> Precision:
+def _int8(context: ExportContext) -> Precision:
     """Quantise in each way until one is accepted; else keep some layers of the best in float."""
-    if refused := _refusal(work):
+    if refused := _refusal(context):
         return Precision(accepted=False, file=None, reason=refused)
     reasons, tried = list[str](), list[_Tried]()
-    with tempfile.TemporaryDirectory(dir=work.folder.parent, prefix=".int8-") as folder:
-        _int8_encoder(work)
-        chosen = ways(work.run.resolved.backbone.quantization, work.graph(FP32))
-        for way in chosen if work.generating is None else ("dynamic",):
+    with tempfile.TemporaryDirectory(dir=context.folder.parent, prefix=".int8-") as folder:
+        _int8_encoder(context)
+        chosen = ways(context.run.resolved.backbone.quantization, context.graph(FP32))
+        for way in chosen if context.generating is None else ("dynamic",):
             place = Path(folder) / way
             place.mkdir()
             try:
-                tried.append(_try(work, prepare(work.graph(FP32), place, way)))
+                tried.append(_try(context, prepare(context.graph(FP32), place, way)))
             except CannotQuantize as error:
                 reasons.append(f"{way}: {error}")
                 continue
@@ -129,87 +132,91 @@ def _int8(work: Work) -> Precision:
             if tried[-1].verdict.accepted:
                 break
         if not tried:
-            for path in work.paths(INT8).values():
+            for path in context.paths(INT8).values():
                 delete(path)
             why = "; ".join(reasons) or "its backbone is not meant to be quantised"
             return Precision(accepted=False, file=None, reason=why)
         best = min(tried, key=lambda each: each.order)
-        better = None if best.verdict.accepted else _with_float_layers(work, best, reasons)
+        better = None if best.verdict.accepted else _with_float_layers(context, best, reasons)
         if better is None and best is not tried[-1]:
-            write(best.prepared, work.graph(INT8), lambda: calibration(work.run))
+            write(best.prepared, context.graph(INT8), lambda: calibration(context.run))
     if better is not None:
-        entry = _entry(work, INT8, better.evidence[INT8], accepted=True, reason="; ".join(reasons))
+        entry = _entry(
+            context, INT8, better.evidence[INT8], accepted=True, reason="; ".join(reasons)
+        )
         floats = best.prepared.named(better.floats)
         return _with_loss(entry, better.verdict).model_copy(update={"floats": floats})
     accepted = best.verdict.accepted
-    entry = _entry(work, INT8, best.evidence[INT8], accepted=accepted, reason="; ".join(reasons))
+    entry = _entry(context, INT8, best.evidence[INT8], accepted=accepted, reason="; ".join(reasons))
     return _with_loss(entry, best.verdict)
 
 
-def _int8_encoder(work: Work) -> None:
+def _int8_encoder(context: ExportContext) -> None:
     """The encoder beside a decoder in int8, in the first way that suits it."""
-    path = work.paths(INT8).get(ENCODER)
+    path = context.paths(INT8).get(ENCODER)
     if path is not None:
-        source = work.paths(FP32)[ENCODER]
-        way = (*ways(work.run.resolved.backbone.quantization, source), "dynamic")[0]
-        quantize(source, path, way, calibration(work.run))
+        source = context.paths(FP32)[ENCODER]
+        way = (*ways(context.run.resolved.backbone.quantization, source), "dynamic")[0]
+        quantize(source, path, way, calibration(context.run))
 
 
-def _try(work: Work, prepared: Prepared) -> _Tried:
-    write(prepared, work.graph(INT8), lambda: calibration(work.run))
-    evidence = _measure(work, INT8)
-    verdict = gate.judge_of(work.run).verdict(evidence[INT8], evidence[FP32])
+def _try(context: ExportContext, prepared: Prepared) -> _Tried:
+    write(prepared, context.graph(INT8), lambda: calibration(context.run))
+    evidence = _measure(context, INT8)
+    verdict = gate.judge_of(context.run).verdict(evidence[INT8], evidence[FP32])
     return _Tried(prepared, evidence, verdict)
 
 
-def _with_float_layers(work: Work, best: _Tried, reasons: list[str]) -> FloatLayers | None:
+def _with_float_layers(
+    context: ExportContext, best: _Tried, reasons: list[str]
+) -> FloatLayers | None:
     """Leave layers in float, where the recipe gives time for it."""
-    if not work.run.recipe.export.repair:
+    if not context.run.recipe.export.repair:
         return None
-    found, reason = find_float_layers(work, best.prepared, lambda: _measure(work, INT8))
+    found, reason = find_float_layers(context, best.prepared, lambda: _measure(context, INT8))
     reasons.append(reason)
     return found
 
 
-def _fp16(work: Work) -> Precision:
-    if refused := _refusal(work):
+def _fp16(context: ExportContext) -> Precision:
+    if refused := _refusal(context):
         return Precision(accepted=False, file=None, reason=refused)
-    for role, path in work.paths(FP32).items():
-        halve(path, work.paths(FP16)[role])
-    evidence = _measure(work, FP16)
-    verdict = gate.judge_of(work.run).verdict(evidence[FP16], evidence[FP32])
-    entry = _entry(work, FP16, evidence[FP16], accepted=verdict.accepted, reason=verdict.reason)
+    for role, path in context.paths(FP32).items():
+        halve(path, context.paths(FP16)[role])
+    evidence = _measure(context, FP16)
+    verdict = gate.judge_of(context.run).verdict(evidence[FP16], evidence[FP32])
+    entry = _entry(context, FP16, evidence[FP16], accepted=verdict.accepted, reason=verdict.reason)
     return _with_loss(entry, verdict)
 
 
-def _refusal(work: Work) -> str | None:
+def _refusal(context: ExportContext) -> str | None:
     """Say why no held-out rows could ever accept a precision; None where they may."""
-    if work.split is None:
+    if context.split is None:
         return "no rows are held out to measure it on"
-    judge = gate.judge_of(work.run)
-    return judge.too_few(work.rows) if work.rows < judge.rows else None
+    judge = gate.judge_of(context.run)
+    return judge.too_few(context.held_out) if context.held_out < judge.rows else None
 
 
-def _measure(work: Work, name: str) -> dict[str, Evidence]:
-    if work.split is None:
+def _measure(context: ExportContext, name: str) -> dict[str, Evidence]:
+    if context.split is None:
         return {}
-    run, generating = work.run, work.generating
+    run, generating = context.run, context.generating
     if generating is not None:
         writers = {
-            each: open_writer(generating, work.paths(each), run.reader) for each in (FP32, name)
+            each: open_writer(generating, context.paths(each), run.reader) for each in (FP32, name)
         }
-        return measure_decoders(run, generating, work.split, writers)
-    sessions = {each: Session(work.graph(each)) for each in (FP32, name)}
-    return gate.measure_graphs(work.run, work.split, sessions)
+        return measure_decoders(run, generating, context.split, writers)
+    sessions = {each: Session(context.graph(each)) for each in (FP32, name)}
+    return gate.measure_graphs(context.run, context.split, sessions)
 
 
 def _entry(
-    work: Work, name: str, evidence: Evidence | None, *, accepted: bool, reason: str
+    context: ExportContext, name: str, evidence: Evidence | None, *, accepted: bool, reason: str
 ) -> Precision:
-    size = sum(path.stat().st_size for path in work.files(name))
-    graphs = {role: path.name for role, path in work.paths(name).items() if role != DECODER}
+    size = sum(path.stat().st_size for path in context.files(name))
+    graphs = {role: path.name for role, path in context.paths(name).items() if role != DECODER}
     entry = Precision(
-        accepted=accepted, file=work.graph(name).name, reason=reason, size=size, graphs=graphs
+        accepted=accepted, file=context.graph(name).name, reason=reason, size=size, graphs=graphs
     )
     if evidence is None:
         return entry

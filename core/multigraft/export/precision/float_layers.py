@@ -11,12 +11,12 @@ import torch
 
 from multigraft.export.acceptance import gate, latency
 from multigraft.export.acceptance.verdict import Evidence, Verdict
-from multigraft.export.context import calibration, read, spread
+from multigraft.export.context import FP32, INT8, ExportContext
 from multigraft.export.generation.token_latency import token_times
 from multigraft.export.generation.writer import source_of, taught
 from multigraft.export.precision.quantize import Prepared, write
 from multigraft.export.precision.sensitivity import RANKING, Deadline, Layers, fewest, noise, rank
-from multigraft.export.work import FP32, INT8, Work
+from multigraft.export.sample_rows import calibration, spread
 from multigraft.runtime.session import Session
 
 LOG = logging.getLogger("multigraft")
@@ -36,22 +36,22 @@ class FloatLayers:
 
 
 def find_float_layers(
-    work: Work, prepared: Prepared, measure: Callable[[], Mapping[str, Evidence]]
+    context: ExportContext, prepared: Prepared, measure: Callable[[], Mapping[str, Evidence]]
 ) -> tuple[FloatLayers | None, str]:
     """Search the fewest float layers in ``export.repair`` seconds; with a sentence on the outcome.
 
     Where nothing was found the int8 graph has every layer in int8 again.
     """
-    seconds = work.run.recipe.export.repair
+    seconds = context.run.recipe.export.repair
     deadline = Deadline.after(seconds)
-    groups, damages = _ranked(work, prepared, Deadline.after(RANKING * seconds))
+    groups, damages = _ranked(context, prepared, Deadline.after(RANKING * seconds))
     LOG.info(
         "export: int8 suffers most from %s (noise %.2g)", _named(prepared, groups[0]), damages[0]
     )
-    judge = gate.judge_of(work.run)
+    judge = gate.judge_of(context.run)
 
     def trial(floats: Layers) -> FloatLayers | None:
-        write(prepared, work.graph(INT8), lambda: calibration(work.run), floats=floats)
+        write(prepared, context.graph(INT8), lambda: calibration(context.run), floats=floats)
         evidence = measure()
         verdict = judge.verdict(evidence[INT8], evidence[FP32])
         LOG.info("export: int8 with %d layers in float %s", len(floats), verdict.reason)
@@ -59,45 +59,53 @@ def find_float_layers(
 
     best = fewest(groups, trial, deadline=deadline)
     floats = () if best is None else best.floats
-    write(prepared, work.graph(INT8), lambda: calibration(work.run), floats=floats)
+    write(prepared, context.graph(INT8), lambda: calibration(context.run), floats=floats)
     if best is None:
         over = "" if deadline.left else f" within {seconds:g} s (export.repair)"
         return None, f"no few of its {len(prepared.layers)} layers in float are enough{over}"
-    times = _times(work)
+    times = _times(context)
     said = (
         f"with {len(floats)} of {len(prepared.layers)} layers in float "
         f"({_named(prepared, floats)}) it"
     )
     if times[INT8] >= times[FP32]:
-        write(prepared, work.graph(INT8), lambda: calibration(work.run))
+        write(prepared, context.graph(INT8), lambda: calibration(context.run))
         return None, f"{said} takes {times[INT8]:.3g} ms a row, fp32 {times[FP32]:.3g} ms"
     return best.found, f"{said} {best.found.verdict.reason}"
 
 
-def _ranked(work: Work, prepared: Prepared, deadline: Deadline) -> tuple[list[Layers], list[float]]:
+def _ranked(
+    context: ExportContext, prepared: Prepared, deadline: Deadline
+) -> tuple[list[Layers], list[float]]:
     """Groups of layers, the most damaging first, by the noise that each alone brings to calibration
     rows."""
-    chosen = calibration(work.run) if work.generating is None else taught(work, work.generating)
+    chosen = (
+        calibration(context.run)
+        if context.generating is None
+        else taught(context, context.generating)
+    )
     batches = list(islice(chosen, RANKED_BATCHES))
-    expected = [Session(work.graph(FP32)).run(batch) for batch in batches]
+    expected = [Session(context.graph(FP32)).run(batch) for batch in batches]
 
     def damage(layers: Layers) -> float:
         floats = [name for name in prepared.layers if name not in layers]
-        write(prepared, work.graph(INT8), lambda: calibration(work.run), floats=floats)
-        return noise(Session(work.graph(INT8)).run, expected, batches)
+        write(prepared, context.graph(INT8), lambda: calibration(context.run), floats=floats)
+        return noise(Session(context.graph(INT8)).run, expected, batches)
 
     return rank(prepared.layers, damage, deadline=deadline)
 
 
-def _times(work: Work) -> dict[str, float]:
+def _times(context: ExportContext) -> dict[str, float]:
     """Milliseconds a row of both graphs."""
-    if work.generating is not None:
-        graphs = {name: work.paths(name) for name in (FP32, INT8)}
-        tokens = token_times(work.run, work.generating, graphs, source_of(work))
+    if context.generating is not None:
+        graphs = {name: context.paths(name) for name in (FP32, INT8)}
+        tokens = token_times(context.run, context.generating, graphs, source_of(context))
         return {name: latency.a_row(tokens[name]) for name in graphs}
-    rows, threads = work.run.rows[work.checked], torch.get_num_threads()
-    batches = latency.trial(read(work.run, rows, spread(rows, TIMED_ROWS)), work.run.reader)
-    times = latency.medians({name: work.opener(name, threads) for name in (FP32, INT8)}, batches)
+    rows, threads = context.rows, torch.get_num_threads()
+    batches = latency.trial(
+        [rows.read(index) for index in spread(rows, TIMED_ROWS)], context.run.reader
+    )
+    times = latency.medians({name: context.opener(name, threads) for name in (FP32, INT8)}, batches)
     return {name: latency.a_row(found) for name, found in times.items()}
 
 
