@@ -121,10 +121,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'multigraft' has no attribute {name!r}")
     try:
         value = getattr(importlib.import_module(f"multigraft.{_HOME_OF[name]}"), name)
-    except ModuleNotFoundError as error:
-        from multigraft.errors import missing_dependency
+    except (ImportError, SystemError, MemoryError) as error:
+        from multigraft.errors import import_failure
 
-        raise missing_dependency(error) or error from error
+        raise import_failure(error) from error
     globals()[name] = value
     return value
 

@@ -172,6 +172,7 @@ class Engine:
         run.facts = facts
         return run
 
+    @explaining_shortage()
     def call(self, verb: str, run: Run) -> Report:
         """Call a verb's hook and keep its report in the run's folder.
 
@@ -188,7 +189,6 @@ class Engine:
                 stack.enter_context(process_lock.beside(f"{verb} of {run.folder}"))
             stack.enter_context(self._at_work(run.folder, run.world))
             stack.enter_context(observing(run.recipe, self.catalog.manager, verb))
-            stack.enter_context(explaining_shortage())
             report = self._kept(verb, run, getattr(self.catalog.manager.hook, verb)(run=run))
         if verb not in TRAINING:
             run.world.wait()

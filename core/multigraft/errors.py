@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -72,19 +74,103 @@ class PredictError(MultigraftError, ValueError):
     """A value that cannot be answered as asked: a wrong setting, or one of no use to the task."""
 
 
+class OutOfMemory(MultigraftError, MemoryError):
+    """Memory that ran out, whatever was at work: the files that were open may well be whole."""
+
+
+SAYS = re.compile(
+    r"DefaultCPUAllocator|can(?:no|')t allocate memory|out of memory|bad_alloc|bad allocation"
+    r"|failed to allocate memory|unable to mmap|failed to map segment|can't start new thread"
+    r"|ThreadPoolBuildError"
+    r"|^could not (?:create|execute) a (?:primitive|memory(?: object)?)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What libraries say where an allocation fails, or a thread finds no room for its stack.
+
+oneDNN says no more than what it could not make; what it cannot compute is a "primitive descriptor".
+"""
+LOST = "error return without exception set"
+"""What Python says where it found no room for the MemoryError either, as in an import."""
+NATIVE = ("OutOfMemoryError", "PanicException", "Fail", "RuntimeException")
+"""Errors of torch, Rust and onnxruntime by their names, which need none of them.
+
+A panic is no Exception, and onnxruntime's are no RuntimeError.
+"""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Tell a failed allocation, on an accelerator or on the CPU, from other errors.
+
+    The one place that decides it, for each of torch, oneDNN, C++, Rust, onnxruntime and the loader.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == NATIVE[0]:
+        return True
+    behind = _behind(error)
+    if behind is not None and out_of_memory(behind):
+        return True
+    if isinstance(error, SystemError):
+        return str(error) == LOST
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    speaks = isinstance(error, RuntimeError) or type(error).__name__ in NATIVE
+    return (speaks or _loads(error)) and SAYS.search(str(error)) is not None
+
+
+def _behind(error: BaseException) -> BaseException | None:
+    """The error that one stands for: what an error of ours was raised from, or the first try of a
+    library that then looked for another file to load.
+
+    A row's error is the row's: a header that claims a terabyte ends in one too.
+    """
+    if isinstance(error, MultigraftError):
+        return None if isinstance(error, RowError) else error.__cause__
+    return error.__context__ if _loads(error) else None
+
+
+def _loads(error: BaseException) -> bool:
+    """Tell what an import raises, or the loader of a library: an OSError without a number."""
+    return isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is None)
+
+
+def memory_told(error: BaseException) -> str:
+    """A line about memory that ran out, with as little of it as a line takes."""
+    if isinstance(error, OutOfMemory):
+        return str(error)
+    lines = str(error).splitlines()  # numpy explains for a page before it quotes the loader
+    said = next((line.strip() for line in lines if SAYS.search(line)), first_line(error))
+    return f"memory ran out ({said[:300]}); let this process have more"
+
+
+def as_ours(error: BaseException, kind: type[MultigraftError], what: str) -> MultigraftError:
+    """What was raised about ``what``, as ``kind``, or as `OutOfMemory` where memory ran out.
+
+    A RowError stays one, except for an import that found no room: no row can be at fault there.
+    """
+    if not out_of_memory(error):
+        return kind(f"{what}: {first_line(error)}")
+    importing = isinstance(error, ImportError | SystemError)
+    told = RowError if issubclass(kind, RowError) and not importing else OutOfMemory
+    return told(f"{what}: {memory_told(error)}")
+
+
+def _hides_shortage(error: MultigraftError) -> bool:
+    """Tell an error that calls something broken though it was memory that ran out."""
+    return not isinstance(error, OutOfMemory) and out_of_memory(error)
+
+
 @contextmanager
 def refused_as(kind: type[MultigraftError], what: str) -> Iterator[None]:
     """Turn whatever a library raises about files from outside into ``kind``; ours pass as they are.
 
     For the places alone where a stranger's files are opened: libraries share no base for "this is
-    broken".
+    broken". Memory that ran out meanwhile says nothing about a file: it becomes `OutOfMemory`.
     """
     try:
         yield
-    except MultigraftError:
-        raise
     except Exception as error:
-        raise kind(f"{what}: {first_line(error)}") from error
+        if isinstance(error, MultigraftError) and not _hides_shortage(error):
+            raise
+        raise as_ours(error, kind, what) from error
 
 
 ANY = (Exception, SystemExit)
@@ -132,6 +218,16 @@ def missing_dependency(error: ModuleNotFoundError) -> MissingDependency | None:
     if extra is None:
         return None
     return MissingDependency(f'{library} is not installed  ->  pip install "multigraft[{extra}]"')
+
+
+def import_failure(error: BaseException) -> BaseException:
+    """Say what a person can do about a module of ours that could not be imported.
+
+    The extra to install, or more memory; ``error`` itself where it is neither.
+    """
+    if isinstance(error, ModuleNotFoundError):
+        return missing_dependency(error) or error
+    return OutOfMemory(memory_told(error)) if out_of_memory(error) else error
 
 
 MANY, LISTED, LONGEST = 500, 20, 80

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from multigraft import RowError
 from multigraft.contracts.readers import row_bytes
-from multigraft.errors import refused_as
+from multigraft.errors import MultigraftError, refused_as
 from multigraft_vision.depths import to_rgb
 
 # Only decoders of plain rasters: Pillow's EPS would start ghostscript.
@@ -68,7 +68,7 @@ def _from_bytes(content: bytes, max_pixels: int) -> Image.Image:
                 # in which Pillow's TIFF decoder would look for an orientation
                 del picture.info["xmp"]
             return _decode(picture, max_pixels)
-    except RowError:
+    except MultigraftError:
         raise
     except Image.DecompressionBombError as error:
         raise RowError(f"has more pixels than the limit of {max_pixels}") from error

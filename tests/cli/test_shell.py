@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from multigraft.errors import BundleError, RecipeError, RunError, UnknownName
+from multigraft.errors import BundleError, OutOfMemory, RecipeError, RunError, UnknownName
 from multigraft.plugins.info import PluginOff
 
 COMMANDS = (
@@ -114,6 +114,30 @@ def test_memory_that_ran_out_anywhere_is_told_in_a_line(
     assert (said.code, said.out) == (1, "")
     (line,) = said.err.splitlines()
     assert line.startswith(f"memory ran out ({told}")
+
+
+@pytest.mark.parametrize(
+    "where", ["multigraft.cli.console.Console", "multigraft.cli.app.build", "multigraft.cli._run"]
+)
+def test_memory_that_ran_out_before_a_command_began_is_told_in_a_line(
+    cli: Any, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def fails(*args: Any, **kwargs: Any) -> None:
+        raise ImportError("libx.so: failed to map segment from shared object")
+
+    monkeypatch.setattr(where, fails)
+    said = cli(*TRAIN)
+    told = "memory ran out (libx.so: failed to map segment from shared object); let this process"
+    assert (said.code, said.out, said.err) == (1, "", f"{told} have more\n")
+
+
+def test_a_file_is_not_told_as_broken_where_memory_ran_out(cli: Any, calls: Any) -> None:
+    calls.raises = OutOfMemory("rows.csv: cannot be read: memory ran out (malloc failed)")
+    said = cli(*TRAIN, "--quiet")
+    assert (said.code, said.err) == (
+        1,
+        "rows.csv: cannot be read: memory ran out (malloc failed)\n",
+    )
 
 
 def test_a_memory_error_shows_where_with_debug(cli: Any, calls: Any) -> None:

@@ -16,7 +16,7 @@ from multigraft.contracts.records import Modality
 from multigraft.contracts.types import Arrays
 from multigraft.data import Rows, load_table
 from multigraft.data.targets import Targets
-from multigraft.errors import DataError, PluginError, RowError
+from multigraft.errors import DataError, OutOfMemory, PluginError, RowError
 
 Audit = Callable[..., Rows]
 
@@ -187,6 +187,17 @@ def test_whatever_a_decoder_raises_is_that_rows_error(
     assert "secret" not in str(problem)
     with pytest.raises(DataError, match=r"1 of 3 rows(?s:.*)reviews\.csv row 2: the reader failed"):
         audit("text,label\nabc,0\nodd,1\nde,1\n")
+
+
+def test_an_import_that_finds_no_memory_is_no_rows_error(
+    audit: Audit, reader: Any, monkeypatch: Any
+) -> None:
+    def fails(raw: Any) -> Arrays:
+        raise ImportError("_x.so: failed to map segment from shared object")
+
+    monkeypatch.setattr(reader, "read", fails)
+    with pytest.raises(OutOfMemory, match=r"the reader failed: memory ran out \(_x\.so"):
+        audit("text,label\nabc,0\n", 0.9)
 
 
 def test_a_reader_that_fails_on_every_row_ends_the_run_and_shows_where(

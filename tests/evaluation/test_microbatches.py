@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import subprocess
@@ -19,12 +18,11 @@ from helpers import short_of_memory
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.engine import Engine
-from multigraft.errors import MultigraftError
+from multigraft.errors import MultigraftError, out_of_memory
 from multigraft.evaluation.measure import measure_split
 from multigraft.evaluation.microbatches import halve_on_shortage, split_batch
 from multigraft.models.graft import Graft
 from multigraft.runs.run import Run
-from multigraft.system.shortage import out_of_memory
 
 CRASHED = "died with 11"
 """Of oneDNN itself: from AVX-512 on it runs kernels, and copies descriptors, that it found no
@@ -48,47 +46,6 @@ def test_only_memory_errors_are_tried_again() -> None:
     assert not out_of_memory(RuntimeError("shapes do not match"))
     with pytest.raises(RuntimeError, match="shapes"):
         halve_on_shortage(_fail, 1, 8)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        RuntimeError("could not create a primitive"),
-        RuntimeError("could not execute a primitive"),
-        RuntimeError("could not create a memory object"),
-        RuntimeError("std::bad_alloc"),
-        RuntimeError("unable to mmap 4096 bytes from file <x>: Cannot allocate memory (12)"),
-        OSError(errno.ENOMEM, "Cannot allocate memory"),
-        ImportError("x.so: failed to map segment from shared object"),
-        RuntimeError("can't start new thread"),
-        torch.OutOfMemoryError(),
-        SystemError("error return without exception set"),
-        PanicException("ThreadPoolBuildError { kind: IOError(Os { code: 11, kind: WouldBlock }) }"),
-    ],
-    ids=repr,
-)
-def test_what_libraries_say_where_an_allocation_fails_is_recognised(error: BaseException) -> None:
-    assert out_of_memory(error)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        RuntimeError(
-            "could not create a primitive descriptor for the LSTM forward propagation primitive."
-        ),
-        RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
-        OSError(errno.ENOSPC, "No space left on device"),
-        ImportError("No module named 'x'"),
-        ValueError("out of memory"),
-        SystemError("<built-in function f> returned NULL without setting an exception"),
-        PanicException("index out of bounds"),
-    ],
-    ids=str,
-)
-def test_what_is_not_known_to_be_computed_is_not_short_of_memory(error: BaseException) -> None:
-    assert not out_of_memory(error)
 
 
 @pytest.mark.skipif(

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from multigraft.errors import out_of_memory
 from multigraft.evaluation.microbatches import halve_on_shortage
-from multigraft.system.shortage import out_of_memory
 
 ROWS = 16
 SPARE = (0, 2**18, 2**20, 3 * 2**19, 2**21, 2**22, 2**23, 2**24, 2**25, 2**28)

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from multigraft.errors import RunError
+from multigraft.errors import OutOfMemory, RunError
 from multigraft.system.disk import check_space, explaining
 from multigraft.system.files import whole_folder, write_json
 from multigraft.training.checkpoint import Checkpoints, Progress, folder, integrity
@@ -159,6 +159,25 @@ def test_any_damage_is_found_and_the_one_before_is_used(
         in caplog.text
     )
     assert not newest.exists()
+
+
+@pytest.mark.parametrize("where", ["_describe", "check_plain"])
+def test_memory_that_runs_out_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def fails(*args: Any, **kwargs: Any) -> Any:
+        raise MemoryError
+
+    one = trained(tmp_path)
+    for step in (1, 2):
+        one.checkpoints.save(Progress(step=step))
+    with monkeypatch.context() as short:
+        short.setattr(integrity, where, fails)
+        with pytest.raises(OutOfMemory, match=r"memory ran out \(MemoryError\)"):
+            one.checkpoints.load()
+    found = one.checkpoints.load()
+    assert found is not None
+    assert found.step == 2
 
 
 FOREIGN = {

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from multigraft.errors import memory_told, out_of_memory
 from multigraft.system.terminal import harmless
 
 FAILED = 1
@@ -17,6 +18,16 @@ PIPE = getattr(signal, "SIGPIPE", 13)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``multigraft`` with these arguments (or the process's); return the exit code."""
+    try:
+        return _main(arguments)
+    except BaseException as error:  # before, or where, a command's own shell could be made
+        if not out_of_memory(error):
+            raise
+        sys.stderr.write(harmless(memory_told(error)) + "\n")
+        return FAILED
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     from multigraft.cli.console import ReaderLeft, desk, let_go
 
     try:
@@ -27,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return SIGNALLED + PIPE
     except OSError as error:  # a full disk took less than was said
         let_go()
+        if out_of_memory(error):
+            raise
         sys.stderr.write(f"{error.filename}: {error.strerror}\n")
         return FAILED
 

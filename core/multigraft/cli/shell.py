@@ -24,11 +24,11 @@ from multigraft.errors import (
     MultigraftError,
     RecipeError,
     UnknownName,
-    first_line,
+    memory_told,
     missing_dependency,
+    out_of_memory,
 )
 from multigraft.system.json_numbers import finite
-from multigraft.system.shortage import out_of_memory
 from multigraft.system.terminal import escaped_json, harmless
 
 if TYPE_CHECKING:
@@ -157,9 +157,7 @@ def _hint(shell: Shell) -> str:
 
 def _say_short(shell: Shell, error: BaseException) -> None:
     """Tell that memory ran out, with as little of it as a line takes: no library, no style."""
-    shell.err.file.write(
-        harmless(f"memory ran out ({first_line(error)}); let this process have more") + "\n"
-    )
+    shell.err.file.write(harmless(memory_told(error)) + "\n")
 
 
 def _fail(shell: Shell, error: BaseException, text: str) -> None:

@@ -17,7 +17,15 @@ from pydantic import BaseModel, ValidationError
 from multigraft.contracts.padding import Fills, pad
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.types import Arrays, Spec
-from multigraft.errors import BundleError, MultigraftError, RowError, first_line, refused_as
+from multigraft.errors import (
+    BundleError,
+    MultigraftError,
+    OutOfMemory,
+    RowError,
+    as_ours,
+    first_line,
+    refused_as,
+)
 from multigraft.system.files import check_plain, is_plain_name, leads_out, open_plain
 from multigraft.system.validation import problem_lines
 
@@ -32,7 +40,8 @@ def row_errors() -> Iterator[None]:
     """Turn whatever reading one value raises into RowError: a decoder's library may raise anything.
 
     The border between the engine and every reader, built in or not. Errors of ours pass as they
-    are. MemoryError is the row's too: a header that claims a terabyte gives one.
+    are. MemoryError is the row's too: a header that claims a terabyte gives one; an import for
+    which there was no memory is not.
     """
     try:
         yield
@@ -41,6 +50,8 @@ def row_errors() -> Iterator[None]:
     except Exception as error:
         # may be its own mistake: --debug shows where
         log.debug("the reader failed", exc_info=error)
+        if isinstance(short := as_ours(error, RowError, "the reader failed"), OutOfMemory):
+            raise short from error
         said = (
             error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
         )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from multigraft.contracts.features import Batch
-from multigraft.system.shortage import out_of_memory
+from multigraft.errors import out_of_memory
 
 Result = TypeVar("Result")
 

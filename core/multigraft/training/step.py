@@ -13,9 +13,8 @@ import numpy as np
 import torch
 
 from multigraft.contracts.features import Batch
-from multigraft.errors import RunError, first_line
+from multigraft.errors import OutOfMemory, first_line, out_of_memory
 from multigraft.evaluation.microbatches import batch_size, halve_on_shortage, split_batch
-from multigraft.system.shortage import out_of_memory
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run
@@ -63,8 +62,8 @@ class Gradient:
         """Compute the gradient of the loss over all rows, in microbatches where memory runs out.
 
         Microbatches give the same sums, to rounding; only dropout draws other masks, and batch
-        normalisation sees fewer rows at once. Raises RunError where one row does not fit, or where
-        the objective mixes rows.
+        normalisation sees fewer rows at once. Raises OutOfMemory where one row does not fit, or
+        where the objective mixes rows.
         """
         most = 1 if self.objective.mixes_rows else max(batch_size(batch) for _, batch in batches)
         try:
@@ -73,7 +72,7 @@ class Gradient:
         except Exception as error:
             if not out_of_memory(error):
                 raise
-            raise RunError(_too_large(self.objective.mixes_rows, first_line(error))) from error
+            raise OutOfMemory(_too_large(self.objective.mixes_rows, first_line(error))) from error
         if taken > microbatches:
             log.warning("memory ran out: each batch is now computed in %d microbatches", taken)
         return self._finish(total, weight, microbatches=taken)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from pyarrow import parquet
 
 from multigraft.contracts.records import Modality
 from multigraft.data import Table, load_table
-from multigraft.errors import DataError, RowError
+from multigraft.errors import DataError, OutOfMemory, RowError
 
 
 @pytest.fixture(autouse=True, params=["memory", "mapped"])
@@ -267,6 +268,32 @@ def test_files_that_cannot_be_parsed(
     with pytest.raises(DataError) as error:
         load(write(tmp_path / name, content), text)
     assert all(part in str(error.value) for part in [name, *parts]), str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "fails", "how"),
+    [
+        ("a.jsonl", "multigraft.data.sources.json_rows.parse", MemoryError()),
+        ("a.json", "multigraft.data.sources.json_rows.parse", MemoryError()),
+        ("a.csv", "multigraft.data.sources.cells.Path.open", OSError(errno.ENOMEM, "no memory")),
+    ],
+)
+def test_memory_that_runs_out_is_not_the_files_fault(
+    tmp_path: Path,
+    text: Modality,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    fails: str,
+    how: Exception,
+) -> None:
+    path = write(tmp_path / name, '[{"text": "a"}]' if name == "a.json" else '{"text": "a"}\n')
+
+    def short(*args: Any, **kwargs: Any) -> Any:
+        raise how
+
+    monkeypatch.setattr(fails, short)
+    with pytest.raises(OutOfMemory, match=rf"^{name}: .*memory ran out"):
+        load(path, text)
 
 
 @pytest.mark.parametrize(

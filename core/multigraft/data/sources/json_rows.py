@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from multigraft.data.sources.delimited import refuse, refuse_returns
-from multigraft.errors import DataError, first_line, refused_as
+from multigraft.errors import DataError, first_line, out_of_memory, refused_as
 
 BLANK = " \t\r\n"
 """What JSON takes for nothing; a line of other signs is not blank."""
@@ -50,6 +50,8 @@ def _from_lines(file: IO[str], path: Path) -> Iterator[tuple[dict[str, Any], int
         try:
             row = parse(line)
         except Exception as error:  # whatever the parser meets, it is this line that it cannot read
+            if out_of_memory(error):
+                raise
             if not problems:
                 refuse_returns(path, line)
             problems.append(f"line {number}: is not JSON: {first_line(error)}")
