@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measured(module: str, mode: Mode, desk: Path) -> Iterator[tuple[Case, dict[str, Any]]]:
-    cases: list[Case] = importlib.import_module(f"benchmarks.{module}").cases(mode, desk)
+    cases: list[Case] = importlib.import_module(f"benchmarks.cases.{module}").cases(mode, desk)
     for case in cases:
         if mode == "quick" and case.bar is None:
             continue

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import hooks, plugins
+from benchmarks.cases import hooks, plugins
 from benchmarks.harness import measure
 
 REASONS = {

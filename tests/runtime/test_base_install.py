@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import multigraft as mg
-from benchmarks.bundle_start import installed_megabytes
+from benchmarks.cases.bundle_start import installed_megabytes
 from helpers.samples import WRITERS
 from helpers.tiny_bundles import export
 from helpers.toy_bundles import KEPT, keep

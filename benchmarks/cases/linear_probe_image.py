@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import images
+from benchmarks.cases.image_finetune import recipe
 from benchmarks.harness import Case, Mode, Sample, Turn, at_least, stopwatch
-from benchmarks.image_finetune import recipe
 from benchmarks.training import Settings, held_out_accuracy, ours, training_precision
 
 ROWS = {"full": 320, "smoke": 64}

@@ -1,8 +1,8 @@
 """Answering one text at a time, against `transformers.pipeline` in fp32 on the same finetuned
 model.
 
-The model, the bundle and the texts of `benchmarks.predict_text`, each text in a call of its own;
-the median milliseconds of a call, with the 95th percentile in the notes. Loading is left out.
+The model, the bundle and the texts of `predict_text`, each text in a call of its own; the median
+milliseconds of a call, with the 95th percentile in the notes. Loading is left out.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.answering import PRECISIONS, bundle_opener, one_by_one
+from benchmarks.cases.predict_text import NETWORKS, pipeline_opener, prepared
 from benchmarks.harness import Case, Mode, at_least
-from benchmarks.predict_text import NETWORKS, pipeline_opener, prepared
 
 ROWS = {"full": 256, "quick": 64, "smoke": 32}
 ROUNDS = {"full": 5, "quick": 1, "smoke": 1}

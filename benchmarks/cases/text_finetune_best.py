@@ -1,6 +1,6 @@
 """Finetuning the same BERT on the same rows, against transformers' Trainer with its best flags.
 
-All as in `benchmarks.text_finetune`, but Trainer groups rows by length (``train_sampling_strategy=
+All as in `text_finetune`, but Trainer groups rows by length (``train_sampling_strategy=
 "group_by_length"``), in one row of the table without ``bf16=True`` and, where the processor
 multiplies bf16, in one with it; elsewhere that would be several times slower. The row that counts
 is the one in which Trainer is faster.
@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.cases.text_finetune import SETTINGS
 from benchmarks.harness import Case, Mode, Sample, Turn, at_least
-from benchmarks.text_finetune import SETTINGS
 from benchmarks.texts import Corpus, best_flags, corpus, ours, trainers
 from benchmarks.training import HELD_OUT
 

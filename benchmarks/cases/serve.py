@@ -2,7 +2,7 @@
 time.
 
 Ours: ``multigraft serve`` at its defaults. Other: the same with ``--max-batch 1``. Each is a
-process of its own and serves a BERT of 6 x 384 (`benchmarks.predict_text`) or of 2 x 64
+process of its own and serves a BERT of 6 x 384 (`predict_text`) or of 2 x 64
 (``bert-tiny``) in fp32. 32 threads of this process keep a connection each and ask for one text
 after another, of `benchmarks.texts` lengths, one in fifty unreadable (empty). rows/s are the
 readable texts answered in a turn; any other status than 200, or 422 for what is unreadable, fails
@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import texts
+from benchmarks.cases.predict_text import at_random
 from benchmarks.harness import Case, Mode, Sample, Side, Turn, at_least
-from benchmarks.predict_text import at_random
 
 SECONDS = {"full": 60.0, "quick": 5.0, "smoke": 2.0}
 ROUNDS = {"full": 2, "quick": 1, "smoke": 1}

@@ -1,10 +1,10 @@
 """From nothing to a first answer in a fresh process, and what has to be installed for it.
 
-The 6 x 384 BERT of `benchmarks.predict_text` with random weights. Ours: import, load (hashes
-checked), answer. Other: import transformers, build its pipeline from the same model's folder,
-answer. Seconds are the wall clock of the whole process. The notes hold the megabytes on the disk of
-each side's installed packages: those that multigraft requires without an extra, and transformers
-with torch and what they require.
+The 6 x 384 BERT of `predict_text` with random weights. Ours: import, load (hashes checked), answer.
+Other: import transformers, build its pipeline from the same model's folder, answer. Seconds are the
+wall clock of the whole process. The notes hold the megabytes on the disk of each side's installed
+packages: those that multigraft requires without an extra, and transformers with torch and what they
+require.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from benchmarks.cases.predict_text import prepared
 from benchmarks.harness import Case, Mode, Sample, Turn, at_least, stopwatch
-from benchmarks.predict_text import prepared
 
 ROUNDS = {"full": 5, "quick": 1, "smoke": 1}
 OURS = """

@@ -2,11 +2,11 @@
 frozen.
 
 The top 2 of 6 blocks (not when quick), and the top 1 of 12, of a BERT of width 384, on the rows of
-`benchmarks.texts`; ten epochs, batches of 32, AdamW at 5e-4, else as `benchmarks.text_finetune`. On
-both sides the last blocks, the pooler and the classifier learn. The 6 blocks are MiniLM's with
-their published weights, the 12 are random. Trainer: rows grouped by length, bf16 where that is
-native (its best flags here). Seconds of the whole run: from reading the file to the written model,
-nothing subtracted.
+`benchmarks.texts`; ten epochs, batches of 32, AdamW at 5e-4, else as `text_finetune`. On both sides
+the last blocks, the pooler and the classifier learn. The 6 blocks are MiniLM's with their published
+weights, the 12 are random. Trainer: rows grouped by length, bf16 where that is native (its best
+flags here). Seconds of the whole run: from reading the file to the written model, nothing
+subtracted.
 
 Trainer groups in pools of 50 batches here, as it does by itself from 6,400 rows on
 (`training.POOL`): on so few rows its own pools hardly group, and the padding would decide the

@@ -99,8 +99,8 @@ def _write(path: Path, count: int, *, seed: int) -> None:
 
 
 def _peak(side: str, run: Path) -> float:
-    command = [sys.executable, "-m", "benchmarks.evaluation_memory", side, str(run)]
-    here = Path(__file__).parent.parent
+    command = [sys.executable, "-m", "benchmarks.cases.evaluation_memory", side, str(run)]
+    here = Path(__file__).parents[2]
     done = subprocess.run(
         command, cwd=here, check=False, capture_output=True, text=True, env=dict(os.environ)
     )

@@ -2,10 +2,10 @@
 frozen.
 
 MiniLM with its published weights and the rows of `benchmarks.texts` in its words, ten epochs,
-batches of 32, AdamW at 1e-3, else as `benchmarks.text_finetune`; ours takes that rate on
-standardised features, as always. Trainer: ``model.bert.requires_grad_(False)``, rows grouped by
-length, bf16 where that is native (its best flags here). Seconds of the whole run: from reading the
-file to the written model, nothing subtracted.
+batches of 32, AdamW at 1e-3, else as `text_finetune`; ours takes that rate on standardised
+features, as always. Trainer: ``model.bert.requires_grad_(False)``, rows grouped by length, bf16
+where that is native (its best flags here). Seconds of the whole run: from reading the file to the
+written model, nothing subtracted.
 
 Trainer groups in pools of 50 batches here, as it does by itself from 6,400 rows on
 (`training.POOL`): on so few rows its own pools hardly group, and the padding would decide the

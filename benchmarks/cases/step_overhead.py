@@ -21,8 +21,8 @@ from typing import Any
 
 import multigraft as mg
 from benchmarks import images, sounds, texts
+from benchmarks.cases.image_finetune import recipe as image_recipe
 from benchmarks.harness import Case, Mode, Sample, Turn, at_least
-from benchmarks.image_finetune import recipe as image_recipe
 from benchmarks.training import Settings, ours
 
 STEPS = {"full": 33, "quick": 11, "smoke": 6}
