@@ -44,7 +44,7 @@ def fast_format() -> Any:
     fp32."""
     import torch
 
-    from multigraft.system.compute.device import native_bf16
+    from multigraft.system.compute.precision import native_bf16
 
     return torch.bfloat16 if native_bf16() else torch.float32
 

@@ -83,7 +83,7 @@ def describe() -> dict[str, Any]:
     reach."""
     import torch
 
-    from multigraft.system.compute.device import native_bf16
+    from multigraft.system.compute.precision import native_bf16
 
     return {
         "processor": processor(),

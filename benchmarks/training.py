@@ -80,7 +80,7 @@ def ours(recipe: Mapping[str, Any], *, rows: int, plugins: Sequence[object] = ()
 
 def training_precision() -> str:
     """In which both sides train fastest here: ours chooses it by itself, the other is given it."""
-    from multigraft.system.compute.device import native_bf16
+    from multigraft.system.compute.precision import native_bf16
 
     return "bf16" if native_bf16() else "fp32"
 

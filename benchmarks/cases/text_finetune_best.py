@@ -25,7 +25,7 @@ ROUNDS = {"full": 3, "quick": 1, "smoke": 1}
 
 def cases(mode: Mode, desk: Path) -> list[Case]:
     """Grouped in fp32, and grouped in bf16 where that is native."""
-    from multigraft.system.compute.device import native_bf16
+    from multigraft.system.compute.precision import native_bf16
 
     return [
         _case(mode, desk / each, each) for each in ("fp32", *(["bf16"] if native_bf16() else []))

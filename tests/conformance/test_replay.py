@@ -13,7 +13,7 @@ from multigraft.contracts.plan import Plan
 from multigraft.errors import MultigraftError
 from multigraft.plugins.catalog import Catalog
 from multigraft.runs.run import Run
-from multigraft.system.compute.device import autocast
+from multigraft.system.compute.precision import Precision
 from multigraft.testing.tiny_runs import assembled
 from multigraft.training.forward import replay_setting
 from multigraft.training.replay import UnfitError, open_player
@@ -53,8 +53,7 @@ def test_ours_are_replayed(
         return  # a task says so where it is for other networks
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    computing: Any = autocast(torch.device("cpu"), precision)
-    setting = replay_setting(run, precision=precision, autocast=computing)
+    setting = replay_setting(run, precision=Precision(precision))
     depth = len(list(run.graft.backbone.blocks))  # type: ignore[arg-type]
     try:
         for blocks in sorted({1, depth // 2, depth - 1, depth, depth + 1}):

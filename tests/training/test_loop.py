@@ -20,7 +20,7 @@ from multigraft.engine import Engine
 from multigraft.errors import RunError
 from multigraft.runs.metrics_log import MetricsLog
 from multigraft.runs.run import Run
-from multigraft.system.compute.device import choose_precision
+from multigraft.system.compute.precision import choose_precision
 from multigraft.training.checkpoint import Checkpoints
 from multigraft.training.learning_rate import rate_factor
 from multigraft.training.loop import Fit
@@ -319,7 +319,7 @@ def test_a_resumed_run_keeps_the_precision_that_it_began_in(
         "data": str(rows),
         **training(checkpoint_every=3, precision="auto"),
     }
-    monkeypatch.setattr("multigraft.system.compute.device.native_bf16", lambda: begun == "bf16")
+    monkeypatch.setattr("multigraft.system.compute.precision.native_bf16", lambda: begun == "bf16")
     engine = Engine([multigraft_series], discover=False)
     calm = engine.start({**recipe, "output": str(tmp_path / "calm")}, "finetune")
     assert calm.facts["precision"] == begun
@@ -329,7 +329,7 @@ def test_a_resumed_run_keeps_the_precision_that_it_began_in(
             {**recipe, "output": str(folder)}, "finetune"
         )
     assert json.loads((folder / "run.json").read_text())["precision"] == begun
-    monkeypatch.setattr("multigraft.system.compute.device.native_bf16", lambda: here)
+    monkeypatch.setattr("multigraft.system.compute.precision.native_bf16", lambda: here)
     with caplog.at_level("INFO", logger="multigraft"):
         again = engine.resume(folder)
     assert f"began in {begun} and goes on in it" in caplog.text
@@ -341,10 +341,10 @@ def test_where_bf16_cannot_be_computed_the_resumed_run_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(torch.amp, "is_autocast_available", lambda device: False)
-    monkeypatch.setattr("multigraft.system.compute.device.native_bf16", lambda: False)
-    assert choose_precision("auto", torch.device("cpu"), begun="bf16") == "fp32"
+    monkeypatch.setattr("multigraft.system.compute.precision.native_bf16", lambda: False)
+    assert choose_precision("auto", torch.device("cpu"), begun="bf16").name == "fp32"
     assert "began in bf16, which cannot be computed on cpu: it goes on in fp32" in caplog.text
-    assert choose_precision("bf16", torch.device("cpu"), begun="fp32") == "bf16"
+    assert choose_precision("bf16", torch.device("cpu"), begun="fp32").name == "bf16"
 
 
 def test_lines_after_a_checkpoint_are_dropped(tmp_path: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -14,9 +13,9 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.errors import first_line
 from multigraft.runs.run import Run
+from multigraft.system.compute.precision import FP32, Precision
 from multigraft.training.compiling import TRIAL_STEP, compiled, is_faster, worth_trying
 from multigraft.training.replay import (
-    Autocast,
     Replayed,
     Setting,
     UnfitError,
@@ -32,15 +31,12 @@ TWICE = 2.0
 class Forward:
     """The forward pass of one training."""
 
-    def __init__(
-        self, run: Run, *, device: torch.device, precision: str, autocast: Autocast
-    ) -> None:
+    def __init__(self, run: Run, *, device: torch.device, precision: Precision) -> None:
         self.run = run
         self.device = device
         self.model: nn.Module = run.graft
         """The graft, or what compiling made of it."""
         self.precision = precision
-        self.autocast = autocast
         self.replayed: Mapping[str, Replayed] = {}
         self._compile = run.recipe.training.compile
         """``auto`` until it is decided."""
@@ -94,7 +90,7 @@ class Forward:
 
     def _probe(self, model: nn.Module, batch: Batch) -> None:
         """A step's forward and backward pass."""
-        with self.autocast():
+        with self.precision.autocast():
             loss = self.run.objective.loss(model(batch), batch).mean()
         loss.backward()
         self.run.graft.zero_grad(set_to_none=True)
@@ -114,7 +110,7 @@ class Forward:
         packed = run.recipe.training.packing is not None
         if not depth or packed or wanted == "off" or (wanted == "auto" and epochs < TWICE):
             return {}
-        setting = replay_setting(run, precision=self.precision, autocast=self.autocast)
+        setting = replay_setting(run, precision=self.precision)
         try:
             with run.world.in_turn():
                 player = open_player(setting, depth, run.rows["train"])
@@ -138,9 +134,7 @@ class Forward:
         return found
 
 
-def replay_setting(
-    run: Run, *, precision: str = "fp32", autocast: Autocast = nullcontext
-) -> Setting:
+def replay_setting(run: Run, *, precision: Precision = FP32) -> Setting:
     """Settings of a replay, from a run."""
     return Setting(
         graft=run.graft,
@@ -148,7 +142,6 @@ def replay_setting(
         reader=run.reader,
         augment=run.augment,
         precision=precision,
-        autocast=autocast,
         device=next(run.graft.parameters()).device,
         size=run.recipe.training.batch_size,
         made_with={name: run.facts.get(name) for name in ("versions", "plugins", "multigraft")},

@@ -72,14 +72,14 @@ class Fit:
         Raises Interrupted where a signal asked to stop; a checkpoint is written before.
         """
         self._resume()
-        self.run.record(precision=self.forward.precision)
+        self.run.record(precision=self.forward.precision.name)
         log.info(
             "training %s of %s parameters for %d steps at rate %.3g in %s",
             f"{self.run.plan.learning():,}",
             f"{sum(p.numel() for p in self.run.graft.parameters()):,}",
             self.total_steps,
             self.optimizer.rate,
-            self.forward.precision,
+            self.forward.precision.name,
         )
         with self._settings(), self._stopping.heeding():
             self._clock.start()

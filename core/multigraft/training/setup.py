@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from multigraft.system.compute.device import autocast, choose_device, choose_precision, lay_out
+from multigraft.system.compute.device import choose_device, lay_out
+from multigraft.system.compute.precision import choose_precision
 from multigraft.training.checkpoint import Checkpoints
 from multigraft.training.defaults import default_rate
 from multigraft.training.forward import Forward
@@ -19,10 +20,9 @@ def build_forward(run: Run) -> Forward:
     """The forward pass on the device there is, in the precision that all processes agree on."""
     training, device = run.recipe.training, choose_device()
     chosen = choose_precision(training.precision, device, begun=run.facts.get("precision"))
-    precision = run.world.agree(chosen)
     run.graft.to(device)
     lay_out(run.graft, channels_last=training.channels_last)
-    return Forward(run, device=device, precision=precision, autocast=autocast(device, precision))
+    return Forward(run, device=device, precision=run.world.agree(chosen))
 
 
 def build_optimizer(run: Run, total_steps: int) -> ScheduledOptimizer:

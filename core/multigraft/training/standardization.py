@@ -177,7 +177,7 @@ def evaluated(
         names=None if replayed is None else replayed.reads,
     ):
         moved = {name: value.to(device) for name, value in batch.items()}
-        with forward.autocast():
+        with forward.precision.autocast():
             outputs = (
                 run.graft(moved)
                 if replayed is None

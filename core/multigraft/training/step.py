@@ -85,7 +85,7 @@ class Gradient:
         for rows, batch in (
             micro for given, whole in batches for micro in split_batch(given, whole, microbatches)
         ):
-            with self.forward.autocast():
+            with self.forward.precision.autocast():
                 loss = self.objective.loss(self.forward(batch, rows), batch)
             summed = loss.total.sum()
             summed.backward()

@@ -23,7 +23,7 @@ def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, f
     if "validation" not in run.rows:
         return {}
     averaged = nullcontext() if average is None else average.applied()
-    with averaged, forward.autocast():
+    with averaged, forward.precision.autocast():
         metrics = run.metrics
         row_metrics = measure_split(
             run.graft,

@@ -21,7 +21,7 @@ from multigraft.models.tasks.classification import LinearHead
 from multigraft.recipe.resolve import read_recipe
 from multigraft.runs.assembly import assemble
 from multigraft.runs.run import Run
-from multigraft.system.compute.device import autocast
+from multigraft.system.compute.precision import Precision
 from multigraft.training.forward import replay_setting
 from multigraft.training.gradient_checkpointing import gradient_checkpointing
 from multigraft.training.replay import Player, UnfitError, open_player
@@ -75,8 +75,7 @@ def grown(recipe: dict[str, Any]) -> Grown:
 
 
 def opened(run: Run, precision: str) -> Player | None:
-    computing: Any = autocast(torch.device("cpu"), precision)  # type: ignore[arg-type]
-    setting = replay_setting(run, precision=precision, autocast=computing)
+    setting = replay_setting(run, precision=Precision(precision))  # type: ignore[arg-type]
     return open_player(setting, FROZEN, run.rows["train"])
 
 

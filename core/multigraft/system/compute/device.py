@@ -1,23 +1,15 @@
-"""The device a run uses, and the number formats it computes natively."""
+"""The device that a run uses, and how weights lie in its memory."""
 
 from __future__ import annotations
 
-import logging
 import os
 import resource
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from multigraft.system.cpu import cpu_flags, granted_cores, usable_cores
-
-log = logging.getLogger("multigraft")
-Precision = Literal["fp32", "bf16"]
+from multigraft.system.cpu import granted_cores, usable_cores
 
 
 def choose_device() -> torch.device:
@@ -37,43 +29,6 @@ def use_allowed_cores() -> None:
     cores, threads = granted_cores(), torch.get_num_threads()
     if "OMP_NUM_THREADS" not in os.environ and threads in (cores, (cores + 1) // 2):
         torch.set_num_threads(min(threads, usable_cores()))
-
-
-def autocast(
-    device: torch.device, precision: Precision
-) -> Callable[[], AbstractContextManager[Any]]:
-    """Makes the context in which a forward pass computes in this precision."""
-    if precision == "fp32":
-        return nullcontext
-    return partial(torch.autocast, device.type, dtype=torch.bfloat16)
-
-
-def choose_precision(setting: str, device: torch.device, *, begun: str | None = None) -> Precision:
-    """``auto`` becomes bf16 where the processor multiplies bf16 matrices natively, else fp32.
-
-    A training that has ``begun`` in one of them goes on in it, wherever it is resumed.
-    """
-    if setting != "auto":
-        return "bf16" if setting == "bf16" else "fp32"
-    here: Precision = "bf16" if native_bf16() else "fp32"
-    if begun in {None, here}:
-        return here
-    if begun == "bf16" and not torch.amp.is_autocast_available(device.type):
-        log.warning(
-            "the training began in bf16, which cannot be computed on %s: it goes on in fp32", device
-        )
-        return "fp32"
-    log.info(
-        "the training began in %s and goes on in it; begun here it would be in %s", begun, here
-    )
-    return "bf16" if begun == "bf16" else "fp32"
-
-
-def native_bf16() -> bool:
-    """Tell whether bf16 is computed in hardware: CUDA 8.0 and later, AVX512-BF16, AMX."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_capability() >= (8, 0)
-    return bool({"avx512_bf16", "amx_bf16"} & cpu_flags())
 
 
 def lay_out(module: nn.Module, *, channels_last: bool) -> None:

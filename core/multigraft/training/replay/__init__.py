@@ -8,10 +8,9 @@ from multigraft.training.replay.eligibility import (
     untouched,
 )
 from multigraft.training.replay.frozen import UnfitError
-from multigraft.training.replay.player import Autocast, Player, Replayed, tensors
+from multigraft.training.replay.player import Player, Replayed, tensors
 
 __all__ = [
-    "Autocast",
     "Player",
     "Replayed",
     "Setting",

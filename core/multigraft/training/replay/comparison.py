@@ -31,7 +31,7 @@ SLOPE = 2**-6
 """The same for gradients, in fp32."""
 
 
-def steady(trial: Trial, player: Player, precision: str) -> list[Arrays]:
+def steady(trial: Trial, player: Player) -> list[Arrays]:
     """Compute each row's results alone. Raises UnfitError where they change with the seed."""
     first, *others = (partial(_alone, trial, player, number) for number in trial.index)
     generators = _elsewhere()
@@ -41,7 +41,7 @@ def steady(trial: Trial, player: Player, precision: str) -> list[Arrays]:
     parts += [other() for other in others]
     torch.manual_seed(2)
     again = first()
-    if not alike(results(player, again), results(player, parts[0]), SAME[precision]):
+    if not alike(results(player, again), results(player, parts[0]), SAME[player.precision.name]):
         raise UnfitError(
             f"{dropout_layers(trial.graft)} acts in front of the first block that learns"
         )
@@ -71,7 +71,7 @@ def check_gradients(trial: Trial, player: Player, parts: Sequence[Arrays]) -> No
     def slopes(compute: Callable[[Batch], Outputs]) -> Sequence[Tensor]:
         torch.manual_seed(0)
         batch = trial.batch(trial.index)
-        with torch.enable_grad(), player.autocast():
+        with torch.enable_grad(), player.precision.autocast():
             loss = trial.objective.loss(compute(batch), batch).mean()
         return torch.autograd.grad(loss, learning, allow_unused=True, materialize_grads=True)
 
@@ -97,21 +97,21 @@ def _steady_norms(module: nn.Module) -> Iterator[None]:
             norm.train()
 
 
-def check_alone(trial: Trial, player: Player, precision: str) -> None:
+def check_alone(trial: Trial, player: Player) -> None:
     """Raise UnfitError where a row without padding is given other than recomputed results."""
     number = trial.index[len(trial.index) // 2]
     batch = trial.batch([number])
     part = player.compute([trial.arrays(player, number)])
     expected = _read(trial, player, lambda: trial.graft(batch))
     found = _read(trial, player, lambda: player.rest(trial.graft, batch, part))
-    if not alike(found, expected, SAME[precision]):
+    if not alike(found, expected, SAME[player.precision.name]):
         raise UnfitError(MORE)
 
 
 def _read(trial: Trial, player: Player, compute: Callable[[], Outputs]) -> Any:
     """What later blocks and the head are given in a pass, and its outputs."""
     torch.manual_seed(0)
-    with _listening(trial) as heard, player.autocast():
+    with _listening(trial) as heard, player.precision.autocast():
         return compute(), heard
 
 
@@ -146,30 +146,30 @@ def _copied(value: Any) -> list[Any]:
     return [leaf.detach().clone() if isinstance(leaf, Tensor) else leaf for leaf in leaves]
 
 
-def check_together(trial: Trial, player: Player, parts: Sequence[Arrays], precision: str) -> None:
+def check_together(trial: Trial, player: Player, parts: Sequence[Arrays]) -> None:
     """Raise UnfitError where a row among others, which pad it, is not what it is alone."""
     batch = trial.batch(trial.index)
-    with player.autocast():
+    with player.precision.autocast():
         together = player.frozen.compute(batch)[-1]
     for row, part in enumerate(parts):
         alone = results(player, part)
-        if not alike(_cut(player, together, row, alone), alone, LIKE[precision]):
+        if not alike(_cut(player, together, row, alone), alone, LIKE[player.precision.name]):
             raise UnfitError("what it gives for a row depends on the rows beside it")
-    check_losses(trial, player, parts, precision)
+    check_losses(trial, player, parts)
 
 
-def check_losses(trial: Trial, player: Player, parts: Sequence[Arrays], precision: str) -> None:
+def check_losses(trial: Trial, player: Player, parts: Sequence[Arrays]) -> None:
     """Raise UnfitError where the rest makes something else of what pads a row."""
     batch = trial.batch(trial.index)
 
     def losses(compute: Callable[[], Outputs]) -> Tensor:
         torch.manual_seed(0)
-        with player.autocast():
+        with player.precision.autocast():
             return trial.objective.loss(compute(), batch).total.float()
 
     expected = losses(lambda: trial.graft(batch))
     found = losses(lambda: player.rest(trial.graft, batch, parts))
-    if not ((expected - found).abs() <= LIKE[precision] * (1 + expected.abs())).all():
+    if not ((expected - found).abs() <= LIKE[player.precision.name] * (1 + expected.abs())).all():
         raise UnfitError("what follows it computes something else where rows are padded")
 
 
@@ -187,11 +187,11 @@ def _cut(player: Player, together: Any, row: int, alone: Any) -> list[Any]:
     return cut
 
 
-def check_kept(trial: Trial, player: Player, parts: Sequence[Arrays], precision: str) -> None:
+def check_kept(trial: Trial, player: Player, parts: Sequence[Arrays]) -> None:
     """Raise UnfitError where the cache holds something else under the same key."""
     for number, part in zip(trial.index, parts, strict=True):
         kept = player.kept(trial.arrays(player, number))
         if kept is not None and not alike(
-            results(player, kept), results(player, part), LIKE[precision]
+            results(player, kept), results(player, part), LIKE[player.precision.name]
         ):
             raise UnfitError("the cache holds what another network gave")

@@ -31,7 +31,7 @@ def check_rest(trial: Trial, player: Player, parts: Sequence[Arrays]) -> None:
     results = join(player.layouts, parts, player.device, hollow=player.hollow)
     flow.mark(results[:-1], SKIPPED)
     flow.mark(results[-1], NUMBERS)
-    with player.autocast(), flow.following():
+    with player.precision.autocast(), flow.following():
         outputs = player.frozen.rest(trial.graft, batch, results)
     found = flow.marks(outputs)
     if SKIPPED in found:
@@ -52,7 +52,7 @@ def _pass_by(trial: Trial, player: Player, flow: Flow) -> None:
     """Compute the frozen part of a batch, whose numbers are marked as passed."""
     batch = _marked(flow, trial.batch(trial.index))
     flow.mark(batch, PASSED)
-    with player.autocast(), flow.following():
+    with player.precision.autocast(), flow.following():
         given = player.frozen.compute(batch)[-1]
     found = flow.marks(given)
     if RANDOM in found | flow.decided:

@@ -20,9 +20,10 @@ from multigraft.contracts.plan import block_of, blocks_of
 from multigraft.contracts.reader import Augment, Reader
 from multigraft.data import Epoch, Rows, iterate
 from multigraft.models.graft import Graft
+from multigraft.system.compute.precision import Precision
 from multigraft.training.replay.frozen import Frozen, UnfitError, Watch, Whole, frozen_part
 from multigraft.training.replay.module_state import numbers_of
-from multigraft.training.replay.player import Autocast, Player
+from multigraft.training.replay.player import Player
 from multigraft.training.replay.trial import Trial, evaluating
 from multigraft.training.replay.verification import tried
 
@@ -35,8 +36,7 @@ class Setting:
     objective: Objective
     reader: Reader
     augment: Augment | None
-    precision: str
-    autocast: Autocast
+    precision: Precision
     device: torch.device
     size: int
     """The most rows that are computed together."""
@@ -76,7 +76,7 @@ def open_player(
             fields=frozenset(watch.fields),
             changing=changing,
         )
-        return tried(trial, player, setting.precision)
+        return tried(trial, player)
 
 
 def pooled(setting: Setting, rows: Rows) -> np.ndarray:
@@ -103,7 +103,7 @@ def _player(
         key=_key(setting, frozen, depth),
         reader=setting.reader,
         device=setting.device,
-        autocast=setting.autocast,
+        precision=setting.precision,
         size=setting.size,
         reads=None if reads is None else frozenset(reads),
     )
@@ -142,7 +142,7 @@ def _watched(setting: Setting, rows: Rows, index: Sequence[int]) -> tuple[Watch,
     batch = _batch(setting, rows, index)
 
     def look() -> None:
-        with setting.autocast():
+        with setting.precision.autocast():
             outputs = graft.head(watch.features(graft.backbone(batch)), watch.batch(batch))
             watched = watch.batch(batch)
             objective.measure(outputs, watched, objective.loss(outputs, watched))
@@ -187,7 +187,7 @@ def _key(setting: Setting, frozen: Frozen, depth: int) -> str:
         "part": frozen.name,
         "network": f"{type(backbone).__module__}.{type(backbone).__qualname__} {backbone!r}",
         "numbers": numbers_of(backbone),
-        "precision": setting.precision,
+        "precision": setting.precision.name,
         "device": setting.device.type,
         "reader": setting.reader.spec(),
         "made_with": dict(setting.made_with),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,11 +16,11 @@ from multigraft.contracts.readers import collate, read_row
 from multigraft.contracts.types import Arrays
 from multigraft.data import Rows
 from multigraft.system import cache
+from multigraft.system.compute.precision import Precision
 from multigraft.training.replay.archive import Archive, row_key
 from multigraft.training.replay.frozen import Frozen, UnfitError
 from multigraft.training.replay.layout import Layout, join, split, survey
 
-Autocast = Callable[[], AbstractContextManager[object]]
 Shapes = tuple[tuple[int, ...], ...]
 
 
@@ -36,7 +35,7 @@ class Player:
     names: frozenset[str]
     """The arrays that the reader gives: all that a frozen part depends on."""
     device: torch.device
-    autocast: Autocast
+    precision: Precision
     size: int
     """The most rows that are computed together."""
     reads: frozenset[str] | None
@@ -53,7 +52,7 @@ class Player:
         key: str,
         reader: Reader,
         device: torch.device,
-        autocast: Autocast,
+        precision: Precision,
         size: int,
         reads: frozenset[str] | None,
     ) -> Player:
@@ -63,20 +62,20 @@ class Player:
 
         return cls(
             frozen=frozen,
-            layouts=_surveyed(frozen, row, reader, device, autocast),
+            layouts=_surveyed(frozen, row, reader, device, precision),
             archive=Archive(key),
             reader=reader,
             names=frozenset(row),
             device=device,
-            autocast=autocast,
+            precision=precision,
             size=size,
             reads=reads,
         )
 
-    def computing_in(self, autocast: Autocast, row: Arrays) -> Player:
-        """Survey again in another number format, whose results are not to be kept."""
-        layouts = _surveyed(self.frozen, row, self.reader, self.device, autocast)
-        return replace(self, layouts=layouts, autocast=autocast)
+    def computing_in(self, precision: Precision, row: Arrays) -> Player:
+        """Survey again in another precision, whose results are not to be kept."""
+        layouts = _surveyed(self.frozen, row, self.reader, self.device, precision)
+        return replace(self, layouts=layouts, precision=precision)
 
     def kept(self, arrays: Arrays) -> Arrays | None:
         """The results that the cache holds for a row, if any."""
@@ -103,7 +102,7 @@ class Player:
 
     def compute(self, arrays: Sequence[Arrays]) -> list[Arrays]:
         """The results for rows of equal shapes, row by row."""
-        with torch.no_grad(), self.autocast():
+        with torch.no_grad(), self.precision.autocast():
             results = self.frozen.compute(tensors(arrays, self.reader, self.device))
         return split(self.layouts, results)
 
@@ -149,12 +148,12 @@ class Player:
 
 
 def _surveyed(
-    frozen: Frozen, row: Arrays, reader: Reader, device: torch.device, autocast: Autocast
+    frozen: Frozen, row: Arrays, reader: Reader, device: torch.device, precision: Precision
 ) -> Sequence[Layout]:
     """Lay out the results of a frozen part by those of one row taken twice and three times."""
 
     def results(count: int) -> list[object]:
-        with torch.no_grad(), autocast():
+        with torch.no_grad(), precision.autocast():
             return frozen.compute(tensors([row] * count, reader, device))
 
     return survey(results(2), results(3))
