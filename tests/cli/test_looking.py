@@ -20,11 +20,11 @@ from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.info import PluginInfo
 from multigraft.recipe import Recipe, check, schema
 
-OFF = PluginInfo("speech", "0.1.0", "multigraft", error="No module named 'soundfile'")
+OFF = PluginInfo("speech", "0.1.0", "multigraft", object, error="No module named 'soundfile'")
 
 
 class FakeCatalog:
-    plugins = (PluginInfo("text", "0.1.0", "multigraft", {"tasks": ("a", "b")}), OFF)
+    plugins = (PluginInfo("text", "0.1.0", "multigraft", object, {"tasks": ("a", "b")}), OFF)
 
 
 def test_plugins_are_listed_with_why_one_is_off(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,7 @@ def test_wrong_usage_is_told_in_words(say: Say, arguments: list[str]) -> None:
 
 
 def test_a_plugin_s_words_are_words(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [PluginInfo(name=EVIL, version=f"[red]{EVIL}", origin=EVIL, error=EVIL)]
+    found = [PluginInfo(name=EVIL, version=f"[red]{EVIL}", origin=EVIL, load=object, error=EVIL)]
     monkeypatch.setattr(plugins, "installed", lambda: found)
     for arguments in (["plugins"], ["plugins", "--why", EVIL], ["plugins", "--json"], ["doctor"]):
         _, out, err = say(*arguments)

@@ -20,7 +20,7 @@ from multigraft.errors import PluginError, UnknownName
 from multigraft.plugins import catalog as catalog_module
 from multigraft.plugins import discovery
 from multigraft.plugins.catalog import Catalog
-from multigraft.plugins.info import PluginOff, SlowPlugin
+from multigraft.plugins.info import PluginInfo, PluginOff, SlowPlugin
 from multigraft.system.signals import Interrupted, Stopping
 
 
@@ -236,7 +236,7 @@ def test_a_person_may_still_interrupt_an_import(
 
 
 def test_a_scheduler_may_stop_an_import_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = discovery.Candidate("slow", "", "", lambda: signal.raise_signal(signal.SIGTERM))
+    slow = PluginInfo("slow", "", "", lambda: signal.raise_signal(signal.SIGTERM))
     monkeypatch.setattr(catalog_module, "installed", lambda: [slow])
     with pytest.raises(Interrupted), Stopping().heeding():
         Catalog()
@@ -249,9 +249,7 @@ def test_a_handler_that_a_plugin_sets_stays(monkeypatch: pytest.MonkeyPatch) -> 
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         return module("deaf_plugin")
 
-    monkeypatch.setattr(
-        catalog_module, "installed", lambda: [discovery.Candidate("deaf", "", "", load)]
-    )
+    monkeypatch.setattr(catalog_module, "installed", lambda: [PluginInfo("deaf", "", "", load)])
     try:
         Catalog()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
@@ -267,9 +265,7 @@ def test_one_that_seems_interrupted_in_another_thread_is_off(
     def load() -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(
-        catalog_module, "installed", lambda: [discovery.Candidate("odd", "", "", load)]
-    )
+    monkeypatch.setattr(catalog_module, "installed", lambda: [PluginInfo("odd", "", "", load)])
     with (
         ThreadPoolExecutor(1) as pool,
         pytest.warns(PluginOff, match="'odd' is off: KeyboardInterrupt"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -31,7 +30,7 @@ def plugins(shell: Shell, why: Why = None, as_json: AsJson = False) -> None:
     if why is not None:
         found = [info for info in found if info.name == why] or _no_such(why, found)
     if as_json:
-        shell.say_json([asdict(info) for info in found])
+        shell.say_json([info.facts() for info in found])
         return
     if why is not None:
         for line in _all_of(found[0]):

@@ -7,6 +7,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
@@ -16,15 +17,17 @@ import pluggy
 from multigraft.contracts.records import Backbone, Modality, Record, Size, Strategy, Task
 from multigraft.errors import PluginError, UnknownName, did_you_mean
 from multigraft.plugins import builtin, hookspecs
-from multigraft.plugins.discovery import (
+from multigraft.plugins.discovery import check_version, installed, noted_signals, unwanted
+from multigraft.plugins.info import (
     IN_TREE,
-    Candidate,
-    check_version,
-    installed,
-    noted_signals,
-    unwanted,
+    PluginInfo,
+    PluginOff,
+    SlowPlugin,
+    file_of,
+    handed_over,
+    names_of,
+    reason_of,
 )
-from multigraft.plugins.info import PluginInfo, PluginOff, SlowPlugin, file_of, names_of, reason_of
 from multigraft.plugins.rules import KINDS, check_hooks, check_record
 from multigraft.plugins.tracing import Tell, chosen_trace, trace_plugin
 from multigraft.system.about import __version__
@@ -63,15 +66,15 @@ class Catalog:
         self.manager.add_hookspecs(hookspecs)
         self.plugins: list[PluginInfo] = []
         self._records: dict[str, dict[str, tuple[Record, str]]] = {kind: {} for kind in KINDS}
-        self._try(Candidate("engine", __version__, IN_TREE, lambda: builtin), strict=True)
+        self._try(PluginInfo("engine", __version__, IN_TREE, lambda: builtin), strict=True)
         if discover:
-            candidates = installed()
-            left_out = unwanted(candidates)
-            for candidate in candidates:
-                if candidate.name in left_out:
-                    self._leave_out(candidate)
+            found = installed()
+            left_out = unwanted(found)
+            for info in found:
+                if info.name in left_out:
+                    self._leave_out(info)
                 else:
-                    self._try(candidate, strict=strict)
+                    self._try(info, strict=strict)
         for plugin in plugins:
             self.admit(plugin)
 
@@ -79,10 +82,9 @@ class Catalog:
         """Admit one plugin, or raise PluginError for a broken rule with the catalog unchanged."""
         if isinstance(plugin, type):
             raise PluginError(f"{plugin.__name__} is a class; pass an object: {plugin.__name__}()")
-        name = getattr(plugin, "__name__", None) or type(plugin).__name__
-        taken = {info.name for info in self.plugins}
-        unique = next(n for n in _numbered(str(name)) if n not in taken)
-        info = self._try(Candidate(unique, "", "handed over", lambda: plugin), strict=True)
+        info, taken = handed_over(plugin), {info.name for info in self.plugins}
+        unique = next(name for name in _numbered(info.name) if name not in taken)
+        info = self._try(replace(info, name=unique), strict=True)
         self._handed.append(plugin)
         return info
 
@@ -164,43 +166,32 @@ class Catalog:
         ]
         return UnknownName("\n".join(lines))
 
-    def _leave_out(self, candidate: Candidate) -> None:
+    def _leave_out(self, info: PluginInfo) -> None:
         why = f"not asked for: {WANTED} is {os.environ[WANTED]!r}"
-        self.plugins.append(
-            PluginInfo(
-                candidate.name,
-                candidate.version,
-                candidate.origin,
-                error=why,
-                target=candidate.target,
-            )
-        )
+        self.plugins.append(replace(info, error=why))
 
-    def _try(self, candidate: Candidate, *, strict: bool) -> PluginInfo:
+    def _try(self, found: PluginInfo, *, strict: bool) -> PluginInfo:
         started = time.perf_counter()
-        plugin, brought, caught = self._load(candidate)
+        plugin, brought, caught = self._load(found)
         error, details = None, ""
         if caught is not None:
             error, details = reason_of(caught), "".join(traceback.format_exception(caught))
             if strict:
-                raise PluginError(f"plugin {candidate.name!r}: {error}") from caught
-            warnings.warn(f"plugin {candidate.name!r} is off: {error}", PluginOff, stacklevel=4)
+                raise PluginError(f"plugin {found.name!r}: {error}") from caught
+            warnings.warn(f"plugin {found.name!r} is off: {error}", PluginOff, stacklevel=4)
         seconds = time.perf_counter() - started
         if seconds > SLOW_SECONDS:
             warnings.warn(
-                f"plugin {candidate.name!r} took {seconds:.1f} s to import; it should import "
+                f"plugin {found.name!r} took {seconds:.1f} s to import; it should import "
                 "heavy libraries only when they are used",
                 SlowPlugin,
                 stacklevel=4,
             )
-        info = PluginInfo(
-            candidate.name,
-            candidate.version,
-            candidate.origin,
-            names_of(brought),
-            seconds,
-            error,
-            target=candidate.target,
+        info = replace(
+            found,
+            brings=names_of(brought),
+            seconds=seconds,
+            error=error,
             file=file_of(plugin),
             hooks=self._hooks(plugin),
             details=details,
@@ -209,14 +200,14 @@ class Catalog:
         return info
 
     def _load(
-        self, candidate: Candidate
+        self, info: PluginInfo
     ) -> tuple[object | None, dict[str, list[Record]], BaseException | None]:
         """The plugin, what it brings, and what it raised; a person's Ctrl-C alone is raised on."""
         plugin: object | None = None
         with noted_signals() as heard:
             try:
-                plugin = candidate.load()
-                return plugin, self._register(plugin, candidate.name), None
+                plugin = info.load()
+                return plugin, self._register(plugin, info.name), None
             except BaseException as caught:  # a test's skip and Rust's panic are no Exception
                 if heard and isinstance(caught, KeyboardInterrupt):
                     raise

@@ -7,46 +7,32 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import FrameType
 
 from multigraft.errors import PluginError, did_you_mean
+from multigraft.plugins.info import PluginInfo
 from multigraft.system.about import __version__
 from multigraft.system.environment import WANTED
 
 GROUP = "multigraft"
-IN_TREE = "multigraft"
 REQUIRES = "requires_multigraft"
 """The attribute with which a plugin says which versions it was written for, as ``">=0.1,<0.3"``."""
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A plugin before it is loaded."""
-
-    name: str
-    version: str
-    origin: str
-    """The distribution it came with, or where it was handed over."""
-    load: Callable[[], object]
-    target: str = ""
-    """What its entry point names."""
+def installed() -> list[PluginInfo]:
+    """The installed plugins, not loaded yet: in-tree first, then by name."""
+    found = [_info(entry) for entry in entry_points(group=GROUP)]
+    return sorted(found, key=lambda info: (not info.in_tree, info.name))
 
 
-def installed() -> list[Candidate]:
-    """The installed plugins: in-tree first, then by name."""
-    found = [_candidate(entry) for entry in entry_points(group=GROUP)]
-    return sorted(found, key=lambda candidate: (candidate.origin != IN_TREE, candidate.name))
-
-
-def unwanted(candidates: Sequence[Candidate]) -> frozenset[str]:
+def unwanted(found: Sequence[PluginInfo]) -> frozenset[str]:
     """Names that `WANTED` leaves out. Raises PluginError where it names what is not installed."""
     asked = os.environ.get(WANTED)
     if asked is None:
         return frozenset()
     wanted = {name.strip() for name in asked.split(",") if name.strip()}
-    known = {candidate.name for candidate in candidates}
+    known = {info.name for info in found}
     for name in sorted(wanted - known):
         raise PluginError(f"{WANTED}: no plugin {name!r} is installed; {did_you_mean(name, known)}")
     return frozenset(known - wanted)
@@ -66,8 +52,7 @@ def check_version(plugin: object) -> None:
     if not allowed.contains(__version__, prereleases=True):
         raise PluginError(
             f"needs multigraft {allowed}, and {__version__} is installed; install a version of the "
-            "plugin "
-            f'for it, or: pip install "multigraft{allowed}"'
+            f'plugin for it, or: pip install "multigraft{allowed}"'
         )
 
 
@@ -107,9 +92,9 @@ def _note(number: int, heard: list[int]) -> Callable[[], None]:
     return restore
 
 
-def _candidate(entry: EntryPoint) -> Candidate:
+def _info(entry: EntryPoint) -> PluginInfo:
     distribution = entry.dist
-    return Candidate(
+    return PluginInfo(
         name=entry.name,
         version="" if distribution is None else distribution.version,
         origin="" if distribution is None else distribution.name,

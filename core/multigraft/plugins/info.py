@@ -1,15 +1,20 @@
-"""Plugin info: what the catalog knows of a plugin, and why one is off."""
+"""Plugin info: where a plugin comes from, how it is loaded, and what came of that."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from multigraft.contracts.records import Backbone, Record
 from multigraft.errors import PluginError
 from multigraft.plugins.rules import changed_since
+
+IN_TREE = "multigraft"
+"""The distribution of the plugins that come with us."""
 
 
 class SlowPlugin(UserWarning):
@@ -22,24 +27,48 @@ class PluginOff(UserWarning):
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """One plugin as `multigraft plugins` shows it."""
+    """One plugin, as it is found; once it was loaded, with what it brings or why it is off."""
 
     name: str
     version: str
     origin: str
-    """The distribution it came with, or where it was handed over."""
+    """The distribution it came with, or that it was handed over."""
+    load: Callable[[], object] = field(repr=False, compare=False)
+    """Imports it."""
     brings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seconds: float = 0.0
     error: str | None = None
     """Why it is off; None: it is on."""
     target: str = ""
-    """What its entry point names, as ``package.module``."""
+    """What its entry point names, as ``package.module``; a module's name where one was handed over;
+    else empty."""
     file: str = ""
     """Where its code lies."""
     hooks: tuple[str, ...] = ()
     """The hooks it answers."""
     details: str = ""
     """The traceback behind ``error``."""
+
+    @property
+    def in_tree(self) -> bool:
+        """Whether it comes with multigraft itself."""
+        return self.origin == IN_TREE
+
+    @property
+    def module(self) -> str:
+        """The module that another process can import it from; empty for an object."""
+        return self.target.partition(":")[0]
+
+    def facts(self) -> dict[str, Any]:
+        """All that can be said of it, for JSON."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "load"}
+
+
+def handed_over(plugin: object) -> PluginInfo:
+    """The info of an object or a module that is given to us as a plugin."""
+    name = str(getattr(plugin, "__name__", None) or type(plugin).__name__)
+    target = name if isinstance(plugin, ModuleType) else ""
+    return PluginInfo(name, "", "handed over", lambda: plugin, target=target)
 
 
 def names_of(brought: Mapping[str, Sequence[Record]]) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,8 +18,8 @@ from multigraft.contracts.samples import Trial
 from multigraft.contracts.types import Spec
 from multigraft.errors import UnknownName, did_you_mean
 from multigraft.plugins.catalog import Catalog
-from multigraft.plugins.discovery import IN_TREE, Candidate, installed
-from multigraft.plugins.info import PluginInfo
+from multigraft.plugins.discovery import installed
+from multigraft.plugins.info import PluginInfo, handed_over
 from multigraft.testing.checks import Kind, Skipped
 
 T = TypeVar("T")
@@ -34,43 +33,28 @@ OF_KIND: dict[Kind, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Plugin:
-    """A plugin to be examined: by its entry point's name, or an object."""
+def find_plugin(plugin: object) -> PluginInfo:
+    """The installed plugin of that name, or that is this module; else the object itself.
 
-    name: str
-    load: Callable[[], object]
-    module: str = ""
-    """The module of its entry point; empty for an object that is none."""
-    in_tree: bool = False
-
-
-def find_plugin(plugin: object) -> Plugin:
-    """The plugin of that name, or the object itself. Raises UnknownName."""
-    candidates = installed()
+    Raises UnknownName.
+    """
+    known = installed()
     if isinstance(plugin, str):
-        return _named(plugin, candidates)
-    module = plugin.__name__ if isinstance(plugin, ModuleType) else ""
-    known = next((each for each in candidates if each.target == module), None)
-    if known is not None:
-        return _named(known.name, candidates)
-    name = getattr(plugin, "__name__", None) or type(plugin).__name__
-    return Plugin(str(name), lambda: plugin, module)
-
-
-def _named(name: str, candidates: Sequence[Candidate]) -> Plugin:
-    found = next((candidate for candidate in candidates if candidate.name == name), None)
-    if found is None:
-        known = did_you_mean(name, [candidate.name for candidate in candidates])
-        raise UnknownName(f"no plugin {name!r} is installed: {known}")
-    return Plugin(name, found.load, found.target.partition(":")[0], found.origin == IN_TREE)
+        found = next((info for info in known if info.name == plugin), None)
+        if found is None:
+            meant = did_you_mean(plugin, [info.name for info in known])
+            raise UnknownName(f"no plugin {plugin!r} is installed: {meant}")
+        return found
+    given = handed_over(plugin)
+    return next((info for info in known if info.target == given.target), given)
 
 
 @dataclass
 class Bench:
     """The plugin among the in-tree ones, in a folder of its own."""
 
-    plugin: Plugin
+    plugin: PluginInfo
+    """The one that is examined, not loaded."""
     folder: Path
     plugins: tuple[object, ...] = ()
     """The in-tree plugins and, at the end, the one that is examined."""
@@ -79,9 +63,8 @@ class Bench:
 
     def admit(self) -> None:
         """Load the plugin and admit it beside the in-tree ones. Raises PluginError or its own."""
-        others = [
-            c.load() for c in installed() if c.origin == IN_TREE and c.name != self.plugin.name
-        ]
+        known = [info for info in installed() if info.in_tree and info.name != self.plugin.name]
+        others = [info.load() for info in known]
         loaded = self.plugin.load()
         self.catalog = Catalog([*others, loaded], discover=False)
         self.plugins = (*others, loaded)
