@@ -2,67 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import multigraft as mg
+from helpers.residual_network import ResidualNet, building
 from helpers.span_toy import BUCKETS, parsed
-from multigraft.contracts.features import Batch, mean_pool
+from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective, Outputs, Row
-from multigraft.contracts.types import Arrays, Spec
+from multigraft.contracts.types import Arrays
 
 WIDTH, IGNORED = 16, -100
 
 
-class Block(nn.Module):
-    """A residual layer at each word."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(WIDTH, WIDTH)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        return hidden + torch.tanh(self.linear(hidden))
-
-
-class WordNet(nn.Module):
+class WordNet(ResidualNet):
     """Words by themselves: it cannot know in which sense May is meant."""
 
     width = WIDTH
-    head_bias = True
 
     def __init__(self) -> None:
-        super().__init__()
-        self.embed = nn.Embedding(BUCKETS, WIDTH)
-        self.layers = nn.ModuleList([Block(), Block()])
+        super().__init__(nn.Embedding(BUCKETS, WIDTH), WIDTH)
 
-    @property
-    def blocks(self) -> list[nn.Module]:
-        return [self.embed, *self.layers]
-
-    def forward(self, batch: Batch) -> mg.Features:
-        hidden = self.embed(batch["ids"])
-        for layer in self.layers:
-            hidden = layer(hidden)
-        mask = batch["mask"].bool()
-        return mg.Features(pooled=mean_pool(hidden, mask), sequence=hidden, mask=mask)
-
-    def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
-        save_file(self.state_dict(), folder / "model.safetensors")
+    def inputs(self, batch: Batch) -> Tensor:
+        return batch["ids"]
 
 
-def build(origin: mg.Origin, spec: Spec) -> WordNet:
-    net = WordNet()
-    if origin.path is not None:
-        net.load_state_dict(load_file(origin.path / "model.safetensors"))
-    return net
+build = building(WordNet)
 
 
 class TagHead(nn.Module):

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import multigraft as mg
-from multigraft.contracts.features import mean_pool
+from helpers.residual_network import ResidualNet, building
+from multigraft.contracts.features import Batch
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.models.tasks import classification_task
 
@@ -46,61 +45,21 @@ class Reader:
         return self.settings
 
 
-class Block(nn.Module):
-    """A residual layer at each position."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(WIDTH, WIDTH)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        return hidden + torch.tanh(self.linear(hidden))
-
-
-class Net(nn.Module):
-    """Three blocks and a norm."""
+class Net(ResidualNet):
+    """Numbers, two blocks and a norm."""
 
     width = WIDTH
-    head_bias = True
 
     def __init__(self) -> None:
-        super().__init__()
-        self.embed = nn.Linear(1, WIDTH)
-        self.layers = nn.ModuleList([Block(), Block()])
+        super().__init__(nn.Linear(1, WIDTH), WIDTH)
         self.norm = nn.LayerNorm(WIDTH)
 
-    @property
-    def blocks(self) -> list[nn.Module]:
-        return [self.embed, *self.layers]
-
-    def forward(self, batch: dict[str, Tensor]) -> mg.Features:
-        hidden = self.run(batch["values"].unsqueeze(-1))
-        mask = batch["mask"].bool()
-        return mg.Features(pooled=mean_pool(hidden, mask), sequence=hidden, mask=mask)
-
-    def run(self, values: Tensor) -> Tensor:
-        """[B, T, 1] -> [B, T, D]."""
-        hidden = self.embed(values)
-        for layer in self.layers:
-            hidden = layer(hidden)
-        normed: Tensor = self.norm(hidden)
-        return normed
+    def inputs(self, batch: Batch) -> Tensor:
+        return batch["values"].unsqueeze(-1)
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
         (folder / "labels.json").write_text(json.dumps(list(labels)))
-        save_file(self.state_dict(), folder / "model.safetensors")
-
-
-def building(module: type[Net]) -> Any:
-    """The `build` of a backbone of that class."""
-
-    def build(origin: mg.Origin, spec: Spec) -> Net:
-        net = module()
-        if origin.path is not None:
-            net.load_state_dict(load_file(origin.path / "model.safetensors"))
-        return net
-
-    return build
+        super().save(folder, head=head, labels=labels)
 
 
 def good_values(rng: np.random.Generator, count: int, folder: Path) -> list[Any]:

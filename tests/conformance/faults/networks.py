@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 import multigraft as mg
-from conformance.faults.good import WIDTH, Block, Net
+from conformance.faults.good import WIDTH, Net
+from helpers.residual_network import Block
 from multigraft.contracts.features import mean_pool
 
 
@@ -107,7 +108,7 @@ class RunsBackwards(Net):
 class Uncovered(Net):
     def __init__(self) -> None:
         super().__init__()
-        self.rest = nn.ModuleList([Block() for _ in range(6)])
+        self.rest = nn.ModuleList([Block(WIDTH) for _ in range(6)])
 
     def run(self, values: Tensor) -> Tensor:
         hidden = super().run(values)
@@ -125,7 +126,7 @@ class OneBlock(Net):
 class Overwriting(Net):
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([Block(), InPlace()])
+        self.layers = nn.ModuleList([Block(WIDTH), InPlace(WIDTH)])
 
 
 class InPlace(Block):
@@ -138,7 +139,7 @@ class InPlace(Block):
 class Detached(Net):
     def __init__(self) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([DetachedBlock(), Block()])
+        self.layers = nn.ModuleList([DetachedBlock(WIDTH), Block(WIDTH)])
 
 
 class DetachedBlock(Block):

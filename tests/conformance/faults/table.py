@@ -8,7 +8,8 @@ from typing import Any
 
 import multigraft as mg
 from conformance.faults import entering, networks, readers, tagging, tasks, watching, writing
-from conformance.faults.good import Plugin, building
+from conformance.faults.good import Plugin
+from helpers.residual_network import building
 
 
 @dataclass(frozen=True)
