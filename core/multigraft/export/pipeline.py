@@ -94,9 +94,8 @@ def _slower(precisions: Precisions) -> list[str]:
         return []
     times = {name: latency.a_row(held[name].latency) for name in (FP32, INT8)}
     return [
-        f"int8 took {times[INT8]:.3g} ms a row on this machine, fp32 {times[FP32]:.3g} ms: fp32 is "
-        "the "
-        'default, load(folder, precision="int8") takes the smaller file'
+        f"int8 took {times[INT8]:.3g} ms a row on this machine, fp32 {times[FP32]:.3g} ms: "
+        'fp32 is the default, load(folder, precision="int8") takes the smaller file'
     ]
 
 

@@ -40,8 +40,7 @@ class PluginInfo:
     error: str | None = None
     """Why it is off; None: it is on."""
     target: str = ""
-    """What its entry point names, as ``package.module``; a module's name where one was handed over;
-    else empty."""
+    """``package.module`` of its entry point, or of a module handed over; else empty."""
     file: str = ""
     """Where its code lies."""
     hooks: tuple[str, ...] = ()

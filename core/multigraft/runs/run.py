@@ -106,8 +106,8 @@ class Run:
         if split is not None:
             return split
         raise RunError(
-            "no rows are held out; give data.test, data.validation or a share in data.split to "
-            "measure on"
+            "no rows are held out; to measure, give data.test, data.validation, "
+            "or a share in data.split"
         )
 
     def evaluate(self) -> Report:

@@ -59,8 +59,8 @@ def features(subject: Subject) -> Iterator[str]:
     for index, level in enumerate(found.maps):
         if level.ndim not in (3, 4) or len(level) != 3:
             yield (
-                f"maps[{index}] has the shape {list(level.shape)}; [B, C, H, W] or [B, C, T] is "
-                "needed"
+                f"maps[{index}] has the shape {list(level.shape)}; "
+                "[B, C, H, W] or [B, C, T] is needed"
             )
     if distance(found.pooled[0], found.pooled[1]) == 0:
         yield "two different rows have the same pooled features"
@@ -101,8 +101,8 @@ def _same_positions(index: int, alone: Features, together: Features) -> Iterator
     real = int(alone.mask[0].sum())
     if int(together.mask[index].sum()) != real:
         yield (
-            f"row {index}: the mask has {int(together.mask[index].sum())} real positions, alone "
-            f"{real}"
+            f"row {index}: the mask has {int(together.mask[index].sum())} real positions, "
+            f"alone {real}"
         )
         return
     ours, theirs = alone.sequence[0][alone.mask[0]], together.sequence[index][together.mask[index]]
@@ -165,8 +165,8 @@ def blocks(subject: Subject) -> Iterator[str]:
     outside = [name.removeprefix("backbone.") for name, block in numbers.items() if block == depth]
     if len(outside) > OUTSIDE:
         yield (
-            f"{len(outside)} parameters follow the last block, as {outside[0]}; blocks are to "
-            "cover them"
+            f"{len(outside)} parameters follow the last block, as {outside[0]}; "
+            "blocks are to cover them"
         )
 
 

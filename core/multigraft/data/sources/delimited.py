@@ -65,9 +65,8 @@ def refuse_returns(path: Path, line: str) -> None:
     """Raise DataError where lines end in carriage returns, as an old Mac's do."""
     if "\r" in line.rstrip("\r\n"):
         raise DataError(
-            f"{path.name}: its lines end with carriage returns alone; save it with line feeds, as "
-            "by: "
-            f"tr '\\r' '\\n'"
+            f"{path.name}: its lines end with carriage returns alone; "
+            "save it with line feeds, as by: tr '\\r' '\\n'"
         )
 
 

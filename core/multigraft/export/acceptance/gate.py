@@ -79,8 +79,7 @@ def measure_graphs(run: Run, split: str, sessions: Mapping[str, Session]) -> dic
 
 
 def _metrics(run: Run) -> Metrics:
-    """What judges: the task's metrics, but of a pretraining task, which is judged by its
-    embeddings."""
+    """The task's metrics; a pretraining task's embeddings are judged instead."""
     if run.resolved.task.stage == "pretrain":
         return Metrics(run.objective, None)
     return metrics_of(run.resolved.task, run.targets, run.objective)

@@ -70,15 +70,13 @@ EMPTY = "a row of padding alone beside another"
 
 
 def _cut(row: Arrays, share: float, fills: Fills) -> Arrays:
-    """The first part of a row, less of each further axis; of nothing, or of one position at
-    least."""
+    """The beginning of a row, less along each further axis: one position at least, or none."""
     shares = {axis: share * 0.8**turn for turn, axis in enumerate(axis_names(fills))}
     return crop(row, fills, lambda axis, size: max(int(share > 0), int(shares[axis] * size)))
 
 
 def check_parity(model: Answers, graph: Answers, trials: Sequence[Case], fills: Fills) -> float:
-    """The largest difference of any output, as `relative` gives it. Raises ExportError naming
-    where."""
+    """The largest difference of any output (see `relative`). Raises ExportError naming where."""
     return max(_compare(model, graph, case, fills) for case in trials)
 
 

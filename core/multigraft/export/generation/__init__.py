@@ -1,2 +1,1 @@
-"""Models that write tokens: their decoder as a graph with a cache, measured and timed as it will be
-used."""
+"""Decoders of models that write tokens: exported with a cache, measured, timed."""

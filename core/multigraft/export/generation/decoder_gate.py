@@ -118,8 +118,7 @@ def _whole(decoding: Decoding, tokens: np.ndarray, real: np.ndarray) -> np.ndarr
 
 
 def _from_prompts(decoding: Decoding, tokens: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """The logits of the real tokens, [N, V], read as writing reads them: a prompt, two tokens, one
-    token."""
+    """Logits of the real tokens, [N, V], read as in writing: a prompt, two tokens, one token."""
     rows = [row[mask == 1] for row, mask in zip(tokens, real, strict=True)]
     padded, places = left_padded(rows, decoding.ports.pad)
     length = padded.shape[1]

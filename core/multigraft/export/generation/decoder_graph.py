@@ -1,5 +1,4 @@
-"""From a model that writes tokens to its decoder's graph, which reads prompts and single tokens
-alike."""
+"""Decoder export: one graph that reads prompts and single tokens alike."""
 
 from __future__ import annotations
 
@@ -143,8 +142,7 @@ def open_writer(
 
 
 def fed(generating: Generating, batch: Batch, memory: Arrays) -> Arrays:
-    """A batch as the decoder's inputs, read whole from an empty state; ``memory`` is the
-    encoder's."""
+    """A batch as the decoder's inputs, read whole from an empty state; the encoder's ``memory``."""
     tokens, real = (tensor.numpy() for tensor in generating.feed(batch))
     rows, length = tokens.shape
     positions = np.maximum(real.cumsum(axis=1) - 1, 0)
@@ -153,8 +151,7 @@ def fed(generating: Generating, batch: Batch, memory: Arrays) -> Arrays:
 
 
 def sample_of(generating: Generating) -> Arrays:
-    """The decoder's inputs for a prompt of two tokens, and a source of two, for the shapes in a
-    model card."""
+    """Inputs for a prompt of two tokens and a source of two: the shapes of a model card."""
     writing, two = generating.writing, np.ones((1, 2), dtype=np.int64)
     new = {TOKENS: two, MASK: two, POSITIONS: two, KEPT: np.ones(1, dtype=np.int64)}
     memory = {

@@ -1,5 +1,4 @@
-"""From a model with an encoder to the graph that reads a value once, and gives what the decoder
-remembers of it."""
+"""Encoder export: the graph that reads a value once, and what the decoder remembers of it."""
 
 from __future__ import annotations
 
@@ -67,8 +66,7 @@ def export_encoder(
     *,
     opset: int,
 ) -> Tensors:
-    """Write the graph, and give the memory of the two rows it was traced with. Raises
-    ExportError."""
+    """Write the graph; give the memory of the two rows it was traced with. Raises ExportError."""
     rows = uneven(sample, fills)
     batch = {name: torch.from_numpy(array) for name, array in collate(rows, fills).items()}
     with torch.no_grad():

@@ -48,8 +48,7 @@ def _cases(context: ExportContext, chosen: Sequence[int], arrays: Sequence[Array
 
 
 def taught(context: ExportContext, generating: Generating) -> Iterator[Arrays]:
-    """Training rows as inputs of the decoder, read whole, behind what the encoder gives of
-    them."""
+    """Training rows as the decoder's inputs, read whole, with what the encoder gives of them."""
     encoder = Session(context.paths(FP32)[ENCODER]) if generating.writing.memory else None
     for whole in batches(context.run, "train"):
         for batch in parts(whole, generating):

@@ -101,8 +101,7 @@ def write_graph(
     path: Path,
     opset: int,
 ) -> None:
-    """Trace ``module(*sample)`` into ``path``; ``shapes`` names its varying axes. Raises
-    ExportError."""
+    """Trace ``module(*sample)`` into ``path`` with varying axes ``shapes``. Raises ExportError."""
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -162,8 +161,7 @@ def _axes(rows: Sequence[Arrays], fills: Fills) -> dict[str, dict[int, str]]:
 
 
 def _name_outputs(model: Any, names: Sequence[str]) -> None:
-    """Name the outputs. The exporter's own ``output_names`` lets an inner value keep the same
-    name."""
+    """Name the outputs: the exporter's ``output_names`` lets an inner value keep the same name."""
     graph = model.graph
     for node in graph.all_nodes():
         for value in node.outputs:
@@ -195,8 +193,7 @@ def _weight_bytes(module: nn.Module) -> int:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's warnings and progress off the screen; its errors are raised all the
-    same."""
+    """Keep the exporter's warnings and progress off the screen; its errors are raised."""
     loggers = [
         logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
     ]

@@ -77,8 +77,7 @@ def find_float_layers(
 def _ranked(
     context: ExportContext, prepared: Prepared, deadline: Deadline
 ) -> tuple[list[Layers], list[float]]:
-    """Groups of layers, the most damaging first, by the noise that each alone brings to calibration
-    rows."""
+    """Groups of layers by the noise that each alone in int8 brings, the most damaging first."""
     chosen = (
         calibration(context.run)
         if context.generating is None
