@@ -12,7 +12,7 @@ import torch
 import transformers
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import DynamicCache, EncoderDecoderCache
+from transformers import EncoderDecoderCache
 
 import multigraft as mg
 from multigraft.contracts.features import Batch, mean_pool
@@ -23,6 +23,7 @@ from multigraft_text.specs import token_ids
 from multigraft_text.writing import cache_from, cache_to
 
 LAYERS, HEADS, WIDTH, ROOM = 2, 2, 16, 24
+"""The decoder of the T5 has one layer only."""
 IGNORED = -100
 
 
@@ -54,22 +55,19 @@ class EncoderDecoder(nn.Module):
         return mg.Features(mean_pool(sequence, mask), sequence, mask.bool())
 
     def remember(self, features: mg.Features, batch: Batch) -> Tensors:
-        """The keys and values of cross-attention, as the decoder makes them at its first token."""
+        """The keys and values of cross-attention, [B, heads, source, width] each."""
         assert features.sequence is not None
-        cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-        self.model.get_decoder()(
-            input_ids=batch["input_ids"][:, :1],
-            encoder_hidden_states=features.sequence,
-            encoder_attention_mask=batch["attention_mask"],
-            past_key_values=cache,
-            use_cache=True,
-        )
-        return {**cache_to(cache.cross_attention_cache), "mask": batch["attention_mask"]}
+        memory = {"mask": batch["attention_mask"]}
+        for number, layer in enumerate(self.later):
+            for name, linear in _cross_attention(layer).items():
+                states = linear(features.sequence).unflatten(-1, (HEADS, WIDTH))
+                memory[f"{number}.{name}"] = states.transpose(1, 2)
+        return memory
 
     def step(self, new: mg.NewTokens, past: Tensors, memory: Tensors) -> tuple[Tensor, Tensors]:
         cross = {name: tensor for name, tensor in memory.items() if name != "mask"}
         cache = EncoderDecoderCache(cache_from(past), cache_from(cross))
-        cache.is_updated = dict.fromkeys(range(LAYERS), True)
+        cache.is_updated = dict.fromkeys(range(len(self.later)), True)
         rows, source = memory["mask"].shape
         hidden = self.model.get_decoder()(
             input_ids=new.ids,
@@ -89,6 +87,13 @@ class EncoderDecoder(nn.Module):
 
 def _layers(stack: Any) -> Sequence[nn.Module]:
     return list(stack.block if hasattr(stack, "block") else stack.layers)
+
+
+def _cross_attention(layer: Any) -> Mapping[str, nn.Module]:
+    if hasattr(layer, "encoder_attn"):
+        return {"key": layer.encoder_attn.k_proj, "value": layer.encoder_attn.v_proj}
+    attention = layer.layer[1].EncDecAttention
+    return {"key": attention.k, "value": attention.v}
 
 
 class Taught(nn.Module):
@@ -117,7 +122,8 @@ class TextToText(mg.Objective):
         self.decoder: Any = brief.backbone
         self.reader = brief.reader
         config, keys = self.decoder.model.config, (HEADS, PAST, WIDTH)
-        names = [f"{layer}.{part}" for layer in range(LAYERS) for part in ("key", "value")]
+        layers = len(self.decoder.later)
+        names = [f"{layer}.{part}" for layer in range(layers) for part in ("key", "value")]
         self.writing = mg.Writing(
             state=dict.fromkeys(names, keys),
             memory={**dict.fromkeys(names, (HEADS, "source", WIDTH)), "mask": ("source",)},
@@ -171,7 +177,8 @@ def exact(texts: Sequence[Sequence[int]], batch: Batch) -> dict[str, Tensor]:
 
 def build_t5(origin: mg.Origin, spec: Spec) -> nn.Module:
     config = transformers.T5Config(
-        d_model=HEADS * WIDTH, d_kv=WIDTH, d_ff=48, num_layers=LAYERS, num_heads=HEADS,
+        d_model=HEADS * WIDTH, d_kv=WIDTH, d_ff=48, num_layers=LAYERS, num_decoder_layers=1,
+        num_heads=HEADS,
         dropout_rate=0.0, decoder_start_token_id=spec["pad_id"], **_special(spec),
     )  # fmt: skip
     return EncoderDecoder(
