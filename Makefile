@@ -29,7 +29,7 @@ lint: $(STAMP)  ## Style, types and the floors of the house
 	$(BIN)/lint-imports
 	$(BIN)/lint-imports --config importlinter-torch.ini
 
-check: lint  ## Lint, and the tests of what a change touches (under two minutes)
+check: lint  ## Lint, and the tests of what a change touches (seconds, or minutes for a whole room)
 	@tests="$$($(BIN)/python tests/helpers/touched.py)"; test -z "$$tests" || \
 	  OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" --numprocesses logical --maxprocesses 4 --dist loadfile $$tests
 
