@@ -240,11 +240,3 @@ def test_inputs_that_a_graph_does_not_have_are_not_fed() -> None:
     decoding = Decoding(session, ports(mask=None, positions=None, kept=None), rows=1)  # type: ignore[arg-type]
     decoding.advance(np.array([[5]]))
     assert session.fed[0].keys() == {"t", "past"}
-
-
-def test_a_plugin_of_the_earlier_contract_is_told_what_changed() -> None:
-    from multigraft import Generating
-    from multigraft.errors import PluginError
-
-    with pytest.raises(PluginError, match=r"no longer takes a cache: give writing=mg\.Writing"):
-        Generating(decoder=None, cache={"0.key": (2, 8)})  # type: ignore[call-arg, arg-type]

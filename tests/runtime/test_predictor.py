@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 
 import multigraft as mg
@@ -451,6 +450,8 @@ def test_windows_need_answers_that_join(run: Any, monkeypatch: pytest.MonkeyPatc
 def test_a_graph_that_is_not_the_manifests_is_refused(
     run: Any, tmp_path: Path, side: str, told: str
 ) -> None:
+    import onnx
+
     folder = Path(shutil.copytree(run.folder / "bundle", tmp_path / "bundle"))
     bundle = read_manifest(folder)
     for name in ("model.onnx", "model.int8.onnx"):
