@@ -16,7 +16,8 @@ from multigraft.errors import MultigraftError, PluginError, RecipeError, RunErro
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.tracing import Tell
 from multigraft.recipe import Recipe, read_mapping
-from multigraft.recipe.resolve import SCRATCH, ResolvedRecipe, read_recipe, resolve
+from multigraft.recipe.resolve import SCRATCH, read_recipe, resolve
+from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.runs import assembly
 from multigraft.runs.compare import Comparison, compare
 from multigraft.runs.conditions import recipe_changes, same_data, same_recipe, same_world, threads
@@ -101,7 +102,7 @@ class Engine:
                 source=source,
             )
         world = join_world()
-        wanted = beside or _new_folder(recipe.output, resolved.task.name, recipe.backbone.name)
+        wanted = beside or _new_folder(recipe.output, resolved.task.name, recipe.backbone_name)
         fresh = beside is not None or recipe.output is None
         with (
             process_lock.training(_training(wanted)),

@@ -53,7 +53,7 @@ def train(run: Run) -> Report:
         )
     return Report(
         verb=run.resolved.task.stage,
-        title=f"{run.resolved.task.name} with {run.recipe.backbone.name}",
+        title=f"{run.resolved.task.name} with {run.recipe.backbone_name}",
         metrics={
             f"validation {name}": Measure(value) for name, value in (best or [{}])[-1].items()
         },
@@ -126,7 +126,7 @@ def evaluate(run: Run) -> Report:
     seconds = time.perf_counter() - started
     return Report(
         verb="evaluate",
-        title=f"{run.resolved.task.name} with {run.recipe.backbone.name}",
+        title=f"{run.resolved.task.name} with {run.recipe.backbone_name}",
         metrics=metrics,
         confusion=confusion_of(details["confusion"]) if "confusion" in details else None,
         worst=_worst(rows, row_metrics, details, settings.worst),
@@ -198,9 +198,9 @@ def _facts(run: Run) -> dict[str, str]:
     return {
         "run": str(run.folder),
         "task": run.resolved.task.name,
-        "backbone": run.recipe.backbone.name,
+        "backbone": run.recipe.backbone_name,
         "weights": str(run.facts.get("weights", "")),
-        "strategy": " + ".join(choice.name for choice in run.recipe.strategy),
+        "strategy": run.recipe.strategy_name,
         "train rows": str(len(run.rows["train"])),
         "seed": str(run.recipe.seed),
     }

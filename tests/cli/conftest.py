@@ -11,7 +11,7 @@ import pytest
 from multigraft.cli import main
 from multigraft.contracts.report import Measure, Report
 from multigraft.recipe import Recipe
-from multigraft.recipe.resolve import ResolvedRecipe
+from multigraft.recipe.resolved import ResolvedRecipe
 
 RAW = {"task": "text-classification", "backbone": "bert-tiny", "data": "rows.csv"}
 

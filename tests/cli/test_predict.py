@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import multigraft as mg
 import multigraft.runtime as runtime
 
 asked: list[tuple[float | None, str, str | None]] = []
@@ -17,6 +18,7 @@ asked: list[tuple[float | None, str, str | None]] = []
 
 class Predictor:
     bundle = SimpleNamespace(modality="text", generation=None)
+    modality = mg.Catalog().modality("text")
 
     def predict(
         self,
@@ -206,7 +208,7 @@ def test_a_table_that_is_not_there_or_holds_no_text_is_told(
 def test_a_folder_of_pictures_stands_for_its_files(
     cli: Any, loaded: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Predictor, "bundle", SimpleNamespace(modality="image", generation=None))
+    monkeypatch.setattr(Predictor, "modality", mg.Catalog().modality("image"))
     for name in ("b.png", "a.jpg", "notes.md"):
         (tmp_path / name).touch()
     said = cli("predict", "bundle", str(tmp_path), "other.png", "--json")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import multigraft as mg
 from multigraft.cli import bundle, main, plugins
 from multigraft.contracts.report import Confusion, Measure, Report, WorstRow
 from multigraft.errors import RunError
@@ -143,6 +144,7 @@ class Words:
     """A predictor that answers with the value."""
 
     bundle = SimpleNamespace(modality="text", generation=None)
+    modality = mg.Modality(name="text", reader=mg.Lazy("x:y"), columns=("text",))
 
     def predict(self, values: list[str], **_: Any) -> list[dict[str, Any]]:
         return [{"label": value} for value in values]

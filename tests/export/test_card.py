@@ -9,6 +9,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+import multigraft as mg
 from multigraft.export.card import model_card
 from multigraft.export.markdown import prose
 from multigraft.runtime.bundle import Bundle, Port, Precision
@@ -52,9 +53,14 @@ def bundle(word: str) -> Bundle:
     )
 
 
+def kind(*suffixes: str) -> mg.Modality:
+    """A modality whose values are files with these endings, or typed."""
+    return mg.Modality(name="kind", reader=mg.Lazy("x:y"), columns=("x",), suffixes=suffixes)
+
+
 def rendered(word: str) -> tuple[str, str]:
     """The front matter, and the HTML of the rest."""
-    card = model_card(bundle(word), suffixes=(), sample={word: np.ones((1, 2))})
+    card = model_card(bundle(word), kind(), sample={word: np.ones((1, 2))})
     card.encode()
     _, front, text = card.split("---\n", 2) if card.startswith("---\n") else ("", "", card)
     return front, MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
@@ -78,9 +84,8 @@ def test_a_bare_address_is_no_link() -> None:
 
 
 def test_plain_words_stand_as_they_are() -> None:
-    card = model_card(
-        bundle("f1_macro-2"), suffixes=(".png",), sample={"f1_macro-2": np.ones((1, 2))}
-    )
+    sample = {"f1_macro-2": np.ones((1, 2))}
+    card = model_card(bundle("f1_macro-2"), kind(".png"), sample=sample)
     for said in (
         "# f1_macro-2 with f1_macro-2",
         "labels: `f1_macro-2`, `plain`.",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from helpers.samples import WRITERS
+from helpers.samples import WRITERS, write_both
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Case:
     def written(self, data: Path, output: Path) -> dict[str, Any]:
         """The recipe for a run in ``output``."""
         return {
-            "data": str(data),
             "seed": 3,
             **self.recipe,
+            "data": {"train": str(data), **self.recipe.get("data", {})},
             "training": {**TRAINING, **self.training},
             "evaluation": {"bootstrap": 8},
             "export": {"precisions": list(self.exports or ("fp32",)), "calibration": 8},
@@ -44,7 +44,8 @@ class Case:
 
     def make_data(self, folder: Path) -> Path:
         """Rows for the run."""
-        return WRITERS[self.modality](folder, self.rows)
+        writers = {**WRITERS, "text+image": write_both}
+        return writers[self.modality](folder, self.rows)
 
 
 TRAINING = {
@@ -194,4 +195,32 @@ AUDIO = (
         threads=2,
     ),
 )
-CASES = {case.name: case for case in (*TEXT, *IMAGE, *AUDIO)}
+SEVERAL = (
+    Case(
+        "several-missing",
+        "text+image",
+        ("several branches", "missing values", "replay", "rows cache", "EMA", "export"),
+        {
+            "task": "classification",
+            "backbone": {"text": "bert-tiny", "image": "resnet-tiny"},
+            "strategy": {"text": {"name": "partial", "blocks": 1}, "image": "linear-probe"},
+            "data": {"missing": "allow"},
+        },
+        {"ema": 0.9},
+        exports=("fp32",),
+        caches=True,
+    ),
+    Case(
+        "several-threads",
+        "text+image",
+        ("several branches", "missing values", "two threads", "augmentation", "workers"),
+        {
+            "task": "classification",
+            "backbone": {"text": "bert-tiny", "image": "resnet-tiny"},
+            "data": {"missing": "allow"},
+        },
+        {"augment": "light", "workers": 1},
+        threads=2,
+    ),
+)
+CASES = {case.name: case for case in (*TEXT, *IMAGE, *AUDIO, *SEVERAL)}

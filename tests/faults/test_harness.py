@@ -37,6 +37,8 @@ FEATURES = {
     "export",
     "two threads",
     "two processes",
+    "several branches",
+    "missing values",
 }
 
 
@@ -180,4 +182,4 @@ def test_every_feature_is_in_the_matrix_and_every_modality_is_replayed_and_expor
     assert features >= FEATURES
     for feature in ("replay", "export", "EMA"):
         modalities = {case.modality for case in CASES.values() if feature in case.features}
-        assert modalities == {"text", "image", "audio"}, feature
+        assert modalities >= {"text", "image", "audio"}, feature

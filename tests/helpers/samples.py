@@ -4,6 +4,7 @@ network."""
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +75,21 @@ def write_sounds(folder: Path, rows: int, seed: int = 0) -> Path:
             path, (0.3 * tone + rng.normal(0, 0.05, len(time))).astype(np.float32), 16000
         )
     return folder / "sounds"
+
+
+def write_both(folder: Path, rows: int, seed: int = 0) -> Path:
+    """JSON lines ``text,image,label``: a row in three lacks its picture, one in five its text."""
+    pictures = sorted(write_images(folder, rows, seed).rglob("*.png"), key=lambda path: path.stem)
+    with write_texts(folder, rows, seed).open(newline="", encoding="utf-8") as file:
+        texts = [row["text"] for row in csv.DictReader(file)]
+    lines = []
+    for index, (text, picture) in enumerate(zip(texts, pictures, strict=True)):
+        image = None if index % 3 == 2 else str(picture.relative_to(folder))
+        kept = None if index % 5 == 4 and image else text
+        lines.append(json.dumps({"text": kept, "image": image, "label": LABELS[index % 2]}))
+    path = folder / "both.jsonl"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
 
 
 WRITERS: dict[str, Callable[[Path, int], Path]] = {

@@ -247,7 +247,12 @@ def _run(
         resolved=SimpleNamespace(
             task=catalog.task(f"{modality}-{stage}"),
             modality=catalog.modality(modality),
-            backbone=SimpleNamespace(quantization=quantization),
+            branches={
+                "": SimpleNamespace(
+                    modality=catalog.modality(modality),
+                    backbone=SimpleNamespace(quantization=quantization),
+                )
+            },
         ),
         plan=Plan.start(graft),
         augment=None,

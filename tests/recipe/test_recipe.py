@@ -90,9 +90,9 @@ def test_weights_name_what_is_possible(catalog: Catalog, tmp_path: Path) -> None
     )
     (tmp_path / "model").mkdir()
     raw = {**GOOD, "backbone": {"name": "tcn-tiny", "weights": str(tmp_path)}}
-    assert read_recipe(raw, catalog).origin.path == tmp_path / "model"
+    assert read_recipe(raw, catalog).branches[""].origin.path == tmp_path / "model"
     raw = {**GOOD, "backbone": {"name": "tcn-tiny", "weights": "owner/name"}}
-    assert read_recipe(raw, catalog).origin.hub == "owner/name"
+    assert read_recipe(raw, catalog).branches[""].origin.hub == "owner/name"
 
 
 def test_set_assigns_deep_values() -> None:

@@ -86,7 +86,8 @@ def test_reader_options_pass_the_recipe(catalog):
         "max_pixels": 10_000,
     }
     parts = read_recipe(recipe(**reader), catalog)
-    spec = parts.backbone.reader(parts.origin, parts.reader_options)
+    branch = parts.branches[""]
+    spec = branch.backbone.reader(branch.origin, branch.reader_options)
     assert spec == {"kind": "image", **reader, "size": [64, 64]}
     assert parts.modality.reader(spec).spec() == spec
 

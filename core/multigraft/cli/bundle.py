@@ -151,7 +151,7 @@ def predict(
     catalog = Catalog()
     wanted = None if precision is None else precision.value
     predictor = load(held(bundle), precision=wanted, providers=provider, catalog=catalog)
-    asked = gather(inputs or [], catalog.modality(predictor.bundle.modality), stdin=stdin)
+    asked = gather(inputs or [], predictor.modality, stdin=stdin)
     flags = {"top_k": top_k, "threshold": threshold}
     given = {name: value for name, value in flags.items() if value is not None}
     answers = answered(predictor, asked, long=long.value, **given, **_named(ask or []))

@@ -11,7 +11,7 @@ from multigraft.errors import RecipeError
 
 if TYPE_CHECKING:
     from multigraft.plugins.catalog import Catalog
-    from multigraft.recipe.resolve import ResolvedRecipe
+    from multigraft.recipe.resolved import ResolvedRecipe
 
 NOTHING = (
     "nothing to train: give a recipe file, or --task, --backbone and --data; `multigraft recipe` "

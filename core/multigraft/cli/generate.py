@@ -89,7 +89,7 @@ def generate(
     catalog = Catalog()
     wanted = None if precision is None else precision.value
     predictor = load(held(bundle), precision=wanted, catalog=catalog)
-    values = _texts(gather(prompts or [], catalog.modality(predictor.bundle.modality), stdin=stdin))
+    values = _texts(gather(prompts or [], predictor.modality, stdin=stdin))
     asked = {
         "max_new_tokens": max_new_tokens,
         "method": method.value,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,9 @@ def gather(arguments: Sequence[str], modality: Modality, *, stdin: bool) -> list
     """
     found: list[Input] = []
     for argument in [*arguments, *(["-"] if stdin and "-" not in arguments else [])]:
-        if argument == "-":
+        if argument == "-" and modality.branches:
+            found += [_of_branches(line, modality) for line in read_lines()]
+        elif argument == "-":
             found += [Input(line, line) for line in read_lines()]
         else:
             found += _meant(argument, modality)
@@ -74,7 +77,9 @@ def _meant(argument: str, modality: Modality) -> Iterator[Input]:
     path = Path(argument)
     ending = path.suffix.lower()
     spaced = any(sign.isspace() for sign in argument)
-    if typed and ending == LINES and _is_there(path):
+    if modality.branches and not (ending in TABLES or _is_folder(path)):
+        yield _of_branches(argument, modality)
+    elif typed and ending == LINES and _is_there(path):
         yield from (Input(line, line) for line in split_lines(_content(path)))
     elif (ending in TABLES and (_is_there(path) or not spaced)) or (not typed and _is_folder(path)):
         yield from _rows(path, modality)
@@ -86,6 +91,18 @@ def _meant(argument: str, modality: Modality) -> Iterator[Input]:
         )
     else:
         yield Input(argument, argument)
+
+
+def _of_branches(argument: str, modality: Modality) -> Input:
+    """A value of several branches, written as JSON."""
+    try:
+        value = json.loads(argument)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        wanted = ", ".join(f'"{branch}": ...' for branch in modality.branches)
+        return Input(None, argument, f"is no value of several branches: write {{{wanted}}} as JSON")
+    return Input({branch: each for branch, each in value.items() if each is not None}, argument)
 
 
 def _is_there(path: Path) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -25,6 +25,10 @@ class Features:
     """[B, T] bool: which positions are real; None where all are."""
     maps: tuple[Tensor, ...] = ()
     """[B, C, H, W] each (or [B, C, T] for sound): a pyramid, finest first."""
+    branches: Mapping[str, Features] = field(default_factory=dict)
+    """Of a graft with several branches: what each gives; zeros in rows that lack it."""
+    present: Tensor | None = None
+    """[B, branches] of 0 and 1: which branches a row has; None where every row has all."""
 
 
 @runtime_checkable

@@ -105,6 +105,8 @@ def moved(
     if not there:
         return found
     frame, extent = plane(row)
+    if not frame.any():  # of a branch that the row lacks
+        return found
     kept: dict[str, np.ndarray] = {}
     for name, kind in there.items():
         if kind == BOXES:
@@ -135,10 +137,18 @@ def check_moves(moves: Mapping[str, str], fills: Mapping[str, float | Fill]) -> 
 
 
 def plane(row: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """A row's frame and extent. Raises PluginError where its reader gives none."""
-    if FRAME not in row or EXTENT not in row:
+    """A row's frame and extent, of several branches those of the one that has a plane.
+
+    Raises PluginError where its reader gives none, or more than one branch has them.
+    """
+    frames = [name for name in row if name == FRAME or name.endswith(f".{FRAME}")]
+    if not frames:
         raise PluginError(
             f"targets that move need the arrays {FRAME!r} and {EXTENT!r} of the reader; say in "
             "Task.reader which of its options gives them"
         )
-    return row[FRAME], row[EXTENT]
+    if len(frames) > 1:
+        raise PluginError(
+            f"targets that move lie on one plane, and the row has {', '.join(sorted(frames))}"
+        )
+    return row[frames[0]], row[f"{frames[0].removesuffix(FRAME)}{EXTENT}"]

@@ -41,16 +41,33 @@ class Plan:
     graft: nn.Module
     """A backbone and a head: `multigraft.models.graft.Graft`."""
     rules: Mapping[str, Rule]
+    branch: str = ""
+    """The branch that `backbone`, `depth`, `change` and `frozen` are of; empty: there are none."""
 
     @classmethod
     def start(cls, graft: nn.Module) -> Plan:
         """Everything learns, at the full rate, from the beginning."""
         return cls(graft, {name: Rule() for name, _ in graft.named_parameters()})
 
+    def restart(self) -> Plan:
+        """The plan once parameters were added: those that it does not know learn in full."""
+        names = (name for name, _ in self.graft.named_parameters())
+        return replace(self, rules={name: self.rules.get(name, Rule()) for name in names})
+
+    def by_branch(self) -> dict[str, Plan]:
+        """This plan as seen from each branch; from its one backbone where there are none."""
+        branches: Mapping[str, nn.Module] = getattr(self.graft, "branches", {})
+        return {branch: replace(self, branch=branch) for branch in branches or ("",)}
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The backbone that is planned for."""
+        return backbone_of(self.graft, self.branch)
+
     @property
     def depth(self) -> int:
         """The number of blocks, later ones counted."""
-        return len(blocks_of(self.graft))
+        return len(blocks_of(self.graft, self.branch))
 
     def change(self, changed: Callable[[int, str, Rule], Rule]) -> Plan:
         """The plan with ``changed(block, name, rule)`` in the place of every backbone rule.
@@ -58,7 +75,7 @@ class Plan:
         Blocks count from 0 at the input; ``depth`` is what comes after the last one. The head
         stays.
         """
-        blocks = block_of(self.graft)
+        blocks = block_of(self.graft, self.branch)
         return replace(
             self,
             rules={
@@ -89,7 +106,8 @@ class Plan:
             parameter.requires_grad_(self.rules[name].active(share))
         self.graft.train()
         _set_eval(self.graft)
-        _set_eval_between(self.graft, self.frozen(share))
+        for branch, plan in self.by_branch().items():
+            _set_eval_between(self.graft, branch, plan.frozen(share))
 
     def frozen(self, share: float) -> int:
         """Count the blocks before the first that learns at ``share`` of the training.
@@ -97,7 +115,7 @@ class Plan:
         One more than there are where the backbone rests altogether, what follows its last block
         included.
         """
-        blocks = block_of(self.graft)
+        blocks = block_of(self.graft, self.branch)
         learning = [block for name, block in blocks.items() if self.rules[name].active(share)]
         return min(learning, default=self.depth + 1)
 
@@ -140,18 +158,18 @@ def _set_eval(module: nn.Module) -> None:
             _set_eval(child)
 
 
-def _set_eval_between(graft: nn.Module, depth: int) -> None:
+def _set_eval_between(graft: nn.Module, branch: str, depth: int) -> None:
     """Put what has no parameters and stands before the first ``depth`` blocks' end in evaluation
     mode.
 
     Like a parameter outside every block it goes with the block that follows it in registration
     order.
     """
-    blocks = blocks_of(graft)
+    blocks = blocks_of(graft, branch)
     inside = {id(module) for block in blocks for module in block.modules()}
-    of = {id(parameter): number for parameter, number in _numbered(graft)}
+    of = {id(parameter): number for parameter, number in _numbered(graft, branch)}
     following = len(blocks)
-    for module in reversed(list(graft.backbone.modules())):
+    for module in reversed(list(backbone_of(graft, branch).modules())):
         if id(module) not in inside and not any(True for _ in module.parameters()):
             module.train(module.training and following >= depth)
         for parameter in module.parameters(recurse=False):
@@ -159,8 +177,8 @@ def _set_eval_between(graft: nn.Module, depth: int) -> None:
             break
 
 
-def _numbered(graft: nn.Module) -> list[tuple[nn.Parameter, int]]:
-    numbers = block_of(graft)
+def _numbered(graft: nn.Module, branch: str) -> list[tuple[nn.Parameter, int]]:
+    numbers = block_of(graft, branch)
     return [
         (parameter, numbers[name])
         for name, parameter in graft.named_parameters()
@@ -168,13 +186,13 @@ def _numbered(graft: nn.Module) -> list[tuple[nn.Parameter, int]]:
     ]
 
 
-def block_of(graft: nn.Module) -> dict[str, int]:
-    """The block of each backbone parameter, by its name in the graft.
+def block_of(graft: nn.Module, branch: str = "") -> dict[str, int]:
+    """The block of each parameter of a backbone, by its name in the graft.
 
     A parameter outside every block goes with the block that follows it in registration order; what
     follows the last block gets the number of blocks.
     """
-    blocks = blocks_of(graft)
+    blocks = blocks_of(graft, branch)
     inside = {
         id(parameter): index
         for index, block in enumerate(blocks)
@@ -182,13 +200,22 @@ def block_of(graft: nn.Module) -> dict[str, int]:
     }
     found: dict[str, int] = {}
     following = len(blocks)
-    for name, parameter in reversed(list(graft.backbone.named_parameters(prefix="backbone"))):
-        following = inside.get(id(parameter), following)
-        found[name] = following
+    own = {id(parameter) for parameter in backbone_of(graft, branch).parameters()}
+    for name, parameter in reversed(list(graft.named_parameters())):
+        if id(parameter) in own:
+            following = inside.get(id(parameter), following)
+            found[name] = following
     return found
 
 
-def blocks_of(graft: nn.Module) -> list[nn.Module]:
-    """The backbone's blocks, from the input to the output, and those of its decoder behind them."""
-    backbone: Any = graft.backbone
+def blocks_of(graft: nn.Module, branch: str = "") -> list[nn.Module]:
+    """A backbone's blocks, from the input to the output, and those of its decoder behind them."""
+    backbone: Any = backbone_of(graft, branch)
     return [*backbone.blocks, *getattr(backbone, "later", ())]
+
+
+def backbone_of(graft: nn.Module, branch: str = "") -> nn.Module:
+    """The backbone of one branch; the graft's own where it has none."""
+    whole: Any = graft
+    found: nn.Module = whole.branches[branch] if branch else whole.backbone
+    return found

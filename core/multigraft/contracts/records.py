@@ -96,6 +96,19 @@ class Modality:
     them."""
     web: WebReader | None = None
     """How a page reads a value without a server; None: only Python does."""
+    branches: Mapping[str, Modality] = field(default_factory=dict)
+    """The modalities that are read side by side, by branch: core composes such a one of those that
+    plugins register (see `multigraft.contracts.branches`)."""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The columns that a table must have: the first, or each branch's first."""
+        return tuple(self.branches) or self.columns[:1]
+
+    def columns_as(self, branch: str) -> tuple[str, ...]:
+        """The columns of its raw value where it is a branch of that name, the first required: all
+        of its own, or where the branch is not called as the first of them, the branch's alone."""
+        return self.columns if branch == self.columns[0] else (branch,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +170,7 @@ class Task:
     name: str
     stage: Stage
     modalities: tuple[str, ...]
+    """Those of its rows; empty: any."""
     objective: Callable[[Brief], Objective]
     """Bind the task to one run: its head, loss and metrics."""
     columns: tuple[str, ...] = ()
@@ -164,6 +178,9 @@ class Task:
     stratify: str | None = None
     """The one of ``columns`` whose values have the same shares in every part of a split (stratified
     sampling)."""
+    several: bool = False
+    """Whether it learns from several branches too: its head reads `Features.pooled`, which is then
+    all of them joined, or `Features.branches`."""
     reader: Mapping[str, Any] = field(default_factory=dict)
     """Options of the modality's reader that the task cannot do without, as ``{"places": True}``."""
     files: tuple[str, ...] = ()

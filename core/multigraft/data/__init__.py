@@ -8,6 +8,7 @@ from multigraft.data.batching.loader import Epoch, iterate
 from multigraft.data.batching.packing import plan_packs
 from multigraft.data.batching.worker_count import choose_workers
 from multigraft.data.checks.labels import label_notes
+from multigraft.data.chosen_rows import ChosenRows, SomeRows
 from multigraft.data.rows import Rows
 from multigraft.data.sources.load import load_table
 from multigraft.data.sources.table import Table
@@ -16,9 +17,11 @@ from multigraft.data.splitting import limit_rows, split_table
 
 __all__ = [
     "QUARANTINE",
+    "ChosenRows",
     "Epoch",
     "Problem",
     "Rows",
+    "SomeRows",
     "Splits",
     "Table",
     "choose_workers",

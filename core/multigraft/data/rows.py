@@ -259,6 +259,7 @@ def _arrange(table: Table, objective: Objective, seed: int, name: str) -> Table:
             raw=tuple(column for column in old.raw if column in names),
             folder=old.folder,
             suffixes=old.suffixes,
+            branches=old.branches,
             base=old.base,
             files=old.files,
             kind="arranged row",

@@ -70,7 +70,7 @@ def load_splits(
     if rewrite is not None:
         own = {split: rewritten(each, rewrite, modality.columns) for split, each in own.items()}
     for table in own.values():
-        require(table, (*task_columns, *modality.columns[:1]))
+        require(table, (*task_columns, *modality.required))
     if ID in data.columns:
         own = check_ids(own)
     shares = data.split.model_copy(update={split: 0.0 for split in own if split != "train"})

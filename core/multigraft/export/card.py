@@ -7,19 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from multigraft.contracts.records import Modality
 from multigraft.contracts.types import Arrays
+from multigraft.export.card_programs import code_block, elsewhere, main_file
 from multigraft.export.markdown import cell, code, prose, scalar
 from multigraft.runtime.bundle import Bundle, Generation, Port, Precision
 from multigraft.system.terminal import escaped_json
 
-_CSHARP = {"int64": "long", "int32": "int", "uint8": "byte", "float32": "float", "bool": "bool"}
-_JAVASCRIPT = {
-    "int64": "BigInt64Array",
-    "int32": "Int32Array",
-    "uint8": "Uint8Array",
-    "float32": "Float32Array",
-    "bool": "Uint8Array",
-}
 _WRITING = (
     'print(predictor.generate("The", max_new_tokens=40)["text"])',
     'for piece in predictor.stream("The", method="sample", temperature=0.8, top_p=0.9, seed=1):',
@@ -27,17 +21,15 @@ _WRITING = (
 )
 
 
-def model_card(bundle: Bundle, *, suffixes: tuple[str, ...], sample: Arrays) -> str:
+def model_card(bundle: Bundle, modality: Modality, *, sample: Arrays) -> str:
     """The text of ``README.md``. ``sample`` is one batch whose shapes stand in the examples."""
     sections = [
         _front_matter(bundle),
         _what_it_is(bundle),
         _measured(bundle),
         _ports(bundle),
-        _python(bundle, suffixes),
-        _onnxruntime(bundle, sample),
-        _javascript(bundle, sample),
-        _csharp(bundle, sample),
+        _python(bundle, modality),
+        *([] if bundle.branches else elsewhere(bundle, sample)),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -153,8 +145,9 @@ def _ports(bundle: Bundle) -> str:
     ]
     return "\n".join(
         [
-            "## The graph",
+            "## The graphs" if bundle.branches else "## The graph",
             "",
+            *_branches(bundle),
             "| | name | type | shape |",
             "|---|---|---|---|",
             *(
@@ -173,16 +166,37 @@ def _ports(bundle: Bundle) -> str:
     )
 
 
+def _branches(bundle: Bundle) -> list[str]:
+    """What each graph is, where there are several."""
+    if not bundle.branches:
+        return []
+    graphs = bundle.precisions[bundle.default].graphs
+    return [
+        *(
+            f"- {code(graphs[name])} reads {code(name)} ({prose(branch.modality)}, "
+            f"{prose(branch.backbone)}), its inputs called without {code(name + '.')} in front."
+            for name, branch in bundle.branches.items()
+        ),
+        f"- {code(main_file(bundle))} reads what those give, zeros where a row lacks a branch, and "
+        "answers.",
+        "",
+    ]
+
+
 def _shape(port: Port) -> str:
     return prose("[" + ", ".join(str(size) for size in port.shape) + "]")
 
 
-def _python(bundle: Bundle, suffixes: tuple[str, ...]) -> str:
-    value = f"example{suffixes[0]}" if suffixes else "an example"
-    needed = ("modality",) if bundle.named is not None else ("modality", "task")
+def _python(bundle: Bundle, modality: Modality) -> str:
+    suffixes = modality.suffixes
+    value: Any = _example(modality)
+    if modality.branches:
+        value = {name: _example(each) for name, each in modality.branches.items()}
+    needed = [f"modality.{name}" for name in bundle.branches] or ["modality"]
+    needed += ["task"] if bundle.named is None else []
     owners = [bundle.owners[part] for part in needed if part in bundle.owners]
     plugins = sorted({owner.distribution for owner in owners if owner.distribution})
-    return _code(
+    return code_block(
         "From Python (no torch needed)",
         "python",
         f"# pip install {' '.join(dict.fromkeys(['multigraft', *plugins]))}",
@@ -192,6 +206,10 @@ def _python(bundle: Bundle, suffixes: tuple[str, ...]) -> str:
         *(_written(bundle, suffixes) or [f"print(predictor.predict({value!r}))"]),
         *(f"# may be asked: {name}, to {_line(asks.help)}" for name, asks in bundle.asks.items()),
     )
+
+
+def _example(modality: Modality) -> str:
+    return f"example{modality.suffixes[0]}" if modality.suffixes else "an example"
 
 
 def _line(text: str) -> str:
@@ -205,84 +223,3 @@ def _written(bundle: Bundle, suffixes: tuple[str, ...]) -> list[str]:
         return []
     value = f"example{suffixes[0]}" if suffixes and bundle.generation.memory else "The"
     return [line.replace('"The"', json.dumps(value)) for line in _WRITING]
-
-
-def _onnxruntime(bundle: Bundle, sample: Arrays) -> str:
-    feeds = [
-        f'    {json.dumps(port.name)}: np.ones({sample[port.name].shape}, dtype="{port.dtype}"),'
-        for port in bundle.inputs
-    ]
-    return _code(
-        "From Python with onnxruntime alone",
-        "python",
-        "import os",
-        "",
-        'os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # or its makers are told of its use',
-        "",
-        "import numpy as np",
-        "import onnxruntime",
-        "",
-        f'session = onnxruntime.InferenceSession("bundle/{_file(bundle)}")',
-        "arrays = {  # as the reader makes them",
-        *feeds,
-        "}",
-        f"outputs = session.run({[port.name for port in bundle.outputs]}, arrays)",
-    )
-
-
-def _javascript(bundle: Bundle, sample: Arrays) -> str:
-    feeds = []
-    for port in bundle.inputs:
-        kind, shape = _JAVASCRIPT.get(port.dtype, "Float32Array"), list(sample[port.name].shape)
-        ones = f"new {kind}({_count(shape)}).fill({'1n' if port.dtype == 'int64' else '1'})"
-        feeds.append(f'  {json.dumps(port.name)}: new ort.Tensor("{port.dtype}", {ones}, {shape}),')
-    return _code(
-        "From JavaScript (the same files run in a browser)",
-        "javascript",
-        'import * as ort from "onnxruntime-web"; '
-        '// or "onnxruntime-node", with ORT_DISABLE_TELEMETRY=1 set',
-        "",
-        f'const session = await ort.InferenceSession.create("bundle/{_file(bundle)}");',
-        "const outputs = await session.run({ // as the reader makes them",
-        *feeds,
-        "});",
-        f"console.log(outputs[{json.dumps(bundle.outputs[0].name)}].data);",
-    )
-
-
-def _csharp(bundle: Bundle, sample: Arrays) -> str:
-    feeds = []
-    for port in bundle.inputs:
-        tensor = f"DenseTensor<{_CSHARP.get(port.dtype, 'float')}>"
-        shape = ", ".join(map(str, sample[port.name].shape))
-        feeds.append(
-            f"    NamedOnnxValue.CreateFromTensor({json.dumps(port.name)}, new {tensor}(new[] {{ "
-            f"{shape} }})),"
-        )
-    return _code(
-        "From C#",
-        "csharp",
-        "// with ORT_DISABLE_TELEMETRY=1 set; else onnxruntime reports to its makers",
-        "using Microsoft.ML.OnnxRuntime;",
-        "using Microsoft.ML.OnnxRuntime.Tensors;",
-        "",
-        f'using var session = new InferenceSession("bundle/{_file(bundle)}");',
-        "using var outputs = session.Run(new[] { // as the reader makes them",
-        *feeds,
-        "});",
-    )
-
-
-def _code(title: str, language: str, *lines: str) -> str:
-    return "\n".join([f"## {title}", "", f"```{language}", *lines, "```"])
-
-
-def _file(bundle: Bundle) -> str:
-    return str(bundle.precisions[bundle.default].file)
-
-
-def _count(shape: list[int]) -> int:
-    total = 1
-    for size in shape:
-        total *= size
-    return total

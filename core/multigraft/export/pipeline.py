@@ -26,9 +26,8 @@ from multigraft.export.summary import summary
 from multigraft.runs.provenance import owner_of
 from multigraft.runs.run import Run
 from multigraft.runtime.answers import make_answers, name_of
-from multigraft.runtime.bundle import Bundle, Port, seal
-from multigraft.runtime.manifest import FORMAT, largest_sample, said_of
-from multigraft.runtime.session import Session
+from multigraft.runtime.bundle import Bundle, Generation, Owner, Port, seal
+from multigraft.runtime.manifest import FORMAT, NEWEST, BundleBranch, largest_sample, said_of
 from multigraft.runtime.web.site import write_site
 from multigraft.system.files import whole_folder
 
@@ -79,9 +78,11 @@ def _keep(context: ExportContext, precisions: Precisions) -> tuple[Precisions, l
             kept[FP32] = kept[FP32].model_copy(update=update)
         else:
             notes.append("fp32 was not asked for, and is kept as the next safer precision")
+    held = {name: context.paths(name) for name, entry in kept.items() if entry.accepted}
+    used = {path for paths in held.values() for path in paths.values()}
     for name, entry in kept.items():
         if not entry.accepted:
-            for path in context.paths(name).values():
+            for path in set(context.targets(name).values()) - used:
                 delete(path)
             kept[name] = entry.model_copy(update={"file": None, "graphs": {}})
     return kept, [*notes, *_slower(kept)]
@@ -104,24 +105,29 @@ def _seal(context: ExportContext, precisions: Precisions, notes: tuple[str, ...]
     run, generating = context.run, context.generating
     default = fastest(precisions)
     sample = _sample(context)
-    inputs, outputs = Session(context.graph(default)).ports()
+    inputs, outputs = context.session(default).ports()
     generation = ports_of(generating, [name for name, *_ in inputs]) if generating else None
     served = [name for name, *_ in outputs]
     answers = make_answers(run.resolved.task, run.targets, served)
     bundle = Bundle(
         task=run.resolved.task.name,
         modality=run.resolved.modality.name,
-        backbone=run.recipe.backbone.name,
+        backbone=run.recipe.backbone_name,
         owners={
             **run.facts.get("owners", {}),
             "task": owner_of(run.catalog, "tasks", run.resolved.task.name),
-            "modality": owner_of(run.catalog, "modalities", run.resolved.modality.name),
+            **_modality_owners(run),
         },
         **said_of(
             name_of(run.resolved.task, served),
             answers.asks,
-            least=FORMAT if generation is None else generation.format,
+            least=_format(context, generation),
         ),
+        branches={
+            name: BundleBranch(modality=each.modality.name, backbone=run.recipe.branches[name].name)
+            for name, each in run.resolved.branches.items()
+            if name
+        },
         reader=save_spec(run.reader.spec(), context.folder),
         targets=run.targets,
         inputs=tuple(Port(name=name, dtype=dtype, shape=shape) for name, dtype, shape in inputs),
@@ -136,9 +142,26 @@ def _seal(context: ExportContext, precisions: Precisions, notes: tuple[str, ...]
         facts=_facts(run.facts),
         notes=notes,
     )
-    card = model_card(bundle, suffixes=run.resolved.modality.suffixes, sample=sample)
+    card = model_card(bundle, run.resolved.modality, sample=sample)
     (context.folder / "README.md").write_text(card, encoding="utf-8")
     return seal(bundle, context.folder)
+
+
+def _format(context: ExportContext, generation: Generation | None) -> int:
+    """The first format that can say what the graphs are."""
+    if context.branches:
+        return NEWEST
+    return FORMAT if generation is None else generation.format
+
+
+def _modality_owners(run: Run) -> dict[str, Owner]:
+    """Who registered the modality of each branch, or the one that there is."""
+    return {
+        f"modality.{name}" if name else "modality": owner_of(
+            run.catalog, "modalities", branch.modality.name
+        )
+        for name, branch in run.resolved.branches.items()
+    }
 
 
 def _sample(context: ExportContext) -> Arrays:

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from multigraft.contracts.plan import Plan, Rule, blocks_of
+from multigraft.contracts.plan import Plan, Rule, block_of, blocks_of
 from multigraft.errors import RecipeError
 from multigraft.models.graft import Graft
 
@@ -23,9 +23,9 @@ def lora(plan: Plan, options: Mapping[str, Any]) -> Plan:
     """
     from peft import LoraConfig, inject_adapter_in_model
 
-    if any(rule != Rule() for rule in plan.rules.values()):
+    if any(plan.rules[name] != Rule() for name in block_of(plan.graft, plan.branch)):
         raise RecipeError(["strategy: lora adds parameters, so it must come first in the list"])
-    names = _adaptable(plan.graft)
+    names = _adaptable(plan)
     if not names:
         raise RecipeError(
             ["strategy: lora found no linear or convolutional layer in the backbone's blocks"]
@@ -38,18 +38,17 @@ def lora(plan: Plan, options: Mapping[str, Any]) -> Plan:
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="fan_in_fan_out")  # PEFT mends it for GPT-2
-        inject_adapter_in_model(config, plan.graft.backbone)
-    return Plan.start(plan.graft).change(
-        lambda block, name, rule: replace(rule, learns=ADAPTER in name)
-    )
+        inject_adapter_in_model(config, plan.backbone)
+    return plan.restart().change(lambda block, name, rule: replace(rule, learns=ADAPTER in name))
 
 
-def _adaptable(graft: nn.Module) -> list[str]:
+def _adaptable(plan: Plan) -> list[str]:
     """The names, inside the backbone, of the layers that PEFT can adapt."""
-    inside = {id(module) for block in blocks_of(graft) for module in block.modules()}
+    blocks = blocks_of(plan.graft, plan.branch)
+    inside = {id(module) for block in blocks for module in block.modules()}
     return [
         name
-        for name, module in graft.backbone.named_modules()
+        for name, module in plan.backbone.named_modules()
         if id(module) in inside and _is_adaptable(module)
     ]
 

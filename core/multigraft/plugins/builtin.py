@@ -1,4 +1,4 @@
-"""Built-in plugin: the strategies, and the verbs' default answers.
+"""Built-in plugin: the strategies, the tasks of several modalities, and the verbs' default answers.
 
 It enters by the same door as a stranger's, only first, and its verbs answer last.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from multigraft.contracts.lazy import Lazy
-from multigraft.contracts.records import Option, Strategy
+from multigraft.contracts.records import Option, Strategy, Task
 from multigraft.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ def register_strategies() -> Sequence[Strategy]:
         ),
         Strategy(name="bitfit", plan=Lazy("multigraft.models.strategies:bitfit")),
     )
+
+
+@hookimpl
+def register_tasks() -> Sequence[Task]:
+    """The tasks of any modality, and of several at once."""
+    return Lazy("multigraft.models.tasks:shared_tasks").resolve()()
 
 
 @hookimpl(trylast=True)

@@ -44,6 +44,11 @@ def check_record(hook: str, kind: str, record: object) -> None:
             )
     if isinstance(record, Task):
         _check_answers(hook, record)
+    if isinstance(record, Modality) and record.branches:
+        raise PluginError(
+            f"{hook} gave {record.name!r} with branches; register each modality by itself, a "
+            "recipe puts them side by side"
+        )
 
 
 def _check_answers(hook: str, task: Task) -> None:

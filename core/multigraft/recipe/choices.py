@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
+
+from multigraft.system.validation import FORMS
 
 
 class Section(BaseModel):
@@ -62,10 +73,57 @@ def named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def named_by_branch(value: Any) -> Any:
+    """Read a choice, or one for each branch."""
+    if by_branch(value):
+        return {branch: named(each) for branch, each in value.items()}
+    return named(value)
+
+
 def named_list(value: Any) -> Any:
-    """Read a list of choices; a single one is a list of one."""
+    """Read a list of choices, or one for each branch; a single one is a list of one."""
+    if by_branch(value):
+        return {branch: named_list(each) for branch, each in value.items()}
     values = [value] if isinstance(value, str | Mapping) else value
     return [named(item) for item in values] if isinstance(values, list | tuple) else values
+
+
+def by_branch(value: Any) -> bool:
+    """Whether a choice is written for each branch: as a mapping that is no choice itself.
+
+    >>> by_branch({"text": "bert-tiny", "image": "resnet-tiny"}), by_branch({"name": "bert-tiny"})
+    (True, False)
+    """
+    return isinstance(value, Mapping) and "name" not in value
+
+
+def _form(value: Any) -> str:
+    return FORMS[by_branch(value)]
+
+
+def _several(value: dict[str, Any]) -> dict[str, Any]:
+    """Check the names of branches; they are names of columns, and stand in those of arrays."""
+    if len(value) < 2:
+        raise ValueError("it has no name; where it is written by branch, at least 2 are needed")
+    if odd := [branch for branch in value if not (branch.isascii() and branch.isidentifier())]:
+        raise ValueError(
+            f"{odd[0]!r} is no name of a branch: letters, digits and _ are allowed, no digit first"
+        )
+    return value
+
+
+Strategies = Annotated[tuple[Choice, ...], Field(min_length=1)]
+BackboneChoices = Annotated[
+    Annotated[BackboneChoice, Tag(FORMS[0])]
+    | Annotated[dict[str, BackboneChoice], AfterValidator(_several), Tag(FORMS[1])],
+    Discriminator(_form),
+]
+"""A backbone, or one for each branch."""
+StrategyChoices = Annotated[
+    Annotated[Strategies, Tag(FORMS[0])] | Annotated[dict[str, Strategies], Tag(FORMS[1])],
+    Discriminator(_form),
+]
+"""Strategies that are applied in order, or those of each branch."""
 
 
 def listed(value: Any) -> Any:

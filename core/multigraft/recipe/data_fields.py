@@ -60,6 +60,9 @@ class Data(Section):
     columns: dict[str, str] = Field(default_factory=dict)
     """Our name of a column -> its name in the data, as ``{text: review, label: stars}``; the values
     of ``id`` must not repeat, in any split."""
+    missing: Literal["refuse", "allow"] = "refuse"
+    """Of several branches: whether rows that lack a value of some are learned from (``allow``) or
+    are bad rows (``refuse``)."""
     split: Split = Field(default_factory=Split)
     on_bad_row: Literal["stop", "skip", "quarantine"] = "stop"
     """What a row that cannot be used does: ``stop`` the run, be left out and listed (``skip``), or

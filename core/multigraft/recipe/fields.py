@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -15,10 +16,13 @@ from multigraft.errors import RecipeError
 from multigraft.recipe.choices import (
     AugmentChoice,
     BackboneChoice,
+    BackboneChoices,
     Choice,
     Section,
+    StrategyChoices,
     listed,
     named,
+    named_by_branch,
     named_list,
     trained,
 )
@@ -26,6 +30,7 @@ from multigraft.recipe.data_fields import Count, Data, Share, given_path
 from multigraft.system.files import whole_path
 from multigraft.system.validation import problem_lines
 
+FULL = (Choice(name="full"),)
 Size = Annotated[int, Field(ge=1, le=2**20)]
 """Of something that is held in memory as a whole: the rows of a batch, the tokens of a sequence."""
 
@@ -154,15 +159,15 @@ class Recipe(Section):
 
     task: Annotated[Choice, BeforeValidator(named)]
     """What is learned, as ``text-classification``; options beside the name."""
-    backbone: Annotated[BackboneChoice, BeforeValidator(named)]
-    """What it is learned with, as ``bert-base``."""
+    backbone: Annotated[BackboneChoices, BeforeValidator(named_by_branch)]
+    """What it is learned with, as ``bert-base``; of several modalities one for each branch, which
+    is called as the column that it reads: ``{text: bert-base, image: resnet-50}``."""
     data: Annotated[Data, BeforeValidator(trained)]
-    strategy: Annotated[tuple[Choice, ...], BeforeValidator(named_list)] = Field(
-        default=(Choice(name="full"),), min_length=1
-    )
-    """Which parameters learn; several are applied in order."""
+    strategy: Annotated[StrategyChoices, BeforeValidator(named_list)] = FULL
+    """Which parameters learn; several are applied in order, or some by branch."""
     reader: dict[str, Any] = Field(default_factory=dict)
-    """Options of the modality's reader, as ``max_length``; unset ones follow the weights."""
+    """Options of the modality's reader, as ``max_length``, by branch where there are several; unset
+    ones follow the weights."""
     training: Training = Field(default_factory=Training)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     export: Export = Field(default_factory=Export)
@@ -189,14 +194,49 @@ class Recipe(Section):
             name: given_path(getattr(self.data, name)) for name in ("train", "validation", "test")
         }
         data = self.data.model_copy(update=sources)
-        backbone = self.backbone.model_copy(update={"weights": given_path(self.backbone.weights)})
+        backbone = self._with_weights(given_path)
         output = None if self.output is None else str(whole_path(self.output))
         return self.model_copy(update={"data": data, "backbone": backbone, "output": output})
 
+    @property
+    def branches(self) -> dict[str, BackboneChoice]:
+        """The backbone of each branch; under the name ``""`` where there is one alone."""
+        return self.backbone if isinstance(self.backbone, dict) else {"": self.backbone}
+
+    @property
+    def backbone_name(self) -> str:
+        """Every backbone by its name, for people."""
+        return "+".join(choice.name for choice in self.branches.values())
+
+    @property
+    def strategies(self) -> dict[str, tuple[Choice, ...]]:
+        """The strategies of each branch; a branch of which nothing is said learns in full."""
+        if isinstance(self.strategy, dict):
+            return dict.fromkeys(self.branches, FULL) | self.strategy
+        return dict.fromkeys(self.branches, self.strategy)
+
+    @property
+    def strategy_name(self) -> str:
+        """Every strategy by its name, for people."""
+        told = {
+            branch: " + ".join(choice.name for choice in choices)
+            for branch, choices in self.strategies.items()
+        }
+        alike = len(set(told.values())) == 1
+        return (
+            next(iter(told.values())) if alike else ", ".join(f"{b}: {s}" for b, s in told.items())
+        )
+
     def with_weights(self, weights: str) -> Recipe:
-        """The same recipe with other weights of its backbone."""
-        backbone = self.backbone.model_copy(update={"weights": weights})
-        return self.model_copy(update={"backbone": backbone})
+        """The same recipe with other weights of its backbones."""
+        return self.model_copy(update={"backbone": self._with_weights(lambda _: weights)})
+
+    def _with_weights(self, changed: Callable[[str | None], str | None]) -> Any:
+        found = {
+            branch: choice.model_copy(update={"weights": changed(choice.weights)})
+            for branch, choice in self.branches.items()
+        }
+        return found if isinstance(self.backbone, dict) else found[""]
 
     def to_yaml(self) -> str:
         """The recipe as YAML, every field written out."""

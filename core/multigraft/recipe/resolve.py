@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from multigraft.contracts.branches import compose
 from multigraft.contracts.options import misfit
 from multigraft.contracts.records import Backbone, Modality, Option, Origin, Strategy, Task
 from multigraft.errors import RecipeError, UnknownName, did_you_mean
 from multigraft.plugins.catalog import Catalog
-from multigraft.recipe import AugmentChoice, BackboneChoice, Choice, Recipe, check
+from multigraft.recipe import BackboneChoice, Choice, Recipe, check
+from multigraft.recipe.resolved import ResolvedBranch, ResolvedRecipe
 from multigraft.system.files import expanded
 
 T = TypeVar("T")
 SCRATCH = "scratch"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResolvedRecipe:
-    """A recipe and what its names stand for, with every option filled in."""
-
-    recipe: Recipe
-    task: Task
-    task_options: Mapping[str, Any]
-    modality: Modality
-    reader_options: Mapping[str, Any]
-    """Only those that the recipe sets: the others follow the weights."""
-    augment_options: Mapping[str, Any]
-    backbone: Backbone
-    origin: Origin
-    strategies: tuple[tuple[Strategy, Mapping[str, Any]], ...]
-
-    def anchored(self) -> ResolvedRecipe:
-        """The same with whole paths, which a change of the working folder does not move."""
-        return replace(self, recipe=self.recipe.anchored())
 
 
 def read_recipe(
@@ -72,63 +54,136 @@ class _Finder:
 
     def resolved(self, recipe: Recipe) -> ResolvedRecipe | None:
         """The objects behind a recipe whose fields are right; None where a name is not known."""
-        task, backbone, strategies = self._lookups(recipe.task, recipe.backbone, recipe.strategy)
-        if task is None or backbone is None or len(strategies) < len(recipe.strategy):
+        task = self._look("task", lambda: self.catalog.task(recipe.task.name))
+        found = {
+            branch: self._branch(recipe, branch, choice)
+            for branch, choice in recipe.branches.items()
+        }
+        branches = {name: each for name, each in found.items() if each is not None}
+        if task is None or len(branches) < len(found):
             return None
-        family, size_name, size = backbone
-        modality = self._look("backbone", lambda: self.catalog.modality(family.modality))
-        if modality is None:
-            return None
-        self._fit(task, family, recipe.backbone.name)
-        options = self._options("backbone", recipe.backbone.options, family.options, fill=False)
-        origin = Origin(
-            backbone=recipe.backbone.name,
-            size=size_name,
-            config={**size.config, **options},
-            hub=size.hub,
-        )
+        self._forms(recipe)
+        self._together(task, branches, recipe)
+        for branch, each in branches.items():
+            name = recipe.branches[branch].name
+            self._fit(task, each.backbone, name)
         return ResolvedRecipe(
             recipe=recipe,
             task=task,
             task_options=self._options("task", recipe.task.options, task.options),
+            modality=_modality(recipe, branches),
+            branches={
+                name: replace(each, reader_options=self._wished(recipe, task, name, each))
+                for name, each in branches.items()
+            },
+        )
+
+    def _branch(self, recipe: Recipe, branch: str, choice: BackboneChoice) -> ResolvedBranch | None:
+        """One backbone and its strategies; None where a name is not known."""
+        at = f".{branch}" if branch else ""
+        chosen = recipe.strategies[branch]
+        backbone = self._look(f"backbone{at}", lambda: self.catalog.backbone(choice.name))
+        strategies = self._strategies(f"strategy{at}", chosen)
+        if backbone is None or len(strategies) < len(chosen):
+            return None
+        family, size_name, size = backbone
+        modality = self._look(f"backbone{at}", lambda: self.catalog.modality(family.modality))
+        if modality is None:
+            return None
+        options = self._options(f"backbone{at}", choice.options, family.options, fill=False)
+        origin = Origin(
+            backbone=choice.name,
+            size=size_name,
+            config={**size.config, **options},
+            hub=size.hub,
+        )
+        return ResolvedBranch(
             modality=modality,
-            reader_options=self._reader(recipe.reader, task, modality),
-            augment_options=self._augment(recipe.training.augment, modality),
+            reader_options={},
+            augment_options=self._augment(recipe, branch, modality),
             backbone=family,
-            origin=self._weights(origin, recipe.backbone.weights),
+            origin=self._weights(f"backbone{at}", origin, choice.weights, branch),
             strategies=tuple(
-                (strategy, self._options(f"strategy.{index}", choice.options, strategy.options))
-                for index, (strategy, choice) in enumerate(
-                    zip(strategies, recipe.strategy, strict=True)
-                )
+                (strategy, self._options(f"strategy{at}.{index}", each.options, strategy.options))
+                for index, (strategy, each) in enumerate(zip(strategies, chosen, strict=True))
             ),
         )
+
+    def _strategies(self, field: str, choices: Iterable[Choice]) -> list[Strategy]:
+        return [
+            found
+            for index, choice in enumerate(choices)
+            if (found := self._look(f"{field}.{index}", _finder(self.catalog, choice.name)))
+        ]
+
+    def _forms(self, recipe: Recipe) -> None:
+        """See that what is written by branch is of the branches that there are."""
+        branches = recipe.branches.keys()
+        told = {"strategy": recipe.strategy, "reader": recipe.reader if len(branches) > 1 else ()}
+        for field, value in told.items():
+            for branch in value if isinstance(value, dict) else ():
+                if branches == {""}:
+                    self.problems.append(f"{field}.{branch}: there is one backbone, no branches")
+                elif branch not in branches:
+                    self.problems.append(
+                        f"{field}.{branch}: no such branch; {did_you_mean(branch, branches)}"
+                    )
+        if len(branches) == 1 and recipe.data.missing == "allow":
+            self.problems.append(
+                "data.missing: found 'allow'; it is for several branches: of one, a row without a "
+                "value is a bad row"
+            )
+
+    def _together(self, task: Task, branches: Mapping[str, ResolvedBranch], recipe: Recipe) -> None:
+        """See that the task, and what else is asked, takes several branches at once."""
+        if len(branches) == 1:
+            return
+        if not task.several:
+            fitting = [each.name for each in self.catalog.tasks() if each.several]
+            self.problems.append(
+                f"task: {task.name!r} takes one backbone; of several branches learn "
+                f"{', '.join(fitting) or 'no task here'}"
+            )
+        for name in task.reader:
+            if not any(name in branch.modality.options for branch in branches.values()):
+                self.problems.append(
+                    f"task: {task.name!r} needs the reader option {name!r}, which no branch has"
+                )
+        if recipe.training.packing is not None:
+            self.problems.append("training.packing: rows of several branches are not packed")
+        if recipe.training.batch_budget is not None:
+            self.problems.append(
+                "training.batch_budget: the lengths of several branches have no unit in common; "
+                "use training.batch_size"
+            )
+
+    def _wished(
+        self, recipe: Recipe, task: Task, branch: str, found: ResolvedBranch
+    ) -> dict[str, Any]:
+        """The reader's options of one branch, with those that the task cannot do without."""
+        given = recipe.reader.get(branch, {}) if branch else recipe.reader
+        if not isinstance(given, Mapping):
+            self.problems.append(
+                f"reader.{branch}: found {given!r}; a mapping of options is needed"
+            )
+            return {}
+        wished = task.reader
+        if branch:  # one branch alone need have what is wished
+            wished = {name: each for name, each in wished.items() if name in found.modality.options}
+        field = f"reader.{branch}" if branch else "reader"
+        return self._reader(field, given, replace(task, reader=wished), found.modality)
 
     def names(self, raw: Mapping[str, Any]) -> None:
         """Check the names in a recipe whose fields are wrong elsewhere."""
         strategies = raw.get("strategy", ())
         listed = [strategies] if isinstance(strategies, str | Mapping) else strategies
         choices = [_choice(item) for item in listed] if isinstance(listed, list | tuple) else []
-        task, backbone, _ = self._lookups(
-            _choice(raw.get("task")),
-            _choice(raw.get("backbone")),
-            [c for c in choices if c is not None],
-        )
-        if task is not None and backbone is not None:
+        named, grown = _choice(raw.get("task")), _choice(raw.get("backbone"))
+        task = named and self._look("task", lambda: self.catalog.task(named.name))
+        backbone = grown and self._look("backbone", lambda: self.catalog.backbone(grown.name))
+        self._strategies("strategy", [choice for choice in choices if choice is not None])
+        if task and backbone:
             self._fit(task, backbone[0], str(backbone[0].name))
-
-    def _lookups(
-        self, task: Choice | None, backbone: Choice | None, strategies: Any
-    ) -> tuple[Any, Any, Any]:
-        return (
-            task and self._look("task", lambda: self.catalog.task(task.name)),
-            backbone and self._look("backbone", lambda: self.catalog.backbone(backbone.name)),
-            [
-                found
-                for index, choice in enumerate(strategies)
-                if (found := self._look(f"strategy.{index}", _finder(self.catalog, choice.name)))
-            ],
-        )
 
     def _look(self, field: str, find: Callable[[], T]) -> T | None:
         try:
@@ -138,7 +193,7 @@ class _Finder:
             return None
 
     def _fit(self, task: Task, family: Backbone, name: str) -> None:
-        if family.modality not in task.modalities:
+        if task.modalities and family.modality not in task.modalities:
             fitting = [
                 other.name
                 for other in self.catalog.tasks()
@@ -171,8 +226,9 @@ class _Finder:
                 options[name] = float(value) if isinstance(allowed[name].default, float) else value
         return options
 
-    def _reader(self, given: Mapping[str, Any], task: Task, modality: Modality) -> dict[str, Any]:
-        """The reader's options, with those that the task cannot do without."""
+    def _reader(
+        self, field: str, given: Mapping[str, Any], task: Task, modality: Modality
+    ) -> dict[str, Any]:
         for name, value in task.reader.items():
             if name not in modality.options:
                 self.problems.append(
@@ -181,35 +237,51 @@ class _Finder:
                 )
             elif given.get(name, value) != value:
                 self.problems.append(
-                    f"reader.{name}: found {given[name]!r}; task {task.name!r} needs {value!r}"
+                    f"{field}.{name}: found {given[name]!r}; task {task.name!r} needs {value!r}"
                 )
         asked = {name: value for name, value in task.reader.items() if name in modality.options}
-        return {**asked, **self._options("reader", given, modality.options, fill=False)}
+        return {**asked, **self._options(field, given, modality.options, fill=False)}
 
-    def _augment(self, choice: AugmentChoice, modality: Modality) -> dict[str, Any]:
-        if choice.name != "none" and modality.augment is None:
-            self.problems.append(
-                f"training.augment: found {choice.name!r}; {modality.name} has no augmentation: "
-                "use 'none'"
-            )
-        return self._options("training.augment", choice.options, modality.augment_options)
+    def _augment(self, recipe: Recipe, branch: str, modality: Modality) -> dict[str, Any]:
+        """The options of a modality's augmentation; of several branches those that have one get
+        it."""
+        choice, field = recipe.training.augment, "training.augment"
+        if not branch:
+            if choice.name != "none" and modality.augment is None:
+                self.problems.append(
+                    f"{field}: found {choice.name!r}; {modality.name} has no augmentation: use "
+                    "'none'"
+                )
+            return self._options(field, choice.options, modality.augment_options)
+        for name in choice.options.keys() - recipe.branches.keys():
+            self.problems.append(f"{field}.{name}: {did_you_mean(name, recipe.branches)}")
+        given = choice.options.get(branch, {})
+        return self._options(f"{field}.{branch}", given, modality.augment_options)
 
-    def _weights(self, origin: Origin, weights: str | None) -> Origin:
+    def _weights(self, field: str, origin: Origin, weights: str | None, branch: str) -> Origin:
         if weights is None:
             return origin
         if weights == SCRATCH:
             return replace(origin, hub=None)
         path = expanded(weights)
         if path.exists():
-            model = path / "model"
-            return replace(origin, hub=None, path=model if model.is_dir() else path)
+            inside = [path / "model" / branch, path / "model"]  # of a run, ours or one of branches
+            found = next((each for each in inside if each.is_dir()), path)
+            return replace(origin, hub=None, path=found)
         if weights.count("/") == 1 and not weights.startswith((".", "~", "/")):
             return replace(origin, hub=weights)
         self.problems.append(
-            f"backbone.weights: found {weights!r}; it should be 'scratch', a file or folder that "
+            f"{field}.weights: found {weights!r}; it should be 'scratch', a file or folder that "
             "exists, the folder of a run, or a hub name as 'owner/name'"
         )
         return origin
+
+
+def _modality(recipe: Recipe, branches: Mapping[str, ResolvedBranch]) -> Modality:
+    own = {name: branch.modality for name, branch in branches.items()}
+    if len(own) == 1:
+        return own[""]
+    return compose(own, missing=recipe.data.missing == "allow")
 
 
 def _finder(catalog: Catalog, name: str) -> Callable[[], Strategy]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_model
+from torch import nn
 
+from multigraft.contracts.branches import join_branches, of_branch
 from multigraft.contracts.frames import check_moves
 from multigraft.contracts.objectives import Brief, Objective
 from multigraft.contracts.plan import Plan
@@ -30,10 +32,11 @@ from multigraft.data import (
     release,
 )
 from multigraft.errors import DataError, RecipeError, RunError, WeightsError, refused_as
+from multigraft.models.branches import Branches
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
-from multigraft.recipe.resolve import ResolvedRecipe
+from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.runs.first_record import data_facts, run_facts
 from multigraft.runs.run import HEAD, MODEL, Run, read_record
 from multigraft.system.compute.processes import ALONE, World
@@ -66,9 +69,7 @@ def assemble(
     recipe = resolved.recipe
     splits = _splits(resolved, settled=saved is not None)
     if trained:
-        resolved = replace(
-            resolved, origin=replace(resolved.origin, path=folder / MODEL, hub=None), strategies=()
-        )
+        resolved = _grown(resolved, folder / MODEL)
     learned = saved or _learn(resolved, splits.train)
     with _outside(resolved, folder if saved else None):
         reader = resolved.modality.reader(learned.reader)
@@ -120,15 +121,28 @@ def read_saved(facts: Mapping[str, Any], folder: Path) -> Saved | None:
 def _outside(resolved: ResolvedRecipe, folder: Path | None) -> Iterator[None]:
     """Around what opens files that we did not write: a run's, or weights. They are plain data or
     refused."""
-    path = resolved.origin.path
-    if folder is None and path is None and resolved.origin.hub is None:
+    origins = [branch.origin for branch in resolved.branches.values()]
+    named = [str(each.path or each.hub) for each in origins if each.path or each.hub]
+    if folder is None and not named:
         yield
         return
     kind = WeightsError if folder is None else RunError
-    with refused_as(kind, f"{folder or path or resolved.origin.hub}: cannot be used"):
-        if path is not None and path.is_dir():
-            check_tree(path, links=True)
+    with refused_as(kind, f"{folder or ', '.join(named)}: cannot be used"):
+        for origin in origins:
+            if origin.path is not None and origin.path.is_dir():
+                check_tree(origin.path, links=True)
         yield
+
+
+def _grown(resolved: ResolvedRecipe, model: Path) -> ResolvedRecipe:
+    """The same with the weights of its trained model, in which nothing more learns."""
+    branches = {
+        name: replace(
+            branch, origin=replace(branch.origin, path=model / name, hub=None), strategies=()
+        )
+        for name, branch in resolved.branches.items()
+    }
+    return replace(resolved, branches=branches)
 
 
 def _splits(resolved: ResolvedRecipe, *, settled: bool) -> Splits:
@@ -148,7 +162,11 @@ def _splits(resolved: ResolvedRecipe, *, settled: bool) -> Splits:
 def _learn(resolved: ResolvedRecipe, train: Table) -> Saved:
     """The reader's spec and the targets' description, from the weights and the training rows."""
     with _outside(resolved, None):
-        spec = resolved.backbone.reader(resolved.origin, resolved.reader_options)
+        specs = {
+            name: branch.backbone.reader(branch.origin, branch.reader_options)
+            for name, branch in resolved.branches.items()
+        }
+    spec = join_branches(specs) if resolved.several else specs[""]
     if resolved.modality.fit is not None:
         spec = resolved.modality.fit(train.raws(), spec)
     columns = {name: train.cells(name) for name in resolved.task.columns}
@@ -161,7 +179,7 @@ def _learn(resolved: ResolvedRecipe, train: Table) -> Saved:
 
 
 def _grow(resolved: ResolvedRecipe, reader: Reader, learned: Saved) -> tuple[Objective, Graft]:
-    backbone = resolved.backbone.build(resolved.origin, learned.reader)
+    backbone = _backbone(resolved, learned.reader)
     objective = resolved.task.objective(
         Brief(
             backbone=backbone,
@@ -174,10 +192,20 @@ def _grow(resolved: ResolvedRecipe, reader: Reader, learned: Saved) -> tuple[Obj
     return objective, Graft(backbone, objective.head())
 
 
+def _backbone(resolved: ResolvedRecipe, spec: Spec) -> nn.Module:
+    """The backbone, or those of several branches side by side."""
+    built = {
+        name: branch.backbone.build(branch.origin, of_branch(name, spec) if name else spec)
+        for name, branch in resolved.branches.items()
+    }
+    return Branches(built) if resolved.several else built[""]
+
+
 def _inherit_head(graft: Graft, resolved: ResolvedRecipe, learned: Saved) -> bool:
     """Take over the head of weights that are a run of the same task with the same targets; whether
     it was."""
-    model = resolved.origin.path
+    parents = {branch.origin.path for branch in resolved.branches.values()}
+    model = parents.pop() if not resolved.several else _whole(parents)
     if model is None or not (model / HEAD).exists() or not (model.parent / RECORD).exists():
         return False
     parent = read_record(model.parent)
@@ -190,9 +218,17 @@ def _inherit_head(graft: Graft, resolved: ResolvedRecipe, learned: Saved) -> boo
 
 def _plan(graft: Graft, resolved: ResolvedRecipe) -> Plan:
     plan = Plan.start(graft)
-    for strategy, options in resolved.strategies:
-        plan = strategy.plan(plan, options)
-    return plan
+    for name, branch in resolved.branches.items():
+        plan = replace(plan, branch=name)
+        for strategy, options in branch.strategies:
+            plan = strategy.plan(plan, options)
+    return replace(plan, branch="")
+
+
+def _whole(parents: Set[Path | None]) -> Path | None:
+    """The model folder of the one run that all branches go on from; None where there is none."""
+    found = {None if path is None else path.parent for path in parents}
+    return found.pop() if len(found) == 1 else None
 
 
 def _rows(

@@ -13,7 +13,7 @@ from multigraft.contracts.readers import fingerprint
 from multigraft.contracts.types import Spec
 from multigraft.data import Rows, Splits, label_notes, told
 from multigraft.plugins.catalog import Catalog
-from multigraft.recipe.resolve import ResolvedRecipe
+from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.runs.provenance import owners_of
 from multigraft.system.compute.device import choose_device
 from multigraft.system.compute.processes import World
@@ -30,7 +30,7 @@ def run_facts(resolved: ResolvedRecipe, catalog: Catalog, world: World) -> dict[
         "task": resolved.task.name,
         "stage": resolved.task.stage,
         "modality": resolved.modality.name,
-        "backbone": recipe.backbone.name,
+        "backbone": recipe.backbone_name,
         "weights": _weights(resolved),
         "seed": recipe.seed,
         "plugins": {
@@ -63,8 +63,15 @@ def data_facts(
 
 
 def _weights(resolved: ResolvedRecipe) -> str:
-    origin = resolved.origin
-    return str(origin.path) if origin.path is not None else origin.hub or "scratch"
+    told = {
+        name: str(branch.origin.path or branch.origin.hub or "scratch")
+        for name, branch in resolved.branches.items()
+    }
+    return (
+        ", ".join(f"{name}: {each}" for name, each in told.items())
+        if resolved.several
+        else told[""]
+    )
 
 
 def _left_out(rows: Rows | None) -> dict[str, Any]:

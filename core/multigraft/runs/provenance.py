@@ -9,7 +9,7 @@ from multigraft.contracts.owners import Owner, advice
 from multigraft.errors import UnknownName
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
-from multigraft.recipe.resolve import ResolvedRecipe
+from multigraft.recipe.resolved import ResolvedRecipe
 
 HANDED = "plugins=[...] of the verb in Python"
 
@@ -24,23 +24,28 @@ def owner_of(catalog: Catalog, kind: str, name: str) -> Owner:
 
 def owners_of(catalog: Catalog, resolved: ResolvedRecipe) -> dict[str, Owner]:
     """Find who registered what a run is made of: ``task``, ``strategy.0`` and so on."""
-    names = {
-        "task": ("tasks", resolved.task.name),
-        "modality": ("modalities", resolved.modality.name),
-        "backbone": ("backbones", resolved.backbone.name),
-        **{
-            f"strategy.{n}": ("strategies", each.name)
-            for n, (each, _) in enumerate(resolved.strategies)
-        },
-    }
+    names = {"task": ("tasks", resolved.task.name)}
+    for branch, found in resolved.branches.items():
+        at = f".{branch}" if branch else ""
+        names[f"modality{at}"] = ("modalities", found.modality.name)
+        names[f"backbone{at}"] = ("backbones", found.backbone.name)
+        for place, (each, _) in enumerate(found.strategies):
+            names[f"strategy{at}.{place}"] = ("strategies", each.name)
     return {part: owner_of(catalog, kind, name) for part, (kind, name) in names.items()}
 
 
 def absent(recipe: Recipe, modality: str, owners: Mapping[str, Any], catalog: Catalog) -> list[str]:
-    """List each name of a run that no plugin registers here: what it is, and what brings it."""
-    names = {"task": recipe.task.name, "backbone": recipe.backbone.name}
-    names |= {"modality": modality} if modality else {}
-    names |= {f"strategy.{place}": choice.name for place, choice in enumerate(recipe.strategy)}
+    """List each name of a run that no plugin registers here: what it is, and what brings it.
+
+    ``modality`` is that of a run of one backbone; those of branches follow from their backbones.
+    """
+    names = {"task": recipe.task.name}
+    for branch, choice in recipe.branches.items():
+        at = f".{branch}" if branch else ""
+        names[f"backbone{at}"] = choice.name
+        names |= {"modality": modality} if modality and not branch else {}
+        for place, each in enumerate(recipe.strategies[branch]):
+            names[f"strategy{at}.{place}"] = each.name
     find: Mapping[str, Callable[[str], Any]] = {
         "task": catalog.task,
         "modality": catalog.modality,

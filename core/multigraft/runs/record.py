@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multigraft.contracts.owners import Owner
 from multigraft.system.resume_command import PROCESSES
 from multigraft.system.validation import problem_lines
+
+Natural = Annotated[int, Field(ge=0)]
 
 
 class Machine(BaseModel):
@@ -50,7 +52,8 @@ class Facts(BaseModel):
     notes: list[str] = Field(default_factory=list)
     reader: dict[str, Any] = Field(default_factory=dict)
     targets: dict[str, Any] = Field(default_factory=dict)
-    frozen: int = Field(0, ge=0)
+    frozen: Natural | dict[str, Natural] = 0
+    """The blocks that never learned; of several branches those of each."""
     resumed: int = Field(0, ge=0)
     compiled: bool | None = None
     precision: Literal["fp32", "bf16"] | None = None

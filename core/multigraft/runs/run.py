@@ -19,7 +19,7 @@ from multigraft.evaluation.answer_scores import Metrics, metrics_of
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
-from multigraft.recipe.resolve import ResolvedRecipe
+from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.runs.record import check_facts
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import check_plain, check_tree, write_json

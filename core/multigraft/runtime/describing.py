@@ -26,6 +26,17 @@ def describe(bundle: Bundle, modality: Modality, *, name: str, precision: str) -
         "columns": list(columns(bundle, modality)),
         "suffixes": list(modality.suffixes),
         "media": media(modality.suffixes),
+        "branches": [_branch(name, each) for name, each in modality.branches.items()],
+    }
+
+
+def _branch(name: str, modality: Modality) -> dict[str, Any]:
+    """What to know to give the value of one branch."""
+    return {
+        "name": name,
+        "columns": list(modality.columns_as(name)),
+        "suffixes": list(modality.suffixes),
+        "media": media(modality.suffixes),
     }
 
 

@@ -11,6 +11,7 @@ from multigraft.contracts.readers import load_spec
 from multigraft.errors import BundleError, refused_as
 from multigraft.plugins.catalog import Catalog
 from multigraft.runtime.asking import check_counts
+from multigraft.runtime.branches import BranchSession
 from multigraft.runtime.bundle import MANIFEST, Bundle, manifest_hash, open_bundle
 from multigraft.runtime.generation.generator import DECODER, ENCODER, generator_of
 from multigraft.runtime.lookup import choose, look_up
@@ -72,24 +73,37 @@ def load(
     chosen, file = choose(bundle, wanted or (_on_graphics(bundle) if half else None))
     modality, answers = look_up(bundle, catalog if catalog is not None else Catalog())
     with refused_as(BundleError, f"{folder}: cannot be opened"):
-        session = Session(folder / file, threads=threads, providers=providers)
-        _check_ports(bundle, session, folder / file)
-        reader = modality.reader(load_spec(bundle.reader, folder))
+        main = Session(folder / file, threads=threads, providers=providers)
         roles = {
             role: Session(folder / name, threads=threads, providers=providers)
             for role, name in bundle.precisions[chosen].graphs.items()
         }
+        session = main if not bundle.branches else _branched(bundle, roles, main, folder)
+        _check_ports(bundle, session, folder / file)
+        reader = modality.reader(load_spec(bundle.reader, folder))
         _check_memory(bundle, roles, folder)
-        generator = generator_of(bundle.generation, reader, {DECODER: session, **roles})
+        generator = generator_of(bundle.generation, reader, {DECODER: main, **roles})
     return Predictor(
         bundle,
         precision=chosen,
         session=session,
         reader=reader,
+        modality=modality,
         answers=answers,
         generator=generator,
         opening=Opening(folder, chosen, threads, providers, catalog, _hash(bundle)),
     )
+
+
+def _branched(
+    bundle: Bundle, roles: Mapping[str, Session], head: Session, folder: Path
+) -> BranchSession:
+    """The graphs of all branches, in their order, with the head's."""
+    if odd := sorted(bundle.branches.keys() ^ roles.keys()):
+        raise BundleError(
+            f"{folder}: branch {odd[0]!r} has no graph, or a graph no branch; export the run again"
+        )
+    return BranchSession({branch: roles[branch] for branch in bundle.branches}, head)
 
 
 def _hash(bundle: Bundle) -> str:
@@ -97,7 +111,7 @@ def _hash(bundle: Bundle) -> str:
     return bundle.sha256 or manifest_hash(bundle.model_dump(mode="json"))
 
 
-def _check_ports(bundle: Bundle, session: Session, path: Path) -> None:
+def _check_ports(bundle: Bundle, session: Session | BranchSession, path: Path) -> None:
     """Raise BundleError where a graph does not take and give what the manifest says."""
     for side, listed, found in (
         ("input", bundle.inputs, session.inputs),

@@ -4,6 +4,7 @@ outputs."""
 from __future__ import annotations
 
 from multigraft.contracts.answers import Answers
+from multigraft.contracts.branches import BLANKS, compose
 from multigraft.contracts.owners import advice
 from multigraft.contracts.records import Modality
 from multigraft.errors import BundleError, UnknownName, refused_as
@@ -29,10 +30,7 @@ def look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Answers]:
 
     Raises BundleError with what to install.
     """
-    try:
-        modality = catalog.modality(bundle.modality)
-    except UnknownName as error:
-        raise _missing("modality", error, bundle) from error
+    modality = _modality(bundle, catalog)
     if bundle.named is not None:
         return modality, named_answers(bundle.named, bundle.targets)
     try:
@@ -43,8 +41,19 @@ def look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Answers]:
         return modality, make_answers(task, bundle.targets, [port.name for port in bundle.outputs])
 
 
-def _missing(noun: str, error: UnknownName, bundle: Bundle) -> BundleError:
+def _modality(bundle: Bundle, catalog: Catalog) -> Modality:
+    """The modality, or those of all branches side by side."""
+    found: dict[str, Modality] = {}
+    names = {branch: each.modality for branch, each in bundle.branches.items()}
+    for branch, name in (names or {"": bundle.modality}).items():
+        try:
+            found[branch] = catalog.modality(name)
+        except UnknownName as error:
+            raise _missing("modality", error, bundle, branch=branch) from error
+    return compose(found, missing=BLANKS in bundle.reader) if names else found[""]
+
+
+def _missing(noun: str, error: UnknownName, bundle: Bundle, *, branch: str = "") -> BundleError:
     door = "load(..., catalog=Catalog([plugin]))"
-    return BundleError(
-        f"{error}\n  {advice(noun, bundle.owners.get(noun), keeper='bundle', door=door)}"
-    )
+    owner = bundle.owners.get(f"{noun}.{branch}" if branch else noun)
+    return BundleError(f"{error}\n  {advice(noun, owner, keeper='bundle', door=door)}")

@@ -176,6 +176,13 @@ class Generation(_Part):
         return NEWEST if self.suppress or any(p.growing is None for p in self.cache) else FORMAT
 
 
+class BundleBranch(_Part):
+    """One branch of several: its graph has its name as role in `Precision.graphs`."""
+
+    modality: str
+    backbone: str = ""
+
+
 class Bundle(_Part):
     """The manifest of a bundle, ``bundle.json``."""
 
@@ -197,6 +204,9 @@ class Bundle(_Part):
     it."""
     answers: str | None = None
     """Format 2: core's answers by name; None: the task's own, from its plugin."""
+    branches: dict[str, BundleBranch] = Field(default_factory=dict)
+    """Format 2: what is read side by side, each by a graph of its own; ``file`` is the graph of the
+    head, which reads what those give. Empty where one graph does all."""
     asks: dict[str, Asks] = Field(default_factory=dict)
     """Format 2: what may be asked of the task's own answers, for people."""
     inputs: tuple[Port, ...]
@@ -227,7 +237,7 @@ class Bundle(_Part):
 
     def said(self) -> dict[str, Any]:
         """The manifest as JSON, with the fields of its format."""
-        foreign = {"answers", "asks"} if self.format == 1 else {"decode", "merge"}
+        foreign = {"answers", "asks", "branches"} if self.format == 1 else {"decode", "merge"}
         said: dict[str, Any] = json.loads(self.model_dump_json(exclude=foreign))
         return said
 

@@ -15,10 +15,11 @@ import numpy as np
 from multigraft.contracts.answers import Answers, Window
 from multigraft.contracts.reader import PromptReader, Reader, WindowReader
 from multigraft.contracts.readers import collate, read_row, row_errors
-from multigraft.contracts.records import Option
+from multigraft.contracts.records import Modality, Option
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, PredictError, RowError, refused_as
 from multigraft.runtime.asking import check_asked, check_counts
+from multigraft.runtime.branches import BranchSession
 from multigraft.runtime.bundle import Bundle
 from multigraft.runtime.describing import check_columns
 from multigraft.runtime.generation.generator import Generator
@@ -49,8 +50,9 @@ class Predictor:
         bundle: Bundle,
         *,
         precision: str,
-        session: Session,
+        session: Session | BranchSession,
         reader: Reader,
+        modality: Modality,
         answers: Answers,
         generator: Generator | None = None,
         opening: Opening | None = None,
@@ -59,6 +61,8 @@ class Predictor:
         self._opening = opening
         self.bundle = bundle
         self.precision = precision
+        self.modality = modality
+        """What a value is; of several branches composed of theirs."""
         self.reader = reader
         self._session = session
         self._generator = generator
@@ -91,7 +95,8 @@ class Predictor:
     ) -> Any:
         """Answer one value, or each of many (a list or an iterator gives a list in the same order).
 
-        A value is what the modality reads: a text, a path, bytes, an array, a Pillow image; a tuple
+        A value is what the modality reads: a text, a path, bytes, an array, a Pillow image; of
+        several branches a mapping with the value of each; a tuple
         is one value of several columns, as a pair of texts, and refused where the training rows had
         one. Rows in a batch: ``batch_size``; unset, as many as the export measured to be fastest.
         What else may be ``asked`` the task says in `asks`: a classification ``top_k``, which keeps

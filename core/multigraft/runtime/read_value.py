@@ -39,6 +39,8 @@ def raw_bytes(raw: Any) -> int:
     >>> raw_bytes(b"four"), raw_bytes(("ab", "c")), raw_bytes(3)
     (4, 3, 0)
     """
+    if isinstance(raw, Mapping):
+        return sum(map(raw_bytes, raw.values()))
     if isinstance(raw, tuple):
         return sum(map(raw_bytes, raw))
     if isinstance(raw, bytes | str):

@@ -14,6 +14,8 @@ from multigraft.runtime.providers import provider_names
 from multigraft.system.cpu import limited_cores
 from multigraft.system.libraries import onnxruntime
 
+PortShape = tuple[str, str, tuple[Any, ...]]
+"""An input or output: its name, its type as numpy names it, its shape."""
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(double)": "float64",
@@ -68,9 +70,7 @@ class Session:
             found = self._session.run_with_ort_values(self.outputs, dict(values))
             return dict(zip(self.outputs, found, strict=True))
 
-    def ports(
-        self,
-    ) -> tuple[list[tuple[str, str, tuple[Any, ...]]], list[tuple[str, str, tuple[Any, ...]]]]:
+    def ports(self) -> tuple[list[PortShape], list[PortShape]]:
         """Inputs and outputs as (name, numpy dtype, shape)."""
         return (
             [_port(port) for port in self._session.get_inputs()],
@@ -78,6 +78,6 @@ class Session:
         )
 
 
-def _port(port: Any) -> tuple[str, str, tuple[Any, ...]]:
+def _port(port: Any) -> PortShape:
     dtype = _DTYPES.get(port.type) or port.type.removeprefix("tensor(").removesuffix(")")
     return port.name, dtype, tuple(port.shape)

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from multigraft.errors import did_you_mean
 
+FORMS = ("<one>", "<by branch>")
+"""Tags of fields that may be written in two forms; nobody writes them."""
+
 
 def problem_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line for each problem: the field of ``model``, what was found, what is allowed."""
@@ -22,7 +25,7 @@ def short(value: Any) -> str:
 
 
 def _line(problem: Any, model: type[BaseModel]) -> str:
-    location = [str(part) for part in problem["loc"]]
+    location = [str(part) for part in problem["loc"] if part not in FORMS]
     field = ".".join(location) or model.__name__.lower()
     kind = problem["type"]
     if kind == "extra_forbidden":

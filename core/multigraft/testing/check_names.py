@@ -66,7 +66,7 @@ def task(subject: Subject) -> Iterator[str]:
     yield from _options(record.options)
     if record.stage not in get_args(Stage):
         yield f"stage is {record.stage!r}; allowed: {', '.join(get_args(Stage))}"
-    if not record.modalities:
+    if not record.modalities and not record.several:
         yield "it names no modality, so no backbone fits it"
     for name in record.modalities:
         yield from _known(subject, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,14 @@ from multigraft.runtime import Predictor
 from multigraft.testing.arrays import alike, copied, gap
 from multigraft.testing.check_learning import BATCH, batch_of
 from multigraft.testing.checks import Skipped
-from multigraft.testing.tiny_runs import ROWS, assembled, engine_of, heard, recipe_of
+from multigraft.testing.tiny_runs import (
+    Families,
+    assembled,
+    engine_of,
+    heard,
+    recipe_of,
+    values_of,
+)
 from multigraft.testing.workbench import Bench, Subject
 
 SHARES = ("accuracy", "precision", "recall", "f1", "auroc", "calibration")
@@ -210,42 +218,60 @@ def _exported(subject: Subject) -> Predictor:
 
 
 def raws_of(subject: Subject, count: int) -> list[Any]:
-    """Made-up values of the modality that the record is tried on."""
-    return subject.bench.raws(subject.bench.modality_of(_family(subject)), ROWS)[:count]
+    """Made-up values of what the record is tried on."""
+    return values_of(subject.bench, _families(subject), count)
 
 
-def _family(subject: Subject) -> Backbone:
+def _families(subject: Subject) -> Families:
+    """The backbone that the record is tried with, or two where it takes several."""
     task: Task = subject.record
-    families = [family for family in subject.bench.families() if family.modality in task.modalities]
-    if not families:
+    fitting = [
+        family
+        for family in subject.bench.families()
+        if not task.modalities or family.modality in task.modalities
+    ]
+    if not fitting:
         raise Skipped(f"no backbone reads {' or '.join(task.modalities)}")
-    fitting: Backbone = subject.bench.once(
-        ("fitting", task.name), lambda: _fitting(subject.bench, task, families)
+    alone: list[Families] = [{"": each} for each in fitting]
+    tried = _pairs(subject.bench, fitting) if task.several else alone
+    found: Families = subject.bench.once(
+        ("fitting", task.name), lambda: _fitting(subject.bench, task, tried)
     )
-    return fitting
+    return found
 
 
-def _fitting(bench: Bench, task: Task, families: list[Backbone]) -> Backbone:
-    """The first backbone that the task takes; if none, raises what it says of the first."""
-    said: MultigraftError | None = None
+def _pairs(bench: Bench, families: list[Backbone]) -> list[Families]:
+    """Two backbones side by side, of two modalities where there are as many."""
+    by_column: dict[str, Backbone] = {}
     for family in families:
+        by_column.setdefault(bench.modality_of(family).columns[0], family)
+    if len(by_column) == 1:
+        (family,) = by_column.values()
+        return [{"first": family, "second": family}]
+    return [dict(pair) for pair in combinations(by_column.items(), 2)]
+
+
+def _fitting(bench: Bench, task: Task, tried: list[Families]) -> Families:
+    """The first backbones that the task takes; if none, raises what it says of the first."""
+    said: MultigraftError | None = None
+    for families in tried:
         try:
-            assembled(bench, task, family)
+            assembled(bench, task, families)
         except MultigraftError as error:
             said = said or error
         else:
-            return family
+            return families
     raise said or Skipped("there is no backbone")
 
 
 def _recipe(subject: Subject, folder: Path) -> dict[str, Any]:
     return recipe_of(
-        subject.bench, subject.record, _family(subject), folder, training={"checkpoint_every": 2}
+        subject.bench, subject.record, _families(subject), folder, training={"checkpoint_every": 2}
     )
 
 
 def untrained(subject: Subject) -> Run:
-    return assembled(subject.bench, subject.record, _family(subject))
+    return assembled(subject.bench, subject.record, _families(subject))
 
 
 def _trained(subject: Subject) -> Run:

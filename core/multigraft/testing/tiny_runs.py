@@ -55,18 +55,29 @@ def engine_of(bench: Bench, plugins: Sequence[object] | None = None) -> Engine:
     return Engine([*chosen, TrialTasks(names)], discover=False, strict=True)
 
 
+Families = Mapping[str, Backbone]
+"""A backbone for each branch; one alone under ``""``."""
+
+
 def recipe_of(
-    bench: Bench, task: Task, family: Backbone, folder: Path, **fields: Any
+    bench: Bench, task: Task, families: Backbone | Families, folder: Path, **fields: Any
 ) -> dict[str, Any]:
     """A recipe of few rows and steps; ``fields`` add to it, those of ``training`` one by one."""
-    modality = bench.modality_of(family)
+    chosen = families if isinstance(families, Mapping) else {"": families}
+    backbones = {
+        branch: {"name": full_name(each), "weights": "scratch"} for branch, each in chosen.items()
+    }
+    readers = {
+        branch: {} if each.trial is None else dict(each.trial.reader)
+        for branch, each in chosen.items()
+    }
     training = {**TRAINING, **fields.pop("training", {})}
     return {
         "task": task.name,
-        "backbone": {"name": full_name(family), "weights": "scratch"},
-        "reader": {} if family.trial is None else dict(family.trial.reader),
+        "backbone": backbones.get("", backbones),
+        "reader": readers.get("", readers),
         "data": {
-            "train": str(table_of(bench, task, modality)),
+            "train": str(table_of(bench, task, chosen)),
             "split": {"validation": 0.25, "test": 0},
             "leakage": {"near": False, "allowed": 1},
         },
@@ -78,14 +89,27 @@ def recipe_of(
     }
 
 
-def table_of(bench: Bench, task: Task, modality: Modality) -> Path:
-    """Made-up rows of a task in a file. Raises Skipped where the modality has no samples."""
-    path = bench.room("rows") / f"{task.name}-{modality.name}.jsonl"
+def values_of(bench: Bench, families: Families, count: int) -> list[Any]:
+    """Made-up values for a task: of several branches a mapping with each one's. Raises Skipped."""
+    made = {
+        branch: bench.raws(bench.modality_of(each), ROWS)[:count]
+        for branch, each in families.items()
+    }
+    if "" in made:
+        return made[""]
+    return [dict(zip(made, values, strict=True)) for values in zip(*made.values(), strict=True)]
+
+
+def table_of(bench: Bench, task: Task, families: Families) -> Path:
+    """Made-up rows of a task in a file. Raises Skipped where a modality has no samples."""
+    modalities = {branch: bench.modality_of(each) for branch, each in families.items()}
+    names = "-".join(each.name for each in modalities.values())
+    path = bench.room("rows") / f"{task.name}-{names}.jsonl"
     if not path.exists():
-        raws = bench.raws(modality, ROWS)
+        raws = values_of(bench, families, ROWS)
         cells = _cells(task, raws)
         lines = [
-            {**_raw(modality, raw), **{name: cells[name][index] for name in cells}}
+            {**_raw(modalities, raw), **{name: cells[name][index] for name in cells}}
             for index, raw in enumerate(raws)
         ]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
@@ -101,25 +125,32 @@ def _cells(task: Task, raws: list[Any]) -> Mapping[str, Any]:
     }
 
 
-def _raw(modality: Modality, raw: Any) -> dict[str, Any]:
-    values = raw if isinstance(raw, tuple) else (raw,)
-    return dict(zip(modality.columns, values, strict=False))
+def _raw(modalities: Mapping[str, Modality], raw: Any) -> dict[str, Any]:
+    """A value by the columns that hold it."""
+    row: dict[str, Any] = {}
+    for branch, modality in modalities.items():
+        own = raw[branch] if branch else raw
+        columns = modality.columns_as(branch) if branch else modality.columns
+        row |= zip(columns, own if isinstance(own, tuple) else (own,), strict=False)
+    return row
 
 
-def assembled(bench: Bench, task: Task, family: Backbone) -> Run:
+def assembled(bench: Bench, task: Task, families: Backbone | Families) -> Run:
     """A run that is complete and untrained."""
+    chosen = families if isinstance(families, Mapping) else {"": families}
+    names = "-".join(each.name for each in chosen.values())
     return bench.once(
-        ("assembled", task.name, family.name), lambda: _assembled(bench, task, family)
+        ("assembled", task.name, names), lambda: _assembled(bench, task, chosen, names)
     )
 
 
-def _assembled(bench: Bench, task: Task, family: Backbone) -> Run:
+def _assembled(bench: Bench, task: Task, families: Families, names: str) -> Run:
     from multigraft.recipe.resolve import read_recipe
     from multigraft.runs.assembly import assemble
 
     engine = engine_of(bench)
-    folder = bench.folder / f"assembled-{task.name}-{family.name}"
-    resolved = read_recipe(recipe_of(bench, task, family, folder), engine.catalog)
+    folder = bench.folder / f"assembled-{task.name}-{names}"
+    resolved = read_recipe(recipe_of(bench, task, families, folder), engine.catalog)
     folder.mkdir()
     return assemble(resolved, engine.catalog, folder, dispatch=engine.call)
 

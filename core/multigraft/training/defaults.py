@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from multigraft.contracts.plan import Plan, block_of
+from multigraft.contracts.plan import Plan, backbone_of, block_of
 from multigraft.models.adapters import ADAPTER
 from multigraft.training.standardization import lone_linear
 
@@ -35,9 +36,18 @@ def default_rate(plan: Plan, *, scratch: bool) -> float:
     layer = lone_linear(plan)
     if layer is not None:
         return min(max(PROBE_RATE * math.sqrt(PROBE_WIDTH / layer.in_features), 5e-4), 2e-2)
-    backbone = block_of(plan.graft)
-    learning = [name for name, rule in plan.rules.items() if rule.learns and name in backbone]
-    if all(ADAPTER in name or name.endswith("bias") for name in learning):
+    learning = {
+        branch: [name for name in block_of(plan.graft, branch) if plan.rules[name].learns]
+        for branch in plan.by_branch()
+    }
+    trained = {branch: names for branch, names in learning.items() if not _light(names)}
+    if not trained:
         return 1e-3
-    width: Any = plan.graft.backbone.width
+    widths: Any = [backbone_of(plan.graft, branch).width for branch in trained]
+    width = max(widths)  # of several branches the rate that suits all
     return float(min(max((1e-4 if scratch else 5e-5) * 768 / width, 5e-5), 2e-3))
+
+
+def _light(names: Sequence[str]) -> bool:
+    """Whether of a backbone only adapters and biases learn, or nothing."""
+    return all(ADAPTER in name or name.endswith("bias") for name in names)

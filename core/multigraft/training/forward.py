@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from multigraft.contracts.branches import BranchesReader, augment_of
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.errors import first_line
@@ -16,9 +17,12 @@ from multigraft.runs.run import Run
 from multigraft.system.compute.precision import FP32, Precision
 from multigraft.training.compiling import TRIAL_STEP, compiled, is_faster, worth_trying
 from multigraft.training.replay import (
+    Replay,
     Replayed,
     Setting,
     UnfitError,
+    having,
+    of_branches,
     open_player,
     untouched,
 )
@@ -37,7 +41,7 @@ class Forward:
         self.model: nn.Module = run.graft
         """The graft, or what compiling made of it."""
         self.precision = precision
-        self.replayed: Mapping[str, Replayed] = {}
+        self.replayed: Mapping[str, Replay] = {}
         self._compile = run.recipe.training.compile
         """``auto`` until it is decided."""
 
@@ -103,44 +107,67 @@ class Forward:
         self.model = model
         self._compile = "off"
 
-    def _replay(self, share: float, epochs: float) -> Mapping[str, Replayed]:
+    def _replay(self, share: float, epochs: float) -> Mapping[str, Replay]:
         """Results of the frozen part for training and validation rows, if it is replayed."""
         run, wanted = self.run, self.run.recipe.training.replay
-        depth = run.plan.frozen(share)
         packed = run.recipe.training.packing is not None
-        if not depth or packed or wanted == "off" or (wanted == "auto" and epochs < TWICE):
+        if packed or wanted == "off" or (wanted == "auto" and epochs < TWICE):
             return {}
-        setting = replay_setting(run, precision=self.precision)
+        depths = {branch: plan.frozen(share) for branch, plan in run.plan.by_branch().items()}
+        found = {branch: self._replay_branch(branch, depth) for branch, depth in depths.items()}
+        return {
+            split: of_branches(
+                run.rows[split], {b: held[split] for b, held in found.items() if held}
+            )
+            for split in ("train", "validation")
+            if split in run.rows and any(found.values())
+        }
+
+    def _replay_branch(self, branch: str, depth: int) -> Mapping[str, Replayed]:
+        """The same of one branch; of the whole graft where there are none."""
+        run = self.run
+        if not depth:
+            return {}
+        setting = replay_setting(run, branch=branch, precision=self.precision)
         try:
             with run.world.in_turn():
-                player = open_player(setting, depth, run.rows["train"])
+                player = open_player(setting, depth, having(run.rows["train"], branch)[0])
                 if player is None:
                     return {}
                 found = {
-                    name: player.take(run.rows[name])
+                    name: player.take(having(run.rows[name], branch)[0])
                     for name in ("train", "validation")
                     if name in run.rows
                 }
         except (
             Exception
         ) as error:  # where it is the network's own, computing plainly raises it again
-            log.info("the frozen part is computed in every epoch: %s", why(error))
+            log.info("the frozen part%s is computed in every epoch: %s", _of(branch), why(error))
             return {}
         log.info(
-            "replaying %s of %d rows",
+            "replaying %s%s of %d rows",
             player.frozen.name,
-            sum(len(run.rows[name]) for name in found),
+            _of(branch),
+            sum(len(each.keys) for each in found.values()),
         )
         return found
 
 
-def replay_setting(run: Run, *, precision: Precision = FP32) -> Setting:
-    """Settings of a replay, from a run."""
+def _of(branch: str) -> str:
+    return f" of {branch!r}" if branch else ""
+
+
+def replay_setting(run: Run, *, branch: str = "", precision: Precision = FP32) -> Setting:
+    """Settings of a replay, from a run: of one branch, or of its backbone as a whole."""
+    reader, augment = run.reader, run.augment
+    if branch and isinstance(reader, BranchesReader):
+        reader = reader.branches[branch]
+        augment = augment_of(augment, branch)
     return Setting(
-        graft=run.graft,
+        graft=run.graft.seen_from(branch) if branch else run.graft,
         objective=run.objective,
-        reader=run.reader,
-        augment=run.augment,
+        reader=reader,
+        augment=augment,
         precision=precision,
         device=next(run.graft.parameters()).device,
         size=run.recipe.training.batch_size,
@@ -148,17 +175,28 @@ def replay_setting(run: Run, *, precision: Precision = FP32) -> Setting:
     )
 
 
-def replayed_split(run: Run, split: str) -> Replayed | None:
+def replayed_split(run: Run, split: str) -> Replay | None:
     """Results of what training left frozen, to evaluate a split; None where none were kept."""
-    depth = int(run.facts.get("frozen", 0))
-    if not depth or run.recipe.training.replay == "off":
+    told = run.facts.get("frozen", 0)
+    depths = told if isinstance(told, dict) else {"": told}
+    if run.recipe.training.replay == "off" or depths.keys() != run.plan.by_branch().keys():
         return None
     run.graft.eval()
+    found = {branch: _kept_branch(run, split, branch, depth) for branch, depth in depths.items()}
+    held = {branch: each for branch, each in found.items() if each is not None}
+    return of_branches(run.rows[split], held) if held else None
+
+
+def _kept_branch(run: Run, split: str, branch: str, depth: int) -> Replayed | None:
+    """The kept results of one branch, or of the whole graft."""
+    if not depth:
+        return None
+    rows, _ = having(run.rows[split], branch)
     try:
-        player = open_player(replay_setting(run), depth, run.rows[split], only_kept=True)
-        return None if player is None else player.take(run.rows[split])
+        player = open_player(replay_setting(run, branch=branch), depth, rows, only_kept=True)
+        return None if player is None else player.take(rows)
     except Exception as error:
-        log.info("evaluation computes the frozen part anew: %s", why(error))
+        log.info("evaluation computes the frozen part%s anew: %s", _of(branch), why(error))
         return None
 
 

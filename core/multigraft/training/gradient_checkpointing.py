@@ -17,8 +17,8 @@ def gradient_checkpointing(graft: Graft) -> Iterator[None]:
 
     About a third more time, for memory that grows with one block instead of all of them.
     """
-    blocks: Any = graft.backbone.blocks
-    blocks = list(blocks)
+    backbones: Any = list(graft.branches.values()) or [graft.backbone]
+    blocks = [block for backbone in backbones for block in backbone.blocks]
     for block in blocks:
         block.__dict__["forward"] = _Checkpointed(block, block.forward)
     try:

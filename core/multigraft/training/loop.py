@@ -94,7 +94,8 @@ class Fit:
                 self._save()
                 raise
         self._clock.stop(self.progress)
-        self.run.record(frozen=self.run.plan.frozen(1.0), observers_off=self.observers.off)
+        frozen = {branch: plan.frozen(1.0) for branch, plan in self.run.plan.by_branch().items()}
+        self.run.record(frozen=frozen.get("", frozen), observers_off=self.observers.off)
         self._take_best()
         # after an interruption behind the last step too
         self._unfreeze(max(0, self.progress.step - 1))

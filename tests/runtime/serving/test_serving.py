@@ -65,7 +65,7 @@ def test_a_model_of_single_texts_is_asked_for_no_pair() -> None:
     made = model("numbers")
     made._predictor.bundle = made._predictor.bundle.model_copy(update={"columns": ("text",)})
     single = Model("single", made._predictor, made._modality)
-    assert single.columns == ("text",)
+    assert single.form.columns == ("text",)
     with serving(single) as served:
         said = served.predict([{"text": "1 2", "text_pair": "900"}, {"text": "1 2"}]).json()[
             "answers"

@@ -19,7 +19,7 @@ from multigraft.data.batching.batches import Members
 from multigraft.data.batching.packing import collate_packs
 from multigraft.data.batching.prefetch import read_ahead, timed
 from multigraft.data.batching.worker_pool import read_apart
-from multigraft.data.rows import Rows
+from multigraft.data.chosen_rows import SomeRows
 from multigraft.errors import MultigraftError, PluginError
 
 ROW, BATCH = 5, 6
@@ -43,7 +43,7 @@ class Epoch:
 
 
 def iterate(
-    rows: Rows,
+    rows: SomeRows,
     batches: Sequence[Members],
     epoch: Epoch,
     *,
@@ -92,7 +92,7 @@ def iterate(
 class _Source:
     """Batches by number."""
 
-    rows: Rows
+    rows: SomeRows
     batches: Sequence[Members]
     augment: Augment | None
     varied: bool

@@ -26,6 +26,15 @@ NOTHING = bytes(16)
 """The digest of a row that has no raw value."""
 
 
+@dataclass(frozen=True)
+class RawColumns:
+    """The columns that hold the raw value of one branch; the first one is required."""
+
+    names: tuple[str, ...]
+    suffixes: tuple[str, ...] = ()
+    """The endings by which a further one is known to hold file names; without any none does."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Content:
     """Content of one source; every table cut from it shares this."""
@@ -43,6 +52,8 @@ class Content:
     """Where relative file names start; None where raw values are no files."""
     suffixes: tuple[str, ...] = ()
     """The endings by which a further raw column is known to hold file names."""
+    branches: Mapping[str, RawColumns] = field(default_factory=dict)
+    """The raw columns by branch, where a raw value is a mapping from branch to value."""
     base: Path | None = None
     """Where a file lies that any other column names; None where no cell names one."""
     files: tuple[str, ...] = ()
@@ -69,9 +80,26 @@ def raw_value(content: Content, row: int, cells: Sequence[Any]) -> Any:
     """Take the raw value from the cells of the raw columns. Raises RowError where there is none."""
     if row in content.bad:
         raise RowError(content.bad[row])
-    values = [_value(content, name, cell) for name, cell in zip(content.raw, cells, strict=True)]
-    if values[0] is None:
+    named = zip(content.raw, cells, strict=True)
+    values = {name: _value(content, name, cell) for name, cell in named}
+    if content.branches:
+        joined = {
+            branch: _joined([values.get(name) for name in own.names])
+            for branch, own in content.branches.items()
+        }
+        raw: Any = {branch: value for branch, value in joined.items() if value is not None}
+    else:
+        raw = _joined(list(values.values()))
+    if raw is None or (content.branches and not raw):
         raise RowError(f"column {content.raw[0]!r} is empty", column=content.raw[0])
+    return raw
+
+
+def _joined(values: list[Any]) -> Any:
+    """The value of several columns: a tuple where more than one holds something, None where the
+    first is empty."""
+    if values[0] is None:
+        return None
     while values[-1] is None:
         values.pop()
     return tuple(values) if len(values) > 1 else values[0]
@@ -89,7 +117,11 @@ def _value(content: Content, name: str, value: Any) -> Any:
 def _names_file(content: Content, name: str, value: Any) -> bool:
     if content.folder is None or not isinstance(value, str):
         return False
-    return name == content.raw[0] or value.lower().endswith(content.suffixes)
+    own = next((each for each in content.branches.values() if name in each.names), None)
+    if own is None:
+        return name == content.raw[0] or value.lower().endswith(content.suffixes)
+    named = name == own.names[0] or value.lower().endswith(own.suffixes)
+    return bool(own.suffixes) and named
 
 
 def _resolve(folder: Path, name: str) -> str:
@@ -131,14 +163,25 @@ def _digest(content: Content, row: int, cells: Sequence[Any], hashes: FileHashes
         raw = raw_value(content, row, cells)
     except RowError:
         return NOTHING
+    if content.branches:
+        parts: Any = [
+            [branch, _parts(content, content.branches[branch].names, value, hashes)]
+            for branch, value in raw.items()
+        ]
+    else:
+        parts = _parts(content, content.raw, raw, hashes)
+    return hashlib.blake2b(canonical(parts), digest_size=16).digest()
+
+
+def _parts(content: Content, names: Sequence[str], raw: Any, hashes: FileHashes) -> list[Any]:
+    """What a raw value of these columns counts by."""
     values = raw if isinstance(raw, tuple) else (raw,)
-    parts = [
+    return [
         hashes.digest(value)
         if _names_file(content, name, value)
         else _beside(content, value, hashes)
-        for name, value in zip(content.raw, values, strict=False)
+        for name, value in zip(names, values, strict=False)
     ]
-    return hashlib.blake2b(canonical(parts), digest_size=16).digest()
 
 
 def _beside(content: Content, value: Any, hashes: FileHashes) -> Any:

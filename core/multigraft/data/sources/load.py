@@ -10,7 +10,7 @@ from typing import Any
 
 from multigraft.contracts.readers import fingerprint
 from multigraft.contracts.records import Modality
-from multigraft.data.cache.content import Content
+from multigraft.data.cache.content import Content, RawColumns
 from multigraft.data.sources.arrow_cache import Parsed
 from multigraft.data.sources.cells import column
 from multigraft.data.sources.dialect import PLAIN, Layout
@@ -148,7 +148,18 @@ def _load_folder(
         raise DataError(f"{name}: holds {' and '.join(each.name for each in metadata)}; keep one")
     if metadata:
         return _metadata_folder(folder, name, metadata[0], modality, columns, layout=layout)
+    if modality.branches:
+        raise DataError(
+            f"{name}: a folder holds several modalities where a {METADATA[0]} in it has a column "
+            "for each; a folder of classes holds one"
+        )
     return _class_folder(folder, name, modality, columns)
+
+
+def _file_column(modality: Modality) -> str:
+    """The column whose cells name a folder's files."""
+    read = (branch for branch, each in modality.branches.items() if each.suffixes)
+    return next(read, modality.columns[0])
 
 
 def _metadata_folder(
@@ -160,7 +171,7 @@ def _metadata_folder(
     *,
     layout: Layout,
 ) -> Content:
-    first = modality.columns[0]
+    first = _file_column(modality)
     parsed = _parse(metadata, ENDINGS[metadata.suffix], layout)
     source = columns.get(first, "file_name")
     if source not in parsed.columns:
@@ -244,9 +255,13 @@ def _content(
         bad=parsed.bad,
         folder=folder,
         suffixes=modality.suffixes,
+        branches={
+            branch: RawColumns(each.columns_as(branch), each.suffixes)
+            for branch, each in modality.branches.items()
+        },
         notes=tuple(_notes(name, parsed)),
         key=parsed.key
         and fingerprint({"content": parsed.key, "raw": [columns.get(each, each) for each in raw]}),
     )
-    require(whole(content), modality.columns[:1])
+    require(whole(content), modality.required)
     return content

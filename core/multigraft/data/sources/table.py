@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -29,6 +29,20 @@ from multigraft.errors import LISTED, DataError, RowError
 PLAIN_NAME = re.compile(r"[^\W\d]\w*(?:[ -]\w+)*")
 SWITCHES = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 """What YAML reads as another thing than a text."""
+
+
+@dataclass(frozen=True)
+class _RawValues:
+    """The raw values of a table, which can be gone through again."""
+
+    table: Table
+
+    def __iter__(self) -> Iterator[Any]:
+        for index in range(len(self.table)):
+            try:
+                yield self.table.raw(index)
+            except RowError:
+                continue  # named, counted and judged by `Rows.audit`
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +98,9 @@ class Table:
         content = self.content
         return raw_value(content, row, [cell(content.columns[name], row) for name in content.raw])
 
-    def raws(self) -> Iterator[Any]:
+    def raws(self) -> Iterable[Any]:
         """The raw values of all rows that have one, as `Modality.fit` wants them."""
-        for index in range(len(self)):
-            try:
-                yield self.raw(index)
-            except RowError:
-                continue  # named, counted and judged by `Rows.audit`
+        return _RawValues(self)
 
     def place(self, index: int) -> str:
         """Place of a row, as a person finds it: ``reviews.csv row 17``, ``photos/cat/3.jpg``."""

@@ -35,6 +35,7 @@ from multigraft.export.acceptance.verdict import Evidence, Judge, rows_needed
 from multigraft.export.context import FP32
 from multigraft.runs.run import Run
 from multigraft.runtime.answers import make_answers
+from multigraft.runtime.branches import BranchSession
 from multigraft.runtime.session import Session
 
 SIMILARITY = "embedding_similarity"
@@ -49,7 +50,9 @@ class _Tally:
     difference: float = 0.0
 
 
-def measure_graphs(run: Run, split: str, sessions: Mapping[str, Session]) -> dict[str, Evidence]:
+def measure_graphs(
+    run: Run, split: str, sessions: Mapping[str, Session | BranchSession]
+) -> dict[str, Evidence]:
     """Measure each precision in one pass over a split; ``sessions`` holds ``fp32``."""
     tallies = {name: _Tally() for name in sessions}
     rows, task, metrics = run.rows[split], run.resolved.task, _metrics(run)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,19 +15,18 @@ from multigraft.contracts.readers import collate
 from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.generation.decoder_graph import MEMORY
-from multigraft.export.graph.trace import export_graph, uneven
+from multigraft.export.graph.trace import ByName, export_graph, uneven
 from multigraft.models.graft import Graft
 
 
-class Encoder(nn.Module):
+class Encoder(ByName):
     """The reader's arrays in, the decoder's memory out."""
 
     def __init__(self, graft: Graft, generating: Generating, inputs: Sequence[str]) -> None:
-        super().__init__()
+        super().__init__(inputs)
         self.graft = graft
         self.decoder = generating.decoder
         self.axes = generating.writing.memory
-        self.inputs = tuple(inputs)
 
     def serve(self, batch: Batch) -> dict[str, Tensor]:
         """Named outputs of a batch."""
@@ -40,16 +38,6 @@ class Encoder(nn.Module):
             else found[name]
             for name in self.axes
         }
-
-    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
-        """The same by position, as an exporter wants it."""
-        return tuple(self.serve(dict(zip(self.inputs, arrays, strict=True))).values())
-
-    def answer(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
-        """The same from and to numpy."""
-        with torch.inference_mode():
-            outputs = self.serve({name: torch.from_numpy(arrays[name]) for name in self.inputs})
-        return {name: value.numpy() for name, value in outputs.items()}
 
 
 def remembered(graft: Graft, decoder: nn.Module, batch: Batch) -> Tensors:

@@ -1,24 +1,38 @@
-"""Export the fp32 graph, compare it with the model, and rewrite it where no answer changes."""
+"""Export the fp32 graphs, compare them with the model, and rewrite them where no answer changes."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import onnx
 
+from multigraft.contracts.branches import PRESENT, BranchesReader, of_branch
+from multigraft.contracts.padding import Fills
+from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.acceptance.parity import Case, cases, check_parity
-from multigraft.export.context import FP32, ExportContext
+from multigraft.export.context import FP32, HEAD, ExportContext
 from multigraft.export.generation.writer import make_writer
+from multigraft.export.graph.branch_graphs import (
+    BranchServed,
+    HeadServed,
+    fields_read,
+    head_fills,
+    head_rows,
+)
 from multigraft.export.graph.rewrites import REWRITES
 from multigraft.export.graph.storage import delete, save
-from multigraft.export.graph.trace import Served, export_graph
+from multigraft.export.graph.trace import ByName, Served, export_graph
 from multigraft.export.sample_rows import spread
+from multigraft.models.branches import Branch
 from multigraft.runtime.session import Session
 
 LOG = logging.getLogger("multigraft")
 COMPARED_ROWS = 5
+LOOKED_AT = 200
+"""Rows among which some that have every branch are looked for."""
 
 
 def make_fp32(context: ExportContext) -> tuple[Served, float]:
@@ -26,32 +40,86 @@ def make_fp32(context: ExportContext) -> tuple[Served, float]:
 
     Raises ExportError, and leaves no graph behind, where they differ.
     """
-    run, rows, generating = context.run, context.rows, context.generating
+    run, rows = context.run, context.rows
     chosen = spread(rows, COMPARED_ROWS)
     arrays = [rows.read(index) for index in chosen]
     with_head = run.resolved.task.stage != "pretrain"
     served = Served(run.graft, run.objective, tuple(arrays[0]), with_head=with_head).eval()
-    path, fills = context.graph(FP32), run.reader.fills
-    trials = cases(
-        arrays, rows.lengths[chosen].tolist(), [rows.place(index) for index in chosen], fills
-    )
+    trials = _trials(context, chosen, arrays, run.reader.fills)
     try:
-        if generating is not None:
-            return served, make_writer(context, generating, chosen)
-        export_graph(served, [arrays[-1], arrays[0]], fills, path, opset=run.recipe.export.opset)
-        parity = check_parity(served.answer, Session(path).run, trials, fills)
+        if context.generating is not None:
+            return served, make_writer(context, context.generating, chosen)
+        if context.branches:
+            return served, _make_branches(context, served, trials)
+        return served, _make(context, served, context.graph(FP32), run.reader.fills, trials)
     except ExportError:
-        for each in context.paths(FP32).values():
+        for each in context.targets(FP32).values():
             delete(each)
         raise
-    return served, _rewritten(context, served, trials, parity)
+
+
+def _trials(
+    context: ExportContext, chosen: Sequence[int], arrays: Sequence[Arrays], fills: Fills
+) -> list[Case]:
+    rows = context.rows
+    places = [rows.place(index) for index in chosen]
+    return cases(arrays, rows.lengths[chosen].tolist(), places, fills)
+
+
+def _make(
+    context: ExportContext, served: ByName, path: Path, fills: Fills, trials: Sequence[Case]
+) -> float:
+    """Write one graph, and rewrite it: the largest difference to the model."""
+    rows = next(case.rows for case in trials if len(case.rows) > 1)
+    sample = [rows[-1], rows[0]]
+    export_graph(served, sample, fills, path, opset=context.run.recipe.export.opset)
+    parity = check_parity(served.answer, Session(path).run, trials, fills)
+    return _rewritten(served, path, fills, trials, parity)
+
+
+def _make_branches(context: ExportContext, served: Served, trials: Sequence[Case]) -> float:
+    """Write each branch's graph and the head's, and compare them together."""
+    run, reader = context.run, context.run.reader
+    assert isinstance(reader, BranchesReader)
+    chosen = _whole_rows(context)
+    arrays = [context.rows.read(index) for index in chosen]
+    paths = context.targets(FP32)
+    fields = fields_read(run.graft, run.objective, arrays, reader.fills)
+    parts: dict[str, BranchServed] = {}
+    for name, branch in run.graft.branches.items():
+        assert isinstance(branch, Branch)
+        own = [of_branch(name, row) for row in arrays]
+        parts[name] = BranchServed(branch, fields[name], tuple(own[0])).eval()
+        fills = reader.branches[name].own.fills
+        _make(context, parts[name], paths[name], fills, _trials(context, chosen, own, fills))
+    given = head_rows(parts, arrays)
+    head = HeadServed(run.graft, run.objective, tuple(given[0])).eval()
+    export_graph(
+        head, [given[-1], given[0]], head_fills(given), paths[HEAD], opset=run.recipe.export.opset
+    )
+    return check_parity(served.answer, context.session(FP32).run, trials, reader.fills)
+
+
+def _whole_rows(context: ExportContext) -> list[int]:
+    """Rows that have every branch, from the shortest to the longest. Raises ExportError."""
+    rows, found = context.rows, list[int]()
+    for index in spread(rows, LOOKED_AT):
+        if all(rows.fetch(index, (PRESENT,)).get(PRESENT, [1])):
+            found.append(index)
+    if len(found) < 2:
+        raise ExportError(
+            f"{len(found)} of {min(len(rows), LOOKED_AT)} rows of {rows.name} have a value of "
+            "every branch; 2 are needed to trace the graphs with"
+        )
+    return [
+        found[place * (len(found) - 1) // (COMPARED_ROWS - 1)] for place in range(COMPARED_ROWS)
+    ]
 
 
 def _rewritten(
-    context: ExportContext, served: Served, trials: Sequence[Case], parity: float
+    served: ByName, path: Path, fills: Fills, trials: Sequence[Case], parity: float
 ) -> float:
     """Parity after each rewrite that keeps the graph right and takes the place of torch's."""
-    path, fills = context.graph(FP32), context.run.reader.fills
     trial = path.with_name("rewritten.onnx")
     for what, rewrite in REWRITES.items():
         model = onnx.load(path)

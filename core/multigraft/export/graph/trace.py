@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective, Outputs
 from multigraft.contracts.padding import Fills, axis_names, crop, fill_of, sizes
 from multigraft.contracts.readers import collate
@@ -25,23 +26,17 @@ SCOPES = "pkg.torch.onnx.name_scopes"
 """The key under which a node keeps the names of the modules it came from."""
 
 
-class Served(nn.Module):
-    """A graft as it is deployed: the reader's arrays in, what the objective serves out."""
+class ByName(nn.Module):
+    """A module whose inputs and outputs have names: what is traced, and what a graph is compared
+    with."""
 
-    def __init__(
-        self, graft: Graft, objective: Objective, inputs: Sequence[str], *, with_head: bool
-    ) -> None:
+    def __init__(self, inputs: Sequence[str]) -> None:
         super().__init__()
-        self.graft = graft
-        self.objective = objective
         self.inputs = tuple(inputs)
-        self.with_head = with_head
 
-    def serve(self, batch: dict[str, Tensor]) -> Outputs:
+    def serve(self, batch: Batch) -> Outputs:
         """Named outputs of a batch."""
-        features = self.graft.backbone(batch)
-        outputs = self.graft.head(features, batch) if self.with_head else None
-        return self.objective.serve(features, outputs)
+        raise NotImplementedError
 
     def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
         """The same by position, as an exporter wants it."""
@@ -52,6 +47,24 @@ class Served(nn.Module):
         with torch.inference_mode():
             outputs = self.serve({name: torch.from_numpy(arrays[name]) for name in self.inputs})
         return {name: value.numpy() for name, value in outputs.items()}
+
+
+class Served(ByName):
+    """A graft as it is deployed: the reader's arrays in, what the objective serves out."""
+
+    def __init__(
+        self, graft: Graft, objective: Objective, inputs: Sequence[str], *, with_head: bool
+    ) -> None:
+        super().__init__(inputs)
+        self.graft = graft
+        self.objective = objective
+        self.with_head = with_head
+
+    def serve(self, batch: Batch) -> Outputs:
+        """Named outputs of a batch."""
+        features = self.graft.backbone(batch)
+        outputs = self.graft.head(features, batch) if self.with_head else None
+        return self.objective.serve(features, outputs)
 
 
 @contextlib.contextmanager
@@ -67,9 +80,9 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def export_graph(
-    served: Any, sample: Sequence[Arrays], fills: Fills, path: Path, *, opset: int
+    served: ByName, sample: Sequence[Arrays], fills: Fills, path: Path, *, opset: int
 ) -> None:
-    """Write the graph of ``served``, a module as `Served`, to ``path``. Raises ExportError.
+    """Write the graph of ``served`` to ``path``. Raises ExportError.
 
     ``sample`` is two read rows; along an axis where they are equally long the second is shortened,
     because a mask of ones would be taken for a constant.

@@ -22,6 +22,7 @@ from multigraft.export.graph.storage import delete
 from multigraft.export.graph.trace import Served
 from multigraft.export.precision.float_layers import FloatLayers, find_float_layers
 from multigraft.export.precision.fp16 import halve
+from multigraft.export.precision.int8_branches import fewest_floats, quantize_branches
 from multigraft.export.precision.quantize import (
     CannotQuantize,
     Prepared,
@@ -32,8 +33,7 @@ from multigraft.export.precision.quantize import (
 )
 from multigraft.export.sample_rows import calibration, spread
 from multigraft.runtime.bundle import Precision
-from multigraft.runtime.generation.generator import DECODER, ENCODER
-from multigraft.runtime.session import Session
+from multigraft.runtime.generation.generator import ENCODER
 
 LOG = logging.getLogger("multigraft")
 TIMED_ROWS = 64
@@ -116,10 +116,12 @@ def _int8(context: ExportContext) -> Precision:
     """Quantise in each way until one is accepted; else keep some layers of the best in float."""
     if refused := _refusal(context):
         return Precision(accepted=False, file=None, reason=refused)
+    if context.branches:
+        return _int8_branches(context)
     reasons, tried = list[str](), list[_Tried]()
     with tempfile.TemporaryDirectory(dir=context.folder.parent, prefix=".int8-") as folder:
         _int8_encoder(context)
-        chosen = ways(context.run.resolved.backbone.quantization, context.graph(FP32))
+        chosen = ways(context.quantization, context.graph(FP32))
         for way in chosen if context.generating is None else ("dynamic",):
             place = Path(folder) / way
             place.mkdir()
@@ -151,12 +153,26 @@ def _int8(context: ExportContext) -> Precision:
     return _with_loss(entry, best.verdict)
 
 
+def _int8_branches(context: ExportContext) -> Precision:
+    """Quantise every branch; where that loses too much, all but the fewest."""
+    quantized, told = quantize_branches(context)
+    if not quantized:
+        return Precision(accepted=False, file=None, reason="; ".join(told))
+    evidence, verdict, floats = fewest_floats(context, quantized, lambda: _measure(context, INT8))
+    kept = f"with {', '.join(floats)} in float " if floats else ""
+    reason = "; ".join([*told, f"{kept}{verdict.reason}"])
+    entry = _entry(context, INT8, evidence[INT8], accepted=verdict.accepted, reason=reason)
+    float_branches = tuple(branch for branch in context.branches if branch not in quantized)
+    update = {"floats": (*float_branches, *floats)}
+    return _with_loss(entry, verdict).model_copy(update=update)
+
+
 def _int8_encoder(context: ExportContext) -> None:
     """The encoder beside a decoder in int8, in the first way that suits it."""
     path = context.paths(INT8).get(ENCODER)
     if path is not None:
         source = context.paths(FP32)[ENCODER]
-        way = (*ways(context.run.resolved.backbone.quantization, source), "dynamic")[0]
+        way = (*ways(context.quantization, source), "dynamic")[0]
         quantize(source, path, way, calibration(context.run))
 
 
@@ -182,7 +198,7 @@ def _fp16(context: ExportContext) -> Precision:
     if refused := _refusal(context):
         return Precision(accepted=False, file=None, reason=refused)
     for role, path in context.paths(FP32).items():
-        halve(path, context.paths(FP16)[role])
+        halve(path, context.targets(FP16)[role])
     evidence = _measure(context, FP16)
     verdict = gate.judge_of(context.run).verdict(evidence[FP16], evidence[FP32])
     entry = _entry(context, FP16, evidence[FP16], accepted=verdict.accepted, reason=verdict.reason)
@@ -206,7 +222,7 @@ def _measure(context: ExportContext, name: str) -> dict[str, Evidence]:
             each: open_writer(generating, context.paths(each), run.reader) for each in (FP32, name)
         }
         return measure_decoders(run, generating, context.split, writers)
-    sessions = {each: Session(context.graph(each)) for each in (FP32, name)}
+    sessions = {each: context.session(each) for each in (FP32, name)}
     return gate.measure_graphs(context.run, context.split, sessions)
 
 
@@ -214,9 +230,9 @@ def _entry(
     context: ExportContext, name: str, evidence: Evidence | None, *, accepted: bool, reason: str
 ) -> Precision:
     size = sum(path.stat().st_size for path in context.files(name))
-    graphs = {role: path.name for role, path in context.paths(name).items() if role != DECODER}
+    graphs = {role: path.name for role, path in context.paths(name).items()}
     entry = Precision(
-        accepted=accepted, file=context.graph(name).name, reason=reason, size=size, graphs=graphs
+        accepted=accepted, file=graphs.pop(context.main), reason=reason, size=size, graphs=graphs
     )
     if evidence is None:
         return entry

@@ -1,5 +1,5 @@
 """Tasks that more than one modality shares; importing them imports no torch."""
 
-from multigraft.models.tasks.shared import classification_task
+from multigraft.models.tasks.shared import classification_task, shared_tasks
 
-__all__ = ["classification_task"]
+__all__ = ["classification_task", "shared_tasks"]

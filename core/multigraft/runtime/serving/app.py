@@ -63,7 +63,7 @@ class House:
                 threads=readers,
                 workers=workers,
                 room=room,
-                quick=model.typed,
+                quick=model.form.typed,
             )
             batcher = Batcher(model, self.limits, reading=reading, meters=self.meters)
             self.batchers[model.name] = batcher

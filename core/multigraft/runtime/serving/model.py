@@ -61,21 +61,29 @@ class _Passing:
         return self._reader.spec()
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a request gives a value."""
+
+    columns: tuple[str, ...]
+    typed: bool
+    """Whether it is a text that a person types, rather than a file's content."""
+
+
 class Model:
     """A predictor under a name, with what a person has to know to ask it. Thread-safe."""
 
     def __init__(self, name: str, predictor: Predictor, modality: Modality) -> None:
         self.name = name
-        self.columns = columns(predictor.bundle, modality)
-        self.suffixes = modality.suffixes
+        self.form = Form(columns(predictor.bundle, modality), typed=not modality.suffixes)
+        self.branches = {
+            branch: Form(each.columns_as(branch), typed=not each.suffixes)
+            for branch, each in modality.branches.items()
+        }
+        """The form of each value of several; empty where there is one."""
         self._modality = modality
         self._predictor = predictor
         self._writing = predictor.with_reader(_Passing(predictor.reader))
-
-    @property
-    def typed(self) -> bool:
-        """Tell whether a value is a text that a person types, rather than a file's content."""
-        return not self.suffixes
 
     @property
     def asks(self) -> Mapping[str, Option]:
@@ -137,4 +145,6 @@ class Model:
 
 
 def _bytes(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return sum(map(_bytes, value.values()))
     return sum(map(_bytes, value)) if isinstance(value, tuple) else len(value)

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +15,7 @@ from fastapi import Request
 from multigraft.errors import PredictError, did_you_mean
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.limits import Limits
-from multigraft.runtime.serving.model import Model
+from multigraft.runtime.serving.model import Form, Model
 from multigraft.runtime.serving.multipart import parse_form
 
 INPUTS = "inputs"
@@ -65,7 +65,7 @@ def _from_json(body: bytes, model: Model) -> Asked:
             raise _unfit(f"unknown key {key!r}; {did_you_mean(key, keys)}")
     inputs = raw[INPUTS] if isinstance(raw[INPUTS], list) else [raw[INPUTS]]
     asked = {key: value for key, value in raw.items() if key != INPUTS}
-    return Asked([_value(each, model) for each in inputs], _checked(asked, model))
+    return Asked([_any_value(each, model) for each in inputs], _checked(asked, model))
 
 
 def _from_form(body: bytes, content_type: str, model: Model, limits: Limits) -> Asked:
@@ -82,7 +82,7 @@ def _from_form(body: bytes, content_type: str, model: Model, limits: Limits) -> 
             asked[part.name] = _plain(content.decode("utf-8", "replace"))
         elif part.name == INPUTS:
             text = _text(content, "text")
-            values.append(text if isinstance(text, Fault) else _value(text, model))
+            values.append(text if isinstance(text, Fault) else _any_value(text, model))
         else:
             raise _unfit(
                 f"unknown field {part.name!r}; allowed: files under any name, "
@@ -99,29 +99,46 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _value(raw: Any, model: Model) -> Any:
-    """What the reader takes for a value in JSON: of several columns a tuple."""
+def _any_value(raw: Any, model: Model) -> Any:
+    """What the reader takes for a value in JSON: of several branches a mapping."""
+    if not model.branches:
+        return _value(raw, model.form)
+    if not isinstance(raw, Mapping):
+        wanted = ", ".join(map(repr, model.branches))
+        return Fault(f"found {_kind(raw)}; an object with {wanted} is needed")
+    given = {branch: each for branch, each in raw.items() if each is not None}
+    if strange := [branch for branch in given if branch not in model.branches]:
+        return Fault(f"unknown branch {strange[0]!r}; {did_you_mean(strange[0], model.branches)}")
+    values = {branch: _value(each, model.branches[branch]) for branch, each in given.items()}
+    faults = {name: value for name, value in values.items() if isinstance(value, Fault)}
+    for branch, fault in faults.items():
+        return replace(fault, error=f"{branch}: {fault.error}")
+    return values
+
+
+def _value(raw: Any, form: Form) -> Any:
+    """What the reader takes for one value in JSON: of several columns a tuple."""
     if isinstance(raw, Mapping):
-        return _columns(raw, model)
+        return _columns(raw, form)
     if not isinstance(raw, str):
         return Fault(
-            f"found {_kind(raw)}; {'a text' if model.typed else 'a file in base64'} is needed"
+            f"found {_kind(raw)}; {'a text' if form.typed else 'a file in base64'} is needed"
         )
-    return raw if model.typed else _decoded(raw)
+    return raw if form.typed else _decoded(raw)
 
 
-def _columns(raw: Mapping[str, Any], model: Model) -> Any:
+def _columns(raw: Mapping[str, Any], form: Form) -> Any:
     """An object with a value for each column; the last ones may be left out."""
     for key in raw:
-        if key not in model.columns:
-            return Fault(f"unknown column {key!r}; {did_you_mean(key, model.columns)}")
-    names = model.columns[: max(1, len(raw))]
+        if key not in form.columns:
+            return Fault(f"unknown column {key!r}; {did_you_mean(key, form.columns)}")
+    names = form.columns[: max(1, len(raw))]
     if missing := [name for name in names if name not in raw]:
         return Fault(f"the column {missing[0]!r} is missing")
     given = [raw[name] for name in names]
     if any(isinstance(each, Mapping) for each in given):
         return Fault("found an object in a column; a string is needed")
-    values = [_value(each, model) for each in given]
+    values = [_value(each, form) for each in given]
     faults = [value for value in values if isinstance(value, Fault)]
     if faults:
         return faults[0]
@@ -130,7 +147,12 @@ def _columns(raw: Mapping[str, Any], model: Model) -> Any:
 
 def _content(content: bytes, model: Model) -> Any:
     """What the reader takes for an uploaded file."""
-    if not model.typed:
+    if model.branches:
+        return Fault(
+            "a file alone is no value of several branches; send JSON, with a file in base64 for "
+            f"each: {', '.join(map(repr, model.branches))}"
+        )
+    if not model.form.typed:
         return content
     return _text(content, "file")
 

@@ -48,7 +48,7 @@ def open_models(
     models = []
     for name, folder in folders.items():
         predictor = load(folder, precision=precision, threads=threads, catalog=catalog)
-        models.append(Model(name, predictor, catalog.modality(predictor.bundle.modality)))
+        models.append(Model(name, predictor, predictor.modality))
     return models
 
 

@@ -31,8 +31,8 @@ def check_rest(trial: Trial, player: Player, parts: Sequence[Arrays]) -> None:
     results = join(player.layouts, parts, player.device, hollow=player.hollow)
     flow.mark(results[:-1], SKIPPED)
     flow.mark(results[-1], NUMBERS)
-    with player.precision.autocast(), flow.following():
-        outputs = player.frozen.rest(trial.graft, batch, results)
+    with player.precision.autocast(), flow.following(), player.frozen.answering(results):
+        outputs = trial.graft(batch)
     found = flow.marks(outputs)
     if SKIPPED in found:
         raise UnfitError(MORE)

@@ -18,7 +18,7 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.plan import block_of, blocks_of
 from multigraft.contracts.reader import Augment, Reader
-from multigraft.data import Epoch, Rows, iterate
+from multigraft.data import Epoch, SomeRows, iterate
 from multigraft.models.graft import Graft
 from multigraft.system.compute.precision import Precision
 from multigraft.training.replay.frozen import Frozen, UnfitError, Watch, Whole, frozen_part
@@ -33,8 +33,10 @@ class Setting:
     """All that decides whether and how the frozen part of a graft is replayed."""
 
     graft: Graft
+    """As seen from one branch, where there are several (see `Graft.seen_from`)."""
     objective: Objective
     reader: Reader
+    """Of that branch alone."""
     augment: Augment | None
     precision: Precision
     device: torch.device
@@ -45,7 +47,7 @@ class Setting:
 
 
 def open_player(
-    setting: Setting, depth: int, rows: Rows, *, only_kept: bool = False
+    setting: Setting, depth: int, rows: SomeRows, *, only_kept: bool = False
 ) -> Player | None:
     """Open the player of the first ``depth`` blocks (see `Plan.frozen`), or None for no block.
 
@@ -79,7 +81,7 @@ def open_player(
         return tried(trial, player)
 
 
-def pooled(setting: Setting, rows: Rows) -> np.ndarray:
+def pooled(setting: Setting, rows: SomeRows) -> np.ndarray:
     """Compute `Features.pooled` of each row, [N, D], kept for the next; in evaluation mode.
 
     Raises UnfitError where there is no room, OSError where the cache cannot be written.
@@ -93,7 +95,7 @@ def _player(
     setting: Setting,
     frozen: Frozen,
     depth: int,
-    rows: Rows,
+    rows: SomeRows,
     *,
     reads: Collection[str] | None = None,
 ) -> Player:
@@ -119,7 +121,7 @@ def check_inputs(setting: Setting) -> None:
             raise UnfitError("the task changes the inputs at every step")
 
 
-def _sample(rows: Rows) -> Sequence[int]:
+def _sample(rows: SomeRows) -> Sequence[int]:
     """A short, a middling and a long row; one alone twice, as torch refuses a batch of one."""
     order = np.argsort(rows.lengths, kind="stable")
     found: list[int] = np.unique(
@@ -128,14 +130,16 @@ def _sample(rows: Rows) -> Sequence[int]:
     return found if len(found) > 1 else found * 2
 
 
-def _batch(setting: Setting, rows: Rows, numbers: Sequence[int]) -> Batch:
+def _batch(setting: Setting, rows: SomeRows, numbers: Sequence[int]) -> Batch:
     """A batch of these rows, as a step has it."""
     batches = iterate(rows, [np.asarray(numbers)], Epoch(seed=0))
     _, batch = next(iter(batches))
     return {name: value.to(setting.device) for name, value in batch.items()}
 
 
-def _watched(setting: Setting, rows: Rows, index: Sequence[int]) -> tuple[Watch, Sequence[Tensor]]:
+def _watched(
+    setting: Setting, rows: SomeRows, index: Sequence[int]
+) -> tuple[Watch, Sequence[Tensor]]:
     """What the head reads of the features, and head and objective of the batch, in training and
     validation; and what a training changes."""
     watch, graft, objective = Watch(), setting.graft, setting.objective

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch, Features
-from multigraft.contracts.objectives import Outputs
 from multigraft.contracts.plan import blocks_of
 from multigraft.models.graft import Graft
 
@@ -34,8 +33,9 @@ class Frozen(Protocol):
         """Its results for a batch; only the last is needed again, of the others the shapes."""
         ...
 
-    def rest(self, graft: nn.Module, batch: Batch, results: Sequence[Any]) -> Outputs:
-        """The graft's outputs from the results, without computing what is frozen."""
+    def answering(self, results: Sequence[Any]) -> AbstractContextManager[None]:
+        """Within it the graft's next pass goes on from the results, and computes nothing of what is
+        frozen."""
         ...
 
 
@@ -56,11 +56,10 @@ class Whole:
         features = self.graft.backbone(batch)
         return [{name: getattr(features, name) for name in self.fields}]
 
-    def rest(self, graft: nn.Module, batch: Batch, results: Sequence[Any]) -> Outputs:
-        """The head's outputs."""
+    def answering(self, results: Sequence[Any]) -> AbstractContextManager[None]:
+        """Let the backbone answer with what was kept of its features."""
         given = {"pooled": torch.empty(0), **results[-1]}
-        outputs: Outputs = self.graft.head(Features(**given), batch)
-        return outputs
+        return _replaced([self.graft.backbone], [_Answer(Features(**given))])
 
 
 @dataclass(frozen=True)
@@ -93,11 +92,9 @@ class Prefix:
                 return [given[index] for index in range(self.depth)]
         raise UnfitError(f"block {self.depth - 1} is not called in a forward pass")
 
-    def rest(self, graft: nn.Module, batch: Batch, results: Sequence[Any]) -> Outputs:
-        """The outputs of ``graft``, which may be a wrapper around the graft itself."""
-        with _replaced(self._blocks(), [_Answer(result) for result in results]):
-            outputs: Outputs = graft(batch)
-        return outputs
+    def answering(self, results: Sequence[Any]) -> AbstractContextManager[None]:
+        """Let each block answer with its result."""
+        return _replaced(self._blocks(), [_Answer(result) for result in results])
 
     def _blocks(self) -> list[nn.Module]:
         blocks: Any = self.graft.backbone.blocks

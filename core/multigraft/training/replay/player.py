@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from multigraft.contracts.objectives import Outputs
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.readers import collate, read_row
 from multigraft.contracts.types import Arrays
-from multigraft.data import Rows
+from multigraft.data import SomeRows
 from multigraft.system import cache
 from multigraft.system.compute.precision import Precision
 from multigraft.training.replay.archive import Archive, row_key
@@ -47,7 +48,7 @@ class Player:
     def open(
         cls,
         frozen: Frozen,
-        rows: Rows,
+        rows: SomeRows,
         *,
         key: str,
         reader: Reader,
@@ -82,7 +83,7 @@ class Player:
         key = row_key(arrays)
         return self.archive.read(key) if key in self.archive else None
 
-    def take(self, rows: Rows) -> Replayed:
+    def take(self, rows: SomeRows) -> Replayed:
         """Have the results for every row, computing those that are not kept yet.
 
         Each row is computed at its own length, so nothing is padded and what is kept is what it
@@ -107,11 +108,18 @@ class Player:
         return split(self.layouts, results)
 
     def rest(self, model: nn.Module, batch: Batch, rows: Sequence[Arrays]) -> Outputs:
-        """The outputs of ``model`` for a batch whose rows gave these results."""
-        results = join(self.layouts, rows, self.device, hollow=self.hollow)
-        return self.frozen.rest(model, batch, results)
+        """The outputs of ``model`` (the graft, or a wrapper) for a batch whose rows gave these
+        results."""
+        with self.answering(rows):
+            outputs: Outputs = model(batch)
+        return outputs
 
-    def _describe(self, rows: Rows) -> tuple[list[bytes], list[Shapes]]:
+    def answering(self, rows: Sequence[Arrays]) -> AbstractContextManager[None]:
+        """Within it the next pass goes on from the results of these rows."""
+        results = join(self.layouts, rows, self.device, hollow=self.hollow)
+        return self.frozen.answering(results)
+
+    def _describe(self, rows: SomeRows) -> tuple[list[bytes], list[Shapes]]:
         keys: list[bytes] = []
         shapes: list[Shapes] = []
         for index in range(len(rows)):
@@ -121,7 +129,7 @@ class Player:
         return keys, shapes
 
     def _computed(
-        self, rows: Rows, wanted: dict[int, bytes], shapes: Sequence[Shapes]
+        self, rows: SomeRows, wanted: dict[int, bytes], shapes: Sequence[Shapes]
     ) -> Iterator[tuple[bytes, Arrays]]:
         """The results of the wanted rows, those of equal shapes together."""
         groups: dict[Shapes, list[int]] = {}
@@ -133,7 +141,7 @@ class Player:
                 results = self.compute([rows.fetch(index, self.names) for index in chosen])
                 yield from zip([wanted[index] for index in chosen], results, strict=True)
 
-    def _check_room(self, rows: Rows, missing: Sequence[int]) -> None:
+    def _check_room(self, rows: SomeRows, missing: Sequence[int]) -> None:
         longest = max(missing, key=lambda index: int(rows.lengths[index]))
         one = sum(
             array.nbytes for array in self.compute([rows.fetch(longest, self.names)])[0].values()
@@ -174,6 +182,10 @@ class Replayed:
     def outputs(self, model: nn.Module, batch: Batch, indices: np.ndarray) -> Outputs:
         """Compute outputs of ``model`` (the graft, or a wrapper) for a batch of these rows."""
         return self.player.rest(model, batch, self.rows(indices))
+
+    def answering(self, indices: Iterable[int]) -> AbstractContextManager[None]:
+        """Within it the next pass goes on from the results of these rows."""
+        return self.player.answering(self.rows(indices))
 
     def rows(self, indices: Iterable[int]) -> list[Arrays]:
         """The results for these rows as they are kept (see `layout.split`)."""

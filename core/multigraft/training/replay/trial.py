@@ -15,7 +15,7 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.plan import blocks_of
 from multigraft.contracts.types import Arrays
-from multigraft.data import Rows
+from multigraft.data import SomeRows
 from multigraft.models.graft import Graft
 from multigraft.training.replay.layout import join
 from multigraft.training.replay.module_state import PLAIN
@@ -30,7 +30,7 @@ class Trial:
 
     graft: Graft
     objective: Objective
-    rows: Rows
+    rows: SomeRows
     index: Sequence[int]
     """Their numbers."""
     batch: Callable[[Sequence[int]], Batch]

@@ -20,9 +20,26 @@ export async function predict(model, value) {
     return first(await call(path, { method: "POST", body }));
   }
   const headers = { "Content-Type": "application/json" };
-  const body = JSON.stringify({ inputs: value.columns ?? value.text });
+  const body = JSON.stringify({ inputs: await written(value) });
   return first(await call(path, { method: "POST", headers, body }));
 }
+
+// A value in JSON; a file in it as base64.
+async function written(value) {
+  if (value.branches) {
+    const given = Object.entries(value.branches).map(async ([name, each]) => [name, await written(each)]);
+    return Object.fromEntries(await Promise.all(given));
+  }
+  return value.file ? address(value.file) : (value.columns ?? value.text);
+}
+
+const address = (file) =>
+  new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => done(reader.result));
+    reader.addEventListener("error", () => failed(new Refused(0, `${file.name} cannot be read`)));
+    reader.readAsDataURL(file);
+  });
 
 const first = ({ answers, milliseconds }) => ({
   answer: answers[0],
@@ -30,10 +47,14 @@ const first = ({ answers, milliseconds }) => ({
 });
 
 // How a program asks the same.
-export function program({ name, suffixes }) {
-  const given = suffixes.length
-    ? `-F file=@example${suffixes[0]}`
-    : `-H 'Content-Type: application/json' -d '{"inputs": ["an example"]}'`;
+export function program({ name, suffixes, branches = [] }) {
+  const inputs = branches.length
+    ? Object.fromEntries(branches.map((each) => [each.name, each.suffixes.length ? "<base64>" : "an example"]))
+    : "an example";
+  const given =
+    suffixes.length && !branches.length
+      ? `-F file=@example${suffixes[0]}`
+      : `-H 'Content-Type: application/json' -d '${JSON.stringify({ inputs: [inputs] })}'`;
   return `curl ${new URL(`models/${name}/predict`, location.href)} \\\n  ${given}`;
 }
 

@@ -1,0 +1,173 @@
+"""Several backbones side by side, each on its own arrays of a row: the branches of a graft."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from multigraft.contracts.branches import PRESENT, of_branch
+from multigraft.contracts.features import Batch, Features
+
+
+class Branch(nn.Module):
+    """A backbone that sees its own arrays of those rows of a batch that have them."""
+
+    def __init__(self, name: str, place: int, backbone: nn.Module) -> None:
+        super().__init__()
+        self.name = name
+        self.place = place
+        """Its column in ``present``."""
+        self.backbone = backbone
+
+    @property
+    def width(self) -> int:
+        """D of the backbone's features."""
+        found: Any = self.backbone.width
+        return int(found)
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """The backbone's."""
+        found: Any = self.backbone.blocks
+        return list(found)
+
+    @property
+    def later(self) -> Sequence[nn.Module]:
+        """The backbone's."""
+        return list(getattr(self.backbone, "later", ()))
+
+    def forward(self, batch: Batch) -> Features:
+        """The features of the rows that have this branch, those alone: [rows that have it, ...]."""
+        own, rows = of_branch(self.name, batch), self.rows(batch)
+        if rows is not None:
+            own = {name: values[rows] for name, values in own.items()}
+        features: Features = self.backbone(own)
+        return features
+
+    def rows(self, batch: Batch) -> Tensor | None:
+        """The numbers of the rows that have this branch; None where every row has."""
+        if PRESENT not in batch:
+            return None
+        there = batch[PRESENT][:, self.place] > 0
+        return None if bool(there.all()) else there.nonzero().squeeze(1)
+
+    def placed(self, features: Features, batch: Batch) -> Features:
+        """Features of the rows that have this branch among those that do not, where zeros stand."""
+        rows = self.rows(batch)
+        return features if rows is None else _placed(features, rows, len(batch[PRESENT]))
+
+    def nothing(self, batch: Batch) -> Features:
+        """What stands for the features where no row has this branch."""
+        parameter = next(self.parameters())
+        rows = len(batch[PRESENT])
+        return Features(torch.zeros(rows, self.width, device=parameter.device))
+
+
+class Branches(nn.Module):
+    """Several branches as one backbone: `Features.branches`, and all of them joined in
+    ``pooled``."""
+
+    blocks: Sequence[nn.Module] = ()
+    head_bias = True
+
+    def __init__(self, backbones: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.towers = nn.ModuleList(
+            Branch(name, place, backbone)
+            for place, (name, backbone) in enumerate(backbones.items())
+        )
+
+    @property
+    def named(self) -> dict[str, Branch]:
+        """The branches by name."""
+        return {tower.name: tower for tower in self.towers if isinstance(tower, Branch)}
+
+    @property
+    def width(self) -> int:
+        """The sum of the branches' widths."""
+        return sum(branch.width for branch in self.named.values())
+
+    def forward(self, batch: Batch) -> Features:
+        """Compute every branch."""
+        return self.join({}, batch)
+
+    def join(self, given: Mapping[str, Features], batch: Batch) -> Features:
+        """The features of a batch, those of some branches ``given`` as `Branch.forward` gives
+        them."""
+        found = {}
+        for name, branch in self.named.items():
+            rows = branch.rows(batch)
+            if rows is not None and not len(rows):
+                found[name] = branch.nothing(batch)
+                continue
+            features = given[name] if name in given else branch(batch)
+            found[name] = branch.placed(features, batch)
+        return joined(found, batch.get(PRESENT))
+
+    def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
+        """Write each branch's weights in its ecosystem's format, in a folder of its name."""
+        del head, labels
+        for name, branch in self.named.items():
+            (folder / name).mkdir()
+            backbone: Any = branch.backbone
+            backbone.save(folder / name, head=None, labels=())
+
+
+def joined(found: Mapping[str, Features], present: Tensor | None) -> Features:
+    """All branches' features, their pooled vectors side by side: [B, sum of D]."""
+    pooled = torch.cat([features.pooled.float() for features in found.values()], dim=1)
+    return Features(pooled, branches=found, present=present)
+
+
+FIELDS = tuple(field.name for field in fields(Features))
+
+
+def _placed(features: Features, rows: Tensor, count: int) -> Features:
+    """Features whose tensors stand among ``count`` rows, each placed when it is asked for."""
+    placed = object.__new__(_Placed)
+    placed.__dict__.update(_inner=features, _rows=rows, _count=count)
+    return placed
+
+
+class _Placed(Features):
+    def __getattribute__(self, name: str) -> Any:
+        if name not in FIELDS:
+            return super().__getattribute__(name)
+        held = object.__getattribute__(self, "__dict__")
+        found = getattr(held["_inner"], name)
+        return _among(found, held["_rows"], held["_count"])
+
+
+def _among(value: Any, rows: Tensor, count: int) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_among(each, rows, count) for each in value)
+    if not isinstance(value, Tensor):
+        return value
+    whole = value.new_zeros((count, *value.shape[1:]))
+    return whole.index_copy(0, rows, value)
+
+
+class Rest(nn.Module):
+    """All of a graft but one of its branches: from that branch's features to the outputs.
+
+    A branch and this as its head are a graft of one branch: so its frozen part is found, tried and
+    replayed as that of any other.
+    """
+
+    def __init__(self, branches: Branches, name: str, head: nn.Module) -> None:
+        super().__init__()
+        self.branches = branches
+        self.name = name
+        self.head = head
+
+    def forward(self, features: Features, batch: Batch) -> dict[str, Tensor]:
+        """What the whole graft gives."""
+        outputs: dict[str, Tensor] = self.head(
+            self.branches.join({self.name: features}, batch), batch
+        )
+        return outputs
