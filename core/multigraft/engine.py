@@ -274,7 +274,7 @@ class Engine:
             self.catalog,
             folder,
             dispatch=self.call,
-            saved=assembly.read_saved(facts, folder),
+            saved=assembly.read_saved(facts, folder, trained=trained),
             trained=trained,
             world=join_world(),
         )

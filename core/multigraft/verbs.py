@@ -7,13 +7,14 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.torch import save_model
 
-from multigraft.contracts.objectives import Baseline
+from multigraft.contracts.objectives import Baseline, settles
 from multigraft.contracts.report import Cost, Measure, Report, WorstRow
 from multigraft.data import Rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes
@@ -24,6 +25,7 @@ from multigraft.evaluation.report.confusion import confusion_of
 from multigraft.evaluation.statistics import intervals, percentile
 from multigraft.models.adapters import merge_adapters
 from multigraft.models.tasks.shared import label_name
+from multigraft.runs.assembly import bind
 from multigraft.runs.run import HEAD, MODEL, Run
 from multigraft.system.compute.device import peak_memory_mb
 from multigraft.system.files import whole_folder
@@ -40,6 +42,7 @@ def train(run: Run) -> Report:
     progress = Fit(run).fit()
     if run.world.leads:
         save_model_folder(run)
+        settle(run)
     run.world.wait()
     run.record(steps=progress.step, best={"value": progress.best, "step": progress.best_step})
     best = [entry["metrics"] for entry in progress.history if entry["step"] == progress.best_step]
@@ -92,9 +95,24 @@ def save_model_folder(run: Run) -> None:
     merge_adapters(run.graft)
     backbone: Any = run.graft.backbone
     linear = run.objective.linear_head(run.graft.head)
+    labels = run.targets.get("labels", run.targets.get("names", ()))
+    kind = {"problem_type": run.objective.problem_type}
+    told = kind if kind.keys() <= signature(backbone.save).parameters.keys() else {}
     with whole_folder(run.folder / MODEL) as folder:
-        backbone.save(folder, head=linear, labels=run.targets.get("labels", ()))
+        backbone.save(folder, head=linear, labels=labels, **told)
         save_model(run.graft.head, str(folder / HEAD))
+
+
+def settle(run: Run) -> None:
+    """Let the objective fix what follows from the validation rows of the trained model."""
+    if not settles(run.objective):
+        return
+    rows = run.rows.get("validation")
+    kept = {} if rows is None else measure_split(run.graft, run.metrics, rows, **run.reading())
+    found = run.objective.settle(kept)
+    run.record(settled=found)
+    run.targets = {**run.targets, **found}
+    run.objective = bind(run.resolved, run.graft.backbone, run.reader, run.targets)
 
 
 def evaluate(run: Run) -> Report:
@@ -130,6 +148,7 @@ def evaluate(run: Run) -> Report:
         metrics=metrics,
         confusion=confusion_of(details["confusion"]) if "confusion" in details else None,
         worst=_worst(rows, row_metrics, details, settings.worst),
+        tables=details.get("tables", {}),
         cost=Cost(seconds, peak_memory_mb(), len(rows) / seconds),
         facts={
             **_facts(run),

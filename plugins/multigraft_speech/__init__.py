@@ -16,7 +16,7 @@ from multigraft import (
     WebReader,
     hookimpl,
 )
-from multigraft.models.tasks import classification_task
+from multigraft.models.tasks import classification_task, multilabel_task
 
 AUDIO = Modality(
     name="audio",
@@ -188,5 +188,10 @@ def register_backbones() -> Sequence[Backbone]:
 
 @hookimpl
 def register_tasks() -> Sequence[Task]:
-    """Two ways to pretrain, one to finetune."""
-    return [CONTRASTIVE, MASKED_SPECTROGRAM, classification_task("audio-classification", "audio")]
+    """Two ways to pretrain; one label a sound, or several."""
+    return [
+        CONTRASTIVE,
+        MASKED_SPECTROGRAM,
+        classification_task("audio-classification", "audio"),
+        multilabel_task("audio-multilabel", "audio"),
+    ]

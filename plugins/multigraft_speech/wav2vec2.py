@@ -68,7 +68,14 @@ class Wav2Vec2(nn.Module):
         sequence = self.model.encoder(hidden, attention_mask=mask).last_hidden_state
         return Features(mean_pool(sequence, mask), sequence, mask, (normed.transpose(1, 2),))
 
-    def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
+    def save(
+        self,
+        folder: Path,
+        *,
+        head: nn.Linear | None,
+        labels: Sequence[str],
+        problem_type: str = "single_label_classification",
+    ) -> None:
         """Write transformers' ``AutoModel`` folder, or ``AutoModelForAudioClassification`` with a
         head.
 
@@ -78,6 +85,7 @@ class Wav2Vec2(nn.Module):
         state = self.model.state_dict()
         if head is not None:
             _describe_labels(config, labels)
+            config.problem_type = problem_type
             state = {
                 f"{self.model.base_model_prefix}.{name}": value for name, value in state.items()
             }

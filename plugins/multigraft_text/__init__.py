@@ -17,7 +17,7 @@ from multigraft import (
     WebReader,
     hookimpl,
 )
-from multigraft.models.tasks import classification_task
+from multigraft.models.tasks import classification_task, multilabel_task
 
 _TOKENIZERS = NpmPackage(
     name="@huggingface/tokenizers",
@@ -144,6 +144,7 @@ TASKS = (
         objective=Lazy("multigraft_text.causal:CausalLanguageModeling"),
     ),
     classification_task("text-classification", "text"),
+    multilabel_task("text-multilabel", "text"),
 )
 
 

@@ -92,7 +92,14 @@ class TextBackbone(nn.Module):
             mask=mask.bool(),
         )
 
-    def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
+    def save(
+        self,
+        folder: Path,
+        *,
+        head: nn.Linear | None,
+        labels: Sequence[str],
+        problem_type: str = "single_label_classification",
+    ) -> None:
         """Write a transformers folder: of the classifier with ``head``, else of the base."""
         if head is not None and (head.bias is not None) != self.head_bias:
             raise MultigraftError(
@@ -100,7 +107,14 @@ class TextBackbone(nn.Module):
                 f"{'with' if self.head_bias else 'without'} a bias"
             )
         with quiet_transformers():
-            save_model(self.model, self.linear, folder, head=head, labels=labels)
+            save_model(
+                self.model,
+                self.linear,
+                folder,
+                head=head,
+                labels=labels,
+                problem_type=problem_type,
+            )
         save_tokenizer(self.spec, folder, writes=self.causal and head is None)
 
 

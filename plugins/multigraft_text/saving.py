@@ -14,7 +14,13 @@ from multigraft.contracts.types import Spec
 
 
 def save_model(
-    classifier: Any, linear: str, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]
+    classifier: Any,
+    linear: str,
+    folder: Path,
+    *,
+    head: nn.Linear | None,
+    labels: Sequence[str],
+    problem_type: str,
 ) -> None:
     """Write the classifier with ``head`` as its layer ``linear``, or else its base model."""
     if head is None:
@@ -25,7 +31,7 @@ def save_model(
     config = copy.deepcopy(classifier.config)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}
-    config.problem_type = "single_label_classification"
+    config.problem_type = problem_type
     config.architectures = [type(classifier).__name__]
     config.save_pretrained(folder)
 

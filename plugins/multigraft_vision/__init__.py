@@ -18,7 +18,7 @@ from multigraft import (
     WebReader,
     hookimpl,
 )
-from multigraft.models.tasks import classification_task
+from multigraft.models.tasks import classification_task, multilabel_task
 
 _IMAGE = Modality(
     name="image",
@@ -191,4 +191,5 @@ def register_tasks() -> Sequence[Task]:
             },
         ),
         classification_task("image-classification", "image"),
+        multilabel_task("image-multilabel", "image"),
     ]

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,7 +81,36 @@ def test_a_page_answers_what_a_task_serves_as_python_does() -> None:
     )
     window = Window({}, {name: array[0] for name, array in served.items()})
     assert json.loads(done.stdout) == ANSWERS["outputs"]({}).answer(None, [window], {})
-    assert set(ANSWERS) == {"classification", "embedding", "outputs"}
+    assert set(ANSWERS) == {"classification", "embedding", "multilabel", "outputs"}
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"top_k": 2}, {"threshold": 0.3}, {"top_k": 1, "threshold": 0}]
+)
+def test_several_labels_are_told_as_in_python(asked: dict[str, Any]) -> None:
+    targets = {"labels": ["10", "2", "c"], "thresholds": [0.2, 0.6, float(np.float32(0.1))]}
+    found = np.array([0.3, 0.7, 0.1], dtype=np.float32)
+    given = {"probabilities": {"data": [float(value) for value in found], "dims": [1, 3]}}
+    module = str(files("multigraft.runtime.web") / "page" / "answers.js")
+    script = f"""
+        import {{ answers }} from {json.dumps(module)};
+        const given = {json.dumps([targets, given, asked])};
+        const {{ labels, scores }} = answers.multilabel(...given);
+        console.log(JSON.stringify({{ labels, scores: [...scores] }}));
+    """
+    done = subprocess.run(
+        [node(), "--input-type=module", "--eval", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    window = Window({}, {"probabilities": found})
+    wanted = ANSWERS["multilabel"](targets).answer(
+        None, [window], {"top_k": None, "threshold": None, **asked}
+    )
+    said = json.loads(done.stdout)
+    assert said["labels"] == wanted["labels"]
+    assert said["scores"] == [list(pair) for pair in wanted["scores"].items()]
 
 
 ASKED = {

@@ -62,8 +62,9 @@ class BackboneModule(Protocol):
         """Write weights and configuration in the ecosystem's format, opened there without
         multigraft.
 
-        With a classification ``head`` [len(labels), D] the folder opens as that library's
-        classifier.
+        With a linear ``head`` [len(labels), D] the folder opens as that library's classifier. A
+        `save` with a parameter ``problem_type`` is told which it is, as transformers names them:
+        ``single_label_classification``, ``multi_label_classification`` or ``regression``.
         """
         ...
 

@@ -95,6 +95,8 @@ class Objective(Protocol):
     """Whether a row's loss depends on the rows beside it (contrastive pairs); such a batch is never
     computed in parts."""
 
+    problem_type: str = "single_label_classification"
+    """What transformers calls the problem that `linear_head` solves, for the saved folder."""
     whole: bool = False
     """Whether a target describes all of the raw value, as a transcript does a sound: a row that the
     reader would cut off (see `WindowReader`) is then a bad row, in training and held out."""
@@ -165,11 +167,24 @@ class Objective(Protocol):
         to say."""
         return None
 
+    def settle(self, kept: Mapping[str, np.ndarray]) -> Spec:
+        """What is fixed once, by the validation rows of the trained model, and joins the run's
+        targets: thresholds, say. ``kept`` is empty where no rows validate.
+
+        The bundle has it, and the objective that evaluates is made with it.
+        """
+        return {}
+
     def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """What a report shows besides numbers, as JSON (``confusion``, say)."""
+        """What a report shows besides numbers, as JSON: ``confusion``, ``tables`` by title."""
         return {}
 
     def linear_head(self, head: nn.Module) -> nn.Linear | None:
-        """The linear classifier on ``pooled`` inside ``head``, where the ecosystem has a place for
-        it."""
+        """The linear layer on ``pooled`` inside ``head``, where the ecosystem has a place for it
+        (see `problem_type`)."""
         return None
+
+
+def settles(objective: Objective) -> bool:
+    """Whether anything is fixed by the validation rows of the trained model."""
+    return getattr(objective.settle, "__func__", None) is not Objective.settle

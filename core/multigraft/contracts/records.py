@@ -178,6 +178,9 @@ class Task:
     stratify: str | None = None
     """The one of ``columns`` whose values have the same shares in every part of a split (stratified
     sampling)."""
+    labels_in: Callable[[Any, Mapping[str, Any]], Sequence[str]] | None = None
+    """(cell of `stratify`, options) -> the labels in it, where a cell may hold several; raises
+    RowError. Splits and `targets` then see those, a list in each cell."""
     several: bool = False
     """Whether it learns from several branches too: its head reads `Features.pooled`, which is then
     all of them joined, or `Features.branches`."""
@@ -211,6 +214,8 @@ class Task:
 
     def __post_init__(self) -> None:
         known = {*self.columns, None}
+        if self.labels_in is not None and self.stratify is None:
+            raise ValueError(f"task {self.name!r}: labels_in reads the column that stratify names")
         if strange := [name for name in (self.stratify, *self.files) if name not in known]:
             raise ValueError(
                 f"task {self.name!r}: stratify and files name columns of the task "

@@ -9,6 +9,7 @@ from multigraft.data.batching.packing import plan_packs
 from multigraft.data.batching.worker_count import choose_workers
 from multigraft.data.checks.labels import label_notes
 from multigraft.data.chosen_rows import ChosenRows, SomeRows
+from multigraft.data.label_cells import label_lists, labels_in
 from multigraft.data.rows import Rows
 from multigraft.data.sources.load import load_table
 from multigraft.data.sources.table import Table
@@ -26,7 +27,9 @@ __all__ = [
     "Table",
     "choose_workers",
     "iterate",
+    "label_lists",
     "label_notes",
+    "labels_in",
     "limit_rows",
     "load_splits",
     "load_table",

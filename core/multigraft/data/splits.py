@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from multigraft.data.checks.duplicate_ids import ID, check_ids
 from multigraft.data.checks.leakage import Leak, find_leaks, judge_leaks
 from multigraft.data.checks.sketches import sketch_tables
 from multigraft.data.checks.suspicious import flaw_notes, group_notes
+from multigraft.data.label_cells import LabelsIn, label_lists
 from multigraft.data.sources.dialect import Layout
 from multigraft.data.sources.load import ENDINGS, FORMATS, load_table
 from multigraft.data.sources.rewriting import Rewrite, rewritten
@@ -46,13 +48,14 @@ def load_splits(
     settled: bool = False,
     files: tuple[str, ...] = (),
     rewrite: Rewrite | None = None,
+    labels_in: LabelsIn | None = None,
 ) -> Splits:
     """Load the splits that have a source of their own, and cut the others from the training rows.
 
     ``task_columns`` must be in every split; ``stratify_by`` names the column whose values keep
-    their shares, ``files`` those that hold names of files; ``rewrite`` is `Task.rows`. Relative
-    paths start at ``base``. ``settled``: a run was begun with these rows, so they
-    are not compared with each other again. Raises DataError.
+    their shares, and ``labels_in`` reads several labels of it; ``files`` those that hold names of
+    files; ``rewrite`` is `Task.rows`. Relative paths start at ``base``. ``settled``: a run was
+    begun with these rows, so they are not compared with each other again. Raises DataError.
     """
     own = {
         split: load_table(
@@ -75,11 +78,10 @@ def load_splits(
         own = check_ids(own)
     shares = data.split.model_copy(update={split: 0.0 for split in own if split != "train"})
     train = own["train"]
-    train, validation, test = split_table(
-        train, shares, labels=_labels(train, stratify_by), seed=seed
-    )
+    labels = partial(_labels, name=stratify_by, labels_in=labels_in)
+    train, validation, test = split_table(train, shares, labels=labels(train), seed=seed)
     if data.limit is not None:
-        train = limit_rows(train, data.limit, labels=_labels(train, stratify_by), seed=seed)
+        train = limit_rows(train, data.limit, labels=labels(train), seed=seed)
     splits = {
         "train": train,
         "validation": own.get("validation", validation),
@@ -107,8 +109,11 @@ def _format(data: Data, split: str, path: str) -> str:
     return "auto"
 
 
-def _labels(table: Table, name: str | None) -> Sequence[Any] | None:
-    return None if name is None else table.cells(name)
+def _labels(table: Table, name: str | None, labels_in: LabelsIn | None) -> Sequence[Any] | None:
+    if name is None:
+        return None
+    cells = table.cells(name)
+    return cells if labels_in is None else label_lists(cells, labels_in)
 
 
 def _facts(table: Table) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from multigraft.data.labelling import Labelling, codes, labelling
 from multigraft.data.sources.table import Table, require
 from multigraft.errors import DataError
-from multigraft.models.tasks.shared import label_name
 from multigraft.recipe import Split
 
 SPLIT, LIMIT = 1, 2
@@ -23,8 +23,9 @@ def split_table(
 
     With ``labels`` (and `Split.stratify`) every part has their shares, and training has each label
     at least once; a held-out part of several rows has more than one label where rows of another are
-    left for it. With `Split.group` no group is in two parts; rows without one count as one group.
-    The same rows and seed give the same parts. Raises DataError where a part would be empty.
+    left for it. A tuple holds several labels, and its row is drawn by the rarest of them. With
+    `Split.group` no group is in two parts; rows without one count as one group. The same rows and
+    seed give the same parts. Raises DataError where a part would be empty.
     """
     rng = np.random.default_rng([seed, SPLIT])
     shares = np.array([1 - split.validation - split.test, split.validation, split.test])
@@ -33,17 +34,15 @@ def split_table(
         raise DataError(
             "data.split: validation and test together leave nothing for training; lower them"
         )
-    classes = (
-        _codes(labels) if labels is not None and split.stratify else np.zeros(len(table), dtype=int)
-    )
+    labelled = labelling(labels if split.stratify else None, len(table))
     if split.group is not None:
         require(table, (split.group,))
-        groups = _codes(table.cells(split.group))
+        groups = codes(table.cells(split.group))
         _need(table, "groups", int(groups.max(initial=-1)) + 1, wanted)
-        part = _divide_groups(groups, classes, shares, rng)
+        part = _divide_groups(groups, labelled, shares, rng)
     else:
         _need(table, "rows", len(table), wanted)
-        part = _divide_rows(table, classes, shares, rng)
+        part = _divide_rows(table, labelled, shares, rng)
     train, validation, test = (table.select(np.flatnonzero(part == number)) for number in range(3))
     return train, validation, test
 
@@ -54,9 +53,9 @@ def limit_rows(table: Table, count: int, *, labels: Sequence[Any] | None, seed: 
     if count >= len(table):
         return table
     rng = np.random.default_rng([seed, LIMIT])
-    classes = _codes(labels) if labels is not None else np.zeros(len(table), dtype=int)
-    order = _by_class(classes, rng)
-    first = _firsts(classes[order])
+    labelled = labelling(labels, len(table))
+    order = _by_class(labelled.classes, rng)
+    first = labelled.cover(order)
     if len(first) > count:
         return table.select(np.sort(_spread(order, count, rng)))
     rest = np.delete(order, first)
@@ -70,20 +69,6 @@ def _need(table: Table, what: str, found: int, wanted: int) -> None:
             f"{table.name}: {found} {what} cannot make {wanted} parts; give data.validation and "
             "data.test files of their own, or set their share under data.split to 0"
         )
-
-
-def _codes(values: Iterable[Any]) -> np.ndarray:
-    """Number the different values in the order of their text, so that the order of rows has no say.
-
-    Values are the same where they would be as labels.
-    """
-    met: dict[str, int] = {}
-    numbers = np.fromiter(
-        (met.setdefault(label_name(value), len(met)) for value in values), dtype=np.int64
-    )
-    ranks = np.empty(len(met), dtype=np.int64)
-    ranks[[met[text] for text in sorted(met)]] = np.arange(len(met))
-    return ranks[numbers]
 
 
 def _by_class(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -103,11 +88,12 @@ def _spread(order: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarr
 
 
 def _divide_rows(
-    table: Table, classes: np.ndarray, shares: np.ndarray, rng: np.random.Generator
+    table: Table, labelled: Labelling, shares: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """The part (0 training, 1 validation, 2 test) of each row."""
+    classes = labelled.classes
     order = _by_class(classes, rng)
-    free = np.delete(order, _firsts(classes[order]))
+    free = np.delete(order, labelled.cover(order))
     part = np.zeros(len(classes), dtype=np.int64)
     for number in (2, 1):
         if shares[number] == 0:
@@ -115,9 +101,9 @@ def _divide_rows(
         count = max(1, round(len(classes) * float(shares[number])))
         if count > len(free):
             raise DataError(
-                f"{table.name}: {len(classes)} rows with {classes.max() + 1} labels are too few: "
-                f"every label needs a row in training, and {count} rows must be held out; lower "
-                "the shares under data.split, or set data.split.stratify: false"
+                f"{table.name}: {len(classes)} rows with {labelled.labels.max() + 1} labels are "
+                f"too few: every label needs a row in training, and {count} rows must be held out; "
+                "lower the shares under data.split, or set data.split.stratify: false"
             )
         part[_mixed(_spread(free, count, rng), free, classes)] = number
         free = free[part[free] == 0]
@@ -134,19 +120,14 @@ def _mixed(drawn: np.ndarray, free: np.ndarray, classes: np.ndarray) -> np.ndarr
     return np.append(drawn[:-1], others[classes[others] == most][0])
 
 
-def _firsts(classes: np.ndarray) -> np.ndarray:
-    """Of rows sorted by class, where each class starts."""
-    return np.flatnonzero(np.diff(classes, prepend=-1))
-
-
 def _divide_groups(
-    groups: np.ndarray, classes: np.ndarray, shares: np.ndarray, rng: np.random.Generator
+    groups: np.ndarray, labelled: Labelling, shares: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """The part of each row. The largest group first, each goes where it lowers the squared distance
     to the wanted count of every label most; the last groups fill parts that are still empty."""
-    content = np.zeros((groups.max() + 1, classes.max() + 1))
-    np.add.at(content, (groups, classes), 1)
-    content /= content.sum(0)
+    content = np.zeros((groups.max() + 1, labelled.labels.max(initial=0) + 1))
+    np.add.at(content, (groups[labelled.rows], labelled.labels), 1)
+    content /= np.maximum(content.sum(0), 1)
     need = shares[:, None] * np.ones(content.shape[1])
     order = rng.permutation(len(content))
     order = order[np.argsort(-content[order].sum(1), kind="stable")]

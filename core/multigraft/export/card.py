@@ -50,7 +50,8 @@ def _what_it_is(bundle: Bundle) -> str:
     if labels := bundle.targets.get("labels"):
         shown = ", ".join(code(str(label)) for label in labels[:20])
         more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
-        lines.append(f"It answers one of {len(labels)} labels: {shown}{more}.")
+        many = "any" if bundle.named == "multilabel" else "one"
+        lines.append(f"It answers {many} of {len(labels)} labels: {shown}{more}.")
     if bundle.facts:
         lines += ["", "## How it was trained", "", *_listed(bundle.facts)]
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +27,8 @@ from multigraft.data import (
     Rows,
     Splits,
     Table,
+    label_lists,
+    labels_in,
     load_splits,
     quarantine,
     release,
@@ -110,11 +112,15 @@ def saved_facts(learned: Reader, targets: Spec, folder: Path) -> dict[str, Any]:
     return {"reader": save_spec(learned.spec(), folder), "targets": targets}
 
 
-def read_saved(facts: Mapping[str, Any], folder: Path) -> Saved | None:
-    """What was learned, or None where the run stopped before that."""
+def read_saved(facts: Mapping[str, Any], folder: Path, *, trained: bool) -> Saved | None:
+    """What was learned, or None where the run stopped before that.
+
+    Of a ``trained`` run the targets have what was settled last; one that goes on settles it anew.
+    """
     if "reader" not in facts:
         return None
-    return Saved(load_spec(facts["reader"], folder), facts.get("targets", {}))
+    settled = facts.get("settled", {}) if trained else {}
+    return Saved(load_spec(facts["reader"], folder), {**facts.get("targets", {}), **settled})
 
 
 @contextmanager
@@ -156,6 +162,7 @@ def _splits(resolved: ResolvedRecipe, *, settled: bool) -> Splits:
         settled=settled,
         files=task.files,
         rewrite=task.rows,
+        labels_in=labels_in(task, resolved.task_options),
     )
 
 
@@ -169,27 +176,34 @@ def _learn(resolved: ResolvedRecipe, train: Table) -> Saved:
     spec = join_branches(specs) if resolved.several else specs[""]
     if resolved.modality.fit is not None:
         spec = resolved.modality.fit(train.raws(), spec)
-    columns = {name: train.cells(name) for name in resolved.task.columns}
+    task = resolved.task
+    columns: dict[str, Sequence[Any]] = {name: train.cells(name) for name in task.columns}
+    read = labels_in(task, resolved.task_options)
+    if read is not None and task.stratify is not None:
+        columns[task.stratify] = label_lists(columns[task.stratify], read)
     try:
-        return Saved(
-            spec, resolved.task.targets(columns) if resolved.task.targets is not None else {}
-        )
+        return Saved(spec, task.targets(columns) if task.targets is not None else {})
     except DataError as error:
         raise DataError(f"{train.name}: {error}") from error
 
 
 def _grow(resolved: ResolvedRecipe, reader: Reader, learned: Saved) -> tuple[Objective, Graft]:
     backbone = _backbone(resolved, learned.reader)
-    objective = resolved.task.objective(
+    objective = bind(resolved, backbone, reader, learned.targets)
+    return objective, Graft(backbone, objective.head())
+
+
+def bind(resolved: ResolvedRecipe, backbone: nn.Module, reader: Reader, targets: Spec) -> Objective:
+    """The task's objective for this run."""
+    return resolved.task.objective(
         Brief(
             backbone=backbone,
             reader=reader,
-            targets=learned.targets,
+            targets=targets,
             options=resolved.task_options,
             modality=resolved.modality.name,
         )
     )
-    return objective, Graft(backbone, objective.head())
 
 
 def _backbone(resolved: ResolvedRecipe, spec: Spec) -> nn.Module:

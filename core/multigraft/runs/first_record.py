@@ -11,7 +11,7 @@ import torch
 
 from multigraft.contracts.readers import fingerprint
 from multigraft.contracts.types import Spec
-from multigraft.data import Rows, Splits, label_notes, told
+from multigraft.data import Rows, Splits, label_notes, labels_in, told
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.runs.provenance import owners_of
@@ -50,7 +50,8 @@ def data_facts(
     splits: Splits, rows: Mapping[str, Rows], resolved: ResolvedRecipe, targets: Spec
 ) -> dict[str, Any]:
     """Record the rows: what they are, which were left out, and what to know about them."""
-    column = resolved.task.stratify
+    task = resolved.task
+    column = task.stratify
     labels = targets.get("labels", ()) if column is not None else ()
     return {
         "data": {
@@ -58,7 +59,15 @@ def data_facts(
         },
         "bad_rows": told({split: each.problems for split, each in rows.items()}),
         "leaks": [leak.record() for leak in splits.leaks],
-        "notes": [*splits.notes, *label_notes(rows, labels, column=column or "label")],
+        "notes": [
+            *splits.notes,
+            *label_notes(
+                rows,
+                labels,
+                column=column or "label",
+                labels_in=labels_in(task, resolved.task_options),
+            ),
+        ],
     }
 
 

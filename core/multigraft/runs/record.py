@@ -52,6 +52,8 @@ class Facts(BaseModel):
     notes: list[str] = Field(default_factory=list)
     reader: dict[str, Any] = Field(default_factory=dict)
     targets: dict[str, Any] = Field(default_factory=dict)
+    settled: dict[str, Any] = Field(default_factory=dict)
+    """What the validation rows of the trained model fixed, beside ``targets``: thresholds."""
     frozen: Natural | dict[str, Natural] = 0
     """The blocks that never learned; of several branches those of each."""
     resumed: int = Field(0, ge=0)

@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from multigraft.data.label_cells import LabelsIn, label_lists
 from multigraft.data.rows import Rows
 from multigraft.data.sources.folders import splits_among
 from multigraft.errors import shown
@@ -15,15 +16,21 @@ NAMED = 5
 
 
 def label_notes(
-    rows: Mapping[str, Rows], labels: Sequence[str], *, column: str = "label"
+    rows: Mapping[str, Rows],
+    labels: Sequence[str],
+    *,
+    column: str = "label",
+    labels_in: LabelsIn | None = None,
 ) -> list[str]:
     """Warn of labels that are too few, were joined or look alike, and of splits of one label.
 
     ``labels`` are those the task learned from ``column``; one of other values than single labels is
-    passed over.
+    passed over, unless ``labels_in`` reads several of a cell.
     """
     if not labels:
         return []
+    if labels_in is not None:
+        return _notes_on_several(rows, labels, column, labels_in)
     joined: dict[str, set[str]] = {}
     spread = {split: _count(each, column, joined) for split, each in rows.items()}
     if any(count is None for count in spread.values()):
@@ -34,6 +41,26 @@ def label_notes(
         *_joined_notes(joined),
         *_alike_notes(labels),
         *_split_name_notes(labels),
+    ]
+
+
+def _notes_on_several(
+    rows: Mapping[str, Rows], labels: Sequence[str], column: str, labels_in: LabelsIn
+) -> list[str]:
+    """Notes on labels of which a row may have several, or none."""
+    held = {split: label_lists(each.cells(column), labels_in) for split, each in rows.items()}
+    counts = {
+        split: Counter(label for each in lists for label in each or ())
+        for split, lists in held.items()
+    }
+    bare = {split: sum(not each for each in lists) for split, lists in held.items()}
+    empty = ", ".join(
+        f"{count} of {len(held[split])} {split}" for split, count in bare.items() if count
+    )
+    return [
+        *([f"rows without a label: {empty}"] if empty else []),
+        *_few_notes(counts["train"], labels),
+        *_alike_notes(labels),
     ]
 
 
@@ -81,20 +108,24 @@ def _split_name_notes(labels: Sequence[str]) -> Iterator[str]:
 
 
 def _notes(spread: Mapping[str, Counter[str]], labels: Sequence[str]) -> Iterator[str]:
-    for count, what in ((0, "no training row that can be used"), (1, "a single training row")):
-        few = [label for label in labels if spread["train"][label] == count]
-        if few:
-            has = "has" if len(few) == 1 else "have"
-            yield (
-                f"{len(few)} of {len(labels)} labels {has} {what}, and will hardly be learned: "
-                f"{_listed(few)}"
-            )
+    yield from _few_notes(spread["train"], labels)
     for split, counts in spread.items():
         if split != "train" and len(counts) == 1:
             yield (
                 f"all {counts.total()} {split} rows have the label {shown(next(iter(counts)))}, so "
                 "a score on them says little; give more rows, a larger share of them under "
                 "data.split (with stratify: true), or a file with rows of every label"
+            )
+
+
+def _few_notes(counts: Counter[str], labels: Sequence[str]) -> Iterator[str]:
+    for count, what in ((0, "no training row that can be used"), (1, "a single training row")):
+        few = [label for label in labels if counts[label] == count]
+        if few:
+            has = "has" if len(few) == 1 else "have"
+            yield (
+                f"{len(few)} of {len(labels)} labels {has} {what}, and will hardly be learned: "
+                f"{_listed(few)}"
             )
 
 

@@ -58,7 +58,7 @@ def label_spec(columns: Mapping[str, Sequence[Any]]) -> Spec:
             f"column 'label' holds {len(counts)} different values in the training rows; at least 2 "
             "are needed"
         )
-    labels = sorted(counts, key=_natural)
+    labels = sorted(counts, key=natural)
     return {"labels": labels, "counts": [counts[label] for label in labels]}
 
 
@@ -103,7 +103,7 @@ def _bare(text: str) -> str:
     return bare if bare == text else _bare(bare)
 
 
-def _natural(label: str) -> tuple[int, int, str, str]:
+def natural(label: str) -> tuple[int, int, str, str]:
     """Numbers by value, before words.
 
     Digits are compared as they are written: Python makes no number of more than 4,300 of them.

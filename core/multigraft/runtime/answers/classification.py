@@ -40,19 +40,11 @@ class Classification(Answers):
     joins = True
 
     def __init__(self, targets: Spec) -> None:
-        self._labels = _names(targets.get("labels"))
+        self._labels = names_of(targets.get("labels"))
 
     def answer(self, raw: Any, windows: Sequence[Window], asked: Mapping[str, Any]) -> Answer:
         """Raises BundleError where the outputs and the labels do not belong together."""
-        found = mean_probabilities(windows)
-        labels, count = self._labels, found.shape[-1]
-        if len(labels) != count:
-            raise BundleError(
-                f"the graph tells {count} labels apart; the targets do not list as many different "
-                "ones by name"
-            )
-        if not np.isfinite(found).all():
-            raise BundleError("the graph gives values that are no numbers; export the run again")
+        labels, found = self._labels, mean_probabilities(windows, self._labels)
         order = np.argsort(-found, kind="stable")[: asked["top_k"]]
         names = [labels[place] for place in order.tolist()]
         scores = dict(zip(names, found[order].tolist(), strict=True))
@@ -62,23 +54,39 @@ class Classification(Answers):
         return {"label": label, "score": score, "scores": scores}
 
 
-def mean_probabilities(windows: Sequence[Window]) -> np.ndarray:
-    """The mean of the windows' probabilities, weighted by their lengths.
+def mean_probabilities(windows: Sequence[Window], labels: Sequence[str]) -> np.ndarray:
+    """[labels]: the mean of the windows' probabilities, weighted by their lengths.
+
+    Raises BundleError where they are not finite, or not one for each label.
 
     >>> one, other = (np.array(each) for each in ([1.0, 0.0], [0.25, 0.75]))
     >>> windows = [Window({}, {"probabilities": one}, 2), Window({}, {"probabilities": other}, 1)]
-    >>> mean_probabilities(windows).tolist()
+    >>> mean_probabilities(windows, ["no", "yes"]).tolist()
     [0.75, 0.25]
     """
+    found = weighted_mean(windows, "probabilities")
+    if found.shape[-1] != len(labels):
+        raise BundleError(
+            f"the graph tells {found.shape[-1]} labels apart; the targets do not list as many "
+            "different ones by name"
+        )
+    if not np.isfinite(found).all():
+        raise BundleError("the graph gives values that are no numbers; export the run again")
+    return found
+
+
+def weighted_mean(windows: Sequence[Window], name: str) -> np.ndarray:
+    """The mean of an output of the windows, weighted by their lengths; of one window the output."""
     if len(windows) == 1:
-        return windows[0].outputs["probabilities"]
-    each = np.stack([window.outputs["probabilities"] for window in windows]).astype(np.float64)
+        return windows[0].outputs[name]
+    each = np.stack([window.outputs[name] for window in windows]).astype(np.float64)
     lengths = np.array([window.length for window in windows])
-    mean: np.ndarray = ((lengths / lengths.sum())[:, None] * each).sum(0)
+    shares = (lengths / lengths.sum()).reshape(-1, *[1] * (each.ndim - 1))
+    mean: np.ndarray = (shares * each).sum(0)
     return mean
 
 
-def _names(labels: Any) -> list[str]:
+def names_of(labels: Any) -> list[str]:
     """The labels; none where a file lists what are no names, or not all different."""
     named = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
     return labels if named and len(set(labels)) == len(labels) else []

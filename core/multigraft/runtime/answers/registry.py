@@ -10,12 +10,14 @@ from multigraft.contracts.types import Spec
 from multigraft.errors import BundleError
 from multigraft.runtime.answers.classification import Classification
 from multigraft.runtime.answers.embedding import Embedding
+from multigraft.runtime.answers.multilabel import MultiLabel
 from multigraft.runtime.answers.outputs import Outputs
 from multigraft.system.about import __version__
 
 ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
     "classification": Classification,
     "embedding": Embedding,
+    "multilabel": MultiLabel,
     "outputs": Outputs,
 }
 

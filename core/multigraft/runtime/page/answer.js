@@ -2,15 +2,17 @@
 import { make } from "./dom.js";
 
 const SHOWN = 8;
+const UNSURE = "No label is sure enough";
 const percent = (share) => (share === null ? "?" : `${(100 * share).toFixed(1)} %`);
 
 export function showAnswer(place, answer) {
-  const { label, score, scores, text, ...rest } = answer;
+  const { label, labels, score, scores, text, ...rest } = answer;
   const parts = [];
   if (text !== undefined) parts.push(make("p", { className: "written" }, text));
   if (label !== undefined) {
-    parts.push(make("p", { className: "best" }, label === null ? "No label is sure enough" : String(label)));
+    parts.push(make("p", { className: "best" }, label === null ? UNSURE : String(label)));
   }
+  if (labels !== undefined) parts.push(make("p", { className: "best" }, labels.length ? labels.join(", ") : UNSURE));
   if (scores && typeof scores === "object") parts.push(...bars(ranked(scores)));
   else if (score !== undefined) rest.score = score;
   if (Object.keys(rest).length) parts.push(facts(rest));
@@ -18,10 +20,11 @@ export function showAnswer(place, answer) {
 }
 
 // What a screen reader says when the answer comes.
-export function spoken({ label, score, text }) {
+export function spoken({ label, labels, score, text }) {
   if (text !== undefined) return `Written: ${text}`;
+  if (labels !== undefined) return labels.length ? `Answer: ${labels.join(", ")}` : `${UNSURE}.`;
   if (label === undefined) return "The answer is there.";
-  if (label === null) return "No label is sure enough.";
+  if (label === null) return `${UNSURE}.`;
   return typeof score === "number" ? `Answer: ${label}, ${percent(score)}` : `Answer: ${label}`;
 }
 

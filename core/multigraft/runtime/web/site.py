@@ -21,6 +21,8 @@ from multigraft.system.files import whole_folder
 
 FORMAT = 2
 FACTS = "site.json"
+SHOWN = ("labels", "thresholds")
+"""What a page needs of the targets."""
 ENGINE = NpmPackage(
     name="onnxruntime-web",
     version="1.30.0",
@@ -72,7 +74,7 @@ def write_site(
             "format": FORMAT,
             "model": describe(opened, modality, name=bundle_name(bundle), precision=name),
             "reader": opened.reader,
-            "targets": {key: value for key, value in opened.targets.items() if key == "labels"},
+            "targets": {key: value for key, value in opened.targets.items() if key in SHOWN},
             "answers": named,
             "asks": shown(answers.asks),
             "graph": graphs,

@@ -1,17 +1,29 @@
 // From a graph's outputs for one row to its answer, as the predictor makes it.
 
-export const answers = { classification, embedding, outputs };
+export const answers = { classification, embedding, multilabel, outputs };
 
-function classification({ labels }, { probabilities }, { top_k: most, threshold }) {
+function classification(targets, outputs, { top_k: most, threshold }) {
+  const ranked = rankedLabels(targets, outputs, most);
+  const kept = threshold === undefined ? ranked : ranked.filter(([, score]) => score >= threshold);
+  const [label, score] = kept[0] ?? [null, null];
+  return { label, score, scores: new Map(kept) };
+}
+
+function multilabel(targets, outputs, { top_k: most, threshold }) {
+  const ranked = rankedLabels(targets, outputs, most);
+  const bars = new Map(targets.labels.map((label, place) => [label, threshold ?? targets.thresholds?.[place] ?? 0.5]));
+  const reached = ranked.filter(([label, score]) => score >= bars.get(label));
+  return { labels: reached.map(([label]) => label), scores: new Map(ranked) };
+}
+
+// Each label with its probability, best first.
+function rankedLabels({ labels }, { probabilities }, most) {
   const scores = [...probabilities.data];
   if (!Array.isArray(labels) || labels.length !== scores.length) {
     throw new Error(`the graph tells ${scores.length} labels apart; the page lists another number`);
   }
   if (!scores.every(Number.isFinite)) throw new Error("the graph gives values that are no numbers; export the run again");
-  const ranked = labels.map((label, place) => [label, scores[place]]).sort(([, a], [, b]) => b - a).slice(0, most);
-  const kept = threshold === undefined ? ranked : ranked.filter(([, score]) => score >= threshold);
-  const [label, score] = kept[0] ?? [null, null];
-  return { label, score, scores: new Map(kept) };
+  return labels.map((label, place) => [label, scores[place]]).sort(([, a], [, b]) => b - a).slice(0, most);
 }
 
 function embedding(targets, outputs) {

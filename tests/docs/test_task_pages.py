@@ -1,0 +1,64 @@
+"""The pages on tasks: what they show runs on rows as they describe them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs.test_docs import ROOT, example
+
+TEXTS = ("a warm coat of wool", "rain comes through", "a warm hat", "wool that scratches")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the tables of the pages."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(path: Path, heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([heads, *rows])
+
+
+def run(page: str, name: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    text = (ROOT / "docs" / "tasks" / page).read_text(encoding="utf-8")
+    exec(example(text, name), names)
+    return names
+
+
+def test_pairs_of_texts(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        (f"a man is {did} number {number}", f"somebody {other} {number}", label)
+        for number in range(20)
+        for did, other, label in (
+            ("asleep", "sleeps", "entailment"),
+            ("asleep", "runs", "contradiction"),
+            ("here", "eats", "neutral"),
+        )
+    ]
+    write(desk / "nli.csv", ("premise", "hypothesis", "label"), rows)
+    names = run("classification.md", "pairs")
+    assert set(names["run"].targets["labels"]) == {"entailment", "contradiction", "neutral"}
+    predictor = names["predictor"]
+    pair = ("a man is asleep", "nobody is awake")
+    one, other = predictor.predict([pair, (pair[1], pair[0])])
+    assert one["scores"] != other["scores"], "the order of a pair counts"
+    assert "label" in capsys.readouterr().out
+
+
+def test_several_labels(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        (f"{text}, number {number}", "|".join(w for w in ("warm", "wool") if w in text))
+        for number in range(20)
+        for text in TEXTS
+    ]
+    write(desk / "tags.csv", ("text", "labels"), rows)
+    names = run("classification.md", "several")
+    assert names["run"].targets["labels"] == ["warm", "wool"]
+    assert "'labels':" in capsys.readouterr().out
