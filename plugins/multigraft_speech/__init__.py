@@ -16,7 +16,7 @@ from multigraft import (
     WebReader,
     hookimpl,
 )
-from multigraft.models.tasks import classification_task, multilabel_task
+from multigraft.models.tasks import classification_task, multilabel_task, regression_task
 
 AUDIO = Modality(
     name="audio",
@@ -188,10 +188,11 @@ def register_backbones() -> Sequence[Backbone]:
 
 @hookimpl
 def register_tasks() -> Sequence[Task]:
-    """Two ways to pretrain; one label a sound, or several."""
+    """Two ways to pretrain; labels and numbers of a sound."""
     return [
         CONTRASTIVE,
         MASKED_SPECTROGRAM,
         classification_task("audio-classification", "audio"),
         multilabel_task("audio-multilabel", "audio"),
+        regression_task("audio-regression", "audio"),
     ]

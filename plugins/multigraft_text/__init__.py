@@ -17,7 +17,7 @@ from multigraft import (
     WebReader,
     hookimpl,
 )
-from multigraft.models.tasks import classification_task, multilabel_task
+from multigraft.models.tasks import classification_task, multilabel_task, regression_task
 
 _TOKENIZERS = NpmPackage(
     name="@huggingface/tokenizers",
@@ -145,6 +145,7 @@ TASKS = (
     ),
     classification_task("text-classification", "text"),
     multilabel_task("text-multilabel", "text"),
+    regression_task("text-regression", "text"),
 )
 
 
@@ -162,5 +163,5 @@ def register_backbones() -> Sequence[Backbone]:
 
 @hookimpl
 def register_tasks() -> Sequence[Task]:
-    """Three ways to pretrain, and classification."""
+    """Three ways to pretrain; labels and numbers of a text."""
     return TASKS

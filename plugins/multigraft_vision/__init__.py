@@ -18,7 +18,7 @@ from multigraft import (
     WebReader,
     hookimpl,
 )
-from multigraft.models.tasks import classification_task, multilabel_task
+from multigraft.models.tasks import classification_task, multilabel_task, regression_task
 
 _IMAGE = Modality(
     name="image",
@@ -164,7 +164,7 @@ def register_backbones() -> Sequence[Backbone]:
 
 @hookimpl
 def register_tasks() -> Sequence[Task]:
-    """SimCLR pretraining, and one label an image."""
+    """SimCLR pretraining; labels and numbers of an image."""
     return [
         Task(
             name="image-contrastive",
@@ -192,4 +192,5 @@ def register_tasks() -> Sequence[Task]:
         ),
         classification_task("image-classification", "image"),
         multilabel_task("image-multilabel", "image"),
+        regression_task("image-regression", "image"),
     ]

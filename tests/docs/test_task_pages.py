@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import random
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from docs.test_docs import ROOT, example
 
-TEXTS = ("a warm coat of wool", "rain comes through", "a warm hat", "wool that scratches")
+WORDS = ("a", "warm", "coat", "of", "wool", "rain", "hat", "that", "comes", "through", "red", "old")
 
 
 @pytest.fixture
@@ -23,6 +24,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write(path: Path, heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([heads, *rows])
+
+
+def texts() -> list[str]:
+    rng = random.Random(0)
+    return [" ".join(rng.choices(WORDS, k=8)) for _ in range(80)]
 
 
 def run(page: str, name: str) -> dict[str, Any]:
@@ -53,12 +59,16 @@ def test_pairs_of_texts(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_several_labels(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [
-        (f"{text}, number {number}", "|".join(w for w in ("warm", "wool") if w in text))
-        for number in range(20)
-        for text in TEXTS
-    ]
+    rows = [(text, "|".join(word for word in ("warm", "wool") if word in text)) for text in texts()]
     write(desk / "tags.csv", ("text", "labels"), rows)
     names = run("classification.md", "several")
     assert names["run"].targets["labels"] == ["warm", "wool"]
     assert "'labels':" in capsys.readouterr().out
+
+
+def test_numbers_with_quantiles(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(text, 3 + text.count("warm") - text.count("rain")) for text in texts()]
+    write(desk / "ratings.csv", ("text", "target"), rows)
+    names = run("regression.md", "regression")
+    assert names["run"].objective.monitor == "d2_pinball"
+    assert "'quantiles': {'0.1':" in capsys.readouterr().out

@@ -81,7 +81,7 @@ def test_a_page_answers_what_a_task_serves_as_python_does() -> None:
     )
     window = Window({}, {name: array[0] for name, array in served.items()})
     assert json.loads(done.stdout) == ANSWERS["outputs"]({}).answer(None, [window], {})
-    assert set(ANSWERS) == {"classification", "embedding", "multilabel", "outputs"}
+    assert set(ANSWERS) == {*("classification", "embedding", "multilabel", "outputs", "regression")}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,33 @@ def test_several_labels_are_told_as_in_python(asked: dict[str, Any]) -> None:
     said = json.loads(done.stdout)
     assert said["labels"] == wanted["labels"]
     assert said["scores"] == [list(pair) for pair in wanted["scores"].items()]
+
+
+@pytest.mark.parametrize(
+    ("targets", "found"),
+    [
+        ({"names": ["target"]}, [0.5]),
+        ({"names": ["b", "a"]}, [0.5, 2.0]),
+        ({"names": ["target"], "quantiles": [0.1, 0.5, 0.9]}, [[3.0, 10.0, 2.0]]),
+        ({"names": ["b", "a"], "quantiles": [0.25, 0.5]}, [[1.0, 2.0], [4.0, 3.0]]),
+    ],
+)
+def test_numbers_are_told_as_in_python(targets: dict[str, Any], found: list[Any]) -> None:
+    array = np.array(found, dtype=np.float32)
+    given = {"numbers": {"data": array.ravel().tolist(), "dims": [1, *array.shape]}}
+    module = str(files("multigraft.runtime.web") / "page" / "answers.js")
+    script = f"""
+        import {{ answers }} from {json.dumps(module)};
+        console.log(JSON.stringify(answers.regression(...{json.dumps([targets, given])}, {{}})));
+    """
+    done = subprocess.run(
+        [node(), "--input-type=module", "--eval", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    window = Window({}, {"numbers": array})
+    assert json.loads(done.stdout) == ANSWERS["regression"](targets).answer(None, [window], {})
 
 
 ASKED = {

@@ -20,10 +20,14 @@ from multigraft.models.tasks.shared import label_fault, label_name
 
 
 class LinearHead(nn.Module):
-    """Dropout and one linear layer on the pooled features: ``logits`` [B, classes]."""
+    """Dropout and one linear layer on the pooled features: ``logits`` [B, classes], or by another
+    name."""
 
-    def __init__(self, width: int, classes: int, *, bias: bool, dropout: float) -> None:
+    def __init__(
+        self, width: int, classes: int, *, bias: bool, dropout: float, output: str = "logits"
+    ) -> None:
         super().__init__()
+        self.output = output
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(width, classes, bias=bias)
         nn.init.trunc_normal_(self.linear.weight, std=0.02)
@@ -32,7 +36,7 @@ class LinearHead(nn.Module):
 
     def forward(self, features: Features, batch: Batch) -> Outputs:
         """[B, D] -> {"logits": [B, classes]}."""
-        return {"logits": self.linear(self.dropout(features.pooled))}
+        return {self.output: self.linear(self.dropout(features.pooled))}
 
 
 class Classification(Objective):

@@ -12,6 +12,7 @@ from multigraft.runtime.answers.classification import Classification
 from multigraft.runtime.answers.embedding import Embedding
 from multigraft.runtime.answers.multilabel import MultiLabel
 from multigraft.runtime.answers.outputs import Outputs
+from multigraft.runtime.answers.regression import Regression
 from multigraft.system.about import __version__
 
 ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
@@ -19,6 +20,7 @@ ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
     "embedding": Embedding,
     "multilabel": MultiLabel,
     "outputs": Outputs,
+    "regression": Regression,
 }
 
 

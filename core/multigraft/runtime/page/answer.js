@@ -20,9 +20,10 @@ export function showAnswer(place, answer) {
 }
 
 // What a screen reader says when the answer comes.
-export function spoken({ label, labels, score, text }) {
+export function spoken({ label, labels, score, text, value }) {
   if (text !== undefined) return `Written: ${text}`;
   if (labels !== undefined) return labels.length ? `Answer: ${labels.join(", ")}` : `${UNSURE}.`;
+  if (typeof value === "number") return `Answer: ${short(value)}`;
   if (label === undefined) return "The answer is there.";
   if (label === null) return `${UNSURE}.`;
   return typeof score === "number" ? `Answer: ${label}, ${percent(score)}` : `Answer: ${label}`;

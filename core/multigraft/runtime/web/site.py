@@ -21,7 +21,7 @@ from multigraft.system.files import whole_folder
 
 FORMAT = 2
 FACTS = "site.json"
-SHOWN = ("labels", "thresholds")
+SHOWN = ("labels", "thresholds", "names", "quantiles")
 """What a page needs of the targets."""
 ENGINE = NpmPackage(
     name="onnxruntime-web",

@@ -1,6 +1,6 @@
 // From a graph's outputs for one row to its answer, as the predictor makes it.
 
-export const answers = { classification, embedding, multilabel, outputs };
+export const answers = { classification, embedding, multilabel, outputs, regression };
 
 function classification(targets, outputs, { top_k: most, threshold }) {
   const ranked = rankedLabels(targets, outputs, most);
@@ -33,6 +33,20 @@ function embedding(targets, outputs) {
 function outputs(targets, found) {
   const named = Object.entries(found).map(([name, { data, dims }]) => [name, nested([...data].map(Number), dims.slice(1))]);
   return Object.fromEntries(named);
+}
+
+function regression({ names, quantiles: levels = [] }, { numbers: { data, dims } }) {
+  const found = [...data];
+  const wanted = levels.length ? [names.length, levels.length] : [names.length];
+  if (String(dims.slice(1)) !== String(wanted)) throw new Error(`the graph gives numbers ${dims.slice(1)}; the page lists ${wanted}`);
+  if (!found.every(Number.isFinite)) throw new Error("the graph gives values that are no numbers; export the run again");
+  const alone = String(names) === "target";
+  const named = (each) => (alone ? each[0] : Object.fromEntries(names.map((name, place) => [name, each[place]])));
+  const answer = (values) => ({ [alone ? "value" : "values"]: named(values) });
+  if (!levels.length) return answer(found);
+  const ordered = nested(found, wanted).map((row) => row.sort((a, b) => a - b));
+  const quantiles = ordered.map((row) => Object.fromEntries(levels.map((level, place) => [String(level), row[place]])));
+  return { ...answer(ordered.map((row) => row[levels.indexOf(0.5)])), quantiles: named(quantiles) };
 }
 
 // Numbers in a row as the lists in lists that Python gives.
