@@ -27,6 +27,8 @@ class Case:
     threads: int = 1
     processes: int = 1
     """That train it together, as under torchrun."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Of the data, by other names."""
     caches: bool = False
     """Whether decoded rows and parsed tables go to the machine's cache, however quick they are."""
 
@@ -35,7 +37,11 @@ class Case:
         return {
             "seed": 3,
             **self.recipe,
-            "data": {"train": str(data), **self.recipe.get("data", {})},
+            "data": {
+                "train": str(data),
+                "columns": dict(self.columns),
+                **self.recipe.get("data", {}),
+            },
             "training": {**TRAINING, **self.training},
             "evaluation": {"bootstrap": 8},
             "export": {"precisions": list(self.exports or ("fp32",)), "calibration": 8},
@@ -90,6 +96,14 @@ TEXT = (
         {"batch_budget": 64, "workers": 1, "ema": 0.95},
         exports=("fp32",),
         rows=30,
+    ),
+    Case(
+        "text-labels",
+        "text",
+        ("settled thresholds", "solved probe", "replay", "export"),
+        {"task": "text-multilabel", "backbone": "bert-tiny", "strategy": "linear-probe"},
+        exports=("fp32",),
+        columns={"labels": "label"},
     ),
     Case(
         "text-threads",

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from fuzz import bundles, commands, pictures, recipes, runs, servers, sounds, specs, tables, texts
+from fuzz import (
+    bundles,
+    commands,
+    pictures,
+    recipes,
+    runs,
+    servers,
+    sounds,
+    specs,
+    tables,
+    target_cells,
+    texts,
+)
 
 BORDERS = {
     border.name: border
     for border in (
         *(
             each.BORDER
-            for each in (recipes, tables, texts, pictures, sounds, specs, bundles, runs, commands)
+            for each in (
+                *(recipes, tables, target_cells, texts, pictures, sounds),
+                *(specs, bundles, runs, commands),
+            )
         ),
         *servers.BORDERS,
     )

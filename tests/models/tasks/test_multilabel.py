@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional as F
@@ -23,6 +24,7 @@ from multigraft.evaluation.measure import measure_split
 from multigraft.models.tasks import multilabel_task
 from multigraft.runs.run import Run
 from multigraft.runtime.predictor import Predictor
+from multigraft.training.probe import pooled_features
 
 Start = Callable[..., Run]
 
@@ -203,6 +205,24 @@ def test_a_resumed_run_settles_the_same_thresholds(start: Start, run: Run) -> No
     resumed = Engine([multigraft_series, Plugin()], discover=False).resume(folder)
     assert resumed.facts["settled"] == run.facts["settled"]
     assert resumed.metrics_file.read_bytes() == run.metrics_file.read_bytes()
+
+
+def test_a_linear_probe_is_one_logistic_regression_a_label(start: Start) -> None:
+    run = start(strategy="linear-probe", training={"epochs": 1, "precision": "fp32"})
+    lines = [json.loads(line) for line in run.metrics_file.read_text().splitlines()]
+    (strength,) = [line["solved"] for line in lines if "solved" in line]
+    features, test = (pooled_features(run, run.rows[split]) for split in ("train", "test"))
+    mean, scale = features.mean(0), features.std(0)
+    scale = np.maximum(scale, 0.01 * scale.mean())
+    _, wanted = held(run, "train")
+    kept = measure_split(run.graft, run.metrics, run.rows["test"], **run.reading())
+    # the loss is a mean over the labels, and the penalty a sum
+    penalty = strength * wanted.shape[1] * len(wanted)
+    for label in range(wanted.shape[1]):
+        oracle = LogisticRegression(C=1 / penalty, max_iter=5000, tol=1e-8)
+        oracle.fit((features - mean) / scale, wanted[:, label])
+        theirs = oracle.predict_proba((test - mean) / scale)[:, 1]
+        assert np.abs(kept["probabilities"][:, label] - theirs).max() < 5e-3
 
 
 def test_a_run_goes_on_with_the_head_of_its_parent(start: Start, run: Run) -> None:
