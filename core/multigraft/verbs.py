@@ -42,7 +42,6 @@ def train(run: Run) -> Report:
     progress = Fit(run).fit()
     if run.world.leads:
         save_model_folder(run)
-        settle(run)
     run.world.wait()
     run.record(steps=progress.step, best={"value": progress.best, "step": progress.best_step})
     best = [entry["metrics"] for entry in progress.history if entry["step"] == progress.best_step]
@@ -90,9 +89,13 @@ def _off(run: Run) -> Mapping[str, str]:
 
 
 def save_model_folder(run: Run) -> None:
-    """Write ``model``: the backbone in the ecosystem's format, and the head beside it."""
+    """Write ``model``: the backbone in the ecosystem's format, and the head beside it.
+
+    Whoever finds it finds what its validation rows settle in the record.
+    """
     run.graft.cpu().eval()
     merge_adapters(run.graft)
+    settle(run)
     backbone: Any = run.graft.backbone
     linear = run.objective.linear_head(run.graft.head)
     labels = run.targets.get("labels", run.targets.get("names", ()))
@@ -108,7 +111,10 @@ def settle(run: Run) -> None:
     if not settles(run.objective):
         return
     rows = run.rows.get("validation")
-    kept = {} if rows is None else measure_split(run.graft, run.metrics, rows, **run.reading())
+    kept: RowMetrics = {}
+    if rows is not None:
+        replayed = replayed_split(run, "validation")
+        kept = measure_split(run.graft, run.metrics, rows, replayed=replayed, **run.reading())
     found = run.objective.settle(kept)
     run.record(settled=found)
     run.targets = {**run.targets, **found}
