@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from multigraft.contracts.records import Modality
@@ -48,13 +48,19 @@ def _what_it_is(bundle: Bundle) -> str:
         does = "writes a text about a value" if bundle.generation.memory else "continues a text"
         lines += [f"It {does}, one token after another.", "", _writing(bundle.generation)]
     if labels := bundle.targets.get("labels"):
-        shown = ", ".join(code(str(label)) for label in labels[:20])
-        more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
         many = "any" if bundle.named == "multilabel" else "one"
-        lines.append(f"It answers {many} of {len(labels)} labels: {shown}{more}.")
+        lines.append(f"It answers {many} of {len(labels)} labels: {_first(labels)}.")
+    elif bundle.named == "regression":
+        lines.append(f"It answers numbers: {_first(bundle.targets.get('names', ()))}.")
     if bundle.facts:
         lines += ["", "## How it was trained", "", *_listed(bundle.facts)]
     return "\n".join(lines)
+
+
+def _first(names: Sequence[Any]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return ", ".join(code(str(name)) for name in names[:20]) + more
 
 
 def _writing(generation: Generation) -> str:

@@ -119,6 +119,8 @@ def test_what_people_get_is_what_is_measured(run: Run, predictor: Predictor) -> 
     assert gate.value == pytest.approx(found, abs=1e-12)
     assert predictor.bundle.targets["thresholds"] == run.targets["thresholds"]
     assert set(run.targets["thresholds"]) != {0.5}
+    card = (run.folder / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "It answers any of 4 labels: `high`, `loud`, `rare`, `rises`." in card
 
 
 def test_the_epoch_that_was_kept_is_judged_with_its_thresholds(

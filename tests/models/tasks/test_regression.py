@@ -167,6 +167,8 @@ def test_several_numbers_have_names(start: Start) -> None:
     assert run.targets["names"] == ["slope", "height"]
     (answer,) = predictor_of(run).predict(raws(run)[:1])
     assert set(answer["values"]) == {"slope", "height"}
+    card = (run.folder / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "It answers numbers: `slope`, `height`." in card
     (table,) = run.evaluate().tables.values()
     assert [line[0] for line in table] == ["number", "slope", "height"]
     place = table[0].index("r2")
