@@ -25,7 +25,7 @@ from multigraft.evaluation.report.confusion import confusion_of
 from multigraft.evaluation.statistics import intervals, percentile
 from multigraft.models.adapters import merge_adapters
 from multigraft.models.tasks.shared import label_name
-from multigraft.runs.assembly import bind
+from multigraft.runs.growing import bind
 from multigraft.runs.run import HEAD, MODEL, Run
 from multigraft.system.compute.device import peak_memory_mb
 from multigraft.system.files import whole_folder

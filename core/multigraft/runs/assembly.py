@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_model
-from torch import nn
 
-from multigraft.contracts.branches import join_branches, of_branch
+from multigraft.contracts.branches import join_branches
 from multigraft.contracts.frames import check_moves
-from multigraft.contracts.objectives import Brief, Objective
-from multigraft.contracts.plan import Plan
+from multigraft.contracts.objectives import Objective
 from multigraft.contracts.reader import Augment, Reader
 from multigraft.contracts.readers import load_spec, save_spec
 from multigraft.contracts.report import Report
@@ -34,16 +32,15 @@ from multigraft.data import (
     release,
 )
 from multigraft.errors import DataError, RecipeError, RunError, WeightsError, refused_as
-from multigraft.models.branches import Branches
-from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.runs.first_record import data_facts, run_facts
-from multigraft.runs.run import HEAD, MODEL, Run, read_record
+from multigraft.runs.growing import grow, inherit_head, plan_of, with_weights_of
+from multigraft.runs.run import HEAD, MODEL, Run
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import check_tree
-from multigraft.system.resume_command import RECORD, resume_command
+from multigraft.system.resume_command import resume_command
 
 log = logging.getLogger("multigraft")
 
@@ -71,18 +68,18 @@ def assemble(
     recipe = resolved.recipe
     splits = _splits(resolved, settled=saved is not None)
     if trained:
-        resolved = _grown(resolved, folder / MODEL)
+        resolved = with_weights_of(resolved, folder / MODEL)
     learned = saved or _learn(resolved, splits.train)
     with _outside(resolved, folder if saved else None):
         reader = resolved.modality.reader(learned.reader)
         torch.manual_seed(recipe.seed)
         inherited = False
-        objective, graft = _grow(resolved, reader, learned)
+        objective, graft = grow(resolved, reader, learned.reader, learned.targets)
         if trained:
             load_model(graft.head, str(folder / MODEL / HEAD), strict=True)
             graft.eval()
         else:
-            inherited = _inherit_head(graft, resolved, learned)
+            inherited = inherit_head(graft, resolved, learned.targets)
     augment = _augment(resolved, reader, objective)
     rows = _rows(splits, reader, objective, recipe, folder if world.leads and not trained else None)
     return Run(
@@ -94,7 +91,7 @@ def assemble(
         targets=learned.targets,
         objective=objective,
         graft=graft,
-        plan=_plan(graft, resolved),
+        plan=plan_of(graft, resolved),
         rows=rows,
         augment=augment,
         facts={
@@ -140,17 +137,6 @@ def _outside(resolved: ResolvedRecipe, folder: Path | None) -> Iterator[None]:
         yield
 
 
-def _grown(resolved: ResolvedRecipe, model: Path) -> ResolvedRecipe:
-    """The same with the weights of its trained model, in which nothing more learns."""
-    branches = {
-        name: replace(
-            branch, origin=replace(branch.origin, path=model / name, hub=None), strategies=()
-        )
-        for name, branch in resolved.branches.items()
-    }
-    return replace(resolved, branches=branches)
-
-
 def _splits(resolved: ResolvedRecipe, *, settled: bool) -> Splits:
     recipe, task = resolved.recipe, resolved.task
     return load_splits(
@@ -185,64 +171,6 @@ def _learn(resolved: ResolvedRecipe, train: Table) -> Saved:
         return Saved(spec, task.targets(columns) if task.targets is not None else {})
     except DataError as error:
         raise DataError(f"{train.name}: {error}") from error
-
-
-def _grow(resolved: ResolvedRecipe, reader: Reader, learned: Saved) -> tuple[Objective, Graft]:
-    backbone = _backbone(resolved, learned.reader)
-    objective = bind(resolved, backbone, reader, learned.targets)
-    return objective, Graft(backbone, objective.head())
-
-
-def bind(resolved: ResolvedRecipe, backbone: nn.Module, reader: Reader, targets: Spec) -> Objective:
-    """The task's objective for this run."""
-    return resolved.task.objective(
-        Brief(
-            backbone=backbone,
-            reader=reader,
-            targets=targets,
-            options=resolved.task_options,
-            modality=resolved.modality.name,
-        )
-    )
-
-
-def _backbone(resolved: ResolvedRecipe, spec: Spec) -> nn.Module:
-    """The backbone, or those of several branches side by side."""
-    built = {
-        name: branch.backbone.build(branch.origin, of_branch(name, spec) if name else spec)
-        for name, branch in resolved.branches.items()
-    }
-    return Branches(built) if resolved.several else built[""]
-
-
-def _inherit_head(graft: Graft, resolved: ResolvedRecipe, learned: Saved) -> bool:
-    """Take over the head of weights that are a run of the same task with the same targets; whether
-    it was."""
-    parents = {branch.origin.path for branch in resolved.branches.values()}
-    model = parents.pop() if not resolved.several else _whole(parents)
-    if model is None or not (model / HEAD).exists() or not (model.parent / RECORD).exists():
-        return False
-    parent = read_record(model.parent)
-    if (parent.get("task"), parent.get("targets")) == (resolved.task.name, learned.targets):
-        load_model(graft.head, str(model / HEAD), strict=True)
-        log.info("the head goes on from %s", model.parent)
-        return True
-    return False
-
-
-def _plan(graft: Graft, resolved: ResolvedRecipe) -> Plan:
-    plan = Plan.start(graft)
-    for name, branch in resolved.branches.items():
-        plan = replace(plan, branch=name)
-        for strategy, options in branch.strategies:
-            plan = strategy.plan(plan, options)
-    return replace(plan, branch="")
-
-
-def _whole(parents: Set[Path | None]) -> Path | None:
-    """The model folder of the one run that all branches go on from; None where there is none."""
-    found = {None if path is None else path.parent for path in parents}
-    return found.pop() if len(found) == 1 else None
 
 
 def _rows(

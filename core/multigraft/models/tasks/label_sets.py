@@ -22,12 +22,14 @@ SEPARATORS = ("|", ";", ",")
 """What stands between labels in the tables that people have."""
 
 
-def multilabel_task(name: str, modality: str) -> Task:
-    """A task that gives each row any number of the labels in the column ``labels``."""
+def multilabel_task(name: str, *modalities: str) -> Task:
+    """A task that gives each row any number of the labels in the column ``labels``; of any
+    modality, and of several at once, where none is named."""
     return Task(
         name=name,
         stage="finetune",
-        modalities=(modality,),
+        modalities=modalities,
+        several=not modalities,
         columns=(COLUMN,),
         stratify=COLUMN,
         labels_in=labels_in,

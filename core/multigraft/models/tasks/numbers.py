@@ -18,12 +18,14 @@ from multigraft.errors import DataError, RowError, shown
 COLUMN = "target"
 
 
-def regression_task(name: str, modality: str) -> Task:
-    """A task that gives each row the number, or the numbers, in the column ``target``."""
+def regression_task(name: str, *modalities: str) -> Task:
+    """A task that gives each row the number, or the numbers, in the column ``target``; of
+    any modality, and of several at once, where none is named."""
     return Task(
         name=name,
         stage="finetune",
-        modalities=(modality,),
+        modalities=modalities,
+        several=not modalities,
         columns=(COLUMN,),
         targets=number_spec,
         objective=Lazy("multigraft.models.tasks.regression:Regression"),

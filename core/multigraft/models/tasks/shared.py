@@ -14,14 +14,9 @@ from multigraft.contracts.types import Spec
 from multigraft.errors import DataError
 
 
-def shared_tasks() -> tuple[Task, ...]:
-    """The tasks that core registers itself: of any modality, and of several at once."""
-    return (classification_task("classification"),)
-
-
 def classification_task(name: str, *modalities: str) -> Task:
-    """A task that gives each row one of the labels in the column ``label``; without modalities one
-    of any, and of several at once."""
+    """A task that gives each row one of the labels in the column ``label``; of any modality, and
+    of several at once, where none is named."""
     return Task(
         name=name,
         stage="finetune",

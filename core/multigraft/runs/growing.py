@@ -1,0 +1,97 @@
+"""Grow a graft: from a resolved recipe to backbones with weights, a head, and a plan."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Set
+from dataclasses import replace
+from pathlib import Path
+
+from safetensors.torch import load_model
+from torch import nn
+
+from multigraft.contracts.branches import of_branch
+from multigraft.contracts.objectives import Brief, Objective
+from multigraft.contracts.plan import Plan
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.types import Spec
+from multigraft.models.branches import Branches
+from multigraft.models.graft import Graft
+from multigraft.recipe.resolved import ResolvedRecipe
+from multigraft.runs.run import HEAD, read_record
+from multigraft.system.resume_command import RECORD
+
+log = logging.getLogger("multigraft")
+
+
+def with_weights_of(resolved: ResolvedRecipe, model: Path) -> ResolvedRecipe:
+    """The recipe with the weights of a trained model, in which nothing more learns."""
+    branches = {
+        name: replace(
+            branch, origin=replace(branch.origin, path=model / name, hub=None), strategies=()
+        )
+        for name, branch in resolved.branches.items()
+    }
+    return replace(resolved, branches=branches)
+
+
+def grow(
+    resolved: ResolvedRecipe, reader: Reader, spec: Spec, targets: Spec
+) -> tuple[Objective, Graft]:
+    """The task's objective, and a graft of its backbones with a new head."""
+    backbone = _backbone(resolved, spec)
+    objective = bind(resolved, backbone, reader, targets)
+    return objective, Graft(backbone, objective.head())
+
+
+def bind(resolved: ResolvedRecipe, backbone: nn.Module, reader: Reader, targets: Spec) -> Objective:
+    """The task's objective for this run."""
+    return resolved.task.objective(
+        Brief(
+            backbone=backbone,
+            reader=reader,
+            targets=targets,
+            options=resolved.task_options,
+            modality=resolved.modality.name,
+        )
+    )
+
+
+def _backbone(resolved: ResolvedRecipe, spec: Spec) -> nn.Module:
+    """The backbone, or those of several branches side by side."""
+    built = {
+        name: branch.backbone.build(branch.origin, of_branch(name, spec) if name else spec)
+        for name, branch in resolved.branches.items()
+    }
+    return Branches(built) if resolved.several else built[""]
+
+
+def inherit_head(graft: Graft, resolved: ResolvedRecipe, targets: Spec) -> bool:
+    """Take over the head of weights that are a run of the same task with the same targets; whether
+    it was."""
+    parents = {branch.origin.path for branch in resolved.branches.values()}
+    model = parents.pop() if not resolved.several else _whole(parents)
+    if model is None or not (model / HEAD).exists() or not (model.parent / RECORD).exists():
+        return False
+    parent = read_record(model.parent)
+    if (parent.get("task"), parent.get("targets")) == (resolved.task.name, targets):
+        load_model(graft.head, str(model / HEAD), strict=True)
+        log.info("the head goes on from %s", model.parent)
+        return True
+    return False
+
+
+def plan_of(graft: Graft, resolved: ResolvedRecipe) -> Plan:
+    """What learns: each branch's strategies, one after another."""
+    plan = Plan.start(graft)
+    for name, branch in resolved.branches.items():
+        plan = replace(plan, branch=name)
+        for strategy, options in branch.strategies:
+            plan = strategy.plan(plan, options)
+    return replace(plan, branch="")
+
+
+def _whole(parents: Set[Path | None]) -> Path | None:
+    """The model folder of the one run that all branches go on from; None where there is none."""
+    found = {None if path is None else path.parent for path in parents}
+    return found.pop() if len(found) == 1 else None
