@@ -170,6 +170,20 @@ def test_replayed_and_recomputed_features_are_standardised_alike(probe: Callable
         assert torch.allclose(tensor, recomputed.graft.head.state_dict()[name], rtol=1e-4), name
 
 
+@pytest.mark.parametrize(("shift", "wide"), [(100.0, True), (0.0, False)])
+def test_features_that_bf16_would_blur_are_computed_in_fp32(
+    probe: Callable[..., Run], shift: float, wide: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "multigraft")
+    settings = {"shift": shift, "solve": "auto", "epochs": 3}
+    plain, half = (probe(precision=name, **settings) for name in ("fp32", "bf16"))
+    assert any("differ too little" in line for line in caplog.messages) is wide
+    found, expected = (run.graft.head.state_dict() for run in (half, plain))
+    alike = all(torch.equal(found[name], expected[name]) for name in found)
+    assert alike is wide
+    assert half.facts["precision"] == "bf16"
+
+
 def test_a_head_without_a_bias_is_scaled_and_not_shifted(probe: Callable[..., Run]) -> None:
     run = probe(scale=1e-3, bias=False)
     assert run.graft.head.linear.bias is None
@@ -203,7 +217,7 @@ def test_the_coordinates_are_left_as_they_were_entered() -> None:
     layer = nn.Linear(4, 3)
     before = {name: value.clone() for name, value in layer.state_dict().items()}
     mean, scale, given = torch.randn(4), torch.rand(4) + 0.1, torch.randn(5, 4)
-    with Standard(layer, mean, scale).taken():
+    with Standard(layer, mean, scale, mean).taken():
         inside = layer((given - mean) / scale)
     assert torch.allclose(inside, layer(given), atol=1e-5)
     assert all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -42,13 +43,21 @@ class Forward:
         """The graft, or what compiling made of it."""
         self.precision = precision
         self.replayed: Mapping[str, Replay] = {}
+        self._phase = 0.0, 0.0
+        """Where the present phase begins, and the epochs it lasts."""
         self._compile = run.recipe.training.compile
         """``auto`` until it is decided."""
 
     def begin(self, share: float, epochs: float) -> None:
         """Freeze and unfreeze for the phase that begins at ``share`` and lasts ``epochs``."""
+        self._phase = share, epochs
         self.run.plan.activate(share)
         self.replayed = self._replay(share, epochs)
+
+    def widen(self) -> None:
+        """Compute in fp32 for the rest of the phase, what is replayed too."""
+        self.precision = replace(self.precision, name="fp32")
+        self.begin(*self._phase)
 
     def __call__(self, batch: Batch, rows: np.ndarray) -> Outputs:
         """The outputs for a batch of these training rows."""

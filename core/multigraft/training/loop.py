@@ -241,9 +241,9 @@ class Fit:
         phase = self._phases.enter(step / self.total_steps)
         if phase is not None:
             self.forward.begin(phase.begin, self.schedule.epochs(phase.begin, phase.end))
-            self.stream.begin(self.forward.needs())
             standard = self._standardization.begin(self.forward, self.progress.step)
             self.gradient.standard = self.optimizer.standard = standard
+            self.stream.begin(self.forward.needs())
 
     def _finished(self) -> bool:
         return self.progress.step >= self.total_steps or self.progress.stop is not None

@@ -8,6 +8,7 @@ saved, averaged and validated, stays one on x.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,10 +28,15 @@ if TYPE_CHECKING:
     from multigraft.runs.run import Run
     from multigraft.training.forward import Forward
 
+log = logging.getLogger("multigraft")
 ROWS = 1024
 """As many rows say mean and scale to a few percent."""
 FLOOR = 1e-2
 """The least scale, as a share of the mean one: what hardly ever differs is not made large."""
+HALF_BIT = 2.0**-9
+"""How far bf16 rounds a number, relative to it."""
+BLUR = 1e-2
+"""From which share of the scale on, by the root mean square, such rounding is too much."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class Standard:
     """[D]; zeros for a layer without a bias, which could not take up a shift."""
     scale: Tensor
     """[D]."""
+    center: Tensor
+    """[D]: the mean of what differs, also where `mean` is not taken off; else 0."""
 
     @torch.no_grad()
     def turn(self) -> None:
@@ -110,21 +118,33 @@ class Standardization:
         if self.layer is None:
             return None
         standard = _standard(self.run, forward, self.layer)
+        if forward.precision.name == "bf16" and blurred(standard):
+            log.info("the features differ too little beside their mean for bf16: fp32 is used")
+            forward.widen()
+            standard = _standard(self.run, forward, self.layer)
         if step == 0 and not self.run.facts.get("head_inherited"):
             standard.begin(self.drawn)
         return standard
+
+
+def blurred(standard: Standard) -> bool:
+    """Whether rounding to bf16 loses too much of what the features tell."""
+    share = HALF_BIT * (standard.center / standard.scale)
+    return bool(share.square().mean().sqrt() > BLUR)
 
 
 def _standard(run: Run, forward: Forward, layer: nn.Linear) -> Standard:
     """From some of the training rows."""
     count, first, second = run.world.agree(_moments(run, forward, layer))
     mean, square = first / max(count, 1), second / max(count, 1)
+    varies = square > mean**2
+    center = mean * varies  # what never differs is rounded to one number
     if layer.bias is None:
         mean = torch.zeros_like(mean)
     scale = (square - mean**2).clamp(min=0).sqrt()
     scale = scale.clamp(min=FLOOR * float(scale.mean()))
     scale[scale == 0] = 1.0
-    return Standard(layer, *(value.to(layer.weight) for value in (mean, scale)))
+    return Standard(layer, *(value.to(layer.weight) for value in (mean, scale, center)))
 
 
 def _moments(run: Run, forward: Forward, layer: nn.Linear) -> tuple[int, Tensor, Tensor]:
