@@ -69,7 +69,7 @@ def bench(
         {port.name: port.dtype for port in opened.inputs},
     )
     contenders = {
-        name: timing.opener(folder / entry.file, threads=count)
+        name: timing.opener(opened, folder, name, threads=count)
         for name, entry in opened.precisions.items()
         if entry.accepted and entry.file is not None
     }

@@ -102,7 +102,7 @@ def _of_branches(argument: str, modality: Modality) -> Input:
     if not isinstance(value, dict):
         wanted = ", ".join(f'"{branch}": ...' for branch in modality.branches)
         return Input(None, argument, f"is no value of several branches: write {{{wanted}}} as JSON")
-    return Input({branch: each for branch, each in value.items() if each is not None}, argument)
+    return Input(value, argument)
 
 
 def _is_there(path: Path) -> bool:

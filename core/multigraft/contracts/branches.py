@@ -107,13 +107,14 @@ class BranchesReader:
         return {name: fill for each in self.branches.values() for name, fill in each.fills.items()}
 
     def read(self, raw: Mapping[str, Any]) -> Arrays:
-        """The arrays of all branches. Raises RowError for an absent value where none may be."""
-        check_branches(raw, tuple(self.branches), missing=self.blanks is not None)
+        """The arrays of all branches; what is None is absent. Raises RowError for an absent value
+        where none may be."""
+        held = check_branches(raw, tuple(self.branches), missing=self.blanks is not None)
         row: Arrays = {}
         for branch, reader in self.branches.items():
-            row |= reader.read(raw) if branch in raw else self._blank(branch)
+            row |= reader.read(held) if branch in held else self._blank(branch)
         if self.blanks is not None:
-            there = [branch in raw for branch in self.branches]
+            there = [branch in held for branch in self.branches]
             row[PRESENT] = np.array(there, dtype=np.int64)
         return row
 
@@ -142,14 +143,15 @@ class BranchesReader:
         return {name: array for name, array in self.blanks.items() if name.startswith(start)}
 
 
-def check_branches(raw: Any, branches: Sequence[str], *, missing: bool) -> None:
-    """Raise RowError for a value that is no mapping from branch to raw value."""
+def check_branches(raw: Any, branches: Sequence[str], *, missing: bool) -> dict[str, Any]:
+    """The values that a row has, by branch. Raises RowError where it is no mapping of them."""
     wanted = f"a mapping with {', '.join(map(repr, branches))}"
     if not isinstance(raw, Mapping):
         raise RowError(f"found {type(raw).__name__}; {wanted} is needed")
     if strange := [name for name in raw if name not in branches]:
         raise RowError(f"found {strange[0]!r} in it; {wanted} is needed")
-    absent = [name for name in branches if name not in raw]
+    held = {name: value for name, value in raw.items() if value is not None}
+    absent = [name for name in branches if name not in held]
     if absent and not missing:
         raise RowError(
             f"column {absent[0]!r} is empty (data.missing: allow learns from such rows too)",
@@ -157,6 +159,7 @@ def check_branches(raw: Any, branches: Sequence[str], *, missing: bool) -> None:
         )
     if len(absent) == len(branches):
         raise RowError(f"has no value of any branch: {wanted} is needed", column=absent[0])
+    return held
 
 
 def compose(branches: Mapping[str, Modality], *, missing: bool) -> Modality:

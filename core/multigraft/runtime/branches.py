@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from multigraft.contracts.branches import PRESENT, name_in, of_branch
 from multigraft.contracts.types import Arrays
+from multigraft.errors import BundleError
+from multigraft.runtime.bundle import Bundle
 from multigraft.runtime.session import PortShape, Session
 
 
@@ -71,6 +74,22 @@ class BranchSession:
         """An output of no rows; what varies from row to row is one long."""
         dtype, shape = self._shapes[name_in(branch, name)]
         return np.zeros([0, *(each if isinstance(each, int) else 1 for each in shape[1:])], dtype)
+
+
+def whole_session(
+    bundle: Bundle, main: Session, roles: Mapping[str, Session], folder: Path
+) -> Session | BranchSession:
+    """What computes a batch: the main graph, or those of all branches with it as their head.
+
+    Raises BundleError where branches and graphs are not each other's.
+    """
+    if not bundle.branches:
+        return main
+    if odd := sorted(bundle.branches.keys() ^ roles.keys()):
+        raise BundleError(
+            f"{folder}: branch {odd[0]!r} has no graph, or a graph no branch; export the run again"
+        )
+    return BranchSession({branch: roles[branch] for branch in bundle.branches}, main)
 
 
 def _renamed(branch: str, shape: tuple[Any, ...]) -> tuple[Any, ...]:

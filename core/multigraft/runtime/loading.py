@@ -11,7 +11,7 @@ from multigraft.contracts.readers import load_spec
 from multigraft.errors import BundleError, refused_as
 from multigraft.plugins.catalog import Catalog
 from multigraft.runtime.asking import check_counts
-from multigraft.runtime.branches import BranchSession
+from multigraft.runtime.branches import BranchSession, whole_session
 from multigraft.runtime.bundle import MANIFEST, Bundle, manifest_hash, open_bundle
 from multigraft.runtime.generation.generator import DECODER, ENCODER, generator_of
 from multigraft.runtime.lookup import choose, look_up
@@ -78,7 +78,7 @@ def load(
             role: Session(folder / name, threads=threads, providers=providers)
             for role, name in bundle.precisions[chosen].graphs.items()
         }
-        session = main if not bundle.branches else _branched(bundle, roles, main, folder)
+        session = whole_session(bundle, main, roles, folder)
         _check_ports(bundle, session, folder / file)
         reader = modality.reader(load_spec(bundle.reader, folder))
         _check_memory(bundle, roles, folder)
@@ -93,17 +93,6 @@ def load(
         generator=generator,
         opening=Opening(folder, chosen, threads, providers, catalog, _hash(bundle)),
     )
-
-
-def _branched(
-    bundle: Bundle, roles: Mapping[str, Session], head: Session, folder: Path
-) -> BranchSession:
-    """The graphs of all branches, in their order, with the head's."""
-    if odd := sorted(bundle.branches.keys() ^ roles.keys()):
-        raise BundleError(
-            f"{folder}: branch {odd[0]!r} has no graph, or a graph no branch; export the run again"
-        )
-    return BranchSession({branch: roles[branch] for branch in bundle.branches}, head)
 
 
 def _hash(bundle: Bundle) -> str:

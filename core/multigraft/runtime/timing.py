@@ -12,6 +12,7 @@ import numpy as np
 
 from multigraft.contracts.types import Arrays
 from multigraft.errors import BundleError
+from multigraft.runtime.branches import whole_session
 from multigraft.runtime.bundle import Bundle, Port
 from multigraft.runtime.session import Session
 
@@ -103,9 +104,19 @@ def feed(sizes: Sizes, dtypes: Mapping[str, str], shape: Shape) -> Arrays:
     }
 
 
-def opener(path: Path, *, threads: int | None, providers: str | None = None) -> Opener:
-    """Open a graph when its turn comes: sessions open at once take each other's cores."""
-    return lambda: Session(path, threads=threads, providers=providers).run
+def opener(bundle: Bundle, folder: Path, precision: str, *, threads: int | None) -> Opener:
+    """Opens a precision's graphs when its turn comes: sessions open at once take each other's
+    cores."""
+    entry = bundle.precisions[precision]
+
+    def opened() -> Answer:
+        main = Session(folder / str(entry.file), threads=threads)
+        roles = {
+            role: Session(folder / name, threads=threads) for role, name in entry.graphs.items()
+        }
+        return whole_session(bundle, main, roles, folder).run
+
+    return opened
 
 
 def time_all(
