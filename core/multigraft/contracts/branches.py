@@ -127,7 +127,7 @@ class BranchesReader:
         measured = {
             branch: reader.own
             for branch, reader in self.branches.items()
-            if branch in raw and isinstance(reader.own, MeasuredReader)
+            if raw.get(branch) is not None and isinstance(reader.own, MeasuredReader)
         }
         return sum(reader.memory(raw[branch]) for branch, reader in measured.items())
 
