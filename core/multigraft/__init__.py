@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from multigraft.api import finetune, open_run, pretrain, rerun, resume
     from multigraft.contracts.answers import Answers, Window
     from multigraft.contracts.features import BackboneModule, Features
+    from multigraft.contracts.formats import Format, Layout, Parsed
     from multigraft.contracts.generation import Generating, NewTokens, Writing, WrittenMetric
     from multigraft.contracts.lazy import Lazy
     from multigraft.contracts.objectives import Brief, Objective, RowLoss
@@ -51,6 +52,7 @@ _HOMES = {
     "errors": ("MultigraftError", "RowError", "WeightsError"),
     "contracts.answers": ("Answers", "Window"),
     "contracts.features": ("BackboneModule", "Features"),
+    "contracts.formats": ("Format", "Layout", "Parsed"),
     "contracts.generation": ("Generating", "NewTokens", "Writing", "WrittenMetric"),
     "plugins.hookspecs": ("hookimpl",),
     "contracts.objectives": ("Brief", "Objective", "RowLoss"),
@@ -78,7 +80,9 @@ __all__ = [
     "Engine",
     "Features",
     "Fill",
+    "Format",
     "Generating",
+    "Layout",
     "Lazy",
     "Likeness",
     "Measure",
@@ -89,6 +93,7 @@ __all__ = [
     "Objective",
     "Option",
     "Origin",
+    "Parsed",
     "Predictor",
     "Recipe",
     "Report",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from multigraft.contracts.formats import Format
 from multigraft.contracts.samples import Samples, Trial
 from multigraft.contracts.web import WebReader
 
@@ -189,9 +190,10 @@ class Task:
     files: tuple[str, ...] = ()
     """Those of ``columns`` that name files: `Objective.encode` gets whole paths, and the data's
     fingerprint counts what is in them."""
-    rows: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
-    """Rewrite a raw row when its table is loaded, before ``columns`` are looked for; raises
-    RowError. It may add columns and drop some."""
+    rows: Callable[..., Mapping[str, Any]] | None = None
+    """(row) -> row: rewrite a raw row when its table is loaded, before ``columns`` and the raw
+    value are looked for; raises RowError. It may add columns and drop some. Where it has a
+    parameter ``options``, it is given the task's options by that name."""
     targets: Callable[[Mapping[str, Sequence[Any]]], Spec] | None = None
     """Learn the targets' description (the labels, say) from the rows' ``columns``; a cell may be
     None."""
@@ -234,4 +236,4 @@ class Strategy:
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
-Record = Modality | Backbone | Task | Strategy
+Record = Modality | Backbone | Task | Strategy | Format

@@ -12,6 +12,7 @@ from multigraft.data.chosen_rows import ChosenRows, SomeRows
 from multigraft.data.label_cells import label_lists, labels_in
 from multigraft.data.rows import Rows
 from multigraft.data.sources.load import load_table
+from multigraft.data.sources.rewriting import rewrite_of
 from multigraft.data.sources.table import Table
 from multigraft.data.splits import Splits, load_splits
 from multigraft.data.splitting import limit_rows, split_table
@@ -38,6 +39,7 @@ __all__ = [
     "plan_packs",
     "quarantine",
     "release",
+    "rewrite_of",
     "split_table",
     "told",
 ]

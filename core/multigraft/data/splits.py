@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from multigraft.contracts.formats import Format, Layout
 from multigraft.contracts.records import Modality
 from multigraft.data.checks.duplicate_ids import ID, check_ids
 from multigraft.data.checks.leakage import Leak, find_leaks, judge_leaks
 from multigraft.data.checks.sketches import sketch_tables
 from multigraft.data.checks.suspicious import flaw_notes, group_notes
 from multigraft.data.label_cells import LabelsIn, label_lists
-from multigraft.data.sources.dialect import Layout
-from multigraft.data.sources.load import ENDINGS, FORMATS, load_table
+from multigraft.data.sources.load import CORE, endings_of, load_table
 from multigraft.data.sources.rewriting import Rewrite, rewritten
 from multigraft.data.sources.table import Table, require
 from multigraft.data.splitting import limit_rows, split_table
@@ -49,24 +49,28 @@ def load_splits(
     files: tuple[str, ...] = (),
     rewrite: Rewrite | None = None,
     labels_in: LabelsIn | None = None,
+    formats: Sequence[Format] = CORE,
 ) -> Splits:
     """Load the splits that have a source of their own, and cut the others from the training rows.
 
     ``task_columns`` must be in every split; ``stratify_by`` names the column whose values keep
     their shares, and ``labels_in`` reads several labels of it; ``files`` those that hold names of
-    files; ``rewrite`` is `Task.rows`. Relative paths start at ``base``. ``settled``: a run was
-    begun with these rows, so they are not compared with each other again. Raises DataError.
+    files; ``rewrite`` is `Task.rows`, ``formats`` are those of the catalog. Relative paths start at
+    ``base``. ``settled``: a run was begun with these rows, so they are not compared with each other
+    again. Raises DataError.
     """
     own = {
         split: load_table(
             path,
-            format=_format(data, split, path),
+            format=_format(data, split, path, formats),
             modality=modality,
             columns=data.columns,
             base=base,
             split=split,
             layout=Layout(data.encoding, data.quotes),
             files=files,
+            formats=formats,
+            raw=rewrite is None,
         )
         for split, path in _sources(data).items()
     }
@@ -102,9 +106,10 @@ def _sources(data: Data) -> dict[str, str]:
     return {split: path for split, path in given.items() if path is not None}
 
 
-def _format(data: Data, split: str, path: str) -> str:
+def _format(data: Data, split: str, path: str, formats: Sequence[Format]) -> str:
     """``data.format`` is for the training rows; other files go by their ending if it tells."""
-    if split == "train" or (data.format in FORMATS and Path(path).suffix.lower() not in ENDINGS):
+    told = Path(path).suffix.lower() in endings_of(formats)
+    if split == "train" or (not told and data.format in {each.name for each in formats}):
         return data.format
     return "auto"
 

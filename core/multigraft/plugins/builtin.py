@@ -1,4 +1,4 @@
-"""Built-in plugin: the strategies, the tasks of several modalities, and the verbs' default answers.
+"""Built-in plugin: strategies, tasks of several modalities, file formats, and the verbs' defaults.
 
 It enters by the same door as a stranger's, only first, and its verbs answer last.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from multigraft.contracts.formats import Format
 from multigraft.contracts.lazy import Lazy
 from multigraft.contracts.records import Option, Strategy, Task
 from multigraft.plugins.hookspecs import hookimpl
@@ -66,6 +67,19 @@ def register_strategies() -> Sequence[Strategy]:
 def register_tasks() -> Sequence[Task]:
     """The tasks of any modality, and of several at once."""
     return Lazy("multigraft.models.tasks:shared_tasks").resolve()()
+
+
+@hookimpl
+def register_formats() -> Sequence[Format]:
+    """What tables are mostly kept in; `data.sources.formats` reads them."""
+    return tuple(
+        Format(name=name, endings=endings, read=Lazy(f"multigraft.data.sources.formats:{read}"))
+        for name, endings, read in (
+            ("csv", (".csv", ".tsv"), "read_csv"),
+            ("json", (".json", ".jsonl", ".ndjson"), "read_json"),
+            ("parquet", (".parquet",), "read_parquet"),
+        )
+    )
 
 
 @hookimpl(trylast=True)

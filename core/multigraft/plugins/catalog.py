@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
+from multigraft.contracts.formats import Format
 from multigraft.contracts.records import Backbone, Modality, Record, Size, Strategy, Task
 from multigraft.errors import PluginError, UnknownName, did_you_mean
 from multigraft.plugins import builtin, hookspecs
@@ -28,7 +29,7 @@ from multigraft.plugins.info import (
     names_of,
     reason_of,
 )
-from multigraft.plugins.rules import KINDS, check_hooks, check_record
+from multigraft.plugins.rules import KINDS, check_hooks, check_record, refuse_endings
 from multigraft.plugins.tracing import Tell, chosen_trace, trace_plugin
 from multigraft.system.about import __version__
 from multigraft.system.environment import WANTED
@@ -105,6 +106,10 @@ class Catalog:
         """The strategy of that name. Raises UnknownName."""
         return self._find("strategies", name, Strategy)
 
+    def format(self, name: str) -> Format:
+        """The file format of that name. Raises UnknownName."""
+        return self._find("formats", name, Format)
+
     def backbone(self, name: str) -> tuple[Backbone, str, Size]:
         """Resolve ``timm/resnet50`` to family, size name and size. Raises UnknownName."""
         sized = {
@@ -142,6 +147,10 @@ class Catalog:
     def modalities(self) -> tuple[Modality, ...]:
         """Every modality."""
         return self._all("modalities", Modality)
+
+    def formats(self) -> tuple[Format, ...]:
+        """Every file format."""
+        return self._all("formats", Format)
 
     def owner(self, kind: str, name: str) -> PluginInfo:
         """The plugin that registered a record; ``kind`` is a key of `KINDS`."""
@@ -251,6 +260,9 @@ class Catalog:
             raise PluginError(f"{noun} {record.name!r} is already registered by plugin {owner!r}")
         if any(record.name == other.name for other in siblings):
             raise PluginError(f"{noun} {record.name!r} is registered twice")
+        if isinstance(record, Format):
+            known = [*self._records[kind].values(), *((other, "") for other in siblings)]
+            refuse_endings(record, known)
 
 
 def _again(handed: Sequence[object], discover: bool, strict: bool) -> Catalog:

@@ -1,4 +1,4 @@
-"""Hook specifications: four nouns to register, four verbs to answer, two moments to watch.
+"""Hook specifications: five nouns to register, four verbs to answer, two moments to watch.
 
 A plugin is a module or an object with functions marked ``@multigraft.hookimpl`` under the names
 below.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from multigraft.contracts.formats import Format
 from multigraft.contracts.records import Backbone, Modality, Strategy, Task
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ def register_tasks() -> Sequence[Task]:  # type: ignore[empty-body]
 @hookspec
 def register_strategies() -> Sequence[Strategy]:  # type: ignore[empty-body]
     """Give the strategies this plugin brings. Called once; must be cheap."""
+
+
+@hookspec
+def register_formats() -> Sequence[Format]:  # type: ignore[empty-body]
+    """Give the file formats this plugin brings. Called once; must be cheap."""
 
 
 @hookspec(firstresult=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pluggy
 
 from multigraft.contracts.answers import NAMES
+from multigraft.contracts.formats import Format
 from multigraft.contracts.records import Backbone, Modality, Record, Strategy, Task
 from multigraft.errors import PluginError, did_you_mean
 
@@ -16,7 +17,11 @@ KINDS: Mapping[str, type[Record]] = {
     "backbones": Backbone,
     "tasks": Task,
     "strategies": Strategy,
+    "formats": Format,
 }
+SOURCES = ("auto", "folder", "hub")
+"""What ``data.format`` may be besides a format's name."""
+ENDING = re.compile(r"\.[a-z0-9_-]+")
 MOMENTS = ("step_end", "epoch_end")
 """The hooks that only watch."""
 
@@ -49,6 +54,19 @@ def check_record(hook: str, kind: str, record: object) -> None:
             f"{hook} gave {record.name!r} with branches; register each modality by itself, a "
             "recipe puts them side by side"
         )
+    if isinstance(record, Format):
+        _check_endings(hook, record)
+
+
+def _check_endings(hook: str, record: Format) -> None:
+    if record.name in SOURCES:
+        raise PluginError(f"{hook}: {record.name!r} is no name for a format: it means another one")
+    for ending in record.endings:
+        if not isinstance(ending, str) or not ENDING.fullmatch(ending):
+            raise PluginError(
+                f"{hook}: endings of {record.name!r} are written in lower case with their dot, as "
+                f"'.conll', not {ending!r}"
+            )
 
 
 def _check_answers(hook: str, task: Task) -> None:
@@ -61,6 +79,18 @@ def _check_answers(hook: str, task: Task) -> None:
         raise PluginError(
             f"{hook}: answers of {task.name!r} must be a name or a function, not {told!r}"
         )
+
+
+def refuse_endings(record: Format, known: Iterable[tuple[Record, str]]) -> None:
+    """Raise PluginError where another format, given with its plugin, has one of the endings."""
+    for other, owner in known:
+        both = set(record.endings) & set(other.endings) if isinstance(other, Format) else set()
+        if both:
+            whose = f" of plugin {owner!r}" if owner else ""
+            raise PluginError(
+                f"format {record.name!r}: files ending in {min(both)!r} are those of format "
+                f"{other.name!r}{whose}"
+            )
 
 
 FORMER = dict.fromkeys(

@@ -44,14 +44,15 @@ class Data(Section):
     """Sources of rows, and what their columns mean."""
 
     train: str
-    """A file (CSV, JSON lines, Parquet), a folder (one subfolder a class), or
-    ``hub:owner/name``."""
+    """A file (CSV, JSON lines, Parquet, or of a plugin's format), a folder (one subfolder a
+    class), or ``hub:owner/name``."""
     validation: str | None = None
     """Rows of their own for validation; unset: a share of ``train``."""
     test: str | None = None
     """Rows of their own for the test; unset: a share of ``train``."""
-    format: Literal["auto", "csv", "json", "parquet", "folder", "hub"] = "auto"
-    """What ``train`` is; ``auto`` goes by its ending."""
+    format: str = "auto"
+    """What ``train`` is: ``csv``, ``json``, ``parquet``, a plugin's, as ``conll``, ``folder`` or
+    ``hub``; ``auto`` goes by its ending."""
     encoding: str = "UTF-8"
     """In what CSV and JSON files are written, as ``cp1252`` or ``utf-16``."""
     quotes: Literal["auto", "on", "off"] = "auto"

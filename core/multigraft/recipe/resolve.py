@@ -11,6 +11,7 @@ from multigraft.contracts.options import misfit
 from multigraft.contracts.records import Backbone, Modality, Option, Origin, Strategy, Task
 from multigraft.errors import RecipeError, UnknownName, did_you_mean
 from multigraft.plugins.catalog import Catalog
+from multigraft.plugins.rules import SOURCES
 from multigraft.recipe import BackboneChoice, Choice, Recipe, check
 from multigraft.recipe.resolved import ResolvedBranch, ResolvedRecipe
 from multigraft.system.files import expanded
@@ -54,6 +55,8 @@ class _Finder:
 
     def resolved(self, recipe: Recipe) -> ResolvedRecipe | None:
         """The objects behind a recipe whose fields are right; None where a name is not known."""
+        if recipe.data.format not in SOURCES:
+            self._look("data.format", lambda: self.catalog.format(recipe.data.format))
         task = self._look("task", lambda: self.catalog.task(recipe.task.name))
         found = {
             branch: self._branch(recipe, branch, choice)

@@ -30,6 +30,7 @@ from multigraft.data import (
     load_splits,
     quarantine,
     release,
+    rewrite_of,
 )
 from multigraft.errors import DataError, RecipeError, RunError, WeightsError, refused_as
 from multigraft.plugins.catalog import Catalog
@@ -66,7 +67,7 @@ def assemble(
     """Build a complete run in ``folder``. ``trained`` takes the weights from its ``model``
     folder."""
     recipe = resolved.recipe
-    splits = _splits(resolved, settled=saved is not None)
+    splits = _splits(resolved, catalog, settled=saved is not None)
     if trained:
         resolved = with_weights_of(resolved, folder / MODEL)
     learned = saved or _learn(resolved, splits.train)
@@ -137,7 +138,7 @@ def _outside(resolved: ResolvedRecipe, folder: Path | None) -> Iterator[None]:
         yield
 
 
-def _splits(resolved: ResolvedRecipe, *, settled: bool) -> Splits:
+def _splits(resolved: ResolvedRecipe, catalog: Catalog, *, settled: bool) -> Splits:
     recipe, task = resolved.recipe, resolved.task
     return load_splits(
         recipe.data,
@@ -147,8 +148,9 @@ def _splits(resolved: ResolvedRecipe, *, settled: bool) -> Splits:
         seed=recipe.seed,
         settled=settled,
         files=task.files,
-        rewrite=task.rows,
+        rewrite=rewrite_of(task, resolved.task_options),
         labels_in=labels_in(task, resolved.task_options),
+        formats=catalog.formats(),
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
+from multigraft.contracts.formats import Format
 from multigraft.contracts.options import misfit
 from multigraft.contracts.records import Backbone, Modality, Option, Strategy, Task
 from multigraft.contracts.types import Quantization, Stage
@@ -82,6 +83,12 @@ def strategy(subject: Subject) -> Iterator[str]:
     record: Strategy = subject.record
     yield from _name(record.name)
     yield from _options(record.options)
+
+
+def format(subject: Subject) -> Iterator[str]:
+    """Name of a file format; its endings are checked when it is admitted."""
+    record: Format = subject.record
+    yield from _name(record.name)
 
 
 def _name(name: str) -> Iterator[str]:

@@ -55,7 +55,17 @@ RECORDS = tuple(
         why="recipes, error messages and the schema are made from these fields",
         mend="correct the field; plugins/README.md has each one's meaning",
     )
-    for kind in ("modality", "backbone", "task", "strategy")
+    for kind in ("modality", "backbone", "task", "strategy", "format")
+)
+FORMATS = (
+    Check(
+        name="foreign-files",
+        of="format",
+        run=Lazy("multigraft.testing.check_format:foreign"),
+        what="An empty file, and files of another kind, raise, or give columns of one length.",
+        why="a person names the wrong file sooner or later, and is told so",
+        mend="raise multigraft.errors.DataError with what the file should hold",
+    ),
 )
 READING = (
     Check(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from multigraft.testing.checks import Check
-from multigraft.testing.promises import ENTERING, READING, RECORDS
+from multigraft.testing.promises import ENTERING, FORMATS, READING, RECORDS
 from multigraft.testing.promises_of_models import COMPUTING, STEERING, TEACHING, WATCHING
 
 CHECKS: tuple[Check, ...] = (
     *ENTERING,
     *RECORDS,
+    *FORMATS,
     *READING,
     *COMPUTING,
     *TEACHING,

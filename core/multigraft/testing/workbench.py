@@ -30,6 +30,7 @@ OF_KIND: dict[Kind, str] = {
     "backbone": "backbones",
     "task": "tasks",
     "strategy": "strategies",
+    "format": "formats",
 }
 
 

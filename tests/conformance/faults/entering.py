@@ -38,6 +38,13 @@ class GivesClass(Plugin):
         return [mg.Strategy]
 
 
+class Uneven(Plugin):
+    @mg.hookimpl
+    def register_formats(self) -> list[mg.Format]:
+        parsed = mg.Parsed({"readings": [[1.0]], "label": []})
+        return [mg.Format(name="uneven", endings=(), read=lambda path, layout: parsed)]
+
+
 HEAD = """
 import multigraft as mg
 

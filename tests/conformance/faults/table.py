@@ -100,6 +100,12 @@ ENTERING = (
         "unknown modality",
         Plugin(backbone={"modality": "smell"}),
     ),
+    Fault(
+        "a file format that gives uneven columns",
+        "foreign-files",
+        "columns of different lengths",
+        entering.Uneven(),
+    ),
 )
 READERS = (
     _read("a reader that draws at random", "same-value-same-arrays", "read again", readers.Drawing),

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from multigraft.contracts.formats import Layout
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.records import Modality
 from multigraft.data import Rows, Table, load_splits, load_table
-from multigraft.data.sources.dialect import Layout
 from multigraft.errors import DataError, RecipeError
 from multigraft.recipe import Data, Recipe
 

@@ -8,10 +8,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pyarrow as pa
 
+from multigraft.contracts.formats import Parsed, Warnings
 from multigraft.data.sources.columns import Coded, Column, Piece, Pieces
 from multigraft.errors import DataError
 from multigraft.system import cache
@@ -38,22 +39,6 @@ class Chunk:
     """What should be looked at -> in which rows, counted as in ``bad``."""
     notes: Sequence[str] = ()
     """What a person should know about the file as a whole."""
-
-
-Warnings: TypeAlias = dict[str, tuple[int, list[int]]]
-"""What should be looked at -> in how many rows, and the first of them."""
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """A parsed file: columns by its own names, and the rows that cannot be decoded."""
-
-    columns: dict[str, Column]
-    bad: dict[int, str] = field(default_factory=dict)
-    warnings: Warnings = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    key: str | None = None
-    """What names this content in the cache; None where it is not kept there."""
 
 
 def gather(chunks: Iterable[Chunk]) -> Parsed:

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from multigraft.data.sources.dialect import UTF8
+from multigraft.contracts.formats import UTF8
 from multigraft.data.sources.file_signatures import refuse_foreign
 from multigraft.errors import DataError, first_line
 

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from multigraft.data.sources.dialect import Quotes
+from multigraft.contracts.formats import Quotes
 from multigraft.data.sources.stray_quotes import SWALLOWED, swallowing
 from multigraft.errors import DataError
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from multigraft.data.sources.arrow_cache import Chunk, Parsed, convert, gather
+from multigraft.contracts.formats import PLAIN, Layout, Parsed
+from multigraft.data.sources.arrow_cache import Chunk, convert, gather
 from multigraft.data.sources.cells import broken, column, open_text
 from multigraft.data.sources.delimited import (
     Form,
@@ -26,7 +27,6 @@ from multigraft.data.sources.delimited import (
     suspicious,
     without_empty_end,
 )
-from multigraft.data.sources.dialect import PLAIN, Layout
 from multigraft.data.sources.json_rows import read_objects
 from multigraft.errors import DataError, first_line, refused_as
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from multigraft.contracts.formats import PLAIN, Format, Layout, Parsed
 from multigraft.contracts.readers import fingerprint
 from multigraft.contracts.records import Modality
 from multigraft.data.cache.content import Content, RawColumns
-from multigraft.data.sources.arrow_cache import Parsed
 from multigraft.data.sources.cells import column
-from multigraft.data.sources.dialect import PLAIN, Layout
 from multigraft.data.sources.encodings import other_encoding
 from multigraft.data.sources.folders import (
     find_rows,
@@ -23,25 +22,15 @@ from multigraft.data.sources.folders import (
     refuse_splits,
     shown_name,
 )
-from multigraft.data.sources.formats import read_csv, read_hub, read_json, read_parquet
+from multigraft.data.sources.formats import read_hub
 from multigraft.data.sources.table import Table, require, whole
 from multigraft.errors import DataError, did_you_mean, refused_as
+from multigraft.plugins import builtin
 from multigraft.system.files import expanded
 
 HUB = "hub:"
-FORMATS: Mapping[str, Callable[[Path, Layout], Parsed]] = {
-    "csv": read_csv,
-    "json": read_json,
-    "parquet": read_parquet,
-}
-ENDINGS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".parquet": "parquet",
-}
+CORE = tuple(builtin.register_formats())
+"""The formats that core brings."""
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
@@ -55,14 +44,17 @@ def load_table(
     split: str = "train",
     layout: Layout = PLAIN,
     files: tuple[str, ...] = (),
+    formats: Sequence[Format] = CORE,
+    raw: bool = True,
 ) -> Table:
     """Read ``path`` (relative to ``base``); ``columns`` maps our names to those in the data.
 
     A folder has one subfolder a class, whose name becomes ``label``, or a ``metadata.csv``
     (``.jsonl``, ``.parquet``) whose ``file_name`` is relative to it. ``split`` is that of a hub
     set, ``layout`` says how files of text are written, ``files`` names further columns that hold
-    names of files. Raises DataError where the source, its form or its columns are not what is
-    needed, or no row of it can be read.
+    names of files, ``formats`` are those that are known. Unless ``raw``, the modality's column may
+    come later. Raises DataError where the source, its form or its columns are not what is needed,
+    or no row of it can be read.
     """
     if path.startswith(HUB) or format == "hub":
         name = path.removeprefix(HUB)
@@ -73,12 +65,16 @@ def load_table(
             if not (file.is_file() or file.is_dir()):  # a device or a pipe would be read for ever
                 what = "is no plain file" if file.exists() else f"does not exist{_looked_in(file)}"
                 raise DataError(f"{path}: {what}")
-            kind = _format(file) if format == "auto" else format
-            read = _load_folder if kind == "folder" else _load_file
-            content = read(file, kind, modality, columns, layout)
+            if format == "folder" or (format == "auto" and file.is_dir()):
+                content = _load_folder(file, modality, columns, layout)
+            else:
+                kind = _format(file, format, formats)
+                content = _load_file(file, kind, modality, columns, layout)
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     table = whole(replace(content, files=files))
+    if raw:
+        require(table, modality.required)
     if not len(table):
         raise DataError(f"{table.name}: holds no rows")
     _refuse_unreadable(table)
@@ -95,15 +91,25 @@ def _refuse_unreadable(table: Table) -> None:
     )
 
 
-def _format(file: Path) -> str:
-    if file.is_dir():
-        return "folder"
-    if file.suffix.lower() not in ENDINGS:
+def _format(file: Path, name: str, formats: Sequence[Format]) -> Format:
+    """The format of that name, or by the file's ending."""
+    named = {each.name: each for each in formats}
+    if name in named:
+        return named[name]
+    if name != "auto":
+        raise DataError(f"data.format: no format {name!r}; {did_you_mean(name, named)}")
+    known = endings_of(formats)
+    if file.suffix.lower() not in known:
         raise DataError(
             f"{file.name}: cannot tell its format by the ending {file.suffix!r}; "
-            f"{did_you_mean(file.suffix, ENDINGS)}, a folder, or set data.format"
+            f"{did_you_mean(file.suffix, known)}, a folder, or set data.format"
         )
-    return ENDINGS[file.suffix.lower()]
+    return known[file.suffix.lower()]
+
+
+def endings_of(formats: Sequence[Format]) -> dict[str, Format]:
+    """The formats by their endings."""
+    return {ending: each for each in formats for ending in each.endings}
 
 
 def _looked_in(file: Path) -> str:
@@ -114,27 +120,43 @@ def _looked_in(file: Path) -> str:
 
 
 def _load_file(
-    file: Path, kind: str, modality: Modality, columns: Mapping[str, str], layout: Layout
+    file: Path, kind: Format, modality: Modality, columns: Mapping[str, str], layout: Layout
 ) -> Content:
     if file.is_dir():
-        raise DataError(f"{file.name}: is a folder, but data.format is {kind!r}")
+        raise DataError(f"{file.name}: is a folder, but data.format is {kind.name!r}")
     folder = file.parent if modality.suffixes else None
     content = _content(file.name, _parse(file, kind, layout), modality, columns, folder)
     return replace(content, base=file.parent)
 
 
-def _parse(file: Path, kind: str, layout: Layout) -> Parsed:
+def _parse(file: Path, kind: Format, layout: Layout) -> Parsed:
     """Parse a file's columns. Whatever a reader meets is the file's fault: a DataError."""
     with refused_as(DataError, f"{file.name}: cannot be read"):
-        parsed = FORMATS[kind](file, layout)
+        parsed = kind.read(file, layout)
+        parsed = parsed if kind in CORE else _checked(parsed, layout.encoding)
         advice = other_encoding(file, layout.encoding) if parsed.bad else None
         return replace(parsed, notes=[*parsed.notes, advice]) if advice else parsed
 
 
+def _checked(parsed: Parsed, encoding: str) -> Parsed:
+    """What a plugin's reader gave, with rows that hold what cannot be decoded among the bad ones.
+
+    Raises ValueError where columns differ in their number of rows.
+    """
+    counts = {name: len(values) for name, values in parsed.columns.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"its columns differ in length: {counts}")
+    bad = dict(parsed.bad)
+    columns = {
+        name: column(values, name, bad, encoding=encoding) if isinstance(values, list) else values
+        for name, values in parsed.columns.items()
+    }
+    return replace(parsed, columns=columns, bad=bad)
+
+
 def _load_folder(
-    folder: Path, kind: str, modality: Modality, columns: Mapping[str, str], layout: Layout
+    folder: Path, modality: Modality, columns: Mapping[str, str], layout: Layout
 ) -> Content:
-    del kind
     if not folder.is_dir():
         raise DataError(f"{folder.name}: is a file, but data.format is 'folder'")
     if not modality.suffixes:
@@ -172,7 +194,7 @@ def _metadata_folder(
     layout: Layout,
 ) -> Content:
     first = _file_column(modality)
-    parsed = _parse(metadata, ENDINGS[metadata.suffix], layout)
+    parsed = _parse(metadata, endings_of(CORE)[metadata.suffix], layout)
     source = columns.get(first, "file_name")
     if source not in parsed.columns:
         there = ", ".join(parsed.columns)
@@ -235,7 +257,7 @@ def _content(
     columns: Mapping[str, str],
     folder: Path | None,
 ) -> Content:
-    """Give columns our names, and see that the first raw one is there."""
+    """Give columns our names."""
     unknown = [(ours, theirs) for ours, theirs in columns.items() if theirs not in parsed.columns]
     if unknown:
         lines = [
@@ -248,7 +270,7 @@ def _content(
     kept = {own: values for own, values in parsed.columns.items() if own not in columns.values()}
     named = {**kept, **renamed}
     raw = tuple(each for each in modality.columns if each in named)
-    content = Content(
+    return Content(
         name=name,
         columns=named,
         raw=raw,
@@ -260,8 +282,7 @@ def _content(
             for branch, each in modality.branches.items()
         },
         notes=tuple(_notes(name, parsed)),
+        kind=parsed.kind,
         key=parsed.key
         and fingerprint({"content": parsed.key, "raw": [columns.get(each, each) for each in raw]}),
     )
-    require(whole(content), modality.required)
-    return content

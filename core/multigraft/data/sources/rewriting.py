@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from multigraft.contracts.lazy import Lazy
 from multigraft.contracts.readers import row_errors
+from multigraft.contracts.records import Task
 from multigraft.data.sources.table import Table, whole
 from multigraft.errors import DataError, RowError
 
 Rewrite = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+def rewrite_of(task: Task, options: Mapping[str, Any]) -> Rewrite | None:
+    """A task's `Task.rows`, which is given the task's options where it names them."""
+    rows = task.rows
+    function = rows.resolve() if isinstance(rows, Lazy) else rows
+    if function is None or "options" not in inspect.signature(function).parameters:
+        return function
+    return partial(function, options=options)
 
 
 def rewritten(table: Table, rewrite: Rewrite, columns: tuple[str, ...]) -> Table:
