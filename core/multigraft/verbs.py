@@ -98,11 +98,15 @@ def save_model_folder(run: Run) -> None:
     settle(run)
     backbone: Any = run.graft.backbone
     linear = run.objective.linear_head(run.graft.head)
+    tagger = run.objective.sequence_head(run.graft.head)
     labels = run.targets.get("labels", run.targets.get("names", ()))
     kind = {"problem_type": run.objective.problem_type}
     told = kind if kind.keys() <= signature(backbone.save).parameters.keys() else {}
     with whole_folder(run.folder / MODEL) as folder:
-        backbone.save(folder, head=linear, labels=labels, **told)
+        if tagger is not None and hasattr(backbone, "save_sequence"):
+            backbone.save_sequence(folder, head=tagger[0], labels=tagger[1])
+        else:
+            backbone.save(folder, head=linear, labels=labels, **told)
         save_model(run.graft.head, str(folder / HEAD))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from multigraft import (
     Backbone,
+    Format,
     Lazy,
     Likeness,
     Modality,
@@ -52,6 +53,11 @@ TEXT = Modality(
             default=8000, low=16, high=1_000_000, help="entries of a tokenizer that is learned"
         ),
         "lowercase": Option(default=True, help="whether a tokenizer that is learned ignores case"),
+        "places": Option(
+            default=False,
+            help="give with each token the characters it is of; tasks whose targets are places set "
+            "it",
+        ),
     },
 )
 
@@ -146,6 +152,27 @@ TASKS = (
     classification_task("text-classification", "text"),
     multilabel_task("text-multilabel", "text"),
     regression_task("text-regression", "text"),
+    Task(
+        name="token-classification",
+        stage="finetune",
+        modalities=("text",),
+        columns=("spans",),
+        reader={"places": True},
+        rows=Lazy("multigraft_text.spans:span_rows"),
+        targets=Lazy("multigraft_text.spans:span_spec"),
+        samples=Lazy("multigraft_text.spans:span_samples"),
+        objective=Lazy("multigraft_text.tagging:TokenClassification"),
+        answers="tagging",
+        options={
+            "scheme": Option(
+                default="bio",
+                choices=("bio", "iob1", "bioes", "bilou", "io", "words"),
+                help="how tags of words are written; words: each is of its own, as with parts of "
+                "speech",
+            ),
+            "dropout": Option(default=0.1, low=0, high=0.9, help="in front of the classifier"),
+        },
+    ),
 )
 
 
@@ -163,5 +190,13 @@ def register_backbones() -> Sequence[Backbone]:
 
 @hookimpl
 def register_tasks() -> Sequence[Task]:
-    """Three ways to pretrain; labels and numbers of a text."""
+    """Three ways to pretrain; labels and numbers of a text, and what stands where in it."""
     return TASKS
+
+
+@hookimpl
+def register_formats() -> Sequence[Format]:
+    """Files of words with tags."""
+    return (
+        Format(name="conll", endings=(".conll",), read=Lazy("multigraft_text.conll:read_conll")),
+    )

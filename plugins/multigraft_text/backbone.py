@@ -19,7 +19,7 @@ from multigraft.errors import WeightsError, refused_as
 from multigraft.models.untrusted import budget, check_taken
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.pooling import POOLS
-from multigraft_text.saving import save_model, save_tokenizer
+from multigraft_text.saving import save_model, save_tagger, save_tokenizer
 from multigraft_text.segments import can_pack, packed_inputs
 from multigraft_text.specs import token_ids
 from multigraft_text.weights import DECODERS, ENCODERS, config_of, first_line, folder_of
@@ -116,6 +116,13 @@ class TextBackbone(nn.Module):
                 problem_type=problem_type,
             )
         save_tokenizer(self.spec, folder, writes=self.causal and head is None)
+
+    def save_sequence(self, folder: Path, *, head: nn.Linear, labels: Sequence[str]) -> None:
+        """Write a folder of transformers' token classifier, where it is the base and a linear
+        layer; else of the base."""
+        with quiet_transformers():
+            tagged = save_tagger(self.model, folder, head=head, labels=labels)
+        save_tokenizer(self.spec, folder, writes=self.causal and not tagged)
 
 
 def build_encoder(origin: Origin, spec: Spec) -> TextBackbone:

@@ -17,7 +17,8 @@ from multigraft.contracts.readers import check_spec
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import BundleError, refused_as
 from multigraft_text.bounds import Growth, refuse_costly
-from multigraft_text.windows import overlapping
+from multigraft_text.places import NOWHERE, cut_off, own_tokens, token_places
+from multigraft_text.windows import overlapping, step_of
 
 REPLACEMENT = "\ufffd"
 MAX_CHARACTERS = 1_000_000
@@ -37,6 +38,7 @@ class TextSpec(BaseModel):
     pad_id: int = Field(ge=0, lt=2**31)
     token_types: bool
     special: dict[str, str] = Field(default_factory=dict)
+    places: bool = False
 
 
 class TextReader:
@@ -44,7 +46,7 @@ class TextReader:
 
     Its spec: ``tokenizer.json`` (the file's content), ``max_length``, ``pad_id``, ``token_types``
     (whether the backbone is told which text a token is of), ``special`` (as ``{"mask_token":
-    "[MASK]"}``).
+    "[MASK]"}``), ``places`` (whether rows say which characters their tokens are of).
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -66,25 +68,48 @@ class TextReader:
         self._fills: dict[str, float] = {"input_ids": spec["pad_id"], "attention_mask": 0}
         if spec["token_types"]:
             self._fills["token_type_ids"] = 0
+        self._places = bool(spec.get("places"))
+        if self._places:
+            self._fills["places"] = NOWHERE
 
     @property
     def fills(self) -> Mapping[str, float]:
-        """Every array is padded: ``input_ids`` with the padding token, the others with 0."""
+        """What is padded: ``input_ids`` with the padding token, ``places`` with -1, the others
+        with 0."""
         return self._fills
 
     def read(self, raw: Any) -> Arrays:
         """Tokens of a text (str, or bytes in UTF-8) or of a pair (a tuple of two): int64 [T] each.
 
+        Where places are asked for, also ``places`` [T, 3] (see `token_places`), ``start`` and
+        ``rest`` (see `cut_off`).
         Raises RowError for what is no text, empty, or holds undecodable characters; also for a
         list, which is a row's tokens or several texts, but no pair.
         """
         first, *second = map(self._clean, parts_of(raw))
         # a batch, of one, lets other threads run meanwhile; `encode` stops them all
+        value = (first, *second) if second else first
         with _no_panic():
-            (encoding,) = self._tokenizer.encode_batch_fast([(first, *second) if second else first])
+            if self._places:
+                (encoding,) = self._tokenizer.encode_batch([value])
+            else:  # without the tokens' offsets
+                (encoding,) = self._tokenizer.encode_batch_fast([value])
         if len(encoding.ids) <= self._frame[len(second)]:
             raise RowError("the tokenizer finds no token in the text")
-        return self._arrays(encoding)
+        if not self._places:
+            return self._arrays(encoding)
+        placed = {"places": token_places(encoding, (first, *second))}
+        return {**self._arrays(encoding), **placed, **cut_off(0, self._rest(encoding, value))}
+
+    def _rest(self, encoding: Any, value: Any) -> int:
+        """The tokens of a value behind those of its row."""
+        if not encoding.overflowing:
+            return 0
+        if isinstance(value, str):
+            return sum(map(own_tokens, encoding.overflowing))
+        with _no_panic():
+            (whole,) = self._whole.encode_batch([value])
+        return own_tokens(whole) - own_tokens(encoding)
 
     def _clean(self, raw: Any) -> str:
         """A text that the tokenizer makes not too much of. Raises RowError."""
@@ -104,8 +129,24 @@ class TextReader:
         row = self.read(raw)
         if isinstance(raw, tuple) or self.length(row) < self._spec["max_length"]:
             return [row]
-        encoding = self._overlapping.encode(self._clean(raw))
-        return [self._arrays(window) for window in (encoding, *encoding.overflowing)]
+        text = self._clean(raw)
+        encoding = self._overlapping.encode(text)
+        windows = [encoding, *encoding.overflowing]
+        rows = [self._arrays(window) for window in windows]
+        return self._placed(rows, windows, text) if self._places else rows
+
+    def _placed(self, rows: list[Arrays], windows: Sequence[Any], text: str) -> list[Arrays]:
+        """The rows of a text's windows, with where they lie."""
+        step = step_of(self._spec["max_length"], self._frame[False])
+        ends = [number * step + own_tokens(window) for number, window in enumerate(windows)]
+        return [
+            {
+                **row,
+                "places": token_places(window, (text,)),
+                **cut_off(number * step, ends[-1] - ends[number]),
+            }
+            for number, (row, window) in enumerate(zip(rows, windows, strict=True))
+        ]
 
     def prompt(self, raw: Any) -> np.ndarray:
         """Tokens of a text that is to be continued, int64 [T]: never cut, and not closed.

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
+from transformers import AutoModelForTokenClassification
 
 from multigraft.contracts.types import Spec
 
@@ -34,6 +36,50 @@ def save_model(
     config.problem_type = problem_type
     config.architectures = [type(classifier).__name__]
     config.save_pretrained(folder)
+
+
+def save_tagger(classifier: Any, folder: Path, *, head: nn.Linear, labels: Sequence[str]) -> bool:
+    """Write transformers' token classifier of the same base with ``head``; else the base model,
+    where there is none or it has layers between the two. Gives whether it was the first."""
+    config = copy.deepcopy(classifier.config)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    found = _tagger(config)
+    prefix = classifier.base_model_prefix
+    own = {
+        name: module
+        for name, module in ([] if found is None else found.named_modules())
+        if name
+        and name != prefix
+        and not name.startswith(f"{prefix}.")
+        and any(True for _ in module.parameters(recurse=False))
+    }
+    linear = next(iter(own.values()), None)
+    fits = (
+        len(own) == 1
+        and isinstance(linear, nn.Linear)
+        and (linear.bias is None) == (head.bias is None)
+    )
+    if found is None or not fits:
+        classifier.base_model.save_pretrained(folder)
+        return False
+    base = {
+        name: value
+        for name, value in classifier.state_dict().items()
+        if name.startswith(f"{prefix}.")
+    }
+    classified = {f"{next(iter(own))}.{name}": tensor for name, tensor in head.state_dict().items()}
+    found.save_pretrained(folder, state_dict={**base, **classified})
+    return True
+
+
+def _tagger(config: Any) -> Any | None:
+    """An empty token classifier of this configuration; None where transformers has none."""
+    try:
+        with torch.device("meta"):
+            return AutoModelForTokenClassification.from_config(config)
+    except ValueError:
+        return None
 
 
 CLOSING = "multigraft_post_processor"

@@ -75,6 +75,7 @@ def spec_of(origin: Origin, options: Mapping[str, Any], architectures: Sequence[
         "pad_id": ids[pad],
         "token_types": getattr(config, "type_vocab_size", 0) > 1,
         "special": special,
+        **_asked(options),
     }
 
 
@@ -107,6 +108,7 @@ def _to_learn(origin: Origin, options: Mapping[str, Any], *, style: str, tokeniz
         "max_length": _length(options, limit or (512 if style == "bert" else 1024)),
         "tokenizer.json": None,
         "token_types": style == "bert",
+        **_asked(options),
         "learn": {
             "style": style,
             "tokenizer": options.get("tokenizer") or tokenizer,
@@ -114,6 +116,11 @@ def _to_learn(origin: Origin, options: Mapping[str, Any], *, style: str, tokeniz
             "lowercase": options.get("lowercase", True),
         },
     }
+
+
+def _asked(options: Mapping[str, Any]) -> Spec:
+    """What stands in a spec only where it is asked for."""
+    return {"places": True} if options.get("places") else {}
 
 
 def _length(options: Mapping[str, Any], limit: int) -> int:

@@ -81,7 +81,22 @@ def test_a_page_answers_what_a_task_serves_as_python_does() -> None:
     )
     window = Window({}, {name: array[0] for name, array in served.items()})
     assert json.loads(done.stdout) == ANSWERS["outputs"]({}).answer(None, [window], {})
-    assert set(ANSWERS) == {*("classification", "embedding", "multilabel", "outputs", "regression")}
+
+
+def test_a_page_knows_what_it_says_that_it_knows() -> None:
+    module = str(files("multigraft.runtime.web") / "page" / "answers.js")
+    script = f"""
+        import {{ answers }} from {json.dumps(module)};
+        console.log(JSON.stringify(Object.keys(answers)));
+    """
+    done = subprocess.run(
+        [node(), "--input-type=module", "--eval", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == list(site.KNOWN)
+    assert set(site.KNOWN) <= set(ANSWERS)
 
 
 @pytest.mark.parametrize(

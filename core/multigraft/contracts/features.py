@@ -39,6 +39,9 @@ class BackboneModule(Protocol):
     the block that follows it in registration order; those after the last block go with the head
     end.
 
+    ``save_sequence(folder, *, head, labels)`` may be there too: it writes a folder as `save` does,
+    with a classification ``head`` on each position of ``sequence``.
+
     ``later: Sequence[nn.Module]`` may be there too: the blocks of a decoder that a head calls
     behind the features. Strategies count them behind ``blocks``; they are never replayed.
     """

@@ -184,6 +184,11 @@ class Objective(Protocol):
         (see `problem_type`)."""
         return None
 
+    def sequence_head(self, head: nn.Module) -> tuple[nn.Linear, Sequence[str]] | None:
+        """The linear classifier on each position of ``sequence`` inside ``head``, and the names of
+        its classes; it is saved by a backbone's ``save_sequence``, where that has one."""
+        return None
+
 
 def settles(objective: Objective) -> bool:
     """Whether anything is fixed by the validation rows of the trained model."""

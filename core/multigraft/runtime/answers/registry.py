@@ -13,6 +13,7 @@ from multigraft.runtime.answers.embedding import Embedding
 from multigraft.runtime.answers.multilabel import MultiLabel
 from multigraft.runtime.answers.outputs import Outputs
 from multigraft.runtime.answers.regression import Regression
+from multigraft.runtime.answers.tagging import Tagging
 from multigraft.system.about import __version__
 
 ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
@@ -21,6 +22,7 @@ ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
     "multilabel": MultiLabel,
     "outputs": Outputs,
     "regression": Regression,
+    "tagging": Tagging,
 }
 
 

@@ -8,11 +8,11 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+from multigraft.contracts.answers import Named
 from multigraft.contracts.records import Modality
 from multigraft.contracts.web import NpmPackage, WebReader
 from multigraft.errors import BundleError
 from multigraft.plugins.catalog import Catalog
-from multigraft.runtime.answers import ANSWERS
 from multigraft.runtime.bundle import Bundle, open_bundle
 from multigraft.runtime.describing import bundle_name, describe, shown
 from multigraft.runtime.lookup import choose, look_up
@@ -37,6 +37,10 @@ POLICY = (
     "blob: data:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
 """Content security policy: the page asks its own host for files, and nobody else for anything."""
+KNOWN: tuple[Named, ...] = (
+    *("classification", "embedding", "multilabel", "outputs", "regression"),
+)
+"""The answers that ``answers.js`` makes too."""
 HEAD = '<meta charset="utf-8">'
 
 
@@ -110,10 +114,10 @@ def _named(bundle: Bundle) -> str:
             f"a bundle of task {bundle.task!r} writes texts, which a page without a server does "
             "not do; use multigraft generate"
         )
-    if bundle.named is None or bundle.named not in ANSWERS:
+    if bundle.named not in KNOWN:
         raise BundleError(
-            f"task {bundle.task!r} makes answers of its own, in Python only; a page knows "
-            f"{', '.join(sorted(ANSWERS))}: use multigraft serve"
+            f"task {bundle.task!r} makes answers in Python only, of which a page knows "
+            f"{', '.join(KNOWN)}: use multigraft serve"
         )
     return bundle.named
 

@@ -1,0 +1,162 @@
+"""Spans of text as a task's targets: rows of words and tags, or of texts and spans, become texts
+and spans of characters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+
+from multigraft import RowError
+from multigraft.contracts.types import Spec
+from multigraft.errors import DataError
+from multigraft.models.tasks.shared import label_fault, label_name
+from multigraft.runtime.answers.tagging import splits_word
+from multigraft_text.schemes import entities
+
+Span = dict[str, Any]
+"""``start``, ``end``, ``label``; and ``splits_word`` where it begins or ends within a word."""
+DROPPED = ("words", "tags", "text_pair")
+
+
+def span_rows(row: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with ``text`` and ``spans``, of ``text`` and ``spans`` or of ``words`` and ``tags``.
+
+    Words are joined by a space each. Raises RowError for tags that the scheme does not allow or
+    that do not fit the words, and for spans beyond the text, across each other, or of no type.
+    """
+    if "words" in row and "tags" in row:
+        text, spans = _tagged(row["words"], row["tags"], options["scheme"])
+    elif "text" in row and "spans" in row:
+        text, spans = row["text"], _listed(row["spans"])
+    else:
+        raise RowError(
+            "two columns are needed: words and tags, or text and spans; it holds "
+            f"{', '.join(row)}: data.columns maps names, as {{words: tokens, tags: ner_tags}}"
+        )
+    kept = {name: value for name, value in row.items() if name not in DROPPED}
+    if not isinstance(text, str):  # the reader says what is wrong with it
+        return {**kept, "text": text, "spans": []}
+    return {**kept, "text": text, "spans": _ordered([_checked(span, text) for span in spans])}
+
+
+def span_spec(columns: Mapping[str, Sequence[Any]]) -> Spec:
+    """The types of spans, sorted, and whether words are always of a span as a whole.
+
+    >>> span_spec({"spans": [[{"start": 0, "end": 3, "label": "PER"}], None]})
+    {'labels': ['PER'], 'whole_words': True}
+    """
+    spans = [span for cell in columns["spans"] for span in cell or ()]
+    labels = sorted({span["label"] for span in spans})
+    if not labels:
+        raise DataError("no training row has a span; tags that are all O say nothing to learn")
+    return {"labels": labels, "whole_words": not any("splits_word" in span for span in spans)}
+
+
+def span_samples(rng: np.random.Generator, raws: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
+    """Of made-up texts, some words as spans of two types."""
+    return {"spans": [_sampled(rng, raw) for raw in raws]}
+
+
+def _sampled(rng: np.random.Generator, text: str) -> list[Span]:
+    words = text.split(" ")
+    ends = list(accumulate((len(word) + 1 for word in words), initial=0))
+    bare = [word.rstrip(".") for word in words]
+    labels = {"film": "thing", "river": "thing", "house": "thing", "people": "who", "day": "who"}
+    return [
+        {"start": start, "end": start + len(word), "label": labels.get(word, "who")}
+        for start, word in zip(ends, bare, strict=False)
+        if word in labels or (word and rng.random() < 0.1)
+    ]
+
+
+def _tagged(words: Any, tags: Any, scheme: str) -> tuple[str, list[Span]]:
+    said, marked = _texts(words, "words"), _texts(tags, "tags")
+    if len(said) != len(marked):
+        raise RowError(f"has {len(said)} words and {len(marked)} tags", column="tags")
+    starts = list(accumulate((len(word) + 1 for word in said), initial=0))
+    spans = [
+        {"start": starts[first], "end": starts[after] - 1, "label": label}
+        for first, after, label in entities(marked, scheme)
+    ]
+    return " ".join(said), spans
+
+
+def _texts(cell: Any, column: str) -> list[str]:
+    """The texts in a cell: a list, a list as JSON, or texts with spaces between them."""
+    if isinstance(cell, str):
+        cell = _json_list(cell) or cell.split()
+    if not isinstance(cell, list | tuple):
+        raise RowError(f"found {type(cell).__name__}; a list of texts is needed", column=column)
+    for place, value in enumerate(cell, 1):
+        if not isinstance(value, str) or not value.strip():
+            raise RowError(
+                f"number {place} of {column} is {value!r}; text is needed", column=column
+            )
+    return [value.strip() for value in cell]
+
+
+def _json_list(cell: str) -> list[str] | None:
+    if not cell.lstrip().startswith("["):
+        return None
+    try:
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(found, list) and all(isinstance(each, str) for each in found)
+    return found if whole else None
+
+
+def _listed(cell: Any) -> list[Any]:
+    """The spans in a cell: a list of objects, or one as JSON; an empty cell has none."""
+    if isinstance(cell, str) and cell.strip():
+        try:
+            cell = json.loads(cell)
+        except (ValueError, RecursionError) as error:
+            raise _wrong(f"is no JSON: {error}") from error
+    if cell is None or cell == "":
+        return []
+    if not isinstance(cell, list) or not all(isinstance(span, dict) for span in cell):
+        raise _wrong('is no list of objects, as [{"start": 0, "end": 4, "label": "PER"}]')
+    return cell
+
+
+def _checked(span: Mapping[str, Any], text: str) -> Span:
+    """One span, without spaces at its ends. Raises RowError."""
+    start, end = _whole(span.get("start")), _whole(span.get("end"))
+    if start is None or end is None:
+        raise _wrong(f"has the span {dict(span)}; start and end are whole numbers, of characters")
+    if not 0 <= start < end <= len(text):
+        raise _wrong(f"has the span {start} to {end}, and the text {len(text)} characters")
+    if fault := label_fault(span.get("label")):
+        raise _wrong(f"has at {start} to {end} no type: {fault}")
+    piece = text[start:end]
+    if not piece.strip():
+        raise _wrong(f"has the span {start} to {end}, which holds spaces only")
+    first = start + len(piece) - len(piece.lstrip())
+    after = first + len(piece.strip())
+    split = splits_word(text, first) or splits_word(text, after)
+    found = {"start": first, "end": after, "label": label_name(span["label"])}
+    return {**found, "splits_word": True} if split else found
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _ordered(spans: list[Span]) -> list[Span]:
+    ordered = sorted(spans, key=lambda span: (span["start"], span["end"]))
+    for one, other in pairwise(ordered):
+        if other["start"] < one["end"]:
+            raise _wrong(
+                f"has the spans {one['start']} to {one['end']} and {other['start']} to "
+                f"{other['end']}, which share characters; a character is of one span"
+            )
+    return ordered
+
+
+def _wrong(what: str) -> RowError:
+    return RowError(what, column="spans")

@@ -1,0 +1,95 @@
+"""Rows of words and tags, and of texts and spans, become one form; what is wrong is a bad row."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from multigraft import RowError
+from multigraft.errors import DataError
+from multigraft_text.spans import span_rows, span_spec
+
+BIO = {"scheme": "bio"}
+WORDS = ["Ada", "met", "Grace", "Hopper", "."]
+TAGS = ["B-PER", "O", "B-PER", "I-PER", "O"]
+SPANS = [
+    {"start": 0, "end": 3, "label": "PER"},
+    {"start": 8, "end": 20, "label": "PER"},
+]
+
+
+@pytest.mark.parametrize(
+    "write", [list, tuple, json.dumps, " ".join], ids=["list", "tuple", "json", "spaces"]
+)
+def test_words_and_tags_become_a_text_and_spans(write: Any) -> None:
+    row = {"words": write(WORDS), "tags": write(TAGS), "id": 7, "text_pair": "x"}
+    assert span_rows(row, BIO) == {"id": 7, "text": "Ada met Grace Hopper .", "spans": SPANS}
+
+
+def test_words_that_look_like_json_are_words() -> None:
+    row = {"words": "[ Ada ]", "tags": "O B-PER O"}
+    assert span_rows(row, BIO)["spans"] == [{"start": 2, "end": 5, "label": "PER"}]
+
+
+def test_spans_are_ordered_and_bare() -> None:
+    text = "Ada met  Grace Hopper ."
+    spans = [{"start": 8, "end": 22, "label": " PER"}, {"start": 0, "end": 3, "label": "PER"}]
+    wanted = [SPANS[0], {"start": 9, "end": 21, "label": "PER"}]
+    for cell in (spans, json.dumps(spans)):
+        assert span_rows({"text": text, "spans": cell}, BIO) == {"text": text, "spans": wanted}
+    for nothing in (None, "", []):
+        assert span_rows({"text": text, "spans": nothing}, BIO)["spans"] == []
+
+
+def test_half_words_are_marked_and_learned() -> None:
+    half = {"start": 0, "end": 2, "label": "PER"}
+    cut = span_rows({"text": "Ada met", "spans": [half]}, BIO)["spans"]
+    assert cut == [{**half, "splits_word": True}]
+    assert span_spec({"spans": [SPANS, None]}) == {"labels": ["PER"], "whole_words": True}
+    assert span_spec({"spans": [SPANS, cut]}) == {"labels": ["PER"], "whole_words": False}
+    with pytest.raises(DataError, match="no training row has a span"):
+        span_spec({"spans": [[], None]})
+
+
+@pytest.mark.parametrize(
+    ("row", "said", "column"),
+    [
+        ({"words": WORDS, "tags": TAGS[:4]}, "has 5 words and 4 tags", "tags"),
+        ({"words": ["a", " "], "tags": ["O", "O"]}, "number 2 of words is ' '", "words"),
+        ({"words": ["a", 3], "tags": ["O", "O"]}, "number 2 of words is 3", "words"),
+        ({"words": None, "tags": ["O"]}, "found NoneType; a list of texts", "words"),
+        ({"words": ["a"], "tags": [0]}, "number 1 of tags is 0; text is needed", "tags"),
+        ({"words": ["a", "b"], "tags": ["O", "I-X"]}, "tag 'I-X' of word 2", "tags"),
+        ({"words": ["a"]}, "two columns are needed: words and tags, or text", None),
+        ({"text": "a"}, "data.columns maps names", None),
+        ({"text": "Ada", "spans": "[{"}, "is no JSON", "spans"),
+        ({"text": "Ada", "spans": "0-3"}, "is no JSON", "spans"),
+        ({"text": "Ada", "spans": [3]}, "is no list of objects", "spans"),
+        ({"text": "Ada", "spans": [{"start": 0, "end": 4, "label": "P"}]}, "0 to 4, and", "spans"),
+        ({"text": "Ada", "spans": [{"start": -1, "end": 2, "label": "P"}]}, "-1 to 2", "spans"),
+        ({"text": "Ada", "spans": [{"start": 2, "end": 2, "label": "P"}]}, "2 to 2", "spans"),
+        ({"text": "Ada", "spans": [{"start": True, "end": 2, "label": "P"}]}, "whole", "spans"),
+        ({"text": "Ada", "spans": [{"start": "0", "end": 2, "label": "P"}]}, "whole", "spans"),
+        ({"text": "Ada", "spans": [{"start": 0, "end": 2, "label": " "}]}, "no type", "spans"),
+        ({"text": "Ada", "spans": [{"start": 0, "end": 2}]}, "no type", "spans"),
+        ({"text": "A   a", "spans": [{"start": 1, "end": 3, "label": "P"}]}, "spaces", "spans"),
+    ],
+)
+def test_what_is_wrong_is_a_bad_row(row: dict[str, Any], said: str, column: str | None) -> None:
+    with pytest.raises(RowError) as error:
+        span_rows(row, BIO)
+    assert said in str(error.value)
+    assert error.value.column == column
+
+
+def test_spans_that_cross_or_lie_in_each_other_are_refused() -> None:
+    for other in ((1, 5), (2, 3), (0, 4)):
+        spans = [{"start": start, "end": end, "label": "P"} for start, end in ((0, 4), other)]
+        with pytest.raises(RowError, match="share characters; a character is of one span"):
+            span_rows({"text": "Ada met", "spans": spans}, BIO)
+
+
+def test_a_text_that_is_none_is_left_to_the_reader() -> None:
+    assert span_rows({"text": None, "spans": [{"start": 0}]}, BIO) == {"text": None, "spans": []}
