@@ -5,6 +5,7 @@ from __future__ import annotations
 from fuzz import (
     bundles,
     commands,
+    entities,
     pictures,
     recipes,
     runs,
@@ -22,7 +23,7 @@ BORDERS = {
         *(
             each.BORDER
             for each in (
-                *(recipes, tables, target_cells, texts, pictures, sounds),
+                *(recipes, tables, target_cells, texts, entities, pictures, sounds),
                 *(specs, bundles, runs, commands),
             )
         ),

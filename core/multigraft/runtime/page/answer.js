@@ -1,13 +1,16 @@
-// An answer as a person reads it: a label and its chances where there are some, else every field by name.
+// An answer as a person reads it: a label and its chances, a text with its entities, or every field by name.
 import { make } from "./dom.js";
+import { listed, marked } from "./entities.js";
 
 const SHOWN = 8;
 const UNSURE = "No label is sure enough";
 const percent = (share) => (share === null ? "?" : `${(100 * share).toFixed(1)} %`);
 
-export function showAnswer(place, answer) {
+export function showAnswer(place, { entities, ...answer }, asked) {
   const { label, labels, score, scores, text, ...rest } = answer;
   const parts = [];
+  if (entities && typeof asked.text === "string") parts.push(marked(asked.text, entities));
+  else if (entities) rest.entities = entities;
   if (text !== undefined) parts.push(make("p", { className: "written" }, text));
   if (label !== undefined) {
     parts.push(make("p", { className: "best" }, label === null ? UNSURE : String(label)));
@@ -20,7 +23,8 @@ export function showAnswer(place, answer) {
 }
 
 // What a screen reader says when the answer comes.
-export function spoken({ label, labels, score, text, value }) {
+export function spoken({ label, labels, score, text, value, entities }) {
+  if (entities) return listed(entities);
   if (text !== undefined) return `Written: ${text}`;
   if (labels !== undefined) return labels.length ? `Answer: ${labels.join(", ")}` : `${UNSURE}.`;
   if (typeof value === "number") return `Answer: ${short(value)}`;

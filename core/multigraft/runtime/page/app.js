@@ -61,7 +61,7 @@ async function answer() {
   try {
     const { answer: found, time } = await predict(model, value);
     if (own !== asked) return;
-    showAnswer(find("answer"), found);
+    showAnswer(find("answer"), found, value);
     find("time").textContent = `${time}, ${(performance.now() - began).toFixed(0)} ms in all`;
     find("result").hidden = false;
     find("spoken").textContent = spoken(found);
