@@ -19,6 +19,7 @@ from multigraft import (
     hookimpl,
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
+from multigraft_text.schemes import SCHEMES
 
 _TOKENIZERS = NpmPackage(
     name="@huggingface/tokenizers",
@@ -166,7 +167,7 @@ TASKS = (
         options={
             "scheme": Option(
                 default="bio",
-                choices=("bio", "iob1", "bioes", "bilou", "io", "words"),
+                choices=SCHEMES,
                 help="how tags of words are written; words: each is of its own, as with parts of "
                 "speech",
             ),

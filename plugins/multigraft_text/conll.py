@@ -22,7 +22,7 @@ def read_conll(path: Path, layout: Layout = PLAIN) -> Parsed:
     Columns between them are called by their place: ``column 2`` of a file of CoNLL 2003 holds parts
     of speech. Where a line holds tabs they separate its cells, else spaces do. Lines with ``#`` in
     front of a sentence of cells with tabs are comments. A sentence whose lines have not as many
-    cells as most of the file is a bad row. Raises DataError for a file without sentences.
+    cells as its first one is a bad row. Raises DataError for a file without sentences.
     """
     with open_text(path, layout.encoding) as file:
         sentences = list(_sentences(file))
@@ -68,7 +68,10 @@ def _sentences(lines: Iterable[str]) -> Iterator[list[Line]]:
 
 
 def _cells(text: str, *, tabs: bool) -> list[str]:
-    return [cell.strip() for cell in text.strip("\r\n").split("\t")] if tabs else text.split()
+    bare = text.strip("\r\n")
+    if tabs:
+        return [cell.strip() for cell in bare.split("\t")]
+    return [cell for cell in bare.split(" ") if cell]  # other spaces are a word's own
 
 
 def _uneven(sentence: list[Line], width: int) -> str | None:

@@ -30,9 +30,7 @@ def save_model(
         return
     own = {f"{linear}.{name}": tensor for name, tensor in head.state_dict().items()}
     classifier.save_pretrained(folder, state_dict={**classifier.state_dict(), **own})
-    config = copy.deepcopy(classifier.config)
-    config.id2label = dict(enumerate(labels))
-    config.label2id = {label: index for index, label in enumerate(labels)}
+    config = _with_labels(classifier.config, labels)
     config.problem_type = problem_type
     config.architectures = [type(classifier).__name__]
     config.save_pretrained(folder)
@@ -40,37 +38,25 @@ def save_model(
 
 def save_tagger(classifier: Any, folder: Path, *, head: nn.Linear, labels: Sequence[str]) -> bool:
     """Write transformers' token classifier of the same base with ``head``; else the base model,
-    where there is none or it has layers between the two. Gives whether it was the first."""
-    config = copy.deepcopy(classifier.config)
-    config.id2label = dict(enumerate(labels))
-    config.label2id = {label: index for index, label in enumerate(labels)}
-    found = _tagger(config)
-    prefix = classifier.base_model_prefix
-    own = {
-        name: module
-        for name, module in ([] if found is None else found.named_modules())
-        if name
-        and name != prefix
-        and not name.startswith(f"{prefix}.")
-        and any(True for _ in module.parameters(recurse=False))
-    }
-    linear = next(iter(own.values()), None)
-    fits = (
-        len(own) == 1
-        and isinstance(linear, nn.Linear)
-        and (linear.bias is None) == (head.bias is None)
-    )
-    if found is None or not fits:
+    where there is none or it has more than a linear layer of its own. Gives whether it was the
+    first."""
+    tagger = _tagger(_with_labels(classifier.config, labels))
+    linear = None if tagger is None else _only_linear(tagger, bias=head.bias is not None)
+    if tagger is None or linear is None:
         classifier.base_model.save_pretrained(folder)
         return False
-    base = {
-        name: value
-        for name, value in classifier.state_dict().items()
-        if name.startswith(f"{prefix}.")
-    }
-    classified = {f"{next(iter(own))}.{name}": tensor for name, tensor in head.state_dict().items()}
-    found.save_pretrained(folder, state_dict={**base, **classified})
+    prefix, every = f"{classifier.base_model_prefix}.", classifier.state_dict().items()
+    base = {name: tensor for name, tensor in every if name.startswith(prefix)}
+    own = {f"{linear}.{name}": tensor for name, tensor in head.state_dict().items()}
+    tagger.save_pretrained(folder, state_dict={**base, **own})
     return True
+
+
+def _with_labels(config: Any, labels: Sequence[str]) -> Any:
+    copied = copy.deepcopy(config)
+    copied.id2label = dict(enumerate(labels))
+    copied.label2id = {label: index for index, label in enumerate(labels)}
+    return copied
 
 
 def _tagger(config: Any) -> Any | None:
@@ -80,6 +66,16 @@ def _tagger(config: Any) -> Any | None:
             return AutoModelForTokenClassification.from_config(config)
     except ValueError:
         return None
+
+
+def _only_linear(tagger: Any, *, bias: bool) -> str | None:
+    """The name of the linear layer that is all a tagger has besides its base; None where it is
+    not."""
+    prefix = f"{tagger.base_model_prefix}."
+    own = {name.rpartition(".")[0] for name in tagger.state_dict() if not name.startswith(prefix)}
+    module = tagger.get_submodule(next(iter(own))) if len(own) == 1 else None
+    fits = isinstance(module, nn.Linear) and (module.bias is not None) == bias
+    return next(iter(own)) if fits else None
 
 
 CLOSING = "multigraft_post_processor"

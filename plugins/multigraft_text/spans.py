@@ -15,6 +15,7 @@ from multigraft.contracts.types import Spec
 from multigraft.errors import DataError
 from multigraft.models.tasks.shared import label_fault, label_name
 from multigraft.runtime.answers.tagging import splits_word
+from multigraft_text.reader import clean
 from multigraft_text.schemes import entities
 
 Span = dict[str, Any]
@@ -37,9 +38,8 @@ def span_rows(row: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, A
             "two columns are needed: words and tags, or text and spans; it holds "
             f"{', '.join(row)}: data.columns maps names, as {{words: tokens, tags: ner_tags}}"
         )
+    text = clean(text)
     kept = {name: value for name, value in row.items() if name not in DROPPED}
-    if not isinstance(text, str):  # the reader says what is wrong with it
-        return {**kept, "text": text, "spans": []}
     return {**kept, "text": text, "spans": _ordered([_checked(span, text) for span in spans])}
 
 
@@ -88,7 +88,8 @@ def _tagged(words: Any, tags: Any, scheme: str) -> tuple[str, list[Span]]:
 def _texts(cell: Any, column: str) -> list[str]:
     """The texts in a cell: a list, a list as JSON, or texts with spaces between them."""
     if isinstance(cell, str):
-        cell = _json_list(cell) or cell.split()
+        listed = _json_list(cell)
+        cell = cell.split() if listed is None else listed
     if not isinstance(cell, list | tuple):
         raise RowError(f"found {type(cell).__name__}; a list of texts is needed", column=column)
     for place, value in enumerate(cell, 1):

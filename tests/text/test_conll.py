@@ -42,6 +42,8 @@ def test_cells_with_tabs_may_hold_spaces_and_have_comments(tmp_path: Path) -> No
     text = "# a remark\nNew York\tB-LOC\n#\tO\n#tag\tO\n\t\n\nAda\tB-PER\n"
     found = read_conll(written(tmp_path, text))
     assert found.columns["words"] == [["New York", "#", "#tag"], ["Ada"]]
+    spaces = read_conll(written(tmp_path, "10\u00a0000 O\n"))
+    assert spaces.columns["words"] == [["10\u00a0000"]]
     hashes = read_conll(written(tmp_path, "# O\nAda B-PER\n"))
     assert hashes.columns["words"] == [["#", "Ada"]]
 

@@ -91,5 +91,15 @@ def test_spans_that_cross_or_lie_in_each_other_are_refused() -> None:
             span_rows({"text": "Ada met", "spans": spans}, BIO)
 
 
-def test_a_text_that_is_none_is_left_to_the_reader() -> None:
-    assert span_rows({"text": None, "spans": [{"start": 0}]}, BIO) == {"text": None, "spans": []}
+def test_offsets_are_of_the_text_as_the_reader_takes_it() -> None:
+    spans = [{"start": 3, "end": 9, "label": "LOC"}]
+    row = span_rows({"text": "in Z\u00fcrich".encode(), "spans": spans}, BIO)
+    assert row == {"text": "in Z\u00fcrich", "spans": spans}
+    for text in (None, " ", b"\xff", 3):
+        with pytest.raises(RowError):
+            span_rows({"text": text, "spans": []}, BIO)
+
+
+def test_no_words_are_an_empty_text() -> None:
+    with pytest.raises(RowError, match="the text is empty"):
+        span_rows({"words": "[]", "tags": "[]"}, BIO)
