@@ -34,6 +34,7 @@ MODULES = (
     "evaluation_memory",
     "predict_text",
     "predict_text_single",
+    "predict_entities",
     "predict_image",
     "predict_audio",
     "bundle_start",

@@ -69,10 +69,16 @@ def minilm(desk: Path, *, rows: int, test: int) -> Corpus:
     """Write texts into ``desk``, to be learned by MiniLM with its published weights (6 x 384)."""
     desk.mkdir(parents=True, exist_ok=True)
     weights = _minilm_folder()
+    return _corpus(desk, weights, words_of(weights), rows=rows, test=test)
+
+
+def words_of(weights: Path) -> list[str]:
+    """The English words among a tokenizer's tokens, in an order that has nothing to do with them;
+    the first are those of the topics."""
     known = json.loads((weights / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
     words = sorted(word for word in known if len(word) > 2 and word.isascii() and word.isalpha())
     np.random.default_rng(0).shuffle(words)
-    return _corpus(desk, weights, words, rows=rows, test=test)
+    return words
 
 
 def texts(
