@@ -330,6 +330,8 @@ def test_the_plugin_is_admitted_whole() -> None:
         "next-sentence-prediction",
         "causal-language-modeling",
         "text-classification",
+        "token-classification",
     }
     assert {family.name for family in catalog.backbones()} == {"bert", "gpt"}
+    assert [each.name for each in catalog.formats()][-1] == "conll"
     assert catalog.modality("text").columns == ("text", "text_pair")
