@@ -84,7 +84,7 @@ def _split(tag: str, word: int, scheme: str) -> tuple[Role | None, str]:
 def _broken(tag: str, word: int, why: str) -> RowError:
     others = ", ".join(SCHEMES)
     return RowError(
-        f"tag {tag!r} of word {word + 1} {why}; the task's option scheme says how tags are "
-        f"written: {others}",
+        f"has at word {word + 1} the tag {tag!r}, which {why}; the task's option scheme says how "
+        f"tags are written: {others}",
         column="tags",
     )

@@ -91,12 +91,10 @@ def _texts(cell: Any, column: str) -> list[str]:
         listed = _json_list(cell)
         cell = cell.split() if listed is None else listed
     if not isinstance(cell, list | tuple):
-        raise RowError(f"found {type(cell).__name__}; a list of texts is needed", column=column)
+        raise RowError(f"holds {type(cell).__name__}; a list of texts is needed", column=column)
     for place, value in enumerate(cell, 1):
         if not isinstance(value, str) or not value.strip():
-            raise RowError(
-                f"number {place} of {column} is {value!r}; text is needed", column=column
-            )
+            raise RowError(f"holds {value!r} in place {place}; text is needed", column=column)
     return [value.strip() for value in cell]
 
 

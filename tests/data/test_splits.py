@@ -99,6 +99,8 @@ def test_rows_are_rewritten_before_their_columns_are_looked_for(
     assert (table.row(3), table.place(3)) == ({"text": "T3", "mask": 6}, "a.csv row 4")
     assert (table.raw(3), table.problem(9)) == ("T3", "the number is none")
     assert set(table.row(9)) == {"text", "mask"}
+    assert table.as_read(9) == {"text": "t9", "number": "odd"}
+    assert table.as_read(3) == table.row(3)
 
     def refuse(row: Mapping[str, Any]) -> Mapping[str, Any]:
         raise RowError("is nothing")

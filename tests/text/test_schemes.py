@@ -54,14 +54,26 @@ def test_entities_are_those_that_were_written_and_that_seqeval_reads(scheme: str
 @pytest.mark.parametrize(
     ("scheme", "tags", "said"),
     [
-        ("bio", "O I-PER", "tag 'I-PER' of word 2 goes on with a 'PER' that does not stand before"),
-        ("bio", "B-LOC I-PER", "tag 'I-PER' of word 2 goes on"),
-        ("bio", "B-LOC E-LOC", "tag 'E-LOC' of word 2 is none of scheme 'bio', which has O, B-T"),
-        ("bio", "NOUN VERB", "tag 'NOUN' of word 1 is none of scheme 'bio'"),
-        ("bio", "B-", "tag 'B-' of word 1 has no type behind its dash"),
+        (
+            "bio",
+            "O I-PER",
+            "has at word 2 the tag 'I-PER', which goes on with a 'PER' that does not stand before",
+        ),
+        ("bio", "B-LOC I-PER", "has at word 2 the tag 'I-PER', which goes on"),
+        (
+            "bio",
+            "B-LOC E-LOC",
+            "has at word 2 the tag 'E-LOC', which is none of scheme 'bio', which has O, B-T",
+        ),
+        ("bio", "NOUN VERB", "has at word 1 the tag 'NOUN', which is none of scheme 'bio'"),
+        ("bio", "B-", "has at word 1 the tag 'B-', which has no type behind its dash"),
         ("bio", "B- O", "no type"),
         ("iob1", "S-LOC", "none of scheme 'iob1'"),
-        ("bioes", "B-PER O", "tag 'O' of word 2 comes before the 'PER' that is open has ended"),
+        (
+            "bioes",
+            "B-PER O",
+            "has at word 2 the tag 'O', which comes before the 'PER' that is open has ended",
+        ),
         ("bioes", "B-PER I-PER", "has ended"),
         ("bioes", "B-PER S-PER", "has ended"),
         ("bioes", "E-PER", "goes on with a 'PER'"),

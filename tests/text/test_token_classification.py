@@ -266,7 +266,7 @@ def test_it_answers_without_torch(bundle: Path, predictor: Predictor) -> None:
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("bio", r"broken\.conll sentence 3: tag 'I-LOC' of word 1 goes on with a 'LOC'"),
+        ("bio", r"sentence 3: column 'tags' has at word 1 the tag 'I-LOC', which goes on with"),
         ("iob1", None),
     ],
 )
@@ -288,6 +288,27 @@ def test_a_broken_sequence_stops_the_run_by_its_place(
         return
     with pytest.raises(DataError, match=said):
         engine.start(recipe, "finetune")
+
+
+def test_a_bad_row_is_kept_with_its_column(tmp_path: Path) -> None:
+    rows = sentences(30)
+    rows[2] = (["Rome", "fell"], ["I-LOC", "O"])
+    recipe = {
+        "task": "token-classification",
+        "backbone": {"name": "bert-tiny", "weights": "scratch"},
+        "data": {
+            "train": str(write_conll(tmp_path / "broken.conll", rows)),
+            "on_bad_row": "quarantine",
+            "split": {"test": 0.0, "validation": 0.0},
+        },
+        "training": {"steps": 1},
+        "output": str(tmp_path / "run"),
+    }
+    run = mg.Engine([text], discover=False).start(recipe, "finetune")
+    (line,) = (run.folder / "quarantine" / "train.jsonl").read_text().splitlines()
+    kept = json.loads(line)
+    assert (kept["file"], kept["row"], kept["column"]) == ("broken.conll", 3, "tags")
+    assert kept["cells"]["words"] == ["Rome", "fell"]
 
 
 def test_a_type_that_training_never_saw_is_a_bad_row(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def quarantine(problems: Sequence[Problem], folder: Path, part: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [
         json.dumps(
-            {**problem.record(), "cells": problem.table.row(problem.index)},
+            {**problem.record(), "cells": problem.table.as_read(problem.index)},
             default=_plain,
             ensure_ascii=False,
         )

@@ -46,6 +46,8 @@ class Content:
     """The columns that hold the raw value; the first one is required."""
     bad: Mapping[int, str] = field(default_factory=dict)
     """Rows that are known to be unreadable before any reader sees them, and why."""
+    refused: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Of the bad rows, those that a task refused to rewrite, as they were read."""
     paths: Sequence[str] | None = None
     """Of a folder: each row's file, relative to it."""
     folder: Path | None = None

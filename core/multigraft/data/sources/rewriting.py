@@ -35,12 +35,14 @@ def rewritten(table: Table, rewrite: Rewrite, columns: tuple[str, ...]) -> Table
     bad = dict(table.content.bad)
     rows: list[Mapping[str, Any]] = [table.row(index) for index in range(len(table))]
     names: dict[str, None] = {}
+    refused: dict[int, Mapping[str, Any]] = {}
     for index in [index for index in range(len(rows)) if index not in bad]:
         try:
             with row_errors():
                 rows[index] = dict(rewrite(rows[index]))
         except RowError as error:
-            bad[index] = str(error)
+            refused[index] = rows[index]
+            bad[index] = f"column {error.column!r} {error}" if error.column else str(error)
         else:
             names.update(dict.fromkeys(rows[index]))
     if not names:
@@ -51,6 +53,7 @@ def rewritten(table: Table, rewrite: Rewrite, columns: tuple[str, ...]) -> Table
             columns={name: [row.get(name) for row in rows] for name in names},
             raw=tuple(name for name in columns if name in names),
             bad=bad,
+            refused=refused,
             key=None,
         )
     )

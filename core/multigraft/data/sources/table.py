@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -75,6 +75,10 @@ class Table:
         """One row by our column names; None for a cell that is empty or cannot be decoded."""
         row = int(self.indices[index])
         return {name: cell(values, row) for name, values in self.content.columns.items()}
+
+    def as_read(self, index: int) -> Mapping[str, Any]:
+        """One row as the source has it, where a task refused to rewrite it; else as `row`."""
+        return self.content.refused.get(int(self.indices[index])) or self.row(index)
 
     def target_row(self, index: int) -> dict[str, Any]:
         """One row as `Objective.encode` takes it: with the whole paths of `Content.files`.
