@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from multigraft.runs.run import Run
 
 log = logging.getLogger("multigraft")
-STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)
-"""L2: half of one, times the squares of the standardised weights, is added to the mean row loss."""
+STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6)
+"""L2: half of one, times the squares of the standardised weights, is added to the mean row loss.
+
+The weakest are for losses that are a mean over many labels: a label's own share of it is smaller.
+"""
 WORSE = 2
 """The search ends after as many weaker strengths in a row that validate worse than the best."""
 ITERATIONS = 200
