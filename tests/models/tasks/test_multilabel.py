@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import multigraft as mg
 import multigraft_series
 from multigraft.contracts.objectives import RowLoss
 from multigraft.engine import Engine
-from multigraft.errors import DataError, RowError
+from multigraft.errors import DataError, MultigraftError, RowError
 from multigraft.evaluation.measure import measure_split
 from multigraft.models.tasks import multilabel_task
 from multigraft.runs.run import Run
@@ -226,6 +227,16 @@ def test_a_linear_probe_is_one_logistic_regression_a_label(start: Start) -> None
         oracle.fit((features - mean) / scale, wanted[:, label])
         theirs = oracle.predict_proba((test - mean) / scale)[:, 1]
         assert np.abs(kept["probabilities"][:, label] - theirs).max() < 5e-3
+
+
+def test_thresholds_in_a_record_are_checked(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run.folder, folder)
+    record = json.loads((folder / "run.json").read_text())
+    record["settled"]["thresholds"] = [0.5, "high"]
+    (folder / "run.json").write_text(json.dumps(record))
+    with pytest.raises(MultigraftError, match="threshold"):
+        Engine([multigraft_series, Plugin()], discover=False).open(folder)
 
 
 def test_a_run_goes_on_with_the_head_of_its_parent(start: Start, run: Run) -> None:

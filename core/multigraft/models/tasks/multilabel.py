@@ -25,7 +25,7 @@ from multigraft.models.tasks.label_set_scores import (
     set_scores,
 )
 from multigraft.models.tasks.label_sets import COLUMN, labels_in
-from multigraft.runtime.answers.multilabel import above
+from multigraft.runtime.answers.multilabel import above, thresholds_of
 
 SHOWN = "labels on these rows"
 
@@ -45,7 +45,8 @@ class MultiLabel(Objective):
         self.brief = brief
         self.labels: tuple[str, ...] = tuple(brief.targets["labels"])
         self.index = {label: index for index, label in enumerate(self.labels)}
-        self.thresholds: list[float] | None = brief.targets.get("thresholds")
+        self.thresholds = thresholds_of(brief.targets, len(self.labels))
+        self.settled = "thresholds" in brief.targets
         self.weights = _weights(brief)
 
     def head(self) -> nn.Module:
@@ -124,7 +125,7 @@ class MultiLabel(Objective):
 
     def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """A table of the labels, and each row's labels and answer by name."""
-        thresholds = np.asarray(self._thresholds(kept))
+        thresholds = self._thresholds(kept)
         answered = above(kept["probabilities"], thresholds)
         table = label_table(self.labels, answered, kept["held"], thresholds)
         return {
@@ -137,11 +138,9 @@ class MultiLabel(Objective):
         """The linear layer of `LinearHead`."""
         return head.linear if isinstance(head, LinearHead) else None
 
-    def _thresholds(self, kept: Mapping[str, np.ndarray]) -> list[float]:
-        if self.thresholds is not None:
-            return self.thresholds
-        found: list[float] = self.settle(kept)["thresholds"]
-        return found
+    def _thresholds(self, kept: Mapping[str, np.ndarray]) -> np.ndarray:
+        """[labels]: what was settled; in training what these rows would settle."""
+        return self.thresholds if self.settled else np.array(self.settle(kept)["thresholds"])
 
     def _names(self, held: np.ndarray) -> str:
         names = ", ".join(self.labels[place] for place in np.flatnonzero(held).tolist())

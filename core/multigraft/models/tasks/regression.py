@@ -43,6 +43,8 @@ class Regression(Objective):
         self.means, self.deviations = (
             np.array(brief.targets[name]) for name in ("means", "deviations")
         )
+        if {each.shape for each in (self.means, self.deviations)} != {(len(self.names),)}:
+            raise ValueError("each number of the targets has a mean and a deviation")
         self.levels = _levels(brief.options["quantiles"])
         kind = brief.options["loss"]
         self.monitor = MONITORS[kind] if self.levels is None else "d2_pinball"

@@ -45,7 +45,7 @@ class MultiLabel(Answers):
 
     def __init__(self, targets: Spec) -> None:
         self._labels = names_of(targets.get("labels"))
-        self._thresholds = _thresholds(targets.get("thresholds"), len(self._labels))
+        self._thresholds = thresholds_of(targets, len(self._labels))
 
     def answer(self, raw: Any, windows: Sequence[Window], asked: Mapping[str, Any]) -> Answer:
         """Raises BundleError where the outputs and the labels do not belong together."""
@@ -65,12 +65,13 @@ def above(probabilities: np.ndarray, thresholds: Any) -> np.ndarray:
     return reached
 
 
-def _thresholds(listed: Any, count: int) -> np.ndarray:
-    """A threshold for each label. Raises BundleError where a file lists something else."""
-    if listed is None:
+def thresholds_of(targets: Spec, count: int) -> np.ndarray:
+    """[count]: a threshold for each label, 0.5 where the targets have none. Raises BundleError
+    where a file lists something else."""
+    if "thresholds" not in targets:
         return np.full(count, HALF)
     try:
-        found = np.asarray(listed, dtype=np.float64)
+        found = np.asarray(targets["thresholds"], dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise BundleError("the thresholds are no numbers; export the run again") from error
     if found.shape != (count,) or not ((found >= 0) & (found <= 1)).all():
