@@ -32,11 +32,14 @@ if TYPE_CHECKING:
     from multigraft.runs.run import Run
 
 log = logging.getLogger("multigraft")
-STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6)
+STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)
 """L2: half of one, times the squares of the standardised weights, is added to the mean row loss.
 
-The weakest are for losses that are a mean over many labels: a label's own share of it is smaller.
+Where each output is a problem of its own, as one label of several, the loss is their mean, and so
+is the penalty: a strength means the same for each, however many there are.
 """
+JOINT = "single_label_classification"
+"""The problem whose outputs share one loss."""
 WORSE = 2
 """The search ends after as many weaker strengths in a row that validate worse than the best."""
 ITERATIONS = 200
@@ -109,10 +112,12 @@ def _search(run: Run, standard: Standard, train: Inputs, held_out: Inputs) -> fl
     """The best strength of L2, from strong to weak; the layer is left with its solution."""
     layer = standard.layer
     weights = [torch.zeros_like(value, requires_grad=True) for value in layer.parameters()]
+    joint = run.objective.problem_type == JOINT
+    problems = 1 if joint else layer.out_features
     best = (math.inf, STRENGTHS[0], [value.detach().clone() for value in weights])
     worse = 0
     for strength in STRENGTHS:
-        _minimise(run, train, weights, strength)
+        _minimise(run, train, weights, strength / problems)
         with torch.no_grad():
             loss = float(_loss(run, held_out, weights))
         worse = 0 if loss < best[0] else worse + 1

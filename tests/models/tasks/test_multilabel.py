@@ -220,8 +220,7 @@ def test_a_linear_probe_is_one_logistic_regression_a_label(start: Start) -> None
     scale = np.maximum(scale, 0.01 * scale.mean())
     _, wanted = held(run, "train")
     kept = measure_split(run.graft, run.metrics, run.rows["test"], **run.reading())
-    # the loss is a mean over the labels, and the penalty a sum
-    penalty = strength * wanted.shape[1] * len(wanted)
+    penalty = strength * len(wanted)  # the same for each label, however many there are
     for label in range(wanted.shape[1]):
         oracle = LogisticRegression(C=1 / penalty, max_iter=5000, tol=1e-8)
         oracle.fit((features - mean) / scale, wanted[:, label])
