@@ -188,6 +188,14 @@ def test_the_loss_is_torchs_and_its_weights_scikit_learns(run: Run) -> None:
         np.testing.assert_allclose(weighted.weights[:, label].numpy(), sides, rtol=1e-6)
 
 
+def test_a_head_begins_at_the_labels_shares(run: Run) -> None:
+    head = run.objective.head().eval()
+    features = mg.Features(pooled=torch.zeros(1, run.graft.backbone.width))
+    shares = head(features, {})["logits"][0].sigmoid()
+    _, rows = held(run, "train")
+    np.testing.assert_allclose(shares.detach().numpy(), rows.mean(0), atol=0.01)
+
+
 def test_encode_refuses_what_training_never_saw(run: Run) -> None:
     with pytest.raises(RowError, match="was not seen in training"):
         run.objective.encode({"labels": "new"}, {})

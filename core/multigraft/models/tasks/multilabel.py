@@ -50,14 +50,22 @@ class MultiLabel(Objective):
         self.weights = _weights(brief)
 
     def head(self) -> nn.Module:
-        """A linear layer from the backbone's width to the labels."""
+        """A linear layer from the backbone's width to the labels, which begins at their shares.
+
+        At a pretrained network's rate a layer that begins at one half spends its steps on learning
+        that labels are rare (Lin et al. 2017, "Focal Loss for Dense Object Detection", 4.1).
+        """
         backbone: Any = self.brief.backbone
-        return LinearHead(
+        head = LinearHead(
             backbone.width,
             len(self.labels),
             bias=backbone.head_bias,
             dropout=self.brief.options["dropout"],
         )
+        if backbone.head_bias and self.weights is None:  # balanced, every share is one half
+            with torch.no_grad():
+                head.linear.bias.copy_(_log_odds(self.brief.targets))
+        return head
 
     def encode(self, row: Row, arrays: Arrays) -> Arrays:
         """Which labels the row has, [labels]. Raises RowError for one that training never saw."""
@@ -145,6 +153,12 @@ class MultiLabel(Objective):
     def _names(self, held: np.ndarray) -> str:
         names = ", ".join(self.labels[place] for place in np.flatnonzero(held).tolist())
         return names or "(no label)"
+
+
+def _log_odds(targets: Spec) -> Tensor:
+    """[labels]: log of the rows with a label over those without, half a row added to each."""
+    having = torch.tensor(targets["counts"], dtype=torch.float32)
+    return torch.log((having + 0.5) / (float(targets["rows"]) - having + 0.5))
 
 
 def _weights(brief: Brief) -> Tensor | None:
