@@ -105,6 +105,24 @@ def test_a_reader_of_other_branches_is_refused() -> None:
         compose(BRANCHES, missing=False).reader({**SPEC, "branches": {"words": "words"}})
 
 
+@pytest.mark.parametrize(
+    "blanks",
+    [
+        {"words.ids": ["int64", [2**40]]},
+        {"words.ids": ["int64", [-1]]},
+        {"words.ids": ["object", [1]]},
+        {"words.ids": ["no such type", [1]]},
+        {"words.ids": [1]},
+        {"words.ids": ["int64", 3]},
+        [3],
+    ],
+)
+def test_blanks_that_a_stranger_wrote_are_refused(blanks: Any) -> None:
+    spec = {**SPEC, "branches": {"words": "words", "grey": "grey"}, "blanks": blanks}
+    with pytest.raises(BundleError):
+        compose(BRANCHES, missing=True).reader(spec)
+
+
 def test_only_what_a_row_has_is_augmented() -> None:
     modality, made = compose(BRANCHES, missing=True), reader(missing=True)
     assert modality.augment is not None

@@ -7,6 +7,7 @@ branch's reader gives stands in the row as ``text.input_ids``, its varying axes 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,12 +21,14 @@ from multigraft.contracts.reader import Augment, MeasuredReader, Reader
 from multigraft.contracts.readers import read_row
 from multigraft.contracts.records import Modality
 from multigraft.contracts.types import Arrays, Spec, Strength
-from multigraft.errors import BundleError, DataError, RowError
+from multigraft.errors import BundleError, DataError, RowError, refused_as
 
 PRESENT = "present"
 """The array that says which branches a row has, int64 [branches] of 0 and 1."""
 BRANCHES, BLANKS = "branches", "blanks"
 """Keys of a spec: each branch's modality; what stands for an absent value, where any may be."""
+LARGEST = 2**24
+"""The most numbers that stand for an absent value: a picture of 2,300 pixels a side."""
 TRIED = 100
 """Rows that are looked at for a value of each branch, before there is taken to be none."""
 
@@ -94,12 +97,7 @@ class BranchesReader:
     def __init__(self, readers: Mapping[str, Reader], spec: Spec) -> None:
         self.branches = {name: BranchReader(name, reader) for name, reader in readers.items()}
         self._spec = spec
-        blanks: Mapping[str, tuple[str, Sequence[int]]] | None = spec.get(BLANKS)
-        self.blanks = (
-            None
-            if blanks is None
-            else {name: np.zeros(shape, dtype) for name, (dtype, shape) in blanks.items()}
-        )
+        self.blanks = _blank_arrays(spec[BLANKS]) if BLANKS in spec else None
 
     @property
     def fills(self) -> Fills:
@@ -141,6 +139,22 @@ class BranchesReader:
         assert self.blanks is not None
         start = name_in(branch, "")
         return {name: array for name, array in self.blanks.items() if name.startswith(start)}
+
+
+def _blank_arrays(told: Any) -> Arrays:
+    """Zeros of the types and shapes that a spec tells. Raises BundleError, since anybody may have
+    written it, where that is none, or would take much memory."""
+    with refused_as(BundleError, f"the reader's saved settings: {BLANKS} cannot be used"):
+        return {str(name): _zeros(dtype, shape) for name, (dtype, shape) in told.items()}
+
+
+def _zeros(dtype: str, shape: Sequence[int]) -> np.ndarray:
+    sizes = [int(size) for size in shape]
+    if np.dtype(dtype).kind not in "biuf" or min(sizes, default=0) < 0:
+        raise BundleError(f"found {dtype!r} of {sizes}; numbers of a shape are needed")
+    if math.prod(sizes) > LARGEST:
+        raise BundleError(f"found {sizes}; at most {LARGEST:,} numbers are allowed")
+    return np.zeros(sizes, dtype)
 
 
 def check_branches(raw: Any, branches: Sequence[str], *, missing: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import onnx
 from multigraft.contracts.branches import PRESENT, BranchesReader, of_branch
 from multigraft.contracts.padding import Fills
 from multigraft.contracts.types import Arrays
+from multigraft.data import Rows
 from multigraft.errors import ExportError
 from multigraft.export.acceptance.parity import Case, cases, check_parity
 from multigraft.export.context import FP32, HEAD, ExportContext
@@ -45,7 +46,7 @@ def make_fp32(context: ExportContext) -> tuple[Served, float]:
     arrays = [rows.read(index) for index in chosen]
     with_head = run.resolved.task.stage != "pretrain"
     served = Served(run.graft, run.objective, tuple(arrays[0]), with_head=with_head).eval()
-    trials = _trials(context, chosen, arrays, run.reader.fills)
+    trials = _trials(rows, chosen, arrays, run.reader.fills)
     try:
         if context.generating is not None:
             return served, make_writer(context, context.generating, chosen)
@@ -59,9 +60,8 @@ def make_fp32(context: ExportContext) -> tuple[Served, float]:
 
 
 def _trials(
-    context: ExportContext, chosen: Sequence[int], arrays: Sequence[Arrays], fills: Fills
+    rows: Rows, chosen: Sequence[int], arrays: Sequence[Arrays], fills: Fills
 ) -> list[Case]:
-    rows = context.rows
     places = [rows.place(index) for index in chosen]
     return cases(arrays, rows.lengths[chosen].tolist(), places, fills)
 
@@ -81,8 +81,8 @@ def _make_branches(context: ExportContext, served: Served, trials: Sequence[Case
     """Write each branch's graph and the head's, and compare them together."""
     run, reader = context.run, context.run.reader
     assert isinstance(reader, BranchesReader)
-    chosen = _whole_rows(context)
-    arrays = [context.rows.read(index) for index in chosen]
+    rows, chosen = _whole_rows(context)
+    arrays = [rows.read(index) for index in chosen]
     paths = context.targets(FP32)
     fields = fields_read(run.graft, run.objective, arrays, reader.fills)
     parts: dict[str, BranchServed] = {}
@@ -91,7 +91,7 @@ def _make_branches(context: ExportContext, served: Served, trials: Sequence[Case
         own = [of_branch(name, row) for row in arrays]
         parts[name] = BranchServed(branch, fields[name], tuple(own[0])).eval()
         fills = reader.branches[name].own.fills
-        _make(context, parts[name], paths[name], fills, _trials(context, chosen, own, fills))
+        _make(context, parts[name], paths[name], fills, _trials(rows, chosen, own, fills))
     given = head_rows(parts, arrays)
     head = HeadServed(run.graft, run.objective, tuple(given[0])).eval()
     export_graph(
@@ -100,20 +100,22 @@ def _make_branches(context: ExportContext, served: Served, trials: Sequence[Case
     return check_parity(served.answer, context.session(FP32).run, trials, reader.fills)
 
 
-def _whole_rows(context: ExportContext) -> list[int]:
-    """Rows that have every branch, from the shortest to the longest. Raises ExportError."""
-    rows, found = context.rows, list[int]()
-    for index in spread(rows, LOOKED_AT):
-        if all(rows.fetch(index, (PRESENT,)).get(PRESENT, [1])):
-            found.append(index)
-    if len(found) < 2:
-        raise ExportError(
-            f"{len(found)} of {min(len(rows), LOOKED_AT)} rows of {rows.name} have a value of "
-            "every branch; 2 are needed to trace the graphs with"
-        )
-    return [
-        found[place * (len(found) - 1) // (COMPARED_ROWS - 1)] for place in range(COMPARED_ROWS)
-    ]
+def _whole_rows(context: ExportContext) -> tuple[Rows, list[int]]:
+    """Rows that have every branch, from the shortest to the longest: of those that judge, else of
+    training. Raises ExportError."""
+    for rows in (context.rows, context.run.rows["train"]):
+        found = [
+            index
+            for index in spread(rows, LOOKED_AT)
+            if all(rows.fetch(index, (PRESENT,)).get(PRESENT, [1]))
+        ]
+        if found:
+            steps = range(COMPARED_ROWS)
+            return rows, [found[step * (len(found) - 1) // (COMPARED_ROWS - 1)] for step in steps]
+    raise ExportError(
+        f"no row among {LOOKED_AT} has a value of every branch; one is needed to trace the graphs "
+        "with"
+    )
 
 
 def _rewritten(
