@@ -23,6 +23,7 @@ from multigraft.training.clock import Clock
 from multigraft.training.dropout import fast_dropout, step_seed
 from multigraft.training.gradient_checkpointing import gradient_checkpointing
 from multigraft.training.lbfgs import solve
+from multigraft.training.lone_rows import lone_rows
 from multigraft.training.observers import Observers
 from multigraft.training.phases import Phase, Phases
 from multigraft.training.setup import (
@@ -110,6 +111,7 @@ class Fit:
         with ExitStack() as stack:
             stack.enter_context(fast_dropout())
             stack.enter_context(fast_attention())
+            stack.enter_context(lone_rows(self.run.graft))
             if self.training.deterministic:
                 stack.enter_context(deterministic())
             if self.training.gradient_checkpointing:
