@@ -69,7 +69,7 @@ def test_an_absent_value_is_a_blank_of_its_type() -> None:
 @pytest.mark.parametrize(
     ("raw", "said", "column"),
     [
-        ({"words": "May"}, "column 'grey' is empty (data.missing: allow", "grey"),
+        ({"words": "May"}, "there is no 'grey', which every row needs", "grey"),
         ("May", "found str; a mapping with 'words', 'grey' is needed", None),
         ({**WHOLE, "sound": "a"}, "found 'sound' in it", None),
         ({**WHOLE, "grey": "1x"}, "grey: holds what is no digit", "grey"),

@@ -83,10 +83,15 @@ def test_a_row_that_lacks_a_branch_has_zeros_and_is_not_computed(graft: Graft) -
 
 
 def test_a_branch_that_no_row_has_is_not_asked(graft: Graft) -> None:
-    graft.branches["grey"].backbone.forward = None  # would raise
+    grey = graft.train().branches["grey"].backbone
+    seen: list[bool] = []
+    grey.register_forward_hook(lambda module, given, made: seen.append(module.training))
     features = graft.backbone(batch([[1, 0]] * 3))
     assert not features.branches["grey"].pooled.any()
-    assert graft(batch([[1, 0]] * 3))["logits"].shape == (3, 2)
+    assert graft(batch([[1, 0]] * 3))["logits"].shape == (3, 2) and seen == []
+    (level,) = features.branches["grey"].maps  # a shape is only known from a row
+    assert level.shape == (3, GREY, 4, 6) and not level.any()
+    assert seen == [False] and grey.training
 
 
 def test_statistics_of_a_batch_are_of_the_rows_that_are_there() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,10 +107,19 @@ def test_the_modality_is_composed_in_the_recipes_order() -> None:
             {"training": {"batch_budget": 8}},
             "training.batch_budget: the lengths of several branches have no unit in common",
         ),
+        (
+            {"backbone": {"words": "wordnet-tiny", "label": "lattice-tiny"}},
+            "backbone.label: 'label' is the column of the task's targets",
+        ),
+        (
+            {"backbone": {"words": "wordnet-tiny", "Words": "wordnet-tiny"}},
+            "two branches are called alike but for their letters' case",
+        ),
+        ({"export": {"web": True}}, "export.web: a page without a server reads one modality"),
         ({"training": {"packing": 8}}, "training.packing: rows of several branches"),
         (
             {"training": {"augment": {"name": "light", "gray": {}}}},
-            "training.augment.gray: did you mean 'grey'?",
+            "training.augment.gray: no such branch; did you mean 'grey'?",
         ),
         (
             {"backbone": "wordnet-tiny", "strategy": {"words": "full"}},
@@ -128,3 +139,15 @@ def test_a_mistake_is_told_at_its_field(changed: dict[str, Any], said: str) -> N
 def test_a_task_for_other_modalities_is_refused_by_branch() -> None:
     told = problems(task="marks", backbone={"words": "wordnet-tiny", "text": "bert-tiny"})
     assert any("unknown backbone 'bert-tiny'" in each for each in told)
+
+
+def test_a_run_of_other_branches_says_which_it_has(tmp_path: Path) -> None:
+    (tmp_path / "model" / "words").mkdir(parents=True)
+    reader = {"branches": {"words": "words", "grey": "grey"}}
+    (tmp_path / "run.json").write_text(json.dumps({"state": "finished", "reader": reader}))
+    backbone = {"a": {"name": "wordnet-tiny", "weights": str(tmp_path)}, "grey": "lattice-tiny"}
+    (told,) = problems(backbone=backbone)
+    assert "is a run of the branches words, grey; name the folder of one" in told
+    named = {"words": {"name": "wordnet-tiny", "weights": str(tmp_path)}, "grey": "lattice-tiny"}
+    resolved = read_recipe({**RECIPE, "backbone": named}, CATALOG)
+    assert resolved.branches["words"].origin.path == tmp_path / "model" / "words"

@@ -212,3 +212,11 @@ def test_the_command_line_takes_json_and_tables(predictor: Predictor, tmp_path: 
     both = replace(both, columns=("text", "image"), suffixes=(".png",))
     rows = gather([str(table)], both, stdin=False)
     assert [set(each.value) for each in rows[:3]] == [{"text", "image"}] * 2 + [{"text"}]
+
+
+@pytest.mark.parametrize("setting", [{"on_error": "skip"}, {"long": "cut"}, {"on_error": None}])
+def test_a_setting_of_another_word_is_refused(
+    predictor: Predictor, setting: dict[str, Any]
+) -> None:
+    with pytest.raises(PredictError, match=f"{next(iter(setting))} is .*; allowed: '"):
+        predictor.predict(VALUES, **setting)

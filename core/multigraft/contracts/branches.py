@@ -168,7 +168,7 @@ def check_branches(raw: Any, branches: Sequence[str], *, missing: bool) -> dict[
     absent = [name for name in branches if name not in held]
     if absent and not missing:
         raise RowError(
-            f"column {absent[0]!r} is empty (data.missing: allow learns from such rows too)",
+            f"there is no {absent[0]!r}, which every row needs where data.missing is not 'allow'",
             column=absent[0],
         )
     if len(absent) == len(branches):

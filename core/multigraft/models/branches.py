@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +64,20 @@ class Branch(nn.Module):
         return features if rows is None else _placed(features, rows, len(batch[PRESENT]))
 
     def nothing(self, batch: Batch) -> Features:
-        """What stands for the features where no row has this branch."""
-        parameter = next(self.parameters())
-        rows = len(batch[PRESENT])
-        return Features(torch.zeros(rows, self.width, device=parameter.device))
+        """What stands for the features where no row has this branch: zeros of the shapes that one
+        blank row gives, which is computed only where more than ``pooled`` is read."""
+        count, device = len(batch[PRESENT]), batch[PRESENT].device
+        made = object.__new__(_Absent)
+        pooled = torch.zeros(count, self.width, device=device)
+        made.__dict__.update(_pooled=pooled, _blank=partial(self._blank, batch), _count=count)
+        return made
+
+    def _blank(self, batch: Batch) -> Features:
+        """The features of the first row, as they are evaluated, though it has no value here."""
+        one = {name: values[:1] for name, values in of_branch(self.name, batch).items()}
+        with evaluating(self.backbone), torch.no_grad():
+            features: Features = self.backbone(one)
+        return features
 
 
 class Branches(nn.Module):
@@ -124,6 +136,18 @@ def joined(found: Mapping[str, Features], present: Tensor | None) -> Features:
     return Features(pooled, branches=found, present=present)
 
 
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module in evaluation mode, and every part of it back as it was."""
+    modes = [(each, each.training) for each in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for each, training in modes:
+            each.training = training
+
+
 FIELDS = tuple(field.name for field in fields(Features))
 
 
@@ -141,6 +165,24 @@ class _Placed(Features):
         held = object.__getattribute__(self, "__dict__")
         found = getattr(held["_inner"], name)
         return _among(found, held["_rows"], held["_count"])
+
+
+class _Absent(Features):
+    def __getattribute__(self, name: str) -> Any:
+        if name not in FIELDS:
+            return super().__getattribute__(name)
+        held = object.__getattribute__(self, "__dict__")
+        if name == "pooled":
+            return held["_pooled"]
+        if "_made" not in held:
+            held["_made"] = held["_blank"]()
+        return _zeros(getattr(held["_made"], name), held["_count"])
+
+
+def _zeros(value: Any, count: int) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_zeros(each, count) for each in value)
+    return value.new_zeros((count, *value.shape[1:])) if isinstance(value, Tensor) else value
 
 
 def _among(value: Any, rows: Tensor, count: int) -> Any:

@@ -109,6 +109,8 @@ def _several(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"{odd[0]!r} is no name of a branch: letters, digits and _ are allowed, no digit first"
         )
+    if len({branch.casefold() for branch in value}) < len(value):
+        raise ValueError("two branches are called alike but for their letters' case")
     return value
 
 

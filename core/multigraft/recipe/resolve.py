@@ -13,6 +13,7 @@ from multigraft.errors import RecipeError, UnknownName, did_you_mean
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.rules import SOURCES
 from multigraft.recipe import BackboneChoice, Choice, Recipe, check
+from multigraft.recipe.branches import branch_problems, branches_of, form_problems
 from multigraft.recipe.resolved import ResolvedBranch, ResolvedRecipe
 from multigraft.system.files import expanded
 
@@ -65,8 +66,10 @@ class _Finder:
         branches = {name: each for name, each in found.items() if each is not None}
         if task is None or len(branches) < len(found):
             return None
-        self._forms(recipe)
-        self._together(task, branches, recipe)
+        self.problems += form_problems(recipe)
+        if len(branches) > 1:
+            others = [each.name for each in self.catalog.tasks() if each.several]
+            self.problems += branch_problems(recipe, task, branches, others)
         for branch, each in branches.items():
             name = recipe.branches[branch].name
             self._fit(task, each.backbone, name)
@@ -118,47 +121,6 @@ class _Finder:
             for index, choice in enumerate(choices)
             if (found := self._look(f"{field}.{index}", _finder(self.catalog, choice.name)))
         ]
-
-    def _forms(self, recipe: Recipe) -> None:
-        """See that what is written by branch is of the branches that there are."""
-        branches = recipe.branches.keys()
-        told = {"strategy": recipe.strategy, "reader": recipe.reader if len(branches) > 1 else ()}
-        for field, value in told.items():
-            for branch in value if isinstance(value, dict) else ():
-                if branches == {""}:
-                    self.problems.append(f"{field}.{branch}: there is one backbone, no branches")
-                elif branch not in branches:
-                    self.problems.append(
-                        f"{field}.{branch}: no such branch; {did_you_mean(branch, branches)}"
-                    )
-        if len(branches) == 1 and recipe.data.missing == "allow":
-            self.problems.append(
-                "data.missing: found 'allow'; it is for several branches: of one, a row without a "
-                "value is a bad row"
-            )
-
-    def _together(self, task: Task, branches: Mapping[str, ResolvedBranch], recipe: Recipe) -> None:
-        """See that the task, and what else is asked, takes several branches at once."""
-        if len(branches) == 1:
-            return
-        if not task.several:
-            fitting = [each.name for each in self.catalog.tasks() if each.several]
-            self.problems.append(
-                f"task: {task.name!r} takes one backbone; of several branches learn "
-                f"{', '.join(fitting) or 'no task here'}"
-            )
-        for name in task.reader:
-            if not any(name in branch.modality.options for branch in branches.values()):
-                self.problems.append(
-                    f"task: {task.name!r} needs the reader option {name!r}, which no branch has"
-                )
-        if recipe.training.packing is not None:
-            self.problems.append("training.packing: rows of several branches are not packed")
-        if recipe.training.batch_budget is not None:
-            self.problems.append(
-                "training.batch_budget: the lengths of several branches have no unit in common; "
-                "use training.batch_size"
-            )
 
     def _wished(
         self, recipe: Recipe, task: Task, branch: str, found: ResolvedBranch
@@ -256,8 +218,6 @@ class _Finder:
                     "'none'"
                 )
             return self._options(field, choice.options, modality.augment_options)
-        for name in choice.options.keys() - recipe.branches.keys():
-            self.problems.append(f"{field}.{name}: {did_you_mean(name, recipe.branches)}")
         given = choice.options.get(branch, {})
         return self._options(f"{field}.{branch}", given, modality.augment_options)
 
@@ -268,6 +228,11 @@ class _Finder:
             return replace(origin, hub=None)
         path = expanded(weights)
         if path.exists():
+            if (others := branches_of(path)) and branch not in others:
+                self.problems.append(
+                    f"{field}.weights: {weights!r} is a run of the branches {', '.join(others)}; "
+                    f"name the folder of one: {path / 'model' / others[0]}"
+                )
             inside = [path / "model" / branch, path / "model"]  # of a run, ours or one of branches
             found = next((each for each in inside if each.is_dir()), path)
             return replace(origin, hub=None, path=found)

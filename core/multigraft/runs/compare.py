@@ -48,7 +48,11 @@ class Comparison:
 def compare(first: Path, second: Path) -> Comparison:
     """Lay two finished runs side by side."""
     names = sorted(
-        {path.name for run in (first, second) for path in (run / MODEL).glob("*.safetensors")}
+        {
+            path.relative_to(run / MODEL).as_posix()
+            for run in (first, second)
+            for path in (run / MODEL).rglob("*.safetensors")
+        }
     )
     with refused_as(RunError, f"{first / METRICS} and {second / METRICS}: cannot be compared"):
         step = _first_difference(first / METRICS, second / METRICS)

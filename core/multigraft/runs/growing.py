@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Set
 from dataclasses import replace
 from pathlib import Path
 
 from safetensors.torch import load_model
 from torch import nn
 
-from multigraft.contracts.branches import of_branch
+from multigraft.contracts.branches import BRANCHES, of_branch
 from multigraft.contracts.objectives import Brief, Objective
 from multigraft.contracts.plan import Plan
 from multigraft.contracts.reader import Reader
@@ -67,14 +66,15 @@ def _backbone(resolved: ResolvedRecipe, spec: Spec) -> nn.Module:
 
 
 def inherit_head(graft: Graft, resolved: ResolvedRecipe, targets: Spec) -> bool:
-    """Take over the head of weights that are a run of the same task with the same targets; whether
-    it was."""
-    parents = {branch.origin.path for branch in resolved.branches.values()}
-    model = parents.pop() if not resolved.several else _whole(parents)
+    """Take over the head of weights that are a run of the same task with the same targets, and of
+    the same branches in the same order; whether it was."""
+    model = _whole(resolved)
     if model is None or not (model / HEAD).exists() or not (model.parent / RECORD).exists():
         return False
     parent = read_record(model.parent)
-    if (parent.get("task"), parent.get("targets")) == (resolved.task.name, targets):
+    branches = list(parent.get("reader", {}).get(BRANCHES, ("",)))
+    same = (resolved.task.name, targets, list(resolved.branches))
+    if (parent.get("task"), parent.get("targets"), branches) == same:
         load_model(graft.head, str(model / HEAD), strict=True)
         log.info("the head goes on from %s", model.parent)
         return True
@@ -91,7 +91,12 @@ def plan_of(graft: Graft, resolved: ResolvedRecipe) -> Plan:
     return replace(plan, branch="")
 
 
-def _whole(parents: Set[Path | None]) -> Path | None:
-    """The model folder of the one run that all branches go on from; None where there is none."""
-    found = {None if path is None else path.parent for path in parents}
-    return found.pop() if len(found) == 1 else None
+def _whole(resolved: ResolvedRecipe) -> Path | None:
+    """The model folder of the one run that every branch goes on from; None where there is none."""
+    paths = {name: branch.origin.path for name, branch in resolved.branches.items()}
+    found = {
+        path if not name else path.parent
+        for name, path in paths.items()
+        if path is not None and name in ("", path.name)
+    }
+    return found.pop() if len(found) == 1 and None not in paths.values() else None

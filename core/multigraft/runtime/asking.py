@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -16,6 +16,13 @@ from multigraft.errors import PredictError, did_you_mean
 def is_whole(value: Any) -> bool:
     """Tell a whole number of Python's or numpy's from all else; true and false are none."""
     return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def check_choices(**given: tuple[str, Sequence[str]]) -> None:
+    """Raise PredictError for a word that is none of those allowed, each by its setting's name."""
+    for name, (found, allowed) in given.items():
+        if found not in allowed:
+            raise PredictError(f"{name} is {found!r}; allowed: {', '.join(map(repr, allowed))}")
 
 
 def check_counts(**counts: int | None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from io import IOBase
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, get_args
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from multigraft.contracts.readers import collate, read_row, row_errors
 from multigraft.contracts.records import Modality, Option
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, PredictError, RowError, refused_as
-from multigraft.runtime.asking import check_asked, check_counts
+from multigraft.runtime.asking import check_asked, check_choices, check_counts
 from multigraft.runtime.branches import BranchSession
 from multigraft.runtime.bundle import Bundle
 from multigraft.runtime.describing import check_columns
@@ -112,6 +112,7 @@ class Predictor:
         if self._generator is not None and (given, long, on_error) == ({}, "truncate", "raise"):
             return self.generate(raw, batch_size=batch_size)
         check_counts(batch_size=batch_size)
+        check_choices(long=(long, get_args(Long)), on_error=(on_error, get_args(OnError)))
         checked = self.check(asked)
         self._check_long(long)
         read = partial(self._read, asked=checked, long=long, on_error=on_error)

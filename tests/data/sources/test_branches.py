@@ -51,7 +51,7 @@ def test_a_value_is_a_mapping_and_files_are_found_beside_the_table(tmp_path: Pat
 
 def test_a_row_without_any_value_is_bad(tmp_path: Path) -> None:
     found = table(tmp_path, [{"words": None, "image": None}, {"words": "hi", "image": None}])
-    with pytest.raises(RowError, match="column 'words' is empty"):
+    with pytest.raises(RowError, match="columns 'words', 'image' are empty"):
         found.raw(0)
 
 

@@ -93,7 +93,11 @@ def raw_value(content: Content, row: int, cells: Sequence[Any]) -> Any:
     else:
         raw = _joined(list(values.values()))
     if raw is None or (content.branches and not raw):
-        raise RowError(f"column {content.raw[0]!r} is empty", column=content.raw[0])
+        names = [own.names[0] for own in content.branches.values()] or content.raw[:1]
+        told = (
+            f"columns {', '.join(map(repr, names))} are" if names[1:] else f"column {names[0]!r} is"
+        )
+        raise RowError(f"{told} empty", column=names[0])
     return raw
 
 

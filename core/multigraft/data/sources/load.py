@@ -195,7 +195,8 @@ def _metadata_folder(
 ) -> Content:
     first = _file_column(modality)
     parsed = _parse(metadata, endings_of(CORE)[metadata.suffix], layout)
-    source = columns.get(first, "file_name")
+    own = first if modality.branches and first in parsed.columns else "file_name"
+    source = columns.get(first, own)
     if source not in parsed.columns:
         there = ", ".join(parsed.columns)
         raise DataError(f"{name}/{metadata.name}: column {source!r} is missing; it holds: {there}")

@@ -1,0 +1,76 @@
+"""Recipes of several branches: what is told of one that does not hang together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from multigraft.contracts.records import Task
+from multigraft.errors import did_you_mean
+from multigraft.recipe.fields import Recipe
+from multigraft.recipe.resolved import ResolvedBranch
+from multigraft.system.files import check_plain
+from multigraft.system.resume_command import RECORD, RECORD_BYTES
+
+
+def form_problems(recipe: Recipe) -> Iterator[str]:
+    """Where something is said by branch of a branch that there is not."""
+    branches = recipe.branches.keys()
+    several = len(branches) > 1
+    told = {
+        "strategy": recipe.strategy,
+        "reader": recipe.reader if several else (),
+        "training.augment": recipe.training.augment.options if several else (),
+    }
+    for field, value in told.items():
+        for branch in value if isinstance(value, dict) else ():
+            if not several:
+                yield f"{field}.{branch}: there is one backbone, no branches"
+            elif branch not in branches:
+                yield f"{field}.{branch}: no such branch; {did_you_mean(branch, branches)}"
+    if not several and recipe.data.missing == "allow":
+        yield (
+            "data.missing: found 'allow'; it is for several branches: of one, a row without a "
+            "value is a bad row"
+        )
+
+
+def branch_problems(
+    recipe: Recipe, task: Task, branches: Mapping[str, ResolvedBranch], fitting: Sequence[str]
+) -> Iterator[str]:
+    """Where the task, or what else is asked, does not take several branches; ``fitting`` tasks
+    do."""
+    if not task.several:
+        yield (
+            f"task: {task.name!r} takes one backbone; of several branches learn "
+            f"{', '.join(fitting) or 'no task here'}"
+        )
+    for branch in branches.keys() & set(task.columns):
+        yield (
+            f"backbone.{branch}: {branch!r} is the column of the task's targets; call the branch "
+            "otherwise and map its column: data.columns"
+        )
+    for name in task.reader:
+        if not any(name in branch.modality.options for branch in branches.values()):
+            yield f"task: {task.name!r} needs the reader option {name!r}, which no branch has"
+    if recipe.training.packing is not None:
+        yield "training.packing: rows of several branches are not packed"
+    if recipe.training.batch_budget is not None:
+        yield (
+            "training.batch_budget: the lengths of several branches have no unit in common; use "
+            "training.batch_size"
+        )
+    if recipe.export.web:
+        yield "export.web: a page without a server reads one modality; use multigraft serve"
+
+
+def branches_of(run: Path) -> list[str]:
+    """The branches of a run in that folder; none where it is no run, or one of one backbone."""
+    path = run / RECORD
+    try:
+        check_plain(path, limit=RECORD_BYTES)
+        branches = json.loads(path.read_text(encoding="utf-8"))["reader"]["branches"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return []
+    return list(map(str, branches)) if isinstance(branches, dict) else []
