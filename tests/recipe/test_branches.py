@@ -151,3 +151,10 @@ def test_a_run_of_other_branches_says_which_it_has(tmp_path: Path) -> None:
     named = {"words": {"name": "wordnet-tiny", "weights": str(tmp_path)}, "grey": "lattice-tiny"}
     resolved = read_recipe({**RECIPE, "backbone": named}, CATALOG)
     assert resolved.branches["words"].origin.path == tmp_path / "model" / "words"
+
+
+def test_names_and_fields_that_are_wrong_are_told_together() -> None:
+    backbone = {"words": "wordnet-tny", "grey": "lattice-tiny"}
+    told = problems(backbone=backbone, training={"epochs": -1})
+    assert any("training.epochs" in each for each in told)
+    assert any("backbone.words: unknown backbone 'wordnet-tny'" in each for each in told)

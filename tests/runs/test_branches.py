@@ -77,3 +77,24 @@ def test_weights_of_every_branch_are_compared(room: Path, parent: Run, tmp_path:
     save_file({**weights, name: weights[name] + 1}, path)
     found = compare(parent.folder, copied)
     assert not found.equal and found.weights["words/model.safetensors"] == pytest.approx(1)
+
+
+def test_what_rows_lack_is_counted(room: Path) -> None:
+    lines = [json.loads(line) for line in (room / "rows.jsonl").read_text().splitlines()]
+    for line in lines[:9]:
+        line["grey"] = None
+    (room / "lacking.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    recipe = {
+        "task": "classification",
+        "backbone": BOTH,
+        "data": {
+            "train": str(room / "lacking.jsonl"),
+            "missing": "allow",
+            "split": {"validation": 0, "test": 0},
+        },
+        "training": {"steps": 1, "batch_size": 8, "compile": "off", "workers": 0},
+        "output": str(room / "lacking"),
+    }
+    run = Engine([captioned], discover=False, strict=True).start(recipe, "finetune")
+    assert "train: 9 of 24 rows have no 'grey'" in run.facts["notes"]
+    assert run.report is not None and "train: 9 of 24 rows have no 'grey'" in run.report.notes

@@ -178,6 +178,8 @@ def test_a_server_takes_an_object_with_each_branch(predictor: Predictor) -> None
         ]
         alone = served.client.post("/predict", files={"file": ("a.txt", b"Ada")})
         assert alone.status_code == 422 and "send JSON" in alone.json()["error"]
+        form = served.client.post("/predict", files={"words": (None, "Ada")})
+        assert "asked in JSON, files in base64: an object with 'words'" in form.json()["error"]
         told = served.client.get("/models/both").json()["branches"]
         assert [each["name"] for each in told] == ["words", "grey"]
 

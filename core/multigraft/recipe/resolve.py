@@ -8,12 +8,21 @@ from typing import Any, TypeVar
 
 from multigraft.contracts.branches import compose
 from multigraft.contracts.options import misfit
-from multigraft.contracts.records import Backbone, Modality, Option, Origin, Strategy, Task
+from multigraft.contracts.records import (
+    Backbone,
+    Modality,
+    Option,
+    Origin,
+    Size,
+    Strategy,
+    Task,
+)
 from multigraft.errors import RecipeError, UnknownName, did_you_mean
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.rules import SOURCES
 from multigraft.recipe import BackboneChoice, Choice, Recipe, check
 from multigraft.recipe.branches import branch_problems, branches_of, form_problems
+from multigraft.recipe.choices import by_branch
 from multigraft.recipe.resolved import ResolvedBranch, ResolvedRecipe
 from multigraft.system.files import expanded
 
@@ -143,12 +152,21 @@ class _Finder:
         strategies = raw.get("strategy", ())
         listed = [strategies] if isinstance(strategies, str | Mapping) else strategies
         choices = [_choice(item) for item in listed] if isinstance(listed, list | tuple) else []
-        named, grown = _choice(raw.get("task")), _choice(raw.get("backbone"))
+        named, given = _choice(raw.get("task")), raw.get("backbone")
         task = named and self._look("task", lambda: self.catalog.task(named.name))
-        backbone = grown and self._look("backbone", lambda: self.catalog.backbone(grown.name))
+        backbone = self._named_backbone("backbone", given)
+        if by_branch(given):
+            for branch, each in given.items():
+                self._named_backbone(f"backbone.{branch}", each)
         self._strategies("strategy", [choice for choice in choices if choice is not None])
         if task and backbone:
             self._fit(task, backbone[0], str(backbone[0].name))
+
+    def _named_backbone(self, field: str, raw: Any) -> tuple[Backbone, str, Size] | None:
+        choice = _choice(raw)
+        if choice is None:
+            return None
+        return self._look(field, lambda: self.catalog.backbone(choice.name))
 
     def _look(self, field: str, find: Callable[[], T]) -> T | None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -60,6 +60,7 @@ def data_facts(
         "bad_rows": told({split: each.problems for split, each in rows.items()}),
         "leaks": [leak.record() for leak in splits.leaks],
         "notes": [
+            *_missing(rows, resolved),
             *splits.notes,
             *label_notes(
                 rows,
@@ -69,6 +70,17 @@ def data_facts(
             ),
         ],
     }
+
+
+def _missing(rows: Mapping[str, Rows], resolved: ResolvedRecipe) -> Iterator[str]:
+    """Count the rows of each split that lack the value of a branch."""
+    if not resolved.several:
+        return
+    for split, each in rows.items():
+        held = [each.raw(index) for index in range(len(each))]
+        for branch in resolved.branches:
+            if lacking := sum(branch not in raw for raw in held):
+                yield f"{split}: {lacking} of {len(held)} rows have no {branch!r}"
 
 
 def _weights(resolved: ResolvedRecipe) -> str:

@@ -83,6 +83,11 @@ def _from_form(body: bytes, content_type: str, model: Model, limits: Limits) -> 
         elif part.name == INPUTS:
             text = _text(content, "text")
             values.append(text if isinstance(text, Fault) else _any_value(text, model))
+        elif model.branches:
+            raise _unfit(
+                f"unknown field {part.name!r}; several branches are asked in JSON, files in "
+                f"base64: an object with {', '.join(map(repr, model.branches))}"
+            )
         else:
             raise _unfit(
                 f"unknown field {part.name!r}; allowed: files under any name, "
