@@ -155,7 +155,7 @@ class _Finder:
         named, given = _choice(raw.get("task")), raw.get("backbone")
         task = named and self._look("task", lambda: self.catalog.task(named.name))
         backbone = self._named_backbone("backbone", given)
-        if by_branch(given):
+        if isinstance(given, Mapping) and by_branch(given):
             for branch, each in given.items():
                 self._named_backbone(f"backbone.{branch}", each)
         self._strategies("strategy", [choice for choice in choices if choice is not None])
