@@ -22,6 +22,7 @@ import multigraft as mg
 from helpers.samples import write_texts
 from helpers.toy_runs import exported
 from helpers.toy_server import SECRET, Plugin, Served, model, predictor, serving
+from multigraft.contracts.branches import compose
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.runtime.serving.model import Model
@@ -286,3 +287,36 @@ def test_everything_is_readable_and_named(
     )
     assert page.eval_on_selector_all("input, select, textarea, button", unnamed) == []
     shoot(page, f"{scheme}-{width}")
+
+
+def test_each_branch_has_a_field_of_its_own(page: Any, tmp_path: Path) -> None:
+    kinds = {"image": mg.Catalog().modality("image"), "text": mg.Catalog().modality("text")}
+    seen: list[Any] = []
+
+    class Answering(Model):
+        """A model of a text and a picture that says what it was given."""
+
+        def read(self, value: Any) -> Arrays:
+            seen.append(value)
+            return super().read("1 2")
+
+    found = predictor("numbers")
+    both = compose(
+        {"text": kinds["text"], "other": kinds["text"], "image": kinds["image"]}, missing=True
+    )
+    columns = found.bundle.model_copy(update={"columns": ("text", "other", "image")})
+    found.bundle = columns
+    Image.new("RGB", (4, 4), (200, 0, 0)).save(tmp_path / "a.png")
+    with serving(Answering("both", found, both)) as running:
+        page.goto(running.url)
+        page.fill("#text-0", "warm")
+        page.set_input_files("input[type=file]", tmp_path / "a.png")
+        page.click("#go")
+        best(page)
+        shoot(page, "branches")
+        page.fill("#other-0", "second")
+        page.click("#go")
+        best(page)
+    content = (tmp_path / "a.png").read_bytes()
+    assert seen[0] == {"text": "warm", "image": content}
+    assert seen[-1] == {"text": "warm", "other": "second", "image": content}

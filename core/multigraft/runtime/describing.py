@@ -26,15 +26,15 @@ def describe(bundle: Bundle, modality: Modality, *, name: str, precision: str) -
         "columns": list(columns(bundle, modality)),
         "suffixes": list(modality.suffixes),
         "media": media(modality.suffixes),
-        "branches": [_branch(name, each) for name, each in modality.branches.items()],
+        "branches": [_branch(bundle, name, each) for name, each in modality.branches.items()],
     }
 
 
-def _branch(name: str, modality: Modality) -> dict[str, Any]:
+def _branch(bundle: Bundle, name: str, modality: Modality) -> dict[str, Any]:
     """What to know to give the value of one branch."""
     return {
         "name": name,
-        "columns": list(modality.columns_as(name)),
+        "columns": list(branch_columns(bundle, name, modality)),
         "suffixes": list(modality.suffixes),
         "media": media(modality.suffixes),
     }
@@ -69,6 +69,12 @@ def columns(bundle: Bundle, modality: Modality) -> tuple[str, ...]:
     if prompted:
         return modality.columns[:1]
     return tuple(name for name in modality.columns if name in bundle.columns) or modality.columns
+
+
+def branch_columns(bundle: Bundle, name: str, modality: Modality) -> tuple[str, ...]:
+    """Columns of one branch's value: those of its modality that the training rows had."""
+    own = modality.columns_as(name)
+    return tuple(each for each in own if each in bundle.columns) or own
 
 
 def check_columns(columns: Sequence[str], raw: Any) -> None:

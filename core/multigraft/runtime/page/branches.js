@@ -3,9 +3,8 @@ import { make } from "./dom.js";
 
 export function branchesWidget(branches, { submit, complain }, widgetFor) {
   // what is dropped is not sent at once: the other branches may still be empty
-  const quiet = { submit: () => {}, complain };
   const parts = branches.map((branch) => {
-    const actions = branch.suffixes.length ? quiet : { submit, complain };
+    const actions = { submit: branch.suffixes.length ? () => {} : submit, complain, prefix: branch.name };
     return { name: branch.name, widget: widgetFor(branch, actions) };
   });
   const titled = parts.map(({ name, widget }) =>

@@ -1,8 +1,8 @@
 // A value that is typed: one field for each column, of which all but the first may stay empty.
 import { make } from "./dom.js";
 
-export function textWidget(columns, { submit }) {
-  const fields = columns.map((name, place) => field(name, place, submit));
+export function textWidget(columns, { submit, prefix = "column" }) {
+  const fields = columns.map((name, place) => field(name, place, { submit, id: `${prefix}-${place}` }));
   const filled = () => {
     const given = fields.map(({ input }) => input.value);
     while (given.length > 1 && !given.at(-1).trim()) given.pop();
@@ -23,8 +23,8 @@ export function textWidget(columns, { submit }) {
   };
 }
 
-function field(name, place, submit) {
-  const input = make("textarea", { id: `column-${place}`, rows: place ? 2 : 4, required: !place });
+function field(name, place, { submit, id }) {
+  const input = make("textarea", { id, rows: place ? 2 : 4, required: !place });
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();

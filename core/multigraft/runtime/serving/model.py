@@ -15,7 +15,7 @@ from multigraft.contracts.records import Modality, Option
 from multigraft.contracts.types import Answer, Arrays, Spec
 from multigraft.errors import GenerationError, RowError
 from multigraft.runtime.asking import check_asked
-from multigraft.runtime.describing import columns, describe, shown
+from multigraft.runtime.describing import branch_columns, columns, describe, shown
 from multigraft.runtime.predictor import Predictor
 from multigraft.runtime.read_value import ReadValue
 
@@ -77,7 +77,7 @@ class Model:
         self.name = name
         self.form = Form(columns(predictor.bundle, modality), typed=not modality.suffixes)
         self.branches = {
-            branch: Form(each.columns_as(branch), typed=not each.suffixes)
+            branch: Form(branch_columns(predictor.bundle, branch, each), typed=not each.suffixes)
             for branch, each in modality.branches.items()
         }
         """The form of each value of several; empty where there is one."""
