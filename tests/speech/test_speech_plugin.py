@@ -14,8 +14,14 @@ def test_is_admitted_whole() -> None:
     catalog = Catalog([speech], discover=False, strict=True)
     assert [record.name for record in catalog.modalities()] == ["audio"]
     assert {record.name for record in catalog.backbones()} == {"wav2vec2", "hubert", "logmel"}
-    names = {record.name for record in catalog.tasks()}
-    assert names == {"wav2vec2-contrastive", "masked-spectrogram", "audio-classification"}
+    info = catalog.plugins[-1]
+    assert set(info.brings["tasks"]) == {
+        "wav2vec2-contrastive",
+        "masked-spectrogram",
+        "audio-classification",
+        "audio-multilabel",
+        "audio-regression",
+    }
 
 
 def test_every_lazy_name_is_there() -> None:

@@ -25,7 +25,12 @@ def catalog():
 def test_what_the_plugin_brings(catalog):
     (info,) = [info for info in catalog.plugins if info.name == "vision"]
     assert info.brings["modalities"] == ("image",)
-    assert set(info.brings["tasks"]) == {"image-contrastive", "image-classification"}
+    assert set(info.brings["tasks"]) == {
+        "image-contrastive",
+        "image-classification",
+        "image-multilabel",
+        "image-regression",
+    }
     assert {"resnet-tiny", "resnet-50", "inception-v3", "inception-resnet-v2", "timm/..."} <= set(
         info.brings["backbones"]
     )

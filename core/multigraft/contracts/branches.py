@@ -110,7 +110,7 @@ class BranchesReader:
         held = check_branches(raw, tuple(self.branches), missing=self.blanks is not None)
         row: Arrays = {}
         for branch, reader in self.branches.items():
-            row |= reader.read(held) if branch in held else self._blank(branch)
+            row |= read_row(reader, held) if branch in held else self._blank(branch)
         if self.blanks is not None:
             there = [branch in held for branch in self.branches]
             row[PRESENT] = np.array(there, dtype=np.int64)
@@ -245,7 +245,7 @@ def _first_read(reader: BranchReader, values: Iterable[Any]) -> Arrays:
     reason = "no training row has one"
     for value in values:
         try:
-            return reader.read({reader.branch: value})
+            return read_row(reader, {reader.branch: value})
         except RowError as error:
             reason = str(error)
     raise DataError(f"no value of branch {reader.branch!r} can be read: {reason}")

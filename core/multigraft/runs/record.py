@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from multigraft.contracts.owners import Owner
 from multigraft.system.resume_command import PROCESSES
-from multigraft.system.validation import problem_lines
+from multigraft.system.validation import FORMS, problem_lines
 
 Natural = Annotated[int, Field(ge=0)]
+Depths = Annotated[
+    Annotated[Natural, Tag(FORMS[0])] | Annotated[dict[str, Natural], Tag(FORMS[1])],
+    Discriminator(lambda value: FORMS[isinstance(value, dict)]),
+]
+"""A number, or one for each branch."""
 
 
 class Machine(BaseModel):
@@ -54,7 +59,7 @@ class Facts(BaseModel):
     targets: dict[str, Any] = Field(default_factory=dict)
     settled: dict[str, Any] = Field(default_factory=dict)
     """What the validation rows of the trained model fixed, beside ``targets``: thresholds."""
-    frozen: Natural | dict[str, Natural] = 0
+    frozen: Depths = 0
     """The blocks that never learned; of several branches those of each."""
     resumed: int = Field(0, ge=0)
     compiled: bool | None = None

@@ -188,7 +188,9 @@ def replayed_split(run: Run, split: str) -> Replay | None:
     """Results of what training left frozen, to evaluate a split; None where none were kept."""
     told = run.facts.get("frozen", 0)
     depths = told if isinstance(told, dict) else {"": told}
-    if run.recipe.training.replay == "off" or depths.keys() != run.plan.by_branch().keys():
+    if run.recipe.training.replay == "off" or not any(depths.values()):
+        return None
+    if depths.keys() != run.plan.by_branch().keys():
         return None
     run.graft.eval()
     found = {branch: _kept_branch(run, split, branch, depth) for branch, depth in depths.items()}
