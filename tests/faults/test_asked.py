@@ -91,7 +91,12 @@ def _command(
     """Run the command as a terminal does, in a group of its own, and send that the signals as it
     trains."""
     before, told = _lines(room), room.root / "told"
-    environment = {**os.environ, "MULTIGRAFT_CACHE": str(room.cache), "COLUMNS": "1000"}
+    environment = {
+        **os.environ,
+        "MULTIGRAFT_CACHE": str(room.cache),
+        "COLUMNS": "1000",
+        "OMP_NUM_THREADS": str(CASE.threads),  # as the undisturbed run has
+    }
     with told.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "multigraft.cli", *words],
