@@ -25,7 +25,7 @@ from multigraft.contracts.report import Report
 from multigraft.errors import BundleError, ExportError, PredictError
 from multigraft.export import export_bundle
 from multigraft.export.acceptance.gate import batches, measure_graphs
-from multigraft.export.graph.trace import evaluating
+from multigraft.models.modes import evaluating
 from multigraft.runtime import load
 from multigraft.runtime.bundle import open_bundle
 

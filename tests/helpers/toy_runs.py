@@ -25,8 +25,8 @@ from multigraft.contracts.report import Report
 from multigraft.contracts.types import Arrays
 from multigraft.export import export_bundle
 from multigraft.export.acceptance.latency import Timed
-from multigraft.export.graph.trace import evaluating
 from multigraft.models.graft import Graft
+from multigraft.models.modes import evaluating
 from multigraft.models.tasks.classification import Classification
 from multigraft.runs.run import Run
 

@@ -27,7 +27,7 @@ from multigraft.export.acceptance.gate import judge_of
 from multigraft.export.acceptance.parity import cases
 from multigraft.export.generation.decoder_gate import check_decoder, measure_decoders
 from multigraft.export.generation.decoder_graph import open_writer
-from multigraft.export.graph.trace import evaluating
+from multigraft.models.modes import evaluating
 from multigraft.runtime.bundle import open_bundle
 from multigraft.runtime.serving.server import open_models
 from multigraft.runtime.session import Session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -29,6 +29,10 @@ class Features:
     """Of a graft with several branches: what each gives; zeros in rows that lack it."""
     present: Tensor | None = None
     """[B, branches] of 0 and 1: which branches a row has; None where every row has all."""
+
+
+FIELDS = tuple(each.name for each in fields(Features))
+"""The names of what a backbone may give."""
 
 
 @runtime_checkable

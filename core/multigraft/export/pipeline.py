@@ -19,10 +19,10 @@ from multigraft.export.context import FP32, INT8, ExportContext
 from multigraft.export.generation.decoder_graph import ports_of, sample_of
 from multigraft.export.graph.fp32 import make_fp32
 from multigraft.export.graph.storage import delete
-from multigraft.export.graph.trace import evaluating
 from multigraft.export.precision.build import Precisions, fastest, judge, time_all
 from multigraft.export.sample_rows import middling
 from multigraft.export.summary import summary
+from multigraft.models.modes import evaluating
 from multigraft.runs.provenance import owner_of
 from multigraft.runs.run import Run
 from multigraft.runtime.answers import make_answers, name_of

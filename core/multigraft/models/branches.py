@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from multigraft.contracts.branches import PRESENT, of_branch
-from multigraft.contracts.features import Batch, Features
+from multigraft.contracts.features import FIELDS, Batch, Features
+from multigraft.models.modes import evaluating
 
 
 class Branch(nn.Module):
@@ -134,21 +133,6 @@ def joined(found: Mapping[str, Features], present: Tensor | None) -> Features:
     """All branches' features, their pooled vectors side by side: [B, sum of D]."""
     pooled = torch.cat([features.pooled.float() for features in found.values()], dim=1)
     return Features(pooled, branches=found, present=present)
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a module in evaluation mode, and every part of it back as it was."""
-    modes = [(each, each.training) for each in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for each, training in modes:
-            each.training = training
-
-
-FIELDS = tuple(field.name for field in fields(Features))
 
 
 def _placed(features: Features, rows: Tensor, count: int) -> Features:

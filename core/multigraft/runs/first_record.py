@@ -74,7 +74,7 @@ def data_facts(
 
 def _missing(rows: Mapping[str, Rows], resolved: ResolvedRecipe) -> Iterator[str]:
     """Count the rows of each split that lack the value of a branch."""
-    if not resolved.several:
+    if resolved.recipe.data.missing != "allow":
         return
     for split, each in rows.items():
         held = [each.raw(index) for index in range(len(each))]

@@ -18,7 +18,7 @@ from multigraft.contracts.generation import (
     read_through,
 )
 from multigraft.export.generation.encoder_graph import misshapen, remembered
-from multigraft.export.graph.trace import evaluating
+from multigraft.models.modes import evaluating
 from multigraft.runs.run import Run
 from multigraft.testing.check_learning import batch_of
 from multigraft.testing.check_task import untrained

@@ -67,18 +67,6 @@ class Served(ByName):
         return self.objective.serve(features, outputs)
 
 
-@contextlib.contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put a module in evaluation mode, and back as it was."""
-    modes = {child: child.training for child in module.modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for child, training in modes.items():
-            child.training = training
-
-
 def export_graph(
     served: ByName, sample: Sequence[Arrays], fills: Fills, path: Path, *, opset: int
 ) -> None:

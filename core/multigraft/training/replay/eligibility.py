@@ -20,11 +20,12 @@ from multigraft.contracts.plan import block_of, blocks_of
 from multigraft.contracts.reader import Augment, Reader
 from multigraft.data import Epoch, SomeRows, iterate
 from multigraft.models.graft import Graft
+from multigraft.models.modes import evaluating
 from multigraft.system.compute.precision import Precision
 from multigraft.training.replay.frozen import Frozen, UnfitError, Watch, Whole, frozen_part
 from multigraft.training.replay.module_state import numbers_of
 from multigraft.training.replay.player import Player
-from multigraft.training.replay.trial import Trial, evaluating
+from multigraft.training.replay.trial import Trial
 from multigraft.training.replay.verification import tried
 
 

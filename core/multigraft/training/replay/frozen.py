@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from multigraft.contracts.features import Batch, Features
+from multigraft.contracts.features import FIELDS, Batch, Features
 from multigraft.contracts.plan import blocks_of
 from multigraft.models.graft import Graft
-
-FIELDS = tuple(field.name for field in fields(Features))
 
 
 class UnfitError(Exception):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,15 +81,3 @@ def _near(one: Any, other: Any, bound: float) -> bool:
     largest = other.abs().nan_to_num(0, 0, 0).amax(1, keepdim=True)
     same = one.eq(other) | (one.isnan() & other.isnan())
     return bool((same | ((one - other).abs() <= bound * largest)).all())
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode; afterwards every module is in its own mode again."""
-    before = [(each, each.training) for each in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for each, mode in before:
-            each.training = mode

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from multigraft.contracts.types import Arrays
+from multigraft.models.modes import evaluating
 from multigraft.system.compute.precision import FP32
 from multigraft.training.replay.comparison import (
     check_alone,
@@ -22,7 +23,7 @@ from multigraft.training.replay.comparison import (
 from multigraft.training.replay.dependencies import check_rest, check_source
 from multigraft.training.replay.frozen import UnfitError
 from multigraft.training.replay.player import Player
-from multigraft.training.replay.trial import Trial, evaluating
+from multigraft.training.replay.trial import Trial
 
 
 def tried(trial: Trial, player: Player) -> Player:
