@@ -31,8 +31,8 @@ UNKNOWN = toy_plugin.TOKENS + 1_000_000
 
 @dataclass(frozen=True)
 class MoodyReader:
-    """Numbers; ``slow`` and ``bug`` make reading take long or break, ``poison`` breaks the
-    graph."""
+    """Numbers; ``slow`` and ``bug`` make reading take long or break, ``lost`` breaks measuring,
+    ``poison`` the graph."""
 
     numbers: toy_plugin.NumbersReader
 
@@ -46,11 +46,11 @@ class MoodyReader:
         if "bug" in words:
             raise ZeroDivisionError("a secret path: /somewhere")
         arrays = self.numbers.read(
-            " ".join(word for word in words if word not in ("slow", "poison"))
+            " ".join(word for word in words if word not in ("slow", "lost", "poison"))
         )
         if "poison" in words:
             arrays["input_ids"] = arrays["input_ids"] + UNKNOWN
-        return arrays
+        return {} if "lost" in words else arrays
 
     def length(self, row: Arrays) -> int:
         return self.numbers.length(row)

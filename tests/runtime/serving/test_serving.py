@@ -111,12 +111,13 @@ def test_nothing_gives_nothing(numbers: Served) -> None:
 def test_a_reader_or_graph_that_breaks_is_one_items_fault(
     numbers: Served, direct: Predictor
 ) -> None:
-    said = numbers.predict(["1 2", "poison 3", "900", "bug"])
+    said = numbers.predict(["1 2", "poison 3", "900", "bug", "lost 4"])
     assert said.status_code == 200
-    first, poison, last, bug = said.json()["answers"]
+    first, poison, last, bug, lost = said.json()["answers"]
     assert_same([first, last], direct.predict(["1 2", "900"]))
     assert poison == {"error": "the model could not answer it", "item": 1}
     assert bug == {"error": "it could not be read", "item": 3}
+    assert lost == {"error": "it could not be measured", "item": 4}
     assert numbers.predict("poison 3").status_code == 500
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from multigraft.contracts.types import Answer
+from multigraft.contracts.types import Answer, Arrays
 from multigraft.runtime.read_value import ReadValue
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.grouping import groups
@@ -33,6 +33,8 @@ class _Row:
     """A row that was read, and who waits for it."""
 
     value: ReadValue
+    length: int
+    """As its reader counts."""
     share: Share
     """Of the memory, given back once it is computed, whether or not somebody still waits."""
     outcome: asyncio.Future[Outcome]
@@ -76,7 +78,7 @@ class Batcher:
         before: list[asyncio.Task[None]] = []
         while True:
             batch = await self._gather()
-            parts = groups([self.model.length(row.value.rows[0]) for row in batch])
+            parts = groups([row.length for row in batch])
             begun = [
                 tasks.create_task(self._compute([batch[index] for index in part])) for part in parts
             ]
@@ -109,10 +111,22 @@ class Batcher:
             if isinstance(read, Fault):
                 return read
             loop = asyncio.get_running_loop()
+            length = self._length(read)
+            if isinstance(length, Fault):
+                share.give_back()
+                return length
             whole = ReadValue(value, (read,), asked)
-            row = _Row(whole, share, loop.create_future(), loop.time())
+            row = _Row(whole, length, share, loop.create_future(), loop.time())
             self._ready.put_nowait(row)
             return await row.outcome
+
+    def _length(self, row: Arrays) -> int | Fault:
+        """A row's length; a reader's own mistake must not end the queue of all."""
+        try:
+            return self.model.length(row)
+        except Exception:
+            log.exception("%s: the reader could not measure a row", self.model.name)
+            return Fault("it could not be measured", HTTPStatus.INTERNAL_SERVER_ERROR)
 
     async def _gather(self) -> list[_Row]:
         """Gather the next rows: as many as fit, or as came while the first waited."""
