@@ -14,12 +14,12 @@ from multigraft import RowError
 from multigraft.contracts.types import Spec
 from multigraft.errors import DataError
 from multigraft.models.tasks.shared import label_fault, label_name
-from multigraft.runtime.answers.tagging import splits_word
+from multigraft.runtime.answers.text_words import SHORTEST, WORDS, inner_places
 from multigraft_text.reader import clean
 from multigraft_text.schemes import entities
 
 Span = dict[str, Any]
-"""``start``, ``end``, ``label``; and ``splits_word`` where it begins or ends within a word."""
+"""``start``, ``end``, ``label``; and ``splits``, the words that it begins or ends within."""
 DROPPED = ("words", "tags", "text_pair")
 
 
@@ -44,16 +44,18 @@ def span_rows(row: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, A
 
 
 def span_spec(columns: Mapping[str, Sequence[Any]]) -> Spec:
-    """The types of spans, sorted, and whether words are always of a span as a whole.
+    """The types of spans, sorted, and the longest words that are always of a span as a whole.
 
     >>> span_spec({"spans": [[{"start": 0, "end": 3, "label": "PER"}], None]})
-    {'labels': ['PER'], 'whole_words': True}
+    {'labels': ['PER'], 'words': 'spaced'}
     """
     spans = [span for cell in columns["spans"] for span in cell or ()]
     labels = sorted({span["label"] for span in spans})
     if not labels:
         raise DataError("no training row has a span; tags that are all O say nothing to learn")
-    return {"labels": labels, "whole_words": not any("splits_word" in span for span in spans)}
+    split = {span.get("splits") for span in spans}
+    whole = [words for words in WORDS if not split & {words, SHORTEST}]
+    return {"labels": labels, "words": whole[0] if whole else None}
 
 
 def span_samples(rng: np.random.Generator, raws: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
@@ -137,9 +139,9 @@ def _checked(span: Mapping[str, Any], text: str) -> Span:
         raise _wrong(f"has the span {start} to {end}, which holds spaces only")
     first = start + len(piece) - len(piece.lstrip())
     after = first + len(piece.strip())
-    split = splits_word(text, first) or splits_word(text, after)
     found = {"start": first, "end": after, "label": label_name(span["label"])}
-    return {**found, "splits_word": True} if split else found
+    split = [words for words in WORDS if inner_places(text, words)[[first, after]].any()]
+    return {**found, "splits": split[-1]} if split else found
 
 
 def _whole(value: Any) -> int | None:

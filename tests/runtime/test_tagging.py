@@ -15,7 +15,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from multigraft.contracts.answers import Window
 from multigraft.errors import BundleError
 from multigraft.runtime.answers.span_scores import span_counts, span_metrics
-from multigraft.runtime.answers.tagging import Tagging, best_tags, splits_word, together
+from multigraft.runtime.answers.tagging import Tagging, best_tags
 
 LABELS = ["LOC", "ORG", "PER"]
 TAGS = ["O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BI")]
@@ -42,28 +42,6 @@ def test_the_best_sequence_is_the_best_of_all_that_are_allowed(seed: int) -> Non
     sequences = [each for each in itertools.product(range(5), repeat=5) if allowed(each)]
     totals = [sum(chances[place, tag] for place, tag in enumerate(each)) for each in sequences]
     assert tuple(best_tags(chances)) == sequences[int(np.argmax(totals))]
-
-
-def test_tokens_of_a_word_are_tagged_as_one() -> None:
-    """As if each word's tokens were summed by hand."""
-    chances = log_softmax(np.random.default_rng(0).normal(size=(5, 3)))
-    words = together(chances, np.array([0, 2, 3]))
-    assert words.shape == (3, 3)
-    np.testing.assert_allclose(words[0, 0], chances[0, 0] + chances[1, 0], rtol=1e-6)
-    np.testing.assert_allclose(words[0, 1], chances[0, 1] + chances[1, 2], rtol=1e-6)
-    np.testing.assert_allclose(words[2, 2], chances[3, 2] + chances[4, 2], rtol=1e-6)
-    np.testing.assert_array_equal(words[1], chances[2])
-
-
-@pytest.mark.parametrize(
-    ("text", "place", "inside"),
-    [
-        *[("Oslo", 2, True), ("U.S.", 1, False), ("a b", 1, False), ("Oslo", 0, False)],
-        *[("Oslo", 4, False), ("हिन्दी", 1, True), ("日本", 1, True), ("x_1", 1, True)],
-    ],
-)
-def test_a_word_goes_on_between_letters(text: str, place: int, inside: bool) -> None:
-    assert splits_word(text, place) is inside
 
 
 def tokens(text: str, piece: int = 3) -> np.ndarray:
@@ -96,7 +74,7 @@ def test_an_answer_is_in_characters_of_the_raw_text() -> None:
         inside = (places[:, 0] >= start) & (places[:, 1] <= start + len(name))
         for number, token in enumerate(np.flatnonzero(inside)):
             tags[token] = tag + (number > 0)
-    answers = Tagging({"labels": LABELS, "whole_words": True})
+    answers = Tagging({"labels": LABELS, "words": "spaced"})
     found = answers.answer(text, [window(places, tags, 7)], ASKED)["entities"]
     assert [(each["text"], each["label"]) for each in found] == [
         ("New York", "LOC"),
@@ -109,15 +87,21 @@ def test_an_answer_is_in_characters_of_the_raw_text() -> None:
     assert answers.answer(text, [window(places, tags, 7)], {"threshold": 0.95}) == {"entities": []}
 
 
-def test_half_a_word_is_tagged_only_where_training_had_such() -> None:
-    text = "Grace Hopper"  # Gra|ce Hop|per
-    for whole, wanted in ((True, "Grace Hopper"), (False, "ce Hop")):
-        answers = Tagging({"labels": ["PER"], "whole_words": whole})
-        given = window(tokens(text), [0, 1, 2, 0], 3, sure=0.6)
-        sure = given.outputs["log_probabilities"]
-        sure[2], sure[3] = np.log([0.02, 0.95, 0.03]), np.log([0.02, 0.03, 0.95])
-        (found,) = answers.answer(text, [given], ASKED)["entities"]
-        assert found["text"] == wanted
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [("spaced", ["Grace O-Hara"]), ("letters", ["Grace O", "Hara"]), (None, ["ce O", "Hara"])],
+)
+def test_the_first_token_of_a_word_tells_its_tag(words: str | None, wanted: list[str]) -> None:
+    text = "Grace O-Hara, she"
+    places = np.array([[0, 3, 0], [3, 5, 0], [6, 7, 1], [7, 8, 2], [8, 12, 3], [12, 13, 4]])
+    tags = [1, 1, 2, 0, 1, 0]
+    if words is None:
+        tags[0] = 0
+    (given,) = [window(places, tags, 3)]
+    answers = Tagging({"labels": ["PER"], "words": words})
+    found = answers.answer(text, [given], ASKED)["entities"]
+    assert [each["text"] for each in found] == wanted
+    assert [each["score"] for each in found] == pytest.approx([0.9] * len(wanted), abs=1e-6)
 
 
 LENGTH, OVERLAP = 120, 30
@@ -152,7 +136,7 @@ def test_no_span_of_a_thousand_is_lost_or_doubled_where_windows_meet() -> None:
             if tags[token] != 2:
                 break
             each.outputs["log_probabilities"][1 + token - begin] = np.log([0.8, 0.1, 0.1])
-    found = Tagging({"labels": ["PER"], "whole_words": True}).answer(text, given, ASKED)
+    found = Tagging({"labels": ["PER"], "words": "spaced"}).answer(text, given, ASKED)
     assert [(each["start"], each["end"]) for each in found["entities"]] == spans
     assert len(cuts) > 50
 

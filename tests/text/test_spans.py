@@ -46,9 +46,12 @@ def test_spans_are_ordered_and_bare() -> None:
 def test_half_words_are_marked_and_learned() -> None:
     half = {"start": 0, "end": 2, "label": "PER"}
     cut = span_rows({"text": "Ada met", "spans": [half]}, BIO)["spans"]
-    assert cut == [{**half, "splits_word": True}]
-    assert span_spec({"spans": [SPANS, None]}) == {"labels": ["PER"], "whole_words": True}
-    assert span_spec({"spans": [SPANS, cut]}) == {"labels": ["PER"], "whole_words": False}
+    assert cut == [{**half, "splits": "letters"}]
+    joined = span_rows({"text": "Ada-May met", "spans": [{**half, "end": 3}]}, BIO)["spans"]
+    assert joined == [{**half, "end": 3, "splits": "spaced"}]
+    assert span_spec({"spans": [SPANS, None]}) == {"labels": ["PER"], "words": "spaced"}
+    assert span_spec({"spans": [SPANS, joined]}) == {"labels": ["PER"], "words": "letters"}
+    assert span_spec({"spans": [joined, cut]}) == {"labels": ["PER"], "words": None}
     with pytest.raises(DataError, match="no training row has a span"):
         span_spec({"spans": [[], None]})
 

@@ -10,6 +10,7 @@ import pytest
 
 import multigraft as mg
 from multigraft.runtime.answers.tagging import Tagging
+from multigraft.runtime.answers.text_words import WORDS as WORDS_OF
 from multigraft_text.learning import fit
 from multigraft_text.reader import TextReader
 from multigraft_text.spans import span_rows, span_spec
@@ -54,9 +55,9 @@ def test_spans_come_back_as_they_went(tokenizer: str) -> None:
     of, rng = reader(tokenizer), np.random.default_rng(0)
     rows = [made(rng) for _ in range(200)]
     targets = span_spec({"spans": [row["spans"] for row in rows]})
-    assert targets["whole_words"], "words are joined by spaces"
-    for whole in (True, False):
-        _check(of, rows, {**targets, "whole_words": whole})
+    assert targets["words"] == "spaced", "words are joined by spaces"
+    for words in (*WORDS_OF, None):
+        _check(of, rows, {**targets, "words": words})
 
 
 def _check(of: TextReader, rows: list[dict[str, Any]], targets: dict[str, Any]) -> None:

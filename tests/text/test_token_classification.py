@@ -155,7 +155,7 @@ def test_the_graph_takes_no_places_and_gives_one_thing(run: mg.Run, bundle: Path
     }
     assert [port.name for port in manifest.outputs] == ["log_probabilities"]
     assert json.loads((bundle / "bundle.json").read_text())["answers"] == "tagging"
-    assert run.targets == {"labels": ["LOC", "PER"], "whole_words": True}
+    assert run.targets == {"labels": ["LOC", "PER"], "words": "spaced"}
 
 
 def test_the_folder_opens_as_a_token_classifier(run: mg.Run, predictor: Predictor) -> None:

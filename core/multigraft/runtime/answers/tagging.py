@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -14,6 +13,7 @@ from multigraft.contracts.records import Option
 from multigraft.contracts.types import Answer, Spec
 from multigraft.errors import BundleError
 from multigraft.runtime.answers.span_scores import span_counts, span_metrics
+from multigraft.runtime.answers.text_words import WORDS, Words, word_starts
 
 OUTSIDE = 0
 """The tag of a token of no span; 2i + 1 begins one of type i, and 2i + 2 goes on with it."""
@@ -25,9 +25,9 @@ class Tagging(Answers):
     The graph gives ``log_probabilities`` [T, 1 + 2 types] of the tags of tokens, and rows hold
     ``places`` [T, 3]: a token's first character, the one after its last, and its word, or -1 for a
     token of none. The most probable sequence of tags is told in which nothing goes on that was not
-    begun (Viterbi 1967); where the targets say ``whole_words``, tokens of one word are of one
-    span. Windows are joined in the middle of what they share. A span's score is the mean
-    probability of its tokens' tags.
+    begun (Viterbi 1967); where the targets say what ``words`` are (see `text_words`), the first
+    token of each tells its tag. Windows are joined in the middle of what they share. A span's
+    score is the mean probability of its words' tags.
     """
 
     asks: Mapping[str, Option] = {
@@ -40,7 +40,8 @@ class Tagging(Answers):
     def __init__(self, targets: Spec) -> None:
         labels = targets.get("labels")
         self._labels: list[str] = labels if isinstance(labels, list) else []
-        self._whole = targets.get("whole_words") is True
+        words = targets.get("words")
+        self._words: Words | None = next((each for each in WORDS if each == words), None)
 
     def answer(self, raw: Any, windows: Sequence[Window], asked: Mapping[str, Any]) -> Answer:
         """Raises BundleError where the outputs and the types do not belong together."""
@@ -66,56 +67,21 @@ class Tagging(Answers):
         return span_metrics(kept["spans"].sum(0), self._labels)
 
     def _spans(self, text: str, places: np.ndarray, chances: np.ndarray) -> Iterator[Answer]:
-        starts = word_starts(text, places) if self._whole else np.arange(len(places))
-        tags = best_tags(together(chances, starts))
+        starts = word_starts(text, places, self._words)
+        chances = chances[starts]
+        tags = best_tags(chances)
+        sure = np.exp(np.take_along_axis(chances, tags[:, None], 1)[:, 0].astype(np.float64))
         ends = [*starts[1:].tolist(), len(places)]
         for first, last in _runs(tags):
             start, after = int(starts[first]), ends[last]
-            tag = int(tags[first])
-            told = np.full(after - start, tag + 1)
-            told[0] = tag
-            sure = np.exp(chances[np.arange(start, after), told].astype(np.float64))
             span = int(places[start, 0]), int(places[start:after, 1].max())
             yield {
                 "start": span[0],
                 "end": span[1],
                 "text": text[span[0] : span[1]],
-                "label": self._labels[(tag - 1) // 2],
-                "score": min(float(sure.mean()), 1.0),
+                "label": self._labels[(int(tags[first]) - 1) // 2],
+                "score": min(float(sure[first : last + 1].mean()), 1.0),
             }
-
-
-def splits_word(text: str, place: int) -> bool:
-    """Whether a word goes on across this place: letters, digits and their marks on both sides.
-
-    >>> splits_word("co-op", 1), splits_word("co-op", 2)
-    (True, False)
-    """
-    return 0 < place < len(text) and _in_word(text[place - 1]) and _in_word(text[place])
-
-
-def _in_word(sign: str) -> bool:
-    return sign.isalnum() or sign == "_" or unicodedata.category(sign)[0] == "M"
-
-
-def word_starts(text: str, places: np.ndarray) -> np.ndarray:
-    """The tokens at which a word begins: their numbers, of tokens at ``places`` [T, 3]."""
-    first, before = places[1:, 0], places[:-1, 1]
-    begins = np.ones(len(places), dtype=bool)
-    begins[1:] = first >= before
-    for token in (1 + np.flatnonzero(first == before)).tolist():
-        begins[token] = not splits_word(text, int(places[token, 0]))
-    return np.flatnonzero(begins)
-
-
-def together(chances: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Log-probabilities [W, tags] of words, of their tokens' [T, tags]: begun by the first token
-    alone, and gone on with in the others."""
-    if len(starts) == len(chances):
-        return chances
-    words = np.add.reduceat(chances, starts, axis=0)
-    words[:, 1::2] = chances[starts, 1::2] + words[:, 2::2] - chances[starts, 2::2]
-    return words
 
 
 def best_tags(chances: np.ndarray) -> np.ndarray:
