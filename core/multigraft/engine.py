@@ -22,7 +22,7 @@ from multigraft.runs import assembly
 from multigraft.runs.compare import Comparison, compare
 from multigraft.runs.conditions import recipe_changes, same_data, same_recipe, same_world, threads
 from multigraft.runs.provenance import absent
-from multigraft.runs.reports import REPORTS, keep_report, read_report
+from multigraft.runs.reports import keep_report, read_report, report_file
 from multigraft.runs.run import RECIPE, Run, read_record
 from multigraft.system import process_lock
 from multigraft.system.compute.determinism import as_many_threads
@@ -183,7 +183,7 @@ class Engine:
         """
         if not run.world.leads and verb not in TRAINING:
             run.world.wait()
-            run.report = read_report(run.folder / REPORTS / f"{verb}.json")
+            run.report = read_report(report_file(run.folder, verb, run.other_data))
             return run.report
         with ExitStack() as stack:
             if verb not in TRAINING:
@@ -204,7 +204,7 @@ class Engine:
             )
         run.report = report
         if run.world.leads:
-            keep_report(report, run.folder)
+            keep_report(report, run.folder, other_data=run.other_data)
         return report
 
     @contextmanager

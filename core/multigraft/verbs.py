@@ -19,14 +19,17 @@ from multigraft.contracts.report import Cost, Measure, Report, WorstRow
 from multigraft.data import Rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes
 from multigraft.errors import RunError, refused_as
-from multigraft.evaluation.answer_scores import RowMetrics
+from multigraft.evaluation.answer_scores import AnswerKeeper, RowMetrics
 from multigraft.evaluation.measure import baseline_notes, measure_split
 from multigraft.evaluation.report.confusion import confusion_of
+from multigraft.evaluation.report.page import OTHER_DATA
+from multigraft.evaluation.row_answers import row_answers, write_rows
 from multigraft.evaluation.statistics import intervals, percentile
 from multigraft.models.adapters import merge_adapters
 from multigraft.models.tasks.shared import label_name
 from multigraft.runs.growing import bind
 from multigraft.runs.run import HEAD, MODEL, Run
+from multigraft.runtime.answers import make_answers
 from multigraft.system.compute.device import peak_memory_mb
 from multigraft.system.files import whole_folder
 from multigraft.training.checkpoint import Progress
@@ -132,7 +135,10 @@ def evaluate(run: Run) -> Report:
     rows, settings = run.rows[split], run.recipe.evaluation
     replayed = replayed_split(run, split)
     measured_by = run.metrics
-    row_metrics = measure_split(run.graft, measured_by, rows, replayed=replayed, **run.reading())
+    keep = _keeper(run)
+    row_metrics = measure_split(
+        run.graft, measured_by, rows, replayed=replayed, keep=keep, **run.reading()
+    )
     metrics = intervals(
         measured_by,
         row_metrics,
@@ -142,7 +148,9 @@ def evaluate(run: Run) -> Report:
     )
     details = run.objective.details(row_metrics)
     notes = [] if split == settings.split else [f"no {settings.split} rows; measured on {split}"]
-    notes += [*leak_notes(run.facts, split), *bad_row_notes(run.facts, split)]
+    notes += leak_notes(run.facts, split)
+    other = run.other_data
+    notes += bad_row_notes(run.facts, split) if other is None else run.facts["left_out"]
     scores = {name: measure.value for name, measure in metrics.items()}
     baseline = run.objective.baseline(row_metrics)
     notes += _warned(
@@ -154,7 +162,8 @@ def evaluate(run: Run) -> Report:
     seconds = time.perf_counter() - started
     return Report(
         verb="evaluate",
-        title=f"{run.resolved.task.name} with {run.recipe.backbone_name}",
+        title=f"{run.resolved.task.name} with {run.recipe.backbone_name}"
+        + ("" if other is None else f" on {other}"),
         metrics=metrics,
         confusion=confusion_of(details["confusion"]) if "confusion" in details else None,
         worst=_worst(rows, row_metrics, details, settings.worst),
@@ -165,9 +174,35 @@ def evaluate(run: Run) -> Report:
             "split": split,
             "rows": str(len(rows)),
             "confidence": f"{settings.confidence:g}",
+            **({} if other is None else {OTHER_DATA: other}),
         },
         notes=tuple(notes),
+        files=_written(run, rows, keep, row_metrics, details),
     )
+
+
+def _keeper(run: Run) -> AnswerKeeper | None:
+    """What keeps the answer to each row, where they are to be written."""
+    if run.answers_file is None:
+        return None
+    if run.resolved.task.answers is None:
+        raise RunError(f"task {run.resolved.task.name!r} gives no answers that could be written")
+    return AnswerKeeper(run.metrics.answers or make_answers(run.resolved.task, run.targets))
+
+
+def _written(
+    run: Run,
+    rows: Rows,
+    keep: AnswerKeeper | None,
+    row_metrics: RowMetrics,
+    details: Mapping[str, Any],
+) -> dict[str, str]:
+    """The file of answers, where one was asked for."""
+    if keep is None or run.answers_file is None:
+        return {}
+    records = row_answers(rows, keep.kept, row_metrics, details, keep.answers)
+    write_rows(run.answers_file, list(records))
+    return {"answers": str(run.answers_file)}
 
 
 def _probe(run: Run, split: str) -> tuple[dict[str, Measure], list[str]]:

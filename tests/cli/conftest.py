@@ -29,8 +29,17 @@ class StandIn:
     resolved: Any = field(default_factory=lambda: SimpleNamespace(modality="a modality"))
     objective: Any = field(default_factory=lambda: SimpleNamespace(monitor="accuracy"))
 
-    def evaluate(self) -> Report:
-        return report("evaluate", split=self.recipe.evaluation.split)
+    def evaluate(
+        self,
+        data: dict[str, str] | None = None,
+        *,
+        columns: dict[str, str],
+        split: str | None,
+        rows: Path | None,
+    ) -> Report:
+        asked = {"data": data, "columns": columns, "rows": rows}
+        told = {name: str(value) for name, value in asked.items() if value}
+        return report("evaluate", split=split or self.recipe.evaluation.split, **told)
 
     def export(self) -> Report:
         return report("export", precisions=" ".join(self.recipe.export.precisions))

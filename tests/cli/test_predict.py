@@ -17,7 +17,7 @@ asked: list[tuple[float | None, str, str | None]] = []
 
 
 class Predictor:
-    bundle = SimpleNamespace(modality="text", generation=None)
+    bundle = SimpleNamespace(modality="text", task="text-classification", generation=None)
     modality = mg.Catalog().modality("text")
 
     def predict(

@@ -158,6 +158,25 @@ def test_evaluate_measures_the_split_that_is_asked_for(cli: Any, calls: Any) -> 
     assert json.loads(said.out)["facts"] == {"split": "validation"}
 
 
+def test_evaluate_takes_other_data_by_names(cli: Any, calls: Any) -> None:
+    said = cli(
+        "evaluate", "runs/x", "--data", "a/books.csv", "--data", "b/test.csv", "--columns",
+        "text=review", "--rows", "answers.jsonl", "--json",
+    )  # fmt: skip
+    facts = json.loads(said.out)["facts"]
+    assert facts["data"] == str({"books": "a/books.csv", "b-test": "b/test.csv"})
+    assert (facts["columns"], facts["rows"]) == ("{'text': 'review'}", "answers.jsonl")
+    named = cli("evaluate", "runs/x", "--data", "books.csv", "--name", "mine", "--json")
+    assert json.loads(named.out)["facts"]["data"] == "{'mine': 'books.csv'}"
+
+
+def test_evaluate_refuses_names_that_fit_no_data(cli: Any, calls: Any) -> None:
+    twice = cli("evaluate", "runs/x", "--data", "a/x.csv", "--data", "b/x.csv")
+    assert twice.code != 0
+    assert "'x' would stand for two of --data" in twice.err
+    assert cli("evaluate", "runs/x", "--data", "x.csv", "--columns", "text").code == 2
+
+
 def test_export_holds_the_precisions_that_are_asked_for(cli: Any, calls: Any) -> None:
     assert json.loads(cli("export", "runs/x", "--json").out)["facts"] == {"precisions": "fp32 int8"}
     cli("export", "runs/x", "--budget", "2.5")

@@ -109,6 +109,30 @@ def test_evaluation_gate_and_bundle_say_what_seqeval_says(
     assert abs(precisions["int8"].value - wanted) < 0.1
 
 
+def test_another_file_is_measured_row_by_row(run: mg.Run, tmp_path: Path) -> None:
+    file = write_conll(tmp_path / "held.conll", HELD_OUT)
+    report = run.evaluate(file, rows=tmp_path / "rows.jsonl")
+    assert report.metrics == run.evaluate().metrics
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    for row, (words, tags) in zip(rows, HELD_OUT, strict=True):
+        told = tags_of({"entities": row["answer"]}, words)
+        assert row["correct"] == (told == tags)
+    assert {row["correct"] for row in rows} == {True, False}
+
+
+def test_the_command_answers_rows_of_a_plugins_format(
+    bundle: Path, predictor: Predictor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_conll(tmp_path / "held.conll", HELD_OUT[:5])
+    assert main(["predict", str(bundle), str(file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [each["input"] for each in told] == [" ".join(words) for words, _ in HELD_OUT[:5]]
+    assert [each["answer"] for each in told] == [
+        {"entities": [{**one, "score": pytest.approx(one["score"], abs=1e-5)} for one in answer]}
+        for answer in (each["entities"] for each in asked(predictor, HELD_OUT[:5]))
+    ]
+
+
 def test_answers_are_in_the_raw_text(predictor: Predictor) -> None:
     raw = "  Ada met\tGrace  Hopper\nin New York, Alan Mathison Turing left Oslo."
     found = predictor.predict(raw)["entities"]

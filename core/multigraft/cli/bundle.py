@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from multigraft.cli import FAILED
-from multigraft.cli.inputs import Input, gather
+from multigraft.cli.inputs import Input, gather, tables_of
 from multigraft.cli.shell import AsJson, Shell
 from multigraft.cli.train import RunFolder, show_report, with_settings
 
@@ -151,7 +151,8 @@ def predict(
     catalog = Catalog()
     wanted = None if precision is None else precision.value
     predictor = load(held(bundle), precision=wanted, providers=provider, catalog=catalog)
-    asked = gather(inputs or [], predictor.modality, stdin=stdin)
+    tables = tables_of(predictor.bundle, catalog)
+    asked = gather(inputs or [], predictor.modality, stdin=stdin, tables=tables)
     flags = {"top_k": top_k, "threshold": threshold}
     given = {name: value for name, value in flags.items() if value is not None}
     answers = answered(predictor, asked, long=long.value, **given, **_named(ask or []))

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from multigraft.contracts.options import defaults
 from multigraft.errors import RowError
+from multigraft.plugins import builtin
 
 if TYPE_CHECKING:
+    from multigraft.contracts.formats import Format
     from multigraft.contracts.records import Modality
+    from multigraft.plugins.catalog import Catalog
+    from multigraft.runtime.bundle import Bundle
 
 LINES = ".txt"
 LINES_BYTES = 2**30
 """The most of a file of lines, which is in memory whole."""
-TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
+TABLES = tuple(ending for each in builtin.register_formats() for ending in each.endings)
+"""The endings of the tables that core reads; plugins bring more."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,40 @@ class Input:
     error: str = ""
 
 
-def gather(arguments: Sequence[str], modality: Modality, *, stdin: bool) -> list[Input]:
+@dataclass(frozen=True)
+class Tables:
+    """How files of rows are read."""
+
+    formats: Sequence[Format] = ()
+    """Those that are known; none: core's."""
+    rewrite: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    """The task's `Task.rows`, for rows that do not hold the raw value as it is."""
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """The endings of their files."""
+        return tuple(ending for each in self.formats for ending in each.endings) or TABLES
+
+
+PLAIN = Tables()
+
+
+def tables_of(bundle: Bundle, catalog: Catalog) -> Tables:
+    """How a bundle's rows are read, with what is installed here."""
+    from multigraft.data import rewrite_of
+    from multigraft.runtime.manifest import TASK_OPTIONS
+
+    task = {each.name: each for each in catalog.tasks()}.get(bundle.task)
+    if task is None or task.rows is None:
+        return Tables(catalog.formats())
+    told = bundle.facts.get(TASK_OPTIONS)  # not in bundles of earlier versions
+    options = {name: told[name] for name in task.options if name in told} if told else {}
+    return Tables(catalog.formats(), rewrite_of(task, {**defaults(task.options), **options}))
+
+
+def gather(
+    arguments: Sequence[str], modality: Modality, *, stdin: bool, tables: Tables = PLAIN
+) -> list[Input]:
     """The inputs in order, the lines of stdin where ``-`` stands or at the end.
 
     A table's name stands for its rows. Where a text is wanted, the name of any other file or folder
@@ -44,7 +83,7 @@ def gather(arguments: Sequence[str], modality: Modality, *, stdin: bool) -> list
         elif argument == "-":
             found += [Input(line, line) for line in read_lines()]
         else:
-            found += _meant(argument, modality)
+            found += _meant(argument, modality, tables)
     return found
 
 
@@ -71,23 +110,25 @@ def split_lines(content: bytes) -> list[str]:
     return [line.removesuffix(b"\r").decode("utf-8", "surrogateescape") for line in lines]
 
 
-def _meant(argument: str, modality: Modality) -> Iterator[Input]:
+def _meant(argument: str, modality: Modality, tables: Tables) -> Iterator[Input]:
     """What an argument stands for."""
     typed = not modality.suffixes
     path = Path(argument)
     ending = path.suffix.lower()
     spaced = any(sign.isspace() for sign in argument)
-    if modality.branches and not (ending in TABLES or _is_folder(path)):
+    if modality.branches and not (ending in tables.endings or _is_folder(path)):
         yield _of_branches(argument, modality)
     elif typed and ending == LINES and _is_there(path):
         yield from (Input(line, line) for line in split_lines(_content(path)))
-    elif (ending in TABLES and (_is_there(path) or not spaced)) or (not typed and _is_folder(path)):
-        yield from _rows(path, modality)
+    elif (ending in tables.endings and (_is_there(path) or not spaced)) or (
+        not typed and _is_folder(path)
+    ):
+        yield from _rows(path, modality, tables)
     elif typed and (_is_there(path) or (argument[:1] == "@" and _is_there(Path(argument[1:])))):
         raise typer.BadParameter(
             f"{argument!r} names a {'folder' if _is_folder(path) else 'file'} here, and a text is "
-            f"wanted: {', '.join((*TABLES, LINES))} are read row by row; a text of these very "
-            "letters can be given on stdin, with -"
+            f"wanted: {', '.join((*tables.endings, LINES))} are read row by row; a text of these "
+            "very letters can be given on stdin, with -"
         )
     else:
         yield Input(argument, argument)
@@ -122,11 +163,18 @@ def _content(path: Path) -> bytes:
     return row_bytes(path, limit=LINES_BYTES)
 
 
-def _rows(path: Path, modality: Modality) -> Iterator[Input]:
+def _rows(path: Path, modality: Modality, tables: Tables) -> Iterator[Input]:
     """The raw values of a table or a folder; a row that has none keeps its place."""
     from multigraft.data import load_table
+    from multigraft.data.sources.load import CORE
+    from multigraft.data.sources.rewriting import rewritten
+    from multigraft.data.sources.table import require
 
-    table = load_table(str(path), modality=modality, columns={})
+    formats = tables.formats or CORE
+    table = load_table(str(path), modality=modality, columns={}, formats=formats, raw=False)
+    if tables.rewrite is not None and not set(modality.required) <= set(table.columns):
+        table = rewritten(table, tables.rewrite, modality.columns)
+    require(table, modality.required)
     for index in range(len(table)):
         place = table.place(index)
         try:

@@ -86,6 +86,38 @@ SplitName = Annotated[
     SplitChoice | None,
     typer.Option("--split", help="Which rows; the recipe's by default.", show_default=False),
 ]
+OtherData = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        help="Measure on this instead: file, folder or hub name. Repeatable, for a table.",
+        show_default=False,
+    ),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name", help="What its report is kept under; one for each --data.", show_default=False
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        metavar="OURS=THEIRS",
+        help="A column's name in the data, as text=review; the recipe's by default. Repeatable.",
+        show_default=False,
+    ),
+]
+RowsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--rows",
+        metavar="FILE",
+        help="Write the answer to each row: .jsonl, .csv or .parquet.",
+        show_default=False,
+    ),
+]
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)
 ]
@@ -149,15 +181,40 @@ def resume(shell: Shell, run: RunFolder, as_json: AsJson = False) -> None:
 
 
 def evaluate(
-    shell: Shell, run: RunFolder, split: SplitName = None, as_json: AsJson = False
+    shell: Shell,
+    run: RunFolder,
+    *,
+    data: OtherData = None,
+    split: SplitName = None,
+    name: Names = None,
+    columns: Columns = None,
+    rows: RowsFile = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Measure a trained run on rows it has not learned from."""
+    """Measure a trained run on rows it has not learned from, its own or other data."""
+    from multigraft.runs.other_data import sources_of
+
+    sources = sources_of(data or (), name or (), None if split is None else split.value)
     from multigraft import api
 
-    opened = api.open_run(run)
-    if split is not None:
-        opened = with_settings(opened, "evaluation", split=split.value)
-    show_report(shell, opened.evaluate(), as_json=as_json)
+    report = api.open_run(run).evaluate(
+        sources or None,
+        columns=_pairs(columns or ()),
+        split=None if split is None else split.value,
+        rows=rows,
+    )
+    show_report(shell, report, as_json=as_json)
+
+
+def _pairs(assignments: Sequence[str]) -> dict[str, str]:
+    """What ``--columns`` gives: our names of columns, and theirs."""
+    found = {}
+    for assignment in assignments:
+        ours, equals, theirs = assignment.partition("=")
+        if not ours or not equals:
+            raise typer.BadParameter(f"--columns {assignment!r} must look like text=review")
+        found[ours] = theirs
+    return found
 
 
 def with_settings(run: Run, section: str, **changes: Any) -> Run:

@@ -73,6 +73,11 @@ class Answers(Protocol):
         Called again on every bootstrap resample."""
         return {}
 
+    def right(self, kept: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Which rows in ``kept`` are answered wholly right, bool [N]; None: nothing is right or
+        wrong, as with numbers, or the objective's `details` say it."""
+        return None
+
 
 def scores(answers: Answers) -> bool:
     """Whether metrics are computed from these answers."""

@@ -176,7 +176,8 @@ class Objective(Protocol):
         return {}
 
     def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """What a report shows besides numbers, as JSON: ``confusion``, ``tables`` by title."""
+        """What a report shows besides numbers, as JSON: ``confusion``, ``tables`` by title; of each
+        row in words what was ``expected`` and ``answered``, and whether it is ``correct``."""
         return {}
 
     def linear_head(self, head: nn.Module) -> nn.Linear | None:

@@ -13,6 +13,7 @@ from multigraft.data.label_cells import label_lists, labels_in
 from multigraft.data.rows import Rows
 from multigraft.data.sources.load import load_table
 from multigraft.data.sources.rewriting import rewrite_of
+from multigraft.data.sources.source_table import part_of, source_table
 from multigraft.data.sources.table import Table
 from multigraft.data.splits import Splits, load_splits
 from multigraft.data.splitting import limit_rows, split_table
@@ -35,11 +36,13 @@ __all__ = [
     "load_splits",
     "load_table",
     "padding_share",
+    "part_of",
     "plan_batches",
     "plan_packs",
     "quarantine",
     "release",
     "rewrite_of",
+    "source_table",
     "split_table",
     "told",
 ]

@@ -8,16 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from multigraft.contracts.formats import Format, Layout
+from multigraft.contracts.formats import Format
 from multigraft.contracts.records import Modality
 from multigraft.data.checks.duplicate_ids import ID, check_ids
 from multigraft.data.checks.leakage import Leak, find_leaks, judge_leaks
 from multigraft.data.checks.sketches import sketch_tables
 from multigraft.data.checks.suspicious import flaw_notes, group_notes
 from multigraft.data.label_cells import LabelsIn, label_lists
-from multigraft.data.sources.load import CORE, endings_of, load_table
-from multigraft.data.sources.rewriting import Rewrite, rewritten
-from multigraft.data.sources.table import Table, require
+from multigraft.data.sources.load import CORE
+from multigraft.data.sources.rewriting import Rewrite
+from multigraft.data.sources.source_table import source_table
+from multigraft.data.sources.table import Table
 from multigraft.data.splitting import limit_rows, split_table
 from multigraft.recipe import Data
 
@@ -60,24 +61,19 @@ def load_splits(
     again. Raises DataError.
     """
     own = {
-        split: load_table(
+        split: source_table(
             path,
-            format=_format(data, split, path, formats),
+            data,
             modality=modality,
-            columns=data.columns,
-            base=base,
+            task_columns=task_columns,
             split=split,
-            layout=Layout(data.encoding, data.quotes),
+            base=base,
             files=files,
+            rewrite=rewrite,
             formats=formats,
-            raw=rewrite is None,
         )
         for split, path in _sources(data).items()
     }
-    if rewrite is not None:
-        own = {split: rewritten(each, rewrite, modality.columns) for split, each in own.items()}
-    for table in own.values():
-        require(table, (*task_columns, *modality.required))
     if ID in data.columns:
         own = check_ids(own)
     shares = data.split.model_copy(update={split: 0.0 for split in own if split != "train"})
@@ -104,14 +100,6 @@ def load_splits(
 def _sources(data: Data) -> dict[str, str]:
     given = {"train": data.train, "validation": data.validation, "test": data.test}
     return {split: path for split, path in given.items() if path is not None}
-
-
-def _format(data: Data, split: str, path: str, formats: Sequence[Format]) -> str:
-    """``data.format`` is for the training rows; other files go by their ending if it tells."""
-    told = Path(path).suffix.lower() in endings_of(formats)
-    if split == "train" or (not told and data.format in {each.name for each in formats}):
-        return data.format
-    return "auto"
 
 
 def _labels(table: Table, name: str | None, labels_in: LabelsIn | None) -> Sequence[Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,6 +47,20 @@ class Metrics:
         """The metrics of the rows in ``kept``, the objective's and the answers'."""
         found = self.objective.summarise(kept)
         return found if self.answers is None else joined(found, self.answers.summarise(kept))
+
+
+@dataclass(frozen=True)
+class AnswerKeeper:
+    """The answers to rows, as they are made in measuring them."""
+
+    answers: Answers
+    """What makes them; the metrics' own where those have some."""
+    kept: dict[int, Answer] = field(default_factory=dict)
+    """By row number."""
+
+    def take(self, numbers: np.ndarray, answered: Sequence[Answer]) -> None:
+        """Keep the answers to these rows."""
+        self.kept.update(zip(numbers.tolist(), answered, strict=True))
 
 
 def metrics_of(task: Task, targets: Spec, objective: Objective) -> Metrics:

@@ -16,6 +16,7 @@ from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Baseline, Outputs
 from multigraft.data import Epoch, Rows, iterate, plan_batches
 from multigraft.evaluation.answer_scores import (
+    AnswerKeeper,
     Metrics,
     RowMetrics,
     answer_rows,
@@ -54,6 +55,7 @@ def measure_split(
     budget: float | None = None,
     replayed: Replayed | None = None,
     world: World = ALONE,
+    keep: AnswerKeeper | None = None,
 ) -> RowMetrics:
     """What is kept of each of ``rows`` for its metrics, in their order. The graft's modes are left
     as found.
@@ -61,8 +63,10 @@ def measure_split(
     Memory grows by the few numbers that are kept of a row. Where the frozen part of the graft is
     ``replayed`` for these rows, only the rest of it is computed. Batches that memory cannot hold
     are computed in parts. The processes of a ``world`` share the batches, and each gets the whole.
+    ``keep`` is given the answers of this process's rows.
     """
-    objective, answers = metrics.objective, metrics.answers
+    objective = metrics.objective
+    answers = metrics.answers if keep is None else keep.answers
     batches = plan_batches(
         rows.lengths,
         size=batch_size,
@@ -90,6 +94,10 @@ def measure_split(
         served = _arrays(objective.serve(seen[-1], outputs))
         values = read_values(answers, rows, numbers)
         answered = answer_rows(answers, values, rows.lengths[numbers], served)
+        if keep is not None:
+            keep.take(numbers, answered)
+        if metrics.answers is None:
+            return measured
         return joined(measured, score_rows(answers, rows, numbers, answered))
 
     kept: RowMetrics = {}

@@ -27,7 +27,14 @@ from multigraft.runs.provenance import owner_of
 from multigraft.runs.run import Run
 from multigraft.runtime.answers import make_answers, name_of
 from multigraft.runtime.bundle import Bundle, Generation, Owner, Port, seal
-from multigraft.runtime.manifest import FORMAT, NEWEST, BundleBranch, largest_sample, said_of
+from multigraft.runtime.manifest import (
+    FORMAT,
+    NEWEST,
+    TASK_OPTIONS,
+    BundleBranch,
+    largest_sample,
+    said_of,
+)
 from multigraft.runtime.web.site import write_site
 from multigraft.system.files import whole_folder
 
@@ -139,7 +146,7 @@ def _seal(context: ExportContext, precisions: Precisions, notes: tuple[str, ...]
         generation=generation,
         opset=run.recipe.export.opset,
         versions={name: version(name) for name in LIBRARIES},
-        facts=_facts(run.facts),
+        facts={**_facts(run.facts), **_task_options(run)},
         notes=notes,
     )
     card = model_card(bundle, run.resolved.modality, sample=sample)
@@ -187,6 +194,12 @@ def _columns(run: Run) -> tuple[str, ...]:
     """The columns of a raw value that rows held: of two that a modality may read, perhaps one."""
     held = next(iter(run.rows.values())).columns
     return tuple(name for name in run.resolved.modality.columns if name in held)
+
+
+def _task_options(run: Run) -> dict[str, Any]:
+    """How the task reads rows, for who asks a bundle for rows of a table."""
+    options = dict(run.resolved.task_options)
+    return {TASK_OPTIONS: options} if options and run.resolved.task.rows is not None else {}
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -16,10 +16,12 @@ from multigraft.contracts.types import Spec
 from multigraft.data import Rows
 from multigraft.errors import RunError, first_line
 from multigraft.evaluation.answer_scores import Metrics, metrics_of
+from multigraft.evaluation.row_answers import check_ending
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 from multigraft.recipe.resolved import ResolvedRecipe
+from multigraft.runs.other_data import answers_files, named_sources, on_other_data, table_of
 from multigraft.runs.record import check_facts
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import check_plain, check_tree, write_json
@@ -71,6 +73,10 @@ class Run:
     """Set it to a reason, and training ends after the step."""
     report: Report | None = None
     """The newest answer of a verb."""
+    other_data: str | None = None
+    """The name of other data that it is measured on, a split of `rows`; None: its own."""
+    answers_file: Path | None = None
+    """Where `evaluate` writes the answer to each row; None: nowhere."""
 
     @property
     def metrics(self) -> Metrics:
@@ -110,9 +116,49 @@ class Run:
             "or a share in data.split"
         )
 
-    def evaluate(self) -> Report:
-        """Measure the trained model on its held-out rows."""
-        return self.dispatch("evaluate", self)
+    def evaluate(
+        self,
+        data: str | Path | Mapping[str, str | Path] | None = None,
+        *,
+        name: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        split: str | None = None,
+        rows: str | Path | None = None,
+    ) -> Report:
+        """Measure the trained model on its held-out rows, or on other ``data``.
+
+        ``data`` is what a recipe's ``data.train`` may be; a mapping from names to several of them
+        gives one report with a table. It is read as the recipe says, ``columns`` (our name ->
+        theirs) going first; ``split`` is that of a hub set, or of a folder that holds a file for
+        each. ``name`` is what its report is kept under, beside those of the run's own rows. Rows
+        of labels that the run does not know are left out, counted and told. ``rows`` is a file
+        (``.jsonl``, ``.csv``, ``.parquet``) that gets the answer to each row, in their order.
+        Raises DataError, RunError.
+        """
+        file = None if rows is None else check_ending(Path(rows))
+        if data is None:
+            if name is not None or columns:
+                raise RunError("name and columns are those of other data: give data too")
+            return self.dispatch("evaluate", replace(self._on(split), answers_file=file))
+        sources = named_sources(data, name, split)
+        files = answers_files(file, sources)
+        reports = {
+            each: self.dispatch(
+                "evaluate",
+                on_other_data(
+                    self, source, each, columns=columns or {}, split=split, answers_file=files[each]
+                ),
+            )
+            for each, source in sources.items()
+        }
+        return table_of(reports) if len(reports) > 1 else next(iter(reports.values()))
+
+    def _on(self, split: str | None) -> Run:
+        """The run that measures on that split of its own rows; None: the recipe's."""
+        if split is None:
+            return self
+        settings = self.recipe.evaluation.model_copy(update={"split": split})
+        return replace(self, recipe=self.recipe.model_copy(update={"evaluation": settings}))
 
     def export(self) -> Report:
         """Write the bundle; ``report.files["bundle"]`` is its folder."""

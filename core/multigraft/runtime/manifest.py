@@ -24,6 +24,8 @@ MOST_STATE = 2**22
 """The most numbers of a row's state that does not grow, which is made before the first step."""
 FIRST = ("classification", "embedding", "outputs")
 """The answers that format 1 can name."""
+TASK_OPTIONS = "task_options"
+"""The fact that holds the task's options, where it rewrites rows."""
 LARGEST = 2**31
 """Where counts of tokens, and their ids, end."""
 Count = Annotated[int, Field(ge=1, lt=LARGEST)]

@@ -26,6 +26,8 @@ LOG_RATIO = 50
 """A loss that falls by more than this factor is drawn on a log scale."""
 PREFIX = "validation "
 RATE = "Learning rate"
+OTHER_DATA = "data"
+"""The fact that names other data than the run's own."""
 NUMBER = re.compile(r"[+\-−]?\d[\d.,]*(e[+-]?\d+)?( ?[%\w/µ]{1,8})?( \[[^]]*\])?")
 
 
@@ -113,7 +115,7 @@ def _section(report: Report, shared: Mapping[str, str]) -> dict[str, object]:
     confusion = None if report.confusion is None else reduced(report.confusion)
     labels = () if confusion is None else confusion.labels
     return {
-        "verb": report.verb,
+        "verb": _heading(report),
         "title": report.title,
         "cost": None if report.cost is None else cost_line(report.cost),
         "notes": report.notes,
@@ -130,6 +132,11 @@ def _section(report: Report, shared: Mapping[str, str]) -> dict[str, object]:
         "facts": facts,
         "files": report.files,
     }
+
+
+def _heading(report: Report) -> str:
+    other = report.facts.get(OTHER_DATA)
+    return report.verb if other is None else f"{report.verb} on {other}"
 
 
 def _cards(metrics: Mapping[str, Measure]) -> Iterator[Card]:

@@ -131,6 +131,7 @@ class Classification(Objective):
             "confusion": {"labels": list(self.labels), "cells": cells},
             "expected": [self.labels[index] for index in kept["target"]],
             "answered": [self.labels[index] for index in kept["answer"]],
+            "correct": (kept["answer"] == kept["target"]).tolist(),
         }
 
     def linear_head(self, head: nn.Module) -> nn.Linear | None:

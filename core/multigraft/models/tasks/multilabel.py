@@ -140,6 +140,7 @@ class MultiLabel(Objective):
             "tables": {SHOWN: table},
             "expected": [self._names(row) for row in kept["held"]],
             "answered": [self._names(row) for row in answered],
+            "correct": (answered == kept["held"]).all(1).tolist(),
         }
 
     def linear_head(self, head: nn.Module) -> nn.Linear | None:

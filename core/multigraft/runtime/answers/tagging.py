@@ -12,7 +12,13 @@ from multigraft.contracts.answers import Answers, Window
 from multigraft.contracts.records import Option
 from multigraft.contracts.types import Answer, Spec
 from multigraft.errors import BundleError
-from multigraft.runtime.answers.span_scores import span_counts, span_metrics
+from multigraft.runtime.answers.span_scores import (
+    ANSWERED,
+    EXPECTED,
+    RIGHT,
+    span_counts,
+    span_metrics,
+)
 from multigraft.runtime.answers.text_words import WORDS, Words, word_starts
 
 OUTSIDE = 0
@@ -65,6 +71,12 @@ class Tagging(Answers):
     def summarise(self, kept: Mapping[str, np.ndarray]) -> Mapping[str, float]:
         """Precision, recall and F1 of whole spans, of all, by type, and of spans that overlap."""
         return span_metrics(kept["spans"].sum(0), self._labels)
+
+    def right(self, kept: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The rows of which all spans were found, and no other."""
+        counts = kept["spans"].sum(1)
+        found, told, wanted = (counts[:, part] for part in (RIGHT, ANSWERED, EXPECTED))
+        return (found == told) & (found == wanted)
 
     def _spans(self, text: str, places: np.ndarray, chances: np.ndarray) -> Iterator[Answer]:
         starts = word_starts(text, places, self._words)

@@ -1,0 +1,72 @@
+"""A table as a recipe and its task say that it is read: columns named, rows rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from multigraft.contracts.formats import Format, Layout
+from multigraft.contracts.records import Modality
+from multigraft.data.sources.load import CORE, endings_of, load_table
+from multigraft.data.sources.rewriting import Rewrite, rewritten
+from multigraft.data.sources.table import Table, require
+from multigraft.recipe import Data
+from multigraft.system.files import expanded
+
+TRAIN = "train"
+
+
+def source_table(
+    path: str,
+    data: Data,
+    *,
+    modality: Modality,
+    task_columns: Sequence[str],
+    split: str,
+    base: Path | None = None,
+    files: tuple[str, ...] = (),
+    rewrite: Rewrite | None = None,
+    formats: Sequence[Format] = CORE,
+) -> Table:
+    """Read ``path`` with the columns and layout of ``data``; ``split`` is that of a hub set.
+
+    Raises DataError where it cannot be read, or lacks a column.
+    """
+    table = load_table(
+        path,
+        format=_format(data, split, path, formats),
+        modality=modality,
+        columns=data.columns,
+        base=base,
+        split=split,
+        layout=Layout(data.encoding, data.quotes),
+        files=files,
+        formats=formats,
+        raw=rewrite is None,
+    )
+    if rewrite is not None:
+        table = rewritten(table, rewrite, modality.columns)
+    require(table, (*task_columns, *modality.required))
+    return table
+
+
+def part_of(path: str, split: str, formats: Sequence[Format] = CORE) -> str:
+    """What a folder holds as that split, as ``test.csv`` or a folder ``test``; else the path.
+
+    Raises nothing: what is no folder, or holds none or several such, is read as it is.
+    """
+    folder = expanded(path)
+    if not folder.is_dir():
+        return path
+    known = endings_of(formats)
+    held = [each for each in sorted(folder.iterdir()) if each.stem == split]
+    fit = [each for each in held if each.is_dir() or each.suffix.lower() in known]
+    return str(fit[0]) if len(fit) == 1 else path
+
+
+def _format(data: Data, split: str, path: str, formats: Sequence[Format]) -> str:
+    """``data.format`` is for the training rows; other files go by their ending if it tells."""
+    told = Path(path).suffix.lower() in endings_of(formats)
+    if split == TRAIN or (not told and data.format in {each.name for each in formats}):
+        return data.format
+    return "auto"

@@ -1,0 +1,108 @@
+"""Answers row by row, as a file that later comparisons pair by row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multigraft.contracts.answers import Answers
+from multigraft.contracts.types import Answer
+from multigraft.data import Rows
+from multigraft.errors import DataError
+from multigraft.evaluation.answer_scores import RowMetrics
+from multigraft.system.files import write_text
+
+ENDINGS = (".jsonl", ".csv", ".parquet")
+SCORES = ("scores", "score")
+
+
+def check_ending(path: Path) -> Path:
+    """The path itself. Raises DataError where rows cannot be written by its ending."""
+    if path.suffix.lower() not in ENDINGS:
+        raise DataError(
+            f"{path}: rows are written as {', '.join(ENDINGS)}; end the file's name in one of them"
+        )
+    return path
+
+
+def row_answers(
+    rows: Rows,
+    answered: Mapping[int, Answer],
+    kept: RowMetrics,
+    details: Mapping[str, Any],
+    answers: Answers,
+) -> Iterator[dict[str, Any]]:
+    """A record for each row, in the order of the data: ``row`` (its place), ``id`` (None without a
+    column of that name), ``expected``, ``answer``, ``scores``, ``loss`` and ``correct``.
+
+    ``loss`` is the mean of what the row weighs, None where that is nothing; ``correct`` None where
+    an answer is not right or wrong.
+    """
+    ids = rows.column("id") if "id" in rows.columns else [None] * len(rows)
+    weight = kept["weight"]
+    loss = np.divide(kept["loss"], weight, where=weight > 0, out=np.full(len(weight), np.nan))
+    right = answers.right(kept)
+    correct = details.get("correct") if right is None else right.tolist()
+    expected: Sequence[Any] | None = details.get("expected")
+    for number in range(len(rows)):
+        said = answered[number]
+        yield {
+            "row": rows.place(number),
+            "id": ids[number],
+            "expected": None if expected is None else expected[number],
+            "answer": _told(said),
+            "scores": said.get("scores"),
+            "loss": None if np.isnan(loss[number]) else float(loss[number]),
+            "correct": None if correct is None else correct[number],
+        }
+
+
+def write_rows(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Write records as ``.jsonl``, ``.csv`` or ``.parquet``, whole or not at all.
+
+    In CSV and Parquet an answer and its scores are JSON, and a text stays as it is.
+    """
+    ending = check_ending(path).suffix.lower()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if ending == ".jsonl":
+        lines = [json.dumps(each, ensure_ascii=False, default=str) for each in records]
+        write_text(path, "".join(f"{line}\n" for line in lines))
+        return
+    flat = [{name: _flat(value) for name, value in each.items()} for each in records]
+    if ending == ".csv":
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(flat[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(flat)
+        write_text(path, text.getvalue())
+        return
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns = {
+        name: [_typed(name, each[name]) for each in flat] for name in (flat[0] if flat else ())
+    }
+    parquet.write_table(pa.table(columns), path)
+
+
+def _told(answer: Answer) -> Any:
+    """An answer without its scores; of one field its value alone."""
+    told = {name: value for name, value in answer.items() if name not in SCORES}
+    return next(iter(told.values())) if len(told) == 1 else told
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return value
+
+
+def _typed(name: str, value: Any) -> Any:
+    """A cell of a column that has one type: numbers and truths, and all else as text."""
+    return value if value is None or name in ("loss", "correct") else str(value)

@@ -1,0 +1,170 @@
+"""Evaluation on other data: a trained run with the rows of another source in place of its own."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from multigraft.contracts.report import Report
+from multigraft.data import Problem, Rows, part_of, rewrite_of, source_table, told
+from multigraft.data.checks.leakage import find_leaks
+from multigraft.errors import RunError
+from multigraft.evaluation.row_answers import check_ending
+
+if TYPE_CHECKING:
+    from multigraft.runs.run import Run
+
+OWN = ("train", "validation", "test")
+NAME = re.compile(r"\w[\w.-]{0,99}")
+REASONS = 5
+"""The most reasons that a report counts rows by."""
+
+
+def on_other_data(
+    run: Run,
+    source: str,
+    name: str,
+    *,
+    columns: Mapping[str, str],
+    split: str | None,
+    answers_file: Path | None,
+) -> Run:
+    """The run with the rows of ``source`` as those that it is measured on, under ``name``.
+
+    They are read as the run's were; ``columns`` are further names of columns, and an empty one
+    takes that of the recipe away. Rows that cannot be used are left out and told. Raises DataError
+    where none can be.
+    """
+    task, catalog = run.resolved.task, run.catalog
+    wanted = {**run.recipe.data.columns, **columns}
+    named = {ours: theirs for ours, theirs in wanted.items() if theirs}
+    data = run.recipe.data.model_copy(update={"columns": named})
+    formats = catalog.formats()
+    table = source_table(
+        source if split is None else part_of(source, split, formats),
+        data,
+        modality=run.resolved.modality,
+        task_columns=task.columns,
+        split=split or "test",
+        files=task.files,
+        rewrite=rewrite_of(task, run.resolved.task_options),
+        formats=formats,
+    )
+    rows = Rows.audit(
+        table, run.reader, run.objective, allowed_bad=1.0, name=name, seed=run.recipe.seed
+    )
+    both = {"train": run.rows["train"].table, "test": rows.table}
+    facts = {
+        **run.facts,
+        "bad_rows": told({name: rows.problems}),
+        "leaks": [{**leak.record(), "part": name} for leak in find_leaks(both, {}, None)],
+        "left_out": left_out(name, rows.problems),
+    }
+    settings = run.recipe.evaluation.model_copy(update={"split": name})
+    return replace(
+        run,
+        recipe=run.recipe.model_copy(update={"evaluation": settings, "data": data}),
+        rows={"train": run.rows["train"], name: rows},
+        facts=facts,
+        other_data=name,
+        answers_file=answers_file,
+    )
+
+
+def left_out(name: str, problems: Iterable[Problem]) -> list[str]:
+    """Count the rows that were left out by their reason, the most frequent first."""
+    counts = Counter(problem.reason for problem in problems)
+    lines = [
+        f"{name}: {count} {'row' if count == 1 else 'rows'} left out: {reason}"
+        for reason, count in counts.most_common(REASONS)
+    ]
+    others = sum(counts.values()) - sum(count for _, count in counts.most_common(REASONS))
+    return [*lines, f"{name}: {others} more rows left out"] if others else lines
+
+
+def named_sources(data: Any, name: str | None, split: str | None) -> dict[str, str]:
+    """The sources to measure on, by the names their reports get. Raises RunError."""
+    if isinstance(data, Mapping):
+        if name is not None:
+            raise RunError("name: several sources have a name each already; leave it out")
+        found = {str(each): str(source) for each, source in data.items()}
+    else:
+        found = {name or name_of_source(str(data), split): str(data)}
+    for each in found:
+        if each in OWN or not NAME.fullmatch(each):
+            raise RunError(
+                f"name: {each!r} cannot be given to other data: {', '.join(OWN)} are the run's own "
+                "splits, and letters, digits, - and . are allowed"
+            )
+    if not found:
+        raise RunError("data: holds no source; give a name and a path for each")
+    return found
+
+
+def name_of_source(source: str, split: str | None) -> str:
+    """A name for a source: that of its file or folder, and the folder's where it is a split.
+
+    >>> name_of_source("reviews/books.csv", None), name_of_source("books/test.csv", None)
+    ('books', 'books-test')
+    >>> name_of_source("books", "test"), name_of_source("hub:stanfordnlp/imdb", "test")
+    ('books-test', 'imdb-test')
+    """
+    path = Path(source.removeprefix("hub:"))
+    path = path.absolute() if not source.startswith("hub:") else path
+    stem = path.name if path.is_dir() else path.stem
+    parts = [path.parent.name, stem] if stem in OWN else [stem]
+    if split is not None and stem != split:
+        parts.append(split)
+    return re.sub(r"[^\w.-]+", "-", "-".join(part for part in parts if part))
+
+
+def sources_of(data: Sequence[str], names: Sequence[str], split: str | None) -> dict[str, str]:
+    """Sources as a command line gives them, by name. Raises RunError."""
+    if names and len(names) != len(data):
+        raise RunError(f"--name: {len(names)} given for {len(data)} --data; give one for each")
+    named = list(names) or [name_of_source(source, split) for source in data]
+    if twice := [name for name, count in Counter(named).items() if count > 1]:
+        raise RunError(f"--name: {twice[0]!r} would stand for two of --data; give each a --name")
+    return dict(zip(named, data, strict=True))
+
+
+def answers_files(path: Path | None, names: Iterable[str]) -> dict[str, Path | None]:
+    """The file of each source's answers: the path, or of several one beside it for each name."""
+    names = list(names)
+    if path is None:
+        return dict.fromkeys(names)
+    check_ending(path)
+    if len(names) == 1:
+        return {names[0]: path}
+    return {name: path.with_name(f"{path.stem}-{name}{path.suffix}") for name in names}
+
+
+def table_of(reports: Mapping[str, Report]) -> Report:
+    """One report of several: a table with a line for each, and all that was noted."""
+    first = next(iter(reports.values()))
+    heading = ("data", "rows", *first.metrics)
+    lines = [
+        (name, each.facts.get("rows", ""), *(str(value) for value in each.metrics.values()))
+        for name, each in reports.items()
+    ]
+    same = {
+        key: value
+        for key, value in first.facts.items()
+        if all(each.facts.get(key) == value for each in reports.values())
+    }
+    return Report(
+        verb="evaluate",
+        title=f"{first.title.removesuffix(f' on {next(iter(reports))}')} on {len(reports)} sources",
+        tables={"by data": (heading, *lines)},
+        facts=same,
+        notes=tuple(note for each in reports.values() for note in each.notes),
+        files={
+            f"{kind} {name}": file
+            for name, each in reports.items()
+            for kind, file in each.files.items()
+        },
+    )
