@@ -70,7 +70,7 @@ def reported(calls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         logging.getLogger("multigraft").warning("left out: %s", EVIL)
         print(f"a library says {EVIL}")
         run = opened(*given, **more)
-        monkeypatch.setattr(type(run), "evaluate", lambda _: REPORT)
+        monkeypatch.setattr(type(run), "evaluate", lambda *_, **__: REPORT)
         return run
 
     monkeypatch.setattr(api, "open_run", evil)
@@ -143,7 +143,7 @@ def test_every_command_speaks_any_encoding(
 class Words:
     """A predictor that answers with the value."""
 
-    bundle = SimpleNamespace(modality="text", generation=None)
+    bundle = SimpleNamespace(modality="text", task="a task", generation=None)
     modality = mg.Modality(name="text", reader=mg.Lazy("x:y"), columns=("text",))
 
     def predict(self, values: list[str], **_: Any) -> list[dict[str, Any]]:

@@ -124,7 +124,7 @@ def test_the_command_answers_rows_of_a_plugins_format(
     bundle: Path, predictor: Predictor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write_conll(tmp_path / "held.conll", HELD_OUT[:5])
-    assert main(["predict", str(bundle), str(file), "--json"]) == 0
+    assert main(["predict", str(bundle), str(file), "--precision", "fp32", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [each["input"] for each in told] == [" ".join(words) for words, _ in HELD_OUT[:5]]
     assert [each["answer"] for each in told] == [

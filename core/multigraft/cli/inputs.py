@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from multigraft.contracts.options import defaults
 from multigraft.errors import RowError
-from multigraft.plugins import builtin
 
 if TYPE_CHECKING:
     from multigraft.contracts.formats import Format
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 LINES = ".txt"
 LINES_BYTES = 2**30
 """The most of a file of lines, which is in memory whole."""
-TABLES = tuple(ending for each in builtin.register_formats() for ending in each.endings)
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 """The endings of the tables that core reads; plugins bring more."""
 
 
@@ -57,12 +55,13 @@ PLAIN = Tables()
 
 def tables_of(bundle: Bundle, catalog: Catalog) -> Tables:
     """How a bundle's rows are read, with what is installed here."""
-    from multigraft.data import rewrite_of
-    from multigraft.runtime.manifest import TASK_OPTIONS
-
     task = {each.name: each for each in catalog.tasks()}.get(bundle.task)
     if task is None or task.rows is None:
         return Tables(catalog.formats())
+    from multigraft.contracts.options import defaults
+    from multigraft.data import rewrite_of
+    from multigraft.runtime.manifest import TASK_OPTIONS
+
     told = bundle.facts.get(TASK_OPTIONS)  # not in bundles of earlier versions
     options = {name: told[name] for name in task.options if name in told} if told else {}
     return Tables(catalog.formats(), rewrite_of(task, {**defaults(task.options), **options}))

@@ -198,8 +198,9 @@ def _columns(run: Run) -> tuple[str, ...]:
 
 def _task_options(run: Run) -> dict[str, Any]:
     """How the task reads rows, for who asks a bundle for rows of a table."""
-    options = dict(run.resolved.task_options)
-    return {TASK_OPTIONS: options} if options and run.resolved.task.rows is not None else {}
+    if run.resolved.task.rows is None:
+        return {}
+    return {TASK_OPTIONS: dict(run.resolved.task_options)}
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
