@@ -20,6 +20,7 @@ from multigraft import (
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
 from multigraft_text.schemes import SCHEMES
+from multigraft_text.similarity.task import SENTENCE_SIMILARITY
 
 _TOKENIZERS = NpmPackage(
     name="@huggingface/tokenizers",
@@ -174,6 +175,7 @@ TASKS = (
             "dropout": Option(default=0.1, low=0, high=0.9, help="in front of the classifier"),
         },
     ),
+    SENTENCE_SIMILARITY,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -189,6 +190,11 @@ class Objective(Protocol):
         """The linear classifier on each position of ``sequence`` inside ``head``, and the names of
         its classes; it is saved by a backbone's ``save_sequence``, where that has one."""
         return None
+
+    def save(self, folder: Path) -> None:
+        """Write beside the backbone's own files what the ecosystem needs to open them as this
+        task's: where to pool, say. By default nothing."""
+        return
 
 
 def settles(objective: Objective) -> bool:

@@ -1,0 +1,1 @@
+"""Sentence similarity: embeddings that lie near each other where texts belong together."""
