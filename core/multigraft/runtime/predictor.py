@@ -25,6 +25,7 @@ from multigraft.runtime.describing import check_columns
 from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import Asked
 from multigraft.runtime.length_batches import cut, read_ahead, wide_shapes
+from multigraft.runtime.ranking import Ranked, rank
 from multigraft.runtime.read_value import ReadValue
 from multigraft.runtime.session import Session
 
@@ -225,6 +226,10 @@ class Predictor:
                     part[index] = {name: array[place] for name, array in outputs.items()}
             found += part
         return found
+
+    def rank(self, query: Any, values: Iterable[Any], *, top_k: int | None = None) -> list[Ranked]:
+        """Values by descending cosine with the query (see `multigraft.runtime.ranking.rank`)."""
+        return rank(self, query, values, top_k=top_k)
 
     def warmup(self) -> None:
         """Compute once, so that the first real call need not allocate."""

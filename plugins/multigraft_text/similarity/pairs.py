@@ -117,5 +117,6 @@ def _number(value: Any) -> float:
     except (ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise RowError(f"the score {shown(value)} is no number", column=SCORE)
+        told = f" {shown(value)}" if isinstance(value, str) else f", a {type(value).__name__},"
+        raise RowError(f"the score{told} is no finite number", column=SCORE)
     return number
