@@ -72,3 +72,13 @@ def test_numbers_with_quantiles(desk: Path, capsys: pytest.CaptureFixture[str]) 
     names = run("regression.md", "regression")
     assert names["run"].objective.monitor == "d2_pinball"
     assert "'quantiles': {'0.1':" in capsys.readouterr().out
+
+
+def test_texts_that_belong_together(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(f"what of {text}", f"that {text} is fine") for text in texts()]
+    write(desk / "questions.csv", ("question", "answer"), rows)
+    names = run("sentence-similarity.md", "similarity")
+    assert names["run"].targets == {"form": "pairs"}
+    ranked = names["predictor"].rank("wool", names["answers"])
+    assert sorted(each["index"] for each in ranked) == [0, 1]
+    assert "'score':" in capsys.readouterr().out
