@@ -93,8 +93,12 @@ class Objective(Protocol):
     """
 
     mixes_rows: bool = False
-    """Whether a row's loss depends on the rows beside it (contrastive pairs); such a batch is never
-    computed in parts."""
+    """Whether a row's loss depends on the rows beside it (contrastive pairs); the loss of such a
+    batch is never computed in parts."""
+    mixes_in_loss: bool = False
+    """Whether they meet in the loss alone, and every output is one row's: where memory runs out,
+    outputs are then computed in parts, and again for their gradients (Gao et al. 2021). A head with
+    batch normalisation mixes rows before."""
 
     problem_type: str = "single_label_classification"
     """What transformers calls the problem that `linear_head` solves, for the saved folder."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from multigraft.contracts.branches import BranchesReader, augment_of
 from multigraft.contracts.features import Batch
@@ -65,6 +66,29 @@ class Forward:
             return self.replayed["train"].outputs(self.model, batch, rows)
         outputs: Outputs = self.model(batch)
         return outputs
+
+    def in_parts(self, batch: Batch, rows: np.ndarray, parts: int) -> Outputs:
+        """The same outputs from parts of the batch, which are computed again for their gradients
+        (gradient caching, Gao et al. 2021): memory holds the inside of one part at a time.
+
+        For objectives whose rows meet in the loss alone; arrays shorter than the longest are
+        targets, which no network reads.
+        """
+        if parts == 1:
+            return self(batch, rows)
+        count = max(len(array) for array in batch.values())
+        size = -(-count // parts)
+        inputs = {name: array for name, array in batch.items() if len(array) == count}
+        made: list[Outputs] = [
+            checkpoint(
+                self,
+                {name: array[start : start + size] for name, array in inputs.items()},
+                rows,
+                use_reentrant=False,
+            )
+            for start in range(0, count, size)
+        ]
+        return {name: torch.cat([each[name] for each in made]) for name in made[0]}
 
     def needs(self) -> frozenset[str] | None:
         """The arrays of a training batch that are still read; None where all may be."""

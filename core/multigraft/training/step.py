@@ -63,16 +63,17 @@ class Gradient:
 
         Microbatches give the same sums, to rounding; only dropout draws other masks, and batch
         normalisation sees fewer rows at once. Raises OutOfMemory where one row does not fit, or
-        where the objective mixes rows.
+        where the objective mixes rows before the loss.
         """
-        most = 1 if self.objective.mixes_rows else max(batch_size(batch) for _, batch in batches)
+        whole = self.objective.mixes_rows and not self.objective.mixes_in_loss
+        most = 1 if whole else max(batch_size(batch) for _, batch in batches)
         try:
             compute = partial(self._sum, batches)
             (total, weight), taken = halve_on_shortage(compute, microbatches, most)
         except Exception as error:
             if not out_of_memory(error):
                 raise
-            raise OutOfMemory(_too_large(self.objective.mixes_rows, first_line(error))) from error
+            raise OutOfMemory(_too_large(whole, first_line(error))) from error
         if taken > microbatches:
             log.warning("memory ran out: each batch is now computed in %d microbatches", taken)
         return self._finish(total, weight, microbatches=taken)
@@ -82,11 +83,13 @@ class Gradient:
         for parameter in self.parameters:
             parameter.grad = None
         total, weight = 0.0, 0.0
+        parts, pieces = (microbatches, 1) if self.objective.mixes_rows else (1, microbatches)
         for rows, batch in (
-            micro for given, whole in batches for micro in split_batch(given, whole, microbatches)
+            micro for given, whole in batches for micro in split_batch(given, whole, pieces)
         ):
             with self.forward.precision.autocast():
-                loss = self.objective.loss(self.forward(batch, rows), batch)
+                outputs = self.forward.in_parts(batch, rows, parts)
+                loss = self.objective.loss(outputs, batch)
             summed = loss.total.sum()
             summed.backward()
             total, weight = total + float(summed.detach()), weight + float(loss.weight.sum())

@@ -46,6 +46,7 @@ class SentenceSimilarity(Objective):
 
     greater_is_better = True
     mixes_rows = True
+    mixes_in_loss = True
 
     def __init__(self, brief: Brief) -> None:
         self.brief = brief
