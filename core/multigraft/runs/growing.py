@@ -14,6 +14,7 @@ from multigraft.contracts.objectives import Brief, Objective
 from multigraft.contracts.plan import Plan
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.types import Spec
+from multigraft.errors import RecipeError
 from multigraft.models.branches import Branches
 from multigraft.models.graft import Graft
 from multigraft.recipe.resolved import ResolvedRecipe
@@ -82,13 +83,27 @@ def inherit_head(graft: Graft, resolved: ResolvedRecipe, targets: Spec) -> bool:
 
 
 def plan_of(graft: Graft, resolved: ResolvedRecipe) -> Plan:
-    """What learns: each branch's strategies, one after another."""
+    """What learns: each branch's strategies, one after another. Raises RecipeError where they begin
+    with nothing."""
     plan = Plan.start(graft)
     for name, branch in resolved.branches.items():
         plan = replace(plan, branch=name)
         for strategy, options in branch.strategies:
             plan = strategy.plan(plan, options)
+    if not any(rule.active(0.0) for rule in plan.rules.values()):
+        raise RecipeError([_nothing_learns(resolved)])
     return replace(plan, branch="")
+
+
+def _nothing_learns(resolved: ResolvedRecipe) -> str:
+    each = (
+        strategy.name for branch in resolved.branches.values() for strategy, _ in branch.strategies
+    )
+    return (
+        f"strategy: {', '.join(dict.fromkeys(each))} begins with the head alone, and that of task "
+        f"{resolved.task.name!r} has no weights of its own, so nothing would learn; use full, "
+        "partial or lora"
+    )
 
 
 def _whole(resolved: ResolvedRecipe) -> Path | None:

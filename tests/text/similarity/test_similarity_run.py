@@ -17,7 +17,7 @@ import transformers
 import multigraft as mg
 import multigraft_text as text
 from multigraft.contracts.features import mean_pool
-from multigraft.errors import BundleError, PredictError, RowError
+from multigraft.errors import BundleError, PredictError, RecipeError, RowError
 from multigraft.runtime.answers.retrieval_scores import MEASURES, retrieval_scores
 from multigraft.runtime.bundle import read_manifest
 from multigraft.runtime.predictor import Predictor
@@ -69,10 +69,13 @@ def write(path: Path, rows: list[Row]) -> str:
     return str(path)
 
 
-def train(folder: Path, make: Any, *, backbone: str = "bert-tiny", **task: Any) -> mg.Run:
+def train(
+    folder: Path, make: Any, *, backbone: str = "bert-tiny", strategy: str = "full", **task: Any
+) -> mg.Run:
     recipe = {
         "task": {"name": "sentence-similarity", **task},
         "backbone": {"name": backbone, "weights": "scratch"},
+        "strategy": strategy,
         "reader": {"max_length": 16},
         "data": {
             "train": write(folder / "train.jsonl", make(200, 1)),
@@ -273,3 +276,14 @@ def test_a_bundle_that_embeds_nothing_says_so(tmp_path: Path) -> None:
     found = mg.load(run.export().files["bundle"], catalog=run.catalog)
     with pytest.raises(BundleError, match="'text-classification' gives no embedding"):
         found.rank("river", ["paper"])
+
+
+@pytest.mark.parametrize("strategy", ["linear-probe", "gradual-unfreezing"])
+def test_a_strategy_of_the_head_alone_is_refused(strategy: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=f"{strategy} begins with the head alone.*use full"):
+        train(tmp_path, pairs, strategy=strategy)
+
+
+def test_lora_learns(tmp_path: Path) -> None:
+    run = train(tmp_path, pairs, strategy="lora")
+    assert run.evaluate().metrics["recall_at_1"].value > 4 / 60, "four times what chance finds"
