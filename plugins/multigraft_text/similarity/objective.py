@@ -17,6 +17,7 @@ from multigraft.contracts.types import Arrays
 from multigraft.models.tasks.number_scores import number_scores
 from multigraft.runtime.answers.embedding import CANDIDATE, CANDIDATE_ID, VALUE_ID
 from multigraft.runtime.answers.retrieval_scores import chance_gain
+from multigraft_text.reader import clean
 from multigraft_text.similarity.columns import prefixed, prefixed_fills, stacked
 from multigraft_text.similarity.head import EmbeddingHead
 from multigraft_text.similarity.losses import SCORE_LOSSES, in_batch_negatives, negatives
@@ -74,7 +75,7 @@ class SentenceSimilarity(Objective):
         found: Arrays = {}
         for name in self.others:
             found |= self._read(name, pair[name])
-        ids = {VALUE_ID: row["text"], CANDIDATE_ID: pair[POSITIVE]}
+        ids = {VALUE_ID: clean(row["text"]), CANDIDATE_ID: pair[POSITIVE]}
         ids |= {NEGATIVE_ID: pair[NEGATIVE]} if NEGATIVE in pair else {}
         numbers = {name: np.asarray(text_id(text), np.int64) for name, text in ids.items()}
         return {**found, **numbers, **self._score(pair)}

@@ -134,7 +134,9 @@ def test_evaluation_gate_and_bundle_say_the_same(
         low, high = metrics[name].low, metrics[name].high
         assert low is not None and high is not None and low < metrics[name].value < high
     assert 0.15 < metrics["recall_at_1"].value < 1, "neither everything nor nothing is found"
-    precisions = read_manifest(bundle).precisions
+    manifest = read_manifest(bundle)
+    assert manifest.named == "embedding", "any page and server knows how it answers"
+    precisions = manifest.precisions
     assert precisions["fp32"].metric == "ndcg_at_10"
     assert precisions["fp32"].value == pytest.approx(told["ndcg_at_10"].mean(), abs=1e-9)
     assert abs(precisions["int8"].value - precisions["fp32"].value) < 0.1
