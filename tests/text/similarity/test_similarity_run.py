@@ -289,3 +289,20 @@ def test_a_strategy_of_the_head_alone_is_refused(strategy: str, tmp_path: Path) 
 def test_lora_learns(tmp_path: Path) -> None:
     run = train(tmp_path, pairs, strategy="lora")
     assert run.evaluate().metrics["recall_at_1"].value > 4 / 60, "four times what chance finds"
+
+
+def test_a_pretrained_bundle_ranks_too(tmp_path: Path) -> None:
+    recipe = {
+        "task": "masked-language-modeling",
+        "backbone": {"name": "bert-tiny", "weights": "scratch"},
+        "data": {"train": write(tmp_path / "rows.jsonl", pairs(40, 1)), "leakage": {"allowed": 1}},
+        "training": {"epochs": 1, "batch_size": 8},
+        "export": {"precisions": ["fp32"]},
+        "output": str(tmp_path / "run"),
+    }
+    run = mg.Engine([text], discover=False).start(recipe, "pretrain")
+    found = mg.load(run.export().files["bundle"], catalog=run.catalog)
+    texts = ["stone paper window", "river house"]
+    ranked = found.rank(("river house", "river house"), [(each, each) for each in texts])
+    assert ranked[0] == {"index": 1, "score": pytest.approx(1, abs=1e-6)}
+    assert ranked[1]["score"] < 1
