@@ -333,6 +333,7 @@ def test_the_plugin_is_admitted_whole() -> None:
         "text-multilabel",
         "text-regression",
         "token-classification",
+        "sentence-similarity",
     }
     assert {family.name for family in catalog.backbones()} == {"bert", "gpt"}
     assert [each.name for each in catalog.formats()][-1] == "conll"
