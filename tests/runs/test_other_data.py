@@ -43,6 +43,7 @@ def test_its_own_test_rows_as_other_data_score_the_same(run: Run, tmp_path: Path
 
 def test_the_rows_file_gives_the_scores_of_the_report(run: Run, tmp_path: Path) -> None:
     report = run.evaluate(tmp_path / "held.csv", rows=tmp_path / "rows.jsonl")
+    assert run.report is report
     rows = lines_of(tmp_path / "rows.jsonl")
     assert [row["row"] for row in rows] == [f"held.csv row {row}" for row in range(1, 97)]
     expected, answered = ([row[side] for row in rows] for side in ("expected", "answer"))

@@ -139,7 +139,9 @@ class Run:
         if data is None:
             if name is not None or columns:
                 raise RunError("name and columns are those of other data: give data too")
-            return self.dispatch("evaluate", replace(self._on(split), answers_file=file))
+            own = replace(self._on(split), answers_file=file)
+            self.report = self.dispatch("evaluate", own)
+            return self.report
         sources = named_sources(data, name, split)
         files = answers_files(file, sources)
         reports = {
@@ -151,7 +153,8 @@ class Run:
             )
             for each, source in sources.items()
         }
-        return table_of(reports) if len(reports) > 1 else next(iter(reports.values()))
+        self.report = table_of(reports) if len(reports) > 1 else next(iter(reports.values()))
+        return self.report
 
     def _on(self, split: str | None) -> Run:
         """The run that measures on that split of its own rows; None: the recipe's."""
