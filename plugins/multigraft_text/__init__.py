@@ -60,6 +60,11 @@ TEXT = Modality(
             help="give with each token the characters it is of; tasks whose targets are places set "
             "it",
         ),
+        "passage": Option(
+            default=False,
+            help="values are a question and a passage, which alone is cut; tasks that look for an "
+            "answer in it set it",
+        ),
     },
 )
 

@@ -17,14 +17,13 @@ from multigraft.contracts.readers import check_spec
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import BundleError, refused_as
 from multigraft_text.bounds import Growth, refuse_costly
+from multigraft_text.passages import passage_rows
 from multigraft_text.places import NOWHERE, cut_off, own_tokens, token_places
 from multigraft_text.windows import overlapping, step_of
 
 REPLACEMENT = "\ufffd"
 MAX_CHARACTERS = 1_000_000
 """A long novel: all of a text is tokenized before it is cut to ``max_length`` tokens."""
-
-
 TOKENIZING = 500
 """Bytes a character may take while tokenized: a token of its own, with offsets and words."""
 
@@ -39,6 +38,7 @@ class TextSpec(BaseModel):
     token_types: bool
     special: dict[str, str] = Field(default_factory=dict)
     places: bool = False
+    passage: bool = False
 
 
 class TextReader:
@@ -46,7 +46,8 @@ class TextReader:
 
     Its spec: ``tokenizer.json`` (the file's content), ``max_length``, ``pad_id``, ``token_types``
     (whether the backbone is told which text a token is of), ``special`` (as ``{"mask_token":
-    "[MASK]"}``), ``places`` (whether rows say which characters their tokens are of).
+    "[MASK]"}``), ``places`` (whether rows say which characters their tokens are of), ``passage``
+    (whether values are questions with a passage each, see `passage_rows`).
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -68,9 +69,11 @@ class TextReader:
         self._fills: dict[str, float] = {"input_ids": spec["pad_id"], "attention_mask": 0}
         if spec["token_types"]:
             self._fills["token_type_ids"] = 0
-        self._places = bool(spec.get("places"))
+        self._passage = bool(spec.get("passage"))
+        self._places = bool(spec.get("places")) or self._passage
         if self._places:
             self._fills["places"] = NOWHERE
+        self._named = {*self._fills, "start", "rest"}
 
     @property
     def fills(self) -> Mapping[str, float]:
@@ -86,6 +89,8 @@ class TextReader:
         Raises RowError for what is no text, empty, or holds undecodable characters; also for a
         list, which is a row's tokens or several texts, but no pair.
         """
+        if self._passage:
+            return next(self._passages(raw))
         first, *second = map(self._clean, parts_of(raw))
         # a batch, of one, lets other threads run meanwhile; `encode` stops them all
         value = (first, *second) if second else first
@@ -124,8 +129,21 @@ class TextReader:
             arrays["token_type_ids"] = encoding.type_ids
         return {name: np.asarray(values, dtype=np.int64) for name, values in arrays.items()}
 
+    def _passages(self, raw: Any) -> Iterator[Arrays]:
+        """The rows of a question and its passage. Raises RowError."""
+        texts = tuple(map(self._clean, parts_of(raw)))
+        if len(texts) < 2:
+            raise RowError("a question and its passage are needed, as a tuple of two texts")
+        with _no_panic():
+            (encoding,) = self._whole.encode_batch([texts])
+        for row in passage_rows(encoding, texts, self._spec["max_length"]):
+            yield {name: each for name, each in row.items() if name in self._named}
+
     def windows(self, raw: Any) -> list[Arrays]:
-        """Cut a text into rows that overlap; a pair of texts is one row, as `read` cuts it."""
+        """Cut a text, or a question's passage, into rows that overlap; another pair of texts is one
+        row, as `read` cuts it."""
+        if self._passage:
+            return list(self._passages(raw))
         row = self.read(raw)
         if isinstance(raw, tuple) or self.length(row) < self._spec["max_length"]:
             return [row]

@@ -120,7 +120,7 @@ def _to_learn(origin: Origin, options: Mapping[str, Any], *, style: str, tokeniz
 
 def _asked(options: Mapping[str, Any]) -> Spec:
     """What stands in a spec only where it is asked for."""
-    return {"places": True} if options.get("places") else {}
+    return {name: True for name in ("places", "passage") if options.get(name)}
 
 
 def _length(options: Mapping[str, Any], limit: int) -> int:

@@ -12,7 +12,9 @@ import numpy as np
 from multigraft.contracts.records import Option
 from multigraft.contracts.types import Answer, Arrays
 
-Named = Literal["classification", "embedding", "multilabel", "outputs", "regression", "tagging"]
+Named = Literal[
+    "classification", "embedding", "extraction", "multilabel", "outputs", "regression", "tagging"
+]
 """The answers that core brings, and a task may name."""
 NAMES: tuple[str, ...] = get_args(Named)
 

@@ -10,6 +10,7 @@ from multigraft.contracts.types import Spec
 from multigraft.errors import BundleError
 from multigraft.runtime.answers.classification import Classification
 from multigraft.runtime.answers.embedding import Embedding
+from multigraft.runtime.answers.extraction import Extraction
 from multigraft.runtime.answers.multilabel import MultiLabel
 from multigraft.runtime.answers.outputs import Outputs
 from multigraft.runtime.answers.regression import Regression
@@ -19,6 +20,7 @@ from multigraft.system.about import __version__
 ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
     "classification": Classification,
     "embedding": Embedding,
+    "extraction": Extraction,
     "multilabel": MultiLabel,
     "outputs": Outputs,
     "regression": Regression,
