@@ -181,6 +181,21 @@ TASKS = (
         },
     ),
     SENTENCE_SIMILARITY,
+    Task(
+        name="question-answering",
+        stage="finetune",
+        modalities=("text",),
+        columns=("answers",),
+        reader={"passage": True},
+        rows=Lazy("multigraft_text.question_answering.rows:question_rows"),
+        targets=Lazy("multigraft_text.question_answering.rows:question_spec"),
+        samples=Lazy("multigraft_text.question_answering.rows:question_samples"),
+        objective=Lazy("multigraft_text.question_answering.extraction:QuestionAnswering"),
+        answers="extraction",
+        options={
+            "dropout": Option(default=0.1, low=0, high=0.9, help="in front of the last layer"),
+        },
+    ),
 )
 
 
@@ -198,13 +213,19 @@ def register_backbones() -> Sequence[Backbone]:
 
 @hookimpl
 def register_tasks() -> Sequence[Task]:
-    """Three ways to pretrain; labels and numbers of a text, and what stands where in it."""
+    """Three ways to pretrain; labels and numbers of a text, and what stands where in it, alone or
+    in answer to a question."""
     return TASKS
 
 
 @hookimpl
 def register_formats() -> Sequence[Format]:
-    """Files of words with tags."""
+    """Files of words with tags, and of passages with questions."""
     return (
         Format(name="conll", endings=(".conll",), read=Lazy("multigraft_text.conll:read_conll")),
+        Format(
+            name="squad",
+            endings=(),
+            read=Lazy("multigraft_text.question_answering.squad_files:read_squad"),
+        ),
     )

@@ -219,7 +219,7 @@ def _exported(subject: Subject) -> Predictor:
 
 def raws_of(subject: Subject, count: int) -> list[Any]:
     """Made-up values of what the record is tried on."""
-    return values_of(subject.bench, _families(subject), count)
+    return values_of(subject.bench, subject.record, _families(subject), count)
 
 
 def _families(subject: Subject) -> Families:

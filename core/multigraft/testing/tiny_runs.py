@@ -89,12 +89,21 @@ def recipe_of(
     }
 
 
-def values_of(bench: Bench, families: Families, count: int) -> list[Any]:
-    """Made-up values for a task: of several branches a mapping with each one's. Raises Skipped."""
-    made = {
-        branch: bench.raws(bench.modality_of(each), ROWS)[:count]
-        for branch, each in families.items()
-    }
+def values_of(bench: Bench, task: Task, families: Families, count: int) -> list[Any]:
+    """Made-up values for a task: of several branches a mapping with each one's, of a task whose
+    samples have further raw columns a tuple. Raises Skipped."""
+    raws = _raws(bench, families)
+    if "" not in families:
+        return raws[:count]
+    further = bench.modality_of(families[""]).columns[1:] if task.samples is not None else ()
+    cells = _cells(task, raws) if further else {}
+    columns = [cells[name] for name in further if name in cells]
+    return list(zip(raws, *columns, strict=True))[:count] if columns else raws[:count]
+
+
+def _raws(bench: Bench, families: Families) -> list[Any]:
+    """Values of the first raw column, or of every branch's."""
+    made = {branch: bench.raws(bench.modality_of(each), ROWS) for branch, each in families.items()}
     if "" in made:
         return made[""]
     return [dict(zip(made, values, strict=True)) for values in zip(*made.values(), strict=True)]
@@ -106,7 +115,7 @@ def table_of(bench: Bench, task: Task, families: Families) -> Path:
     names = "-".join(each.name for each in modalities.values())
     path = bench.room("rows") / f"{task.name}-{names}.jsonl"
     if not path.exists():
-        raws = values_of(bench, families, ROWS)
+        raws = _raws(bench, families)
         cells = _cells(task, raws)
         lines = [
             {**_raw(modalities, raw), **{name: cells[name][index] for name in cells}}

@@ -1,0 +1,1 @@
+"""Extractive question answering: the piece of a passage that answers a question."""
