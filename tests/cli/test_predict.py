@@ -27,7 +27,7 @@ class Predictor:
         top_k: int | None = None,
         threshold: float | None = None,
         unit: str | None = None,
-        long: str,
+        long: str | None = None,
         on_error: str,
     ) -> list[dict[str, Any]]:
         assert on_error == "return"
@@ -75,9 +75,9 @@ def test_what_is_kept_and_cut_reaches_the_predictor(cli: Any, loaded: list[Any])
     assert cli("predict", "bundle", "x", *options).code == 0
     assert cli("predict", "bundle", "x", "--ask", "threshold=0.25", "--ask", "unit=m").code == 0
     assert asked == [
-        (None, "truncate", None),
+        (None, None, None),
         (0.5, "window", None),
-        (0.25, "truncate", "m"),
+        (0.25, None, "m"),
     ]
     assert "must look like top_k=3" in cli("predict", "bundle", "x", "--ask", "threshold").err
 

@@ -85,11 +85,11 @@ Ask = Annotated[
     ),
 ]
 HowLong = Annotated[
-    Cut,
+    Cut | None,
     typer.Option(
         "--long",
         help="Cut off what is longer than the model takes, or merge windows of it.",
-        show_default=True,
+        show_default="as the task does",
     ),
 ]
 Provider = Annotated[
@@ -134,7 +134,7 @@ def predict(
     top_k: TopK = None,
     threshold: Threshold = None,
     ask: Ask = None,
-    long: HowLong = Cut.TRUNCATE,
+    long: HowLong = None,
     provider: Provider = None,
     precision: OnePrecision = None,
     as_json: AsJson = False,
@@ -153,9 +153,9 @@ def predict(
     predictor = load(held(bundle), precision=wanted, providers=provider, catalog=catalog)
     tables = tables_of(predictor.bundle, catalog)
     asked = gather(inputs or [], predictor.modality, stdin=stdin, tables=tables)
-    flags = {"top_k": top_k, "threshold": threshold}
+    flags = {"top_k": top_k, "threshold": threshold, "long": None if long is None else long.value}
     given = {name: value for name, value in flags.items() if value is not None}
-    answers = answered(predictor, asked, long=long.value, **given, **_named(ask or []))
+    answers = answered(predictor, asked, **given, **_named(ask or []))
     shown = [each.shown for each in asked]
     if as_json:
         pairs = zip(shown, answers, strict=True)

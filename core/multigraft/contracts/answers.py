@@ -47,6 +47,9 @@ class Answers(Protocol):
     joins: bool = False
     """Whether `answer` makes one answer of several windows; else a value that is too long for one
     row can only be cut off."""
+    windows: bool = False
+    """Whether such a value is read in windows unless a person asks to have it cut off; evaluation
+    and the export gate then read it so too. Needs `joins`."""
 
     def answer(self, raw: Any, windows: Sequence[Window], asked: Mapping[str, Any]) -> Answer:
         """The answer to one raw value, from its windows in order; mostly there is one.

@@ -120,6 +120,14 @@ class Objective(Protocol):
         say)."""
         return rows
 
+    def parts(self, row: Row) -> Sequence[Row]:
+        """The rows that one training row is learned from: itself, or several, as windows of a long
+        passage. Held-out rows stay whole (see `Answers.windows`).
+
+        A row for which it raises RowError is read as it is.
+        """
+        return (row,)
+
     def encode(self, row: Row, arrays: Arrays) -> Arrays:
         """The target arrays of one raw row. Raises RowError for a target that cannot be used.
 

@@ -43,7 +43,11 @@ class Reader(Protocol):
 
 @runtime_checkable
 class WindowReader(Protocol):
-    """A reader that cuts what is too long for one row: optional, beside `Reader`."""
+    """A reader that cuts what is too long for one row: optional, beside `Reader`.
+
+    A row may hold ``rest``, how much of its value lies behind it: where that is 0, nobody asks for
+    its windows.
+    """
 
     def windows(self, raw: Any) -> Sequence[Arrays]:
         """Read all of one raw value as rows that overlap; as one row where `read` leaves out

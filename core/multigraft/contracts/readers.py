@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from multigraft.contracts.padding import Fills, pad
-from multigraft.contracts.reader import Reader
+from multigraft.contracts.reader import Reader, WindowReader
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import (
     BundleError,
@@ -64,6 +64,15 @@ def read_row(reader: Reader, raw: Any) -> Arrays:
     """`Reader.read` as the engine calls it. Raises RowError, whatever the reader raises."""
     with row_errors():
         return reader.read(raw)
+
+
+def all_windows(reader: Reader, raw: Any, first: Arrays) -> tuple[Arrays, ...]:
+    """The rows in which all of a raw value is read, of which ``first`` is what `read` gave; that
+    one alone where its ``rest`` is 0, or the reader has no windows. Raises RowError."""
+    if not isinstance(reader, WindowReader) or int(first.get("rest", 1)) == 0:
+        return (first,)
+    with row_errors():
+        return tuple(reader.windows(raw))
 
 
 def collate(rows: Sequence[Arrays], fills: Fills) -> Arrays:

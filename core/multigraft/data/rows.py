@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import zlib
 from array import array
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,20 +12,18 @@ import numpy as np
 from multigraft.contracts.frames import plane
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.reader import Reader, WindowReader
-from multigraft.contracts.readers import read_row, row_errors
+from multigraft.contracts.readers import all_windows, read_row, row_errors
 from multigraft.contracts.types import Arrays
+from multigraft.data.arranging import arranged_rows, parted_rows
 from multigraft.data.bad_rows import Problem, judge, refused, undecodable
-from multigraft.data.cache.content import Content
 from multigraft.data.cache.decoded_rows import DecodedRows, RowDecoder, frozen
-from multigraft.data.sources.table import Table, whole
+from multigraft.data.sources.table import Table
 from multigraft.data.targets import Targets
 from multigraft.errors import DataError, PluginError, RowError
 
 MEMORY = 2**28
 NEARLY = 0.99
 """A row that was cut is as long as any before it, but for what resampling rounds."""
-ARRANGE = 4
-"""What the generator is for; part of its seed."""
 
 
 class Rows:
@@ -67,11 +64,12 @@ class Rows:
         allowed_bad: float,
         name: str,
         seed: int = 0,
+        learned: bool = False,
         memory: int = MEMORY,
         hand_over: Callable[[Sequence[Problem]], object] | None = None,
     ) -> Rows:
         """Let the objective arrange the rows, then read each once; those that cannot be read are
-        left out.
+        left out. Rows that are ``learned`` from may be several each (`Objective.parts`).
 
         ``name`` is the part's, for messages. At most about ``memory`` bytes of the reader's arrays
         are kept in memory; what is slow to decode, or more, goes to the cache (see `RowDecoder`),
@@ -84,11 +82,13 @@ class Rows:
         known = [index for index in range(len(table)) if table.problem(index)] if bad else []
         problems = [undecodable(table, index) for index in known]
         decodable = table.select(np.delete(np.arange(len(table)), known)) if known else table
-        arranged = _arrange(decodable, objective, seed, name)
+        arranged = arranged_rows(decodable, objective, seed, name)
         if len(decodable) and not len(arranged):
             raise DataError(
                 f"{name}: the task makes no row of the {len(decodable)} in {table.name}"
             )
+        if learned:
+            arranged = parted_rows(arranged, objective)
         good, lengths, targets, longest = array("q"), array("q"), Targets(), 0
         with RowDecoder(arranged, reader, memory=memory, name=name) as keeper:
             for index in range(len(arranged)):
@@ -153,6 +153,10 @@ class Rows:
             raise DataError(
                 f"{self.place(index)}: could be read before, but not now: {error}"
             ) from error
+
+    def windows(self, index: int) -> tuple[Arrays, ...]:
+        """The rows in which all of one raw value is read, the first as `read` gives it."""
+        return all_windows(self.reader, self.raw(index), self.read(index))
 
     def _arrays(self, index: int, names: Collection[str] | None) -> Arrays:
         """What the reader gives of one row: those in ``names`` where they are kept, else all."""
@@ -239,49 +243,3 @@ def _check_whole(raw: Any, reader: Reader) -> None:
             "is longer than one row, and its target describes all of it: cut both in pieces, or "
             "raise the reader's limit (reader.max_seconds, reader.max_length)"
         )
-
-
-def _arrange(table: Table, objective: Objective, seed: int, name: str) -> Table:
-    """The table as the objective rewrites it; itself where the objective leaves it as it is."""
-    view = _View(table)
-    rows = objective.arrange(
-        view, np.random.default_rng([seed, ARRANGE, zlib.crc32(name.encode())])
-    )
-    if rows is view:
-        return table
-    names = dict.fromkeys(column for row in rows for column in row)
-    columns = {column: [row.get(column) for row in rows] for column in names}
-    old = table.content
-    return whole(
-        Content(
-            name=old.name,
-            columns=columns,
-            raw=tuple(column for column in old.raw if column in names),
-            folder=old.folder,
-            suffixes=old.suffixes,
-            branches=old.branches,
-            base=old.base,
-            files=old.files,
-            kind="arranged row",
-        )
-    )
-
-
-class _View(Sequence[Mapping[str, Any]]):
-    """A table as the plain sequence of rows an objective arranges."""
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self._table.row(row) for row in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        return self._table.row(index)
-
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        return (self._table.row(row) for row in range(len(self)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from multigraft.contracts.answers import Answers, Window, scores
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.options import defaults
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Task
 from multigraft.contracts.types import Answer, Arrays, Spec
 from multigraft.data import Rows
@@ -21,6 +24,8 @@ from multigraft.runtime.read_value import ReadValue
 V = TypeVar("V")
 RowMetrics = dict[str, np.ndarray]
 """What is kept of each row, for all rows: arrays [N, ...]."""
+Serve = Callable[[Arrays], Arrays]
+"""A batch of a reader's arrays -> what a graph serves for it."""
 
 
 @dataclass(frozen=True)
@@ -72,19 +77,37 @@ def metrics_of(task: Task, targets: Spec, objective: Objective) -> Metrics:
 def read_values(answers: Answers, rows: Rows, numbers: np.ndarray) -> list[ReadValue]:
     """These rows of a split as a bundle would be asked for them."""
     asked = defaults(answers.asks)
-    return [ReadValue(rows.raw(number), (rows.read(number),), asked) for number in numbers.tolist()]
+    return [
+        ReadValue(
+            rows.raw(number),
+            rows.windows(number) if answers.windows else (rows.read(number),),
+            asked,
+        )
+        for number in numbers.tolist()
+    ]
 
 
 def answer_rows(
-    answers: Answers, values: Sequence[ReadValue], lengths: np.ndarray, outputs: Arrays
+    answers: Answers, values: Sequence[ReadValue], reader: Reader, outputs: Arrays, serve: Serve
 ) -> list[Answer]:
-    """The answers to values of these lengths, from a batch of what a graph serves for them."""
+    """The answers to values, from a batch of what a graph serves for their first windows; it is
+    asked to ``serve`` the others, no more of them at a time than there are values."""
+    further = [row for value in values for row in value.rows[1:]]
+    batches = (further[at : at + len(values)] for at in range(0, len(further), len(values)))
+    served = (
+        one for batch in batches for one in _apart(serve(collate(batch, reader.fills)), len(batch))
+    )
     found = []
-    for place, value in enumerate(values):
-        one = {name: array[place] for name, array in outputs.items()}
-        window = Window(value.rows[0], one, int(lengths[place]))
-        found.append(answers.answer(value.raw, [window], value.asked))
+    for value, first in zip(values, _apart(outputs, len(values)), strict=True):
+        each = zip(value.rows, chain([first], islice(served, len(value.rows) - 1)), strict=True)
+        windows = [Window(row, one, reader.length(row)) for row, one in each]
+        found.append(answers.answer(value.raw, windows, value.asked))
     return found
+
+
+def _apart(outputs: Arrays, rows: int) -> Iterator[Arrays]:
+    """What is served for each row of a batch."""
+    return ({name: array[row] for name, array in outputs.items()} for row in range(rows))
 
 
 def score_rows(

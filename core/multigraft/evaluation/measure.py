@@ -14,6 +14,7 @@ from torch import nn
 
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Baseline, Outputs
+from multigraft.contracts.types import Arrays
 from multigraft.data import Epoch, Rows, iterate, plan_batches
 from multigraft.evaluation.answer_scores import (
     AnswerKeeper,
@@ -84,6 +85,11 @@ def measure_split(
     )
     device = next(graft.parameters()).device
 
+    def serve(arrays: Arrays) -> Arrays:
+        moved = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+        outputs = graft(moved)
+        return _arrays(objective.serve(seen[-1], outputs))
+
     def measure(numbers: np.ndarray, batch: Batch) -> RowMetrics:
         moved = {name: value.to(device) for name, value in batch.items()}
         outputs = graft(moved) if replayed is None else replayed.outputs(graft, moved, numbers)
@@ -93,7 +99,7 @@ def measure_split(
             return measured
         served = _arrays(objective.serve(seen[-1], outputs))
         values = read_values(answers, rows, numbers)
-        answered = answer_rows(answers, values, rows.lengths[numbers], served)
+        answered = answer_rows(answers, values, rows.reader, served, serve)
         if keep is not None:
             keep.take(numbers, answered)
         if metrics.answers is None:

@@ -199,6 +199,7 @@ def _rows(
                 allowed_bad=recipe.data.bad_share,
                 name=name,
                 seed=recipe.seed,
+                learned=name == "train",
                 hand_over=None if apart is None else partial(quarantine, folder=apart, part=name),
             )
         except DataError as error:

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from io import IOBase
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, get_args
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from multigraft.contracts.answers import Answers, Window
 from multigraft.contracts.reader import PromptReader, Reader, WindowReader
-from multigraft.contracts.readers import collate, read_row, row_errors
+from multigraft.contracts.readers import all_windows, collate, read_row, row_errors
 from multigraft.contracts.records import Modality, Option
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, PredictError, RowError, refused_as
@@ -26,7 +25,7 @@ from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import Asked
 from multigraft.runtime.length_batches import cut, read_ahead, wide_shapes
 from multigraft.runtime.ranking import Ranked, rank
-from multigraft.runtime.read_value import ReadValue
+from multigraft.runtime.read_value import ReadValue, is_many
 from multigraft.runtime.session import Session
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ class Predictor:
         self._session = session
         self._generator = generator
         self._maker = answers
+        cuts = answers.windows and isinstance(reader, WindowReader)
+        self._long: Long = "window" if cuts else "truncate"
         self._budget = bundle.precisions[precision].batch_length
 
     @property
@@ -90,26 +91,28 @@ class Predictor:
         raw: Any,
         *,
         batch_size: int | None = None,
-        long: Long = "truncate",
+        long: Long | None = None,
         on_error: OnError = "raise",
         **asked: Any,
     ) -> Any:
         """Answer one value, or each of many (a list or an iterator gives a list in the same order).
 
         A value is what the modality reads: a text, a path, bytes, an array, a Pillow image; of
-        several branches a mapping with the value of each; a tuple
-        is one value of several columns, as a pair of texts, and refused where the training rows had
-        one. Rows in a batch: ``batch_size``; unset, as many as the export measured to be fastest.
-        What else may be ``asked`` the task says in `asks`: a classification ``top_k``, which keeps
-        the best scores, and ``threshold``, from 0 to 1, which keeps those at least as high
-        (``label`` is None where none is). A value longer than the model takes is cut off, or with
-        ``long="window"`` read in windows that overlap, of which the task makes one answer.
+        several branches a mapping with the value of each; a tuple is one value of several columns,
+        as a pair of texts, and refused where the training rows had one. Rows in a batch:
+        ``batch_size``; unset, as many as the export measured to be fastest. What else may be
+        ``asked`` the task says in `asks`: a classification ``top_k``, which keeps the best scores,
+        and ``threshold``, from 0 to 1, which keeps those at least as high (``label`` is None where
+        none is). A value longer than the model takes is cut off, or with ``long="window"`` read in
+        windows that overlap, of which the task makes one answer; unset, as the task's answers are
+        made (`Answers.windows`).
 
         Raises RowError with the index of a value that cannot be read; with ``on_error="return"``
         its answer is ``{"error": ...}``, and the others are answered. A bundle that generates
         answers as `generate` does by default, and takes ``batch_size`` alone.
         """
         given = {name: value for name, value in asked.items() if value is not None}
+        long = long or self._long
         if self._generator is not None and (given, long, on_error) == ({}, "truncate", "raise"):
             return self.generate(raw, batch_size=batch_size)
         check_counts(batch_size=batch_size)
@@ -117,7 +120,7 @@ class Predictor:
         checked = self.check(asked)
         self._check_long(long)
         read = partial(self._read, asked=checked, long=long, on_error=on_error)
-        if not _is_many(raw):
+        if not is_many(raw):
             return self.answers([read((None, raw))], batch_size=batch_size)[0]
         size = attrgetter("size" if isinstance(raw, list) else "whole_size")
         answers: list[Answer] = []
@@ -166,7 +169,7 @@ class Predictor:
         `multigraft.runtime.generation.options.Settings`. Raises GenerationError for a wrong setting
         and for a prompt that leaves no room.
         """
-        many = _is_many(prompts)
+        many = is_many(prompts)
         answers = self._writing().generate(list(prompts) if many else [prompts], **asked)
         return answers if many else answers[0]
 
@@ -242,6 +245,12 @@ class Predictor:
             {name: np.ones(self.bundle.sample[name], dtype=dtype) for name, dtype in dtypes.items()}
         )
 
+    def whole(self, value: ReadValue) -> ReadValue:
+        """A value that was read, with all its windows where answers are made of them."""
+        rows = value.rows[:1] if self._long == "window" else ()
+        found = [each for row in rows for each in all_windows(self.reader, value.raw, row)]
+        return replace(value, rows=tuple(found)) if found else value
+
     def _check_long(self, long: Long) -> None:
         cuts = isinstance(self.reader, WindowReader)
         if long == "window" and not (cuts and self._maker.joins):
@@ -292,7 +301,3 @@ class Predictor:
         shapes = wide_shapes(rows, fills)
         for indices in cut(lengths, rows=batch_size, budget=self._budget, shapes=shapes):
             yield indices, self._session.run(collate([rows[i] for i in indices], fills))
-
-
-def _is_many(raw: Any) -> bool:
-    return isinstance(raw, list) or (isinstance(raw, Iterator) and not isinstance(raw, IOBase))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import IOBase
 from typing import Any
 
 from multigraft.contracts.types import Arrays
@@ -49,3 +50,8 @@ def raw_bytes(raw: Any) -> int:
         return size
     shape = getattr(raw, "size", None)  # of a Pillow image: width and height
     return 4 * math.prod(shape) if isinstance(shape, tuple) else 0
+
+
+def is_many(raw: Any) -> bool:
+    """Whether each of these values is to be answered: of a list or an iterator, but of no file."""
+    return isinstance(raw, list) or (isinstance(raw, Iterator) and not isinstance(raw, IOBase))

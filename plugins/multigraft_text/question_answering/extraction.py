@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,12 @@ class QuestionAnswering(Objective):
         backbone: Any = self.brief.backbone
         return ExtractionHead(backbone.width, dropout=self.brief.options["dropout"])
 
+    def parts(self, row: Row) -> Sequence[Row]:
+        """The windows of its passage, each with the answers that it holds whole."""
+        reader: Any = self.brief.reader
+        windows = reader.windows((row["text"], row["text_pair"]))
+        return [_piece(row, window["places"]) for window in windows] if windows[1:] else (row,)
+
     def encode(self, row: Row, arrays: Arrays) -> Arrays:
         """``span`` int64 [2]: the tokens that begin and end the first answer that the row holds
         whole; -1 each where it holds none."""
@@ -93,6 +99,18 @@ class QuestionAnswering(Objective):
             return None
         share = float(1 - kept["answers"][:, ANSWERABLE].mean())
         return Baseline("f1", share, "always saying that there is no answer")
+
+
+def _piece(row: Row, places: np.ndarray) -> Row:
+    """A row of the passage from the first to the last character of these tokens."""
+    real = places[places[:, 2] >= 0]
+    low, high = (int(real[0, 0]), int(real[:, 1].max())) if len(real) else (0, 0)
+    held = [
+        {**each, "start": each["start"] - low}
+        for each in row["answers"]
+        if low <= each["start"] and each["start"] + len(each["text"]) <= high
+    ]
+    return {**row, "text_pair": row["text_pair"][low:high], "answers": held}
 
 
 def _tokens(answer: Mapping[str, Any], arrays: Arrays) -> tuple[int, int] | None:

@@ -107,7 +107,7 @@ def _checked(answer: Mapping[str, Any], passage: str) -> Place:
     text = answer.get("text")
     start = next((answer[name] for name in STARTS if name in answer), None)
     if not isinstance(text, str) or not text.strip():
-        raise _wrong(f"has an answer without text: {shown(text)}")
+        raise _wrong(f"has an answer without text: {shown(str(text))}")
     if isinstance(start, bool) or not isinstance(start, int | np.integer):
         raise _wrong(f"has for {shown(text)} the start {start!r}; a whole number is needed")
     if not 0 <= start <= len(passage) - len(text):

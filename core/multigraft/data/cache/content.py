@@ -48,6 +48,8 @@ class Content:
     """Rows that are known to be unreadable before any reader sees them, and why."""
     refused: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """Of the bad rows, those that a task refused to rewrite, as they were read."""
+    origins: np.ndarray | None = None
+    """Of rows that are parts of others: the number of the row that each is of."""
     paths: Sequence[str] | None = None
     """Of a folder: each row's file, relative to it."""
     folder: Path | None = None

@@ -65,8 +65,10 @@ def part_of(path: str, split: str, formats: Sequence[Format] = CORE) -> str:
 
 
 def _format(data: Data, split: str, path: str, formats: Sequence[Format]) -> str:
-    """``data.format`` is for the training rows; other files go by their ending if it tells."""
-    told = Path(path).suffix.lower() in endings_of(formats)
+    """``data.format`` is for the training rows, and for other files with their ending; the rest go
+    by their ending if it tells."""
+    ending, learned = (Path(each).suffix.lower() for each in (path, data.train))
+    told = ending in endings_of(formats) and ending != learned
     if split == TRAIN or (not told and data.format in {each.name for each in formats}):
         return data.format
     return "auto"

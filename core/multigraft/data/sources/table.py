@@ -114,6 +114,8 @@ class Table:
     def where(self, index: int) -> tuple[str, int | None]:
         """The file of this row, and its number there from 1; None where the file is the row."""
         row = int(self.indices[index])
+        if self.content.origins is not None:
+            row = int(self.content.origins[row])
         if self.content.paths is not None:
             return f"{self.name}/{self.content.paths[row]}", None
         return self.name, row + 1

@@ -67,7 +67,7 @@ def measure_graphs(
         answered = {
             name: None
             if answers is None
-            else answer_rows(answers, values, rows.lengths[numbers], each)
+            else answer_rows(answers, values, rows.reader, each, sessions[name].run)
             for name, each in outputs.items()
         }
         fp32 = _said(answered[FP32])

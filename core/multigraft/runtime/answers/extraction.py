@@ -53,6 +53,7 @@ class Extraction(Answers):
         )
     }
     joins = True
+    windows = True
 
     def __init__(self, targets: Spec) -> None:
         longest = targets.get("longest")
