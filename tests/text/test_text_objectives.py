@@ -334,7 +334,8 @@ def test_the_plugin_is_admitted_whole() -> None:
         "text-regression",
         "token-classification",
         "sentence-similarity",
+        "question-answering",
     }
     assert {family.name for family in catalog.backbones()} == {"bert", "gpt"}
-    assert [each.name for each in catalog.formats()][-1] == "conll"
+    assert [each.name for each in catalog.formats()][-2:] == ["conll", "squad"]
     assert catalog.modality("text").columns == ("text", "text_pair")

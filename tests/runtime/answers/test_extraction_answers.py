@@ -72,7 +72,7 @@ def test_below_the_threshold_there_is_no_answer() -> None:
     assert settled.answer(RAW, unsure, ASKED)["text"] == "New York"
     assert settled.answer(RAW, unsure, {"threshold": 0.3})["text"] is None
     always = Extraction({"longest": 12, "unanswerable": False})
-    assert always.answer(RAW, [window({5: -900.0}, {6: 0.0}, null=1.0)], ASKED)["score"] == 0
+    assert always.answer(RAW, [window({5: 1.0}, {6: 0.0}, null=900.0)], ASKED)["score"] == 0
 
 
 @pytest.mark.parametrize("seed", range(30))
