@@ -246,10 +246,11 @@ class Predictor:
         )
 
     def whole(self, value: ReadValue) -> ReadValue:
-        """A value that was read, with all its windows where answers are made of them."""
-        rows = value.rows[:1] if self._long == "window" else ()
-        found = [each for row in rows for each in all_windows(self.reader, value.raw, row)]
-        return replace(value, rows=tuple(found)) if found else value
+        """A value of which the first row was read, with all its windows where answers are made of
+        them."""
+        if self._long != "window":
+            return value
+        return replace(value, rows=all_windows(self.reader, value.raw, value.rows[0]))
 
     def _check_long(self, long: Long) -> None:
         cuts = isinstance(self.reader, WindowReader)

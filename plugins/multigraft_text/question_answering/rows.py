@@ -68,7 +68,9 @@ def _sampled(rng: np.random.Generator, passage: str) -> list[Place]:
 def _text(row: Mapping[str, Any], names: Sequence[str]) -> str:
     name = next((name for name in names if row.get(name) is not None), None)
     if name is None:
-        raise RowError(f"has no {names[0]}; it holds {', '.join(row)}", column=names[0])
+        empty = any(each in row for each in names)
+        told = "is empty" if empty else f"is missing; the row holds {', '.join(row)}"
+        raise RowError(told, column=names[0])
     try:
         return clean(row[name])
     except RowError as error:

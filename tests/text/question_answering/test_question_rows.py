@@ -47,9 +47,9 @@ def test_columns_may_have_other_names() -> None:
     ("changed", "said", "column"),
     [
         ({"question": " "}, "the text is empty", "question"),
-        ({"question": None}, "has no question", "question"),
+        ({"question": None}, "is empty", "question"),
         ({"passage": ""}, "the text is empty", "passage"),
-        ({"passage": None}, "has no passage", "passage"),
+        ({"passage": None}, "is empty", "passage"),
         ({"answers": [{"text": "New York", "start": 30}]}, "at 30 to 38, and the pass", "answers"),
         ({"answers": [{"text": "New York", "start": -1}]}, "at -1 to 7", "answers"),
         ({"answers": [{"text": "New York", "start": 24}]}, "the passage has ' New Yor", "answers"),
@@ -70,6 +70,11 @@ def test_what_does_not_fit_is_named(changed: dict[str, Any], said: str, column: 
     with pytest.raises(RowError, match=said) as refused:
         question_rows({**ROW, "answers": [ANSWER], **changed})
     assert refused.value.column == column
+
+
+def test_a_row_without_a_column_is_told_what_it_holds() -> None:
+    with pytest.raises(RowError, match="is missing; the row holds passage, answers"):
+        question_rows({"passage": PASSAGE, "answers": [ANSWER]})
 
 
 def test_a_row_without_the_column_of_answers_is_told_how_to_map_it() -> None:

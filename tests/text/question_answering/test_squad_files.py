@@ -30,11 +30,10 @@ def test_every_question_is_a_row(tmp_path: Path) -> None:
             {"id": "a", "question": "Where?", "answers": [ANSWER, ANSWER]},
             {"id": "b", "question": "When?", "is_impossible": True, "answers": [ANSWER]},
             {"id": "c", "question": "Who?", "is_impossible": False, "answers": [ANSWER]},
-            {"id": "d", "question": "Why?"},
+            {"id": "d", "question": "Why?", "answers": []},
         )
     )
-    columns = {name: list(found.columns[name]) for name in ("answers",)}
-    assert columns["answers"] == [[ANSWER, ANSWER], [], [ANSWER], []]
+    assert list(found.columns["answers"]) == [[ANSWER, ANSWER], [], [ANSWER], []]
     for name, wanted in (
         ("question", ["Where?", "When?", "Who?", "Why?"]),
         ("passage", ["In Rome."] * 4),
@@ -47,8 +46,13 @@ def test_every_question_is_a_row(tmp_path: Path) -> None:
 
 
 def test_what_is_no_question_is_a_bad_row(tmp_path: Path) -> None:
-    found = read_squad(written(tmp_path, {"question": "Where?", "answers": []}, "When?"))
-    assert found.bad == {1: "is str; an object with a question is needed"}
+    given = [{"question": "Where?", "answers": []}, "When?", {"question": "Why?"}]
+    found = read_squad(written(tmp_path, *given))
+    assert found.bad == {
+        1: "is str; an object with a question is needed",
+        2: "column 'answers' is missing; a question without one has an empty list",
+    }
+    assert list(found.columns["answers"]) == [[], None, None]
 
 
 @pytest.mark.parametrize(
