@@ -7,6 +7,7 @@ from fuzz import (
     commands,
     entities,
     pictures,
+    questions,
     recipes,
     runs,
     servers,
@@ -23,7 +24,8 @@ BORDERS = {
         *(
             each.BORDER
             for each in (
-                *(recipes, tables, target_cells, texts, entities, pictures, sounds),
+                *(recipes, tables, target_cells, texts, entities, questions),
+                *(pictures, sounds),
                 *(specs, bundles, runs, commands),
             )
         ),
