@@ -3,11 +3,12 @@ modality."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from helpers.asked_passages import write_questions
 from helpers.samples import WRITERS, write_both
 
 
@@ -29,6 +30,8 @@ class Case:
     """That train it together, as under torchrun."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Of the data, by other names."""
+    write: Callable[[Path, int], Path] | None = None
+    """What makes the rows, where the task wants others than the modality's."""
     caches: bool = False
     """Whether decoded rows and parsed tables go to the machine's cache, however quick they are."""
 
@@ -51,7 +54,7 @@ class Case:
     def make_data(self, folder: Path) -> Path:
         """Rows for the run."""
         writers = {**WRITERS, "text+image": write_both}
-        return writers[self.modality](folder, self.rows)
+        return (self.write or writers[self.modality])(folder, self.rows)
 
 
 TRAINING = {
@@ -104,6 +107,20 @@ TEXT = (
         {"task": "text-multilabel", "backbone": "bert-tiny", "strategy": "linear-probe"},
         exports=("fp32",),
         columns={"labels": "label"},
+    ),
+    Case(
+        "text-answers",
+        "text",
+        ("windows", "metrics of answers", "settled thresholds", "EMA", "export"),
+        {
+            "task": "question-answering",
+            "backbone": "bert-tiny",
+            "reader": {"max_length": 24},
+            "data": {"leakage": {"near": False}},
+        },
+        {"ema": 0.9},
+        exports=("fp32",),
+        write=write_questions,
     ),
     Case(
         "text-threads",

@@ -39,6 +39,8 @@ FEATURES = {
     "two processes",
     "several branches",
     "missing values",
+    "metrics of answers",
+    "windows",
 }
 
 

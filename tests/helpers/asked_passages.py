@@ -78,3 +78,9 @@ def write_lines(path: Path, rows: Sequence[Row]) -> Path:
     """The same rows as JSON lines."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+def write_questions(folder: Path, rows: int) -> Path:
+    """So many rows, whose passages are longer than a short row."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_lines(folder / "asked.jsonl", questions(rows, longest=40))

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 
-from multigraft import Brief
-from multigraft_text.learning import fit
+from helpers.extracting import QUESTION, engine_passage, objective
 from multigraft_text.question_answering.extraction import QuestionAnswering
 from multigraft_text.reader import TextReader
 
-PASSAGE = " ".join(f"In {1800 + year} the engine ran {year} times for Ada." for year in range(30))
-QUESTION = "How often did it run?"
-
-
-def objective(length: int = 40) -> tuple[QuestionAnswering, TextReader]:
-    learn = {"style": "bert", "tokenizer": "wordpiece", "vocabulary": 400, "lowercase": True}
-    spec: dict[str, Any] = {"kind": "text", "max_length": length, "tokenizer.json": None}
-    spec |= {"token_types": True, "learn": learn, "passage": True}
-    reader = TextReader(fit([(QUESTION, PASSAGE)], spec))
-    targets = {"longest": 20, "unanswerable": True}
-    backbone: Any = SimpleNamespace(width=4)
-    brief = Brief(
-        backbone=backbone, reader=reader, targets=targets, options={"dropout": 0.0}, modality="text"
-    )
-    return QuestionAnswering(brief), reader
+PASSAGE = engine_passage(30)
 
 
 def row(*answers: str) -> dict[str, Any]:
