@@ -13,7 +13,7 @@ from multigraft.contracts.objectives import Objective, Row
 from multigraft.contracts.readers import row_errors
 from multigraft.data.cache.content import Content
 from multigraft.data.sources.table import Table, whole
-from multigraft.errors import RowError
+from multigraft.errors import PluginError, RowError
 
 ARRANGE = 4
 """What the generator is for; part of its seed."""
@@ -71,6 +71,9 @@ def parted_rows(table: Table, objective: Objective) -> Table:
         return table
     whole_rows = list(_View(table))
     parts = [_parts(row, objective) for row in whole_rows]
+    if not all(parts):
+        place = table.place([len(each) for each in parts].index(0))
+        raise PluginError(f"{place}: parts gives no row; return (row,) to learn from it as it is")
     if all(len(each) == 1 and each[0] is row for each, row in zip(parts, whole_rows, strict=True)):
         return table
     rows = [row for each in parts for row in each]
