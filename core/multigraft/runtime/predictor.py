@@ -13,7 +13,7 @@ import numpy as np
 
 from multigraft.contracts.answers import Answers, Window
 from multigraft.contracts.reader import PromptReader, Reader, WindowReader
-from multigraft.contracts.readers import all_windows, collate, read_row, row_errors
+from multigraft.contracts.readers import collate, read_row, row_errors
 from multigraft.contracts.records import Modality, Option
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, PredictError, RowError, refused_as
@@ -25,7 +25,7 @@ from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import Asked
 from multigraft.runtime.length_batches import cut, read_ahead, wide_shapes
 from multigraft.runtime.ranking import Ranked, rank
-from multigraft.runtime.read_value import ReadValue, is_many
+from multigraft.runtime.read_value import ReadValue, in_windows, is_many
 from multigraft.runtime.session import Session
 
 if TYPE_CHECKING:
@@ -245,12 +245,13 @@ class Predictor:
             {name: np.ones(self.bundle.sample[name], dtype=dtype) for name, dtype in dtypes.items()}
         )
 
-    def whole(self, value: ReadValue) -> ReadValue:
-        """A value of which the first row was read, with all its windows where answers are made of
-        them."""
+    def finish(self, values: Sequence[ReadValue]) -> list[Answer]:
+        """Answer values of which the first row was read, in order; in all their windows where
+        answers are made of them, of which as much is held at a time as `predict` holds."""
         if self._long != "window":
-            return value
-        return replace(value, rows=all_windows(self.reader, value.raw, value.rows[0]))
+            return self.answers(values)
+        parts = read_ahead(values, partial(in_windows, reader=self.reader), attrgetter("size"))
+        return [answer for part in parts for answer in self.answers(part)]
 
     def _check_long(self, long: Long) -> None:
         cuts = isinstance(self.reader, WindowReader)

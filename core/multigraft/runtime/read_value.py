@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import IOBase
 from typing import Any
 
+from multigraft.contracts.reader import Reader
+from multigraft.contracts.readers import all_windows
 from multigraft.contracts.types import Arrays
 from multigraft.runtime.length_batches import nbytes
 
@@ -50,6 +52,11 @@ def raw_bytes(raw: Any) -> int:
         return size
     shape = getattr(raw, "size", None)  # of a Pillow image: width and height
     return 4 * math.prod(shape) if isinstance(shape, tuple) else 0
+
+
+def in_windows(value: ReadValue, reader: Reader) -> ReadValue:
+    """A value of which the first row was read, with all its windows. Raises RowError."""
+    return replace(value, rows=all_windows(reader, value.raw, value.rows[0]))
 
 
 def is_many(raw: Any) -> bool:

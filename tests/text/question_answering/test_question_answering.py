@@ -9,6 +9,7 @@ import subprocess
 import sys
 from ast import literal_eval
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ from multigraft.cli import main
 from multigraft.contracts.types import Arrays
 from multigraft.errors import BundleError, DataError
 from multigraft.export.acceptance.gate import judge_of, measure_graphs
+from multigraft.runtime import length_batches
 from multigraft.runtime.bundle import read_manifest
 from multigraft.runtime.predictor import Predictor
+from multigraft.runtime.read_value import ReadValue
 from multigraft.runtime.serving.model import Model
 from multigraft.runtime.web.site import write_site
 
@@ -235,6 +238,26 @@ def test_a_server_reads_windows_too(bundle: Path, predictor: Predictor) -> None:
     assert said[0]["text"] == wanted["text"]
     assert said[0]["score"] == pytest.approx(wanted["score"], abs=1e-5)
     assert said[1]["error"]
+
+
+def test_a_server_holds_few_windows_at_a_time(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many long passages came together."""
+    held: list[int] = []
+    answers = predictor.answers
+
+    def noted(values: Sequence[ReadValue]) -> list[Any]:
+        held.append(len(values))
+        return answers(values)
+
+    read = [ReadValue(pair, (predictor.reader.read(pair),), predictor.check({})) for pair in PAIRS]
+    wanted = predictor.predict(PAIRS)
+    monkeypatch.setattr(predictor, "answers", noted)
+    monkeypatch.setattr(length_batches, "READ_BYTES", 8_000)
+    found = predictor.finish(read)
+    assert [each["text"] for each in found] == [each["text"] for each in wanted]
+    assert 5 < len(held) < len(PAIRS) and sum(held) == len(PAIRS)
 
 
 def test_a_page_without_a_server_says_that_it_cannot(bundle: Path, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ class Model:
     def answer(self, values: Sequence[ReadValue]) -> list[Answer]:
         """Answer values that were read, in order."""
         if self._predictor.bundle.generation is None:
-            return self._predictor.answers([self._predictor.whole(value) for value in values])
+            return self._predictor.finish(values)
         prompts = [_Read(row) for value in values for row in value.rows]
         written: list[Answer] = self._writing.predict(prompts)
         return written
