@@ -121,7 +121,7 @@ class Objective(Protocol):
         return rows
 
     def parts(self, row: Row) -> Sequence[Row]:
-        """The rows that one training row is learned from: itself, or several, as windows of a long
+        """The rows that one training row is learned from: itself, or others, as windows of a long
         passage. Held-out rows stay whole (see `Answers.windows`).
 
         A row for which it raises RowError is read as it is.
