@@ -17,6 +17,7 @@ from multigraft import (
     hookimpl,
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
+from multigraft_speech.recognition import RECOGNITION
 
 AUDIO = Modality(
     name="audio",
@@ -47,6 +48,11 @@ AUDIO = Modality(
             high=60,
             help="a shorter sound is a bad row; never less than what the backbone needs for one "
             "frame",
+        ),
+        "places": Option(
+            default=False,
+            help="give with each row the second at which it begins; tasks whose answers have times "
+            "set it",
         ),
     },
     augment=Lazy("multigraft_speech.augment:augmentation"),
@@ -188,11 +194,12 @@ def register_backbones() -> Sequence[Backbone]:
 
 @hookimpl
 def register_tasks() -> Sequence[Task]:
-    """Two ways to pretrain; labels and numbers of a sound."""
+    """Two ways to pretrain; labels and numbers of a sound, and what is said in it."""
     return [
         CONTRASTIVE,
         MASKED_SPECTROGRAM,
         classification_task("audio-classification", "audio"),
         multilabel_task("audio-multilabel", "audio"),
         regression_task("audio-regression", "audio"),
+        RECOGNITION,
     ]

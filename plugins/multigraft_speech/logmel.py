@@ -37,6 +37,8 @@ class LogMelEncoder(nn.Module):
         super().__init__()
         self.layout = layout
         self.width = layout.width
+        self.hop = STRIDE * layout.hop
+        self.field = layout.window
         self.frontend = LogMel(layout)
         self.stem = nn.Conv1d(layout.mels, layout.width, KERNEL, stride=STRIDE, padding=KERNEL // 2)
         self.stages = nn.ModuleList(

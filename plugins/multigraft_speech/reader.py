@@ -54,6 +54,7 @@ class AudioSpec(BaseModel):
     sample_rate: int = Field(16_000, ge=1000, le=768_000)
     max_seconds: float = Field(30.0, gt=0, le=3600)
     min_seconds: float = Field(0.05, ge=0, le=3600)
+    places: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,14 @@ class AudioReader:
     """Reads one sound as ``input_values`` float32 [T] and ``attention_mask`` int64 [T].
 
     Channels are averaged, another rate is resampled (soxr HQ), and what lies beyond ``max_seconds``
-    is never decoded.
+    is never decoded. Where ``places`` are asked for, also ``start`` float64 []: the second of the
+    sound at which the row begins.
     """
 
     sample_rate: int = 16_000
     max_seconds: float = 30.0
     min_seconds: float = 0.05
+    places: bool = False
 
     @property
     def fills(self) -> Mapping[str, float]:
@@ -86,7 +89,7 @@ class AudioReader:
             samples = soxr.resample(samples, rate, self.sample_rate)
         samples = samples[: round(self.max_seconds * self.sample_rate)]
         self._check(samples)
-        return _row(samples)
+        return self._row(samples, 0)
 
     def windows(self, raw: Any) -> list[Arrays]:
         """All of a sound, an hour at most, as rows of ``max_seconds`` that overlap."""
@@ -94,7 +97,7 @@ class AudioReader:
             "input_values"
         ]
         size = round(self.max_seconds * self.sample_rate)
-        return [_row(samples) for samples in cut_windows(whole, size)]
+        return [self._row(samples, start) for start, samples in cut_windows(whole, size)]
 
     def memory(self, raw: Any) -> int:
         """The most bytes that `read` takes at a time, as the header tells.
@@ -140,8 +143,21 @@ class AudioReader:
         return len(row["input_values"])
 
     def spec(self) -> Spec:
-        """The settings, as `audio_reader` takes them."""
-        return {"kind": "audio", **asdict(self)}
+        """The settings, as `audio_reader` takes them; places only where they are asked for."""
+        settings = asdict(self)
+        if not settings["places"]:
+            del settings["places"]
+        return {"kind": "audio", **settings}
+
+    def _row(self, samples: np.ndarray, start: int) -> Arrays:
+        values = np.ascontiguousarray(samples, dtype=np.float32)
+        row: Arrays = {
+            "input_values": values,
+            "attention_mask": np.ones(len(values), dtype=np.int64),
+        }
+        if self.places:
+            row["start"] = np.array(start / self.sample_rate)
+        return row
 
     def _decode_path(self, path: Path) -> tuple[np.ndarray, int]:
         with row_file(path) as file:
@@ -192,11 +208,6 @@ def audio_reader(spec: Spec) -> AudioReader:
     8000
     """
     return AudioReader(**check_spec(spec, AudioSpec).model_dump(exclude={"kind"}))
-
-
-def _row(samples: np.ndarray) -> Arrays:
-    values = np.ascontiguousarray(samples, dtype=np.float32)
-    return {"input_values": values, "attention_mask": np.ones(len(values), dtype=np.int64)}
 
 
 def _from_mapping(raw: Mapping[str, Any]) -> Any:

@@ -67,6 +67,7 @@ def _spec(options: Mapping[str, Any], rate: int, shortest: int) -> Spec:
         sample_rate=rate,
         max_seconds=options.get("max_seconds", DEFAULTS.max_seconds),
         min_seconds=max(asked, shortest / rate),
+        places=options.get("places", False),
     )
     if reader.min_seconds > reader.max_seconds:
         raise MultigraftError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -18,7 +19,7 @@ from multigraft.errors import WeightsError, refused_as
 from multigraft.models.untrusted import budget, check_taken
 from multigraft.system.quiet import quiet_transformers
 from multigraft_speech.framing import FrameConv, convolve
-from multigraft_speech.specs import frame_count
+from multigraft_speech.specs import frame_count, receptive_field
 from multigraft_speech.weights import load_config, load_extractor, opened, source
 
 
@@ -48,6 +49,8 @@ class Wav2Vec2(nn.Module):
         self.extractor = extractor
         self.spec_augment = spec_augment
         self.width: int = self.config.hidden_size
+        self.hop = math.prod(self.config.conv_stride)
+        self.field = receptive_field(self.config.conv_kernel, self.config.conv_stride)
         self.blocks: Sequence[nn.Module] = [
             *layers,
             model.feature_projection,

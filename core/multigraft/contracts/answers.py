@@ -13,7 +13,14 @@ from multigraft.contracts.records import Option
 from multigraft.contracts.types import Answer, Arrays
 
 Named = Literal[
-    "classification", "embedding", "extraction", "multilabel", "outputs", "regression", "tagging"
+    "classification",
+    "embedding",
+    "extraction",
+    "multilabel",
+    "outputs",
+    "regression",
+    "tagging",
+    "transcription",
 ]
 """The answers that core brings, and a task may name."""
 NAMES: tuple[str, ...] = get_args(Named)

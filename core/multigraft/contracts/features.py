@@ -46,6 +46,10 @@ class BackboneModule(Protocol):
     ``save_sequence(folder, *, head, labels)`` may be there too: it writes a folder as `save` does,
     with a classification ``head`` on each position of ``sequence``.
 
+    ``hop: int`` and ``field: int`` may be there too, where position i of ``sequence`` sees
+    ``field`` units of the row (as `Reader.length` counts them) from ``i * hop`` on, and a row of n
+    units has ``(n - field) // hop + 1`` positions. Tasks that place positions in time ask for them.
+
     ``later: Sequence[nn.Module]`` may be there too: the blocks of a decoder that a head calls
     behind the features. Strategies count them behind ``blocks``; they are never replayed.
     """

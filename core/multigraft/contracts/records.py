@@ -194,9 +194,10 @@ class Task:
     """(row) -> row: rewrite a raw row when its table is loaded, before ``columns`` and the raw
     value are looked for; raises RowError. It may add columns and drop some. Where it has a
     parameter ``options``, it is given the task's options by that name."""
-    targets: Callable[[Mapping[str, Sequence[Any]]], Spec] | None = None
-    """Learn the targets' description (the labels, say) from the rows' ``columns``; a cell may be
-    None."""
+    targets: Callable[..., Spec] | None = None
+    """(columns) -> spec: learn the targets' description (the labels, say) from the rows'
+    ``columns``, a sequence of cells each; a cell may be None. Where it has a parameter ``options``,
+    it is given the task's options by that name."""
     answers: str | Callable[[Spec], Answers] | None = None
     """What makes answers of graph outputs, torch-free, as a bundle uses it: core's by their name
     (see `multigraft.contracts.answers.NAMES`), or (targets) -> the task's own `Answers`.

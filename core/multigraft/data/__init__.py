@@ -12,7 +12,7 @@ from multigraft.data.chosen_rows import ChosenRows, SomeRows
 from multigraft.data.label_cells import label_lists, labels_in
 from multigraft.data.rows import Rows
 from multigraft.data.sources.load import load_table
-from multigraft.data.sources.rewriting import rewrite_of
+from multigraft.data.sources.rewriting import rewrite_of, with_options
 from multigraft.data.sources.source_table import part_of, source_table
 from multigraft.data.sources.table import Table
 from multigraft.data.splits import Splits, load_splits
@@ -45,4 +45,5 @@ __all__ = [
     "source_table",
     "split_table",
     "told",
+    "with_options",
 ]

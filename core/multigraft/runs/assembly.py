@@ -31,6 +31,7 @@ from multigraft.data import (
     quarantine,
     release,
     rewrite_of,
+    with_options,
 )
 from multigraft.errors import DataError, RecipeError, RunError, WeightsError, refused_as
 from multigraft.plugins.catalog import Catalog
@@ -170,7 +171,9 @@ def _learn(resolved: ResolvedRecipe, train: Table) -> Saved:
     if read is not None and task.stratify is not None:
         columns[task.stratify] = label_lists(columns[task.stratify], read)
     try:
-        return Saved(spec, task.targets(columns) if task.targets is not None else {})
+        if task.targets is None:
+            return Saved(spec, {})
+        return Saved(spec, with_options(task.targets, resolved.task_options)(columns))
     except DataError as error:
         raise DataError(f"{train.name}: {error}") from error
 

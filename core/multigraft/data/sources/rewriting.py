@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from multigraft.contracts.lazy import Lazy
 from multigraft.contracts.readers import row_errors
@@ -14,16 +14,21 @@ from multigraft.contracts.records import Task
 from multigraft.data.sources.table import Table, whole
 from multigraft.errors import DataError, RowError
 
+V = TypeVar("V")
 Rewrite = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 def rewrite_of(task: Task, options: Mapping[str, Any]) -> Rewrite | None:
     """A task's `Task.rows`, which is given the task's options where it names them."""
-    rows = task.rows
-    function = rows.resolve() if isinstance(rows, Lazy) else rows
-    if function is None or "options" not in inspect.signature(function).parameters:
-        return function
-    return partial(function, options=options)
+    return None if task.rows is None else with_options(task.rows, options)
+
+
+def with_options(function: Callable[..., V], options: Mapping[str, Any]) -> Callable[..., V]:
+    """A task's function, which is given the task's options where it has a parameter for them."""
+    found = function.resolve() if isinstance(function, Lazy) else function
+    if "options" not in inspect.signature(found).parameters:
+        return found
+    return partial(found, options=options)
 
 
 def rewritten(table: Table, rewrite: Rewrite, columns: tuple[str, ...]) -> Table:

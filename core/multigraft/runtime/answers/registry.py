@@ -15,6 +15,7 @@ from multigraft.runtime.answers.multilabel import MultiLabel
 from multigraft.runtime.answers.outputs import Outputs
 from multigraft.runtime.answers.regression import Regression
 from multigraft.runtime.answers.tagging import Tagging
+from multigraft.runtime.answers.transcription import Transcription
 from multigraft.system.about import __version__
 
 ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
@@ -25,6 +26,7 @@ ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
     "outputs": Outputs,
     "regression": Regression,
     "tagging": Tagging,
+    "transcription": Transcription,
 }
 
 

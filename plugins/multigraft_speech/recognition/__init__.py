@@ -1,0 +1,34 @@
+"""Automatic speech recognition: transcripts of sounds, by CTC."""
+
+from __future__ import annotations
+
+from multigraft import Lazy, Option, Task
+from multigraft_speech.recognition.normalization import CASES, PUNCTUATION
+
+RECOGNITION = Task(
+    name="automatic-speech-recognition",
+    stage="finetune",
+    modalities=("audio",),
+    columns=("text",),
+    reader={"places": True},
+    rows=Lazy("multigraft_speech.recognition.normalization:transcript_rows"),
+    targets=Lazy("multigraft_speech.recognition.vocabulary:vocabulary_spec"),
+    samples=Lazy("multigraft_speech.recognition.vocabulary:transcript_samples"),
+    objective=Lazy("multigraft_speech.recognition.ctc:SpeechRecognition"),
+    answers="transcription",
+    options={
+        "case": Option(default="lower", choices=CASES, help="of transcripts; keep: as written"),
+        "punctuation": Option(
+            default="drop",
+            choices=PUNCTUATION,
+            help="drop: of a transcript are kept letters, digits and apostrophes within words",
+        ),
+        "vocabulary": Option(
+            default=None,
+            types=(str,),
+            help="a vocab.json, or a folder that has one, whose tokens are taken; unset: every "
+            "character of the training transcripts",
+        ),
+        "dropout": Option(default=0.1, low=0, high=0.9, help="in front of the classifier"),
+    },
+)

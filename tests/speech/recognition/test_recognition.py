@@ -1,0 +1,116 @@
+"""Speech recognition the whole way: evaluation, gate and bundle say the same of what is heard."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+
+import multigraft as mg
+import multigraft_speech as speech
+from helpers.spelled_sounds import RATE, spelled, texts, write_spelled
+from multigraft.errors import DataError
+from multigraft.runtime.bundle import read_manifest
+from multigraft.runtime.predictor import Predictor
+
+
+def recipe(folder: Path, train: Path, test: Path) -> dict[str, object]:
+    return {
+        "task": "automatic-speech-recognition",
+        "backbone": {"name": "logmel-tiny", "weights": "scratch"},
+        "reader": {"max_seconds": 3.5},
+        "data": {"train": str(train), "test": str(test), "leakage": {"near": False}},
+        "training": {"epochs": 9, "batch_size": 8, "learning_rate": 0.005, "precision": "fp32"},
+        "evaluation": {"bootstrap": 30, "batch_size": 7},
+        "export": {"precisions": ["fp32", "int8"], "rows": 60, "budget": 50},
+        "output": str(folder / "run"),
+    }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("spelled")
+    rng = np.random.default_rng(0)
+    write_spelled(folder, "train", [text.upper() + "." for text in texts(rng, 240)])
+    write_spelled(folder, "test", texts(rng, 60), seed=5)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> mg.Run:
+    given = recipe(folder, folder / "train.jsonl", folder / "test.jsonl")
+    return mg.Engine([speech], discover=False).start(given, "finetune")
+
+
+@pytest.fixture(scope="module")
+def bundle(run: mg.Run) -> Path:
+    return Path(run.export().files["bundle"])
+
+
+class Reads:
+    """The modality alone: neither the task nor a backbone."""
+
+    @mg.hookimpl
+    def register_modalities(self) -> list[mg.Modality]:
+        return [speech.AUDIO]
+
+
+@pytest.fixture(scope="module")
+def predictor(bundle: Path) -> Predictor:
+    return mg.load(bundle, precision="fp32", catalog=mg.Catalog([Reads()], discover=False))
+
+
+def test_evaluation_gate_and_bundle_say_what_jiwer_says(
+    folder: Path, run: mg.Run, bundle: Path, predictor: Predictor
+) -> None:
+    rows = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
+    told = [each["text"] for each in predictor.predict([str(folder / r["audio"]) for r in rows])]
+    wanted = jiwer.wer([row["text"] for row in rows], told)
+    assert wanted < 0.5, "it has learned to hear"
+    metrics = run.evaluate().metrics
+    assert metrics["wer"].value == pytest.approx(wanted, abs=1e-9)
+    assert metrics["cer"].value == pytest.approx(
+        jiwer.cer([row["text"] for row in rows], told), abs=1e-9
+    )
+    assert metrics["wer"].low is not None and metrics["wer"].low <= wanted
+    fp32 = read_manifest(bundle).precisions["fp32"]
+    assert (fp32.metric, fp32.value) == ("wer", pytest.approx(wanted, abs=1e-9))
+    assert run.targets["vocabulary"] == ["", " ", "a", "b", "c", "d"], "normalised"
+
+
+def test_words_lie_where_they_were_said(predictor: Predictor) -> None:
+    sound, said = spelled("abc da bd", np.random.default_rng(3))
+    found = predictor.predict(sound)
+    assert found["text"] == "abc da bd"
+    for (_, start, end), word in zip(said, found["words"], strict=True):
+        assert abs(word["start"] - start) < 0.08
+        assert abs(word["end"] - end) < 0.08
+
+
+def test_a_long_sound_is_heard_as_its_pieces_are(predictor: Predictor) -> None:
+    text = " ".join(texts(np.random.default_rng(8), 12))
+    sound, said = spelled(text, np.random.default_rng(9))
+    assert len(sound) > 2 * 3.5 * RATE
+    assert len(predictor.predict(sound)["text"]) < len(text) / 3, "cut off unless asked"
+    found = predictor.predict(sound, long="window")
+    assert jiwer.cer(text, found["text"]) < 0.1
+    assert found["words"][-1]["end"] == pytest.approx(said[-1][2], abs=0.2)
+    beams = predictor.predict(sound, long="window", beams=4)
+    assert jiwer.cer(text, beams["text"]) < 0.1
+
+
+def test_bad_rows_are_named_with_their_place(tmp_path: Path) -> None:
+    good = write_spelled(tmp_path, "train", ["ab", "ba"] * 10)
+    bad = write_spelled(tmp_path, "test", ["ab", "cd", "a" * 3, "ba"])
+    lines = [json.loads(line) for line in bad.read_text(encoding="utf-8").splitlines()]
+    lines[2]["text"], lines[3]["text"] = "ab" * 60, "..."
+    bad.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        mg.Engine([speech], discover=False).start(recipe(tmp_path, good, bad), "finetune")
+    said = str(caught.value)
+    for line, why in ((2, "lacks: 'c', 'd'"), (3, "has room for"), (4, "keeps nothing")):
+        assert why in said, said
+        assert f"row {line}:" in said, said
