@@ -21,6 +21,7 @@ def test_is_admitted_whole() -> None:
         "audio-classification",
         "audio-multilabel",
         "audio-regression",
+        "automatic-speech-recognition",
     }
 
 
