@@ -19,7 +19,7 @@ class Strength:
     speed: float
     """The largest share by which a sound gets faster or slower (and higher or lower)."""
     shift: float
-    """The largest share of the sound by which it moves; what it leaves is silence."""
+    """The largest share of the sound that is laid before or behind it as silence."""
     gain: float
     """Decibels, up and down."""
     noise: tuple[float, float]
@@ -60,13 +60,8 @@ def _speed(sound: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _shift(sound: np.ndarray, by: int) -> np.ndarray:
-    """Move later (or earlier, where ``by`` is negative) and fill with silence."""
-    moved = np.zeros_like(sound)
-    if by >= 0:
-        moved[by:] = sound[: len(sound) - by]
-    else:
-        moved[:by] = sound[-by:]
-    return moved
+    """Lay silence before it, or behind it where ``by`` is negative: what is cut off is not said."""
+    return np.pad(sound, (max(by, 0), max(-by, 0)))
 
 
 def _noise(sound: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarray:

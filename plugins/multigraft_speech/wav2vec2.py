@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,12 @@ from multigraft.errors import WeightsError, refused_as
 from multigraft.models.untrusted import budget, check_taken
 from multigraft.system.quiet import quiet_transformers
 from multigraft_speech.framing import FrameConv, convolve
+from multigraft_speech.recognition.vocabulary import blank_of, save_tokens
 from multigraft_speech.specs import frame_count, receptive_field
 from multigraft_speech.weights import load_config, load_extractor, opened, source
+
+Kind = Literal["base", "audio", "ctc"]
+"""The base model, with a classifier of sounds, or with one of frames."""
 
 
 class Wav2Vec2(nn.Module):
@@ -89,12 +93,28 @@ class Wav2Vec2(nn.Module):
         if head is not None:
             _describe_labels(config, labels)
             config.problem_type = problem_type
-            state = {
-                f"{self.model.base_model_prefix}.{name}": value for name, value in state.items()
-            }
-            state |= _classifier_state(head)
+            state = self._state_within() | _classifier_state(head)
+        self._write(folder, config, state, kind="audio" if head is not None else "base")
+
+    def save_sequence(self, folder: Path, *, head: nn.Linear, labels: Sequence[str]) -> None:
+        """Write transformers' ``AutoModelForCTC`` folder; ``labels`` are the tokens of its
+        ``vocab.json``."""
+        config = deepcopy(self.config)
+        config.vocab_size, config.pad_token_id = len(labels), blank_of(labels)
+        state = self._state_within() | {
+            f"lm_head.{name}": value.detach().float() for name, value in head.state_dict().items()
+        }
+        self._write(folder, config, state, kind="ctc")
+        save_tokens(folder, labels)
+
+    def _state_within(self) -> dict[str, Tensor]:
+        """The weights as transformers names them inside a model with a head."""
+        prefix = self.model.base_model_prefix
+        return {f"{prefix}.{name}": value for name, value in self.model.state_dict().items()}
+
+    def _write(self, folder: Path, config: Any, state: dict[str, Tensor], *, kind: Kind) -> None:
         with quiet_transformers():
-            _shell(config, classifier=head is not None).save_pretrained(folder, state_dict=state)
+            _shell(config, kind).save_pretrained(folder, state_dict=state)
         self.extractor.save_pretrained(folder)
 
     def _normalised(self, batch: Batch) -> Tensor:
@@ -202,17 +222,17 @@ def _load(origin: Origin, config: Any) -> Any:
     return model
 
 
-def _shell(config: Any, *, classifier: bool) -> Any:
+def _shell(config: Any, kind: Kind) -> Any:
     """transformers' own class, empty: it knows how its weights are written."""
-    from transformers import AutoModel, AutoModelForAudioClassification
+    from transformers import AutoModel, AutoModelForAudioClassification, AutoModelForCTC
 
-    kind = AutoModelForAudioClassification if classifier else AutoModel
+    classes = {"base": AutoModel, "audio": AutoModelForAudioClassification, "ctc": AutoModelForCTC}
     # saving must not move the run's chance
     with (
         torch.device("meta"),
         torch.random.fork_rng(devices=[]),
     ):
-        return kind.from_config(config)
+        return classes[kind].from_config(config)
 
 
 def _random_spans(hidden: Tensor, share: float, span: int) -> Tensor:

@@ -34,10 +34,10 @@ def test_silence_stays_silent() -> None:
     ].any()
 
 
-def test_moves_and_fills_with_silence() -> None:
+def test_silence_is_laid_before_or_behind_and_nothing_is_cut_off() -> None:
     sound = np.arange(1, 5, dtype=np.float32)
-    assert _shift(sound, 1).tolist() == [0, 1, 2, 3]
-    assert _shift(sound, -1).tolist() == [2, 3, 4, 0]
+    assert _shift(sound, 1).tolist() == [0, 1, 2, 3, 4]
+    assert _shift(sound, -1).tolist() == [1, 2, 3, 4, 0]
     assert _shift(sound, 0).tolist() == [1, 2, 3, 4]
 
 

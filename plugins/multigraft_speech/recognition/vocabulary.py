@@ -20,6 +20,7 @@ BYTES = 2**24
 """The most bytes of a file of tokens."""
 BLANKS = ("<pad>", "[PAD]")
 """What the blank is called in vocabularies of transformers."""
+UNKNOWN = "<unk>"
 SPECIAL = re.compile(r"<[^<>\s]+>|\[[A-Z]+\]")
 
 
@@ -81,8 +82,30 @@ def token_names(vocabulary: Sequence[str], blank: int) -> list[str]:
     names[blank] = BLANKS[0]
     silent = [place for place, name in enumerate(names) if not name]
     for number, place in enumerate(reversed(silent)):
-        names[place] = "<unk>" if number == 0 else f"<unused-{number}>"
+        names[place] = UNKNOWN if number == 0 else f"<unused-{number}>"
     return names
+
+
+def blank_of(names: Sequence[str]) -> int:
+    """The number of the blank in a ``vocab.json``'s tokens."""
+    return next(names.index(name) for name in BLANKS if name in names)
+
+
+def save_tokens(folder: Path, names: Sequence[str]) -> None:
+    """Write transformers' tokenizer of a CTC model: ``vocab.json`` and what is special in it."""
+    listed = {name: number for number, name in enumerate(names)}
+    settings = {
+        "tokenizer_class": "Wav2Vec2CTCTokenizer",
+        "pad_token": names[blank_of(names)],
+        "unk_token": UNKNOWN if UNKNOWN in listed else None,
+        "bos_token": None,
+        "eos_token": None,
+        "word_delimiter_token": WORD_MARK,
+        "do_lower_case": False,
+    }
+    for name, content in ((FILE, listed), ("tokenizer_config.json", settings)):
+        text = json.dumps(content, ensure_ascii=False, indent=1)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def transcript_samples(

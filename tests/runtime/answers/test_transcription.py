@@ -87,7 +87,7 @@ def test_error_rates_are_jiwers() -> None:
     rng = np.random.default_rng(0)
     answers = Transcription(TARGETS)
     true, told = (
-        [" ".join(rng.choice(["a", "ab", "ba", "bb"], int(rng.integers(1, 9)))) for _ in range(200)]
+        [" ".join(rng.choice(["a", "ab", "ba", "bb"], int(rng.integers(1, 9)))) for _ in range(1000)]
         for _ in range(2)
     )
     kept = [

@@ -13,8 +13,8 @@ from multigraft.evaluation.answer_scores import RowMetrics
 from multigraft.evaluation.statistics import paired_bootstrap
 
 FEWEST, MOST = 50, 1000
-ERROR_RATES = ("rate", "wer", "cer")
-"""Ends of the names of metrics that are shares of errors: of words, of characters."""
+ERROR_RATES = ("wer", "cer")
+"""Last words of the names of metrics that are shares of errors: of words, of characters."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def points_lost(metric: str, *, fp32: float, value: float, greater_is_better: bo
     5.0
     """
     worse = fp32 - value if greater_is_better else value - fp32
-    share = metric.endswith(ERROR_RATES) or (greater_is_better and abs(fp32) <= 1)
+    rate = metric.endswith("rate") or metric.split("_")[-1] in ERROR_RATES
+    share = rate or (greater_is_better and abs(fp32) <= 1)
     return round(100 * worse / (1 if share else max(abs(fp32), 1e-12)), 9)
 
 
