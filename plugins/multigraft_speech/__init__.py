@@ -134,7 +134,14 @@ LOGMEL = Backbone(
     build=Lazy("multigraft_speech.logmel:build"),
     reader=Lazy("multigraft_speech.specs:logmel_spec"),
     options={
-        "dropout": Option(default=0.1, low=0.0, high=0.9, help="inside each convolution block")
+        "dropout": Option(default=0.1, low=0.0, high=0.9, help="inside each convolution block"),
+        "spec_augment": Option(
+            default=0.0,
+            low=0.0,
+            high=0.8,
+            help="share of frames, and of mel bands, hidden at random while finetuning "
+            "(SpecAugment); 0: none",
+        ),
     },
     quantization="static",
 )

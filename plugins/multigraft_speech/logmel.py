@@ -17,6 +17,7 @@ from multigraft.errors import WeightsError
 from multigraft.models.untrusted import budget
 from multigraft_speech.frontend import LogMel
 from multigraft_speech.layout import Layout, dump_config, load_layout, weights_folder
+from multigraft_speech.spec_augment import hide_spectrogram
 
 STRIDE = 2
 """Spectrogram frames (10 ms) in one frame of features."""
@@ -28,14 +29,16 @@ class LogMelEncoder(nn.Module):
 
     `Features.maps` holds the normalised spectrogram [B, mels, frames] and the features [B, D, T].
     ``mask_frames`` [B, frames] bool in a batch sets those frames of the encoder's input (not of the
-    map) to their mean, 0.
+    map) to their mean, 0; without it, ``spec_augment`` hides a share of frames and bands in
+    training.
     """
 
     head_bias = True
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, spec_augment: float = 0.0) -> None:
         super().__init__()
         self.layout = layout
+        self.spec_augment = spec_augment
         self.width = layout.width
         self.hop = STRIDE * layout.hop
         self.field = layout.window
@@ -50,11 +53,8 @@ class LogMelEncoder(nn.Module):
     def forward(self, batch: Batch) -> Features:
         """Compute frames and their mean."""
         spectrogram, frames = self.frontend(batch["input_values"], batch["attention_mask"].sum(1))
-        hidden = spectrogram
-        if "mask_frames" in batch:
-            hidden = hidden.masked_fill(batch["mask_frames"].unsqueeze(1), 0)
         mask = frames[:, ::STRIDE]
-        hidden = self.stem(hidden)
+        hidden = self.stem(self._hide(spectrogram, batch.get("mask_frames")))
         real = mask.unsqueeze(1).to(hidden.dtype)
         for stage in self.stages:
             hidden = stage(hidden, real)
@@ -62,6 +62,13 @@ class LogMelEncoder(nn.Module):
         return Features(
             mean_pool(sequence, mask), sequence, mask, (spectrogram, sequence.transpose(1, 2))
         )
+
+    def _hide(self, spectrogram: Tensor, mask: Tensor | None) -> Tensor:
+        if mask is not None:
+            return spectrogram.masked_fill(mask.unsqueeze(1), 0)
+        if self.training and self.spec_augment > 0:
+            return hide_spectrogram(spectrogram, self.spec_augment)
+        return spectrogram
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
         """Write config.json and model.safetensors, a head as ``head.weight``, ``head.bias``.
@@ -105,7 +112,7 @@ def build(origin: Origin, spec: Spec) -> LogMelEncoder:
     if not origin.scratch:
         with budget(weights_folder(origin), device="cpu"):  # torchaudio's filters need numbers
             LogMelEncoder(layout)
-    encoder = LogMelEncoder(layout)
+    encoder = LogMelEncoder(layout, spec_augment=origin.config.get("spec_augment", 0.0))
     if not origin.scratch:
         _load(encoder, weights_folder(origin) / "model.safetensors")
     return encoder

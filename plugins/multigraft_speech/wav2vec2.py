@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from multigraft.contracts.features import Batch, Features, mean_pool
 from multigraft.contracts.records import Origin
@@ -20,6 +19,7 @@ from multigraft.models.untrusted import budget, check_taken
 from multigraft.system.quiet import quiet_transformers
 from multigraft_speech.framing import FrameConv, convolve
 from multigraft_speech.recognition.vocabulary import blank_of, save_tokens
+from multigraft_speech.spec_augment import random_spans
 from multigraft_speech.specs import frame_count, receptive_field
 from multigraft_speech.weights import load_config, load_extractor, opened, source
 
@@ -138,7 +138,7 @@ class Wav2Vec2(nn.Module):
 
     def _hide(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         if mask is None and self.training and self.spec_augment > 0:
-            mask = _random_spans(hidden, self.spec_augment, self.config.mask_time_length)
+            mask = random_spans(hidden, self.spec_augment, self.config.mask_time_length)
         if mask is None:
             return hidden
         return torch.where(
@@ -233,17 +233,6 @@ def _shell(config: Any, kind: Kind) -> Any:
         torch.random.fork_rng(devices=[]),
     ):
         return classes[kind].from_config(config)
-
-
-def _random_spans(hidden: Tensor, share: float, span: int) -> Tensor:
-    """Hide a ``share`` of frames in spans: [B, T, D] -> [B, T] bool, by torch's generator."""
-    span = min(span, hidden.shape[1])
-    # a frame stays where none of the `span` starts before it was drawn
-    chance = 1 - (1 - share) ** (1 / span)
-    starts = (
-        torch.rand(hidden.shape[0], 1, hidden.shape[1] + span - 1, device=hidden.device) < chance
-    ).float()
-    return F.max_pool1d(starts, span, stride=1).squeeze(1).bool()
 
 
 def _describe_labels(config: Any, labels: Sequence[str]) -> None:
