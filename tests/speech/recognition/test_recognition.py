@@ -11,7 +11,7 @@ import pytest
 
 import multigraft as mg
 import multigraft_speech as speech
-from helpers.spelled_sounds import RATE, spelled, texts, write_spelled
+from helpers.spelled_sounds import RATE, SILENCE, TONE, spelled, texts, write_spelled
 from multigraft.errors import DataError
 from multigraft.runtime.bundle import read_manifest
 from multigraft.runtime.predictor import Predictor
@@ -82,12 +82,20 @@ def test_evaluation_gate_and_bundle_say_what_jiwer_says(
 
 
 def test_words_lie_where_they_were_said(predictor: Predictor) -> None:
-    sound, said = spelled("abc da bd", np.random.default_rng(3))
-    found = predictor.predict(sound)
-    assert found["text"] == "abc da bd"
-    for (_, start, end), word in zip(said, found["words"], strict=True):
-        assert abs(word["start"] - start) < 0.08
-        assert abs(word["end"] - end) < 0.08
+    """Half of the words within 40 ms of where they begin and end, every one within the tone's
+    own length."""
+    rng, away = np.random.default_rng(3), []
+    for text in texts(rng, 40):
+        sound, said = spelled(text, rng)
+        found = predictor.predict(sound)
+        if found["text"] == text:
+            away += [
+                (abs(word["start"] - start), abs(word["end"] - end))
+                for (_, start, end), word in zip(said, found["words"], strict=True)
+            ]
+    assert len(away) > 40, "most are heard"
+    assert (np.median(away, 0) <= 0.04).all()
+    assert np.max(away) < TONE + SILENCE
 
 
 def test_a_long_sound_is_heard_as_its_pieces_are(predictor: Predictor) -> None:
@@ -104,13 +112,14 @@ def test_a_long_sound_is_heard_as_its_pieces_are(predictor: Predictor) -> None:
 
 def test_bad_rows_are_named_with_their_place(tmp_path: Path) -> None:
     good = write_spelled(tmp_path, "train", ["ab", "ba"] * 10)
-    bad = write_spelled(tmp_path, "test", ["ab", "cd", "a" * 3, "ba"])
+    bad = write_spelled(tmp_path, "test", ["ab", "cd", "a" * 3, "ba", "ab" * 15, "ba"])
     lines = [json.loads(line) for line in bad.read_text(encoding="utf-8").splitlines()]
-    lines[2]["text"], lines[3]["text"] = "ab" * 60, "..."
+    lines[2]["text"], lines[3]["text"], lines[5]["text"] = "ab" * 60, "...", ""
     bad.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     with pytest.raises(DataError) as caught:
         mg.Engine([speech], discover=False).start(recipe(tmp_path, good, bad), "finetune")
     said = str(caught.value)
-    for line, why in ((2, "lacks: 'c', 'd'"), (3, "has room for"), (4, "keeps nothing")):
-        assert why in said, said
-        assert f"row {line}:" in said, said
+    reasons = ("lacks: 'c', 'd'", "has room for", "keeps nothing", "cut off", "is empty")
+    for line, why in enumerate(reasons, start=2):
+        (told,) = (each for each in said.splitlines() if f"row {line}:" in each)
+        assert why in told, said

@@ -65,7 +65,7 @@ def points_lost(metric: str, *, fp32: float, value: float, greater_is_better: bo
     5.0
     """
     worse = fp32 - value if greater_is_better else value - fp32
-    rate = metric.endswith("rate") or metric.split("_")[-1] in ERROR_RATES
+    rate = metric.endswith("rate") or metric.rpartition("_")[2] in ERROR_RATES
     share = rate or (greater_is_better and abs(fp32) <= 1)
     return round(100 * worse / (1 if share else max(abs(fp32), 1e-12)), 9)
 
