@@ -60,6 +60,16 @@ def test_beams_tell_the_same_text_with_the_same_times_where_one_is_sure() -> Non
     assert answered(one, beams=8) == answered(one)
 
 
+def test_hot_words_are_written_where_the_sound_leaves_it_open() -> None:
+    one = window("--a-b  a-b--", sure=0.999)
+    one.outputs["log_probabilities"][[4, 9]] = np.log([0.02, 0.02, 0.5, 0.46])
+    assert answered(one)["text"] == "aa aa"
+    assert answered(one, hot_words="AB b")["text"] == "ab ab"
+    assert answered(one, hot_words="ba")["text"] == "aa aa"
+    sure = window("--a-b  a-b--", sure=0.9999)
+    assert answered(sure, hot_words="aa bb") == answered(sure, beams=16)
+
+
 def test_a_long_sound_is_searched_in_pieces() -> None:
     path = ("-a-b--  " * 600)[:4000] + "-"
     one = window(path, sure=0.97)
@@ -86,8 +96,9 @@ def test_no_character_of_a_thousand_is_lost_or_doubled_where_windows_meet() -> N
 def test_error_rates_are_jiwers() -> None:
     rng = np.random.default_rng(0)
     answers = Transcription(TARGETS)
+    spoken = ["a", "ab", "ba", "bb"]
     true, told = (
-        [" ".join(rng.choice(["a", "ab", "ba", "bb"], int(rng.integers(1, 9)))) for _ in range(1000)]
+        [" ".join(rng.choice(spoken, int(rng.integers(1, 9)))) for _ in range(1000)]
         for _ in range(2)
     )
     kept = [

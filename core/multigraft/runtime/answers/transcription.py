@@ -20,6 +20,7 @@ from multigraft.runtime.answers.ctc_decoding.prefix_beam_search import (
     stretches,
 )
 from multigraft.runtime.answers.ctc_decoding.seams import join_windows
+from multigraft.runtime.answers.ctc_decoding.word_scores import HotWords, TokenScores
 from multigraft.runtime.answers.text_scores.error_rate import (
     DELETED,
     INSERTED,
@@ -34,6 +35,10 @@ UNLIKELY = math.log(1e-4)
 """Less probable tokens begin nothing in a beam search."""
 LONGEST = 1500
 """Frames that one beam search goes over: half a minute."""
+HOT = 5.0
+"""What a hot word gains, in log-probability."""
+HOT_BEAMS = 16
+"""The fewest beams of a search for hot words."""
 KINDS = {"substitutions": SUBSTITUTED, "insertions": INSERTED, "deletions": DELETED}
 
 
@@ -55,6 +60,11 @@ class Transcription(Answers):
             high=256,
             help="texts kept in a search over all alignments; 1: the best alignment's text",
         ),
+        "hot_words": Option(
+            default="",
+            help="words, a space between two, that a search prefers where a sound leaves it open; "
+            f"{HOT_BEAMS} beams at least are then kept",
+        ),
         "characters": Option(default=False, help="tell each character's time too"),
     }
     joins = True
@@ -68,7 +78,8 @@ class Transcription(Answers):
         """Raises BundleError where the outputs and the vocabulary do not belong together."""
         chances, times = join_windows(windows, self._blank)
         self._check(chances)
-        said = self._decoded(chances, asked["beams"])
+        hot = frozenset(words(asked["hot_words"].casefold()))
+        said = self._decoded(chances, max(asked["beams"], HOT_BEAMS if hot else 1), hot)
         told = [*self._characters(said, chances, times)]
         spoken = [_joined(list(each)) for blank, each in groupby(told, _is_space) if not blank]
         found: Answer = {
@@ -108,17 +119,22 @@ class Transcription(Answers):
         if np.isnan(chances).any():
             raise BundleError("the graph gives values that are no numbers; export the run again")
 
-    def _decoded(self, chances: np.ndarray, beams: int) -> list[Spoken]:
+    def _decoded(self, chances: np.ndarray, beams: int, hot: frozenset[str]) -> list[Spoken]:
         if beams == 1:
             return best_path(chances, self._blank)
+        scores = TokenScores(HotWords(hot, HOT), self._writes) if hot else None
         return [
             replace(each, first=piece.start + each.first, last=piece.start + each.last)
             for piece in stretches(chances, self._blank, longest=LONGEST)
-            for each in self._searched(chances[piece], beams)
+            for each in self._searched(chances[piece], beams, scores)
         ]
 
-    def _searched(self, chances: np.ndarray, beams: int) -> list[Spoken]:
-        found = prefix_beam_search(chances, self._blank, beams=beams, unlikely=UNLIKELY)
+    def _searched(
+        self, chances: np.ndarray, beams: int, scores: TokenScores | None
+    ) -> list[Spoken]:
+        found = prefix_beam_search(
+            chances, self._blank, beams=beams, unlikely=UNLIKELY, scores=scores
+        )
         return align(chances, found[0][0], self._blank)
 
     def _characters(

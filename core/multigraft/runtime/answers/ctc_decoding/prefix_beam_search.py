@@ -3,32 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-Tokens = tuple[int, ...]
+from multigraft.runtime.answers.ctc_decoding.word_scores import Scored, Tokens, TokenScores
+
 NEVER = -math.inf
 Ends = tuple[float, float]
 """Log-probabilities of the alignments of a prefix that end in a blank, and that do not."""
 
 
 def prefix_beam_search(
-    chances: np.ndarray, blank: int, *, beams: int, unlikely: float = NEVER
+    chances: np.ndarray,
+    blank: int,
+    *,
+    beams: int,
+    unlikely: float = NEVER,
+    scores: TokenScores | None = None,
 ) -> list[tuple[Tokens, float]]:
     """The best sequences with their log-probabilities, at most ``beams``, the best first.
 
-    Graves (2012) and Hannun et al. (2014), without a language model. Tokens less probable than
-    ``unlikely`` (a log-probability) begin nothing at a frame. With beams for all prefixes the
-    probabilities are exact.
+    Graves (2012) and Hannun et al. (2014). Tokens less probable than ``unlikely`` (a
+    log-probability) begin nothing at a frame. With ``scores``, what the words of a sequence gain is
+    added to its log-probability. With beams for all prefixes the sums are exact.
     """
     kept: dict[Tokens, Ends] = {(): (0.0, NEVER)}
+    gains = Gains(scores)
     for frame in chances.astype(np.float64):
         likely = np.flatnonzero(frame > unlikely)
         begun = [(token, float(frame[token])) for token in likely.tolist() if token != blank]
-        kept = _best(_followed(kept, frame, float(frame[blank]), begun), beams)
-    ranked = [(tokens, _plus(*ends)) for tokens, ends in kept.items()]
+        kept = gains.best(_followed(kept, frame, float(frame[blank]), begun), beams)
+    ranked = [(tokens, _plus(*ends) + gains.total(tokens)) for tokens, ends in kept.items()]
     return sorted(ranked, key=lambda each: -each[1])
+
+
+class Gains:
+    """What the words of each prefix that is kept gain; nothing where no words are scored."""
+
+    def __init__(self, scores: TokenScores | None) -> None:
+        self._scores = scores
+        self._known: dict[Tokens, Scored] = {} if scores is None else {(): scores.start()}
+
+    def best(self, found: dict[Tokens, Ends], beams: int) -> dict[Tokens, Ends]:
+        """The most probable of the prefixes that one more frame gave, with what they gain."""
+        if self._scores is None:
+            return found if len(found) <= beams else _most(found, beams, _sum)
+        reached = {tokens: self._reached(tokens, self._scores) for tokens in found}
+        kept = _most(found, beams, lambda each: _sum(each) + reached[each[0]].gain)
+        self._known = {tokens: reached[tokens] for tokens in kept}
+        return kept
+
+    def total(self, tokens: Tokens) -> float:
+        """What a kept prefix gains if the text ends there."""
+        return 0.0 if self._scores is None else self._scores.total(self._known[tokens])
+
+    def _reached(self, tokens: Tokens, scores: TokenScores) -> Scored:
+        known = self._known.get(tokens)
+        return scores.then(self._known[tokens[:-1]], tokens[-1]) if known is None else known
 
 
 def stretches(chances: np.ndarray, blank: int, *, longest: int) -> Iterator[slice]:
@@ -67,11 +99,14 @@ def _add(found: dict[Tokens, Ends], tokens: Tokens, rested: float, spoke: float)
     )
 
 
-def _best(found: dict[Tokens, Ends], beams: int) -> dict[Tokens, Ends]:
-    if len(found) <= beams:
-        return found
-    ranked = sorted(found.items(), key=lambda each: -_plus(*each[1]))
-    return dict(ranked[:beams])
+def _most(
+    found: dict[Tokens, Ends], beams: int, value: Callable[[tuple[Tokens, Ends]], float]
+) -> dict[Tokens, Ends]:
+    return dict(sorted(found.items(), key=value, reverse=True)[:beams])
+
+
+def _sum(each: tuple[Tokens, Ends]) -> float:
+    return _plus(*each[1])
 
 
 def _plus(one: float, other: float) -> float:

@@ -1,0 +1,105 @@
+"""N-gram language models of words, from ARPA text, with Katz's backing off (1987)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from multigraft.errors import DataError, refused_as
+from multigraft.system.files import check_plain
+
+BYTES = 2**32
+"""The most bytes of a file."""
+Words = tuple[str, ...]
+FIRST, LAST, UNKNOWN = "<s>", "</s>", "<unk>"
+SECTION = re.compile(r"\\(\d+)-grams:")
+NEVER = -100 * math.log(10)
+"""Of a word that a model without ``<unk>`` does not know: the -99 of ARPA files, and one more."""
+
+
+@dataclass(frozen=True)
+class NGrams:
+    """A language model as `WordScores`: ``weight`` times its log-probability, and ``bonus`` a word.
+
+    A state is the last words that matter, at most ``order`` - 1 of them.
+    """
+
+    order: int
+    chances: Mapping[Words, float]
+    """Natural log-probability of each n-gram's last word behind the others."""
+    backoffs: Mapping[Words, float]
+    """What is added, in log-probability, where no longer n-gram is known."""
+    weight: float = 1.0
+    bonus: float = 0.0
+
+    def start(self) -> Words:
+        """Behind the beginning of a sentence."""
+        return (FIRST,)[: self.order - 1]
+
+    def word(self, state: Words, word: str) -> tuple[Words, float]:
+        """The state behind a word, and what it gains."""
+        known = word if (word,) in self.chances else UNKNOWN
+        behind = (*state, known)
+        gain = self.weight * self._chance(behind) + self.bonus
+        return behind[max(len(behind) - self.order + 1, 0) :], gain
+
+    def end(self, state: Words) -> float:
+        """What the end of the sentence gains."""
+        return self.weight * self._chance((*state, LAST))
+
+    def _chance(self, words: Words) -> float:
+        """log P(last | others), by the longest n-gram that is known."""
+        lost = 0.0
+        for begin in range(len(words)):
+            found = self.chances.get(words[begin:])
+            if found is not None:
+                return lost + found
+            lost += self.backoffs.get(words[begin:-1], 0.0)
+        return lost + NEVER
+
+
+def read_arpa(path: Path, *, weight: float = 1.0, bonus: float = 0.0) -> NGrams:
+    """The model in an ARPA file. Raises DataError with the line that is none."""
+    with refused_as(DataError, f"{path} cannot be read"):
+        check_plain(path, limit=BYTES)
+        lines = path.read_text(encoding="utf-8").splitlines()
+    chances: dict[Words, float] = {}
+    backoffs: dict[Words, float] = {}
+    for words, chance, backoff in _n_grams(lines, path):
+        chances[words] = chance
+        if backoff:
+            backoffs[words] = backoff
+    order = max(map(len, chances), default=0)
+    if not order:
+        raise DataError(f"{path} holds no n-grams; an ARPA file has them behind \\1-grams:")
+    return NGrams(order, chances, backoffs, weight, bonus)
+
+
+def _n_grams(lines: Iterable[str], path: Path) -> Iterator[tuple[Words, float, float]]:
+    """Each n-gram with its natural log-probability and back-off weight."""
+    order = 0
+    for number, line in enumerate(lines, start=1):
+        if section := SECTION.fullmatch(line.strip()):
+            order = int(section[1])
+        elif line.startswith("\\end\\"):
+            return
+        elif order and line.strip():
+            try:
+                yield _n_gram(line.split(), order)
+            except ValueError as error:
+                raise DataError(
+                    f"{path}, line {number}: {line[:80]!r} is no {order}-gram: a logarithm, "
+                    f"{order} words, and a back-off weight or none"
+                ) from error
+
+
+def _n_gram(cells: list[str], order: int) -> tuple[Words, float, float]:
+    if not order < len(cells) <= order + 2:
+        raise ValueError(len(cells))
+    chance, backoff = float(cells[0]), float(cells[order + 1]) if len(cells) > order + 1 else 0.0
+    if math.isnan(chance) or chance > 0 or math.isnan(backoff):
+        raise ValueError(chance)
+    return tuple(cells[1 : order + 1]), chance * math.log(10), backoff * math.log(10)
