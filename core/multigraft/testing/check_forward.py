@@ -56,6 +56,7 @@ def features(subject: Subject) -> Iterator[str]:
         )
         if found.mask is not None:
             yield from _shaped("mask", found.mask, tuple(found.sequence.shape[:2]), torch.bool)
+            yield from _as_many(grown, found.mask)
     for index, level in enumerate(found.maps):
         if level.ndim not in (3, 4) or len(level) != 3:
             yield (
@@ -75,6 +76,22 @@ def _shaped(
         yield f"{name} is {found.dtype}; {dtype} is needed"
     elif not torch.isfinite(found).all():
         yield f"{name} holds numbers that are not finite"
+
+
+def _as_many(grown: Grown, mask: Tensor) -> Iterator[str]:
+    """Rows have the positions that ``hop`` and ``field`` promise, where the module has them."""
+    hop, field = (getattr(grown.module, name, None) for name in ("hop", "field"))
+    if hop is None or field is None:
+        return
+    for index, real in enumerate(mask.sum(1).tolist()):
+        units = grown.reader.length(grown.reader.read(grown.raws[index]))
+        expected = (units - field) // hop + 1
+        if real != expected:
+            yield (
+                f"row {index} of {units} units has {real} positions; {expected} follow from hop "
+                f"{hop} and field {field}"
+            )
+            return
 
 
 def padding(subject: Subject) -> Iterator[str]:

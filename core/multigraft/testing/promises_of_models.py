@@ -19,9 +19,11 @@ COMPUTING = (
         of="backbone",
         run=Lazy("multigraft.testing.check_forward:features"),
         what="`pooled`, `sequence` and `mask` have the promised shapes and types, and tell rows "
-        "apart.",
-        why="every head is built for [B, width], and every loss needs numbers",
-        mend="give mg.Features with float32 [B, width] and [B, T, width], and a bool mask [B, T]",
+        "apart; positions are as many as `hop` and `field` say, where it has them.",
+        why="every head is built for [B, width], every loss needs numbers, and the times of words "
+        "are counted in hops",
+        mend="give mg.Features with float32 [B, width] and [B, T, width], and a bool mask [B, T] "
+        "of (n - field) // hop + 1 positions for a row of n units",
     ),
     Check(
         name="padding",

@@ -34,6 +34,11 @@ class FullMask(Net):
         return replace(super().forward(batch), mask=torch.ones_like(batch["mask"]).bool())
 
 
+class Hops(Net):
+    hop = 2
+    field = 1
+
+
 class NotPooled(Net):
     def forward(self, batch: dict[str, Tensor]) -> mg.Features:
         found = super().forward(batch)

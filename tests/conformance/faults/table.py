@@ -200,6 +200,7 @@ NETWORKS = (
     _built("a network call in build", "builds", "asked the network", networks.asks_network),
     _net("a wrong width", "features", "[3, 8] is needed", networks.Wide),
     _net("a mask of numbers", "features", "torch.bool is needed", networks.CountedMask),
+    _net("positions that do not lie a hop apart", "features", "follow from hop 2", networks.Hops),
     _net("a row for each position", "features", "pooled has the shape", networks.NotPooled),
     _net("features that are not finite", "features", "are not finite", networks.NotFinite),
     _net(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from heapq import nlargest
 
 import numpy as np
 
@@ -47,16 +48,22 @@ class Gains:
 
     def best(self, found: dict[Tokens, Ends], beams: int) -> dict[Tokens, Ends]:
         """The most probable of the prefixes that one more frame gave, with what they gain."""
-        if self._scores is None:
-            return found if len(found) <= beams else _most(found, beams, _sum)
-        reached = {tokens: self._reached(tokens, self._scores) for tokens in found}
-        kept = _most(found, beams, lambda each: _sum(each) + reached[each[0]].gain)
-        self._known = {tokens: reached[tokens] for tokens in kept}
+        scores = self._scores
+        if scores is None:
+            return _most(found, beams, _sum)
+        kept = _most(found, beams, lambda each: _sum(each) + self._gain(each[0], scores))
+        self._known = {tokens: self._reached(tokens, scores) for tokens in kept}
         return kept
 
     def total(self, tokens: Tokens) -> float:
         """What a kept prefix gains if the text ends there."""
         return 0.0 if self._scores is None else self._scores.total(self._known[tokens])
+
+    def _gain(self, tokens: Tokens, scores: TokenScores) -> float:
+        known = self._known.get(tokens)
+        if known is None:
+            return scores.gain(self._known[tokens[:-1]], tokens[-1])
+        return known.gain
 
     def _reached(self, tokens: Tokens, scores: TokenScores) -> Scored:
         known = self._known.get(tokens)
@@ -102,7 +109,9 @@ def _add(found: dict[Tokens, Ends], tokens: Tokens, rested: float, spoke: float)
 def _most(
     found: dict[Tokens, Ends], beams: int, value: Callable[[tuple[Tokens, Ends]], float]
 ) -> dict[Tokens, Ends]:
-    return dict(sorted(found.items(), key=value, reverse=True)[:beams])
+    if len(found) <= beams:
+        return found
+    return dict(nlargest(beams, found.items(), key=value))
 
 
 def _sum(each: tuple[Tokens, Ends]) -> float:

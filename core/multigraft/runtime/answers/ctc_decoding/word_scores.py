@@ -57,6 +57,10 @@ class TokenScores:
             else replace(scored, word=scored.word + written)
         )
 
+    def gain(self, scored: Scored, token: int) -> float:
+        """Of its whole words, with one more token."""
+        return self.then(scored, token).gain if self.writes[token].isspace() else scored.gain
+
     def total(self, scored: Scored) -> float:
         """The gain of a text that ends there."""
         ended = self._ended(scored)
