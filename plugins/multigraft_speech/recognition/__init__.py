@@ -29,6 +29,18 @@ RECOGNITION = Task(
             help="a vocab.json, or a folder that has one, whose tokens are taken; unset: every "
             "character of the training transcripts",
         ),
+        "language_model": Option(
+            default=None,
+            types=(str,),
+            help="an ARPA file of words, as transcripts have them once normalised; it goes into "
+            "the bundle, and scores words where predict is asked for beams",
+        ),
+        "language_weight": Option(
+            default=0.5, low=0, high=10, help="of the language model's log-probabilities"
+        ),
+        "word_bonus": Option(
+            default=1.0, low=-10, high=10, help="what each word gains beside a language model"
+        ),
         "dropout": Option(default=0.1, low=0, high=0.9, help="in front of the classifier"),
     },
 )

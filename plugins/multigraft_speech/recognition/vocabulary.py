@@ -12,12 +12,15 @@ import numpy as np
 
 from multigraft.contracts.types import Spec
 from multigraft.errors import MultigraftError, refused_as
+from multigraft.runtime.answers.ctc_decoding.arpa import parse_arpa
 from multigraft.system.files import check_plain
 from multigraft_speech.recognition.normalization import WORD_MARK
 
 FILE = "vocab.json"
 BYTES = 2**24
 """The most bytes of a file of tokens."""
+ARPA_BYTES = 2**24
+"""The most bytes of a language model: it lies in the bundle's manifest."""
 BLANKS = ("<pad>", "[PAD]")
 """What the blank is called in vocabularies of transformers."""
 UNKNOWN = "<unk>"
@@ -31,10 +34,25 @@ def vocabulary_spec(columns: Mapping[str, Sequence[Any]], options: Mapping[str, 
     Learned, it has every character of the training transcripts.
     """
     rules = {name: options[name] for name in ("case", "punctuation")}
+    told = {"normalization": rules, **language_model(options)}
     if options["vocabulary"] is not None:
-        return {**read_vocabulary(Path(options["vocabulary"])), "normalization": rules}
+        return {**read_vocabulary(Path(options["vocabulary"])), **told}
     characters = sorted({sign for text in columns["text"] for sign in text or ""})
-    return {"vocabulary": ["", *characters], "blank": 0, "normalization": rules}
+    return {"vocabulary": ["", *characters], "blank": 0, **told}
+
+
+def language_model(options: Mapping[str, Any]) -> Spec:
+    """``language_model`` as `Transcription` reads it, where the options name an ARPA file; else
+    nothing. Raises MultigraftError."""
+    if options["language_model"] is None:
+        return {}
+    file = Path(options["language_model"])
+    with refused_as(MultigraftError, f"task.language_model: {file} cannot be read"):
+        check_plain(file, limit=ARPA_BYTES)
+        text = file.read_text(encoding="utf-8")
+        parse_arpa(text)
+    settings = {"weight": options["language_weight"], "bonus": options["word_bonus"]}
+    return {"language_model": {"arpa": text, **settings}}
 
 
 def read_vocabulary(path: Path) -> Spec:

@@ -70,6 +70,21 @@ def test_hot_words_are_written_where_the_sound_leaves_it_open() -> None:
     assert answered(sure, hot_words="aa bb") == answered(sure, beams=16)
 
 
+def test_a_language_model_decides_in_a_search_where_the_sound_leaves_it_open() -> None:
+    one = window("--a-b  a-b--", sure=0.999)
+    one.outputs["log_probabilities"][[4, 9]] = np.log([0.02, 0.02, 0.5, 0.46])
+    arpa = "\\1-grams:\n-2 <unk>\n-1 aa\n-1 ab -0.5\n\\2-grams:\n-0.1 ab aa\n"
+    model = {"arpa": arpa, "weight": 1.0, "bonus": 0.5}
+    answers = Transcription({**TARGETS, "language_model": model})
+    said = [answers.answer("", [one], {**ASKED, "beams": beams})["text"] for beams in (1, 8)]
+    assert said == ["aa aa", "ab aa"]
+    hot = answers.answer("", [one], {**ASKED, "hot_words": "ab"})
+    assert hot["text"] == "ab ab"
+    broken = Transcription({**TARGETS, "language_model": {**model, "arpa": "\\1-grams:\nx"}})
+    with pytest.raises(BundleError, match="language model"):
+        broken.answer("", [one], {**ASKED, "beams": 2})
+
+
 def test_a_long_sound_is_searched_in_pieces() -> None:
     path = ("-a-b--  " * 600)[:4000] + "-"
     one = window(path, sure=0.97)

@@ -16,7 +16,14 @@ from multigraft_speech.recognition.vocabulary import (
     vocabulary_spec,
 )
 
-RULES: dict[str, Any] = {"case": "lower", "punctuation": "drop", "vocabulary": None}
+RULES: dict[str, Any] = {
+    "case": "lower",
+    "punctuation": "drop",
+    "vocabulary": None,
+    "language_model": None,
+    "language_weight": 0.5,
+    "word_bonus": 1.0,
+}
 
 
 @pytest.mark.parametrize(
@@ -61,6 +68,19 @@ def test_a_published_vocabulary_is_read_and_written_as_it_was(tmp_path: Path) ->
     assert names == ["<pad>", "<unused-2>", "<unused-1>", "<unk>", "|", "E", "'"]
     (tmp_path / "again.json").write_text(json.dumps({n: i for i, n in enumerate(names)}))
     assert read_vocabulary(tmp_path / "again.json")["vocabulary"] == found["vocabulary"]
+
+
+def test_a_language_model_lies_in_the_targets(tmp_path: Path) -> None:
+    file = tmp_path / "words.arpa"
+    asked = {**RULES, "language_model": str(file)}
+    with pytest.raises(MultigraftError, match=r"task.language_model: .* cannot be read"):
+        vocabulary_spec({"text": ["a"]}, asked)
+    file.write_text("\\1-grams:\n-1 a 0 0\n", encoding="utf-8")
+    with pytest.raises(MultigraftError, match=r"line 2, .*, is no 1-gram"):
+        vocabulary_spec({"text": ["a"]}, asked)
+    file.write_text("\\1-grams:\n-1 a\n", encoding="utf-8")
+    found = vocabulary_spec({"text": ["a"]}, asked)["language_model"]
+    assert found == {"arpa": file.read_text(encoding="utf-8"), "weight": 0.5, "bonus": 1.0}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -13,14 +14,20 @@ import numpy as np
 from multigraft.contracts.answers import Answers, Window
 from multigraft.contracts.records import Option
 from multigraft.contracts.types import Answer, Spec
-from multigraft.errors import BundleError
+from multigraft.errors import BundleError, refused_as
 from multigraft.runtime.answers.ctc_decoding.alignment import Spoken, align, best_path
+from multigraft.runtime.answers.ctc_decoding.arpa import NGrams, parse_arpa
 from multigraft.runtime.answers.ctc_decoding.prefix_beam_search import (
     prefix_beam_search,
     stretches,
 )
 from multigraft.runtime.answers.ctc_decoding.seams import join_windows
-from multigraft.runtime.answers.ctc_decoding.word_scores import HotWords, TokenScores
+from multigraft.runtime.answers.ctc_decoding.word_scores import (
+    HotWords,
+    SummedScores,
+    TokenScores,
+    WordScores,
+)
 from multigraft.runtime.answers.text_scores.error_rate import (
     DELETED,
     INSERTED,
@@ -47,10 +54,12 @@ class Transcription(Answers):
 
     The graph gives ``log_probabilities`` [T, V] of tokens by CTC, and ``times`` [T], the second in
     whose middle each frame lies, or -1 for padding. Targets say what each token writes
-    (``vocabulary``) and which is the ``blank``. A word's time is from its first to its last
-    character's frames of the most probable alignment. A character's score is the mean probability
-    of its token in those, that of a word or a text the mean of its characters', and of a text
-    without any that of the blank.
+    (``vocabulary``) and which is the ``blank``; their ``language_model``, as ``{arpa, weight,
+    bonus}``, scores words in a search with more than one beam.
+
+    A word's time is from its first to its last character's frames of the most probable alignment. A
+    character's score is the mean probability of its token in those, that of a word or a text the
+    mean of its characters', and of a text without any that of the blank.
     """
 
     asks: Mapping[str, Option] = {
@@ -73,6 +82,7 @@ class Transcription(Answers):
         listed = targets.get("vocabulary")
         self._writes: list[str] = listed if isinstance(listed, list) else []
         self._blank = int(targets.get("blank", 0))
+        self._model = targets.get("language_model")
 
     def answer(self, raw: Any, windows: Sequence[Window], asked: Mapping[str, Any]) -> Answer:
         """Raises BundleError where the outputs and the vocabulary do not belong together."""
@@ -122,12 +132,27 @@ class Transcription(Answers):
     def _decoded(self, chances: np.ndarray, beams: int, hot: frozenset[str]) -> list[Spoken]:
         if beams == 1:
             return best_path(chances, self._blank)
-        scores = TokenScores(HotWords(hot, HOT), self._writes) if hot else None
+        scores = self._scores(hot)
         return [
             replace(each, first=piece.start + each.first, last=piece.start + each.last)
             for piece in stretches(chances, self._blank, longest=LONGEST)
             for each in self._searched(chances[piece], beams, scores)
         ]
+
+    def _scores(self, hot: frozenset[str]) -> TokenScores | None:
+        parts: list[WordScores] = [] if self._language is None else [self._language]
+        if hot:
+            parts.append(HotWords(hot, HOT))
+        return TokenScores(SummedScores(tuple(parts)), self._writes) if parts else None
+
+    @cached_property
+    def _language(self) -> NGrams | None:
+        if self._model is None:
+            return None
+        with refused_as(BundleError, "the bundle's language model cannot be read"):
+            return parse_arpa(
+                self._model["arpa"], weight=self._model["weight"], bonus=self._model["bonus"]
+            )
 
     def _searched(
         self, chances: np.ndarray, beams: int, scores: TokenScores | None

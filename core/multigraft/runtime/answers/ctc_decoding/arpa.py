@@ -6,13 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from multigraft.errors import DataError, refused_as
-from multigraft.system.files import check_plain
-
-BYTES = 2**32
-"""The most bytes of a file."""
 Words = tuple[str, ...]
 FIRST, LAST, UNKNOWN = "<s>", "</s>", "<unk>"
 SECTION = re.compile(r"\\(\d+)-grams:")
@@ -61,24 +55,21 @@ class NGrams:
         return lost + NEVER
 
 
-def read_arpa(path: Path, *, weight: float = 1.0, bonus: float = 0.0) -> NGrams:
-    """The model in an ARPA file. Raises DataError with the line that is none."""
-    with refused_as(DataError, f"{path} cannot be read"):
-        check_plain(path, limit=BYTES)
-        lines = path.read_text(encoding="utf-8").splitlines()
+def parse_arpa(text: str, *, weight: float = 1.0, bonus: float = 0.0) -> NGrams:
+    """The model that an ARPA file describes. Raises ValueError with the line that does not."""
     chances: dict[Words, float] = {}
     backoffs: dict[Words, float] = {}
-    for words, chance, backoff in _n_grams(lines, path):
+    for words, chance, backoff in _n_grams(text.splitlines()):
         chances[words] = chance
         if backoff:
             backoffs[words] = backoff
     order = max(map(len, chances), default=0)
     if not order:
-        raise DataError(f"{path} holds no n-grams; an ARPA file has them behind \\1-grams:")
+        raise ValueError("there are no n-grams; an ARPA file has them behind \\1-grams:")
     return NGrams(order, chances, backoffs, weight, bonus)
 
 
-def _n_grams(lines: Iterable[str], path: Path) -> Iterator[tuple[Words, float, float]]:
+def _n_grams(lines: Iterable[str]) -> Iterator[tuple[Words, float, float]]:
     """Each n-gram with its natural log-probability and back-off weight."""
     order = 0
     for number, line in enumerate(lines, start=1):
@@ -90,9 +81,9 @@ def _n_grams(lines: Iterable[str], path: Path) -> Iterator[tuple[Words, float, f
             try:
                 yield _n_gram(line.split(), order)
             except ValueError as error:
-                raise DataError(
-                    f"{path}, line {number}: {line[:80]!r} is no {order}-gram: a logarithm, "
-                    f"{order} words, and a back-off weight or none"
+                raise ValueError(
+                    f"line {number}, {line[:80]!r}, is no {order}-gram: a logarithm, {order} "
+                    "words, and a back-off weight or none"
                 ) from error
 
 

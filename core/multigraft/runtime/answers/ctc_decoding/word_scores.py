@@ -74,6 +74,26 @@ class TokenScores:
 
 
 @dataclass(frozen=True)
+class SummedScores:
+    """Several scores of words, whose gains are added."""
+
+    parts: tuple[WordScores, ...]
+
+    def start(self) -> Any:
+        """The state of each."""
+        return tuple(part.start() for part in self.parts)
+
+    def word(self, state: Any, word: str) -> tuple[Any, float]:
+        """What the word gains by all of them."""
+        found = [part.word(each, word) for part, each in zip(self.parts, state, strict=True)]
+        return tuple(each for each, _ in found), sum(gain for _, gain in found)
+
+    def end(self, state: Any) -> float:
+        """What the end gains by all of them."""
+        return sum(part.end(each) for part, each in zip(self.parts, state, strict=True))
+
+
+@dataclass(frozen=True)
 class HotWords:
     """Words that are preferred, each by the same gain, in capitals or not."""
 
