@@ -119,7 +119,13 @@ def test_bad_rows_are_named_with_their_place(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         mg.Engine([speech], discover=False).start(recipe(tmp_path, good, bad), "finetune")
     said = str(caught.value)
-    reasons = ("lacks: 'c', 'd'", "has room for", "keeps nothing", "cut off", "is empty")
+    reasons = (
+        "lacks: 'c', 'd'",
+        "has room for",
+        "keeps nothing",
+        "longer than one row",
+        "is empty",
+    )
     for line, why in enumerate(reasons, start=2):
         (told,) = (each for each in said.splitlines() if f"row {line}:" in each)
         assert why in told, said
