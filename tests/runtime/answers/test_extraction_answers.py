@@ -163,3 +163,14 @@ def test_metrics_of_rows_with_and_without_an_answer() -> None:
         {"answers": kept["answers"][:3]}
     )
     assert plain == pytest.approx({"exact_match": 2 / 3, "f1": (1 + 2 / 3 + 1) / 3})
+
+
+def test_a_row_is_right_by_what_is_told_at_the_threshold() -> None:
+    """Exactly, partly, not told though there is one; told though there is none, rightly not."""
+    rows = np.array(
+        [[0.9, 1, 1, 1], [0.9, 0, 0.5, 1], [0.1, 1, 1, 1], [0.9, 1, 1, 0], [0.1, 0, 0, 0]]
+    )
+    answers = Extraction({"longest": 20, "unanswerable": True, "threshold": 0.5})
+    assert answers.right({"answers": rows}).tolist() == [True, False, False, False, True]
+    always = Extraction({"longest": 20})
+    assert always.right({"answers": rows[:3]}).tolist() == [True, False, True]

@@ -135,3 +135,17 @@ def test_outputs_that_do_not_fit_are_refused() -> None:
     broken.outputs["log_probabilities"][1] = np.nan
     with pytest.raises(BundleError, match="no numbers"):
         answered(broken)
+
+
+def test_a_row_is_right_where_every_character_is() -> None:
+    answers = Transcription(TARGETS)
+    pairs = [
+        ("go on", "go on"),
+        ("go", "go on"),
+        ("go on on", "go on"),
+        ("", "go"),
+        ("no on", "go on"),
+    ]
+    scores = [answers.score({"text": said}, {"text": wanted}) for said, wanted in pairs]
+    kept = {name: np.stack([each[name] for each in scores]) for name in scores[0]}
+    assert answers.right(kept).tolist() == [True, False, False, False, False]

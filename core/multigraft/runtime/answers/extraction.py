@@ -91,6 +91,12 @@ class Extraction(Answers):
         rows = kept["answers"]
         return squad_metrics(rows, self._bar(rows), apart=self._unanswerable)
 
+    def right(self, kept: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The rows of which exactly an expected answer is told, or rightly none."""
+        sure, exact, _, answerable = kept["answers"].T
+        told = sure >= self._bar(kept["answers"])
+        return np.where(told, (exact == 1) & (answerable == 1), answerable == 0)
+
     def _threshold(self) -> float:
         if not self._unanswerable:
             return 0.0

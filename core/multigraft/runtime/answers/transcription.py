@@ -31,6 +31,7 @@ from multigraft.runtime.answers.ctc_decoding.word_scores import (
 from multigraft.runtime.answers.text_scores.error_rate import (
     DELETED,
     INSERTED,
+    RIGHT,
     SUBSTITUTED,
     characters,
     edit_counts,
@@ -107,6 +108,11 @@ class Transcription(Answers):
             "words": edit_counts(words(answer["text"]), words(row["text"])),
             "characters": edit_counts(characters(answer["text"]), characters(row["text"])),
         }
+
+    def right(self, kept: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The rows of which every character is right, and none too many."""
+        counts = kept["characters"]
+        return counts[:, RIGHT] == counts.sum(1)
 
     def summarise(self, kept: Mapping[str, np.ndarray]) -> Mapping[str, float]:
         """Error rates of words (``wer``) and of characters (``cer``), and what each is made of, all
