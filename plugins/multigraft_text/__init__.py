@@ -15,6 +15,7 @@ from multigraft import (
     Samples,
     Size,
     Task,
+    Trial,
     WebReader,
     hookimpl,
 )
@@ -128,6 +129,24 @@ GPT = Backbone(
     },
 )
 
+TRANSFORMERS = Backbone(
+    name="transformers",
+    modality="text",
+    build=Lazy("multigraft_text.by_name:build"),
+    reader=Lazy("multigraft_text.by_name:reader_spec"),
+    find=Lazy("multigraft_text.by_name:find"),
+    options={
+        "dropout": _DROPOUT,
+        "config": Option(
+            default=None,
+            types=(dict,),
+            help="settings of a network without weights, by transformers' names for its type",
+        ),
+    },
+    sizes={},
+    trial=Trial(size="mpnet-tiny"),
+)
+
 _MASK_SHARE = Option(
     default=0.15, low=0.01, high=0.9, help="the share of tokens that is to be guessed"
 )
@@ -207,8 +226,9 @@ def register_modalities() -> Sequence[Modality]:
 
 @hookimpl
 def register_backbones() -> Sequence[Backbone]:
-    """BERT and GPT; each opens the folders of its relatives too."""
-    return (BERT, GPT)
+    """BERT and GPT, which open the folders of relatives too; any other of transformers by its
+    name."""
+    return (BERT, GPT, TRANSFORMERS)
 
 
 @hookimpl

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -18,7 +19,9 @@ from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError, refused_as
 from multigraft.models.untrusted import budget, check_taken
 from multigraft.system.quiet import quiet_transformers
-from multigraft_text.pooling import POOLS
+from multigraft_text.architectures import direction
+from multigraft_text.layers import embedding_holder, layers_of
+from multigraft_text.pooling import pool_of
 from multigraft_text.saving import save_model, save_tagger, save_tokenizer
 from multigraft_text.segments import can_pack, packed_inputs
 from multigraft_text.specs import token_ids
@@ -34,7 +37,7 @@ DROPOUTS = (
 
 
 class TextBackbone(nn.Module):
-    """A BERT, a GPT or a relative of theirs, as a `BackboneModule`.
+    """An encoder or a decoder of transformers, as a `BackboneModule`.
 
     Built around transformers' own classifier, so that what it saves is that class's folder, and
     what it pools is what that class's last linear layer reads.
@@ -45,10 +48,15 @@ class TextBackbone(nn.Module):
         self.linear, linear = last_linear(classifier)
         self.head_bias = linear.bias is not None
         self.width: int = linear.in_features
-        self.causal = classifier.config.model_type in DECODERS
+        kind = classifier.config.model_type
+        self.causal = direction(kind) == "decoder"
+        self._pool = pool_of(kind, causal=self.causal)
+        self._taken = frozenset(signature(classifier.base_model.forward).parameters)
         self.spec = spec
         self.source = source
         """The folder of the weights; None from scratch."""
+        self.scorer: Any = None
+        """The output matrix that learns beside a decoder whose own is not tied."""
         self.model = classifier
         classifier.set_submodule(self.linear, nn.Identity())
         _still_tail(classifier)
@@ -57,7 +65,8 @@ class TextBackbone(nn.Module):
     def blocks(self) -> Sequence[nn.Module]:
         """The module of the token embeddings, then the layers."""
         base = self.model.base_model
-        return [_holder(base, base.get_input_embeddings()), *_layers(base)]
+        layers = layers_of(base)
+        return [embedding_holder(base, layers), *layers]
 
     @property
     def embedding(self) -> nn.Module:
@@ -79,15 +88,15 @@ class TextBackbone(nn.Module):
         """
         mask = batch["attention_mask"]
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-        if self.spec["token_types"]:
+        if self.spec["token_types"] and "token_type_ids" in self._taken:
             inputs["token_type_ids"] = batch["token_type_ids"]
-        if self.causal:
+        if self.causal and "use_cache" in self._taken:
             inputs["use_cache"] = False
         if "segments" in batch:
             inputs |= packed_inputs(self.model.config, batch["segments"], causal=self.causal)
         output = self.model.base_model(**inputs)
         return Features(
-            pooled=POOLS[self.model.config.model_type](self.model, output, mask),
+            pooled=self._pool(self.model, output, mask),
             sequence=output.last_hidden_state,
             mask=mask.bool(),
         )
@@ -107,14 +116,17 @@ class TextBackbone(nn.Module):
                 f"{'with' if self.head_bias else 'without'} a bias"
             )
         with quiet_transformers():
-            save_model(
-                self.model,
-                self.linear,
-                folder,
-                head=head,
-                labels=labels,
-                problem_type=problem_type,
-            )
+            if head is None and self.scorer is not None:
+                self.scorer.save(self.model.base_model, folder)
+            else:
+                save_model(
+                    self.model,
+                    self.linear,
+                    folder,
+                    head=head,
+                    labels=labels,
+                    problem_type=problem_type,
+                )
         save_tokenizer(self.spec, folder, writes=self.causal and head is None)
 
     def save_sequence(self, folder: Path, *, head: nn.Linear, labels: Sequence[str]) -> None:
@@ -128,17 +140,19 @@ class TextBackbone(nn.Module):
 def build_encoder(origin: Origin, spec: Spec) -> TextBackbone:
     """A BERT, or what its weights hold: DistilBERT, RoBERTa, ELECTRA, ModernBERT ..."""
     if not origin.scratch:
-        return _load(origin, spec, ENCODERS)
-    return _scratch(_with_dropout(BertConfig(**_shape(origin), **_vocabulary(spec)), origin), spec)
+        folder = folder_of(origin)
+        return load_backbone(folder, config_of(folder, ENCODERS), origin, spec)
+    return new_backbone(BertConfig(**_shape(origin), **vocabulary_of(spec)), origin, spec)
 
 
 def build_decoder(origin: Origin, spec: Spec) -> TextBackbone:
     """A GPT-2, or what its weights hold: Llama, Qwen, Mistral ..."""
     if not origin.scratch:
-        return _load(origin, spec, DECODERS)
+        folder = folder_of(origin)
+        return load_backbone(folder, config_of(folder, DECODERS), origin, spec)
     end = token_ids(spec).get(spec["special"].get("eos_token"))
-    config = GPT2Config(**_shape(origin), **_vocabulary(spec), bos_token_id=end, eos_token_id=end)
-    return _scratch(_with_dropout(config, origin), spec)
+    config = GPT2Config(**_shape(origin), **vocabulary_of(spec), bos_token_id=end, eos_token_id=end)
+    return new_backbone(config, origin, spec)
 
 
 def last_linear(classifier: nn.Module) -> tuple[str, nn.Linear]:
@@ -160,13 +174,14 @@ def _shape(origin: Origin) -> dict[str, Any]:
     return {name: value for name, value in origin.config.items() if name != "dropout"}
 
 
-def _scratch(config: Any, spec: Spec) -> TextBackbone:
-    return TextBackbone(AutoModelForSequenceClassification.from_config(config), spec, source=None)
+def new_backbone(config: Any, origin: Origin, spec: Spec) -> TextBackbone:
+    """A backbone of this configuration without weights."""
+    classifier = AutoModelForSequenceClassification.from_config(_with_dropout(config, origin))
+    return TextBackbone(classifier, spec, source=None)
 
 
-def _load(origin: Origin, spec: Spec, architectures: Sequence[str]) -> TextBackbone:
-    folder = folder_of(origin)
-    config = config_of(folder, architectures)
+def load_backbone(folder: Path, config: Any, origin: Origin, spec: Spec) -> TextBackbone:
+    """The weights in a folder. Raises WeightsError where they are not of this configuration."""
     if max(token_ids(spec).values()) >= config.vocab_size:
         raise WeightsError(
             f"{folder}: its tokenizer has ids up to {max(token_ids(spec).values())}, its "
@@ -250,22 +265,6 @@ def _still_tail(classifier: nn.Module) -> None:
             module.p = 0.0
 
 
-def _holder(base: nn.Module, wanted: nn.Module) -> nn.Module:
-    """The child of ``base`` that holds ``wanted``."""
-    return next(
-        child for child in base.children() if any(module is wanted for module in child.modules())
-    )
-
-
-def _layers(base: Any) -> nn.ModuleList:
-    """The list of ``base``'s layers."""
-    count = base.config.num_hidden_layers
-    return next(
-        module
-        for module in base.modules()
-        if isinstance(module, nn.ModuleList) and len(module) == count
-    )
-
-
-def _vocabulary(spec: Spec) -> dict[str, int]:
+def vocabulary_of(spec: Spec) -> dict[str, int]:
+    """A configuration's words for a tokenizer: its size and its padding."""
     return {"vocab_size": max(token_ids(spec).values()) + 1, "pad_token_id": spec["pad_id"]}

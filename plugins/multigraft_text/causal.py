@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
 
-from multigraft import Brief, Features, Generating, MultigraftError, Objective, RowLoss, Writing
+from multigraft import Brief, Features, Generating, Objective, RowLoss, Writing
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft_text.language import (
@@ -18,16 +19,19 @@ from multigraft_text.language import (
     share,
     token_losses,
 )
+from multigraft_text.scoring import own_scorer
 from multigraft_text.specs import positions
+from multigraft_text.weights import DECODERS
 from multigraft_text.writing import CachedDecoder, cache_of, special_ids
 
 
 class CausalHead(nn.Module):
-    """The tied decoder alone, as in transformers' `GPT2LMHeadModel`."""
+    """What scores the tokens: the tied decoder alone, as in transformers' `GPT2LMHeadModel`, or an
+    `OwnScorer`."""
 
-    def __init__(self, embedding: nn.Embedding) -> None:
+    def __init__(self, decoder: nn.Module) -> None:
         super().__init__()
-        self.decoder = TiedDecoder(embedding, bias=False)
+        self.decoder = decoder
 
     def forward(self, features: Features, batch: Batch) -> Outputs:
         """The N tokens that another one follows -> ``logits`` [N, V] for the one that follows."""
@@ -44,16 +48,16 @@ class CausalLanguageModeling(Objective):
     def __init__(self, brief: Brief) -> None:
         self.backbone = fitting(brief, "causal-language-modeling", causal=True)
         self.packs = bool(getattr(self.backbone, "packs", False))
-        if not self.backbone.model.config.tie_word_embeddings:
-            raise MultigraftError(
-                "causal-language-modeling scores tokens with the input embeddings, but these "
-                "weights have an output matrix of their own; use a GPT whose config.json has "
-                "tie_word_embeddings true"
-            )
 
     def head(self) -> nn.Module:
-        """The backbone's token embeddings, used once more."""
-        return CausalHead(self.backbone.embedding)
+        """The backbone's token embeddings, used once more; or transformers' own head of the type,
+        as where the weights have an output matrix of their own."""
+        config = self.backbone.model.config
+        if config.model_type in DECODERS and config.tie_word_embeddings:
+            return CausalHead(TiedDecoder(self.backbone.embedding, bias=False))
+        scorer = own_scorer(self.backbone, AutoModelForCausalLM)
+        self.backbone.scorer = None if scorer.tied else scorer
+        return CausalHead(scorer)
 
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
         """Sum over a row's tokens, weighed by their number; a row of one token weighs nothing."""
@@ -69,7 +73,7 @@ class CausalLanguageModeling(Objective):
         return Generating(
             decoder=CachedDecoder(backbone.model.base_model, head.decoder),
             writing=Writing(
-                state=cache_of(config),
+                state=cache_of(backbone.model.base_model),
                 vocabulary=config.vocab_size,
                 max_length=positions(config),
                 pad=spec["pad_id"],

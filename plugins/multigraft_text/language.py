@@ -26,6 +26,11 @@ class TiedDecoder(nn.Module):
         self._tied = (embedding,)  # in a tuple, where nn.Module does not look for submodules
         self.bias = nn.Parameter(torch.zeros(embedding.num_embeddings)) if bias else None
 
+    @property
+    def weight(self) -> Tensor:
+        """The matrix, [V, E]."""
+        return self._tied[0].weight
+
     def forward(self, hidden: Tensor) -> Tensor:
         """[N, E] -> logits [N, V]."""
         return F.linear(hidden, self._tied[0].weight, self.bias)
@@ -38,8 +43,8 @@ def fitting(brief: Brief, task: str, *, causal: bool) -> Any:
         kind, names = ("a decoder", "gpt-...") if causal else ("an encoder", "bert-...")
         raise MultigraftError(
             f"task {task!r} needs {kind}, and backbone {type(backbone).__name__} is none; "
-            f"backbones that fit: {names}, or others whose module has causal={causal} and an "
-            "embedding"
+            f"backbones that fit: {names}, those of transformers/... that read so, or others "
+            f"whose module has causal={causal} and an embedding"
         )
     return backbone
 

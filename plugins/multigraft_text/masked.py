@@ -26,7 +26,8 @@ from multigraft_text.language import (
     token_losses,
 )
 from multigraft_text.masking import Masking
-from multigraft_text.weights import ENCODERS, config_of
+from multigraft_text.scoring import own_scorer
+from multigraft_text.weights import ENCODERS, any_config
 
 
 class MaskedHead(nn.Module):
@@ -47,6 +48,19 @@ class MaskedHead(nn.Module):
         assert features.sequence is not None
         hidden = features.sequence[batch["labels"] != IGNORED]
         return {"logits": self.decoder(self.norm(self.activation(self.dense(hidden))))}
+
+
+class OwnMaskedHead(nn.Module):
+    """Transformers' own masked language modeling head of any other type."""
+
+    def __init__(self, scorer: nn.Module) -> None:
+        super().__init__()
+        self.scorer = scorer
+
+    def forward(self, features: Features, batch: Batch) -> Outputs:
+        """As `MaskedHead` gives it."""
+        assert features.sequence is not None
+        return {"logits": self.scorer(features.sequence[batch["labels"] != IGNORED])}
 
 
 class MaskedLanguageModeling(Objective):
@@ -101,15 +115,17 @@ def masked_right(logits: Tensor, labels: Tensor) -> Tensor:
     return right_answers(logits, labels[chosen], chosen)
 
 
-def masked_head(backbone: Any) -> MaskedHead:
+def masked_head(backbone: Any) -> nn.Module:
     """Make a head, with the values that the backbone's weights bring, where they do."""
+    if backbone.model.config.model_type not in ENCODERS:
+        return OwnMaskedHead(own_scorer(backbone, AutoModelForMaskedLM))
     head = MaskedHead(backbone)
     if backbone.source is None:
         return head
     with quiet_transformers():
         model, loaded = AutoModelForMaskedLM.from_pretrained(
             backbone.source,
-            config=config_of(backbone.source, ENCODERS),
+            config=any_config(backbone.source),
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,

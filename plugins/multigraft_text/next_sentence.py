@@ -15,7 +15,7 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs, Row
 from multigraft.contracts.types import Arrays
 from multigraft_text.language import fitting, perplexity, share
-from multigraft_text.masked import MaskedHead, masked_head, masked_loss, masked_right
+from multigraft_text.masked import masked_head, masked_loss, masked_right
 from multigraft_text.masking import Masking
 from multigraft_text.sentences import pairs
 
@@ -23,7 +23,7 @@ from multigraft_text.sentences import pairs
 class NextSentenceHead(nn.Module):
     """A linear layer on the pooled features and, if asked for, a masked language modeling head."""
 
-    def __init__(self, backbone: Any, masked: MaskedHead | None) -> None:
+    def __init__(self, backbone: Any, masked: nn.Module | None) -> None:
         super().__init__()
         self.next = nn.Linear(backbone.width, 2)
         self.masked = masked

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from multigraft_text.standing_in import hidden_output, logits_behind
+
 Pool = Callable[[Any, Any, Tensor], Tensor]
 """(classifier without its last linear layer, its base model's output, mask [B, T]) -> [B, D]."""
 
@@ -47,8 +49,23 @@ def last_token(classifier: Any, output: Any, mask: Tensor) -> Tensor:
     """The last real token of each row, whose padding is on the right."""
     del classifier
     hidden: Tensor = output.last_hidden_state
-    last = (mask.sum(1) - 1).clamp(min=0)
-    return hidden[torch.arange(hidden.shape[0], device=hidden.device), last]
+    return hidden[torch.arange(hidden.shape[0], device=hidden.device), _last(mask)]
+
+
+def own_tail(classifier: Any, output: Any, mask: Tensor) -> Tensor:
+    """An encoder's, whatever stands between its base and its last linear layer."""
+    return logits_behind(classifier, output, input_ids=mask, attention_mask=mask)
+
+
+def own_tail_of_last(classifier: Any, output: Any, mask: Tensor) -> Tensor:
+    """A decoder's: the same, of each row's last real token."""
+    last = last_token(classifier, output, mask)[:, None]
+    return logits_behind(classifier, hidden_output(last), input_ids=mask[:, :1])
+
+
+def _last(mask: Tensor) -> Tensor:
+    """The place of each row's last real token: [B]."""
+    return (mask.sum(1) - 1).clamp(min=0)
 
 
 POOLS: Mapping[str, Pool] = {
@@ -65,4 +82,9 @@ POOLS: Mapping[str, Pool] = {
     "qwen2": last_token,
     "qwen3": last_token,
 }
-"""By transformers' model type."""
+"""By transformers' model type: written out where it is known, which costs least."""
+
+
+def pool_of(kind: str, *, causal: bool) -> Pool:
+    """How a model type pools: as written out above, else by its classifier's own code."""
+    return POOLS.get(kind, own_tail_of_last if causal else own_tail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ DEFAULT_LENGTH = 128
 TOKENIZER_FILES = (".txt", ".json", ".model")
 """What older tokenizers are kept in."""
 LEARNED = ("tokenizer", "vocabulary", "lowercase")
+USUAL: Mapping[str, str] = {"bert": "wordpiece", "gpt": "bpe"}
+"""The tokenizer that is learned where none is asked for."""
 ROLES: Mapping[str, tuple[str, ...]] = {
     "pad_token": ("[PAD]", "<pad>", "<|pad|>"),
     "unk_token": ("[UNK]", "<unk>", "<|unk|>"),
@@ -33,34 +35,38 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 }
 """The tokens that usually play a role, for tokenizers that do not say."""
 
-OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")
+UNBOUNDED = 2**20
+OFFSET_POSITIONS = (
+    *("roberta", "xlm-roberta", "camembert", "data2vec-text", "esm", "mpnet"),
+    *("roberta-prelayernorm", "xlm-roberta-xl", "xmod"),
+)
 """Models that number positions from the padding token's id + 1 on, and so have fewer of them."""
 
 
 def encoder_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
     """The reader of a BERT: its weights' own, or a WordPiece that is to be learned."""
     if origin.scratch:
-        return _to_learn(origin, options, style="bert", tokenizer="wordpiece")
-    return spec_of(origin, options, ENCODERS)
+        return _first_spec(origin, options, "bert")
+    folder = folder_of(origin)
+    return spec_of(origin, options, folder, config_of(folder, ENCODERS))
 
 
 def decoder_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
     """The reader of a GPT: its weights' own, or a byte-level BPE that is to be learned."""
     if origin.scratch:
-        return _to_learn(origin, options, style="gpt", tokenizer="bpe")
-    return spec_of(origin, options, DECODERS)
+        return _first_spec(origin, options, "gpt")
+    folder = folder_of(origin)
+    return spec_of(origin, options, folder, config_of(folder, DECODERS))
 
 
-def spec_of(origin: Origin, options: Mapping[str, Any], architectures: Sequence[str]) -> Spec:
-    """The reader of the weights in ``origin``, which must be of one of the ``architectures``."""
+def spec_of(origin: Origin, options: Mapping[str, Any], folder: Path, config: Any) -> Spec:
+    """The reader of the weights in ``folder``, which have this configuration."""
     for name in LEARNED:
         if name in options:
             raise MultigraftError(
                 f"reader.{name}: applies where a tokenizer is learned, but the weights of "
                 f"{origin.backbone} bring theirs; remove it, or set backbone.weights to scratch"
             )
-    folder = folder_of(origin)
-    config = config_of(folder, architectures)
     tokenizer = _tokenizer_json(folder)
     special = _special(folder, tokenizer)
     # GPT-2 has none: its end token pads
@@ -80,8 +86,9 @@ def spec_of(origin: Origin, options: Mapping[str, Any], architectures: Sequence[
 
 
 def positions(config: Any) -> int:
-    """Number of tokens a model can read at once."""
-    table: int = config.max_position_embeddings
+    """Number of tokens a model can read at once; `UNBOUNDED` where it has no positions to run out
+    of."""
+    table: int = getattr(config, "max_position_embeddings", None) or UNBOUNDED
     return table - config.pad_token_id - 1 if config.model_type in OFFSET_POSITIONS else table
 
 
@@ -101,17 +108,28 @@ def token_ids(spec: Spec) -> dict[str, int]:
     return dict(pairs) | {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
 
 
-def _to_learn(origin: Origin, options: Mapping[str, Any], *, style: str, tokenizer: str) -> Spec:
+def _first_spec(origin: Origin, options: Mapping[str, Any], style: str) -> Spec:
     limit = origin.config.get("max_position_embeddings") or origin.config.get("n_positions")
+    return spec_to_learn(
+        options,
+        style=style,
+        limit=limit or (512 if style == "bert" else 1024),
+        token_types=style == "bert",
+    )
+
+
+def spec_to_learn(options: Mapping[str, Any], *, style: str, limit: int, token_types: bool) -> Spec:
+    """The reader of a backbone without weights, ``style`` "bert" or "gpt": its tokenizer is to be
+    learned."""
     return {
         "kind": "text",
-        "max_length": _length(options, limit or (512 if style == "bert" else 1024)),
+        "max_length": _length(options, limit),
         "tokenizer.json": None,
-        "token_types": style == "bert",
+        "token_types": token_types,
         **_asked(options),
         "learn": {
             "style": style,
-            "tokenizer": options.get("tokenizer") or tokenizer,
+            "tokenizer": options.get("tokenizer") or USUAL[style],
             "vocabulary": options.get("vocabulary", 8000),
             "lowercase": options.get("lowercase", True),
         },

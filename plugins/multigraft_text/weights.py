@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,16 @@ from transformers import CONFIG_MAPPING, PreTrainedConfig
 from multigraft import Origin
 from multigraft.errors import WeightsError, refused_as
 from multigraft.models.untrusted import check_files, harmless_config, read_config, settings_of
+from multigraft_text.architectures import check_direction, direction
 
 ENCODERS = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "modernbert")
 """The transformers model types that ``bert`` opens."""
 
 DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3")
 """The transformers model types that ``gpt`` opens."""
+
+UNDECLARED: Mapping[str, tuple[str, ...]] = {"deberta-v2": ("norm_rel_ebd", "conv_act")}
+"""Words that a type's network reads though its configuration class does not declare them."""
 
 SMALL_FILES = ["*.json", "*.txt", "*.model"]
 SAFE = ["*.safetensors"]
@@ -53,16 +57,42 @@ def config_of(folder: Path, architectures: Sequence[str]) -> Any:
     raw = read_config(folder)
     kind = raw.get("model_type")
     if not isinstance(kind, str) or kind not in architectures:
-        other = "bert" if kind in ENCODERS else "gpt" if kind in DECODERS else None
-        hint = (
-            f"a backbone of the family {other!r} opens it" if other else "no text backbone opens it"
-        )
         raise WeightsError(
-            f"{folder}: holds a {kind!r}; {hint}. Allowed here: {', '.join(sorted(architectures))}"
+            f"{folder}: holds a {kind!r}; {_opened_by(kind)}. Allowed here: "
+            f"{', '.join(sorted(architectures))}"
         )
+    return _configuration(folder, raw)
+
+
+def any_config(folder: Path) -> Any:
+    """The same of any encoder or decoder. Raises WeightsError, with the reason, for others."""
+    raw = read_config(folder)
+    try:
+        direction(raw.get("model_type"))
+    except WeightsError as error:
+        raise WeightsError(f"{folder}: {error}") from error
+    config = _configuration(folder, raw)
+    check_direction(config)
+    return config
+
+
+def _configuration(folder: Path, raw: dict[str, Any]) -> Any:
+    kind = raw["model_type"]
     with refused_as(WeightsError, f"{folder}: its config.json cannot be used"):
         made = CONFIG_MAPPING[kind]
-        return made(**harmless_config(raw, settings_of(made, PreTrainedConfig)))
+        own = settings_of(made, PreTrainedConfig) | {*UNDECLARED.get(kind, ())}
+        return made(**harmless_config(raw, own))
+
+
+def _opened_by(kind: object) -> str:
+    for family, kinds in (("bert", ENCODERS), ("gpt", DECODERS)):
+        if kind in kinds:
+            return f"a backbone of the family {family!r} opens it"
+    try:
+        direction(kind)
+    except WeightsError as error:
+        return f"no text backbone opens it: {error}"
+    return "a backbone of the family 'transformers' opens it"
 
 
 def _download(hub: str) -> Path:

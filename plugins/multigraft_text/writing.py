@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from multigraft import MultigraftError
 from multigraft.contracts.generation import PAST, Axes, NewTokens, Tensors
 from multigraft.contracts.types import Spec
+from multigraft.errors import refused_as
+from multigraft.models.modes import evaluating
 from multigraft_text.specs import token_ids
 
 
@@ -21,17 +26,19 @@ class CachedDecoder(nn.Module):
         self.base = base
         self.scorer = scorer
         """[..., E] -> logits [..., V]."""
+        self.taken = frozenset(signature(base.forward).parameters)
 
     def step(self, new: NewTokens, past: Tensors, memory: Tensors) -> tuple[Tensor, Tensors]:
         """Logits of the kept among the new tokens, and the keys and values of every layer."""
         del memory
-        output = self.base(
-            input_ids=new.ids,
-            attention_mask=new.mask,
-            position_ids=new.positions,
-            past_key_values=cache_from(past),
-            use_cache=True,
-        )
+        inputs = {
+            "attention_mask": new.mask,
+            "position_ids": new.positions,
+            "past_key_values": cache_from(past),
+            "use_cache": True,
+        }
+        taken = {name: each for name, each in inputs.items() if name in self.taken}
+        output = self.base(input_ids=new.ids, **taken)
         logits = self.scorer(output.last_hidden_state[:, new.kept])
         return logits, cache_to(output.past_key_values)
 
@@ -51,15 +58,20 @@ def cache_to(cache: DynamicCache) -> dict[str, Tensor]:
     }
 
 
-def cache_of(config: Any) -> dict[str, Axes]:
-    """The names of a decoder's keys and values, with the shape of a row's."""
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return {
-        f"{layer}.{part}": (heads, PAST, width)
-        for layer in range(config.num_hidden_layers)
-        for part in ("key", "value")
-    }
+def cache_of(base: Any) -> dict[str, Axes]:
+    """The names of a decoder's keys and values, with the shape of a row's, as its first token
+    leaves them. Raises MultigraftError where it keeps something else."""
+    device = base.get_input_embeddings().weight.device
+    token = torch.zeros(1, 1, dtype=torch.long, device=device)
+    kept = refused_as(
+        MultigraftError,
+        f"a {base.config.model_type!r} keeps other things than keys and values from token to "
+        "token, which no graph can hold yet: it can be trained, but not exported to write",
+    )
+    with kept, evaluating(base), torch.no_grad():
+        cache = base(input_ids=token, past_key_values=DynamicCache(), use_cache=True)
+        state = cache_to(cache.past_key_values)
+    return {name: (each.shape[1], PAST, each.shape[3]) for name, each in state.items()}
 
 
 def special_ids(spec: Spec, role: str) -> tuple[int, ...]:

@@ -151,7 +151,7 @@ def random_writing(
     generating = Generating(
         decoder=CachedDecoder(base, TiedDecoder(base.get_input_embeddings(), bias=False)),
         writing=Writing(
-            state=cache_of(config),
+            state=cache_of(base),
             vocabulary=VOCABULARY,
             max_length=ROOM,
             pad=PAD,

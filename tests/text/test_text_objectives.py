@@ -336,6 +336,6 @@ def test_the_plugin_is_admitted_whole() -> None:
         "sentence-similarity",
         "question-answering",
     }
-    assert {family.name for family in catalog.backbones()} == {"bert", "gpt"}
+    assert {family.name for family in catalog.backbones()} == {"bert", "gpt", "transformers"}
     assert [each.name for each in catalog.formats()][-2:] == ["conll", "squad"]
     assert catalog.modality("text").columns == ("text", "text_pair")

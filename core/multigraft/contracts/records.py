@@ -119,6 +119,8 @@ class Size:
     config: Mapping[str, Any] = field(default_factory=dict)
     hub: str | None = None
     """The default weights; None: this size is made from scratch."""
+    path: Path | None = None
+    """The folder of the default weights, where `Backbone.find` was asked for a folder."""
 
 
 @dataclass(frozen=True, kw_only=True)

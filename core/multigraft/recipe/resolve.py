@@ -111,6 +111,7 @@ class _Finder:
             size=size_name,
             config={**size.config, **options},
             hub=size.hub,
+            path=size.path,
         )
         return ResolvedBranch(
             modality=modality,
@@ -243,7 +244,7 @@ class _Finder:
         if weights is None:
             return origin
         if weights == SCRATCH:
-            return replace(origin, hub=None)
+            return replace(origin, hub=None, path=None)
         path = expanded(weights)
         if path.exists():
             if (others := branches_of(path)) and branch not in others:
@@ -255,7 +256,7 @@ class _Finder:
             found = next((each for each in inside if each.is_dir()), path)
             return replace(origin, hub=None, path=found)
         if weights.count("/") == 1 and not weights.startswith((".", "~", "/")):
-            return replace(origin, hub=weights)
+            return replace(origin, hub=weights, path=None)
         self.problems.append(
             f"{field}.weights: found {weights!r}; it should be 'scratch', a file or folder that "
             "exists, the folder of a run, or a hub name as 'owner/name'"
