@@ -157,7 +157,17 @@ TASKS = (
         stage="pretrain",
         modalities=("text",),
         objective=Lazy("multigraft_text.masked:MaskedLanguageModeling"),
-        options={"mask_share": _MASK_SHARE},
+        options={
+            "mask_share": _MASK_SHARE,
+            "unit": Option(
+                default="token",
+                choices=("token", "word", "span"),
+                help="what is hidden together: single tokens, whole words, or spans of words",
+            ),
+            "span_length": Option(
+                default=3.0, low=1, high=10, help="the mean number of words in a span"
+            ),
+        },
     ),
     Task(
         name="next-sentence-prediction",

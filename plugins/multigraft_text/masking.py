@@ -10,12 +10,17 @@ from multigraft import Brief, MultigraftError
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.types import Arrays, Spec
 from multigraft_text.language import IGNORED
+from multigraft_text.masked_spans import draw_by_word, spans, word_beginnings, words_of
 from multigraft_text.specs import token_ids
 
 
 @dataclass(frozen=True)
 class Masking:
-    """BERT's masking (Devlin et al. 2018): of chosen tokens 80% masked, 10% random, 10% kept."""
+    """BERT's masking (Devlin et al. 2018): of chosen tokens 80% masked, 10% random, 10% kept.
+
+    By ``unit`` tokens are chosen alone; with all of their word (Devlin's whole word masking), whose
+    tokens fare each its own way; or in spans of words (Joshi et al. 2020), which fare as one.
+    """
 
     mask: int
     """The id of the mask token."""
@@ -24,6 +29,11 @@ class Masking:
     words: np.ndarray
     """The ids that a random token is drawn from."""
     share: float
+    unit: str = "token"
+    span_length: float = 3.0
+    """The mean number of words in a span."""
+    begins: np.ndarray | None = None
+    """Which ids begin a word; None where tokens are chosen alone."""
 
     @classmethod
     def of(cls, brief: Brief) -> Masking:
@@ -39,7 +49,16 @@ class Masking:
             )
         special = np.array(sorted({ids[token] for token in roles.values()}))
         words = np.setdiff1d(np.array(sorted(set(ids.values()))), special)
-        return cls(ids[roles["mask_token"]], special, words, brief.options["mask_share"])
+        unit = brief.options.get("unit", "token")
+        return cls(
+            ids[roles["mask_token"]],
+            special,
+            words,
+            brief.options["mask_share"],
+            unit=unit,
+            span_length=brief.options.get("span_length", 3.0),
+            begins=None if unit == "token" else word_beginnings(spec),
+        )
 
     def apply(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
         """Change ``input_ids``; add ``labels`` [B, T]: the token that stood there, or -100.
@@ -49,8 +68,12 @@ class Masking:
         """
         ids = batch["input_ids"]
         mask = batch["attention_mask"]
-        chosen = self._choose(ids, mask, batch.get("segments", mask), rng)
-        fate = rng.random(ids.shape)
+        segments = batch.get("segments", mask)
+        if self.unit == "span":
+            chosen, fate = self._choose_spans(ids, mask, segments, rng)
+        else:
+            chosen = self._choose(ids, mask, segments, rng)
+            fate = rng.random(ids.shape)
         changed = np.where(chosen & (fate < 0.8), self.mask, ids)
         drawn = rng.choice(self.words, size=ids.shape)
         changed = np.where(chosen & (fate >= 0.9), drawn, changed)
@@ -60,10 +83,26 @@ class Masking:
     def _choose(
         self, ids: np.ndarray, mask: np.ndarray, segments: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        open_to_choice = (mask == 1) & ~np.isin(ids, self.special)
-        draw = np.where(open_to_choice, rng.random(ids.shape), np.inf)
+        plain = self._plain(ids, mask)
+        if self.begins is None:
+            draw = np.where(plain, rng.random(ids.shape), np.inf)
+        else:
+            draw = draw_by_word(words_of(ids, plain, segments, self.begins), rng)
         lowest = draw == _lowest(draw, segments)
-        return open_to_choice & ((draw < self.share) | lowest)
+        return plain & ((draw < self.share) | lowest)
+
+    def _choose_spans(
+        self, ids: np.ndarray, mask: np.ndarray, segments: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Which tokens are in a span, and the draw of each one's span: [B, T] each."""
+        assert self.begins is not None
+        words = words_of(ids, self._plain(ids, mask), segments, self.begins)
+        found = spans(words, segments, self.share, self.span_length, rng)
+        return found >= 0, draw_by_word(found, rng)
+
+    def _plain(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Which tokens are open to choice."""
+        return (mask == 1) & ~np.isin(ids, self.special)
 
 
 def _lowest(draw: np.ndarray, segments: np.ndarray) -> np.ndarray:
