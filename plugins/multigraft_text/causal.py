@@ -56,7 +56,7 @@ class CausalLanguageModeling(Objective):
         if config.model_type in DECODERS and config.tie_word_embeddings:
             return CausalHead(TiedDecoder(self.backbone.embedding, bias=False))
         scorer = own_scorer(self.backbone, AutoModelForCausalLM)
-        self.backbone.scorer = None if scorer.tied else scorer
+        self.backbone.scorer = scorer if any(True for _ in scorer.parameters()) else None
         return CausalHead(scorer)
 
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:

@@ -27,8 +27,7 @@ class OwnScorer(nn.Module):
     def __init__(self, model: Any, embedding: nn.Embedding) -> None:
         super().__init__()
         output = model.get_output_embeddings()
-        self.tied = bool(model.config.tie_word_embeddings) and output is not None
-        if self.tied:
+        if model.config.tie_word_embeddings and output is not None:
             tied = TiedDecoder(embedding, bias=output.bias is not None)
             tied.bias = output.bias
             name = next(name for name, module in model.named_modules() if module is output)

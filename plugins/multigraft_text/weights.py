@@ -21,8 +21,13 @@ ENCODERS = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electr
 DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3")
 """The transformers model types that ``gpt`` opens."""
 
-UNDECLARED: Mapping[str, tuple[str, ...]] = {"deberta-v2": ("norm_rel_ebd", "conv_act")}
-"""Words that a type's network reads though its configuration class does not declare them."""
+UNDECLARED: Mapping[str, tuple[str, ...]] = {
+    "deberta-v2": (
+        *("attention_head_size", "embedding_size", "position_buckets", "share_att_key"),
+        *("norm_rel_ebd", "conv_act", "conv_groups", "conv_kernel_size"),
+    )
+}
+"""Settings that a type's network reads though its configuration class does not declare them."""
 
 SMALL_FILES = ["*.json", "*.txt", "*.model"]
 SAFE = ["*.safetensors"]

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoModelForCausalLM
 
 import multigraft_text as text
 from helpers.text_toys import DOCUMENTS, LABELS, Grown
 from multigraft import Origin
+from multigraft_text.causal import CausalLanguageModeling
 from multigraft_text.reader import TextReader
 from multigraft_text.saving import save_tokenizer
+
+PROMPTS = [" ".join(text.split()[:n]) for n, text in zip((1, 2, 4, 6, 3), DOCUMENTS, strict=False)]
 
 
 def asked(name: str, *, folder: Path | None = None, **options: Any) -> Origin:
@@ -66,3 +70,32 @@ def inputs_of(module: Any, batch: dict[str, torch.Tensor]) -> dict[str, torch.Te
         *(["token_type_ids"] if module.spec["token_types"] else []),
     }
     return {name: batch[name] for name in names}
+
+
+def writing(kind: str, folder: Path, **config: Any) -> tuple[Any, Any, Any]:
+    """A stock language model, its folder opened, and how that writes."""
+    model = stock(kind, folder, AutoModelForCausalLM, **config)
+    opened = grow(asked(str(folder)))
+    objective = CausalLanguageModeling(opened.brief())
+    return model, opened, objective.generating(objective.head().eval())
+
+
+def greedy(model: Any, opened: Any, prompt: str) -> list[int]:
+    """The 20 tokens that transformers writes behind a prompt."""
+    tokens = opened.reader.prompt(prompt)
+    with torch.inference_mode():
+        whole = model.generate(
+            torch.from_numpy(tokens)[None],
+            max_new_tokens=20,
+            do_sample=False,
+            eos_token_id=None,
+            pad_token_id=opened.spec["pad_id"],
+        )
+    found: list[int] = whole[0, len(tokens) :].tolist()
+    return found
+
+
+def until(tokens: list[int], stop: tuple[int, ...]) -> list[int]:
+    """Tokens up to the first that ends a text."""
+    ends = [place for place, token in enumerate(tokens) if token in stop]
+    return tokens[: ends[0] + 1] if ends else tokens

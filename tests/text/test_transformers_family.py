@@ -26,7 +26,16 @@ from transformers.models.auto.modeling_auto import (
 import multigraft as mg
 import multigraft_text as text
 from helpers.text_toys import DOCUMENTS, LABELS
-from helpers.transformers_toys import asked, grow, inputs_of, stock
+from helpers.transformers_toys import (
+    PROMPTS,
+    asked,
+    greedy,
+    grow,
+    inputs_of,
+    stock,
+    until,
+    writing,
+)
 from helpers.writing_toys import TorchSession
 from multigraft.errors import MultigraftError, UnknownName, WeightsError
 from multigraft.export.generation.decoder_graph import export_decoder, open_writer, ports_of
@@ -146,56 +155,26 @@ def test_a_causal_head_scores_and_is_saved_as_transformers_does(kind: str, tmp_p
     torch.testing.assert_close(again(**inputs_of(opened.module, batch)).logits, wanted, **CLOSE)
 
 
-def _writing(kind: str, folder: Path) -> tuple[Any, Any, Any]:
-    """A stock language model, its folder opened, and how that writes."""
-    model = stock(kind, folder, AutoModelForCausalLM, **DECODERS[kind])
-    opened = grow(asked(str(folder)))
-    objective = CausalLanguageModeling(opened.brief())
-    return model, opened, objective.generating(objective.head().eval())
-
-
-def _greedy(model: Any, opened: Any, prompt: str) -> list[int]:
-    tokens = opened.reader.prompt(prompt)
-    with torch.inference_mode():
-        whole = model.generate(
-            torch.from_numpy(tokens)[None],
-            max_new_tokens=20,
-            do_sample=False,
-            eos_token_id=None,
-            pad_token_id=opened.spec["pad_id"],
-        )
-    found: list[int] = whole[0, len(tokens) :].tolist()
-    return found
-
-
-PROMPTS = [" ".join(text.split()[:n]) for n, text in zip((1, 2, 4, 6, 3), DOCUMENTS, strict=False)]
-
-
-def _until(tokens: list[int], stop: tuple[int, ...]) -> list[int]:
-    ends = [place for place, token in enumerate(tokens) if token in stop]
-    return tokens[: ends[0] + 1] if ends else tokens
-
-
 @pytest.mark.parametrize("kind", DECODERS)
 def test_steps_with_a_cache_write_as_transformers_does(kind: str, tmp_path: Path) -> None:
-    model, opened, generating = _writing(kind, tmp_path)
+    model, opened, generating = writing(kind, tmp_path, **DECODERS[kind])
     session = TorchSession(generating)
     ports = ports_of(generating, session.inputs)
     generator = Generator(ports, opened.reader, {"decoder": session})  # type: ignore[arg-type, dict-item]
     found = [answer["tokens"] for answer in generator.generate(PROMPTS, max_new_tokens=20)]
     stop = generating.writing.stop
-    assert found == [_until(_greedy(model, opened, prompt), stop) for prompt in PROMPTS]
+    assert found == [until(greedy(model, opened, prompt), stop) for prompt in PROMPTS]
     assert kind == "bloom" or len({tuple(tokens) for tokens in found}) > 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", DECODERS)
 def test_an_exported_decoder_writes_as_transformers_does(kind: str, tmp_path: Path) -> None:
-    model, opened, generating = _writing(kind, tmp_path)
+    model, opened, generating = writing(kind, tmp_path, **DECODERS[kind])
     export_decoder(generating, {}, tmp_path / "decoder.onnx", opset=20)
     writer = open_writer(generating, {"decoder": tmp_path / "decoder.onnx"}, opened.reader)
     stop = generating.writing.stop
-    wanted = [_until(_greedy(model, opened, prompt), stop) for prompt in PROMPTS]
+    wanted = [until(greedy(model, opened, prompt), stop) for prompt in PROMPTS]
     assert [each["tokens"] for each in writer.generate(PROMPTS, max_new_tokens=20)] == wanted
 
 
@@ -334,6 +313,6 @@ def test_a_folder_by_its_name_is_finetuned_exported_and_answers(kind: str, tmp_p
         }
         with torch.no_grad():
             wanted = stocked(**arrays).logits.softmax(-1)[0].max()
-        answer = predictor([row["text"]])[0]
+        answer = predictor.predict(row["text"])
         np.testing.assert_allclose(answer["score"], float(wanted), atol=1e-4)
     assert direction(kind) == "encoder"
