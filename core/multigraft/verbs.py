@@ -122,7 +122,9 @@ def settle(run: Run) -> None:
     kept: RowMetrics = {}
     if rows is not None:
         replayed = replayed_split(run, "validation")
-        kept = measure_split(run.graft, run.metrics, rows, replayed=replayed, **run.reading())
+        kept = measure_split(
+            run.graft, run.metrics.by_loss, rows, replayed=replayed, **run.reading()
+        )
     found = run.objective.settle(kept)
     run.record(settled=found)
     run.targets = {**run.targets, **found}

@@ -21,6 +21,7 @@ from multigraft import (
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
 from multigraft_text.schemes import SCHEMES
+from multigraft_text.seq2seq import records as seq2seq
 from multigraft_text.similarity.task import SENTENCE_SIMILARITY
 
 _TOKENIZERS = NpmPackage(
@@ -236,16 +237,16 @@ def register_modalities() -> Sequence[Modality]:
 
 @hookimpl
 def register_backbones() -> Sequence[Backbone]:
-    """BERT and GPT, which open the folders of relatives too; any other of transformers by its
-    name."""
-    return (BERT, GPT, TRANSFORMERS)
+    """BERT, GPT and encoder-decoders, which open the folders of relatives too; any other encoder or
+    decoder of transformers by its name."""
+    return (BERT, GPT, *seq2seq.BACKBONES, TRANSFORMERS)
 
 
 @hookimpl
 def register_tasks() -> Sequence[Task]:
-    """Three ways to pretrain; labels and numbers of a text, and what stands where in it, alone or
-    in answer to a question."""
-    return TASKS
+    """Ways to pretrain; labels and numbers of a text, what stands where in it, alone or in answer
+    to a question, and other texts."""
+    return (*TASKS, *seq2seq.TASKS)
 
 
 @hookimpl

@@ -67,7 +67,7 @@ def check_direction(config: Any) -> None:
 
 def _reason(kind: str) -> str | None:
     if kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
-        return "is an encoder-decoder"
+        return "is an encoder-decoder, which the families t5, bart and marian open"
     if kind in REFUSED:
         return REFUSED[kind]
     if kind not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:

@@ -56,7 +56,7 @@ class TextBackbone(nn.Module):
         self.source = source
         """The folder of the weights; None from scratch."""
         self.scorer: Any = None
-        """What of a language model learns behind a decoder, where that has parameters of its own."""
+        """What learns behind a decoder, where its language model has parameters of its own."""
         self.model = classifier
         classifier.set_submodule(self.linear, nn.Identity())
         _still_tail(classifier)

@@ -35,6 +35,9 @@ GPT_SPECIAL = {
     "bos_token": "<|endoftext|>",
     "eos_token": "<|endoftext|>",
 }
+SEQ2SEQ_SPECIAL = {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "</s>"}
+SPECIAL = {"bert": BERT_SPECIAL, "gpt": GPT_SPECIAL, "seq2seq": SEQ2SEQ_SPECIAL}
+"""By style, role -> token."""
 PREFIX = "##"
 Learn = Callable[[Sequence[str], int, bool, dict[str, str]], Tokenizer]
 
@@ -56,7 +59,7 @@ def fit(raws: Iterable[Any], spec: Spec) -> Spec:
             else ": is another column the text? data.columns: {text: ...}"
         )
         raise MultigraftError(f"a tokenizer is to be learned, but no row holds a text{why}")
-    special = BERT_SPECIAL if wanted["style"] == "bert" else GPT_SPECIAL
+    special = SPECIAL[wanted["style"]]
     tokenizer = LEARNERS[wanted["tokenizer"]](
         texts, wanted["vocabulary"], wanted["lowercase"], special
     )
@@ -176,12 +179,12 @@ def _normalizer(lowercase: bool) -> Any:
 
 
 def _template(tokenizer: Tokenizer, style: str) -> Any:
-    """``[CLS] A [SEP] B [SEP]`` as BERT has it; each text closed by the end token for a GPT."""
-    end = GPT_SPECIAL["eos_token"]
-    single, pair, tokens = {
-        "bert": ("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", ("[CLS]", "[SEP]")),
-        "gpt": (f"$A {end}", f"$A {end} $B:1 {end}:1", (end,)),
-    }[style]
+    """``[CLS] A [SEP] B [SEP]`` as BERT has it; else each text closed by the end token."""
+    if style == "bert":
+        single, pair, tokens = "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", ["[CLS]", "[SEP]"]
+    else:
+        end = SPECIAL[style]["eos_token"]
+        single, pair, tokens = f"$A {end}", f"$A {end} $B:1 {end}:1", [end]
     return processors.TemplateProcessing(
         single=single,
         pair=pair,

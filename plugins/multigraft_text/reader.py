@@ -39,6 +39,7 @@ class TextSpec(BaseModel):
     special: dict[str, str] = Field(default_factory=dict)
     places: bool = False
     passage: bool = False
+    prefix: str = ""
 
 
 class TextReader:
@@ -47,7 +48,8 @@ class TextReader:
     Its spec: ``tokenizer.json`` (the file's content), ``max_length``, ``pad_id``, ``token_types``
     (whether the backbone is told which text a token is of), ``special`` (as ``{"mask_token":
     "[MASK]"}``), ``places`` (whether rows say which characters their tokens are of), ``passage``
-    (whether values are questions with a passage each, see `passage_rows`).
+    (whether values are questions with a passage each, see `passage_rows`), ``prefix`` (put in front
+    of every text that is read).
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -69,6 +71,7 @@ class TextReader:
         self._fills: dict[str, float] = {"input_ids": spec["pad_id"], "attention_mask": 0}
         if spec["token_types"]:
             self._fills["token_type_ids"] = 0
+        self._prefix: str = spec.get("prefix", "")
         self._passage = bool(spec.get("passage"))
         self._places = bool(spec.get("places")) or self._passage
         if self._places:
@@ -92,6 +95,7 @@ class TextReader:
         if self._passage:
             return next(self._passages(raw))
         first, *second = map(self._clean, parts_of(raw))
+        first = self._prefix + first
         # a batch, of one, lets other threads run meanwhile; `encode` stops them all
         value = (first, *second) if second else first
         with _no_panic():
@@ -147,7 +151,7 @@ class TextReader:
         row = self.read(raw)
         if isinstance(raw, tuple) or self.length(row) < self._spec["max_length"]:
             return [row]
-        text = self._clean(raw)
+        text = self._prefix + self._clean(raw)
         encoding = self._overlapping.encode(text)
         windows = [encoding, *encoding.overflowing]
         rows = [self._arrays(window) for window in windows]

@@ -22,7 +22,7 @@ DEFAULT_LENGTH = 128
 TOKENIZER_FILES = (".txt", ".json", ".model")
 """What older tokenizers are kept in."""
 LEARNED = ("tokenizer", "vocabulary", "lowercase")
-USUAL: Mapping[str, str] = {"bert": "wordpiece", "gpt": "bpe"}
+USUAL: Mapping[str, str] = {"bert": "wordpiece", "gpt": "bpe", "seq2seq": "bpe"}
 """The tokenizer that is learned where none is asked for."""
 ROLES: Mapping[str, tuple[str, ...]] = {
     "pad_token": ("[PAD]", "<pad>", "<|pad|>"),
@@ -119,8 +119,8 @@ def _first_spec(origin: Origin, options: Mapping[str, Any], style: str) -> Spec:
 
 
 def spec_to_learn(options: Mapping[str, Any], *, style: str, limit: int, token_types: bool) -> Spec:
-    """The reader of a backbone without weights, ``style`` "bert" or "gpt": its tokenizer is to be
-    learned."""
+    """The reader of a backbone without weights, of one of the styles in `USUAL`: its tokenizer is
+    to be learned."""
     return {
         "kind": "text",
         "max_length": _length(options, limit),

@@ -28,6 +28,11 @@ UNDECLARED: Mapping[str, tuple[str, ...]] = {
     )
 }
 """Settings that a type's network reads though its configuration class does not declare them."""
+SEQ2SEQ = (
+    *("t5", "mt5", "umt5", "bart", "mbart", "marian", "pegasus", "m2m_100"),
+    *("blenderbot", "blenderbot-small", "plbart", "mvp"),
+)
+"""The transformers model types that encoder-decoders open."""
 
 SMALL_FILES = ["*.json", "*.txt", "*.model"]
 SAFE = ["*.safetensors"]
@@ -90,7 +95,7 @@ def _configuration(folder: Path, raw: dict[str, Any]) -> Any:
 
 
 def _opened_by(kind: object) -> str:
-    for family, kinds in (("bert", ENCODERS), ("gpt", DECODERS)):
+    for family, kinds in (("bert", ENCODERS), ("gpt", DECODERS), ("t5", SEQ2SEQ)):
         if kind in kinds:
             return f"a backbone of the family {family!r} opens it"
     try:

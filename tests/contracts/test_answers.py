@@ -218,7 +218,8 @@ def test_it_keeps_every_contract() -> None:
 def test_core_s_answers_have_the_names_that_a_task_may_give() -> None:
     assert tuple(ANSWERS) == NAMES
     scored = {name for name, make in ANSWERS.items() if scores(make({"labels": ["a"]}))}
-    assert scored == {"embedding", "extraction", "tagging", "transcription"}
+    written = {"summary", "text", "translation"}
+    assert scored == {"embedding", "extraction", "tagging", "transcription", *written}
 
 
 def test_labels_of_answers_give_the_accuracy_that_classification_measures(

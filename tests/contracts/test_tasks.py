@@ -15,5 +15,7 @@ from multigraft.models.tasks import classification_task
 )
 def test_stratify_and_files_are_columns_of_the_task(changed: dict[str, Any]) -> None:
     task = classification_task("series-tags", "series")
-    with pytest.raises(ValueError, match="task 'series-tags': stratify and files name columns"):
+    with pytest.raises(
+        ValueError, match="task 'series-tags': stratify, writes and files name columns"
+    ):
         replace(task, **changed)

@@ -82,3 +82,42 @@ def test_texts_that_belong_together(desk: Path, capsys: pytest.CaptureFixture[st
     ranked = names["predictor"].rank("wool", names["answers"])
     assert sorted(each["index"] for each in ranked) == [0, 1]
     assert "'score':" in capsys.readouterr().out
+
+
+def test_letters_become_phonemes(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(" ".join(word), " ".join(word.upper())) for word in made_words()]
+    write(desk / "phonemes.csv", ("text", "target"), rows)
+    names = run("text-to-text.md", "letters")
+    assert set(names["predictor"].predict("c o a t")) == {"text", "tokens", "ended"}
+    both = names["predictor"].generate(["c o a t", "h a t"], method="beam", beams=2)
+    assert all("score" in answer for answer in both)
+    assert "'ended':" in capsys.readouterr().out
+
+
+def test_summaries(desk: Path) -> None:
+    rows = [(text, " ".join(text.split()[:2])) for text in texts()]
+    write(desk / "reports.csv", ("text", "summary"), rows)
+    names = run("summarization.md", "summaries")
+    predictor = names["predictor"]
+    assert predictor.bundle.precisions["fp32"].metric == "rougeL"
+    assert dict(predictor.bundle.generation.defaults) == {
+        "max_new_tokens": 32,
+        "no_repeat_ngram": 3,
+        "method": "beam",
+        "beams": 4,
+        "length_penalty": 1.0,
+    }
+
+
+def test_translations(desk: Path) -> None:
+    rows = [(text, " ".join(reversed(text.split()))) for text in texts()]
+    write(desk / "sentences.csv", ("en", "pt"), rows)
+    names = run("translation.md", "translations")
+    metrics = names["run"].evaluate().metrics
+    assert {"bleu", "chrf"} <= metrics.keys()
+    assert names["predictor"].bundle.precisions["fp32"].metric == "chrf"
+
+
+def made_words() -> list[str]:
+    rng = random.Random(0)
+    return ["".join(rng.choices("aehtocw", k=rng.randint(2, 6))) for _ in range(80)]

@@ -13,7 +13,7 @@ import transformers
 from onnxruntime import OrtValue
 
 from multigraft.contracts.generation import Generating, NewTokens, Writing
-from multigraft.export.generation.decoder_graph import (
+from multigraft.evaluation.generation.ports import (
     KEPT,
     LOGITS,
     MASK,
@@ -42,6 +42,9 @@ class TorchSession:
         self.inputs = (TOKENS, MASK, POSITIONS, KEPT, *past)
         self.shapes: list[tuple[int, int, int]] = []
         """Rows, new tokens and past tokens of each call."""
+
+    def value(self, array: np.ndarray) -> OrtValue:
+        return OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
 
     def chain(self, values: Mapping[str, OrtValue]) -> dict[str, OrtValue]:
         found = {name: torch.from_numpy(value.numpy()) for name, value in values.items()}

@@ -132,6 +132,11 @@ class Recorder:
     def __init__(self) -> None:
         self.fed: list[dict[str, np.ndarray]] = []
 
+    def value(self, array: np.ndarray) -> Any:
+        from onnxruntime import OrtValue
+
+        return OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
+
     def chain(self, values: Any) -> Any:
         from onnxruntime import OrtValue
 

@@ -335,7 +335,11 @@ def test_the_plugin_is_admitted_whole() -> None:
         "token-classification",
         "sentence-similarity",
         "question-answering",
+        "text-to-text",
+        "summarization",
+        "translation",
     }
-    assert {family.name for family in catalog.backbones()} == {"bert", "gpt", "transformers"}
+    families = {"bert", "gpt", "t5", "bart", "marian", "transformers"}
+    assert {family.name for family in catalog.backbones()} == families
     assert [each.name for each in catalog.formats()][-2:] == ["conll", "squad"]
     assert catalog.modality("text").columns == ("text", "text_pair")

@@ -25,7 +25,7 @@ from transformers.models.auto.modeling_auto import (
 
 import multigraft as mg
 import multigraft_text as text
-from helpers.text_toys import DOCUMENTS, LABELS
+from helpers.text_toys import LABELS
 from helpers.transformers_toys import (
     PROMPTS,
     asked,

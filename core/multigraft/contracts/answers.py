@@ -19,8 +19,11 @@ Named = Literal[
     "multilabel",
     "outputs",
     "regression",
+    "summary",
     "tagging",
+    "text",
     "transcription",
+    "translation",
 ]
 """The answers that core brings, and a task may name."""
 NAMES: tuple[str, ...] = get_args(Named)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -83,17 +83,13 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenMetric:
-    """How whole texts are judged, where the loss of each token does not say what a deployer
-    gets."""
+    """Which metric of whole texts judges, where the loss of each token does not say what a
+    deployer gets."""
 
     metric: str
-    """The key of `Objective.summarise` that judges a precision in the place of `monitor`."""
+    """The key of the `Answers.summarise` of the task that judges a precision in the place of
+    `monitor`."""
     greater_is_better: bool
-    measure: Callable[[Sequence[Sequence[int]], Batch], Mapping[str, Tensor]]
-    """(the tokens written for each row, batch) -> what is kept of each row beside what
-    `Objective.measure` keeps; `summarise` is then given both."""
-    limit: int = 64
-    """The most tokens written for a row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +106,11 @@ class Generating:
     """(logits of all that `feed` gave, [B, T, V], batch) -> what the task's head gives for the
     batch."""
     judged: WrittenMetric | None = None
-    """None: by `monitor`, from the logits behind the true tokens. A metric needs a memory."""
+    """None: by `monitor`, from the logits behind the true tokens. A metric needs answers that are
+    scored (`Task.answers`): they are written in evaluation and for the gate."""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """How texts are written unless a caller asks otherwise, as ``{"method": "beam"}``: see
+    `multigraft.runtime.generation.options.Settings`. Evaluation, gate and bundle write alike."""
 
     def __new__(cls, **given: Any) -> Generating:
         """Refuse what an earlier version took."""

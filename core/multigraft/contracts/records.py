@@ -187,6 +187,9 @@ class Task:
     several: bool = False
     """Whether it learns from several branches too: its head reads `Features.pooled`, which is then
     all of them joined, or `Features.branches`."""
+    writes: str | None = None
+    """The one of ``columns`` that holds texts which the model writes by its reader's tokenizer:
+    where that is learned, it is learned from them too."""
     reader: Mapping[str, Any] = field(default_factory=dict)
     """Options of the modality's reader that the task cannot do without, as ``{"places": True}``."""
     files: tuple[str, ...] = ()
@@ -221,9 +224,10 @@ class Task:
         known = {*self.columns, None}
         if self.labels_in is not None and self.stratify is None:
             raise ValueError(f"task {self.name!r}: labels_in reads the column that stratify names")
-        if strange := [name for name in (self.stratify, *self.files) if name not in known]:
+        named = (self.stratify, self.writes, *self.files)
+        if strange := [name for name in named if name not in known]:
             raise ValueError(
-                f"task {self.name!r}: stratify and files name columns of the task "
+                f"task {self.name!r}: stratify, writes and files name columns of the task "
                 f"({', '.join(self.columns)}), not {strange[0]!r}"
             )
 

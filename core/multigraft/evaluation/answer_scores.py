@@ -19,6 +19,7 @@ from multigraft.contracts.types import Answer, Arrays, Spec
 from multigraft.data import Rows
 from multigraft.errors import PluginError
 from multigraft.runtime.answers import make_answers
+from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.read_value import ReadValue
 
 V = TypeVar("V")
@@ -34,6 +35,13 @@ class Metrics:
 
     objective: Objective
     answers: Answers | None
+    writer: Generator | None = None
+    """What writes the answers, where they are texts; None: they are made of a graph's outputs."""
+
+    @property
+    def by_loss(self) -> Metrics:
+        """Those that need no text to be written: what a validation measures meanwhile."""
+        return self if self.writer is None else Metrics(self.objective, None)
 
     def together(self, kept: RowMetrics) -> RowMetrics:
         """What is kept, with what follows from all rows at once; before any resample."""
@@ -85,6 +93,11 @@ def read_values(answers: Answers, rows: Rows, numbers: np.ndarray) -> list[ReadV
         )
         for number in numbers.tolist()
     ]
+
+
+def written_rows(writer: Generator, rows: Rows, numbers: np.ndarray) -> list[Answer]:
+    """The texts that are written for these rows, as a bundle writes them by default."""
+    return writer.generate([rows.raw(number) for number in numbers.tolist()])
 
 
 def answer_rows(

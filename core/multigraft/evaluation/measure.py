@@ -24,6 +24,7 @@ from multigraft.evaluation.answer_scores import (
     joined,
     read_values,
     score_rows,
+    written_rows,
 )
 from multigraft.evaluation.microbatches import halve_on_shortage, split_batch
 from multigraft.models.graft import Graft
@@ -97,9 +98,12 @@ def measure_split(
         measured = {name: value.cpu().numpy() for name, value in kept.items()}
         if answers is None:
             return measured
-        served = _arrays(objective.serve(seen[-1], outputs))
-        values = read_values(answers, rows, numbers)
-        answered = answer_rows(answers, values, rows.reader, served, serve)
+        if metrics.writer is not None:
+            answered = written_rows(metrics.writer, rows, numbers)
+        else:
+            served = _arrays(objective.serve(seen[-1], outputs))
+            values = read_values(answers, rows, numbers)
+            answered = answer_rows(answers, values, rows.reader, served, serve)
         if keep is not None:
             keep.take(numbers, answered)
         if metrics.answers is None:

@@ -13,11 +13,13 @@ from multigraft.contracts.padding import Fills, crop, fill_of
 from multigraft.contracts.readers import collate, save_spec
 from multigraft.contracts.report import Report
 from multigraft.contracts.types import Arrays
+from multigraft.evaluation.generation.ports import ports_of
 from multigraft.export.acceptance import latency
 from multigraft.export.card import model_card
 from multigraft.export.context import FP32, INT8, ExportContext
-from multigraft.export.generation.decoder_graph import ports_of, sample_of
+from multigraft.export.generation.decoder_graph import sample_of
 from multigraft.export.graph.fp32 import make_fp32
+from multigraft.export.graph.sharing import SHARED, share_weights, shares
 from multigraft.export.graph.storage import delete
 from multigraft.export.precision.build import Precisions, fastest, judge, time_all
 from multigraft.export.sample_rows import middling
@@ -57,7 +59,7 @@ def export_bundle(run: Run) -> Report:
         served, parity = make_fp32(context)
         timed, torch_times = time_all(context, judge(context, parity), served)
         kept, notes = _keep(context, timed)
-        bundle = _seal(context, kept, tuple(notes))
+        bundle = _seal(context, _share(context, kept), tuple(notes))
     seconds = time.perf_counter() - started
     report = summary(
         bundle, target, split=context.split, torch_milliseconds=torch_times, seconds=seconds
@@ -93,6 +95,21 @@ def _keep(context: ExportContext, precisions: Precisions) -> tuple[Precisions, l
                 delete(path)
             kept[name] = entry.model_copy(update={"file": None, "graphs": {}})
     return kept, [*notes, *_slower(kept)]
+
+
+def _share(context: ExportContext, precisions: Precisions) -> Precisions:
+    """Keep once what an encoder and its decoder hold alike; the precisions with their sizes."""
+    held = {name: context.paths(name) for name, each in precisions.items() if each.accepted}
+    graphs = [path for paths in held.values() for path in paths.values()]
+    if context.generating is None or not share_weights(graphs):
+        return precisions
+    beside = (context.folder / SHARED).stat().st_size
+    found = dict(precisions)
+    for name, paths in held.items():
+        own = sum(path.stat().st_size for path in context.files(name))
+        size = own + (beside if any(shares(path) for path in paths.values()) else 0)
+        found[name] = precisions[name].model_copy(update={"size": size})
+    return found
 
 
 def _slower(precisions: Precisions) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -162,10 +163,11 @@ def _learn(resolved: ResolvedRecipe, train: Table) -> Saved:
             name: branch.backbone.reader(branch.origin, branch.reader_options)
             for name, branch in resolved.branches.items()
         }
-    spec = join_branches(specs) if resolved.several else specs[""]
+    spec, task = join_branches(specs) if resolved.several else specs[""], resolved.task
     if resolved.modality.fit is not None:
-        spec = resolved.modality.fit(train.raws(), spec)
-    task = resolved.task
+        raws = train.raws()
+        written = raws if task.writes is None else chain(raws, train.cells(task.writes))
+        spec = resolved.modality.fit(written, spec)
     columns: dict[str, Sequence[Any]] = {name: train.cells(name) for name in task.columns}
     read = labels_in(task, resolved.task_options)
     if read is not None and task.stratify is not None:

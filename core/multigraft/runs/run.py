@@ -16,6 +16,7 @@ from multigraft.contracts.types import Spec
 from multigraft.data import Rows
 from multigraft.errors import RunError, first_line
 from multigraft.evaluation.answer_scores import Metrics, metrics_of
+from multigraft.evaluation.generation.torch_writer import torch_writer
 from multigraft.evaluation.row_answers import check_ending
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
@@ -80,8 +81,12 @@ class Run:
 
     @property
     def metrics(self) -> Metrics:
-        """What its rows are measured by."""
-        return metrics_of(self.resolved.task, self.targets, self.objective)
+        """What its rows are measured by; where it writes texts, with what writes them."""
+        found = metrics_of(self.resolved.task, self.targets, self.objective)
+        generating = self.objective.generating(self.graft.head)
+        if found.answers is None or generating is None:
+            return found
+        return replace(found, writer=torch_writer(self.graft, generating, self.reader))
 
     @property
     def metrics_file(self) -> Path:

@@ -171,11 +171,14 @@ class Generation(_Part):
     vocabulary: Count
     max_length: Count
     """How many tokens the decoder can hold, the prompt's counted."""
+    defaults: dict[str, str | int | float] = Field(default_factory=dict)
+    """How texts are written unless asked otherwise, as ``{"method": "beam"}`` (format 2)."""
 
     @property
     def format(self) -> int:
         """The first format of bundles that can say this."""
-        return NEWEST if self.suppress or any(p.growing is None for p in self.cache) else FORMAT
+        recurrent = any(port.growing is None for port in self.cache)
+        return NEWEST if self.suppress or self.defaults or recurrent else FORMAT
 
 
 class BundleBranch(_Part):

@@ -70,6 +70,10 @@ class Session:
             found = self._session.run_with_ort_values(self.outputs, dict(values))
             return dict(zip(self.outputs, found, strict=True))
 
+    def value(self, array: np.ndarray) -> Any:
+        """An array as `chain` takes it; its memory must be kept alive."""
+        return onnxruntime().OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
+
     def ports(self) -> tuple[list[PortShape], list[PortShape]]:
         """Inputs and outputs as (name, numpy dtype, shape)."""
         return (

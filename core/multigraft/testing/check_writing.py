@@ -17,7 +17,8 @@ from multigraft.contracts.generation import (
     empty_state,
     read_through,
 )
-from multigraft.export.generation.encoder_graph import misshapen, remembered
+from multigraft.evaluation.generation.torch_writer import remembered
+from multigraft.export.generation.encoder_graph import misshapen
 from multigraft.models.modes import evaluating
 from multigraft.runs.run import Run
 from multigraft.testing.check_learning import batch_of

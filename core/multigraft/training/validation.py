@@ -24,7 +24,7 @@ def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, f
         return {}
     averaged = nullcontext() if average is None else average.applied()
     with averaged, forward.precision.autocast():
-        metrics = run.metrics
+        metrics = run.metrics.by_loss
         row_metrics = measure_split(
             run.graft,
             metrics,

@@ -55,7 +55,7 @@ def measure_graphs(
 ) -> dict[str, Evidence]:
     """Measure each precision in one pass over a split; ``sessions`` holds ``fp32``."""
     tallies = {name: _Tally() for name in sessions}
-    rows, task, metrics = run.rows[split], run.resolved.task, _metrics(run)
+    rows, task, metrics = run.rows[split], run.resolved.task, metrics_by(run)
     answers = metrics.answers
     if answers is None and task.answers is not None and len(sessions) > 1:  # words are compared
         answers = make_answers(task, run.targets)
@@ -81,7 +81,7 @@ def measure_graphs(
     return {name: _evidence(run, tally, len(rows)) for name, tally in tallies.items()}
 
 
-def _metrics(run: Run) -> Metrics:
+def metrics_by(run: Run) -> Metrics:
     """The task's metrics; a pretraining task's embeddings are judged instead."""
     if run.resolved.task.stage == "pretrain":
         return Metrics(run.objective, None)
@@ -117,17 +117,12 @@ def judge_of(run: Run) -> Judge:
 def _score(run: Run, metric: str) -> Callable[[Mapping[str, np.ndarray]], float]:
     if metric == SIMILARITY:
         return lambda kept: float(kept[metric].mean())
-    metrics = _metrics(run)
+    metrics = metrics_by(run)
     return lambda kept: float(metrics.summarise(kept)[metric])
 
 
-def batches(run: Run, split: str) -> Iterator[Batch]:
-    """The batches that evaluation sees."""
-    return (batch for _, batch in numbered_batches(run, split))
-
-
 def numbered_batches(run: Run, split: str) -> Iterator[tuple[np.ndarray, Batch]]:
-    """The same with the numbers of their rows."""
+    """The batches that evaluation sees, with the numbers of their rows."""
     rows, reading = run.rows[split], run.reading()
     plan = plan_batches(
         rows.lengths,
@@ -167,7 +162,7 @@ def _similarity(outputs: Arrays, fp32: Arrays, batch: Batch) -> dict[str, np.nda
 
 
 def _evidence(run: Run, tally: _Tally, rows: int) -> Evidence:
-    metrics = _metrics(run)
+    metrics = metrics_by(run)
     kept = metrics.together(
         {name: np.concatenate([part[name] for part in tally.kept]) for name in tally.kept[0]}
     )

@@ -1,8 +1,8 @@
 """Whether the graphs write as the model does, and what each precision loses on held-out rows.
 
 A precision is judged by the task's own `monitor` (the loss a token, say), from the logits that the
-torch-free decoding gives for held-out texts; or, where the task names a `WrittenMetric`, by whole
-texts that its graphs write. Beside it stands the share of the true tokens after which the most
+torch-free decoding gives for held-out texts; or, where the task names a `WrittenMetric`, by the
+answers that its graphs write. Beside it stands the share of the true tokens after which the most
 likely one is fp32's: so many would greedy writing take alike after the same text.
 """
 
@@ -19,10 +19,11 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.generation import Generating
 from multigraft.contracts.padding import Fills
 from multigraft.contracts.readers import collate
-from multigraft.contracts.types import Arrays
+from multigraft.contracts.types import Answer
 from multigraft.errors import ExportError
+from multigraft.evaluation.answer_scores import joined, score_rows, written_rows
 from multigraft.evaluation.statistics import intervals
-from multigraft.export.acceptance.gate import batches, metric_of
+from multigraft.export.acceptance.gate import metric_of, metrics_by, numbered_batches
 from multigraft.export.acceptance.parity import EMPTY, TOLERANCE, Case, relative
 from multigraft.export.acceptance.verdict import Evidence
 from multigraft.export.context import FP32
@@ -52,24 +53,30 @@ def measure_decoders(
 ) -> dict[str, Evidence]:
     """Measure each precision in one pass over a split; ``writers`` holds ``fp32``."""
     tallies = {name: _Tally() for name in writers}
-    for whole in batches(run, split):
-        for batch in parts(whole, generating):
+    answers, rows = metrics_by(run).answers, run.rows[split]
+    for places, whole in numbered_batches(run, split):
+        for numbers, batch in parts(places, whole, generating):
             arrays = {name: tensor.numpy() for name, tensor in batch.items()}
             tokens, real = (tensor.numpy() for tensor in generating.feed(batch))
             logits = {
                 name: _whole(writer.begin(arrays, len(tokens)), tokens, real)
                 for name, writer in writers.items()
             }
-            written = _written(generating, writers, arrays, len(tokens))
+            written = {
+                name: [] if answers is None else written_rows(writer, rows, numbers)
+                for name, writer in writers.items()
+            }
             for name, tally in tallies.items():
                 kept = _judged(run, generating, logits[name], batch)
-                tally.kept.append({**kept, **_scored(generating, written.get(name), batch)})
+                if answers is not None:
+                    kept = joined(kept, score_rows(answers, rows, numbers, written[name]))
+                tally.kept.append(kept)
                 _compare(tally, logits[name], logits[FP32], real.astype(bool))
-                if written:
-                    pairs = zip(written[name], written[FP32], strict=True)
-                    tally.changed += sum(found != wanted for found, wanted in pairs)
-                else:
-                    tally.changed += _other_rows(logits[name], logits[FP32], real.astype(bool))
+                tally.changed += (
+                    _other_rows(logits[name], logits[FP32], real.astype(bool))
+                    if answers is None
+                    else _other_texts(written[name], written[FP32])
+                )
     return {name: _evidence(run, tally, len(run.rows[split])) for name, tally in tallies.items()}
 
 
@@ -154,13 +161,16 @@ def _gap(wanted: np.ndarray, found: np.ndarray, where: str) -> float:
     return largest
 
 
-def parts(batch: Batch, generating: Generating) -> Iterator[Batch]:
-    """A batch in parts whose logits fit into `LARGEST`."""
+def parts(
+    numbers: np.ndarray, batch: Batch, generating: Generating
+) -> Iterator[tuple[np.ndarray, Batch]]:
+    """A batch in parts whose logits fit into `LARGEST`, each with the numbers of its rows."""
     tokens, _ = generating.feed(batch)
     rows, length = tokens.shape
     size = max(1, LARGEST // (length * generating.writing.vocabulary))
     for start in range(0, rows, size):
-        yield {name: tensor[start : start + size] for name, tensor in batch.items()}
+        part = slice(start, start + size)
+        yield numbers[part], {name: tensor[part] for name, tensor in batch.items()}
 
 
 def _judged(
@@ -190,32 +200,18 @@ def _other_rows(logits: np.ndarray, fp32: np.ndarray, real: np.ndarray) -> int:
     return int(_other_tokens(logits, fp32, real).any(axis=1).sum())
 
 
-def _written(
-    generating: Generating, writers: Mapping[str, Generator], arrays: Arrays, rows: int
-) -> dict[str, list[list[int]]]:
-    """The texts that each precision writes; nothing where they are not judged."""
-    judged = generating.judged
-    if judged is None:
-        return {}
-    return {
-        name: writer.greedy(arrays, rows, limit=judged.limit) for name, writer in writers.items()
-    }
-
-
-def _scored(
-    generating: Generating, texts: Sequence[Sequence[int]] | None, batch: Batch
-) -> dict[str, np.ndarray]:
-    if generating.judged is None or texts is None:
-        return {}
-    kept = generating.judged.measure(texts, batch)
-    return {name: value.numpy() for name, value in kept.items()}
+def _other_texts(found: Sequence[Answer], fp32: Sequence[Answer]) -> int:
+    return sum(one["text"] != other["text"] for one, other in zip(found, fp32, strict=True))
 
 
 def _evidence(run: Run, tally: _Tally, rows: int) -> Evidence:
-    kept = {name: np.concatenate([part[name] for part in tally.kept]) for name in tally.kept[0]}
+    metrics = metrics_by(run)
+    kept = metrics.together(
+        {name: np.concatenate([part[name] for part in tally.kept]) for name in tally.kept[0]}
+    )
     settings = run.recipe.evaluation
     measures = intervals(
-        run.objective,
+        metrics,
         kept,
         count=settings.bootstrap,
         confidence=settings.confidence,

@@ -13,15 +13,22 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.generation import Generating, NewTokens, Tensors, Writing
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.types import Arrays
-from multigraft.errors import ExportError
+from multigraft.evaluation.generation.ports import (
+    KEPT,
+    LOGITS,
+    MASK,
+    MEMORY,
+    NEW,
+    PAST,
+    POSITIONS,
+    PRESENT,
+    TOKENS,
+    named,
+    ports_of,
+)
 from multigraft.export.graph.trace import write_graph
-from multigraft.runtime.bundle import CachePort, Generation
 from multigraft.runtime.generation.generator import DECODER, Generator, generator_of
 from multigraft.runtime.session import Session
-
-TOKENS, MASK, POSITIONS, KEPT = "input_ids", "attention_mask", "position_ids", "kept"
-LOGITS, PAST, PRESENT, MEMORY = "logits", "past", "present", "memory"
-NEW = (TOKENS, MASK, POSITIONS, KEPT)
 
 
 class _Flat(nn.Module):
@@ -72,16 +79,12 @@ def export_decoder(generating: Generating, memory: Tensors, path: Path, *, opset
     write_graph(
         _Flat(generating.decoder, writing).eval(),
         sample,
-        inputs=[*NEW, *_named(PAST, writing.state), *_named(MEMORY, writing.memory)],
-        outputs=[LOGITS, *_named(PRESENT, writing.state)],
+        inputs=[*NEW, *named(PAST, writing.state), *named(MEMORY, writing.memory)],
+        outputs=[LOGITS, *named(PRESENT, writing.state)],
         shapes=shapes,
         path=path,
         opset=opset,
     )
-
-
-def _named(kind: str, names: Iterable[str]) -> list[str]:
-    return [f"{kind}.{name}" for name in names]
 
 
 def _sizes(axes: Iterable[int | str], varying: int) -> list[int]:
@@ -92,39 +95,6 @@ def _varying(axes: Iterable[int | str]) -> dict[int, str]:
     """The names of the axes that vary, by their places behind that of the rows."""
     names = {place: size for place, size in enumerate(axes, 1) if isinstance(size, str)}
     return {0: "batch", **names}
-
-
-def ports_of(generating: Generating, inputs: Iterable[str]) -> Generation:
-    """What the manifest says of a decoder graph that has these inputs. Raises ExportError."""
-    held, writing = set(inputs), generating.writing
-    if unread := [name for name in writing.state if f"{PAST}.{name}" not in held]:
-        raise ExportError(
-            f"the decoder's step does not read past[{unread[0]!r}], which writing.state names; "
-            "leave it out, or read it"
-        )
-    return Generation(
-        tokens=TOKENS,
-        mask=MASK if MASK in held else None,
-        positions=POSITIONS if POSITIONS in held else None,
-        kept=KEPT if KEPT in held else None,
-        logits=LOGITS,
-        cache=tuple(
-            CachePort(
-                past=f"{PAST}.{name}",
-                present=f"{PRESENT}.{name}",
-                dtype="float32",
-                shape=("batch", *axes),
-            )
-            for name, axes in writing.state.items()
-        ),
-        memory=tuple(name for name in _named(MEMORY, writing.memory) if name in held),
-        start=writing.start,
-        stop=writing.stop,
-        suppress=writing.suppress,
-        pad=writing.pad,
-        vocabulary=writing.vocabulary,
-        max_length=writing.max_length,
-    )
 
 
 def open_writer(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.generation import Generating, Tensors
@@ -14,7 +14,8 @@ from multigraft.contracts.padding import Fills
 from multigraft.contracts.readers import collate
 from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
-from multigraft.export.generation.decoder_graph import MEMORY
+from multigraft.evaluation.generation.ports import MEMORY
+from multigraft.evaluation.generation.torch_writer import remembered
 from multigraft.export.graph.trace import ByName, export_graph, uneven
 from multigraft.models.graft import Graft
 
@@ -38,12 +39,6 @@ class Encoder(ByName):
             else found[name]
             for name in self.axes
         }
-
-
-def remembered(graft: Graft, decoder: nn.Module, batch: Batch) -> Tensors:
-    """What the decoder keeps of a batch of values."""
-    memory: Tensors = decoder.remember(graft.backbone(batch), batch)
-    return memory
 
 
 def export_encoder(

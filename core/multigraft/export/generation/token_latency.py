@@ -9,9 +9,9 @@ import torch
 
 from multigraft.contracts.generation import Generating, NewTokens, empty_state
 from multigraft.contracts.types import Arrays
+from multigraft.evaluation.generation.torch_writer import remembered
 from multigraft.export.acceptance import latency
 from multigraft.export.generation.decoder_graph import open_writer
-from multigraft.export.generation.encoder_graph import remembered
 from multigraft.runs.run import Run
 
 WRITTEN = 16

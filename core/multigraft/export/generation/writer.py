@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from multigraft.contracts.generation import Generating, Tensors
 from multigraft.contracts.readers import collate
 from multigraft.contracts.types import Arrays
-from multigraft.export.acceptance.gate import batches
+from multigraft.export.acceptance.gate import numbered_batches
 from multigraft.export.acceptance.parity import Case, cases, check_parity
 from multigraft.export.context import FP32, ExportContext
 from multigraft.export.generation.decoder_gate import check_decoder, parts
@@ -50,8 +50,8 @@ def _cases(context: ExportContext, chosen: Sequence[int], arrays: Sequence[Array
 def taught(context: ExportContext, generating: Generating) -> Iterator[Arrays]:
     """Training rows as the decoder's inputs, read whole, with what the encoder gives of them."""
     encoder = Session(context.paths(FP32)[ENCODER]) if generating.writing.memory else None
-    for whole in batches(context.run, "train"):
-        for batch in parts(whole, generating):
+    for places, whole in numbered_batches(context.run, "train"):
+        for _, batch in parts(places, whole, generating):
             arrays = {name: tensor.numpy() for name, tensor in batch.items()}
             yield fed(generating, batch, {} if encoder is None else encoder.run(arrays))
 

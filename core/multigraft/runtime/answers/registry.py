@@ -15,6 +15,7 @@ from multigraft.runtime.answers.multilabel import MultiLabel
 from multigraft.runtime.answers.outputs import Outputs
 from multigraft.runtime.answers.regression import Regression
 from multigraft.runtime.answers.tagging import Tagging
+from multigraft.runtime.answers.texts import Summary, Text, Translation
 from multigraft.runtime.answers.transcription import Transcription
 from multigraft.system.about import __version__
 
@@ -25,8 +26,11 @@ ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
     "multilabel": MultiLabel,
     "outputs": Outputs,
     "regression": Regression,
+    "summary": Summary,
     "tagging": Tagging,
+    "text": Text,
     "transcription": Transcription,
+    "translation": Translation,
 }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
 from multigraft.runtime.generation.methods import Line
 from multigraft.runtime.generation.options import Settings
-from multigraft.runtime.generation.sampling import log_softmax, penalise, without
+from multigraft.runtime.generation.sampling import log_softmax, penalise, without, without_repeats
 from multigraft.runtime.generation.text import Ended, Stops
 
 NEVER = np.float32(-1e9)
@@ -84,6 +84,8 @@ class Search:
         seen = [self.line.seen(tokens) for tokens in self.running]
         likely = penalise(log_softmax(logits), seen, self.settings.repetition_penalty)
         likely = without(likely, self.suppress)
+        if size := self.settings.no_repeat_ngram:
+            likely = without_repeats(likely, [self.line.whole(t) for t in self.running], size)
         totals = (likely + self.scores[:, None]).ravel()
         count = min(max(2, 1 + len(self.stops.tokens)) * self.settings.beams, totals.size)
         best = np.argpartition(-totals, count - 1)[:count]

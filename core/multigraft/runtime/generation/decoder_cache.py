@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from multigraft.contracts.types import Arrays
 from multigraft.runtime.bundle import CachePort, Generation
-from multigraft.runtime.session import Session
-from multigraft.system.libraries import onnxruntime
+
+
+class StepGraph(Protocol):
+    """A decoder's step: a session of its graph, or the model itself."""
+
+    def value(self, array: np.ndarray) -> Any:
+        """An array as `chain` takes and gives it: what has ``numpy()``."""
+        ...
+
+    def chain(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Compute a step."""
+        ...
 
 
 class Decoding:
@@ -22,14 +32,14 @@ class Decoding:
     """
 
     def __init__(
-        self, session: Session, ports: Generation, *, rows: int, memory: Arrays | None = None
+        self, session: StepGraph, ports: Generation, *, rows: int, memory: Arrays | None = None
     ) -> None:
         """Begin with ``rows`` empty texts; ``memory`` is what an encoder gave for them."""
         self.session = session
         self.ports = ports
         self.mask = np.zeros((rows, 0), dtype=np.int64)
-        self._cache = {port.past: _value(_empty(port, rows)) for port in ports.cache}
-        self._memory = {name: _value(array) for name, array in (memory or {}).items()}
+        self._cache = {port.past: session.value(_empty(port, rows)) for port in ports.cache}
+        self._memory = {name: session.value(array) for name, array in (memory or {}).items()}
         self._sources = np.arange(rows)
         """Which row of the memory that was given each row reads."""
 
@@ -51,7 +61,11 @@ class Decoding:
             arrays[ports.positions] = np.maximum(mask.cumsum(axis=1) - 1, 0)[:, -new:]
         if ports.kept is not None:
             arrays[ports.kept] = kept
-        found = self.session.chain({**_values(arrays), **self._cache, **self._memory})
+        told = {
+            name: self.session.value(array.astype(np.int64, copy=False))
+            for name, array in arrays.items()
+        }
+        found = self.session.chain({**told, **self._cache, **self._memory})
         self.mask = mask
         self._cache = {port.past: found[port.present] for port in ports.cache}
         logits: np.ndarray = found[ports.logits].numpy()
@@ -69,7 +83,7 @@ class Decoding:
             taken = self._cache[port.past].numpy()[rows]
             if port.growing is not None:
                 taken = taken[(slice(None),) * port.growing + (slice(spare, None),)]
-            self._cache[port.past] = _value(taken)
+            self._cache[port.past] = self.session.value(taken)
         self._choose_memory(rows)
 
     def _choose_memory(self, rows: Sequence[int]) -> None:
@@ -77,7 +91,9 @@ class Decoding:
         time."""
         sources = self._sources[rows]
         if not np.array_equal(sources, self._sources):
-            self._memory = {name: _value(each.numpy()[rows]) for name, each in self._memory.items()}
+            self._memory = {
+                name: self.session.value(each.numpy()[rows]) for name, each in self._memory.items()
+            }
         self._sources = sources
 
 
@@ -101,11 +117,3 @@ def _empty(port: CachePort, rows: int) -> np.ndarray:
     return np.zeros(
         [sizes[size] if isinstance(size, str) else size for size in port.shape], dtype=port.dtype
     )
-
-
-def _values(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    return {name: _value(array.astype(np.int64, copy=False)) for name, array in arrays.items()}
-
-
-def _value(array: np.ndarray) -> Any:
-    return onnxruntime().OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))

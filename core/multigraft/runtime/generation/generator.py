@@ -16,9 +16,8 @@ from multigraft.runtime.bundle import Generation
 from multigraft.runtime.generation.beam_search import search
 from multigraft.runtime.generation.decoder_cache import Decoding
 from multigraft.runtime.generation.methods import Line, write
-from multigraft.runtime.generation.options import Asked, Settings, settings
+from multigraft.runtime.generation.options import Asked, Settings, completed, settings
 from multigraft.runtime.generation.text import Pieces, Stops
-from multigraft.runtime.session import Session
 
 DECODER, ENCODER = "decoder", "encoder"
 """The roles of graphs."""
@@ -31,15 +30,15 @@ class Generator:
 
     ports: Generation
     reader: PromptReader
-    graphs: Mapping[str, Session]
-    """By role."""
+    graphs: Mapping[str, Any]
+    """By role: a `StepGraph`, and an encoder with ``run``."""
 
     def generate(self, prompts: Sequence[Any], **asked: Unpack[Asked]) -> list[Answer]:
         """One answer a prompt, in order: ``text``, ``tokens``, ``ended``; ``score`` with beams.
 
         Raises GenerationError, or RowError, before anything is written.
         """
-        chosen = settings(asked)
+        chosen = self._chosen(asked)
         stops = self._stops(chosen)
         lines, rows = self._lines(prompts, chosen)
         order = sorted(lines, key=lambda line: self._length(line, rows))
@@ -55,23 +54,13 @@ class Generator:
 
     def stream(self, prompt: Any, **asked: Unpack[Asked]) -> Iterator[str]:
         """The same text in pieces, as soon as each is sure. Beam search has none before its end."""
-        chosen = settings(asked)
+        chosen = self._chosen(asked)
         if chosen.method == "beam":
             raise GenerationError(
                 "beam search knows its text only at the end; stream with greedy or sample"
             )
         lines, rows = self._lines([prompt], chosen)
         return self._told(lines, rows, chosen)
-
-    def greedy(self, batch: Arrays, rows: int, *, limit: int) -> list[list[int]]:
-        """The tokens that `generate` writes by default for rows that an encoder reads."""
-        start = np.array(self.ports.start, dtype=np.int64)
-        chosen = Settings(max_new_tokens=min(limit, self._room(start)))
-        rng = np.random.default_rng(0)
-        lines = [Line(place, start, chosen.max_new_tokens, rng) for place in range(rows)]
-        for _ in write(self.begin(batch, rows), lines, chosen, self._stops(chosen)):
-            pass
-        return [line.tokens for line in lines]
 
     def begin(self, batch: Arrays, rows: int) -> Decoding:
         """Texts of which nothing is written yet, one a row; the encoder, if any, reads
@@ -91,6 +80,10 @@ class Generator:
         row, prompt = self._read(raw)
         self._room(prompt)
         return row, prompt
+
+    def _chosen(self, asked: Asked) -> Settings:
+        """What is asked, and where it says nothing how the model writes by default."""
+        return settings(completed(asked, self.ports.defaults))
 
     def _told(
         self, lines: Sequence[Line], rows: Sequence[Arrays], chosen: Settings
@@ -163,7 +156,11 @@ class Generator:
 
 
 def generator_of(
-    ports: Generation | None, reader: Reader, graphs: Mapping[str, Session]
+    ports: Generation | None, reader: Reader, graphs: Mapping[str, Any]
 ) -> Generator | None:
     """The generator of a loaded bundle; None where it answers in one step."""
-    return None if ports is None else Generator(ports, cast("PromptReader", reader), graphs)
+    if ports is None:
+        return None
+    with refused_as(BundleError, "the bundle does not say how texts are written by default"):
+        settings(completed({}, ports.defaults))
+    return Generator(ports, cast("PromptReader", reader), graphs)

@@ -9,7 +9,13 @@ import numpy as np
 
 from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
 from multigraft.runtime.generation.options import Settings
-from multigraft.runtime.generation.sampling import draw, narrowed, penalise, without
+from multigraft.runtime.generation.sampling import (
+    draw,
+    narrowed,
+    penalise,
+    without,
+    without_repeats,
+)
 from multigraft.runtime.generation.text import Ended, Stops
 
 
@@ -32,6 +38,10 @@ class Line:
     def seen(self, tokens: Sequence[int]) -> np.ndarray:
         """The different tokens of the prompt and of ``tokens``."""
         return np.unique(np.concatenate([self.prompt, np.asarray(tokens, dtype=np.int64)]))
+
+    def whole(self, tokens: Sequence[int]) -> list[int]:
+        """The prompt, and ``tokens`` behind it."""
+        return [*self.prompt.tolist(), *tokens]
 
 
 def write(
@@ -62,6 +72,9 @@ def _next(logits: np.ndarray, lines: Sequence[Line], settings: Settings) -> list
         scores = penalise(
             scores, [line.seen(line.tokens) for line in lines], settings.repetition_penalty
         )
+    if settings.no_repeat_ngram:
+        texts = [line.whole(line.tokens) for line in lines]
+        scores = without_repeats(scores, texts, settings.no_repeat_ngram)
     if settings.method == "greedy":
         chosen: list[int] = scores.argmax(axis=-1).tolist()
         return chosen

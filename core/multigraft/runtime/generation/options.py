@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, TypedDict, cast, get_args
 
 from multigraft.errors import GenerationError, did_you_mean
 from multigraft.runtime.asking import is_whole
@@ -33,6 +33,7 @@ class Asked(TypedDict, total=False):
     top_k: int
     top_p: float
     repetition_penalty: float
+    no_repeat_ngram: int
     seed: int
     stop: Stop
     batch_size: int | None
@@ -61,6 +62,9 @@ class Settings:
     2020)."""
     repetition_penalty: float = 1.0
     """Above 1 makes tokens that the prompt or the text holds less likely (Keskar et al. 2019)."""
+    no_repeat_ngram: int = 0
+    """So many tokens in a row are not written twice in a text, its prompt counted (Paulus et al.
+    2018); 0: any may be."""
     seed: int = 0
     """The same seed draws the same texts, whatever prompts stand beside a prompt in its batch."""
     stop: tuple[str | int, ...] = ()
@@ -68,6 +72,22 @@ class Settings:
     off."""
     batch_size: int = 32
     """How many prompts are continued together."""
+
+
+def completed(asked: Asked, defaults: Mapping[str, Any]) -> Asked:
+    """What is asked with the model's own ``defaults``, but for those of another method.
+
+    >>> completed({"method": "greedy"}, {"method": "beam", "beams": 4, "max_new_tokens": 9})
+    {'max_new_tokens': 9, 'method': 'greedy'}
+    """
+    given = {name: value for name, value in asked.items() if value is not None}
+    method = given.get("method", defaults.get("method", "greedy"))
+    kept = {
+        name: value
+        for name, value in defaults.items()
+        if name != "method" and ONLY.get(name, method) == method
+    }
+    return cast("Asked", {**kept, "method": method, **given})
 
 
 def settings(asked: Asked) -> Settings:
@@ -130,7 +150,11 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
         lambda value: is_whole(value) and value >= 1,
         "a whole number from 1",
     ),
-    (("seed",), lambda value: is_whole(value) and value >= 0, "a whole number from 0"),
+    (
+        ("seed", "no_repeat_ngram"),
+        lambda value: is_whole(value) and value >= 0,
+        "a whole number from 0",
+    ),
     (
         ("temperature", "repetition_penalty"),
         lambda value: _is_number(value) and value > 0,

@@ -37,6 +37,27 @@ def without(scores: np.ndarray, tokens: Sequence[int]) -> np.ndarray:
     return scores
 
 
+def without_repeats(scores: np.ndarray, texts: Sequence[Sequence[int]], size: int) -> np.ndarray:
+    """Scores of which those are -inf that would repeat ``size`` tokens of a text: [B, V].
+
+    >>> without_repeats(np.zeros((1, 3)), [[1, 2, 1]], 2).tolist()
+    [[0.0, 0.0, -inf]]
+    """
+    if not size:
+        return scores
+    scores = scores.copy()
+    for row, text in zip(scores, texts, strict=True):
+        end = list(text[len(text) - size + 1 :])
+        row[
+            [
+                text[start + size - 1]
+                for start in range(len(text) - size + 1)
+                if list(text[start : start + size - 1]) == end
+            ]
+        ] = -np.inf
+    return scores
+
+
 def narrowed(scores: np.ndarray, settings: Settings) -> np.ndarray:
     """Scores at the temperature, -inf where ``top_k`` and ``top_p`` leave a token out: [B, V]."""
     scores = scores / np.float32(settings.temperature)

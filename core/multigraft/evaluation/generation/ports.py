@@ -1,0 +1,52 @@
+"""The inputs and outputs of a decoder's step by name, as graphs have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from multigraft.contracts.generation import Generating
+from multigraft.errors import ExportError
+from multigraft.runtime.bundle import CachePort, Generation
+
+TOKENS, MASK, POSITIONS, KEPT = "input_ids", "attention_mask", "position_ids", "kept"
+LOGITS, PAST, PRESENT, MEMORY = "logits", "past", "present", "memory"
+NEW = (TOKENS, MASK, POSITIONS, KEPT)
+
+
+def ports_of(generating: Generating, inputs: Iterable[str]) -> Generation:
+    """What the manifest says of a decoder graph that has these inputs. Raises ExportError."""
+    held, writing = set(inputs), generating.writing
+    if unread := [name for name in writing.state if f"{PAST}.{name}" not in held]:
+        raise ExportError(
+            f"the decoder's step does not read past[{unread[0]!r}], which writing.state names; "
+            "leave it out, or read it"
+        )
+    return Generation(
+        tokens=TOKENS,
+        mask=MASK if MASK in held else None,
+        positions=POSITIONS if POSITIONS in held else None,
+        kept=KEPT if KEPT in held else None,
+        logits=LOGITS,
+        cache=tuple(
+            CachePort(
+                past=f"{PAST}.{name}",
+                present=f"{PRESENT}.{name}",
+                dtype="float32",
+                shape=("batch", *axes),
+            )
+            for name, axes in writing.state.items()
+        ),
+        memory=tuple(name for name in named(MEMORY, writing.memory) if name in held),
+        start=writing.start,
+        stop=writing.stop,
+        suppress=writing.suppress,
+        pad=writing.pad,
+        vocabulary=writing.vocabulary,
+        max_length=writing.max_length,
+        defaults=dict(generating.asked),
+    )
+
+
+def named(kind: str, names: Iterable[str]) -> list[str]:
+    """The names of tensors of a kind, as ``past.0.key``."""
+    return [f"{kind}.{name}" for name in names]

@@ -1,0 +1,124 @@
+"""What is registered: families of encoder-decoders, and the tasks that they learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from multigraft import Backbone, Lazy, Option, Size, Task
+
+_OPTIONS = {
+    "dropout": Option(
+        default=0.1, low=0, high=0.9, help="inside the network; unset: as the weights have it"
+    ),
+    "prefix": Option(
+        default=None,
+        types=(str,),
+        help="put in front of every text that is read, as T5's 'summarize: '",
+    ),
+    "source_language": Option(
+        default=None,
+        types=(str,),
+        help="the token of the language that is read, as 'eng_Latn', where the weights have such",
+    ),
+    "target_language": Option(
+        default=None, types=(str,), help="the token of the language that is written"
+    ),
+}
+
+
+def _t5(layers: int, width: int, heads: int, inner: int, head: int = 64, **hub: Any) -> Size:
+    shape = {"num_layers": layers, "d_model": width, "num_heads": heads, "d_ff": inner}
+    return Size(config={**shape, "d_kv": head}, **hub)
+
+
+def _stacks(layers: int, width: int, heads: int, inner: int, places: int, **hub: Any) -> Size:
+    shape = {"layers": layers, "d_model": width, "heads": heads, "ffn_dim": inner}
+    return Size(config={**shape, "max_position_embeddings": places}, **hub)
+
+
+T5 = Backbone(
+    name="t5",
+    modality="text",
+    build=Lazy("multigraft_text.seq2seq.build:build_t5"),
+    reader=Lazy("multigraft_text.seq2seq.specs:seq2seq_spec"),
+    options=_OPTIONS,
+    sizes={
+        "tiny": _t5(2, 64, 2, 128, 32),
+        "mini": _t5(4, 256, 4, 1024),
+        "small": _t5(6, 512, 8, 2048, hub="google-t5/t5-small"),
+        "base": _t5(12, 768, 12, 3072, hub="google-t5/t5-base"),
+        "large": _t5(24, 1024, 16, 4096, hub="google-t5/t5-large"),
+    },
+)
+BART = Backbone(
+    name="bart",
+    modality="text",
+    build=Lazy("multigraft_text.seq2seq.build:build_bart"),
+    reader=Lazy("multigraft_text.seq2seq.specs:seq2seq_spec"),
+    options=_OPTIONS,
+    sizes={
+        "tiny": _stacks(2, 64, 2, 128, 128),
+        "mini": _stacks(4, 256, 4, 1024, 512),
+        "base": _stacks(6, 768, 12, 3072, 1024, hub="facebook/bart-base"),
+        "large": _stacks(12, 1024, 16, 4096, 1024, hub="facebook/bart-large"),
+    },
+)
+MARIAN = Backbone(
+    name="marian",
+    modality="text",
+    build=Lazy("multigraft_text.seq2seq.build:build_marian"),
+    reader=Lazy("multigraft_text.seq2seq.specs:seq2seq_spec"),
+    options=_OPTIONS,
+    sizes={
+        "tiny": _stacks(2, 64, 2, 128, 128),
+        "mini": _stacks(6, 256, 8, 1024, 512),
+        "base": _stacks(6, 512, 8, 2048, 512),
+    },
+)
+BACKBONES = (T5, BART, MARIAN)
+
+_WRITING = {
+    "max_target_length": Option(
+        default=64, low=2, high=2**20, help="tokens that are written of a text, at most"
+    ),
+    "label_smoothing": Option(
+        default=0.0, low=0, high=0.9, help="probability spread over all tokens (Szegedy 2016)"
+    ),
+    "beams": Option(
+        default=1, low=1, high=64, help="texts that beam search keeps in evaluation; 1: greedy"
+    ),
+    "length_penalty": Option(
+        default=1.0, low=-10, high=10, help="of beam search: above 0 favours long texts"
+    ),
+    "no_repeat_ngram": Option(
+        default=0, low=0, high=64, help="tokens in a row that are not written twice; 0: any"
+    ),
+}
+
+
+def _task(name: str, column: str, objective: str, answers: str, **more: Any) -> Task:
+    return Task(
+        name=name,
+        stage="finetune",
+        modalities=("text",),
+        columns=(column,),
+        writes=column,
+        objective=Lazy(f"multigraft_text.seq2seq.teaching:{objective}"),
+        answers=answers,
+        samples=Lazy(f"multigraft_text.seq2seq.rows:{column}_samples"),
+        options=_WRITING,
+        **more,
+    )
+
+
+TASKS = (
+    _task("text-to-text", "target", "TextToText", "text"),
+    _task("summarization", "summary", "Summarization", "summary"),
+    _task(
+        "translation",
+        "target",
+        "Translation",
+        "translation",
+        rows=Lazy("multigraft_text.seq2seq.rows:translation_rows"),
+    ),
+)

@@ -1,0 +1,51 @@
+"""Texts that a model learns to write: read as tokens, without torch."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from multigraft import RowError
+from multigraft.contracts.types import Spec
+from multigraft_text.reader import clean
+from multigraft_text.specs import token_ids
+
+
+class TargetReader:
+    """Reads a text as the tokens that are to be written: its own, and what ends it.
+
+    What every text begins with (a language, or BART's ``<s>``) is no part of them: the decoder is
+    given it.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        content = {**spec["tokenizer.json"], "truncation": None, "padding": None}
+        self._tokenizer = Tokenizer.from_str(json.dumps(content))
+        self._last = frame_of(spec)[1]
+
+    def read(self, raw: Any) -> list[int]:
+        """The tokens of a text. Raises RowError for what is no text, or has no token."""
+        (encoding,) = self._tokenizer.encode_batch([clean(raw)], add_special_tokens=False)
+        if not encoding.ids:
+            raise RowError("the tokenizer finds no token in the text")
+        return [*encoding.ids, *self._last]
+
+
+def frame_of(spec: Spec) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids in front of a written text, and behind it."""
+    ids, writes = token_ids(spec), spec["writes"]
+    first, last = (tuple(ids[token] for token in writes[side]) for side in ("first", "last"))
+    return first, last
+
+
+def written_frame(tokenizer: dict[str, Any], end: str) -> dict[str, Any]:
+    """What a tokenizer puts around a text, as a decoder writes it: ``first`` in front of it, and
+    its ``end`` behind it. Of a token behind that (mBART's language) ``start``: the decoder begins
+    with it in the place of its own."""
+    content = {**tokenizer, "truncation": None, "padding": None}
+    around = Tokenizer.from_str(json.dumps(content)).encode("").tokens
+    place = around.index(end) if end in around else len(around)
+    start = around[place + 1 :][-1:]
+    return {"first": around[:place], "last": [end], **dict(zip(("start",), start, strict=False))}
