@@ -24,6 +24,8 @@ MODULES = (
     "plugins",
     "text_finetune",
     "text_finetune_best",
+    "entities_finetune",
+    "seq2seq_finetune",
     "linear_probe_text",
     "partial",
     "image_finetune",

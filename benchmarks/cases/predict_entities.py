@@ -10,13 +10,11 @@ notes hold the share of a few texts of which both sides tell the same entities.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import texts
+from benchmarks import entities, texts
 from benchmarks.answering import PRECISIONS, Ask, all_at_once, exported, learned
 from benchmarks.harness import Case, Mode, Turn, at_least
 from benchmarks.training import Settings
@@ -55,41 +53,9 @@ def _prepared(mode: Mode, desk: Path) -> tuple[Path, Path, list[str]]:
     rows = LEARNED if mode == "full" else texts.WARM_ROWS
     found = made(desk, rows=rows, test=ROWS[mode])
     words = texts.words_of(found.weights) if mode == "full" else texts.MADE_UP
-    types = {word: f"topic{place // texts.TOPIC_WORDS}" for place, word in enumerate(_told(words))}
-    raw = texts.recipe(found, Turn(0, warm=False, folder=desk), SETTINGS)
-    files = {split: str(_marked(Path(raw["data"][split]), types)) for split in ("train", "test")}
-    recipe = {
-        **raw,
-        "task": {"name": "token-classification", "dropout": 0.1},
-        "data": {**raw["data"], **files},
-    }
+    recipe = entities.recipe(found, words, Turn(0, warm=False, folder=desk), SETTINGS)
     model, bundle = learned(recipe) if mode == "full" else exported(recipe)
     return model, bundle, [text for text, _ in texts.read_rows(found.test)]
-
-
-def _told(words: Sequence[str]) -> Sequence[str]:
-    """The words of the topics."""
-    return words[: texts.TOPICS * texts.TOPIC_WORDS]
-
-
-def _marked(file: Path, types: dict[str, str]) -> Path:
-    """The texts of a file as JSON lines, with the spans of the words that have a type."""
-    lines = [
-        json.dumps(
-            {
-                "text": text,
-                "spans": [
-                    {"start": found.start(), "end": found.end(), "label": types[found.group()]}
-                    for found in re.finditer(r"\S+", text)
-                    if found.group() in types
-                ],
-            }
-        )
-        for text, _ in texts.read_rows(file)
-    ]
-    path = file.with_suffix(".jsonl")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
 
 
 def _bundle_opener(bundle: Path, precision: str) -> Callable[[], Ask]:
