@@ -145,7 +145,7 @@ TRANSFORMERS = Backbone(
         ),
     },
     sizes={},
-    trial=Trial(size="mpnet-tiny"),
+    trial=Trial(size="ernie-tiny"),
 )
 
 _MASK_SHARE = Option(

@@ -24,7 +24,7 @@ from helpers.toy_runs import (
 from multigraft.contracts.report import Report
 from multigraft.errors import BundleError, ExportError, PredictError
 from multigraft.export import export_bundle
-from multigraft.export.acceptance.gate import batches, measure_graphs
+from multigraft.export.acceptance.gate import measure_graphs, numbered_batches
 from multigraft.models.modes import evaluating
 from multigraft.runtime import load
 from multigraft.runtime.bundle import open_bundle
@@ -317,10 +317,10 @@ def test_a_task_must_serve_what_its_metrics_need(numbers: Any) -> None:
 
 def test_the_gate_reads_within_the_budget_of_a_batch(tmp_path: Path) -> None:
     run = numbers_run(tmp_path)
-    assert max(len(batch["label"]) for batch in batches(run, "test")) > 3
+    assert max(len(batch["label"]) for _, batch in numbered_batches(run, "test")) > 3
     limited = run.recipe.training.model_copy(update={"batch_budget": 36})
     run.recipe = run.recipe.model_copy(update={"training": limited})
-    sizes = [batch["input_ids"].shape for batch in batches(run, "test")]
+    sizes = [batch["input_ids"].shape for _, batch in numbered_batches(run, "test")]
     assert max(rows * length for rows, length in sizes) <= 36
     assert sum(rows for rows, _ in sizes) == 40
 
