@@ -82,7 +82,8 @@ def load(
         _check_ports(bundle, session, folder / file)
         reader = modality.reader(load_spec(bundle.reader, folder))
         _check_memory(bundle, roles, folder)
-        generator = generator_of(bundle.generation, reader, {DECODER: main, **roles})
+        graphs = {DECODER: main, **roles}
+        generator = generator_of(bundle.generation, reader, graphs, bundle.columns)
     return Predictor(
         bundle,
         precision=chosen,

@@ -83,6 +83,14 @@ def test_a_process_without_torch_writes_the_same(run: mg.Run, bundle: Path) -> N
     assert [answer["tokens"] for answer in predicted] == written(run, texts, beams)
 
 
+def test_a_tuple_of_texts_is_not_written_of_as_one(bundle: Path) -> None:
+    predictor = mg.load(bundle)
+    pair = ("warm river", "old coat")
+    for ask in (predictor.generate, predictor.predict, lambda raw: [*predictor.stream(raw)]):
+        with pytest.raises(mg.RowError, match="'text' alone; give a list"):
+            ask(pair)
+
+
 def test_evaluation_and_gate_give_the_figures_of_the_bundle(run: mg.Run, bundle: Path) -> None:
     report = run.evaluate()
     rows, answers = run.rows[run.held_out()], run.metrics.answers

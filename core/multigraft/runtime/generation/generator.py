@@ -13,6 +13,7 @@ from multigraft.contracts.readers import collate, read_row, row_errors
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, GenerationError, RowError, refused_as
 from multigraft.runtime.bundle import Generation
+from multigraft.runtime.describing import check_columns
 from multigraft.runtime.generation.beam_search import search
 from multigraft.runtime.generation.decoder_cache import Decoding
 from multigraft.runtime.generation.methods import Line, write
@@ -32,6 +33,8 @@ class Generator:
     reader: PromptReader
     graphs: Mapping[str, Any]
     """By role: a `StepGraph`, and an encoder with ``run``."""
+    columns: Sequence[str] = ()
+    """What the training rows had, where it is known."""
 
     def generate(self, prompts: Sequence[Any], **asked: Unpack[Asked]) -> list[Answer]:
         """One answer a prompt, in order: ``text``, ``tokens``, ``ended``; ``score`` with beams.
@@ -117,6 +120,7 @@ class Generator:
         return lines, rows
 
     def _read(self, raw: Any) -> tuple[Arrays, np.ndarray]:
+        check_columns(self.columns, raw)
         start = np.array(self.ports.start, dtype=np.int64)
         if ENCODER in self.graphs:
             return read_row(self.reader, raw), start
@@ -156,11 +160,14 @@ class Generator:
 
 
 def generator_of(
-    ports: Generation | None, reader: Reader, graphs: Mapping[str, Any]
+    ports: Generation | None,
+    reader: Reader,
+    graphs: Mapping[str, Any],
+    columns: Sequence[str] = (),
 ) -> Generator | None:
     """The generator of a loaded bundle; None where it answers in one step."""
     if ports is None:
         return None
     with refused_as(BundleError, "the bundle does not say how texts are written by default"):
         settings(completed({}, ports.defaults))
-    return Generator(ports, cast("PromptReader", reader), graphs)
+    return Generator(ports, cast("PromptReader", reader), graphs, columns)
