@@ -85,6 +85,21 @@ def test_a_setting_that_counts_is_a_whole_number(name: str, value: Any) -> None:
         settings({name: value, "method": "beam" if name == "beams" else "sample"})  # type: ignore[misc]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"method": "sample", "temperature": 0},
+        {"method": "sample", "temperature": 1e-300},
+        {"method": "sample", "temperature": 1e300},
+        {"method": "beam", "length_penalty": 1e6},
+        {"method": "beam", "length_penalty": -1e6},
+    ],
+)
+def test_a_number_that_no_score_can_be_held_to_is_refused(asked: Any) -> None:
+    with pytest.raises(GenerationError, match=r"found .*; it should be a number from"):
+        settings(asked)
+
+
 @pytest.mark.parametrize("stop", [1.5, True, [2.0], ["x", None]])
 def test_a_stop_is_a_text_or_a_whole_number(stop: Any) -> None:
     told = r"stop: found .*; it should be a text or a token's id"

@@ -156,15 +156,24 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
         "a whole number from 0",
     ),
     (
-        ("temperature", "repetition_penalty"),
+        ("repetition_penalty",),
         lambda value: _is_number(value) and value > 0,
         "a number above 0",
+    ),
+    (
+        ("temperature",),
+        lambda value: _is_number(value) and 1e-6 <= value <= 1e6,
+        "a number from 1e-06, which is all but greedy, to 1e+06",
     ),
     (
         ("top_p",),
         lambda value: _is_number(value) and 0 < value <= 1,
         "a number above 0, and at most 1",
     ),
-    (("length_penalty",), _is_number, "a number"),
+    (
+        ("length_penalty",),
+        lambda value: _is_number(value) and abs(value) <= 10,
+        "a number from -10 to 10",
+    ),
 )
 """(settings, whether a value fits, what would)."""
