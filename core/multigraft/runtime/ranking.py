@@ -36,7 +36,7 @@ def rank(
     """
     check_counts(top_k=top_k)
     _check_embeds(predictor)
-    if isinstance(values, str | bytes | Mapping):
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise PredictError("rank needs several values, as a list; this is one")
     given = list(values)
     try:

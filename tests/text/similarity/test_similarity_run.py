@@ -179,6 +179,9 @@ def test_ranks_are_cosines_in_order(predictor: Predictor) -> None:
 def test_what_cannot_be_ranked_is_said(predictor: Predictor) -> None:
     with pytest.raises(PredictError, match="rank needs several values, as a list"):
         predictor.rank("river", "paper")
+    for nothing in (None, 3):
+        with pytest.raises(PredictError, match="rank needs several values, as a list"):
+            predictor.rank("river", nothing)  # type: ignore[arg-type]
     with pytest.raises(PredictError, match="top_k is 0"):
         predictor.rank("river", ["paper"], top_k=0)
     with pytest.raises(RowError, match=r"^the query: the text"):
