@@ -105,7 +105,8 @@ def test_a_stop_is_a_text_or_a_whole_number(stop: Any) -> None:
     told = r"stop: found .*; it should be a text or a token's id"
     with pytest.raises(GenerationError, match=told):
         settings({"stop": stop})
-    assert settings({"stop": np.int64(3)}).stop == (3,)  # type: ignore[typeddict-item]
+    (found,) = settings({"stop": np.int64(3)}).stop  # type: ignore[typeddict-item]
+    assert (found, type(found)) == (3, int), "as Python's, by which stops are told from texts"
 
 
 def test_all_wrong_settings_are_told_at_once() -> None:

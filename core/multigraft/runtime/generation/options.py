@@ -112,7 +112,8 @@ def settings(asked: Asked) -> Settings:
         raise GenerationError(
             "\n".join(["this text cannot be written:", *(f"  {p}" for p in problems)])
         )
-    return Settings(**{**given, "stop": _stops(given.get("stop", ()))})
+    stops = (stop if isinstance(stop, str) else int(stop) for stop in _stops(given.get("stop", ())))
+    return Settings(**{**given, "stop": tuple(stops)})
 
 
 def _misfit(name: str, value: Any) -> str | None:
