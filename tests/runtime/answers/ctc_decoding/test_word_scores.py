@@ -113,6 +113,8 @@ def test_what_is_preferred_wins_where_the_sound_is_undecided() -> None:
         ("\\1-grams:\n0.5\ta\n", "line 2"),
         ("\\2-grams:\n-0.5\ta\n", "line 2, .*, is no 2-gram: a logarithm, 2 words"),
         ("\\1-grams:\n-0.5\ta\tnan\n", "line 2"),
+        (ARPA.partition("\\3-grams")[0], "it says 1 3-grams and holds 0: was it cut off"),
+        (ARPA.replace("ngram 2=4", "ngram 2 = 5"), "it says 5 2-grams and holds 4"),
     ],
 )
 def test_what_is_no_arpa_file_is_refused(text: str, why: str) -> None:

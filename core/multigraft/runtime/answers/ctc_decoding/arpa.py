@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 Words = tuple[str, ...]
 FIRST, LAST, UNKNOWN = "<s>", "</s>", "<unk>"
 SECTION = re.compile(r"\\(\d+)-grams:")
+COUNT = re.compile(r"^ngram[ \t]+(\d+)[ \t]*=[ \t]*(\d+)[ \t]*$", re.MULTILINE)
+"""How many n-grams of an order a file says that it holds."""
 NEVER = -100 * math.log(10)
 """Of a word that a model without ``<unk>`` does not know: the -99 of ARPA files, and one more."""
 
@@ -66,6 +69,12 @@ def parse_arpa(text: str, *, weight: float = 1.0, bonus: float = 0.0) -> NGrams:
     order = max(map(len, chances), default=0)
     if not order:
         raise ValueError("there are no n-grams; an ARPA file has them behind \\1-grams:")
+    held = Counter(map(len, chances))
+    for each, said in COUNT.findall(text.partition("-grams:")[0]):
+        if held[int(each)] != int(said):
+            raise ValueError(
+                f"it says {said} {each}-grams and holds {held[int(each)]}: was it cut off?"
+            )
     return NGrams(order, chances, backoffs, weight, bonus)
 
 
