@@ -14,6 +14,8 @@ def layers_of(base: Any) -> Sequence[nn.Module]:
     """The layers in order; as one block what repeats a layer. Raises WeightsError where they are
     no modules of their own."""
     count = base.config.num_hidden_layers
+    if not count:
+        raise WeightsError(f"a {base.config.model_type!r} without layers (num_hidden_layers: 0)")
     for parent in base.modules():
         lists = [
             child

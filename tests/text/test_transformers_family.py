@@ -277,6 +277,8 @@ def test_settings_are_of_a_network_without_weights(tmp_path: Path) -> None:
     assert module.model.config.hidden_dropout_prob == 0.0
     with pytest.raises(MultigraftError, match=r"no setting 'num_hiden_layers'; did you mean"):
         grow(asked("roberta-tiny", config={"num_hiden_layers": 3}))
+    with pytest.raises(WeightsError, match=r"without layers \(num_hidden_layers: 0\)"):
+        grow(asked("qwen3-tiny", config={"num_hidden_layers": 0}))
     module.save(tmp_path, head=None, labels=())
     with pytest.raises(MultigraftError, match="without weights"):
         grow(asked(str(tmp_path), config={"num_hidden_layers": 3}))
