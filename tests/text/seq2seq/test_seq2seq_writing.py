@@ -86,7 +86,7 @@ def test_a_process_without_torch_writes_the_same(run: mg.Run, bundle: Path) -> N
 def test_a_tuple_of_texts_is_not_written_of_as_one(bundle: Path) -> None:
     predictor = mg.load(bundle)
     pair = ("warm river", "old coat")
-    for ask in (predictor.generate, predictor.predict, lambda raw: [*predictor.stream(raw)]):
+    for ask in (predictor.generate, predictor.predict):
         with pytest.raises(mg.RowError, match="'text' alone; give a list"):
             ask(pair)
 
