@@ -17,7 +17,9 @@ asked: list[tuple[float | None, str, str | None]] = []
 
 
 class Predictor:
-    bundle = SimpleNamespace(modality="text", task="text-classification", generation=None)
+    bundle = SimpleNamespace(
+        modality="text", task="text-classification", generation=None, columns=()
+    )
     modality = mg.Catalog().modality("text")
 
     def predict(

@@ -151,7 +151,7 @@ def predict(
     catalog = Catalog()
     wanted = None if precision is None else precision.value
     predictor = load(held(bundle), precision=wanted, providers=provider, catalog=catalog)
-    tables = tables_of(predictor.bundle, catalog)
+    tables = tables_of(predictor.bundle, predictor.modality, catalog)
     asked = gather(inputs or [], predictor.modality, stdin=stdin, tables=tables)
     flags = {"top_k": top_k, "threshold": threshold, "long": None if long is None else long.value}
     given = {name: value for name, value in flags.items() if value is not None}

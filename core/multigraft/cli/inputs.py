@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,8 @@ class Tables:
     """Those that are known; none: core's."""
     rewrite: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     """The task's `Task.rows`, for rows that do not hold the raw value as it is."""
+    columns: tuple[str, ...] = ()
+    """Those of the bundle's values; none: the modality's."""
 
     @property
     def endings(self) -> tuple[str, ...]:
@@ -53,18 +55,22 @@ class Tables:
 PLAIN = Tables()
 
 
-def tables_of(bundle: Bundle, catalog: Catalog) -> Tables:
+def tables_of(bundle: Bundle, modality: Modality, catalog: Catalog) -> Tables:
     """How a bundle's rows are read, with what is installed here."""
+    from multigraft.runtime.describing import columns
+
     task = {each.name: each for each in catalog.tasks()}.get(bundle.task)
+    read = columns(bundle, modality)
     if task is None or task.rows is None:
-        return Tables(catalog.formats())
+        return Tables(catalog.formats(), columns=read)
     from multigraft.contracts.options import defaults
     from multigraft.data import rewrite_of
     from multigraft.runtime.manifest import TASK_OPTIONS
 
     told = bundle.facts.get(TASK_OPTIONS)  # not in bundles of earlier versions
     options = {name: told[name] for name in task.options if name in told} if told else {}
-    return Tables(catalog.formats(), rewrite_of(task, {**defaults(task.options), **options}))
+    rewrite = rewrite_of(task, {**defaults(task.options), **options})
+    return Tables(catalog.formats(), rewrite, read)
 
 
 def gather(
@@ -170,6 +176,7 @@ def _rows(path: Path, modality: Modality, tables: Tables) -> Iterator[Input]:
     from multigraft.data.sources.table import require
 
     formats = tables.formats or CORE
+    modality = replace(modality, columns=tables.columns or modality.columns)
     table = load_table(str(path), modality=modality, columns={}, formats=formats, raw=False)
     if tables.rewrite is not None and not set(modality.required) <= set(table.columns):
         table = rewritten(table, tables.rewrite, modality.columns)

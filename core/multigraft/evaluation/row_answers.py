@@ -57,7 +57,7 @@ def row_answers(
             "id": ids[number],
             "expected": None if expected is None else expected[number],
             "answer": _told(said),
-            "scores": said.get("scores"),
+            "scores": said.get("scores", said.get("score")),
             "loss": None if np.isnan(loss[number]) else float(loss[number]),
             "correct": None if correct is None else correct[number],
         }

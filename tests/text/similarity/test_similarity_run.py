@@ -16,6 +16,7 @@ import transformers
 
 import multigraft as mg
 import multigraft_text as text
+from multigraft.cli import main
 from multigraft.contracts.features import mean_pool
 from multigraft.errors import BundleError, PredictError, RecipeError, RowError
 from multigraft.runtime.answers.retrieval_scores import MEASURES, retrieval_scores
@@ -163,6 +164,18 @@ def test_a_bundle_embeds_and_ranks_without_torch(bundle: Path, predictor: Predic
     assert [each["index"] for each in ranked] == [1, 0]
     assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-5)
     assert embedding == pytest.approx(predictor.predict("river")["embedding"], abs=1e-5)
+
+
+def test_a_table_of_pairs_is_embedded_by_its_texts(
+    bundle: Path, predictor: Predictor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text("text,text_pair\nriver stone,house\npaper,night\n")
+    assert main(["predict", str(bundle), str(table), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    found = [each["answer"]["embedding"] for each in said]
+    wanted = [each["embedding"] for each in predictor.predict(["river stone", "paper"])]
+    assert np.allclose(found, wanted, atol=1e-2), "int8 may be what is fastest"
 
 
 def test_ranks_are_cosines_in_order(predictor: Predictor) -> None:
