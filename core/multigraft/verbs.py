@@ -19,17 +19,16 @@ from multigraft.contracts.report import Cost, Measure, Report, WorstRow
 from multigraft.data import Rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes
 from multigraft.errors import RunError, refused_as
-from multigraft.evaluation.answer_scores import AnswerKeeper, RowMetrics
+from multigraft.evaluation.answer_scores import RowMetrics
 from multigraft.evaluation.measure import baseline_notes, measure_split
 from multigraft.evaluation.report.confusion import confusion_of
 from multigraft.evaluation.report.page import OTHER_DATA
-from multigraft.evaluation.row_answers import row_answers, write_rows
 from multigraft.evaluation.statistics import intervals, percentile
 from multigraft.models.adapters import merge_adapters
 from multigraft.models.tasks.shared import label_name
+from multigraft.runs.answers_file import keeper_of, written_answers
 from multigraft.runs.growing import bind
 from multigraft.runs.run import HEAD, MODEL, Run
-from multigraft.runtime.answers import make_answers
 from multigraft.system.compute.device import peak_memory_mb
 from multigraft.system.files import whole_folder
 from multigraft.training.checkpoint import Progress
@@ -138,7 +137,7 @@ def evaluate(run: Run) -> Report:
     rows, settings = run.rows[split], run.recipe.evaluation
     replayed = replayed_split(run, split)
     measured_by = run.metrics
-    keep = _keeper(run)
+    keep = keeper_of(run)
     row_metrics = measure_split(
         run.graft, measured_by, rows, replayed=replayed, keep=keep, **run.reading()
     )
@@ -180,32 +179,8 @@ def evaluate(run: Run) -> Report:
             **({} if other is None else {OTHER_DATA: other}),
         },
         notes=tuple(notes),
-        files=_written(run, rows, keep, row_metrics, details),
+        files=written_answers(run, rows, keep, row_metrics, details),
     )
-
-
-def _keeper(run: Run) -> AnswerKeeper | None:
-    """What keeps the answer to each row, where they are to be written."""
-    if run.answers_file is None:
-        return None
-    if run.resolved.task.answers is None:
-        raise RunError(f"task {run.resolved.task.name!r} gives no answers that could be written")
-    return AnswerKeeper(run.metrics.answers or make_answers(run.resolved.task, run.targets))
-
-
-def _written(
-    run: Run,
-    rows: Rows,
-    keep: AnswerKeeper | None,
-    row_metrics: RowMetrics,
-    details: Mapping[str, Any],
-) -> dict[str, str]:
-    """The file of answers, where one was asked for."""
-    if keep is None or run.answers_file is None:
-        return {}
-    records = row_answers(rows, keep.kept, row_metrics, details, keep.answers)
-    write_rows(run.answers_file, list(records))
-    return {"answers": str(run.answers_file)}
 
 
 def _probe(run: Run, split: str) -> tuple[dict[str, Measure], list[str]]:

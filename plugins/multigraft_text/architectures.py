@@ -60,7 +60,7 @@ def check_direction(config: Any) -> None:
         getattr(config, "is_decoder", False) or getattr(config, "causal", False)
     ):
         raise WeightsError(
-            f"a {kind!r} that reads from left to right (is_decoder or causal in its config.json) "
+            f"a {kind!r} that reads from left to right (is_decoder or causal in its configuration) "
             "is no text backbone: give weights of one that reads both ways"
         )
 

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -25,7 +24,7 @@ from multigraft_text.pooling import pool_of
 from multigraft_text.saving import save_model, save_tagger, save_tokenizer
 from multigraft_text.segments import can_pack, packed_inputs
 from multigraft_text.specs import token_ids
-from multigraft_text.weights import DECODERS, ENCODERS, config_of, first_line, folder_of
+from multigraft_text.weights import DECODERS, ENCODERS, config_of, folder_of, open_weights
 
 LOG = logging.getLogger("multigraft")
 DROPOUTS = (
@@ -195,23 +194,7 @@ def load_backbone(folder: Path, config: Any, origin: Origin, spec: Spec) -> Text
     )
     with unusable, quiet_transformers(), budget(folder):
         AutoModelForSequenceClassification.from_config(config)
-    try:
-        with quiet_transformers():
-            classifier, loaded = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                config=config,
-                dtype=torch.float32,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-    except UnpicklingError as error:
-        raise WeightsError(
-            f"{folder}: its weights hold more than tensors and are not opened; use a copy in "
-            "safetensors"
-        ) from error
-    except (OSError, RuntimeError, ValueError) as error:
-        raise WeightsError(f"{folder}: its weights cannot be used: {first_line(error)}") from error
+    classifier, loaded = open_weights(AutoModelForSequenceClassification, folder, config=config)
     _report_missing(classifier, set(loaded["missing_keys"]), folder)
     check_taken(
         folder, classifier.base_model, classifier.base_model_prefix, loaded["unexpected_keys"]

@@ -15,7 +15,7 @@ from multigraft.contracts.types import Spec
 from multigraft.errors import UnknownName, WeightsError, did_you_mean, refused_as
 from multigraft.models.modes import evaluating
 from multigraft.system.files import expanded
-from multigraft_text.architectures import direction
+from multigraft_text.architectures import check_direction, direction
 from multigraft_text.backbone import (
     TextBackbone,
     load_backbone,
@@ -121,7 +121,9 @@ def _new_config(origin: Origin, **words: int) -> Any:
             f"{did_you_mean(strange[0], known)}"
         )
     with refused_as(MultigraftError, f"backbone.config: no {kind!r} can be made of it"):
-        return made(**{**(size if origin.config.get("tiny") else {}), **words, **asked})
+        config = made(**{**(size if origin.config.get("tiny") else {}), **words, **asked})
+    check_direction(config)
+    return config
 
 
 def _ends(origin: Origin, spec: Spec) -> dict[str, int]:

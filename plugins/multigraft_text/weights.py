@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
+import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from transformers import CONFIG_MAPPING, PreTrainedConfig
@@ -13,6 +15,7 @@ from transformers import CONFIG_MAPPING, PreTrainedConfig
 from multigraft import Origin
 from multigraft.errors import WeightsError, refused_as
 from multigraft.models.untrusted import check_files, harmless_config, read_config, settings_of
+from multigraft.system.quiet import quiet_transformers
 from multigraft_text.architectures import check_direction, direction
 
 ENCODERS = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "modernbert")
@@ -84,6 +87,29 @@ def any_config(folder: Path) -> Any:
     config = _configuration(folder, raw)
     check_direction(config)
     return config
+
+
+def open_weights(automodel: Any, folder: Path, **made: Any) -> tuple[Any, Mapping[str, Any]]:
+    """A model of ``automodel``'s class with the weights in a folder, and which tensors were missing
+    or left over. Raises WeightsError where they cannot be used."""
+    try:
+        with quiet_transformers():
+            model, loaded = automodel.from_pretrained(
+                folder,
+                **made,
+                dtype=torch.float32,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+    except UnpicklingError as error:
+        raise WeightsError(
+            f"{folder}: its weights hold more than tensors and are not opened; use a copy in "
+            "safetensors"
+        ) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise WeightsError(f"{folder}: its weights cannot be used: {first_line(error)}") from error
+    return model, loaded
 
 
 def _configuration(folder: Path, raw: dict[str, Any]) -> Any:

@@ -275,6 +275,8 @@ def test_settings_are_of_a_network_without_weights(tmp_path: Path) -> None:
     module: Any = grow(asked("roberta-tiny", config={"num_hidden_layers": 3}, dropout=0.0)).module
     assert len(module.blocks) == 4
     assert module.model.config.hidden_dropout_prob == 0.0
+    with pytest.raises(WeightsError, match="from left to right"):
+        grow(asked("bert-tiny", config={"is_decoder": True}))
     with pytest.raises(MultigraftError, match=r"no setting 'num_hiden_layers'; did you mean"):
         grow(asked("roberta-tiny", config={"num_hiden_layers": 3}))
     with pytest.raises(WeightsError, match=r"without layers \(num_hidden_layers: 0\)"):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pickle import UnpicklingError
 from typing import Any
 
-import torch
 from torch import nn
 from transformers import AutoModelForSeq2SeqLM, BartConfig, GenerationConfig, MarianConfig, T5Config
 
@@ -17,7 +15,7 @@ from multigraft.models.untrusted import budget, check_taken
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.seq2seq.module import EncoderDecoder, dissimilarity
 from multigraft_text.specs import token_ids
-from multigraft_text.weights import SEQ2SEQ, config_of, first_line, folder_of
+from multigraft_text.weights import SEQ2SEQ, config_of, folder_of, open_weights
 
 OPTIONS = ("dropout", "prefix", "source_language", "target_language")
 """What of an origin's configuration is no shape."""
@@ -68,23 +66,7 @@ def load(origin: Origin, spec: Spec) -> EncoderDecoder:
     unusable = f"{folder}: no network can be built as its config.json says"
     with refused_as(WeightsError, unusable), quiet_transformers(), budget(folder):
         AutoModelForSeq2SeqLM.from_config(config)
-    try:
-        with quiet_transformers():
-            model, loaded = AutoModelForSeq2SeqLM.from_pretrained(
-                folder,
-                **made,
-                dtype=torch.float32,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-    except UnpicklingError as error:
-        raise WeightsError(
-            f"{folder}: its weights hold more than tensors and are not opened; use a copy in "
-            "safetensors"
-        ) from error
-    except (OSError, RuntimeError, ValueError) as error:
-        raise WeightsError(f"{folder}: its weights cannot be used: {first_line(error)}") from error
+    model, loaded = open_weights(AutoModelForSeq2SeqLM, folder, **made)
     if missing := sorted(loaded["missing_keys"]):
         raise WeightsError(
             f"{folder}: lacks {len(missing)} tensors of a {type(model).__name__}, as "
