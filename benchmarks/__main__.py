@@ -39,8 +39,11 @@ MODULES = (
     "predict_entities",
     "predict_image",
     "predict_audio",
+    "transcribe",
     "bundle_start",
     "generate",
+    "generate_llama",
+    "translate_beams",
     "serve",
 )
 
@@ -90,14 +93,8 @@ def _measured(module: str, mode: Mode, desk: Path) -> Iterator[tuple[Case, dict[
 
 
 def _keep(name: str, described: dict[str, Any], case: str, figures: dict[str, Any]) -> None:
-    content = results.merge(results.FOLDER / f"{name}.json", described, {case: figures})
-    order = sorted(content["cases"], key=lambda each: _place(content["cases"][each]))
-    results.rewrite_all(results.FOLDER, results.README, order)
-
-
-def _place(modes: dict[str, Any]) -> int:
-    module = next(iter(modes.values()))["module"]
-    return MODULES.index(module) if module in MODULES else len(MODULES)
+    results.merge(results.FOLDER / f"{name}.json", described, {case: figures})
+    results.rewrite_all(results.FOLDER, results.README, MODULES)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

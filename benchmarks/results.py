@@ -4,7 +4,7 @@ README."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,9 @@ def merge(
     return content
 
 
-def table(content: Mapping[str, Any], order: list[str]) -> str:
-    """A machine's figures as Markdown; of each case the full ones where there are any."""
+def table(content: Mapping[str, Any], modules: Sequence[str]) -> str:
+    """A machine's figures as Markdown, in the order of the modules that measured them; of each case
+    the full ones where there are any."""
     machine = content["machine"]
     lines = [
         f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads; matrix "
@@ -52,11 +53,16 @@ def table(content: Mapping[str, Any], order: list[str]) -> str:
         _row(HEADING),
         _row(["---"] * len(HEADING)),
     ]
-    known = [name for name in order if name in content["cases"]]
-    for name in [*known, *(name for name in content["cases"] if name not in known)]:
-        modes = content["cases"][name]
-        lines.append(_row(_cells(name, modes.get("full") or modes["quick"])))
+    shown = {name: modes.get("full") or modes["quick"] for name, modes in content["cases"].items()}
+    for name in sorted(shown, key=lambda name: _place(shown[name], modules)):
+        lines.append(_row(_cells(name, shown[name])))
     return "\n".join(lines)
+
+
+def _place(found: Mapping[str, Any], modules: Sequence[str]) -> int:
+    """Of a case's module; behind all where there is none of that name any more."""
+    module = found.get("module")
+    return modules.index(module) if module in modules else len(modules)
 
 
 def rewrite(readme: Path, tables: Mapping[str, str]) -> None:
@@ -70,13 +76,13 @@ def rewrite(readme: Path, tables: Mapping[str, str]) -> None:
     readme.write_text(f"{before}{BEGIN}\n\n{inside}\n\n{END}{after}", encoding="utf-8")
 
 
-def rewrite_all(folder: Path, readme: Path, order: list[str]) -> None:
+def rewrite_all(folder: Path, readme: Path, modules: Sequence[str]) -> None:
     """The tables of every machine whose results lie in the folder."""
     contents = {
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("*.json"))
     }
-    rewrite(readme, {name: table(content, order) for name, content in contents.items()})
+    rewrite(readme, {name: table(content, modules) for name, content in contents.items()})
 
 
 def line(name: str, found: Mapping[str, Any]) -> str:

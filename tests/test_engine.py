@@ -255,12 +255,15 @@ def test_bad_rows_stop_the_run_or_are_left_out_as_told(finetune: Finetune, rows:
     lines = rows.read_text().splitlines()
     lines[5] = "1.0 two 3.0,up"
     rows.write_text("\n".join(lines) + "\n")
-    with pytest.raises(DataError, match=r"series\.csv row 5: holds something that is no number"):
+    with pytest.raises(
+        DataError, match=r"series\.csv row 5, column 'series': holds something that is no number"
+    ):
         finetune()
     bad = rows.with_name("validation.csv")
     bad.write_text("series,label\n1 2,up\n,down\n")
     with pytest.raises(
-        DataError, match=r"(?s)series\.csv row 5:.*validation\.csv row 2: column 'series' is empty"
+        DataError,
+        match=r"(?s)series\.csv row 5, column.*validation\.csv row 2: column 'series' is empty",
     ):
         finetune(data={"train": str(rows), "validation": str(bad)})  # both splits' faults at once
     run = finetune(data={"train": str(rows), "on_bad_row": "skip", "allowed_bad": 0.05})

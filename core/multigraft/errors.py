@@ -178,8 +178,14 @@ ANY = (Exception, SystemExit)
 
 
 def first_line(error: BaseException) -> str:
-    """Shorten an error to the first line of what it says."""
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    """Shorten an error to the first line of what it says, and the next where that one announces it.
+
+    >>> first_line(ValueError("in field 'a':\\n\\n  no number\\n  at all"))
+    "in field 'a': no number"
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = (lines or [type(error).__name__])[0]
+    said = f"{said} {lines[1]}" if said.endswith(":") and lines[1:] else said
     return said if len(said) <= 300 else said[:297] + "..."
 
 

@@ -1,4 +1,4 @@
-"""Speech: sound of any format, wav2vec2 and HuBERT, a log-mel encoder, and how to pretrain them."""
+"""Speech: sound of any format, wav2vec2, HuBERT and Whisper, a log-mel encoder, pretraining."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from multigraft import (
     hookimpl,
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
+from multigraft_speech.options import SPEC_AUGMENT
 from multigraft_speech.recognition import RECOGNITION
+from multigraft_speech.whisper.records import WHISPER
 
 AUDIO = Modality(
     name="audio",
-    reader=Lazy("multigraft_speech.reader:audio_reader"),
+    reader=Lazy("multigraft_speech.readers:reader_of"),
     columns=("audio",),
     samples=Samples(
         good=Lazy("multigraft_speech.samples:good"), bad=Lazy("multigraft_speech.samples:bad")
@@ -56,15 +58,8 @@ AUDIO = Modality(
         ),
     },
     augment=Lazy("multigraft_speech.augment:augmentation"),
-    web=WebReader(folder="multigraft_speech:web"),
+    web=WebReader(folder="multigraft_speech:web", kinds=("audio",)),
     suffixes=(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au"),
-)
-
-SPEC_AUGMENT = Option(
-    default=0.0,
-    low=0.0,
-    high=0.8,
-    help="share of frames hidden at random while finetuning (SpecAugment in time); 0: none",
 )
 
 # Layer-normed convolutions instead of the published base's group norm, and few of them: for tests
@@ -195,8 +190,8 @@ def register_modalities() -> Sequence[Modality]:
 
 @hookimpl
 def register_backbones() -> Sequence[Backbone]:
-    """Two families of pretrained transformers, and a small encoder of our own."""
-    return [WAV2VEC2, HUBERT, LOGMEL]
+    """Three families of pretrained transformers, and a small encoder of our own."""
+    return [WAV2VEC2, HUBERT, LOGMEL, WHISPER]
 
 
 @hookimpl

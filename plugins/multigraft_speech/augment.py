@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from multigraft.contracts.reader import Augment, Reader
 from multigraft.contracts.types import Arrays
-
-
-@dataclass(frozen=True)
-class Strength:
-    """Strength of each change, which is drawn uniformly up to it."""
-
-    speed: float
-    """The largest share by which a sound gets faster or slower (and higher or lower)."""
-    shift: float
-    """The largest share of the sound that is laid before or behind it as silence."""
-    gain: float
-    """Decibels, up and down."""
-    noise: tuple[float, float]
-    """Signal-to-noise ratio of added white noise, from and to, in decibels."""
-
-
-STRENGTHS = {
-    "light": Strength(speed=0.0, shift=0.05, gain=6, noise=(25, 50)),
-    "strong": Strength(speed=0.12, shift=0.1, gain=12, noise=(5, 40)),
-}
+from multigraft_speech.strengths import STRENGTHS, Strength
+from multigraft_speech.whisper.augment import SpectrogramAugmentation
+from multigraft_speech.whisper.reader import LogMelReader
 
 
 def augmentation(
@@ -37,6 +19,8 @@ def augmentation(
 ) -> Augment:
     """The augmentation of that strength."""
     limits = STRENGTHS[strength]
+    if isinstance(reader, LogMelReader):
+        return SpectrogramAugmentation(limits, reader.frames)
 
     def change(row: Arrays, rng: np.random.Generator) -> Arrays:
         return _changed(row, limits, rng)

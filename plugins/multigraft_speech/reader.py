@@ -6,6 +6,7 @@ import io
 import math
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -16,6 +17,7 @@ import soundfile
 import soxr
 from pydantic import BaseModel, ConfigDict, Field
 
+from multigraft.contracts.reader import Stretches
 from multigraft.contracts.readers import check_spec, row_file
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import RowError
@@ -26,6 +28,8 @@ RATES = range(1000, 768_001)
 MAX_CHANNELS = 64
 LOUDEST = 1e6
 """Beyond this a float sample is garbage, and its square no longer safe in float32."""
+MOST_SECONDS = 1e6
+"""More than anybody holds in an array."""
 MAX_SAMPLES = 2**28
 """The most samples before resampling, 1 GB as they are decoded: 100 minutes at 44.1 kHz."""
 BLOCK = 2**22
@@ -89,7 +93,7 @@ class AudioReader:
             samples = soxr.resample(samples, rate, self.sample_rate)
         samples = samples[: round(self.max_seconds * self.sample_rate)]
         self._check(samples)
-        return self._row(samples, 0)
+        return self.row(samples, 0)
 
     def windows(self, raw: Any) -> list[Arrays]:
         """All of a sound, an hour at most, as rows of ``max_seconds`` that overlap."""
@@ -97,7 +101,7 @@ class AudioReader:
             "input_values"
         ]
         size = round(self.max_seconds * self.sample_rate)
-        return [self._row(samples, start) for start, samples in cut_windows(whole, size)]
+        return [self.row(samples, start) for start, samples in cut_windows(whole, size)]
 
     def memory(self, raw: Any) -> int:
         """The most bytes that `read` takes at a time, as the header tells.
@@ -125,7 +129,7 @@ class AudioReader:
     def decoded(self, raw: Any) -> tuple[np.ndarray, int]:
         """Decode mono float32 samples at their own rate, at most ``max_seconds``; and the rate."""
         if isinstance(raw, Mapping):
-            raw = _from_mapping(raw)
+            raw = from_mapping(raw)
         if isinstance(raw, str | PathLike):
             return self._decode_path(Path(raw))
         if isinstance(raw, bytes | bytearray | memoryview):
@@ -138,6 +142,16 @@ class AudioReader:
             f"a {type(raw).__name__} is no sound; give a path, bytes, an array or (array, rate)"
         )
 
+    def whole(self, raw: Any) -> tuple[np.ndarray, int]:
+        """Mono samples of an array or a pair (samples, rate), however many; and their rate."""
+        return replace(self, max_seconds=MOST_SECONDS).decoded(raw)
+
+    def stretches(self, raw: Any) -> AbstractContextManager[Stretches]:
+        """Open a sound of any length, to read rows of ``max_seconds`` of it."""
+        from multigraft_speech.sample_stretches import sample_stretches
+
+        return sample_stretches(raw, self)
+
     def length(self, row: Arrays) -> int:
         """Samples."""
         return len(row["input_values"])
@@ -149,7 +163,8 @@ class AudioReader:
             del settings["places"]
         return {"kind": "audio", **settings}
 
-    def _row(self, samples: np.ndarray, start: int) -> Arrays:
+    def row(self, samples: np.ndarray, start: int) -> Arrays:
+        """A row of samples at this reader's rate, which lie behind ``start`` others."""
         values = np.ascontiguousarray(samples, dtype=np.float32)
         row: Arrays = {
             "input_values": values,
@@ -167,8 +182,8 @@ class AudioReader:
         """Look at the header first: what is decoded is bounded whatever the file claims."""
         try:
             with soundfile.SoundFile(file) as sound:
-                _check_header(sound.samplerate, sound.channels)
-                _check_whole(sound.extra_info)
+                check_header(sound.samplerate, sound.channels)
+                check_whole(sound.extra_info)
                 frames = min(math.ceil(self.max_seconds * sound.samplerate), sound.frames)
                 return _read_mono(sound, frames), sound.samplerate
         except soundfile.LibsndfileError as error:
@@ -185,7 +200,7 @@ class AudioReader:
             raise RowError(
                 f"a rate of type {type(rate).__name__}; give samples a second as an integer"
             )
-        _check_header(int(rate), 1)
+        check_header(int(rate), 1)
         array = _as_float(array[: math.ceil(self.max_seconds * int(rate))])
         return (array if array.ndim == 1 else array.mean(axis=1)), int(rate)
 
@@ -210,7 +225,8 @@ def audio_reader(spec: Spec) -> AudioReader:
     return AudioReader(**check_spec(spec, AudioSpec).model_dump(exclude={"kind"}))
 
 
-def _from_mapping(raw: Mapping[str, Any]) -> Any:
+def from_mapping(raw: Mapping[str, Any]) -> Any:
+    """What a dict of `datasets` holds, as a reader takes it. Raises RowError."""
     if raw.get("array") is not None:
         try:
             return np.asarray(raw["array"]), raw.get("sampling_rate")
@@ -224,15 +240,17 @@ def _from_mapping(raw: Mapping[str, Any]) -> Any:
     return found
 
 
-def _check_header(rate: int, channels: int) -> None:
+def check_header(rate: int, channels: int) -> None:
+    """Raise RowError for a sound that no file should claim to hold."""
     if rate not in RATES:
         raise RowError(f"a rate of {rate} Hz; {RATES[0]} to {RATES[-1]} can be read")
     if channels > MAX_CHANNELS:
         raise RowError(f"{channels} channels; at most {MAX_CHANNELS} can be read")
 
 
-def _check_whole(notes: str) -> None:
-    """libsndfile reads what is left of a sound that was cut off, and only its notes tell."""
+def check_whole(notes: str) -> None:
+    """Raise RowError for a sound that was cut off: libsndfile reads what is left of it, and only
+    its notes tell."""
     for pattern in CUT_OFF:
         for note in pattern.finditer(notes):
             found, declared = int(note["found"]), int(note["declared"])

@@ -21,14 +21,14 @@ def wav2vec2_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
 
     config = load_config(origin)
     rate = _rate(origin, options, load_extractor(origin).sampling_rate)
-    return _spec(options, rate, receptive_field(config.conv_kernel, config.conv_stride))
+    return audio_spec(options, rate, receptive_field(config.conv_kernel, config.conv_stride))
 
 
 def logmel_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
     """The rate the weights were trained at, and sounds no shorter than one window."""
     layout = load_layout(origin)
     rate = _rate(origin, options, layout.sample_rate)
-    return _spec(options, rate, replace(layout, sample_rate=rate).window)
+    return audio_spec(options, rate, replace(layout, sample_rate=rate).window)
 
 
 def receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:
@@ -60,8 +60,8 @@ def _rate(origin: Origin, options: Mapping[str, Any], expected: int) -> int:
     return int(expected if asked is None else asked)
 
 
-def _spec(options: Mapping[str, Any], rate: int, shortest: int) -> Spec:
-    """``shortest`` is in samples."""
+def audio_spec(options: Mapping[str, Any], rate: int, shortest: int) -> Spec:
+    """The spec of a reader; ``shortest`` is in samples."""
     asked = options.get("min_seconds", DEFAULTS.min_seconds)
     reader = AudioReader(
         sample_rate=rate,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,11 @@ from multigraft.system.quiet import quiet_transformers
 
 KINDS = ("wav2vec2", "hubert")
 """The model types whose modules are laid out as `multigraft_speech.wav2vec2` expects."""
-CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")
+OPTIONS = ("model_type", "spec_augment")
+CONFIGS = (
+    *("config.json", "preprocessor_config.json", "processor_config.json"),
+    *("generation_config.json", "tokenizer.json"),
+)
 T = TypeVar("T")
 
 
@@ -53,26 +57,27 @@ def _fetched(origin: Origin) -> Path:
     return folder
 
 
-def load_config(origin: Origin) -> Any:
-    """The configuration of the weights, or of the size where none are asked for."""
+def load_config(
+    origin: Origin, kinds: Sequence[str] = KINDS, *, options: Sequence[str] = OPTIONS
+) -> Any:
+    """The configuration of the weights, or of the size where none are asked for.
+
+    ``options`` are those of the origin's configuration that are no shape.
+    """
     from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
 
     if origin.scratch:
-        known = {
-            key: value
-            for key, value in origin.config.items()
-            if key not in ("model_type", "spec_augment")
-        }
+        known = {key: value for key, value in origin.config.items() if key not in options}
         return AutoConfig.for_model(origin.config["model_type"], **known)
     folder = source(origin)
     if not (folder / CONFIG).is_file():
         raise WeightsError(f"{folder}: {_advice(origin)}")
     raw = read_config(folder)
     kind = raw.get("model_type")
-    if kind not in KINDS:
+    if kind not in kinds:
         raise WeightsError(
             f"{folder} holds a model of type {kind!r}; {origin.backbone!r} takes "
-            f"{' and '.join(KINDS)}"
+            f"{' and '.join(kinds)}"
         )
     with refused_as(WeightsError, f"{folder}: its config.json cannot be used"):
         made = CONFIG_MAPPING[kind]

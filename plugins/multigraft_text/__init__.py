@@ -49,7 +49,7 @@ TEXT = Modality(
         "tokenizer": Option(
             default=None,
             types=(str,),
-            choices=("wordpiece", "bpe", "character"),
+            choices=("wordpiece", "bpe", "unigram", "character"),
             help="what is learned where the weights bring none; unset: wordpiece for BERT, bpe for "
             "GPT",
         ),
@@ -166,7 +166,11 @@ TASKS = (
                 help="what is hidden together: single tokens, whole words, or spans of words",
             ),
             "span_length": Option(
-                default=3.0, low=1, high=10, help="the mean number of words in a span"
+                default=None,
+                types=(int, float),
+                low=1,
+                high=10,
+                help="the mean number of words in a span, where unit is span; unset: 3",
             ),
         },
     ),

@@ -37,6 +37,10 @@ REFUSED: Mapping[str, str] = {
 """What would pass by the rule below, and is no text backbone."""
 
 
+USUAL = ("bert", "roberta", "deberta-v2", "modernbert", "gpt2", "llama", "qwen3")
+"""Types that are told of where a name is like none."""
+
+
 def direction(kind: object) -> Direction:
     """How a model type reads. Raises WeightsError, with the reason, where it cannot serve.
 
@@ -77,9 +81,10 @@ def _reason(kind: str) -> str | None:
 
 
 def _unknown(kind: str) -> str:
+    meant = did_you_mean(kind, CONFIG_MAPPING_NAMES)
+    told = meant if meant.endswith("?") else f"known are {', '.join(USUAL)} and many more."
     return (
-        f"transformers {__version__} has no model type {shown(kind)}: "
-        f"{did_you_mean(kind, CONFIG_MAPPING_NAMES)} A newer release may have it; code that lies "
-        "beside weights (remote code) is never run. Weights on the hub are named owner/name, a "
-        "folder begins with ./ or /"
+        f"transformers {__version__} has no model type {shown(kind)}: {told} A newer release may "
+        "have it; code that lies beside weights (remote code) is never run. Weights on the hub are "
+        "named owner/name, a folder begins with ./ or /"
     )

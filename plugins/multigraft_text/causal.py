@@ -11,12 +11,11 @@ from transformers import AutoModelForCausalLM
 from multigraft import Brief, Features, Generating, Objective, RowLoss, Writing
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
+from multigraft.models.tasks.teacher_forcing import perplexity, share
 from multigraft_text.language import (
     TiedDecoder,
     fitting,
-    perplexity,
     right_answers,
-    share,
     token_losses,
 )
 from multigraft_text.scoring import own_scorer

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from multigraft import Brief, MultigraftError
-
-IGNORED = -100
 
 
 class TiedDecoder(nn.Module):
@@ -63,14 +59,3 @@ def right_answers(logits: Tensor, targets: Tensor, chosen: Tensor) -> Tensor:
     """Count each row's chosen tokens that have the highest score: [B]."""
     right = (logits.argmax(-1) == targets).float()
     return right.new_zeros(chosen.shape).masked_scatter(chosen, right).sum(1)
-
-
-def share(kept: Mapping[str, np.ndarray], part: str, whole: str) -> float:
-    """The sum of ``part`` over the sum of ``whole``; 0 where there is nothing."""
-    return float(kept[part].sum()) / max(float(kept[whole].sum()), 1e-12)
-
-
-def perplexity(loss: float) -> float:
-    """exp of a mean token loss in nats; infinite where it cannot be written."""
-    with np.errstate(over="ignore"):
-        return float(np.exp(loss))

@@ -1,4 +1,4 @@
-"""Train a tokenizer on raw text: WordPiece, byte-level BPE, or characters."""
+"""Train a tokenizer on raw text: WordPiece, byte-level BPE, Unigram, or characters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from tokenizers import (
 
 from multigraft import MultigraftError, RowError
 from multigraft.contracts.types import Spec
-from multigraft_text.reader import clean
+from multigraft_text.cleaning import clean
+from multigraft_text.unigram import train_unigram
 
 BERT_SPECIAL = {
     "pad_token": "[PAD]",
@@ -36,8 +37,16 @@ GPT_SPECIAL = {
     "eos_token": "<|endoftext|>",
 }
 SEQ2SEQ_SPECIAL = {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "</s>"}
-SPECIAL = {"bert": BERT_SPECIAL, "gpt": GPT_SPECIAL, "seq2seq": SEQ2SEQ_SPECIAL}
+SPECIAL = {
+    "bert": BERT_SPECIAL,
+    "gpt": GPT_SPECIAL,
+    "seq2seq": SEQ2SEQ_SPECIAL,
+    "t5": SEQ2SEQ_SPECIAL,
+    "bart": {**SEQ2SEQ_SPECIAL, "mask_token": "<mask>"},
+}
 """By style, role -> token."""
+SENTINELS = tuple(f"<extra_id_{number}>" for number in range(100))
+"""What T5's tokenizers have besides (Raffel et al. 2020), beyond the size that is asked for."""
 PREFIX = "##"
 Learn = Callable[[Sequence[str], int, bool, dict[str, str]], Tokenizer]
 
@@ -63,7 +72,9 @@ def fit(raws: Iterable[Any], spec: Spec) -> Spec:
     tokenizer = LEARNERS[wanted["tokenizer"]](
         texts, wanted["vocabulary"], wanted["lowercase"], special
     )
-    tokenizer.add_special_tokens(list(dict.fromkeys(special.values())))
+    tokenizer.add_special_tokens(_names(special))
+    if wanted["style"] == "t5":
+        tokenizer.add_special_tokens(list(SENTINELS))
     tokenizer.post_processor = _template(tokenizer, wanted["style"])
     complete = {key: value for key, value in spec.items() if key != "learn"}
     return {
@@ -157,7 +168,20 @@ def character(
     return tokenizer
 
 
-LEARNERS: dict[str, Learn] = {"wordpiece": wordpiece, "bpe": bpe, "character": character}
+def unigram(texts: Sequence[str], size: int, lowercase: bool, special: dict[str, str]) -> Tokenizer:
+    """Unigram (Kudo 2018), words marked as SentencePiece marks them."""
+    names, unknown = _names(special), special["unk_token"]
+    return train_unigram(
+        texts, size, normalizer=_normalizer(lowercase), names=names, unknown=unknown
+    )
+
+
+LEARNERS: dict[str, Learn] = {
+    "wordpiece": wordpiece,
+    "bpe": bpe,
+    "unigram": unigram,
+    "character": character,
+}
 
 
 def _letters(texts: Sequence[str], normalizer: Any, limit: int) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from multigraft import RowError
-from multigraft_text.reader import clean, parts_of
+from multigraft_text.cleaning import clean, parts_of
 
 SHINGLE = 5
 """Characters in a row that are looked at together."""

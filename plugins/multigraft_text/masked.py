@@ -14,15 +14,13 @@ from multigraft import Brief, Features, Objective, RowLoss
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.contracts.types import Arrays
+from multigraft.models.tasks.teacher_forcing import IGNORED, perplexity, share
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.backbone import tail
 from multigraft_text.language import (
-    IGNORED,
     TiedDecoder,
     fitting,
-    perplexity,
     right_answers,
-    share,
     token_losses,
 )
 from multigraft_text.masking import Masking

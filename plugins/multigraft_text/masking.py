@@ -9,9 +9,12 @@ import numpy as np
 from multigraft import Brief, MultigraftError
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.types import Arrays, Spec
-from multigraft_text.language import IGNORED
+from multigraft.models.tasks.teacher_forcing import IGNORED
 from multigraft_text.masked_spans import draw_by_word, spans, word_beginnings, words_of
 from multigraft_text.specs import token_ids
+
+SPAN = 3.0
+"""The mean number of words in a span, unless a recipe says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,15 @@ class Masking:
     """The ids that a random token is drawn from."""
     share: float
     unit: str = "token"
-    span_length: float = 3.0
+    span_length: float = SPAN
     """The mean number of words in a span."""
     begins: np.ndarray | None = None
     """Which ids begin a word; None where tokens are chosen alone."""
 
     @classmethod
     def of(cls, brief: Brief) -> Masking:
-        """The rule for a run's tokenizer. Raises MultigraftError where it has no mask token."""
+        """The rule for a run's tokenizer. Raises MultigraftError where it has no mask token, or a
+        length is asked for of spans that there are none of."""
         reader: Reader = brief.reader
         spec: Spec = reader.spec()
         ids = token_ids(spec)
@@ -49,14 +53,18 @@ class Masking:
             )
         special = np.array(sorted({ids[token] for token in roles.values()}))
         words = np.setdiff1d(np.array(sorted(set(ids.values()))), special)
-        unit = brief.options.get("unit", "token")
+        unit, length = brief.options.get("unit", "token"), brief.options.get("span_length")
+        if length is not None and unit != "span":
+            raise MultigraftError(
+                f"task.span_length: belongs to unit: span, and the unit is {unit!r}; leave it out"
+            )
         return cls(
             ids[roles["mask_token"]],
             special,
             words,
             brief.options["mask_share"],
             unit=unit,
-            span_length=brief.options.get("span_length", 3.0),
+            span_length=SPAN if length is None else length,
             begins=None if unit == "token" else word_beginnings(spec),
         )
 

@@ -14,7 +14,8 @@ from multigraft import Brief, Features, MultigraftError, Objective, RowError, Ro
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs, Row
 from multigraft.contracts.types import Arrays
-from multigraft_text.language import fitting, perplexity, share
+from multigraft.models.tasks.teacher_forcing import perplexity, share
+from multigraft_text.language import fitting
 from multigraft_text.masked import masked_head, masked_loss, masked_right
 from multigraft_text.masking import Masking
 from multigraft_text.sentences import pairs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Literal
 
@@ -13,17 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
 from multigraft import MultigraftError, RowError
-from multigraft.contracts.readers import check_spec
+from multigraft.contracts.readers import check_spec, no_panic
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import BundleError, refused_as
 from multigraft_text.bounds import Growth, refuse_costly
+from multigraft_text.cleaning import MAX_CHARACTERS, clean, parts_of
 from multigraft_text.passages import passage_rows
 from multigraft_text.places import NOWHERE, cut_off, own_tokens, token_places
 from multigraft_text.windows import overlapping, step_of
 
-REPLACEMENT = "\ufffd"
-MAX_CHARACTERS = 1_000_000
-"""A long novel: all of a text is tokenized before it is cut to ``max_length`` tokens."""
 TOKENIZING = 500
 """Bytes a character may take while tokenized: a token of its own, with offsets and words."""
 
@@ -59,7 +56,7 @@ class TextReader:
         with refused_as(BundleError, "tokenizer.json cannot be used"):
             refuse_costly(content)
             self._growth = Growth(content)
-            with _no_panic():
+            with no_panic():
                 self._growth.refuse_tokens(content.get("added_tokens") or [])
         self._tokenizer = _tokenizer(content)
         self._frame = [
@@ -71,7 +68,7 @@ class TextReader:
         self._fills: dict[str, float] = {"input_ids": spec["pad_id"], "attention_mask": 0}
         if spec["token_types"]:
             self._fills["token_type_ids"] = 0
-        self._prefix: str = spec.get("prefix", "")
+        self._prefix = self._checked_prefix(spec.get("prefix", ""))
         self._passage = bool(spec.get("passage"))
         self._places = bool(spec.get("places")) or self._passage
         if self._places:
@@ -98,7 +95,7 @@ class TextReader:
         first = self._prefix + first
         # a batch, of one, lets other threads run meanwhile; `encode` stops them all
         value = (first, *second) if second else first
-        with _no_panic():
+        with no_panic():
             if self._places:
                 (encoding,) = self._tokenizer.encode_batch([value])
             else:  # without the tokens' offsets
@@ -116,14 +113,14 @@ class TextReader:
             return 0
         if isinstance(value, str):
             return sum(map(own_tokens, encoding.overflowing))
-        with _no_panic():
+        with no_panic():
             (whole,) = self._whole.encode_batch([value])
         return own_tokens(whole) - own_tokens(encoding)
 
     def _clean(self, raw: Any) -> str:
         """A text that the tokenizer makes not too much of. Raises RowError."""
         text = clean(raw)
-        with _no_panic():
+        with no_panic():
             self._growth.refuse(text)
         return text
 
@@ -137,8 +134,11 @@ class TextReader:
         """The rows of a question and its passage. Raises RowError."""
         texts = tuple(map(self._clean, parts_of(raw)))
         if len(texts) < 2:
-            raise RowError("a question and its passage are needed, as a tuple of two texts")
-        with _no_panic():
+            raise RowError(
+                "a question and its passage are needed: columns text and text_pair (in Python a "
+                "tuple of both)"
+            )
+        with no_panic():
             (encoding,) = self._whole.encode_batch([texts])
         for row in passage_rows(encoding, texts, self._spec["max_length"]):
             yield {name: each for name, each in row.items() if name in self._named}
@@ -177,7 +177,7 @@ class TextReader:
         """
         if raw in ("", b""):
             return np.zeros(0, dtype=np.int64)
-        with _no_panic():
+        with no_panic():
             encoding = self._whole.encode(self._clean(raw))
         # 1 for what the tokenizer adds, not for what the text says
         added = encoding.special_tokens_mask
@@ -213,6 +213,19 @@ class TextReader:
     def _overlapping(self) -> Tokenizer:
         return overlapping(self._tokenizer, self._spec["max_length"])
 
+    def _checked_prefix(self, prefix: str) -> str:
+        """Raise MultigraftError for one that leaves texts too little room."""
+        try:
+            tokens = len(self._whole.encode(self._clean(prefix)).ids) if prefix.strip() else 0
+        except RowError as error:
+            raise MultigraftError(f"backbone.prefix: {error}") from error
+        if 2 * tokens > self._spec["max_length"]:
+            raise MultigraftError(
+                f"backbone.prefix: takes {tokens} tokens of the {self._spec['max_length']} of a "
+                "row (reader.max_length); at most half of them may be the prefix"
+            )
+        return prefix
+
     def _check_length(self) -> None:
         needed = self._frame[True] + 2
         if self._spec["max_length"] < needed:
@@ -222,70 +235,9 @@ class TextReader:
             )
 
 
-def parts_of(raw: Any) -> tuple[Any, ...]:
-    """Texts of a raw value: both of a pair, a tuple. Raises RowError for other numbers."""
-    texts = raw if isinstance(raw, tuple) else (raw,)
-    if not 1 <= len(texts) <= 2:
-        raise RowError(f"found {len(texts)} texts; one or two are needed")
-    return texts
-
-
-def clean(raw: Any) -> str:
-    """The text in ``raw``. Raises RowError with what is wrong with it."""
-    if isinstance(raw, bytes):
-        try:
-            raw = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise RowError(
-                f"the text is not UTF-8: byte {error.start} is {raw[error.start]:#04x}"
-            ) from error
-    if raw is None:
-        raise RowError("the text is missing")
-    if not isinstance(raw, str):
-        pair = "; a pair of texts is a tuple, from two columns" if isinstance(raw, list) else ""
-        raise RowError(f"found {type(raw).__name__}; text is needed{pair}")
-    if len(raw) > MAX_CHARACTERS:
-        raise RowError(
-            f"the text has {len(raw):,} characters; at most {MAX_CHARACTERS:,} are read: cut it in "
-            "rows"
-        )
-    if not raw.strip():
-        raise RowError("the text is empty")
-    if "\0" in raw:
-        raise RowError(f"the text holds a NUL at character {raw.index(chr(0))}; is it binary?")
-    if REPLACEMENT in raw:
-        raise RowError(
-            f"the text holds U+FFFD at character {raw.index(REPLACEMENT)}: bytes that could not be "
-            "decoded; read the source in its own encoding"
-        )
-    if not raw.isascii():
-        _refuse_surrogates(raw)
-    return raw
-
-
-def _refuse_surrogates(text: str) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise RowError(
-            f"the text holds half a surrogate pair at character {error.start}"
-        ) from error
-
-
-@contextmanager
-def _no_panic() -> Iterator[None]:
-    """A tokenizer that contradicts itself ends in a panic of Rust's, which is no Exception."""
-    try:
-        yield
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise BundleError(f"tokenizer.json contradicts itself: {error}") from error
-
-
 def _tokenizer(content: dict[str, Any]) -> Tokenizer:
     try:
-        with _no_panic():
+        with no_panic():
             return Tokenizer.from_str(json.dumps(content))
     except MultigraftError:
         raise

@@ -102,8 +102,8 @@ def save_tokenizer(spec: Spec, folder: Path, *, writes: bool) -> None:
     if writes and left_open(closing) != closing:
         settings[CLOSING] = closing
         tokenizer = {**tokenizer, "post_processor": left_open(closing)}
-    _write(folder / "tokenizer.json", tokenizer)
-    _write(folder / "tokenizer_config.json", settings)
+    write_json(folder / "tokenizer.json", tokenizer)
+    write_json(folder / "tokenizer_config.json", settings)
 
 
 def left_open(processor: Any) -> Any:
@@ -126,5 +126,6 @@ def _until_text(pieces: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return pieces[: ends[-1] + 1] if ends else pieces
 
 
-def _write(file: Path, content: dict[str, Any]) -> None:
+def write_json(file: Path, content: dict[str, Any]) -> None:
+    """Write a file that people can read too."""
     file.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

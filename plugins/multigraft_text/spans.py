@@ -15,7 +15,7 @@ from multigraft.contracts.types import Spec
 from multigraft.errors import DataError
 from multigraft.models.tasks.shared import label_fault, label_name
 from multigraft.runtime.answers.text_words import SHORTEST, WORDS, inner_places
-from multigraft_text.reader import clean
+from multigraft_text.cleaning import clean
 from multigraft_text.schemes import entities
 
 Span = dict[str, Any]
@@ -33,6 +33,8 @@ def span_rows(row: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, A
         text, spans = _tagged(row["words"], row["tags"], options["scheme"])
     elif "text" in row and "spans" in row:
         text, spans = row["text"], _listed(row["spans"])
+    elif "words" in row and row.get("spans", DROPPED) is None:  # only to be answered
+        text, spans = " ".join(_texts(row["words"], "words")), []
     else:
         raise RowError(
             "two columns are needed: words and tags, or text and spans; it holds "

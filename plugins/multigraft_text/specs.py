@@ -16,13 +16,20 @@ from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError
 from multigraft.system.files import check_plain
 from multigraft_text.saving import CLOSING
+from multigraft_text.sentencepiece.folders import converted
 from multigraft_text.weights import DECODERS, ENCODERS, config_of, folder_of
 
 DEFAULT_LENGTH = 128
-TOKENIZER_FILES = (".txt", ".json", ".model")
+TOKENIZER_FILES = (".txt", ".json")
 """What older tokenizers are kept in."""
 LEARNED = ("tokenizer", "vocabulary", "lowercase")
-USUAL: Mapping[str, str] = {"bert": "wordpiece", "gpt": "bpe", "seq2seq": "bpe"}
+USUAL: Mapping[str, str] = {
+    "bert": "wordpiece",
+    "gpt": "bpe",
+    "seq2seq": "bpe",
+    "t5": "bpe",
+    "bart": "bpe",
+}
 """The tokenizer that is learned where none is asked for."""
 ROLES: Mapping[str, tuple[str, ...]] = {
     "pad_token": ("[PAD]", "<pad>", "<|pad|>"),
@@ -152,10 +159,14 @@ def _length(options: Mapping[str, Any], limit: int) -> int:
 
 
 def _tokenizer_json(folder: Path) -> dict[str, Any]:
-    file = folder / "tokenizer.json"
-    text = file.read_text(encoding="utf-8") if file.is_file() else _converted(folder)
-    tokenizer: dict[str, Any] = json.loads(text)
-    closing = _json(folder / "tokenizer_config.json").get(CLOSING, tokenizer.get("post_processor"))
+    settings, file = _json(folder / "tokenizer_config.json"), folder / "tokenizer.json"
+    tokenizer: dict[str, Any] | None
+    if file.is_file():
+        tokenizer = json.loads(file.read_text(encoding="utf-8"))
+    else:
+        tokenizer = converted(folder, _json(folder / "config.json").get("model_type"), settings)
+    tokenizer = tokenizer or json.loads(_converted(folder))
+    closing = settings.get(CLOSING, tokenizer.get("post_processor"))
     return {**tokenizer, "truncation": None, "padding": None, "post_processor": closing}
 
 

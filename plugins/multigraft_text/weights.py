@@ -37,7 +37,7 @@ SEQ2SEQ = (
 )
 """The transformers model types that encoder-decoders open."""
 
-SMALL_FILES = ["*.json", "*.txt", "*.model"]
+SMALL_FILES = ["*.json", "*.txt", "*.model", "*.spm"]
 SAFE = ["*.safetensors"]
 TORCH = ["pytorch_model*.bin"]
 

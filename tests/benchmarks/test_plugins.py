@@ -40,6 +40,7 @@ def test_five_broken_plugins_switch_no_other_one_off(tmp_path: Path) -> None:
         assert not found[name]["brings"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [plugins, hooks])
 def test_the_cases_measure_both_sides(module: object, tmp_path: Path) -> None:
     for case in module.cases("smoke", tmp_path):  # type: ignore[attr-defined]

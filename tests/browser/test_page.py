@@ -235,9 +235,10 @@ def test_what_was_written_is_shown(page: Any, tmp_path: Path) -> None:
         page.goto(served.url)
         page.fill("#column-0", "the music")
         page.click("#go")
-        page.wait_for_selector("#result:not([hidden]):not(.busy) .written")
+        page.wait_for_selector("#result:not([hidden])[aria-busy=false] .written")
         wanted = mg.load(bundle).generate("the music")["text"]
-        assert page.evaluate("document.querySelector('.written').textContent") == wanted
+        shown = page.evaluate("document.querySelector('.written').textContent")
+        assert shown == "the music" + wanted, "behind its prompt"
         shoot(page, "written")
 
 

@@ -151,6 +151,8 @@ def test_a_text_has_the_same_ids_and_scores(page: Any, texts: Site) -> None:
         found = ask(page, texts, value={"columns": columns})
         for name, array in texts.predictor.reader.read(raw).items():
             assert found["arrays"][name]["data"] == array.tolist()
+        if isinstance(raw, tuple):
+            continue  # rows had one column, so the predictor refuses two texts
         assert dict(found["scores"]) == pytest.approx(
             texts.predictor.predict(raw)["scores"], abs=NEAR
         )

@@ -41,6 +41,8 @@ def test_the_plugin_without_a_fault_passes_what_catches_them() -> None:
         "places",
         "joined-windows",
         "scores",
+        "figures",
+        "asked-windows",
     }
     verdict = check_plugin(Plugin(), checks=quick)
     assert verdict.count("passed") > 15

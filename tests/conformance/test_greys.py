@@ -220,7 +220,9 @@ def test_a_mask_that_does_not_fit_its_picture_is_a_bad_row(tmp_path: Path) -> No
     lines[0] = json.dumps({**json.loads(lines[0]), "mask": "01/10"})
     path.write_text("\n".join(lines))
     recipe = {"task": "grey-shapes", "backbone": "lattice-tiny", "data": str(path)}
-    with pytest.raises(mg.MultigraftError, match=r"pictures\.jsonl row 1: the mask has \(2, 2\)"):
+    with pytest.raises(
+        mg.MultigraftError, match=r"pictures\.jsonl row 1, column 'mask': the mask has \(2, 2\)"
+    ):
         Engine([greys], discover=False).start(
             {**recipe, "output": str(tmp_path / "run")}, "finetune"
         )

@@ -11,7 +11,10 @@ from conformance.conftest import PLUGINS, Benches
 from multigraft.testing import Examination, examine
 from multigraft.testing.table import CHECKS
 
-SLOW = {"graph", "int8", "answers", "places", "joined-windows", "scores"}
+SLOW = {
+    *("graph", "int8", "decoder-graph", "answers", "places", "joined-windows", "scores"),
+    *("figures", "asked-windows"),
+}
 """Exports, which the plugins' own tests make too, and what they cost."""
 
 
@@ -45,12 +48,17 @@ ALLOWED_SKIPS = {
     ("likeness", "it has no likeness"),
     ("augmented-targets", "its modality has no augmentation"),
     ("joined-windows", "its answers join no windows"),
+    ("asked-windows", "its answers join no windows"),
+    ("asked-windows", "its texts are written of a row alone"),
     ("scores", "its answers have no scores"),
+    ("figures", "it has no answers of its own"),
     ("places", "the reader puts nothing around a value"),
     ("places", "it has neither targets nor outputs at positions"),
     ("windows", "its reader has no windows"),
     ("watches", "it watches no training"),
     ("writes", "its model does not write"),
+    ("decoder", "its module writes nothing"),
+    ("decoder-graph", "its module writes nothing"),
     ("unit", "its lengths have no unit of their own"),
 }
 

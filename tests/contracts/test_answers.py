@@ -212,7 +212,7 @@ def test_it_keeps_every_contract() -> None:
     verdict = check_plugin(span_toy)
     assert verdict.passed
     passed = {outcome.check for outcome in verdict.outcomes if outcome.state == "passed"}
-    assert {"answers", "joined-windows", "scores"} <= passed
+    assert {"answers", "joined-windows", "asked-windows", "scores", "figures"} <= passed
 
 
 def test_core_s_answers_have_the_names_that_a_task_may_give() -> None:

@@ -60,7 +60,7 @@ def test_held_out_rows_stay_whole(audit: Any) -> None:
 
 def test_a_part_that_cannot_be_read_is_told_by_its_row(audit: Any, tmp_path: Path) -> None:
     (problem,) = audit(CONTENT).problems
-    assert str(problem) == "reviews.csv row 3: 'f1ve' holds a digit"
+    assert str(problem) == "reviews.csv row 3, column 'text': 'f1ve' holds a digit"
     (line,) = quarantine([problem], tmp_path, "train").read_text().splitlines()
     assert (json.loads(line)["row"], json.loads(line)["cells"]["text"]) == (3, "f1ve")
 
@@ -69,7 +69,7 @@ def test_a_row_without_parts_is_read_as_it_is(audit: Any) -> None:
     """And refused with its place, if it cannot be."""
     rows = audit("text,label\none two,0\nthree !,1\n")
     assert [rows.raw(index) for index in range(len(rows))] == ["one", "two", "three !"]
-    with pytest.raises(DataError, match="row 2: '4 !' holds a digit"):
+    with pytest.raises(DataError, match="row 2, column 'text': '4 !' holds a digit"):
         audit("text,label\none two,0\n4 !,1\n", allowed_bad=0.0)
 
 

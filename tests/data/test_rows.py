@@ -57,7 +57,7 @@ def test_bad_rows_stop_a_run_with_their_places(audit: Audit) -> None:
         audit(MIXED)
     lines = str(error.value).splitlines()
     assert lines[0] == "train: 4 of 8 rows (50.0%) cannot be used; 0.0% may be"
-    assert "  reviews.csv row 2: 'b4d' holds a digit" in lines
+    assert "  reviews.csv row 2, column 'text': 'b4d' holds a digit" in lines
     assert "  reviews.csv row 4: column 'text' is empty" in lines
     assert "  reviews.csv row 5: column 'text' is not UTF-8: byte 0xe9 after 'caf'" in lines
     assert "  reviews.csv row 6: the label is missing" in lines
@@ -183,9 +183,11 @@ def test_whatever_a_decoder_raises_is_that_rows_error(
     rows = audit("text,label\nabc,0\nodd,1\nde,1\n", 0.5)
     assert len(rows) == 2
     (problem,) = rows.problems
-    assert re.fullmatch(rf"reviews\.csv row 2: the reader failed \({said}.*\)", str(problem))
+    column = ", column 'text'" if where == "reader" else ""
+    told = rf"reviews\.csv row 2{column}: the reader failed"
+    assert re.fullmatch(rf"{told} \({said}.*\)", str(problem))
     assert "secret" not in str(problem)
-    with pytest.raises(DataError, match=r"1 of 3 rows(?s:.*)reviews\.csv row 2: the reader failed"):
+    with pytest.raises(DataError, match=rf"1 of 3 rows(?s:.*){told}"):
         audit("text,label\nabc,0\nodd,1\nde,1\n")
 
 

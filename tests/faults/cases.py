@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from helpers.asked_passages import write_questions
+from helpers.paired_texts import write_pairs
 from helpers.samples import WRITERS, write_both
+from helpers.seq2seq_runs import write_targets
+from helpers.spelled_sounds import write_said
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,33 @@ TEXT = (
         write=write_questions,
     ),
     Case(
+        "text-writing",
+        "text",
+        ("an encoder-decoder", "metrics of texts that beam search writes", "EMA", "export"),
+        {
+            "task": {"name": "text-to-text", "max_target_length": 12, "beams": 2},
+            "backbone": "marian-tiny",
+            "reader": {"tokenizer": "character", "max_length": 48},
+            "data": {"leakage": {"near": False, "allowed": 1}},
+        },
+        {"ema": 0.9},
+        exports=("fp32",),
+        write=write_targets,
+    ),
+    Case(
+        "text-similarity",
+        "text",
+        ("pairs of texts", "metrics of retrieval", "early stopping", "export"),
+        {
+            "task": "sentence-similarity",
+            "backbone": "bert-tiny",
+            "data": {"leakage": {"near": False, "allowed": 1}},
+        },
+        {"early_stopping": 1, "epochs": 4},
+        exports=("fp32",),
+        write=write_pairs,
+    ),
+    Case(
         "text-threads",
         "text",
         ("two threads", "layer-wise decay", "EMA"),
@@ -208,6 +238,19 @@ AUDIO = (
         },
         {"accumulation": 2, "precision": "bf16"},
         stage="pretrain",
+    ),
+    Case(
+        "audio-recognition",
+        "audio",
+        ("CTC", "metrics of transcripts", "SpecAugment", "EMA", "export"),
+        {
+            "task": "automatic-speech-recognition",
+            "backbone": {"name": "logmel-tiny", "spec_augment": 0.1},
+            "data": {"leakage": {"near": False, "allowed": 1}},
+        },
+        {"ema": 0.9, "augment": "light"},
+        exports=("fp32",),
+        write=write_said,
     ),
     Case(
         "audio-export",

@@ -6,6 +6,7 @@ from fuzz import (
     bundles,
     commands,
     entities,
+    pairs,
     pictures,
     questions,
     recipes,
@@ -16,6 +17,8 @@ from fuzz import (
     tables,
     target_cells,
     texts,
+    transcripts,
+    written,
 )
 
 BORDERS = {
@@ -24,8 +27,8 @@ BORDERS = {
         *(
             each.BORDER
             for each in (
-                *(recipes, tables, target_cells, texts, entities, questions),
-                *(pictures, sounds),
+                *(recipes, tables, target_cells, texts, entities, questions, pairs, written),
+                *(pictures, sounds, transcripts),
                 *(specs, bundles, runs, commands),
             )
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 import multigraft as mg
+from helpers.asked_passages import write_lines
 
 WORDS = "fox runs rain falls hill river high cook tastes soup".split()
 FAMILIES = ("t5", "bart", "marian")
@@ -26,10 +26,15 @@ def rows_of(texts: list[str]) -> list[dict[str, Any]]:
     return [{"text": text, "target": text.split()[-1].upper()} for text in texts]
 
 
+def write_targets(folder: Path, rows: int) -> Path:
+    """The same as JSON lines."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_lines(folder / "written.jsonl", rows_of(made_texts(rows, seed=0)))
+
+
 def trained(folder: Path, family: str, rows: list[dict[str, Any]], **changed: Any) -> mg.Run:
     """A run of one epoch; ``task``, ``backbone`` and ``training`` are added to, others replaced."""
-    table = folder / "rows.jsonl"
-    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = write_lines(folder / "rows.jsonl", rows)
     parts: dict[str, dict[str, Any]] = {
         "task": {"name": "text-to-text", "max_target_length": 12},
         "backbone": {"name": f"{family}-tiny", "weights": "scratch"},

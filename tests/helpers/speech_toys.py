@@ -14,7 +14,9 @@ from multigraft import Brief, Origin
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Backbone
 from multigraft.contracts.types import Spec
-from multigraft_speech.reader import AudioReader, audio_reader
+from multigraft_speech.reader import AudioReader
+from multigraft_speech.readers import reader_of
+from multigraft_speech.whisper.reader import LogMelReader
 
 LENGTHS = (16_000, 9_000, 3_456)
 
@@ -25,7 +27,7 @@ class Grown:
 
     family: Backbone
     spec: Spec
-    reader: AudioReader
+    reader: AudioReader | LogMelReader
     module: Any
 
     def batch(self, sounds: Sequence[np.ndarray]) -> dict[str, Tensor]:
@@ -59,10 +61,11 @@ def sounds(lengths: Sequence[int] = LENGTHS) -> list[np.ndarray]:
 def origin(
     family: Backbone, *, path: Path | None = None, hub: str | None = None, **config: Any
 ) -> Origin:
+    size = "tiny" if family.trial is None else family.trial.size
     return Origin(
-        backbone=f"{family.name}-tiny",
-        size="tiny",
-        config={**family.sizes["tiny"].config, **config},
+        backbone=f"{family.name}-{size}",
+        size=size,
+        config={**family.sizes[size].config, **config},
         path=path,
         hub=hub,
     )
@@ -78,7 +81,7 @@ def grow(where: Origin) -> Grown:
     module = family.build(where, spec).eval()
     if where.scratch:
         stir(module)
-    return Grown(family, spec, audio_reader(spec), module)
+    return Grown(family, spec, reader_of(spec), module)
 
 
 KINDS = {

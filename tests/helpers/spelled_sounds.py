@@ -60,3 +60,8 @@ def write_spelled(folder: Path, name: str, said: Sequence[str], seed: int = 0) -
     table = folder / f"{name}.jsonl"
     table.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return table
+
+
+def write_said(folder: Path, rows: int) -> Path:
+    """So many sounds of made-up texts."""
+    return write_spelled(folder, "said", texts(np.random.default_rng(0), rows))

@@ -81,8 +81,10 @@ def test_labels_that_the_run_does_not_know_are_counted(run: Run, tmp_path: Path)
 def test_data_without_a_known_label_is_refused(run: Run, tmp_path: Path) -> None:
     text = (tmp_path / "held.csv").read_text().replace("up", "flat").replace("down", "steep")
     (tmp_path / "odd.csv").write_text(text)
-    with pytest.raises(DataError, match=r"odd: 96 of 96 rows .*cannot be used"):
+    with pytest.raises(DataError, match=r"odd: 96 of 96 rows .*cannot be used\n") as error:
         run.evaluate(tmp_path / "odd.csv")
+    assert "odd.csv row 1, column 'label': " in str(error.value)
+    assert "--columns" in str(error.value) and "on_bad_row" not in str(error.value)
 
 
 def test_columns_and_a_split_of_a_folder_are_found(run: Run, tmp_path: Path) -> None:
@@ -134,6 +136,14 @@ def test_a_name_is_no_path_and_no_split(name: str) -> None:
 def test_rows_end_in_a_known_form(run: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"\.jsonl, \.csv, \.parquet"):
         run.evaluate(rows=tmp_path / "rows.xlsx")
+
+
+def test_rows_that_could_not_be_written_are_not_measured(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    for name, says in [("held.csv/a.csv", "is a file, not a folder"), ("folder.csv", "a folder")]:
+        with pytest.raises(DataError, match=says):
+            run.evaluate(rows=tmp_path / name)
+    assert not (run.folder / "reports/evaluate.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multigraft.contracts.options import types_like
 from multigraft.errors import GenerationError
+from multigraft.runtime.answers import ANSWERS
 from multigraft.runtime.bundle import CachePort, Generation
+from multigraft.runtime.generation.beam_search import best_of
 from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
-from multigraft.runtime.generation.options import settings
+from multigraft.runtime.generation.options import ASKS, settings
 from multigraft.runtime.generation.sampling import keep_top_p
 from multigraft.runtime.generation.text import Pieces, Stops
 
@@ -80,7 +83,7 @@ COUNTS = ("max_new_tokens", "beams", "top_k", "batch_size", "seed")
     "value", [1.5, 2.0, True, "3", float("inf"), np.float64(2), np.bool_(True)]
 )
 def test_a_setting_that_counts_is_a_whole_number(name: str, value: Any) -> None:
-    told = rf"{name}: found .*; it should be a whole number from [01]"
+    told = rf"{name}: found .*; it should be a whole number"
     with pytest.raises(GenerationError, match=told):
         settings({name: value, "method": "beam" if name == "beams" else "sample"})  # type: ignore[misc]
 
@@ -96,8 +99,36 @@ def test_a_setting_that_counts_is_a_whole_number(name: str, value: Any) -> None:
     ],
 )
 def test_a_number_that_no_score_can_be_held_to_is_refused(asked: Any) -> None:
-    with pytest.raises(GenerationError, match=r"found .*; it should be a number from"):
+    with pytest.raises(GenerationError, match=r"found .*; it should be at (least|most)"):
         settings(asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"max_new_tokens": 10**6}, "found 1000000; it should be at most 65536"),
+        ({"method": "beam", "beams": 65}, "found 65; it should be at most 64"),
+        ({"batch_size": 1025}, "found 1025; it should be at most 1024"),
+        ({"stop": ["a"] * 17}, "found 17; at most 16 may end a text"),
+        ({"stop": "a" * 257}, "has 257 characters; 256 may be"),
+    ],
+)
+def test_what_work_and_memory_grow_with_is_bounded(asked: Any, says: str) -> None:
+    with pytest.raises(GenerationError, match=says):
+        settings(asked)
+
+
+def test_every_number_that_may_be_asked_of_answers_has_an_end() -> None:
+    asks = [ASKS, *(each({}).asks for each in ANSWERS.values())]
+    numbers = {
+        name: option
+        for each in asks
+        for name, option in each.items()
+        if {int, float} & set(option.types or types_like(option.default))
+    }
+    assert {"beams", "max_new_tokens", "threshold", "seed"} <= numbers.keys()
+    endless = {name for name, option in numbers.items() if option.high is None}
+    assert endless == {"top_k", "stop"}, "more of which costs nothing, or is counted by itself"
 
 
 @pytest.mark.parametrize("stop", [1.5, True, [2.0], ["x", None]])
@@ -124,12 +155,12 @@ def test_all_wrong_settings_are_told_at_once() -> None:
     said = str(caught.value)
     for part in (
         "seeds: no such setting; did you mean 'seed'?",
-        "max_new_tokens: found 0; it should be a whole number from 1",
+        "max_new_tokens: found 0; it should be at least 1",
         "temperature: belongs to method='sample', and the method is 'greedy'",
-        "top_p: found 0; it should be a number above 0, and at most 1",
-        "beams: found True; it should be a whole number from 1",
+        "top_p: found 0; it should be at least 1e-12",
+        "beams: found True; it should be a whole number",
         "stop: found ''; it should be a text or a token's id",
-        "repetition_penalty: found nan; it should be a number above 0",
+        "repetition_penalty: found nan; it should be finite",
     ):
         assert part in said
     with pytest.raises(GenerationError, match="did you mean 'greedy'"):
@@ -261,3 +292,18 @@ def test_inputs_that_a_graph_does_not_have_are_not_fed() -> None:
     decoding = Decoding(session, ports(mask=None, positions=None, kept=None), rows=1)  # type: ignore[arg-type]
     decoding.advance(np.array([[5]]))
     assert session.fed[0].keys() == {"t", "past"}
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 5000])
+@pytest.mark.parametrize("kind", ["all differ", "many are equal", "most are never"])
+def test_the_best_candidates_are_those_of_sorting_all(size: int, kind: str) -> None:
+    rng = np.random.default_rng(size)
+    scores = rng.normal(size=size).astype(np.float32)
+    if kind == "many are equal":
+        scores = scores.round()
+    elif kind == "most are never":
+        scores[rng.random(size) < 0.9] = -np.inf
+    wanted = np.lexsort((np.arange(size), -scores))
+    for count in {1, 2, 8, size}:
+        if count <= size:
+            assert best_of(scores, count).tolist() == wanted[:count].tolist()

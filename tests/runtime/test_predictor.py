@@ -78,7 +78,7 @@ def test_a_tuple_is_one_value_where_rows_had_several_columns(predictor: Predicto
 def test_a_tuple_of_texts_is_no_pair_where_rows_had_one_column(predictor: Predictor) -> None:
     assert predictor.bundle.columns == ("text",)
     for raw in (("1 2", "3"), [("1 2", "3")], iter([("1 2", "3")])):
-        with pytest.raises(RowError, match="'text' alone; give a list"):
+        with pytest.raises(RowError, match=r"holds 2 texts.*'text' alone; ask for each"):
             predictor.predict(raw)
     answers = predictor.predict(["1 2", ("3", "4"), ("3",)], on_error="return")
     assert ["error" in answer for answer in answers] == [False, True, False]

@@ -394,6 +394,24 @@ def test_what_a_page_cannot_do_is_refused(packages: Path, tmp_path: Path) -> Non
         )
 
 
+class Strange(Plugin):
+    """The same, whose modules read another kind of numbers than the bundle's."""
+
+    @mg.hookimpl
+    def register_modalities(self) -> list[mg.Modality]:
+        numbers, picture = super().register_modalities()
+        assert numbers.web is not None
+        return [replace(numbers, web=replace(numbers.web, kinds=("strange",))), picture]
+
+
+def test_what_no_module_reads_is_refused(packages: Path, tmp_path: Path) -> None:
+    catalog = mg.Catalog([Strange()], discover=False)
+    with pytest.raises(
+        BundleError, match="reads its values as 'numbers', which a browser does not"
+    ):
+        write_site(bundle("numbers"), tmp_path / "site", packages=packages, catalog=catalog)
+
+
 def test_a_recipe_alone_has_nothing_fetched(
     npm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

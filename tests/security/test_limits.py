@@ -22,7 +22,7 @@ from multigraft.contracts.readers import check_spec, row_file
 from multigraft.errors import BundleError, RowError
 from multigraft.system.files import check_plain, check_tree
 from multigraft_speech import reader as speech
-from multigraft_text.reader import MAX_CHARACTERS
+from multigraft_text.cleaning import MAX_CHARACTERS
 from multigraft_vision.reader import ImageSpec, image_reader
 
 SPEC = {

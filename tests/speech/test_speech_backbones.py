@@ -128,6 +128,8 @@ class TestWeights:
             family.reader(origin(family, path=tmp_path), {"sample_rate": 8000})
 
     def test_scratch_takes_any_rate(self, family: Backbone, tmp_path: Path) -> None:
+        if family is speech.WHISPER:
+            pytest.skip("it has one rate")
         spec = family.reader(origin(family), {"sample_rate": 8000})
         module = family.build(origin(family), spec)
         module.save(tmp_path, head=None, labels=())  # type: ignore[operator]
@@ -138,6 +140,8 @@ class TestWeights:
         assert (spec["max_seconds"], spec["min_seconds"]) == (2.0, 1.5)
 
     def test_the_shortest_sound_gives_a_frame(self, family: Backbone) -> None:
+        if family is speech.WHISPER:
+            pytest.skip("it gives as many frames for every sound")
         spec = family.reader(origin(family), {"min_seconds": 0.0})
         grown = grow(origin(family))
         shortest = round(spec["min_seconds"] * spec["sample_rate"])

@@ -13,7 +13,12 @@ from multigraft_speech.layout import Layout
 def test_is_admitted_whole() -> None:
     catalog = Catalog([speech], discover=False, strict=True)
     assert [record.name for record in catalog.modalities()] == ["audio"]
-    assert {record.name for record in catalog.backbones()} == {"wav2vec2", "hubert", "logmel"}
+    assert {record.name for record in catalog.backbones()} == {
+        "wav2vec2",
+        "hubert",
+        "logmel",
+        "whisper",
+    }
     info = catalog.plugins[-1]
     assert set(info.brings["tasks"]) == {
         "wav2vec2-contrastive",

@@ -104,5 +104,13 @@ def test_words_begin_as_each_kind_of_tokenizer_says() -> None:
 
 
 def test_a_bert_hides_whole_words(bert: Grown) -> None:
-    masking = Masking.of(bert.brief(mask_share=0.3, unit="word", span_length=3.0))
+    masking = Masking.of(bert.brief(mask_share=0.3, unit="word"))
     assert masking.begins is not None and 0 < masking.begins.mean() < 1
+
+
+@pytest.mark.parametrize("unit", ["token", "word"])
+def test_a_length_of_spans_is_refused_where_there_are_none(bert: Grown, unit: str) -> None:
+    with pytest.raises(MultigraftError, match=r"task\.span_length: belongs to unit: span"):
+        Masking.of(bert.brief(mask_share=0.3, unit=unit, span_length=5))
+    assert Masking.of(bert.brief(mask_share=0.3, unit="span", span_length=5)).span_length == 5
+    assert Masking.of(bert.brief(mask_share=0.3, unit="span")).span_length == 3

@@ -15,8 +15,8 @@ from multigraft import MultigraftError
 from multigraft.contracts.types import Arrays
 from multigraft.data.batching.packing import collate_packs
 from multigraft.models.graft import Graft
+from multigraft.models.tasks.teacher_forcing import IGNORED
 from multigraft_text.causal import CausalLanguageModeling
-from multigraft_text.language import IGNORED
 from multigraft_text.masked import MaskedLanguageModeling
 from multigraft_text.segments import PACKABLE, places
 

@@ -50,7 +50,7 @@ def test_windows_are_those_of_the_tokenizers_library(tokenizer: str, length: int
     assert max(made.length(row) for row in windows) == length
 
 
-@pytest.mark.parametrize("tokenizer", ["wordpiece", "bpe", "character"])
+@pytest.mark.parametrize("tokenizer", ["wordpiece", "bpe", "unigram", "character"])
 def test_places_are_the_passages_alone(tokenizer: str) -> None:
     made = reader(tokenizer, length=200)
     covered = np.zeros(len(PASSAGE), bool)

@@ -28,7 +28,7 @@ def reader(tokenizer: str, *, places: bool = True, length: int = 64) -> TextRead
     return TextReader(fit(TEXTS * 5, {**spec, "places": True} if places else spec))
 
 
-@pytest.mark.parametrize("tokenizer", ["wordpiece", "bpe", "character"])
+@pytest.mark.parametrize("tokenizer", ["wordpiece", "bpe", "unigram", "character"])
 @pytest.mark.parametrize("text", TEXTS)
 def test_tokens_lie_where_they_say(tokenizer: str, text: str) -> None:
     """Together they are of every letter, none is of a space, and the others are of no word."""

@@ -20,7 +20,7 @@ WORDS = (
     *("Ada", "U.S.", "cafe\u0301", "Zürich", "don't", "techno-based", "(", "...", "New", "York"),
     *("日本", "\U0001f600", "हिन्दी", "x_1", "A.B", "1,000.5", "naïve", "\u201cso\u201d"),
 )
-TOKENIZERS = ["wordpiece", "bpe", "character"]
+TOKENIZERS = ["wordpiece", "bpe", "unigram", "character"]
 
 
 def reader(tokenizer: str) -> TextReader:

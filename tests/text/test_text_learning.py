@@ -17,7 +17,7 @@ from multigraft_text.learning import fit
 from multigraft_text.reader import TextReader
 from multigraft_text.specs import token_ids
 
-KINDS = ["wordpiece", "bpe", "character"]
+KINDS = ["wordpiece", "bpe", "unigram", "character"]
 
 
 def learned(family: Backbone, kind: str, **options: Any) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from helpers.text_toys import DOCUMENTS, Grown
 from multigraft import Catalog, MultigraftError
 from multigraft.errors import DataError
 from multigraft.models.graft import Graft
+from multigraft.models.tasks.teacher_forcing import IGNORED
 from multigraft_text.causal import CausalLanguageModeling
-from multigraft_text.language import IGNORED
 from multigraft_text.masked import MaskedLanguageModeling
 from multigraft_text.next_sentence import NextSentencePrediction
 from multigraft_text.sentences import NEXT, RANDOM, pairs, split
@@ -329,6 +329,8 @@ def test_the_plugin_is_admitted_whole() -> None:
         "masked-language-modeling",
         "next-sentence-prediction",
         "causal-language-modeling",
+        "span-corruption",
+        "denoising",
         "text-classification",
         "text-multilabel",
         "text-regression",

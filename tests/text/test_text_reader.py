@@ -90,7 +90,7 @@ def test_padding_is_the_pad_token_and_masked(grown: Grown) -> None:
         (("a", ""), "empty"),
         (("a", None), "missing"),
         (("a", "b", "c"), "found 3 texts"),
-        (["New", "York"], "found list; text is needed; a pair of texts is a tuple"),
+        (["New", "York"], "found list; text is needed; a pair of texts is two columns"),
         (["New"], "found list"),
         (("a", ["b"]), "found list"),
     ],
@@ -98,6 +98,20 @@ def test_padding_is_the_pad_token_and_masked(grown: Grown) -> None:
 def test_what_is_no_text_is_refused_by_name(bert: Grown, raw: Any, said: str) -> None:
     with pytest.raises(RowError, match=said):
         bert.reader.read(raw)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "says"),
+    [
+        ("say it again " * 30, r"takes \d+ tokens of the \d+ of a row"),
+        ("a\0", "holds a NUL"),
+    ],
+)
+def test_a_prefix_is_blamed_itself(bert: Grown, prefix: str, says: str) -> None:
+    with pytest.raises(MultigraftError, match=rf"backbone\.prefix: .*{says}"):
+        text.TEXT.reader({**bert.reader.spec(), "prefix": prefix})
+    short = text.TEXT.reader({**bert.reader.spec(), "prefix": "say: "})
+    assert len(short.read("the fox")["input_ids"]) > len(bert.reader.read("the fox")["input_ids"])
 
 
 def test_the_spec_survives_json(grown: Grown) -> None:

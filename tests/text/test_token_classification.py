@@ -116,6 +116,7 @@ def test_another_file_is_measured_row_by_row(run: mg.Run, tmp_path: Path) -> Non
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     for row, (words, tags) in zip(rows, HELD_OUT, strict=True):
         told = tags_of({"entities": row["answer"]}, words)
+        assert tags_of({"entities": row["expected"]}, words) == tags
         assert row["correct"] == (told == tags)
     assert {row["correct"] for row in rows} == {True, False}
 
@@ -131,6 +132,16 @@ def test_the_command_answers_rows_of_a_plugins_format(
         {"entities": [{**one, "score": pytest.approx(one["score"], abs=1e-5)} for one in answer]}
         for answer in (each["entities"] for each in asked(predictor, HELD_OUT[:5]))
     ]
+
+
+def test_words_without_tags_are_answered(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "words.jsonl"
+    table.write_text(json.dumps({"words": HELD_OUT[0][0]}) + "\n")
+    assert main(["predict", str(bundle), str(table), "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["input"] == " ".join(HELD_OUT[0][0])
 
 
 def test_answers_are_in_the_raw_text(predictor: Predictor) -> None:
@@ -261,7 +272,7 @@ def test_a_server_and_the_command_line_answer_alike(
 
 
 def test_a_page_without_a_server_says_that_it_cannot(bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"in Python only.*use multigraft serve"):
+    with pytest.raises(BundleError, match=r"does not tell which characters.*multigraft serve"):
         write_site(bundle, tmp_path / "site", catalog=mg.Catalog([text], discover=False))
 
 
@@ -346,5 +357,7 @@ def test_a_type_that_training_never_saw_is_a_bad_row(tmp_path: Path) -> None:
         },
         "output": str(tmp_path / "run"),
     }
-    with pytest.raises(DataError, match=r"other\.conll sentence 1: type 'DAY' was not seen"):
+    with pytest.raises(
+        DataError, match=r"other\.conll sentence 1, column 'spans': type 'DAY' was not seen"
+    ):
         mg.Engine([text], discover=False).start(recipe, "finetune")

@@ -261,6 +261,18 @@ def test_a_folder_of_another_kind_is_refused_with_the_reason(tmp_path: Path) -> 
             text.TRANSFORMERS.reader(asked(str(tmp_path)), {})
 
 
+def test_a_type_that_is_like_none_is_told_of_a_few() -> None:
+    for kind, says in (("rober", "did you mean 'roberta'"), ("xyzzy", "known are bert, roberta")):
+        with pytest.raises(UnknownName, match=says) as error:
+            asked(kind)
+        assert len(str(error.value)) < 500
+
+
+def test_a_setting_of_another_kind_is_named_with_what_it_should_be() -> None:
+    with pytest.raises(MultigraftError, match=r"hidden_size': .*expected int, got str"):
+        grow(asked("roberta-tiny", config={"hidden_size": "x"}))
+
+
 def test_weights_are_a_folder_a_run_or_a_name_on_the_hub(tmp_path: Path) -> None:
     assert asked("FacebookAI/roberta-base").hub == "FacebookAI/roberta-base"
     assert asked(str(tmp_path)).path == tmp_path

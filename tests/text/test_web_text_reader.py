@@ -111,7 +111,7 @@ def roberta() -> Tokenizer:
 def spec(kind: str, max_length: int) -> dict[str, Any]:
     name, _, style = kind.partition(" ")
     settings = {"kind": "text", "max_length": max_length, "token_types": True, "pad_id": 0}
-    if name in ("unigram", "roberta"):
+    if not style:
         made = {"unigram": unigram, "roberta": roberta}[name]()
         return {**settings, "tokenizer.json": json.loads(made.to_str())}
     lowercase = style.endswith("lower")
@@ -126,7 +126,7 @@ def spec(kind: str, max_length: int) -> dict[str, Any]:
 
 KINDS = [
     *("wordpiece bert lower", "wordpiece bert", "bpe gpt lower", "bpe gpt", "character bert lower"),
-    *("character gpt", "unigram", "roberta"),
+    *("character gpt", "unigram bert lower", "unigram", "roberta"),
 ]
 
 

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,30 @@ import pytest
 import torch
 import transformers
 from onnxruntime import OrtValue
+from typer.main import get_command
 
 import multigraft as mg
 from helpers.text_toys import DOCUMENTS
 from helpers.toy_server import Served, serving
 from multigraft.cli import main
-from multigraft.errors import BundleError, ExportError, GenerationError, RowError
+from multigraft.cli.app import build
+from multigraft.errors import (
+    BundleError,
+    ExportError,
+    GenerationError,
+    PredictError,
+    RowError,
+)
 from multigraft.export.acceptance.gate import judge_of
 from multigraft.export.acceptance.parity import cases
 from multigraft.export.generation.decoder_gate import check_decoder, measure_decoders
 from multigraft.export.generation.decoder_graph import open_writer
 from multigraft.models.modes import evaluating
 from multigraft.runtime.bundle import open_bundle
+from multigraft.runtime.generation.options import Asked, Settings
 from multigraft.runtime.serving.server import open_models
 from multigraft.runtime.session import Session
+from multigraft.runtime.web.site import write_site
 from multigraft_text.reader import TextReader
 from multigraft_text.specs import decoder_spec
 
@@ -257,8 +267,10 @@ def test_what_is_no_prompt_is_said(run: mg.Run, bundle: Path) -> None:
         predictor.generate(["The fox", None])
     with pytest.raises(GenerationError, match="no such setting"):
         predictor.generate("The fox", tokens=3)  # type: ignore[call-arg]
-    with pytest.raises(BundleError, match="writes texts and nothing else"):
+    with pytest.raises(GenerationError, match="top_k: belongs to method='sample'"):
         predictor.predict("The fox", top_k=1)
+    with pytest.raises(PredictError, match="long='window' needs"):
+        predictor.predict("The fox", long="window")
     with pytest.raises(BundleError, match="writes texts and nothing else"):
         predictor.outputs(["The fox"])
 
@@ -308,6 +320,9 @@ def test_the_command_line_writes(bundle: Path, capsys: pytest.CaptureFixture[str
         said("The fox", "--method", "beam", "--beams", "2", "--max-new-tokens", "5", "--json")
     )
     assert found == [{"input": "The fox", "answer": beams[0]}]
+    kept = predictor.generate("The fox", method="beam", length_penalty=3.0, no_repeat_ngram=2)
+    options = ("--method", "beam", "--length-penalty", "3", "--no-repeat-ngram", "2")
+    assert said("The fox", *options, "--batch-size", "1") == kept["text"] + "\n"
     assert main(["generate", str(bundle), "The fox", "--beams", "2"]) == 1
     assert "beams: belongs to method='beam'" in capsys.readouterr().err
     assert main(["bench", str(bundle)]) == 1
@@ -326,6 +341,64 @@ def test_a_server_writes_what_the_predictor_writes(run: mg.Run, writer: Served) 
     wanted = mg.load(run.folder / "bundle", precision="fp32").generate(PROMPTS)
     assert writer.predict(PROMPTS).json()["answers"] == wanted
     assert writer.predict(PROMPTS[0]).json()["answers"] == wanted[:1]
+
+
+def test_every_setting_of_a_text_can_be_asked_for_in_each_way(writer: Served) -> None:
+    flags = {
+        parameter.name
+        for parameter in get_command(build()).commands["generate"].params  # type: ignore[attr-defined]
+    }
+    names = {field.name for field in fields(Settings)}
+    assert names <= flags | {"batch_size"}
+    assert names - {"batch_size"} == writer.client.get("/models/writer").json()["asks"].keys()
+    assert names == Asked.__annotations__.keys()
+
+
+def test_a_server_writes_as_it_is_asked_to(run: mg.Run, writer: Served) -> None:
+    predictor = mg.load(run.folder / "bundle", precision="fp32")
+    for asked in (
+        {"method": "beam", "beams": 3, "max_new_tokens": 6},
+        {"method": "sample", "seed": 5, "top_k": 9, "stop": ["e"]},
+        {"no_repeat_ngram": 1, "repetition_penalty": 2, "max_new_tokens": 9},
+    ):
+        wanted = predictor.generate(PROMPTS, **asked)
+        assert writer.predict(PROMPTS, **asked).json()["answers"] == wanted
+    for asked, says in [
+        ({"beams": 100_000, "method": "beam"}, "it should be at most 64"),
+        ({"max_new_tokens": 2000}, "this server writes 1024 at most"),
+        ({"beams": 2}, "belongs to method='beam'"),
+        ({"stop": {"a": 1}}, "a text or a token's id"),
+        ({"batch_size": 2}, "unknown key 'batch_size'"),
+    ]:
+        refused = writer.predict(PROMPTS, **asked)
+        assert refused.status_code == 422 and says in refused.json()["error"]
+
+
+def test_a_bad_prompt_is_an_answer_where_a_caller_wants_the_others(
+    run: mg.Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = run.folder / "bundle"
+    predictor = mg.load(bundle, precision="fp32")
+    bad = "word " * 200
+    with pytest.raises(GenerationError, match="item 1: the prompt has"):
+        predictor.predict(["The fox", bad])
+    found = predictor.predict(["The fox", bad, "A"], on_error="return", max_new_tokens=4)
+    assert "item 1: the prompt has" in found[1]["error"]
+    (alone,), told = (predictor.predict(raw, on_error="return") for raw in ([bad], bad))
+    assert alone["error"] == f"item 0: {told['error']}", "as of every bundle"
+    assert found[0::2] == predictor.generate(["The fox", "A"], max_new_tokens=4)
+    table = tmp_path / "prompts.jsonl"
+    table.write_text("".join(json.dumps({"text": text}) + "\n" for text in ("The fox", bad, None)))
+    asked = ["--precision", "fp32", "--ask", "max_new_tokens=4", "--json"]
+    assert main(["predict", str(bundle), str(table), *asked]) == 1
+    said = [each["answer"] for each in json.loads(capsys.readouterr().out)]
+    assert said[0] == found[0]
+    assert said[1]["error"].startswith("the prompt has") and "empty" in said[2]["error"]
+
+
+def test_a_page_without_a_server_says_why_it_cannot(run: mg.Run, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"writes texts token by token.*multigraft serve"):
+        write_site(run.folder / "bundle", tmp_path / "site")
 
 
 def test_a_server_continues_the_others_beside_a_bad_prompt(writer: Served) -> None:

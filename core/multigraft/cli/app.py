@@ -23,6 +23,7 @@ from multigraft.cli import (
     rerun,
     serve,
     train,
+    transcribe,
     web,
 )
 from multigraft.cli.shell import command
@@ -64,6 +65,7 @@ def build() -> typer.Typer:
     app.command("export", rich_help_panel=SHIPPING)(command(bundle.export))
     app.command("predict", rich_help_panel=SHIPPING)(command(bundle.predict))
     app.command("generate", rich_help_panel=SHIPPING)(command(generate.generate))
+    app.command("transcribe", rich_help_panel=SHIPPING)(command(transcribe.transcribe))
     app.command("bench", rich_help_panel=SHIPPING)(command(bench.bench))
     app.command("serve", rich_help_panel=SHIPPING)(command(serve.serve))
     app.command("web", rich_help_panel=SHIPPING)(command(web.web))

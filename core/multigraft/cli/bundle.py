@@ -155,7 +155,7 @@ def predict(
     asked = gather(inputs or [], predictor.modality, stdin=stdin, tables=tables)
     flags = {"top_k": top_k, "threshold": threshold, "long": None if long is None else long.value}
     given = {name: value for name, value in flags.items() if value is not None}
-    answers = answered(predictor, asked, **given, **_named(ask or []))
+    answers = answered(predictor, asked, **given, **named_values(ask or []))
     shown = [each.shown for each in asked]
     if as_json:
         pairs = zip(shown, answers, strict=True)
@@ -167,7 +167,7 @@ def predict(
         raise typer.Exit(FAILED)
 
 
-def _named(assignments: Sequence[str]) -> dict[str, Any]:
+def named_values(assignments: Sequence[str]) -> dict[str, Any]:
     """What ``--ask`` gives, read as YAML."""
     from multigraft.system.yaml_text import YamlError, parse_yaml
 
@@ -193,12 +193,7 @@ def _check_given(inputs: list[str] | None, *, stdin: bool) -> None:
 def answered(predictor: Predictor, asked: Sequence[Input], **settings: Any) -> list[dict[str, Any]]:
     """An answer for each input, in order; an error in the place of one that cannot be read."""
     sound = [each.value for each in asked if not each.error]
-    writes = predictor.bundle.generation is not None
-    found = iter(
-        predictor.predict(sound, **settings)
-        if writes
-        else predictor.predict(sound, on_error="return", **settings)
-    )
+    found = iter(predictor.predict(sound, on_error="return", **settings))
     answers = [{"error": each.error} if each.error else next(found) for each in asked]
     numbers = iter(range(len(sound)))
     return [

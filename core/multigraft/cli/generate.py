@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -15,6 +15,7 @@ from multigraft.errors import RowError
 
 if TYPE_CHECKING:
     from multigraft.runtime import Predictor
+    from multigraft.runtime.generation.options import Asked
 
 
 class Method(StrEnum):
@@ -30,13 +31,31 @@ Prompts = Annotated[
     typer.Argument(metavar="PROMPTS...", help="Texts to continue. - reads a line each from stdin."),
 ]
 MaxNewTokens = Annotated[
-    int, typer.Option("--max-new-tokens", min=1, help="At most so many a text.")
+    int | None,
+    typer.Option(
+        "--max-new-tokens",
+        min=1,
+        help="At most so many a text; unset: as the bundle says, else 64.",
+        show_default=False,
+    ),
 ]
 HowChosen = Annotated[
-    Method,
-    typer.Option("--method", help="The likeliest token, the likeliest text found, or drawn ones."),
+    Method | None,
+    typer.Option(
+        "--method",
+        help="The likeliest token, the likeliest text found, or drawn ones; unset: as the bundle "
+        "says, else greedy.",
+        show_default=False,
+    ),
 ]
-Beams = Annotated[int | None, typer.Option(min=1, help="For beam: how many texts are kept. [4]")]
+Beams = Annotated[
+    int | None,
+    typer.Option(min=1, help="For beam: how many texts are kept. [4]"),
+]
+LengthPenalty = Annotated[
+    float | None,
+    typer.Option("--length-penalty", help="For beam: more of it favours long texts. [1.0]"),
+]
 Temperature = Annotated[
     float | None, typer.Option(help="For sample: below 1 is less daring. [1.0]")
 ]
@@ -51,6 +70,16 @@ RepetitionPenalty = Annotated[
     float | None,
     typer.Option("--repetition-penalty", help="Above 1: say less often what was said. [1.0]"),
 ]
+NoRepeatNgram = Annotated[
+    int | None,
+    typer.Option(
+        "--no-repeat-ngram", min=0, help="So many tokens in a row are not written twice. [0: any]"
+    ),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option("--batch-size", min=1, help="Prompts that are continued together. [32]"),
+]
 Seed = Annotated[
     int | None, typer.Option(min=0, help="For sample: the same seed, the same text. [0]")
 ]
@@ -62,15 +91,18 @@ def generate(
     bundle: BundleFolder,
     prompts: Prompts = None,
     *,
-    max_new_tokens: MaxNewTokens = 64,
-    method: HowChosen = Method.GREEDY,
+    max_new_tokens: MaxNewTokens = None,
+    method: HowChosen = None,
     beams: Beams = None,
+    length_penalty: LengthPenalty = None,
     temperature: Temperature = None,
     top_k: TopK = None,
     top_p: TopP = None,
     repetition_penalty: RepetitionPenalty = None,
+    no_repeat_ngram: NoRepeatNgram = None,
     seed: Seed = None,
     stop: Stop = None,
+    batch_size: BatchSize = None,
     stdin: FromStdin = False,
     precision: OnePrecision = None,
     as_json: AsJson = False,
@@ -92,14 +124,17 @@ def generate(
     values = _texts(gather(prompts or [], predictor.modality, stdin=stdin))
     asked = {
         "max_new_tokens": max_new_tokens,
-        "method": method.value,
+        "method": None if method is None else method.value,
         "beams": beams,
+        "length_penalty": length_penalty,
         "temperature": temperature,
         "top_k": top_k,
         "top_p": top_p,
         "repetition_penalty": repetition_penalty,
+        "no_repeat_ngram": no_repeat_ngram,
         "seed": seed,
         "stop": stop or None,
+        "batch_size": batch_size,
     }
     _write(shell, predictor, values, asked, as_json=as_json)
 
@@ -119,9 +154,15 @@ def _write(
         answers = predictor.generate(values, **asked)
         pairs = zip(values, answers, strict=True)
         shell.say_json([{"input": value, "answer": answer} for value, answer in pairs])
-    elif len(values) == 1 and asked["method"] != Method.BEAM:
+    elif len(values) == 1 and _streams(predictor, asked):
         for piece in predictor.stream(values[0], **asked):
             shell.say_piece(piece)
         shell.say("")
     else:
         shell.say("\n\n".join(answer["text"] for answer in predictor.generate(values, **asked)))
+
+
+def _streams(predictor: Predictor, asked: dict[str, Any]) -> bool:
+    """Whether a text is told as it is written; beam search knows it at the end alone."""
+    writer = predictor.writer
+    return writer is not None and writer.settings(cast("Asked", asked)).method != Method.BEAM

@@ -70,7 +70,8 @@ def tables_of(bundle: Bundle, modality: Modality, catalog: Catalog) -> Tables:
     told = bundle.facts.get(TASK_OPTIONS)  # not in bundles of earlier versions
     options = {name: told[name] for name in task.options if name in told} if told else {}
     rewrite = rewrite_of(task, {**defaults(task.options), **options})
-    return Tables(catalog.formats(), rewrite, read)
+    blank = dict.fromkeys(task.columns)  # what is to be answered needs no target, nor a right one
+    return Tables(catalog.formats(), rewrite and (lambda row: rewrite({**row, **blank})), read)
 
 
 def gather(
@@ -178,7 +179,8 @@ def _rows(path: Path, modality: Modality, tables: Tables) -> Iterator[Input]:
     formats = tables.formats or CORE
     modality = replace(modality, columns=tables.columns or modality.columns)
     table = load_table(str(path), modality=modality, columns={}, formats=formats, raw=False)
-    if tables.rewrite is not None and not set(modality.required) <= set(table.columns):
+    needed = {*modality.required, *tables.columns}
+    if tables.rewrite is not None and not needed <= set(table.columns):
         table = rewritten(table, tables.rewrite, modality.columns)
     require(table, modality.required)
     for index in range(len(table)):

@@ -79,6 +79,24 @@ Memory = Annotated[
         rich_help_panel=LIMITS,
     ),
 ]
+Streams = Annotated[
+    int,
+    typer.Option(
+        "--streams",
+        min=1,
+        help="Texts of a bundle told as they are written; more wait.",
+        rich_help_panel=LIMITS,
+    ),
+]
+MostTokens = Annotated[
+    int,
+    typer.Option(
+        "--max-new-tokens",
+        min=1,
+        help="What may be asked to be written of a text.",
+        rich_help_panel=LIMITS,
+    ),
+]
 Timeout = Annotated[
     float,
     typer.Option("--timeout", min=0.01, help="Seconds for an answer.", rich_help_panel=LIMITS),
@@ -116,6 +134,8 @@ def serve(
     max_items: MaxItems = 64,
     max_body_mb: MaxBody = 32,
     memory_mb: Memory = 768,
+    streams: Streams = 8,
+    max_new_tokens: MostTokens = 1024,
     timeout: Timeout = 30,
     read_timeout: ReadTimeout = 10,
     drain: Drain = 20,
@@ -132,6 +152,8 @@ def serve(
         max_items=max_items,
         max_body=round(max_body_mb * MIB),
         memory=round(memory_mb * MIB),
+        streams=streams,
+        max_new_tokens=max_new_tokens,
         timeout=timeout,
         read_timeout=read_timeout,
         drain=drain,

@@ -52,6 +52,9 @@ class BackboneModule(Protocol):
 
     ``later: Sequence[nn.Module]`` may be there too: the blocks of a decoder that a head calls
     behind the features. Strategies count them behind ``blocks``; they are never replayed.
+
+    ``writing: Writing``, ``remember`` and ``step`` may be there too, as `generation.Decoder` has
+    them: an encoder-decoder, which tasks that write a text about a value ask for.
     """
 
     width: int

@@ -20,6 +20,31 @@ Tensors = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
+class SpeechTokens:
+    """Special tokens of a decoder of speech (Radford et al. 2022, section 2.3).
+
+    A text begins with `Writing.start`, of which ``no_timestamps`` is the last; without it times are
+    written too.
+    """
+
+    first_timestamp: int
+    """0 seconds; each token behind it is ``step`` later, up to the end of the vocabulary."""
+    no_timestamps: int
+    no_speech: int
+    """Likely where the text begins: nothing is said."""
+    previous: int
+    """What earlier text begins with, in front of `Writing.start`."""
+    step: float = 0.02
+    """Seconds."""
+    latest_first: int | None = None
+    """How many steps into a window the first time lies at most; None: anywhere."""
+    languages: Mapping[str, int] = field(default_factory=dict)
+    """By code, as ``{"en": 50259}``; empty where there is one language."""
+    tasks: Mapping[str, int] = field(default_factory=dict)
+    """``transcribe`` and ``translate``, where it knows them."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Writing:
     """What a decoder keeps from step to step, and its special tokens."""
 
@@ -42,6 +67,10 @@ class Writing:
     """Each of these ends a text."""
     suppress: tuple[int, ...] = ()
     """These are never written."""
+    suppress_first: tuple[int, ...] = ()
+    """These are not written as the first token."""
+    speech: SpeechTokens | None = None
+    """The tokens by which a model of speech tells language, task and time; None: it has none."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -52,6 +54,37 @@ class WindowReader(Protocol):
     def windows(self, raw: Any) -> Sequence[Arrays]:
         """Read all of one raw value as rows that overlap; as one row where `read` leaves out
         nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A row of a long value, from a second of it on."""
+
+    row: Arrays
+    seconds: float
+    """How much of the value it holds."""
+    level: float
+    """The loudest sample, in decibels below full scale; -1000 for silence."""
+
+
+class Stretches(Protocol):
+    """A long value that is open, of which little is in memory."""
+
+    def at(self, start: float) -> Stretch | None:
+        """The row that begins at a second; None behind the end.
+
+        Asked for ever later seconds, at most a row behind the last one's start.
+        """
+        ...
+
+
+@runtime_checkable
+class LongReader(Protocol):
+    """A reader that opens a long value to read it a row at a time: optional, beside `Reader`."""
+
+    def stretches(self, raw: Any) -> AbstractContextManager[Stretches]:
+        """Open a raw value. Raises RowError for what `read` would refuse."""
         ...
 
 

@@ -198,7 +198,10 @@ class Task:
     rows: Callable[..., Mapping[str, Any]] | None = None
     """(row) -> row: rewrite a raw row when its table is loaded, before ``columns`` and the raw
     value are looked for; raises RowError. It may add columns and drop some. Where it has a
-    parameter ``options``, it is given the task's options by that name."""
+    parameter ``options``, it is given the task's options by that name.
+
+    A row that is only to be answered has None in each of ``columns``: the raw value must not need
+    them."""
     targets: Callable[..., Spec] | None = None
     """(columns) -> spec: learn the targets' description (the labels, say) from the rows'
     ``columns``, a sequence of cells each; a cell may be None. Where it has a parameter ``options``,

@@ -33,6 +33,8 @@ class WebReader:
     """``package:folder`` of the modules, in an installed package."""
     packages: tuple[NpmPackage, ...] = ()
     """What the modules import from ``../vendor/<package>/``."""
+    kinds: tuple[str, ...] = ()
+    """The ``kind`` of the specs that the modules read, where a modality has several; empty: all."""
 
     def __post_init__(self) -> None:
         package, _, folder = self.folder.partition(":")

@@ -37,12 +37,27 @@ class Problem:
         return self.table.place(self.index)
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.reason}"
+        column = None if self._whole_file() else self.column
+        return f"{self.place}{in_column(column, self.reason)}: {self.reason}"
 
     def record(self) -> dict[str, Any]:
         """File, row, column and reason, ready for JSON."""
         file, row = self.table.where(self.index)
         return {"file": file, "row": row, "column": self.column, "reason": self.reason}
+
+    def _whole_file(self) -> bool:
+        """Whether the place is the wrong cell itself: a file in a folder."""
+        return self.table.where(self.index)[1] is None and self.column in self.table.content.raw
+
+
+def in_column(column: str | None, reason: str) -> str:
+    """What to say of a wrong cell's column behind its row's place; nothing where the reason names
+    it.
+
+    >>> in_column("label", "is a list"), in_column("label", "column 'label' is empty")
+    (", column 'label'", '')
+    """
+    return "" if column is None or repr(column) in reason else f", column {column!r}"
 
 
 def undecodable(table: Table, index: int) -> Problem:
@@ -58,28 +73,34 @@ def refused(table: Table, index: int, error: RowError) -> Problem:
 
 
 def judge(problems: Sequence[Problem], total: int, allowed: float, name: str) -> None:
-    """Raise DataError, listing the problems, where over ``allowed`` of ``total`` rows have one."""
+    """Raise DataError, listing the problems, where over ``allowed`` of ``total`` rows have one, or
+    no row is good.
+
+    Where any number is allowed, as of other data, no recipe is at fault.
+    """
     if not problems or (len(problems) < total and len(problems) <= allowed * total):
         return
     share = len(problems) / total
     lines = [f"  {problem}" for problem in problems[:SHOWN]]
     if len(problems) > SHOWN:
         lines.append(f"  and {len(problems) - SHOWN} more")
-    head = (
-        f"{name}: {len(problems)} of {total} rows ({share:.1%}) cannot be used; {allowed:.1%} may "
-        "be"
-    )
-    advice = (
-        "mend these rows, or let such rows be left out: data.on_bad_row: skip (or quarantine, "
-        "which writes them to a file), data.allowed_bad: "
-    )
-    hint = (
-        f"{min(0.99, float(np.ceil(share * 100) / 100)):g}"
-        if len(problems) < total
-        else "(no row is good)"
-    )
+    head = f"{name}: {len(problems)} of {total} rows ({share:.1%}) cannot be used"
+    head += "" if allowed >= 1 else f"; {allowed:.1%} may be"
     notes = dict.fromkeys(note for problem in problems for note in problem.table.notes)
-    raise DataError("\n".join([head, *lines, *notes, advice + hint]))
+    raise DataError("\n".join([head, *lines, *notes, _advice(share, allowed)]))
+
+
+def _advice(share: float, allowed: float) -> str:
+    """What to do about a ``share`` of bad rows."""
+    if allowed >= 1:
+        return (
+            "no row is left to measure on: mend them, or name their columns (--columns, columns=)"
+        )
+    hint = f"{min(0.99, float(np.ceil(share * 100) / 100)):g}" if share < 1 else "(no row is good)"
+    return (
+        "mend these rows, or let such rows be left out: data.on_bad_row: skip (or quarantine, "
+        f"which writes them to a file), data.allowed_bad: {hint}"
+    )
 
 
 def told(problems: Mapping[str, Sequence[Problem]]) -> dict[str, Any]:

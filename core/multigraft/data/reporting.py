@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from multigraft.data.bad_rows import in_column
+
 Table = tuple[tuple[str, ...], ...]
 
 
@@ -52,8 +54,10 @@ def data_tables(facts: Mapping[str, Any]) -> dict[str, Table]:
 
 
 def _place(row: Mapping[str, Any]) -> str:
-    where = row["file"] if row["row"] is None else f"{row['file']} row {row['row']}"
-    return f"the first {where}: {row['reason']}"
+    file, number, reason = row["file"], row["row"], row["reason"]
+    if number is None:
+        return f"the first {file}: {reason}"
+    return f"the first {file} row {number}{in_column(row['column'], reason)}: {reason}"
 
 
 def _alike(pair: Mapping[str, Any]) -> str:

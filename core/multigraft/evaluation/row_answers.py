@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,20 @@ ENDINGS = (".jsonl", ".csv", ".parquet")
 SCORES = ("scores", "score")
 
 
-def check_ending(path: Path) -> Path:
-    """The path itself. Raises DataError where rows cannot be written by its ending."""
+def check_rows_file(path: Path) -> Path:
+    """The path itself. Raises DataError where rows cannot be written to it: by its ending, or since
+    no file can be made there."""
     if path.suffix.lower() not in ENDINGS:
         raise DataError(
             f"{path}: rows are written as {', '.join(ENDINGS)}; end the file's name in one of them"
         )
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; name a file in it")
+    there = next(each for each in path.absolute().parents if each.exists())
+    if not there.is_dir():
+        raise DataError(f"{path}: {there} is a file, not a folder; name another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise DataError(f"{path}: nothing may be written in {there}; name another place")
     return path
 
 
@@ -37,25 +46,28 @@ def row_answers(
     kept: RowMetrics,
     details: Mapping[str, Any],
     answers: Answers,
+    *,
+    columns: Sequence[str],
 ) -> Iterator[dict[str, Any]]:
     """A record for each row, in the order of the data: ``row`` (its place), ``id`` (None without a
     column of that name), ``expected``, ``answer``, ``scores``, ``loss`` and ``correct``.
 
-    ``loss`` is the mean of what the row weighs, None where that is nothing; ``correct`` None where
-    an answer is not right or wrong.
+    ``expected`` is what the details say, or else what stands in the task's ``columns``. ``loss`` is
+    the mean of what the row weighs, None where that is nothing; ``correct`` None where an answer is
+    not right or wrong.
     """
     ids = rows.column("id") if "id" in rows.columns else [None] * len(rows)
     weight = kept["weight"]
     loss = np.divide(kept["loss"], weight, where=weight > 0, out=np.full(len(weight), np.nan))
     right = answers.right(kept)
     correct = details.get("correct") if right is None else right.tolist()
-    expected: Sequence[Any] | None = details.get("expected")
+    expected: Sequence[Any] = details.get("expected") or _wanted(rows, columns)
     for number in range(len(rows)):
         said = answered[number]
         yield {
             "row": rows.place(number),
             "id": ids[number],
-            "expected": None if expected is None else expected[number],
+            "expected": expected[number],
             "answer": _told(said),
             "scores": said.get("scores", said.get("score")),
             "loss": None if np.isnan(loss[number]) else float(loss[number]),
@@ -66,9 +78,9 @@ def row_answers(
 def write_rows(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     """Write records as ``.jsonl``, ``.csv`` or ``.parquet``, whole or not at all.
 
-    In CSV and Parquet an answer and its scores are JSON, and a text stays as it is.
+    In CSV and Parquet what is a list or has several fields is JSON, and a text stays as it is.
     """
-    ending = check_ending(path).suffix.lower()
+    ending = check_rows_file(path).suffix.lower()
     path.parent.mkdir(parents=True, exist_ok=True)
     if ending == ".jsonl":
         lines = [json.dumps(each, ensure_ascii=False, default=str) for each in records]
@@ -91,10 +103,24 @@ def write_rows(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     parquet.write_table(pa.table(columns), path)
 
 
+def _wanted(rows: Rows, columns: Sequence[str]) -> list[Any]:
+    """The cells that the answers should be like; None where a task has no such columns."""
+    each = (rows.row(number) for number in range(len(rows)))
+    return [_alone({name: _plain(row.get(name)) for name in columns}) for row in each]
+
+
+def _plain(cell: Any) -> Any:
+    return _alone(cell) if isinstance(cell, Mapping) else cell
+
+
 def _told(answer: Answer) -> Any:
-    """An answer without its scores; of one field its value alone."""
-    told = {name: value for name, value in answer.items() if name not in SCORES}
-    return next(iter(told.values())) if len(told) == 1 else told
+    """An answer without its scores."""
+    return _alone({name: value for name, value in answer.items() if name not in SCORES})
+
+
+def _alone(fields: Mapping[str, Any]) -> Any:
+    """Of one field its value, of none None, and several as they are."""
+    return dict(fields) if len(fields) > 1 else next(iter(fields.values()), None)
 
 
 def _flat(value: Any) -> Any:

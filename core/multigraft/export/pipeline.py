@@ -29,14 +29,8 @@ from multigraft.runs.provenance import owner_of
 from multigraft.runs.run import Run
 from multigraft.runtime.answers import make_answers, name_of
 from multigraft.runtime.bundle import Bundle, Generation, Owner, Port, seal
-from multigraft.runtime.manifest import (
-    FORMAT,
-    NEWEST,
-    TASK_OPTIONS,
-    BundleBranch,
-    largest_sample,
-    said_of,
-)
+from multigraft.runtime.manifest import TASK_OPTIONS, BundleBranch, largest_sample, said_of
+from multigraft.runtime.manifest_writing import FORMAT, NEWEST
 from multigraft.runtime.web.site import write_site
 from multigraft.system.files import whole_folder
 

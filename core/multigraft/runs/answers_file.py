@@ -33,6 +33,7 @@ def written_answers(
     """Write what was kept; the file, as a report names it."""
     if keep is None or run.answers_file is None:
         return {}
-    records = row_answers(rows, keep.kept, row_metrics, details, keep.answers)
+    columns = run.resolved.task.columns
+    records = row_answers(rows, keep.kept, row_metrics, details, keep.answers, columns=columns)
     write_rows(run.answers_file, list(records))
     return {"answers": str(run.answers_file)}

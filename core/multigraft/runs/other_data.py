@@ -13,7 +13,7 @@ from multigraft.contracts.report import Report
 from multigraft.data import Problem, Rows, part_of, rewrite_of, source_table, told
 from multigraft.data.checks.leakage import find_leaks
 from multigraft.errors import RunError
-from multigraft.evaluation.row_answers import check_ending
+from multigraft.evaluation.row_answers import check_rows_file
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run
@@ -137,7 +137,7 @@ def answers_files(path: Path | None, names: Iterable[str]) -> dict[str, Path | N
     names = list(names)
     if path is None:
         return dict.fromkeys(names)
-    check_ending(path)
+    check_rows_file(path)
     if len(names) == 1:
         return {names[0]: path}
     return {name: path.with_name(f"{path.stem}-{name}{path.suffix}") for name in names}

@@ -17,7 +17,7 @@ from multigraft.data import Rows
 from multigraft.errors import RunError, first_line
 from multigraft.evaluation.answer_scores import Metrics, metrics_of
 from multigraft.evaluation.generation.torch_writer import torch_writer
-from multigraft.evaluation.row_answers import check_ending
+from multigraft.evaluation.row_answers import check_rows_file
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
@@ -140,7 +140,7 @@ class Run:
         (``.jsonl``, ``.csv``, ``.parquet``) that gets the answer to each row, in their order.
         Raises DataError, RunError.
         """
-        file = None if rows is None else check_ending(Path(rows))
+        file = None if rows is None else check_rows_file(Path(rows))
         if data is None:
             if name is not None or columns:
                 raise RunError("name and columns are those of other data: give data too")

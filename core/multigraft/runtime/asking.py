@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from multigraft.contracts.options import defaults, misfit
 from multigraft.contracts.records import Option
 from multigraft.errors import PredictError, did_you_mean
+
+Long = Literal["truncate", "window"]
+"""What becomes of a value that is longer than one row."""
+OnError = Literal["raise", "return"]
+"""What becomes of a value that cannot be read: its error ends the call, or is its answer."""
 
 
 def is_whole(value: Any) -> bool:
@@ -41,7 +46,7 @@ def check_asked(
     >>> check_asked(asks, {"top_k": 3}, task="a"), check_asked(asks, {"top_k": None}, task="a")
     ({'top_k': 3}, {'top_k': None})
     """
-    found = {name: _plain(value) for name, value in asked.items() if value is not None}
+    found = {name: plain(value) for name, value in asked.items() if value is not None}
     for name, value in found.items():
         if name not in asks:
             told = did_you_mean(name, asks) if asks else "nothing may be asked of them"
@@ -51,6 +56,6 @@ def check_asked(
     return {**defaults(asks), **found}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A number of numpy as Python's."""
     return value.item() if isinstance(value, np.generic) else value

@@ -14,16 +14,8 @@ from pydantic import ValidationError
 
 from multigraft.contracts.owners import Owner
 from multigraft.errors import BundleError, refused_as
-from multigraft.runtime.manifest import (
-    FORMAT,
-    NEWEST,
-    Bundle,
-    CachePort,
-    FileEntry,
-    Generation,
-    Port,
-    Precision,
-)
+from multigraft.runtime.manifest import Bundle, FileEntry, Port, Precision
+from multigraft.runtime.manifest_writing import FORMAT, NEWEST, CachePort, Generation, Speech
 from multigraft.system.about import __version__
 from multigraft.system.files import check_plain, is_plain_name, leads_out
 from multigraft.system.validation import problem_lines
@@ -36,6 +28,7 @@ __all__ = [
     "Owner",
     "Port",
     "Precision",
+    "Speech",
     "manifest_hash",
     "open_bundle",
     "read_manifest",

@@ -19,6 +19,7 @@ def describe(bundle: Bundle, modality: Modality, *, name: str, precision: str) -
     return {
         "name": name,
         "task": bundle.task,
+        "answers": bundle.named,
         "modality": bundle.modality,
         "backbone": bundle.backbone,
         "precision": precision,
@@ -51,10 +52,11 @@ def shown(asks: Mapping[str, Option]) -> dict[str, dict[str, Any]]:
 
 def _shown(option: Option) -> dict[str, Any]:
     words = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    words |= {list: "array", tuple: "array"}
     kinds = option.types or types_like(option.default)
     said = {
         "help": option.help,
-        "types": [words.get(kind, "object") for kind in kinds],
+        "types": list(dict.fromkeys(words.get(kind, "object") for kind in kinds)),
         "default": option.default,
         "low": option.low,
         "high": option.high,
@@ -87,8 +89,8 @@ def check_columns(columns: Sequence[str], raw: Any) -> None:
     if all(isinstance(value, str) for value in raw):
         named = ", ".join(map(repr, columns))
         raise RowError(
-            f"a tuple of {len(raw)} texts is one value of {len(raw)} columns, and the training "
-            f"rows had {named} alone; give a list to have each answered"
+            f"holds {len(raw)} texts, and the training rows had {named} alone; ask for each by "
+            "itself (in Python a tuple is one value of several columns, and a list several values)"
         )
 
 

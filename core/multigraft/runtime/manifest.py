@@ -5,38 +5,26 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from multigraft.contracts.owners import Owner
 from multigraft.contracts.records import Option
 from multigraft.contracts.types import Spec
+from multigraft.runtime.manifest_writing import FORMAT, Generation, Part
 from multigraft.system.about import __version__
 
-FORMAT, NEWEST = 1, 2
-"""What is read. A later format is written only where an earlier one cannot say it: see `said_of`
-and `Generation.format`."""
 MOST_TOKENS, MOST_NUMBERS = 2**17, 2**26
 """The largest sample that a manifest may claim: of whole numbers, and of pixels or samples of
 sound."""
-MOST_STATE = 2**22
-"""The most numbers of a row's state that does not grow, which is made before the first step."""
 FIRST = ("classification", "embedding", "outputs")
 """The answers that format 1 can name."""
 TASK_OPTIONS = "task_options"
 """The fact that holds the task's options, where it rewrites rows."""
-LARGEST = 2**31
-"""Where counts of tokens, and their ids, end."""
-Count = Annotated[int, Field(ge=1, lt=LARGEST)]
-Token = Annotated[int, Field(ge=0, lt=LARGEST)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
-
-
-class Port(_Part):
+class Port(Part):
     """An input or output of the graph."""
 
     name: str
@@ -46,7 +34,7 @@ class Port(_Part):
     """Sizes, or the names of the axes that vary: ``batch``, and those of `Fill.axes`."""
 
 
-class FileEntry(_Part):
+class FileEntry(Part):
     """A file of the bundle."""
 
     sha256: str
@@ -54,7 +42,7 @@ class FileEntry(_Part):
     """In bytes."""
 
 
-class Precision(_Part):
+class Precision(Part):
     """One graph, what it was measured at on held-out rows, and whether it may be used."""
 
     accepted: bool
@@ -95,7 +83,7 @@ class Precision(_Part):
     """Share of held-out tokens at which fp32's most likely one is the most likely one here too."""
 
 
-class Asks(_Part):
+class Asks(Part):
     """What may be asked of an answer, as `Option` says it."""
 
     default: Any = None
@@ -105,90 +93,14 @@ class Asks(_Part):
     choices: tuple[Any, ...] = ()
 
 
-class CachePort(_Part):
-    """A tensor that one step of a decoder gives out and the next step takes in."""
-
-    past: str
-    """The input."""
-    present: str
-    """The output: ``past`` with the new tokens' part at its end, or what took its place."""
-    dtype: str
-    shape: tuple[int | str, ...]
-    """Of the input: ``batch`` first; ``past`` is the axis that grows, 0 before the first step.
-
-    Without ``past`` it keeps its size, and is zeros before the first step (format 2).
-    """
-
-    @field_validator("shape")
-    @classmethod
-    def _sized(cls, shape: tuple[int | str, ...]) -> tuple[int | str, ...]:
-        named = [size for size in shape if isinstance(size, str)]
-        sized = all(size >= 1 for size in shape if isinstance(size, int))
-        if shape[:1] != ("batch",) or named not in (["batch"], ["batch", "past"]) or not sized:
-            raise ValueError(
-                "should name the axis batch first, perhaps past, and the size of each other one"
-            )
-        fixed = [size for size in shape if isinstance(size, int)]
-        if "past" not in shape and math.prod(fixed) > MOST_STATE:
-            raise ValueError(f"should have at most {MOST_STATE:,} numbers a row")
-        return shape
-
-    @property
-    def growing(self) -> int | None:
-        """The axis that grows; None for a recurrence."""
-        return self.shape.index("past") if "past" in self.shape else None
-
-
-class Generation(_Part):
-    """Generation settings: how the graphs of a bundle write tokens, one after another.
-
-    The decoder's own inputs are named here; an encoder takes the reader's arrays. All ids are
-    int64.
-    """
-
-    tokens: str
-    """The input of new tokens, [batch, new]: a prompt, or the token written last."""
-    mask: str | None = None
-    """The input that is 1 for real tokens and 0 for padding: [batch, past + new]."""
-    positions: str | None = None
-    """The input of the new tokens' places, [batch, new]; padding does not count."""
-    kept: str | None = None
-    """The input of which new tokens' logits are wanted, [kept]; without it they are the last one's
-    alone."""
-    logits: str
-    """The output, [batch, kept, vocabulary]: scores of the token that follows."""
-    cache: tuple[CachePort, ...]
-    memory: tuple[str, ...] = ()
-    """The inputs that stay as the encoder gives them, outputs of the same names; empty without an
-    encoder."""
-    start: tuple[Token, ...] = ()
-    """What the decoder begins with where there is an encoder, or where the prompt is empty."""
-    stop: tuple[Token, ...] = ()
-    """Each of these ends a text."""
-    suppress: tuple[Token, ...] = ()
-    """These are never written (format 2)."""
-    pad: Token
-    vocabulary: Count
-    max_length: Count
-    """How many tokens the decoder can hold, the prompt's counted."""
-    defaults: dict[str, str | int | float] = Field(default_factory=dict)
-    """How texts are written unless asked otherwise, as ``{"method": "beam"}`` (format 2)."""
-
-    @property
-    def format(self) -> int:
-        """The first format of bundles that can say this."""
-        recurrent = any(port.growing is None for port in self.cache)
-        return NEWEST if self.suppress or self.defaults or recurrent else FORMAT
-
-
-class BundleBranch(_Part):
+class BundleBranch(Part):
     """One branch of several: its graph has its name as role in `Precision.graphs`."""
 
     modality: str
     backbone: str = ""
 
 
-class Bundle(_Part):
+class Bundle(Part):
     """The manifest of a bundle, ``bundle.json``."""
 
     format: Literal[1, 2] = 1

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, Unpack, cast, get_args
+from typing import TYPE_CHECKING, Any, Unpack, cast, get_args
 
 import numpy as np
 
 from multigraft.contracts.answers import Answers, Window
-from multigraft.contracts.reader import PromptReader, Reader, WindowReader
-from multigraft.contracts.readers import collate, read_row, row_errors
+from multigraft.contracts.reader import PromptReader, Reader
+from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Modality, Option
 from multigraft.contracts.types import Answer, Arrays
-from multigraft.errors import BundleError, PredictError, RowError, refused_as
-from multigraft.runtime.asking import check_asked, check_choices, check_counts
+from multigraft.errors import BundleError, refused_as
+from multigraft.runtime.asking import Long, OnError, check_asked, check_choices, check_counts
 from multigraft.runtime.branches import BranchSession
 from multigraft.runtime.bundle import Bundle
-from multigraft.runtime.describing import check_columns
 from multigraft.runtime.generation.generator import Generator
-from multigraft.runtime.generation.options import Asked
+from multigraft.runtime.generation.options import ASKS, Asked
 from multigraft.runtime.length_batches import cut, read_ahead, wide_shapes
+from multigraft.runtime.long_values import check_long, usual_long
 from multigraft.runtime.ranking import Ranked, rank
-from multigraft.runtime.read_value import ReadValue, in_windows, is_many
+from multigraft.runtime.read_value import ReadValue, ValueReader, in_windows, is_many
 from multigraft.runtime.session import Session
+from multigraft.runtime.transcribing.transcriber import segments, transcript_asks
 
 if TYPE_CHECKING:
     from multigraft.runtime.loading import Opening
-
-Long = Literal["truncate", "window"]
-OnError = Literal["raise", "return"]
 
 
 class Predictor:
@@ -64,11 +63,11 @@ class Predictor:
         self.modality = modality
         """What a value is; of several branches composed of theirs."""
         self.reader = reader
+        self.writer = generator
+        """What writes texts; None where the bundle answers in one step."""
         self._session = session
-        self._generator = generator
         self._maker = answers
-        cuts = answers.windows and isinstance(reader, WindowReader)
-        self._long: Long = "window" if cuts else "truncate"
+        self._long = usual_long(answers, reader)
         self._budget = bundle.precisions[precision].batch_length
 
     @property
@@ -79,7 +78,12 @@ class Predictor:
     @property
     def asks(self) -> Mapping[str, Option]:
         """What `predict` may be asked beside its own settings, as ``top_k``."""
-        return {} if self._generator is not None else self._maker.asks
+        return ASKS if self.writer is not None else self._maker.asks
+
+    @property
+    def windows(self) -> bool:
+        """Whether a value is read in windows unless a caller asks to have it cut off."""
+        return self._maker.windows
 
     @property
     def joins(self) -> bool:
@@ -109,17 +113,17 @@ class Predictor:
 
         Raises RowError with the index of a value that cannot be read; with ``on_error="return"``
         its answer is ``{"error": ...}``, and the others are answered. A bundle that generates
-        answers as `generate` does by default, and takes ``batch_size`` alone.
+        answers as `generate` does.
         """
-        given = {name: value for name, value in asked.items() if value is not None}
         long = long or self._long
-        if self._generator is not None and (given, long, on_error) == ({}, "truncate", "raise"):
-            return self.generate(raw, batch_size=batch_size)
         check_counts(batch_size=batch_size)
         check_choices(long=(long, get_args(Long)), on_error=(on_error, get_args(OnError)))
+        check_long(long, self.reader, self._maker, self.bundle)
+        if self.writer is not None:
+            settings = cast("Asked", {**asked, "batch_size": batch_size})
+            return self._written(raw, on_error, settings)
         checked = self.check(asked)
-        self._check_long(long)
-        read = partial(self._read, asked=checked, long=long, on_error=on_error)
+        read = ValueReader(self.reader, self.bundle.columns, checked, long, on_error)
         if not is_many(raw):
             return self.answers([read((None, raw))], batch_size=batch_size)[0]
         size = attrgetter("size" if isinstance(raw, list) else "whole_size")
@@ -137,17 +141,10 @@ class Predictor:
         self, values: Sequence[ReadValue], *, batch_size: int | None = None
     ) -> list[Answer]:
         """Answer values that were read, in order; where one could not be, its answer says so."""
-        owners = [place for place, value in enumerate(values) for _ in value.rows]
         rows = [row for value in values for row in value.rows]
-        lengths = [self.reader.length(row) for row in rows]
-        found: dict[int, Window] = {}
-        for indices, outputs in self._batches(rows, batch_size):
-            for place, index in enumerate(indices):
-                one = {name: array[place] for name, array in outputs.items()}
-                found[index] = Window(rows[index], one, lengths[index])
-        windows: list[list[Window]] = [[] for _ in values]
-        for index, owner in enumerate(owners):
-            windows[owner].append(found[index])
+        outputs = self._outputs(rows, batch_size)
+        found = iter(map(Window, rows, outputs, map(self.reader.length, rows)))
+        windows = [list(islice(found, len(value.rows))) for value in values]
         return [
             self.answer(value, each) if value.rows else {"error": value.error}
             for value, each in zip(values, windows, strict=True)
@@ -169,8 +166,12 @@ class Predictor:
         `multigraft.runtime.generation.options.Settings`. Raises GenerationError for a wrong setting
         and for a prompt that leaves no room.
         """
-        many = is_many(prompts)
-        answers = self._writing().generate(list(prompts) if many else [prompts], **asked)
+        return self._written(prompts, "raise", asked)
+
+    def _written(self, values: Any, on_error: OnError, asked: Asked) -> Any:
+        many = is_many(values)
+        given = list(values) if many else [values]
+        answers = self._writing().generate(given, on_error=on_error, numbered=many, **asked)
         return answers if many else answers[0]
 
     def stream(self, prompt: Any, **asked: Unpack[Asked]) -> Iterator[str]:
@@ -178,13 +179,48 @@ class Predictor:
         `generate`."""
         return self._writing().stream(prompt, **asked)
 
-    def with_reader(self, reader: Reader) -> Predictor:
-        """This predictor with another reader, for values that were read before."""
+    def transcribe(self, raw: Any, *, stream: bool = False, **asked: Any) -> Any:
+        """What is said in a sound of any length, of which little is in memory.
+
+        Gives ``{"text", "segments"}``, a segment being ``{"start", "end", "text", ...}`` in
+        seconds; with ``stream`` an iterator of segments, each as soon as it is sure. What may be
+        ``asked`` is in `transcript_asks`: of a model that writes, the language and what guards
+        against texts about nothing (`multigraft.runtime.transcribing.asks.ASKS`); of CTC, what
+        `predict` may be asked.
+
+        Raises RowError for what is no sound, PredictError for what cannot be asked, BundleError
+        where the bundle does not transcribe.
+        """
+        found = segments(
+            raw,
+            asked,
+            reader=self.reader,
+            answers=self._maker,
+            generator=self.writer,
+            run=self._session.run,
+            task=self.bundle.task,
+        )
+        if stream:
+            return found
+        told = list(found)
+        return {"text": " ".join(each["text"] for each in told), "segments": told}
+
+    @property
+    def transcript_asks(self) -> Mapping[str, Option]:
+        """What `transcribe` may be asked."""
+        return transcript_asks(self.writer, self._maker)
+
+    def with_reader(
+        self, reader: Reader, around: Callable[[Answers], Answers] = lambda answers: answers
+    ) -> Predictor:
+        """This predictor with another reader, and others ``around`` what makes its answers."""
         made = copy.copy(self)
         made._opening = None
         made.reader = reader
-        if self._generator is not None:
-            made._generator = replace(self._generator, reader=cast("PromptReader", reader))
+        made._maker = around(self._maker)
+        made._long = usual_long(made._maker, reader)
+        if self.writer is not None:
+            made.writer = replace(self.writer, reader=cast("PromptReader", reader))
         return made
 
     def __copy__(self) -> Predictor:
@@ -202,32 +238,20 @@ class Predictor:
             )
         return self._opening.again, ()
 
-    def read_prompt(self, prompt: Any) -> tuple[Arrays, np.ndarray]:
-        """What an encoder reads of a prompt, and the tokens to continue.
-
-        Raises RowError or GenerationError where it cannot be continued.
-        """
-        return self._writing().read(prompt)
-
     def _writing(self) -> Generator:
-        if self._generator is None:
+        if self.writer is None:
             raise BundleError(
                 f"a bundle of task {self.bundle.task!r} does not generate; use predict"
             )
-        return self._generator
+        return self.writer
 
     def outputs(self, values: Iterable[Any], *, batch_size: int | None = None) -> list[Arrays]:
         """The graph's own outputs for each of many values, in order."""
         check_counts(batch_size=batch_size)
         found: list[Arrays] = []
-        read = partial(self._read, asked={}, long="truncate", on_error="raise")
+        read = ValueReader(self.reader, self.bundle.columns)
         for held in read_ahead(enumerate(values), read, lambda value: value.size):
-            rows = [value.rows[0] for value in held]
-            part: list[Arrays] = [{} for _ in rows]
-            for indices, outputs in self._batches(rows, batch_size):
-                for place, index in enumerate(indices):
-                    part[index] = {name: array[place] for name, array in outputs.items()}
-            found += part
+            found += self._outputs([value.rows[0] for value in held], batch_size)
         return found
 
     def rank(self, query: Any, values: Iterable[Any], *, top_k: int | None = None) -> list[Ranked]:
@@ -253,53 +277,20 @@ class Predictor:
         parts = read_ahead(values, partial(in_windows, reader=self.reader), attrgetter("size"))
         return [answer for part in parts for answer in self.answers(part)]
 
-    def _check_long(self, long: Long) -> None:
-        cuts = isinstance(self.reader, WindowReader)
-        if long == "window" and not (cuts and self._maker.joins):
-            lacking, name = (
-                ("reader", self.bundle.modality)
-                if self._maker.joins
-                else ("task", self.bundle.task)
-            )
-            raise PredictError(
-                "long='window' needs a reader that cuts and a task whose answers join windows; the "
-                f"{lacking} of {name!r} does not"
-            )
-
-    def _read(
-        self,
-        numbered: tuple[int | None, Any],
-        *,
-        asked: Mapping[str, Any],
-        long: Long,
-        on_error: OnError,
-    ) -> ReadValue:
-        index, raw = numbered
-        try:
-            check_columns(self.bundle.columns, raw)
-            if long == "window" and isinstance(self.reader, WindowReader):
-                with row_errors():
-                    return ReadValue(raw, tuple(self.reader.windows(raw)), asked)
-            return ReadValue(raw, (read_row(self.reader, raw),), asked)
-        except RowError as error:
-            text = str(error) if index is None else f"item {index}: {error}"
-            if on_error == "return":
-                return ReadValue(raw, (), asked, text)
-            raise RowError(text) from error
-
     def _refuse_writing(self) -> None:
-        if self._generator is not None:
+        if self.writer is not None:
             raise BundleError(
                 f"a bundle of task {self.bundle.task!r} writes texts and nothing else"
             )
 
-    def _batches(
-        self, rows: Sequence[Arrays], batch_size: int | None
-    ) -> Iterator[tuple[list[int], Arrays]]:
-        """Rows of like length together: (indices, outputs of the graph)."""
+    def _outputs(self, rows: Sequence[Arrays], batch_size: int | None) -> list[Arrays]:
+        """The graph's outputs for each row, in order; rows of like length are computed together."""
         self._refuse_writing()
-        lengths = [self.reader.length(row) for row in rows]
-        fills = self.reader.fills
+        lengths, fills = [self.reader.length(row) for row in rows], self.reader.fills
         shapes = wide_shapes(rows, fills)
+        found: list[Arrays] = [{} for _ in rows]
         for indices in cut(lengths, rows=batch_size, budget=self._budget, shapes=shapes):
-            yield indices, self._session.run(collate([rows[i] for i in indices], fills))
+            outputs = self._session.run(collate([rows[index] for index in indices], fills))
+            for place, index in enumerate(indices):
+                found[index] = {name: array[place] for name, array in outputs.items()}
+        return found

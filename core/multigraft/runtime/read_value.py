@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from io import IOBase
 from typing import Any
 
-from multigraft.contracts.reader import Reader
-from multigraft.contracts.readers import all_windows
+from multigraft.contracts.reader import Reader, WindowReader
+from multigraft.contracts.readers import all_windows, read_row, row_errors
 from multigraft.contracts.types import Arrays
+from multigraft.errors import RowError
+from multigraft.runtime.asking import Long, OnError
+from multigraft.runtime.describing import check_columns
 from multigraft.runtime.length_batches import nbytes
+
+
+def never() -> bool:
+    """Of an answer that is waited for until its end."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,10 @@ class ReadValue:
     asked: Mapping[str, Any]
     """As `asking.check_asked` gives it."""
     error: str = ""
+    place: int = 0
+    """Among the values that were asked for together."""
+    gone: Callable[[], bool] = never
+    """Whether nobody waits for its answer any more."""
 
     @property
     def size(self) -> int:
@@ -57,6 +69,36 @@ def raw_bytes(raw: Any) -> int:
 def in_windows(value: ReadValue, reader: Reader) -> ReadValue:
     """A value of which the first row was read, with all its windows. Raises RowError."""
     return replace(value, rows=all_windows(reader, value.raw, value.rows[0]))
+
+
+@dataclass(frozen=True)
+class ValueReader:
+    """Reads values one after another, all in the same way."""
+
+    reader: Reader
+    columns: Sequence[str] = ()
+    """What the training rows had, where it is known."""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    long: Long = "truncate"
+    on_error: OnError = "raise"
+
+    def __call__(self, numbered: tuple[int | None, Any]) -> ReadValue:
+        """Read a value, which has a number among many. Raises RowError, which tells it."""
+        index, raw = numbered
+        try:
+            check_columns(self.columns, raw)
+            return ReadValue(raw, self._rows(raw), self.asked)
+        except RowError as error:
+            text = str(error) if index is None else f"item {index}: {error}"
+            if self.on_error == "return":
+                return ReadValue(raw, (), self.asked, text)
+            raise RowError(text) from error
+
+    def _rows(self, raw: Any) -> tuple[Arrays, ...]:
+        if self.long == "window" and isinstance(self.reader, WindowReader):
+            with row_errors():
+                return tuple(self.reader.windows(raw))
+        return (read_row(self.reader, raw),)
 
 
 def is_many(raw: Any) -> bool:

@@ -19,11 +19,11 @@ from multigraft.runs.run import Run
 from multigraft.runtime import Predictor
 from multigraft.runtime.read_value import ReadValue
 from multigraft.testing.arrays import alike, copied
-from multigraft.testing.check_task import ASKED, predictor_of, raws_of, untrained
+from multigraft.testing.check_task import predictor_of, raws_of, untrained
 from multigraft.testing.checks import Skipped
 from multigraft.testing.workbench import Subject
 
-ROWS = 8
+ROWS, ASKED = 8, 4
 
 
 def placed(subject: Subject) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _made(predictor: Predictor, value: ReadValue, outputs: Arrays) -> Answer:
 
 
 @dataclass(frozen=True)
-class _InWindows:
+class InWindows:
     """A reader to which every value is too long: two windows, the second of another value."""
 
     reader: Reader
@@ -153,7 +153,7 @@ def joined(subject: Subject) -> Iterator[str]:
         raise Skipped("its answers join no windows")
     reader: Reader = predictor.reader
     shortest = min(raws, key=lambda raw: reader.length(reader.read(raw)))
-    asked = predictor.with_reader(_InWindows(reader, shortest))
+    asked = predictor.with_reader(InWindows(reader, shortest))
     together, alone = (asked.predict(raws, long="window", batch_size=size) for size in (None, 1))
     if len(together) != len(raws):
         yield f"{len(together)} answers for the windows of {len(raws)} values"

@@ -1,4 +1,4 @@
-"""Checks of a task: its targets, measures, resuming, and the answers of its bundle."""
+"""Checks of a task: its targets, measures and resuming."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ from multigraft.contracts.frames import moved
 from multigraft.contracts.records import Backbone, Task
 from multigraft.contracts.types import Arrays
 from multigraft.errors import MultigraftError
-from multigraft.evaluation.answer_scores import score_rows
-from multigraft.evaluation.measure import measure_split
 from multigraft.runs.run import Run
 from multigraft.runtime import Predictor
-from multigraft.testing.arrays import alike, copied, gap
+from multigraft.testing.arrays import copied, gap
 from multigraft.testing.check_learning import BATCH, batch_of
 from multigraft.testing.checks import Skipped
 from multigraft.testing.tiny_runs import (
@@ -36,7 +34,6 @@ from multigraft.testing.workbench import Bench, Subject
 
 SHARES = ("accuracy", "precision", "recall", "f1", "auroc", "calibration")
 """Metrics whose names begin so lie between 0 and 1."""
-ASKED = 4
 
 
 def losses(subject: Subject) -> Iterator[str]:
@@ -101,14 +98,14 @@ def plain_row(run: Run, index: int) -> Arrays:
 
 def trains(subject: Subject) -> Iterator[str]:
     """Check that two epochs and an evaluation give finite numbers, the monitored one included."""
-    run = _trained(subject)
+    run = trained(subject)
     report = run.evaluate()
     metrics = {name: measure.value for name, measure in report.metrics.items()}
     every = [entry["metrics"] for entry in run.history]
     if not every:
         yield "no epoch was validated"
     for found in (*every, metrics):
-        yield from _sensible(found)
+        yield from sensible(found)
     if run.objective.monitor not in (every[0] if every else metrics):
         yield (
             f"monitor is {run.objective.monitor!r}, and summarise gives "
@@ -120,7 +117,8 @@ def trains(subject: Subject) -> Iterator[str]:
         yield f"targets gave what is no JSON: {error}"
 
 
-def _sensible(metrics: Mapping[str, Any]) -> Iterator[str]:
+def sensible(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Say which of a report's numbers are none, or beyond their range."""
     for name, value in metrics.items():
         if not isinstance(value, int | float) or not math.isfinite(value):
             yield f"the metric {name!r} is {value!r}; a finite number is needed"
@@ -130,7 +128,7 @@ def _sensible(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 def resumes(subject: Subject) -> Iterator[str]:
     """A run that is interrupted ends with the bits of the one that was not."""
-    whole = _trained(subject)
+    whole = trained(subject)
     folder = subject.bench.folder / f"resumed-{subject.record.name}"
     recipe = _recipe(subject, folder)
     watching = [*subject.bench.plugins, _Interrupts(3)]
@@ -163,55 +161,13 @@ class _Interrupts:
             raise KeyboardInterrupt
 
 
-def answers(subject: Subject) -> Iterator[str]:
-    """Its bundle answers made-up values with what JSON can hold, a row each, alone as together."""
-    predictor, raws = predictor_of(subject), raws_of(subject, ASKED)
-    found = predictor.predict(raws)
-    if len(found) != ASKED:
-        yield f"{len(found)} answers for {ASKED} values"
-    for raw, answer in zip(raws, found, strict=False):
-        if not isinstance(answer, dict):
-            yield f"an answer is {type(answer).__name__}; a dict is needed"
-            return
-        try:
-            json.dumps(answer, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            yield f"an answer is no JSON: {error}"
-            return
-        if not alike(answer, predictor.predict(raw)):
-            yield (
-                "a value is answered otherwise beside longer ones than alone: its answer reads "
-                "padding"
-            )
-            return
-
-
-def scored(subject: Subject) -> Iterator[str]:
-    """Every row's scores have one shape, follow from an answer's JSON, and give finite metrics."""
-    run = _trained(subject)
-    answers = run.metrics.answers
-    if answers is None:
-        raise Skipped("its answers have no scores")
-    rows = run.rows[run.held_out()]
-    numbers = np.arange(len(rows))
-    made = predictor_of(subject).predict([rows.raw(number) for number in numbers.tolist()])
-    one, other = (
-        score_rows(answers, rows, numbers, found) for found in (made, json.loads(json.dumps(made)))
-    )
-    if found := gap(one, other):
-        yield f"score gives something else for an answer that was JSON: {found}"
-    kept = measure_split(run.graft, run.metrics, rows, **run.reading())
-    for some in (kept, {name: array[:1] for name, array in kept.items()}):
-        yield from _sensible(run.metrics.summarise(some))
-
-
 def predictor_of(subject: Subject) -> Predictor:
     """The record's own bundle, exported once for all checks and opened."""
     return subject.bench.once(("predictor", subject.record.name), lambda: _exported(subject))
 
 
 def _exported(subject: Subject) -> Predictor:
-    run = _trained(subject)
+    run = trained(subject)
     with heard():
         bundle = Path(run.export().files["bundle"])
     return mg.load(bundle, catalog=run.catalog)
@@ -274,7 +230,7 @@ def untrained(subject: Subject) -> Run:
     return assembled(subject.bench, subject.record, _families(subject))
 
 
-def _trained(subject: Subject) -> Run:
+def trained(subject: Subject) -> Run:
     """The record's own run, trained once for all checks."""
     return subject.bench.once(("trained", subject.record.name), lambda: _train(subject))
 

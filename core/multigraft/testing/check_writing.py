@@ -58,7 +58,11 @@ class _Text:
 
 def writes(subject: Subject) -> Iterator[str]:
     """A text read token by token, and behind padding, gives the logits of reading it at once."""
-    run = untrained(subject)
+    yield from in_steps(untrained(subject))
+
+
+def in_steps(run: Run) -> Iterator[str]:
+    """The same of a run. Raises Skipped where its model does not write."""
     generating = run.objective.generating(run.graft.head)
     if generating is None:
         raise Skipped("its model does not write")

@@ -114,6 +114,25 @@ COMPUTING = (
         mend='choose "dynamic" for matrix products, "static" for convolutions, '
         '"none" where neither works',
     ),
+    Check(
+        name="decoder",
+        of="backbone",
+        run=Lazy("multigraft.testing.check_decoder:decodes"),
+        what="A task takes its decoder, whose memory and state have the shapes of `writing`; a "
+        "text read token by token gives the logits of reading it at once.",
+        why="it is trained on whole texts, and writes a token a step",
+        mend="hand all that the next token needs from step to step, under the names of writing",
+    ),
+    Check(
+        name="decoder-graph",
+        of="backbone",
+        run=Lazy("multigraft.testing.check_decoder:decoder_graph"),
+        what="Its encoder and its step become ONNX graphs that give the same logits, in steps and "
+        "at once.",
+        why="a bundle writes with the graphs, and is refused where they differ",
+        mend="write a step over any number of tokens without a loop over them, and branch on no "
+        "tensor's size or value",
+    ),
 )
 WATCHING = (
     Check(
@@ -166,7 +185,7 @@ TEACHING = (
     Check(
         name="answers",
         of="task",
-        run=Lazy("multigraft.testing.check_task:answers"),
+        run=Lazy("multigraft.testing.check_answers:answers"),
         what="Its bundle answers values with dicts that are JSON, beside longer values as alone.",
         why="a server sends them as they are, and puts strangers' values into one batch",
         mend="turn numpy numbers into Python's in Answers.answer, leave out what is not finite, "
@@ -195,12 +214,31 @@ TEACHING = (
     Check(
         name="scores",
         of="task",
-        run=Lazy("multigraft.testing.check_task:scored"),
+        run=Lazy("multigraft.testing.check_answers:scored"),
         what="Scores of answers have one shape for every row, from the JSON of an answer as from "
         "itself, and finite metrics.",
         why="they are kept in arrays, resampled for intervals, and computed again from a bundle",
         mend="count in arrays of a fixed size, read an answer's plain fields, and give numbers "
         "where nothing was counted",
+    ),
+    Check(
+        name="figures",
+        of="task",
+        run=Lazy("multigraft.testing.check_answers:figures"),
+        what="Evaluation answers every held-out row as the bundle does, and gives the figures of "
+        "the bundle's answers.",
+        why="what is judged is what people get",
+        mend="let an answer follow from its windows and the targets alone, and keep nothing "
+        "between calls",
+    ),
+    Check(
+        name="asked-windows",
+        of="task",
+        run=Lazy("multigraft.testing.check_answers:asked_windows"),
+        what="A value that is cut is answered from as many windows as were asked for.",
+        why="a caller chooses between windows and cutting off, and evaluation must do what is "
+        "usual",
+        mend="set joins beside windows, and make the answer of all windows that are given",
     ),
     Check(
         name="augmented-targets",

@@ -1,9 +1,8 @@
-"""Automatic speech recognition: transcripts of sounds, by CTC."""
+"""Automatic speech recognition: transcripts of sounds, by CTC or by a decoder."""
 
 from __future__ import annotations
 
 from multigraft import Lazy, Option, Task
-from multigraft_speech.recognition.normalization import CASES, PUNCTUATION
 
 RECOGNITION = Task(
     name="automatic-speech-recognition",
@@ -11,16 +10,25 @@ RECOGNITION = Task(
     modalities=("audio",),
     columns=("text",),
     reader={"places": True},
-    rows=Lazy("multigraft_speech.recognition.normalization:transcript_rows"),
+    rows=Lazy("multigraft_speech.recognition.transcript_rows:transcript_rows"),
     targets=Lazy("multigraft_speech.recognition.vocabulary:vocabulary_spec"),
     samples=Lazy("multigraft_speech.recognition.vocabulary:transcript_samples"),
-    objective=Lazy("multigraft_speech.recognition.ctc:SpeechRecognition"),
+    objective=Lazy("multigraft_speech.recognition.objective:recognition"),
     answers="transcription",
     options={
-        "case": Option(default="lower", choices=CASES, help="of transcripts; keep: as written"),
+        "head": Option(
+            default="auto",
+            choices=("auto", "ctc"),
+            help="auto: the backbone's own decoder where it has one, else CTC on its frames",
+        ),
+        "case": Option(
+            default="lower",
+            choices=("lower", "upper", "keep"),
+            help="of transcripts; keep: as written",
+        ),
         "punctuation": Option(
             default="drop",
-            choices=PUNCTUATION,
+            choices=("drop", "keep"),
             help="drop: of a transcript are kept letters, digits and apostrophes within words",
         ),
         "vocabulary": Option(
@@ -41,6 +49,19 @@ RECOGNITION = Task(
         "word_bonus": Option(
             default=1.0, low=-10, high=10, help="what each word gains beside a language model"
         ),
-        "dropout": Option(default=0.1, low=0, high=0.9, help="in front of the classifier"),
+        "dropout": Option(default=0.1, low=0, high=0.9, help="of CTC: in front of the classifier"),
+        "max_target_length": Option(
+            default=None,
+            types=(int,),
+            low=2,
+            high=2**20,
+            help="of a decoder: tokens that are written at most; unset: as many as it holds",
+        ),
+        "label_smoothing": Option(
+            default=0.0,
+            low=0,
+            high=0.9,
+            help="of a decoder: probability spread over all tokens (Szegedy 2016)",
+        ),
     },
 )

@@ -15,8 +15,8 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs, Row
 from multigraft.contracts.types import Arrays
 from multigraft.errors import shown
-from multigraft_speech.augment import STRENGTHS
 from multigraft_speech.recognition.vocabulary import token_names
+from multigraft_speech.strengths import STRENGTHS
 
 ABSENT = -1
 """What pads the tokens of a transcript, and the time of a frame that is none."""

@@ -13,8 +13,8 @@ import numpy as np
 from multigraft.contracts.types import Spec
 from multigraft.errors import MultigraftError, refused_as
 from multigraft.runtime.answers.ctc_decoding.arpa import parse_arpa
+from multigraft.runtime.answers.text_scores.normalization import WORD_MARK
 from multigraft.system.files import check_plain
-from multigraft_speech.recognition.normalization import WORD_MARK
 
 FILE = "vocab.json"
 BYTES = 2**24

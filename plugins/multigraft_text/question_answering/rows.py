@@ -11,7 +11,7 @@ import numpy as np
 from multigraft import RowError
 from multigraft.contracts.types import Spec
 from multigraft.errors import DataError, shown
-from multigraft_text.reader import clean
+from multigraft_text.cleaning import clean
 
 Place = dict[str, Any]
 """``text`` and ``start``, in characters of the passage."""
@@ -78,15 +78,15 @@ def _text(row: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def _listed(cell: Any) -> list[Any]:
-    """The answers in a cell: objects, an object of lists, or either as JSON; an empty cell has
-    none."""
+    """The answers in a cell: objects, one of them, an object of lists, or any as JSON; an empty
+    cell has none."""
     if isinstance(cell, str) and cell.strip():
         try:
             cell = json.loads(cell)
         except (ValueError, RecursionError) as error:
             raise _wrong(f"is no JSON: {error}") from error
     if isinstance(cell, dict):
-        cell = _turned(cell)
+        cell = [cell] if isinstance(cell.get("text"), str) else _turned(cell)
     if cell is None or cell == "":
         return []
     if not isinstance(cell, list | tuple) or not all(isinstance(each, dict) for each in cell):

@@ -15,10 +15,10 @@ from multigraft.contracts.features import Batch, mean_pool
 from multigraft.contracts.generation import PAST, Axes, Tensors
 from multigraft.contracts.types import Spec
 from multigraft.system.quiet import quiet_transformers
-from multigraft_text.saving import save_tokenizer
+from multigraft_text.saving import save_tokenizer, write_json
 from multigraft_text.seq2seq.block_parts import keep_positions_apart, part_blocks
 from multigraft_text.seq2seq.layout import layout_of, order_layers
-from multigraft_text.seq2seq.targets import frame_of
+from multigraft_text.seq2seq.targets import WRITTEN_TOKENIZER, frame_of
 from multigraft_text.specs import positions, token_ids
 from multigraft_text.writing import cache_from, cache_to
 
@@ -114,6 +114,8 @@ class EncoderDecoder(nn.Module):
         with quiet_transformers():
             self.model.save_pretrained(folder)
         save_tokenizer(self.spec, folder, writes=False)
+        if written := self.spec["writes"].get("tokenizer.json"):
+            write_json(folder / WRITTEN_TOKENIZER, written)
 
     def _scores(self, hidden: Tensor) -> Tensor:
         """[B, K, D] -> logits [B, K, V]."""

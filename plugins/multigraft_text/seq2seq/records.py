@@ -40,7 +40,7 @@ T5 = Backbone(
     name="t5",
     modality="text",
     build=Lazy("multigraft_text.seq2seq.build:build_t5"),
-    reader=Lazy("multigraft_text.seq2seq.specs:seq2seq_spec"),
+    reader=Lazy("multigraft_text.seq2seq.specs:t5_spec"),
     options=_OPTIONS,
     sizes={
         "tiny": _t5(2, 64, 2, 128, 32),
@@ -54,7 +54,7 @@ BART = Backbone(
     name="bart",
     modality="text",
     build=Lazy("multigraft_text.seq2seq.build:build_bart"),
-    reader=Lazy("multigraft_text.seq2seq.specs:seq2seq_spec"),
+    reader=Lazy("multigraft_text.seq2seq.specs:bart_spec"),
     options=_OPTIONS,
     sizes={
         "tiny": _stacks(2, 64, 2, 128, 128),
@@ -79,7 +79,7 @@ BACKBONES = (T5, BART, MARIAN)
 
 _WRITING = {
     "max_target_length": Option(
-        default=64, low=2, high=2**20, help="tokens that are written of a text, at most"
+        default=64, low=2, high=2**16, help="tokens that are written of a text, at most"
     ),
     "label_smoothing": Option(
         default=0.0, low=0, high=0.9, help="probability spread over all tokens (Szegedy 2016)"
@@ -111,7 +111,36 @@ def _task(name: str, column: str, objective: str, answers: str, **more: Any) -> 
     )
 
 
+_SPAN_LENGTH = Option(default=3.0, low=1, high=100, help="the mean number of tokens in a span")
+
 TASKS = (
+    Task(
+        name="span-corruption",
+        stage="pretrain",
+        modalities=("text",),
+        objective=Lazy("multigraft_text.seq2seq.span_corruption:SpanCorruption"),
+        options={
+            "noise_density": Option(
+                default=0.15, low=0.01, high=0.9, help="the share of tokens that is dropped"
+            ),
+            "span_length": _SPAN_LENGTH,
+        },
+    ),
+    Task(
+        name="denoising",
+        stage="pretrain",
+        modalities=("text",),
+        objective=Lazy("multigraft_text.seq2seq.denoising:Denoising"),
+        options={
+            "mask_share": Option(
+                default=0.3, low=0.01, high=0.9, help="the share of tokens that is masked"
+            ),
+            "span_length": _SPAN_LENGTH,
+            "permute_sentences": Option(
+                default=True, help="whether sentences are put in another order too"
+            ),
+        },
+    ),
     _task("text-to-text", "target", "TextToText", "text"),
     _task("summarization", "summary", "Summarization", "summary"),
     _task(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from multigraft import MultigraftError, Origin
+from multigraft.contracts.readers import SPEC_BYTES
 from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError, did_you_mean, refused_as
 from multigraft.models.untrusted import read_config
-from multigraft_text.seq2seq.targets import written_frame
+from multigraft.system.files import check_plain
+from multigraft_text.sentencepiece.marian import target_json
+from multigraft_text.seq2seq.targets import WRITTEN_TOKENIZER, written_frame
 from multigraft_text.specs import spec_of, spec_to_learn, token_ids
 from multigraft_text.weights import SEQ2SEQ, config_of, folder_of
 
@@ -18,15 +22,29 @@ MANY_LANGUAGES = ("mbart", "m2m_100", "plbart")
 """Those that are told which language to write."""
 
 
+def t5_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
+    """The reader of a T5; a tokenizer that is learned has sentinels."""
+    return _spec(origin, options, "t5")
+
+
+def bart_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
+    """The reader of a BART; a tokenizer that is learned has a mask token."""
+    return _spec(origin, options, "bart")
+
+
 def seq2seq_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
     """The reader of an encoder-decoder: its weights' own, or a byte-level BPE that is to be
     learned, which keeps capitals."""
+    return _spec(origin, options, "seq2seq")
+
+
+def _spec(origin: Origin, options: Mapping[str, Any], style: str) -> Spec:
     prefix = {"prefix": origin.config["prefix"]} if origin.config.get("prefix") else {}
     if origin.scratch:
         _refuse_languages(origin)
         limit = origin.config.get("max_position_embeddings") or origin.config.get("n_positions")
         learned = spec_to_learn(
-            {"lowercase": False, **options}, style="seq2seq", limit=limit or 1024, token_types=False
+            {"lowercase": False, **options}, style=style, limit=limit or 1024, token_types=False
         )
         return {**learned, "writes": {"first": [], "last": ["</s>"]}, **prefix}
     folder = folder_of(origin)
@@ -34,7 +52,20 @@ def seq2seq_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
     end = spec["special"].get("eos_token")
     if end is None:
         raise WeightsError(f"{folder}: its tokenizer has no end token")
-    return {**_in_languages(origin, spec, end), **prefix}
+    written = _written_tokenizer(folder)
+    spec = _in_languages(origin, spec, end)
+    return {**spec, "writes": {**spec["writes"], **written}, **prefix}
+
+
+def _written_tokenizer(folder: Path) -> Spec:
+    """The tokenizer of what is written, where it is another than that of what is read."""
+    file = folder / WRITTEN_TOKENIZER
+    if file.is_file():
+        check_plain(file, limit=SPEC_BYTES)
+        with refused_as(WeightsError, f"{file}: is not JSON"):
+            return {"tokenizer.json": json.loads(file.read_text(encoding="utf-8"))}
+    found = None if (folder / "tokenizer.json").is_file() else target_json(folder)
+    return {} if found is None else {"tokenizer.json": found}
 
 
 def _refuse_languages(origin: Origin) -> None:

@@ -9,28 +9,32 @@ from tokenizers import Tokenizer
 
 from multigraft import RowError
 from multigraft.contracts.types import Spec
-from multigraft_text.reader import clean
+from multigraft_text.cleaning import clean
 from multigraft_text.specs import token_ids
+
+WRITTEN_TOKENIZER = "target_tokenizer.json"
+"""The file of a folder of weights that cuts what is written, where another cuts what is read."""
 
 
 class TargetReader:
-    """Reads a text as the tokens that are to be written: its own, and what ends it.
+    """Reads a text as the tokens that are to be written: its own, and the one that ends it.
 
     What every text begins with (a language, or BART's ``<s>``) is no part of them: the decoder is
     given it.
     """
 
-    def __init__(self, spec: Spec) -> None:
-        content = {**spec["tokenizer.json"], "truncation": None, "padding": None}
+    def __init__(self, spec: Spec, *, end: int) -> None:
+        own = spec.get("writes", {}).get("tokenizer.json", spec["tokenizer.json"])
+        content = {**own, "truncation": None, "padding": None}
         self._tokenizer = Tokenizer.from_str(json.dumps(content))
-        self._last = frame_of(spec)[1]
+        self._end = end
 
     def read(self, raw: Any) -> list[int]:
         """The tokens of a text. Raises RowError for what is no text, or has no token."""
-        (encoding,) = self._tokenizer.encode_batch([clean(raw)], add_special_tokens=False)
+        (encoding,) = self._tokenizer.encode_batch_fast([clean(raw)], add_special_tokens=False)
         if not encoding.ids:
             raise RowError("the tokenizer finds no token in the text")
-        return [*encoding.ids, *self._last]
+        return [*encoding.ids, self._end]
 
 
 def frame_of(spec: Spec) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -17,7 +17,7 @@ from multigraft.contracts.types import Arrays
 from multigraft.models.tasks.number_scores import number_scores
 from multigraft.runtime.answers.embedding import CANDIDATE, CANDIDATE_ID, VALUE_ID
 from multigraft.runtime.answers.retrieval_scores import chance_gain
-from multigraft_text.reader import clean
+from multigraft_text.cleaning import clean
 from multigraft_text.similarity.columns import prefixed, prefixed_fills, stacked
 from multigraft_text.similarity.head import EmbeddingHead
 from multigraft_text.similarity.losses import SCORE_LOSSES, in_batch_negatives, negatives

@@ -13,7 +13,7 @@ import numpy as np
 from multigraft import RowError
 from multigraft.contracts.types import Spec
 from multigraft.errors import DataError, shown
-from multigraft_text.reader import clean
+from multigraft_text.cleaning import clean
 
 COLUMN = "pair"
 POSITIVE, NEGATIVE, SCORE = "positive", "negative", "score"

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import multigraft as mg
-from conformance.faults import entering, networks, readers, tagging, tasks, watching, writing
+from conformance.faults import (
+    decoders,
+    entering,
+    networks,
+    readers,
+    tagging,
+    tasks,
+    watching,
+    writing,
+)
 from conformance.faults.good import Plugin
 from helpers.residual_network import building
 
@@ -281,6 +290,8 @@ TASKS = (
     _task("state between the steps", "resumes", "other weights", objective=tasks.Stateful),
     _task("an answer that is no JSON", "answers", "no JSON", answers=tasks.NumpyAnswer),
     _task("an answer that is no dict", "answers", "a dict is needed", answers=tasks.ListAnswer),
+    _task("answers that remember", "figures", "in evaluation, and", answers=tasks.Remembers),
+    _task("windows without joining", "asked-windows", "joins is not", answers=tasks.Unjoined),
     _task("scores of no fixed shape", "scores", "of one shape", answers=tasks.RaggedScores),
     _task(
         "scores of what JSON does not keep",
@@ -317,6 +328,30 @@ TASKS = (
         "writes",
         "does not give '0'",
         writing.Plugin(writing.Renames),
+    ),
+    Fault(
+        "a decoder that takes each token for the first",
+        "decoder",
+        "read token by token",
+        decoders.Plugin(decoders.Forgets),
+    ),
+    Fault(
+        "a memory under other names",
+        "decoder",
+        "remember does not give 'mask'",
+        decoders.Plugin(decoders.Misremembers),
+    ),
+    Fault(
+        "a decoder whose texts never end",
+        "decoder",
+        "lacks a memory, a start or a stop",
+        decoders.Plugin(decoders.Endless),
+    ),
+    Fault(
+        "a decoder that loops over its tokens",
+        "decoder-graph",
+        "cannot make a graph",
+        decoders.Plugin(decoders.Loops),
     ),
     Fault(
         "targets shifted onto what the reader puts around a value",

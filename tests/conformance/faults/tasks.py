@@ -107,6 +107,25 @@ class UnplainScores(Ranked):
         return {"rank": np.array([answer["scores"].get(place, -1.0)])}
 
 
+class Remembers(Ranked):
+    """They turn from call to call."""
+
+    def __init__(self, targets: Any) -> None:
+        super().__init__(targets)
+        self.calls = 0
+
+    def answer(self, raw: Any, windows: Sequence[mg.Window], asked: Mapping[str, Any]) -> Any:
+        self.calls += 1
+        labels = self.labels[:: -1 if self.calls % 3 else 1]
+        return {"ranks": {label: rank for rank, label in enumerate(labels)}}
+
+
+class Unjoined(Ranked):
+    """Read in windows, of which the first one alone is looked at."""
+
+    windows = True
+
+
 class NoScoreOfOne(Ranked):
     """A mean over what may be nothing."""
 

@@ -103,7 +103,7 @@ def test_bad_rows_are_found_though_others_are_cached(audit: Audit, letters: Path
         file.write("b4d,1\nfine,\n")
     with pytest.raises(DataError) as error:
         audit()
-    assert "letters.csv row 41: 'b4d' holds a digit" in str(error.value)
+    assert "letters.csv row 41, column 'text': 'b4d' holds a digit" in str(error.value)
     assert "letters.csv row 42: the label is missing" in str(error.value)
     with pytest.raises(DataError, match="row 41"):
         audit()

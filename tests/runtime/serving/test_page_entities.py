@@ -44,7 +44,7 @@ def test_entities_are_marked_in_their_places() -> None:
     element, said = shown(text, entities)
 
     def mark(name: str, label: str) -> dict[str, object]:
-        small = {"tag": "small", "kids": [f" {label}"]}
+        small = {"tag": "small", "kids": [f"\u00a0{label}"]}
         return {"tag": "mark", "title": f"{label}, 50.0 %", "kids": [name, small]}
 
     assert element == {

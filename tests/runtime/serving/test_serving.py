@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 
@@ -199,6 +200,16 @@ def test_a_slow_row_does_not_hold_others_up(numbers: Served) -> None:
         quick = [numbers.predict("1 2").json()["milliseconds"] for _ in range(5)]
         assert slow.result().json()["milliseconds"] >= 400
     assert min(quick) < 300
+
+
+def test_a_model_that_answers_in_one_step_has_nothing_to_stream(numbers: Served) -> None:
+    def asked(accept: str) -> httpx2.Response:
+        return numbers.client.post("/predict", json={"inputs": "1 2"}, headers={"Accept": accept})
+
+    refused = asked("text/event-stream")
+    assert refused.status_code == 406 and "in one step" in refused.json()["error"]
+    assert asked("text/event-stream, application/json").json()["answers"]
+    assert numbers.client.get("/models/numbers").json()["streams"] is False
 
 
 def test_metrics_count_what_happened(numbers: Served) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import jiwer
 import numpy as np
 import pytest
+import soundfile
 
 import multigraft as mg
 import multigraft_speech as speech
@@ -64,13 +65,15 @@ def predictor(bundle: Path) -> Predictor:
 
 
 def test_evaluation_gate_and_bundle_say_what_jiwer_says(
-    folder: Path, run: mg.Run, bundle: Path, predictor: Predictor
+    folder: Path, run: mg.Run, bundle: Path, predictor: Predictor, tmp_path: Path
 ) -> None:
     rows = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
     told = [each["text"] for each in predictor.predict([str(folder / r["audio"]) for r in rows])]
     wanted = jiwer.wer([row["text"] for row in rows], told)
     assert wanted < 0.5, "it has learned to hear"
-    metrics = run.evaluate().metrics
+    metrics = run.evaluate(rows=tmp_path / "rows.jsonl").metrics
+    lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [line["expected"] for line in lines] == [row["text"] for row in rows]
     assert metrics["wer"].value == pytest.approx(wanted, abs=1e-9)
     assert metrics["cer"].value == pytest.approx(
         jiwer.cer([row["text"] for row in rows], told), abs=1e-9
@@ -110,6 +113,22 @@ def test_a_long_sound_is_heard_as_its_pieces_are(predictor: Predictor) -> None:
     assert jiwer.cer(text, beams["text"]) < 0.1
 
 
+def test_a_long_sound_is_transcribed_in_segments_as_it_comes(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(6)
+    said = texts(rng, 12)
+    sound = np.concatenate([spelled(text, rng)[0] for text in said])
+    found = predictor.transcribe(sound)
+    assert jiwer.cer("".join(said), found["text"]) < 0.2  # no space is said between them
+    assert len(found["segments"]) > 1
+    soundfile.write(tmp_path / "long.wav", sound, RATE, "FLOAT")
+    stream = predictor.transcribe(str(tmp_path / "long.wav"), stream=True)
+    assert next(stream) == found["segments"][0]
+    assert [*stream] == found["segments"][1:]
+    assert predictor.transcribe(np.zeros(20 * RATE, np.float32))["segments"] == []
+
+
 def test_bad_rows_are_named_with_their_place(tmp_path: Path) -> None:
     good = write_spelled(tmp_path, "train", ["ab", "ba"] * 10)
     bad = write_spelled(tmp_path, "test", ["ab", "cd", "a" * 3, "ba", "ab" * 15, "ba"])
@@ -127,5 +146,5 @@ def test_bad_rows_are_named_with_their_place(tmp_path: Path) -> None:
         "is empty",
     )
     for line, why in enumerate(reasons, start=2):
-        (told,) = (each for each in said.splitlines() if f"row {line}:" in each)
+        (told,) = (each for each in said.splitlines() if f"row {line}" in each)
         assert why in told, said

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from multigraft.errors import MultigraftError, RowError
-from multigraft_speech.recognition.normalization import normalised, transcript_rows
+from multigraft.runtime.answers.text_scores.normalization import normalised
+from multigraft_speech.recognition.transcript_rows import transcript_rows
 from multigraft_speech.recognition.vocabulary import (
     read_vocabulary,
     token_names,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import string
@@ -110,11 +111,13 @@ def scored(answers: list[dict[str, Any]], rows: list[Row]) -> tuple[float, float
 
 
 def test_evaluation_gate_and_bundle_say_the_same(
-    run: mg.Run, bundle: Path, predictor: Predictor
+    run: mg.Run, bundle: Path, predictor: Predictor, tmp_path: Path
 ) -> None:
     exact, wanted = scored(predictor.predict(PAIRS), HELD_OUT)
     assert 0.5 < wanted < 0.999, "neither everything nor nothing is right"
-    metrics = run.evaluate().metrics
+    metrics = run.evaluate(rows=tmp_path / "rows.csv").metrics
+    lines = list(csv.DictReader((tmp_path / "rows.csv").open()))
+    assert [json.loads(line["expected"]) for line in lines] == [row["answers"] for row in HELD_OUT]
     assert metrics["f1"].value == pytest.approx(wanted, abs=1e-9)
     assert metrics["exact_match"].value == pytest.approx(exact, abs=1e-9)
     assert metrics["f1"].low is not None and metrics["f1"].low < wanted
@@ -267,8 +270,20 @@ def test_a_server_holds_few_windows_at_a_time(
 
 
 def test_a_page_without_a_server_says_that_it_cannot(bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"in Python only.*use multigraft serve"):
+    with pytest.raises(BundleError, match=r"does not tell which characters.*multigraft serve"):
         write_site(bundle, tmp_path / "site", catalog=mg.Catalog([text], discover=False))
+
+
+def test_a_table_needs_no_answers_to_be_answered(
+    bundle: Path, predictor: Predictor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "asked.jsonl"
+    rows = [{"question": one, "passage": other, "answers": "odd"} for one, other in PAIRS[:2]]
+    del rows[0]["answers"]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["predict", str(bundle), str(table), "--precision", "fp32", "--json"]) == 0
+    told = [each["answer"]["text"] for each in json.loads(capsys.readouterr().out)]
+    assert told == [each["text"] for each in predictor.predict(PAIRS[:2])]
 
 
 def test_a_text_alone_is_refused(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,8 @@ ANSWER = {"text": "New York", "start": 25}
         {"text": ["New York"], "answer_start": [25]},
         json.dumps({"text": ["New York"], "answer_start": [25]}),
         [{"text": " New York", "start": 24}],
+        ANSWER,
+        {"text": "New York", "answer_start": 25},
     ],
 )
 def test_answers_become_texts_with_their_places(cell: Any) -> None:
@@ -63,7 +65,7 @@ def test_columns_may_have_other_names() -> None:
         ({"answers": "New York"}, "is no JSON", "answers"),
         ({"answers": 25}, "is no list of objects", "answers"),
         ({"answers": {"text": ["a"], "answer_start": []}}, "as many of both", "answers"),
-        ({"answers": {"text": "a", "answer_start": 3}}, "as many of both", "answers"),
+        ({"answers": {"text": ["a"], "answer_start": 3}}, "as many of both", "answers"),
     ],
 )
 def test_what_does_not_fit_is_named(changed: dict[str, Any], said: str, column: str) -> None:

@@ -47,6 +47,17 @@ def test_the_manifest_names_both_graphs_and_the_gate_judged_texts(
     assert "It writes a text about a value" in card and "the encoder's graph gives" in card
 
 
+def test_a_step_of_the_decoder_turns_no_keys_around(run: mg.Run, bundle: Path) -> None:
+    eager = run.recipe.backbone.name.startswith("t5")  # its plain products are left as they are
+    graph = onnx.load(bundle / "model.onnx", load_external_data=False).graph
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count("MultiHeadAttention") == (0 if eager else 2 * LAYERS)
+    kept = {port.name for port in (*graph.input, *graph.output)}
+    turned = [node for node in graph.node if node.op_type in ("Reshape", "Transpose")]
+    keys = [node for node in turned if node.input[0] in kept and "key" in node.input[0]]
+    assert bool(keys) == eager
+
+
 def floats(path: Path) -> list[np.ndarray]:
     graph = onnx.load(path).graph
     return [numpy_helper.to_array(weight) for weight in graph.initializer]

@@ -56,11 +56,12 @@ def written(run: mg.Run, texts: list[str], options: dict[str, Any]) -> list[list
     return [row[: row.index(end) + 1] if end in row else row for row in whole.tolist()]
 
 
+@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("ours", "theirs"), ASKED, ids=["greedy", "beams", "no-repeat"])
 def test_a_bundle_writes_what_transformers_writes(
-    run: mg.Run, bundle: Path, ours: dict[str, Any], theirs: dict[str, Any]
+    run: mg.Run, bundle: Path, ours: dict[str, Any], theirs: dict[str, Any], count: int
 ) -> None:
-    texts = made_texts(20, seed=1)
+    texts = made_texts(count, seed=1)
     wanted = written(run, texts, theirs)
     predictor = mg.load(bundle, precision="fp32")
     assert [answer["tokens"] for answer in predictor.generate(texts, **ours)] == wanted
@@ -87,7 +88,7 @@ def test_a_tuple_of_texts_is_not_written_of_as_one(bundle: Path) -> None:
     predictor = mg.load(bundle)
     pair = ("warm river", "old coat")
     for ask in (predictor.generate, predictor.predict):
-        with pytest.raises(mg.RowError, match="'text' alone; give a list"):
+        with pytest.raises(mg.RowError, match="'text' alone; ask for each"):
             ask(pair)
 
 
@@ -130,7 +131,7 @@ def test_an_evaluation_keeps_what_was_written_of_each_row(
     lines = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     written = [answer["text"] for answer in mg.load(bundle, precision="fp32").predict(texts)]
     assert [line["answer"]["text"] for line in lines] == written
-    assert [line["correct"] for line in lines] == [False, False]
+    assert [(line["correct"], line["expected"]) for line in lines] == [(False, "FOX")] * 2
 
 
 def test_a_text_is_right_where_it_is_the_wanted_one_and_a_summary_never() -> None:

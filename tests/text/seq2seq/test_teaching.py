@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -108,8 +109,19 @@ def test_more_tokens_than_the_decoder_holds_are_refused() -> None:
 
 
 def test_an_encoder_alone_is_refused_with_what_fits() -> None:
-    with pytest.raises(MultigraftError, match=r"needs an encoder-decoder.*fit: t5-"):
+    says = r"needs an encoder-decoder.*no writing, remember, step; backbones that fit: t5-"
+    with pytest.raises(MultigraftError, match=says):
         objective(grow(text.BERT))
+
+
+def test_a_decoder_that_does_not_say_what_ends_a_text_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grown = grow(records.MARIAN)
+    endless = replace(grown.module.writing, stop=())
+    monkeypatch.setattr(type(grown.module), "writing", property(lambda self: endless))
+    with pytest.raises(MultigraftError, match="lacks a memory, a start or a stop"):
+        objective(grown)
 
 
 def test_a_translations_source_is_the_text_that_is_read() -> None:

@@ -16,6 +16,7 @@ import transformers
 
 import multigraft as mg
 import multigraft_text as text
+from helpers.paired_texts import WORDS, pairs, texts_of
 from multigraft.cli import main
 from multigraft.contracts.features import mean_pool
 from multigraft.errors import BundleError, PredictError, RecipeError, RowError
@@ -24,24 +25,7 @@ from multigraft.runtime.bundle import read_manifest
 from multigraft.runtime.predictor import Predictor
 from multigraft_text.similarity.objective import SentenceSimilarity
 
-WORDS = "river house people night music winter garden letter doctor stone window paper".split()
 Row = dict[str, Any]
-
-
-def texts_of(rng: np.random.Generator) -> tuple[str, str]:
-    """Two texts that share two words among others."""
-    shared = rng.choice(WORDS, 2, replace=False)
-    one, other = (
-        " ".join(rng.permutation([*shared, *rng.choice(WORDS, size)]))
-        for size in rng.integers(1, 5, 2)
-    )
-    return one, other
-
-
-def pairs(count: int, seed: int) -> list[Row]:
-    rng = np.random.default_rng(seed)
-    made = (texts_of(rng) for _ in range(count))
-    return [{"text": one, "text_pair": other} for one, other in made]
 
 
 def triplets(count: int, seed: int) -> list[Row]:
@@ -120,7 +104,7 @@ def embedded(predictor: Predictor, texts: list[str]) -> np.ndarray:
 
 
 def test_evaluation_gate_and_bundle_say_the_same(
-    run: mg.Run, bundle: Path, predictor: Predictor
+    run: mg.Run, bundle: Path, predictor: Predictor, tmp_path: Path
 ) -> None:
     held_out = pairs(60, 2)
     sides = [[row[name] for row in held_out] for name in ("text", "text_pair")]
@@ -129,7 +113,9 @@ def test_evaluation_gate_and_bundle_say_the_same(
         for start, side in zip((0, 1000), sides, strict=True)
     ]
     told = retrieval_scores(*(embedded(predictor, side) for side in sides), *ids)
-    metrics = run.evaluate().metrics
+    metrics = run.evaluate(rows=tmp_path / "rows.jsonl").metrics
+    lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [line["expected"] for line in lines] == sides[1]
     for name in MEASURES:
         assert metrics[name].value == pytest.approx(told[name].mean(), abs=1e-9)
         low, high = metrics[name].low, metrics[name].high

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from multigraft.contracts.generation import Generating
 from multigraft.errors import ExportError
-from multigraft.runtime.bundle import CachePort, Generation
+from multigraft.runtime.bundle import CachePort, Generation, Speech
 
 TOKENS, MASK, POSITIONS, KEPT = "input_ids", "attention_mask", "position_ids", "kept"
 LOGITS, PAST, PRESENT, MEMORY = "logits", "past", "present", "memory"
@@ -40,6 +41,8 @@ def ports_of(generating: Generating, inputs: Iterable[str]) -> Generation:
         start=writing.start,
         stop=writing.stop,
         suppress=writing.suppress,
+        suppress_first=writing.suppress_first,
+        speech=None if writing.speech is None else Speech(**asdict(writing.speech)),
         pad=writing.pad,
         vocabulary=writing.vocabulary,
         max_length=writing.max_length,

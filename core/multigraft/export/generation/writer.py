@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from multigraft.contracts.generation import Generating, Tensors
 from multigraft.contracts.readers import collate
@@ -13,6 +14,7 @@ from multigraft.export.context import FP32, ExportContext
 from multigraft.export.generation.decoder_gate import check_decoder, parts
 from multigraft.export.generation.decoder_graph import export_decoder, fed, open_writer
 from multigraft.export.generation.encoder_graph import Encoder, export_encoder
+from multigraft.export.graph.rewriting import rewritten
 from multigraft.export.sample_rows import middling
 from multigraft.runtime.generation.generator import DECODER, ENCODER
 from multigraft.runtime.session import Session
@@ -31,12 +33,19 @@ def make_writer(context: ExportContext, generating: Generating, chosen: Sequence
         encoder = Encoder(run.graft, generating, tuple(arrays[0])).eval()
         pair = [arrays[-1], arrays[0]]
         memory = export_encoder(encoder, pair, fills, paths[ENCODER], opset=opset)
-        trials = _cases(context, chosen, arrays)
-        parity = check_parity(encoder.answer, Session(paths[ENCODER]).run, trials, fills)
+        heard = _cases(context, chosen, arrays)
+        parity = rewritten(
+            paths[ENCODER],
+            lambda path: check_parity(encoder.answer, Session(path).run, heard, fills),
+        )
     export_decoder(generating, memory, paths[DECODER], opset=opset)
-    writer = open_writer(generating, paths, run.reader)
-    trials = _cases(context, chosen, [rows.fetch(index, None) for index in chosen])
-    return max(parity, check_decoder(run, generating, writer, trials))
+    written = _cases(context, chosen, [rows.fetch(index, None) for index in chosen])
+
+    def check(path: Path) -> float:
+        writer = open_writer(generating, {**paths, DECODER: path}, run.reader)
+        return check_decoder(run, generating, writer, written)
+
+    return max(parity, rewritten(paths[DECODER], check))
 
 
 def _cases(context: ExportContext, chosen: Sequence[int], arrays: Sequence[Arrays]) -> list[Case]:

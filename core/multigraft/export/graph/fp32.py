@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
-
-import onnx
 
 from multigraft.contracts.branches import PRESENT, BranchesReader, of_branch
 from multigraft.contracts.padding import Fills
@@ -23,14 +20,13 @@ from multigraft.export.graph.branch_graphs import (
     head_fills,
     head_rows,
 )
-from multigraft.export.graph.rewrites import REWRITES
-from multigraft.export.graph.storage import delete, save
+from multigraft.export.graph.rewriting import rewritten
+from multigraft.export.graph.storage import delete
 from multigraft.export.graph.trace import ByName, Served, export_graph
 from multigraft.export.sample_rows import spread
 from multigraft.models.branches import Branch
 from multigraft.runtime.session import Session
 
-LOG = logging.getLogger("multigraft")
 COMPARED_ROWS = 5
 LOOKED_AT = 200
 """Rows among which some that have every branch are looked for."""
@@ -73,8 +69,11 @@ def _make(
     rows = next(case.rows for case in trials if len(case.rows) > 1)
     sample = [rows[-1], rows[0]]
     export_graph(served, sample, fills, path, opset=context.run.recipe.export.opset)
-    parity = check_parity(served.answer, Session(path).run, trials, fills)
-    return _rewritten(served, path, fills, trials, parity)
+
+    def check(path: Path) -> float:
+        return check_parity(served.answer, Session(path).run, trials, fills)
+
+    return rewritten(path, check)
 
 
 def _make_branches(context: ExportContext, served: Served, trials: Sequence[Case]) -> float:
@@ -116,23 +115,3 @@ def _whole_rows(context: ExportContext) -> tuple[Rows, list[int]]:
         f"no row among {LOOKED_AT} has a value of every branch; one is needed to trace the graphs "
         "with"
     )
-
-
-def _rewritten(
-    served: ByName, path: Path, fills: Fills, trials: Sequence[Case], parity: float
-) -> float:
-    """Parity after each rewrite that keeps the graph right and takes the place of torch's."""
-    trial = path.with_name("rewritten.onnx")
-    for what, rewrite in REWRITES.items():
-        model = onnx.load(path)
-        if not rewrite(model):
-            continue
-        save(model, trial)
-        try:
-            parity = check_parity(served.answer, Session(trial).run, trials, fills)
-            save(model, path)
-        except ExportError as error:
-            LOG.info("export: %s are left as torch wrote them: %s", what, error)
-        finally:
-            delete(trial)
-    return parity

@@ -20,6 +20,7 @@ from multigraft.contracts.readers import collate
 from multigraft.contracts.types import Arrays
 from multigraft.errors import ExportError
 from multigraft.export.graph.storage import is_large
+from multigraft.export.graph.translations import translations
 from multigraft.models.graft import Graft
 
 SCOPES = "pkg.torch.onnx.name_scopes"
@@ -112,6 +113,7 @@ def write_graph(
                 opset_version=opset,
                 input_names=list(inputs),
                 dynamic_shapes=shapes,
+                custom_translation_table=translations(),
                 verbose=False,
             )
     except (

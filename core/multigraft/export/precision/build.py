@@ -168,11 +168,12 @@ def _int8_branches(context: ExportContext) -> Precision:
 
 
 def _int8_encoder(context: ExportContext) -> None:
-    """The encoder beside a decoder in int8, in the first way that suits it."""
+    """The encoder beside a decoder in int8, in the most careful way that suits it: nothing is
+    tried of it, and convolutions beside matrix products stay float."""
     path = context.paths(INT8).get(ENCODER)
     if path is not None:
         source = context.paths(FP32)[ENCODER]
-        way = (*ways(context.quantization, source), "dynamic")[0]
+        way = ("dynamic", *ways(context.quantization, source))[-1]
         quantize(source, path, way, calibration(context.run))
 
 

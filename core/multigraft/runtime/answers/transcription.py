@@ -21,7 +21,7 @@ from multigraft.runtime.answers.ctc_decoding.prefix_beam_search import (
     prefix_beam_search,
     stretches,
 )
-from multigraft.runtime.answers.ctc_decoding.seams import join_windows
+from multigraft.runtime.answers.ctc_decoding.seams import Frames, join_windows
 from multigraft.runtime.answers.ctc_decoding.word_scores import (
     HotWords,
     SummedScores,
@@ -38,6 +38,7 @@ from multigraft.runtime.answers.text_scores.error_rate import (
     error_rate,
     words,
 )
+from multigraft.runtime.answers.text_scores.normalization import normalised
 
 UNLIKELY = math.log(1e-4)
 """Less probable tokens begin nothing in a beam search."""
@@ -82,12 +83,17 @@ class Transcription(Answers):
     def __init__(self, targets: Spec) -> None:
         listed = targets.get("vocabulary")
         self._writes: list[str] = listed if isinstance(listed, list) else []
-        self._blank = int(targets.get("blank", 0))
+        self.blank = int(targets.get("blank", 0))
         self._model = targets.get("language_model")
+        self._rules: Mapping[str, str] = targets.get("normalization") or {}
 
     def answer(self, raw: Any, windows: Sequence[Window], asked: Mapping[str, Any]) -> Answer:
         """Raises BundleError where the outputs and the vocabulary do not belong together."""
-        chances, times = join_windows(windows, self._blank)
+        return self.heard(join_windows(windows, self.blank), asked)
+
+    def heard(self, frames: Frames, asked: Mapping[str, Any]) -> Answer:
+        """The same of frames, [T, V] and [T]."""
+        chances, times = frames
         self._check(chances)
         hot = frozenset(words(asked["hot_words"].casefold()))
         said = self._decoded(chances, max(asked["beams"], HOT_BEAMS if hot else 1), hot)
@@ -97,16 +103,20 @@ class Transcription(Answers):
             "text": " ".join(each["text"] for each in spoken),
             "score": _mean([each["score"] for each in told if not _is_space(each)])
             if spoken
-            else _mean(np.exp(chances[:, self._blank])),
+            else _mean(np.exp(chances[:, self.blank])),
             "words": spoken,
         }
         return {**found, "characters": told} if asked["characters"] else found
 
     def score(self, answer: Answer, row: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
-        """Edits [4] of words and of characters (see `edit_counts`)."""
+        """Edits [4] of words and of characters (see `edit_counts`) of what is said, normalised as
+        transcripts are."""
+        said, wanted = answer["text"], row["text"]
+        if self._rules:
+            said = normalised(said, **self._rules)
         return {
-            "words": edit_counts(words(answer["text"]), words(row["text"])),
-            "characters": edit_counts(characters(answer["text"]), characters(row["text"])),
+            "words": edit_counts(words(said), words(wanted)),
+            "characters": edit_counts(characters(said), characters(wanted)),
         }
 
     def right(self, kept: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -137,11 +147,11 @@ class Transcription(Answers):
 
     def _decoded(self, chances: np.ndarray, beams: int, hot: frozenset[str]) -> list[Spoken]:
         if beams == 1:
-            return best_path(chances, self._blank)
+            return best_path(chances, self.blank)
         scores = self._scores(hot)
         return [
             replace(each, first=piece.start + each.first, last=piece.start + each.last)
-            for piece in stretches(chances, self._blank, longest=LONGEST)
+            for piece in stretches(chances, self.blank, longest=LONGEST)
             for each in self._searched(chances[piece], beams, scores)
         ]
 
@@ -164,9 +174,9 @@ class Transcription(Answers):
         self, chances: np.ndarray, beams: int, scores: TokenScores | None
     ) -> list[Spoken]:
         found = prefix_beam_search(
-            chances, self._blank, beams=beams, unlikely=UNLIKELY, scores=scores
+            chances, self.blank, beams=beams, unlikely=UNLIKELY, scores=scores
         )
-        return align(chances, found[0][0], self._blank)
+        return align(chances, found[0][0], self.blank)
 
     def _characters(
         self, said: Sequence[Spoken], chances: np.ndarray, times: np.ndarray

@@ -20,6 +20,8 @@ from multigraft.runtime.generation.text import Ended, Stops
 
 NEVER = np.float32(-1e9)
 """The score of a beam that must not be chosen."""
+RUN = 64
+"""Scores of which the highest is looked at first."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Search:
     stops: Stops
     suppress: Sequence[int]
     """Tokens that are never written."""
+    suppress_first: Sequence[int] = ()
+    """Tokens that are not written as the first."""
     running: list[list[int]] = field(default_factory=list)
     scores: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
     """The log-likelihoods of ``running``, best first."""
@@ -75,21 +79,22 @@ class Search:
         return self._scored(float(self.scores[0]), len(self.running[0])) <= self.ended[-1][0]
 
     def close(self) -> None:
-        """Hand the best text to the line."""
-        self.line.score, self.line.tokens, self.line.ended = self.ended[0]
+        """Hand the best text to the line; none of one that nobody waits for may have ended."""
+        if self.ended:
+            self.line.score, self.line.tokens, self.line.ended = self.ended[0]
 
     def _candidates(self, logits: np.ndarray) -> list[Candidate]:
         """The best continuations of all beams, best first; enough of them that ``beams`` have not
         ended."""
         seen = [self.line.seen(tokens) for tokens in self.running]
         likely = penalise(log_softmax(logits), seen, self.settings.repetition_penalty)
-        likely = without(likely, self.suppress)
+        first = () if self.running[0] else self.suppress_first
+        likely = without(likely, [*self.suppress, *first])
         if size := self.settings.no_repeat_ngram:
             likely = without_repeats(likely, [self.line.whole(t) for t in self.running], size)
         totals = (likely + self.scores[:, None]).ravel()
         count = min(max(2, 1 + len(self.stops.tokens)) * self.settings.beams, totals.size)
-        best = np.argpartition(-totals, count - 1)[:count]
-        best = best[np.lexsort((best, -totals[best]))]
+        best = best_of(totals, count)
         found = []
         for place in best.tolist():
             parent, token = divmod(place, logits.shape[1])
@@ -111,10 +116,26 @@ class Search:
         return float(likelihood / length**self.settings.length_penalty)
 
 
+def best_of(scores: np.ndarray, count: int) -> np.ndarray:
+    """The places of the highest scores, the highest first, of equal ones the first.
+
+    >>> best_of(np.array([1.0, 3.0, 2.0, 3.0]), 3).tolist()
+    [1, 3, 2]
+    """
+    highest = np.maximum.reduceat(scores, np.arange(0, len(scores), RUN))
+    # so many runs have a score of at least this: to sort those is quicker than to part all
+    least = np.partition(highest, -count)[-count] if count <= len(highest) else -np.inf
+    places = np.flatnonzero(scores >= least)
+    return places[np.lexsort((places, -scores[places]))][:count]
+
+
 def search(decoding: Decoding, lines: Sequence[Line], settings: Settings, stops: Stops) -> None:
     """Write each line's best text; a prompt whose search is done leaves the batch."""
     count = settings.beams
-    searches = [Search(line, settings, stops, decoding.ports.suppress) for line in lines]
+    ports = decoding.ports
+    searches = [
+        Search(line, settings, stops, ports.suppress, ports.suppress_first) for line in lines
+    ]
     logits = decoding.advance(*left_padded([line.prompt for line in lines], decoding.ports.pad))
     # the prompt itself is read once
     decoding.choose(np.repeat(np.arange(len(lines)), count).tolist())
@@ -124,7 +145,7 @@ def search(decoding: Decoding, lines: Sequence[Line], settings: Settings, stops:
         going: list[Search] = []
         for index, each in enumerate(searches):
             parents = each.grow(logits[index * count : (index + 1) * count])
-            if each.done():
+            if each.done() or each.line.gone():
                 each.close()
             else:
                 going.append(each)

@@ -43,6 +43,12 @@ class Decoding:
         self._sources = np.arange(rows)
         """Which row of the memory that was given each row reads."""
 
+    def again(self) -> Decoding:
+        """Begin other texts about the same rows."""
+        made = Decoding(self.session, self.ports, rows=len(self.mask))
+        made._memory = self._memory
+        return made
+
     def advance(
         self, tokens: np.ndarray, real: np.ndarray | None = None, *, every: bool = False
     ) -> np.ndarray:

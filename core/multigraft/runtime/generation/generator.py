@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import abc
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Unpack, cast
 
 import numpy as np
@@ -12,16 +13,19 @@ from multigraft.contracts.reader import PromptReader, Reader
 from multigraft.contracts.readers import collate, read_row, row_errors
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, GenerationError, RowError, refused_as
+from multigraft.runtime.asking import OnError
 from multigraft.runtime.bundle import Generation
 from multigraft.runtime.describing import check_columns
 from multigraft.runtime.generation.beam_search import search
 from multigraft.runtime.generation.decoder_cache import Decoding
-from multigraft.runtime.generation.methods import Line, write
+from multigraft.runtime.generation.methods import Line, Prompt, write
 from multigraft.runtime.generation.options import Asked, Settings, completed, settings
 from multigraft.runtime.generation.text import Pieces, Stops
 
 DECODER, ENCODER = "decoder", "encoder"
 """The roles of graphs."""
+Steps = abc.Generator[str, None, Answer]
+"""A text's pieces as they are written; it returns the answer."""
 
 
 @dataclass(frozen=True)
@@ -36,34 +40,67 @@ class Generator:
     columns: Sequence[str] = ()
     """What the training rows had, where it is known."""
 
-    def generate(self, prompts: Sequence[Any], **asked: Unpack[Asked]) -> list[Answer]:
-        """One answer a prompt, in order: ``text``, ``tokens``, ``ended``; ``score`` with beams.
+    def generate(
+        self,
+        values: Sequence[Any],
+        *,
+        on_error: OnError = "raise",
+        numbered: bool = True,
+        **asked: Unpack[Asked],
+    ) -> list[Answer]:
+        """One answer a value, in order: ``text``, ``tokens``, ``ended``; ``score`` with beams.
 
-        Raises GenerationError, or RowError, before anything is written.
+        Raises GenerationError, or RowError, before anything is written; with
+        ``on_error="return"`` that of a value is its answer, ``{"error": ...}``. Errors of values
+        tell which it is of many that are ``numbered``.
         """
-        chosen = self._chosen(asked)
+        chosen = self.settings(asked)
+        read = [
+            self._tried(place, raw, numbered=numbered, on_error=on_error)
+            for place, raw in enumerate(values)
+        ]
+        written = iter(self.write([each for each in read if isinstance(each, Prompt)], chosen))
+        return [next(written) if isinstance(each, Prompt) else each for each in read]
+
+    def settings(self, asked: Asked) -> Settings:
+        """What is asked, and where it says nothing how the model writes by default. Raises
+        GenerationError."""
+        return settings(completed(asked, self.ports.defaults))
+
+    def read(self, raw: Any) -> Prompt:
+        """What is written of. Raises RowError or GenerationError where it cannot be continued."""
+        prompt = self._read(raw)
+        self._room(prompt.tokens)
+        return prompt
+
+    def write(self, prompts: Sequence[Prompt], chosen: Settings) -> list[Answer]:
+        """One answer a prompt, in order. Those of like length are continued together."""
         stops = self._stops(chosen)
-        lines, rows = self._lines(prompts, chosen)
-        order = sorted(lines, key=lambda line: self._length(line, rows))
+        lines = [self._line(prompt, chosen) for prompt in prompts]
+        order = sorted(range(len(lines)), key=lambda index: self._length(prompts[index]))
         for start in range(0, len(order), chosen.batch_size):
             batch = order[start : start + chosen.batch_size]
-            decoding = self._begin([rows[line.place] for line in batch])
+            decoding = self._begin([prompts[index] for index in batch])
             if chosen.method == "beam":
-                search(decoding, batch, chosen, stops)
+                search(decoding, [lines[index] for index in batch], chosen, stops)
             else:
-                for _ in write(decoding, batch, chosen, stops):
+                for _ in write(decoding, [lines[index] for index in batch], chosen, stops):
                     pass
         return [self._answer(line, stops) for line in lines]
 
-    def stream(self, prompt: Any, **asked: Unpack[Asked]) -> Iterator[str]:
+    def stream(self, raw: Any, **asked: Unpack[Asked]) -> Iterator[str]:
         """The same text in pieces, as soon as each is sure. Beam search has none before its end."""
-        chosen = self._chosen(asked)
+        steps = self.steps(self.read(raw), self.settings(asked))
+        return (piece for piece in steps if piece)
+
+    def steps(self, prompt: Prompt, chosen: Settings) -> Steps:
+        """The text's pieces, one a token, empty where nothing is sure yet, and then its answer.
+        Raises GenerationError for beam search."""
         if chosen.method == "beam":
             raise GenerationError(
                 "beam search knows its text only at the end; stream with greedy or sample"
             )
-        lines, rows = self._lines([prompt], chosen)
-        return self._told(lines, rows, chosen)
+        return self._told(prompt, chosen)
 
     def begin(self, batch: Arrays, rows: int) -> Decoding:
         """Texts of which nothing is written yet, one a row; the encoder, if any, reads
@@ -75,60 +112,44 @@ class Generator:
                 memory = {name: given[name] for name in self.ports.memory}
             return Decoding(self.graphs[DECODER], self.ports, rows=rows, memory=memory)
 
-    def read(self, raw: Any) -> tuple[Arrays, np.ndarray]:
-        """What the encoder reads of a value, and the tokens to continue.
-
-        Raises RowError or GenerationError where it cannot be continued.
-        """
-        row, prompt = self._read(raw)
-        self._room(prompt)
-        return row, prompt
-
-    def _chosen(self, asked: Asked) -> Settings:
-        """What is asked, and where it says nothing how the model writes by default."""
-        return settings(completed(asked, self.ports.defaults))
-
-    def _told(
-        self, lines: Sequence[Line], rows: Sequence[Arrays], chosen: Settings
-    ) -> Iterator[str]:
-        stops = self._stops(chosen)
+    def _told(self, prompt: Prompt, chosen: Settings) -> Steps:
+        stops, line = self._stops(chosen), self._line(prompt, chosen)
         pieces = Pieces(stops)
-        for _, token in write(self._begin(rows), lines, chosen, stops):
-            if piece := pieces.add(token):
-                yield piece
-        if rest := pieces.close():
-            yield rest
+        for _, token in write(self._begin([prompt]), [line], chosen, stops):
+            yield pieces.add(token)
+        yield pieces.close()
+        return self._answer(line, stops)
 
     def _stops(self, chosen: Settings) -> Stops:
         tokens = {stop for stop in chosen.stop if isinstance(stop, int)}
         texts = tuple(stop for stop in chosen.stop if isinstance(stop, str))
         return Stops(frozenset(tokens | set(self.ports.stop)), texts, self.reader.text)
 
-    def _lines(self, prompts: Sequence[Any], chosen: Settings) -> tuple[list[Line], list[Arrays]]:
-        """The texts to write, and what the encoder reads for each."""
-        lines, rows = list[Line](), list[Arrays]()
-        for place, raw in enumerate(prompts):
-            try:
-                row, prompt = self._read(raw)
-                limit = min(chosen.max_new_tokens, self._room(prompt))
-            except (RowError, GenerationError) as error:
-                if len(prompts) == 1:
-                    raise
-                raise type(error)(f"item {place}: {error}") from error
-            rows.append(row)
-            lines.append(Line(place, prompt, limit, np.random.default_rng([chosen.seed, place])))
-        return lines, rows
+    def _tried(self, place: int, raw: Any, *, numbered: bool, on_error: OnError) -> Prompt | Answer:
+        """What is written of, or what is wrong with it."""
+        try:
+            return replace(self.read(raw), place=place)
+        except (RowError, GenerationError) as error:
+            told = f"item {place}: {error}" if numbered else str(error)
+            if on_error == "return":
+                return {"error": told}
+            raise type(error)(told) from error
 
-    def _read(self, raw: Any) -> tuple[Arrays, np.ndarray]:
+    def _line(self, prompt: Prompt, chosen: Settings) -> Line:
+        limit = min(chosen.max_new_tokens, self._room(prompt.tokens))
+        rng = np.random.default_rng([chosen.seed, prompt.place])
+        return Line(prompt.tokens, limit, rng, gone=prompt.gone)
+
+    def _read(self, raw: Any) -> Prompt:
         check_columns(self.columns, raw)
         start = np.array(self.ports.start, dtype=np.int64)
         if ENCODER in self.graphs:
-            return read_row(self.reader, raw), start
+            return Prompt(read_row(self.reader, raw), start)
         with row_errors():
             prompt = self.reader.prompt(raw)
         if not len(prompt) and not len(start):
             raise GenerationError("the prompt is empty, and this model has no token to start from")
-        return {}, prompt if len(prompt) else start
+        return Prompt({}, prompt if len(prompt) else start)
 
     def _room(self, prompt: np.ndarray) -> int:
         """How many tokens fit behind a prompt."""
@@ -146,10 +167,11 @@ class Generator:
             )
         return room
 
-    def _length(self, line: Line, rows: Sequence[Arrays]) -> int:
-        return self.reader.length(rows[line.place]) if ENCODER in self.graphs else len(line.prompt)
+    def _length(self, prompt: Prompt) -> int:
+        return self.reader.length(prompt.row) if ENCODER in self.graphs else len(prompt.tokens)
 
-    def _begin(self, rows: Sequence[Arrays]) -> Decoding:
+    def _begin(self, prompts: Sequence[Prompt]) -> Decoding:
+        rows = [prompt.row for prompt in prompts]
         batch = collate(rows, self.reader.fills) if ENCODER in self.graphs else {}
         return self.begin(batch, len(rows))
 

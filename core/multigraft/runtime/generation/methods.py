@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from multigraft.contracts.types import Arrays
+from multigraft.runtime.bundle import Generation
 from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
 from multigraft.runtime.generation.options import Settings
 from multigraft.runtime.generation.sampling import (
@@ -17,14 +19,28 @@ from multigraft.runtime.generation.sampling import (
     without_repeats,
 )
 from multigraft.runtime.generation.text import Ended, Stops
+from multigraft.runtime.read_value import never
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A value as it was read, of which a text is to be written."""
+
+    row: Arrays
+    """What the encoder reads; nothing where there is none."""
+    tokens: np.ndarray
+    """Those to continue."""
+    place: int = 0
+    """Among the values that were asked for together: the draws of a text follow from it and the
+    seed."""
+    gone: Callable[[], bool] = never
+    """Whether nobody waits for the text any more; it is then left as it is."""
 
 
 @dataclass
 class Line:
     """One text that is being written."""
 
-    place: int
-    """Of its prompt among those of the call."""
     prompt: np.ndarray
     limit: int
     """How many tokens it may get."""
@@ -34,6 +50,8 @@ class Line:
     ended: Ended | None = None
     score: float | None = None
     """What beam search compares by; None in other methods."""
+    gone: Callable[[], bool] = never
+    """Whether nobody waits for it any more."""
 
     def seen(self, tokens: Sequence[int]) -> np.ndarray:
         """The different tokens of the prompt and of ``tokens``."""
@@ -52,17 +70,23 @@ def write(
     going = list(lines)
     logits = decoding.advance(*left_padded([line.prompt for line in going], decoding.ports.pad))
     while True:
-        tokens = _next(without(logits, decoding.ports.suppress), going, settings)
+        tokens = _next(_allowed(logits, going, decoding.ports), going, settings)
         for line, token in zip(going, tokens, strict=True):
             line.tokens.append(token)
             line.ended = stops.ended(line.tokens, line.limit)
             yield line, token
-        rows = [row for row, line in enumerate(going) if line.ended is None]
+        rows = [row for row, line in enumerate(going) if line.ended is None and not line.gone()]
         if not rows:
             return
         decoding.choose(rows)
         going = [going[row] for row in rows]
         logits = decoding.advance(np.array([[tokens[row]] for row in rows]))
+
+
+def _allowed(logits: np.ndarray, lines: Sequence[Line], ports: Generation) -> np.ndarray:
+    """Logits without the tokens that are never written, or not as the first."""
+    first = not lines[0].tokens  # all lines begin together
+    return without(logits, [*ports.suppress, *(ports.suppress_first if first else ())])
 
 
 def _next(logits: np.ndarray, lines: Sequence[Line], settings: Settings) -> list[int]:

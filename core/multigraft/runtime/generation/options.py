@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypedDict, cast, get_args
 
+from multigraft.contracts.options import misfit
+from multigraft.contracts.records import Option
 from multigraft.errors import GenerationError, did_you_mean
-from multigraft.runtime.asking import is_whole
+from multigraft.runtime.asking import is_whole, plain
 
 Method = Literal["greedy", "beam", "sample"]
 Stop = str | int | Sequence[str | int]
@@ -20,6 +22,58 @@ ONLY: dict[str, Method] = {
     "seed": "sample",
 }
 """The settings that belong to one method."""
+MOST_TOKENS, MOST_BEAMS, MOST_ROWS = 2**16, 64, 1024
+"""Of a text, of a search, of a batch: work and memory grow with each."""
+MOST_STOPS, LONGEST_STOP = 16, 256
+"""Stops, and characters of one: they are looked for behind every token."""
+
+
+def _option(*types: type, help: str, **bounds: Any) -> Option:
+    """A setting that is unset until somebody asks for it."""
+    return Option(default=None, types=types, help=help, **bounds)
+
+
+ASKS: Mapping[str, Option] = {
+    "max_new_tokens": _option(
+        int, low=1, high=MOST_TOKENS, help="tokens that are written of a text, at most"
+    ),
+    "method": _option(
+        str,
+        choices=get_args(Method),
+        help="greedy: the likeliest token; beam: the likeliest text found; sample: drawn tokens",
+    ),
+    "beams": _option(int, low=1, high=MOST_BEAMS, help="texts that beam search keeps"),
+    "length_penalty": _option(
+        int, float, low=-10, high=10, help="of beam search: more of it favours long texts"
+    ),
+    "temperature": _option(
+        int,
+        float,
+        low=1e-6,
+        high=1e6,
+        help="of samples: below 1 likely tokens are drawn more often",
+    ),
+    "top_k": _option(int, low=1, help="of samples: draw among so many tokens"),
+    "top_p": _option(
+        int,
+        float,
+        low=1e-12,
+        high=1,
+        help="of samples: draw among the likeliest that together have this probability",
+    ),
+    "repetition_penalty": _option(
+        int, float, low=1e-6, high=1e6, help="above 1 makes what was said before less likely"
+    ),
+    "no_repeat_ngram": _option(
+        int, low=0, high=64, help="so many tokens in a row are not written twice; 0: any may be"
+    ),
+    "seed": _option(int, low=0, high=2**63 - 1, help="of samples: the same seed, the same texts"),
+    "stop": _option(
+        str, int, list, tuple, help="a text or a token's id that ends a text, or several"
+    ),
+}
+"""What a caller may ask of the texts that a bundle writes; unset, they are as the bundle says."""
+BATCH_SIZE = _option(int, low=1, high=MOST_ROWS, help="prompts that are continued together")
 
 
 class Asked(TypedDict, total=False):
@@ -92,7 +146,10 @@ def completed(asked: Asked, defaults: Mapping[str, Any]) -> Asked:
 
 def settings(asked: Asked) -> Settings:
     """The settings, defaults filled in. Raises GenerationError with every mistake."""
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    given: dict[str, Any] = {
+        name: plain(value) for name, value in asked.items() if value is not None
+    }
+    given["stop"] = _stops(given.get("stop", ()))
     names = [field.name for field in fields(Settings)]
     problems = [
         f"{name}: no such setting; {did_you_mean(name, names)}"
@@ -100,19 +157,17 @@ def settings(asked: Asked) -> Settings:
         if name not in names
     ]
     method = given.get("method", "greedy")
-    if method not in get_args(Method):
-        problems.append(f"method: found {method!r}; {did_you_mean(str(method), get_args(Method))}")
     problems += [
         f"{name}: belongs to method={only!r}, and the method is {method!r}"
         for name, only in ONLY.items()
-        if name in given and method != only
+        if name in given and method != only and method in get_args(Method)
     ]
     problems += [problem for name, value in given.items() if (problem := _misfit(name, value))]
     if problems:
         raise GenerationError(
             "\n".join(["this text cannot be written:", *(f"  {p}" for p in problems)])
         )
-    stops = (stop if isinstance(stop, str) else int(stop) for stop in _stops(given.get("stop", ())))
+    stops = (stop if isinstance(stop, str) else int(stop) for stop in given["stop"])
     return Settings(**{**given, "stop": tuple(stops)})
 
 
@@ -120,61 +175,26 @@ def _misfit(name: str, value: Any) -> str | None:
     """What is wrong with one value, or None."""
     if name == "stop":
         return _wrong_stop(value)
-    checks = [check for check in _CHECKS if name in check[0]]
-    wrong = next((allowed for _, fits, allowed in checks if not fits(value)), None)
-    return None if wrong is None else f"{name}: found {value!r}; it should be {wrong}"
+    if name == "method" and value not in get_args(Method):
+        return f"method: found {value!r}; {did_you_mean(str(value), get_args(Method))}"
+    option = BATCH_SIZE if name == "batch_size" else ASKS.get(name)
+    wrong = None if option is None else misfit(value, option)
+    return None if wrong is None else f"{name}: found {value!r}; {wrong}"
 
 
-def _wrong_stop(value: Any) -> str | None:
-    wrong = [
-        stop
-        for stop in _stops(value)
-        if stop == "" or not (isinstance(stop, str) or is_whole(stop))
-    ]
-    return f"stop: found {wrong[0]!r}; it should be a text or a token's id" if wrong else None
+def _wrong_stop(stops: tuple[Any, ...]) -> str | None:
+    if len(stops) > MOST_STOPS:
+        return f"stop: found {len(stops)}; at most {MOST_STOPS} may end a text"
+    wrong = [stop for stop in stops if stop == "" or not (isinstance(stop, str) or is_whole(stop))]
+    if wrong:
+        return f"stop: found {wrong[0]!r}; it should be a text or a token's id"
+    long = [stop for stop in stops if isinstance(stop, str) and len(stop) > LONGEST_STOP]
+    return (
+        f"stop: a text of it has {len(long[0])} characters; {LONGEST_STOP} may be" if long else None
+    )
 
 
 def _stops(value: Any) -> tuple[Any, ...]:
     """One stop, or each of many."""
-    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
-    )
-
-
-_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
-    (
-        ("max_new_tokens", "beams", "top_k", "batch_size"),
-        lambda value: is_whole(value) and value >= 1,
-        "a whole number from 1",
-    ),
-    (
-        ("seed", "no_repeat_ngram"),
-        lambda value: is_whole(value) and value >= 0,
-        "a whole number from 0",
-    ),
-    (
-        ("repetition_penalty",),
-        lambda value: _is_number(value) and value > 0,
-        "a number above 0",
-    ),
-    (
-        ("temperature",),
-        lambda value: _is_number(value) and 1e-6 <= value <= 1e6,
-        "a number from 1e-06, which is all but greedy, to 1e+06",
-    ),
-    (
-        ("top_p",),
-        lambda value: _is_number(value) and 0 < value <= 1,
-        "a number above 0, and at most 1",
-    ),
-    (
-        ("length_penalty",),
-        lambda value: _is_number(value) and abs(value) <= 10,
-        "a number from -10 to 10",
-    ),
-)
-"""(settings, whether a value fits, what would)."""
+    many = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+    return tuple(value) if many else (value,)

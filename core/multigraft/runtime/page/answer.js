@@ -1,12 +1,24 @@
-// An answer as a person reads it: a label and its chances, a text with its entities, or every field by name.
+// An answer as a person reads it: a label and its chances, a text with its entities or its answer, texts in an order,
+// what was written, or every field by name.
 import { make } from "./dom.js";
 import { listed, marked } from "./entities.js";
+import { answered, saidOfPassage } from "./passage.js";
+import { rankingList } from "./ranking.js";
+import { ending, written } from "./writing.js";
 
 const SHOWN = 8;
 const UNSURE = "No label is sure enough";
 const percent = (share) => (share === null ? "?" : `${(100 * share).toFixed(1)} %`);
 
-export function showAnswer(place, { entities, ...answer }, asked) {
+export function showAnswer(place, { entities, ranking, ...answer }, asked, model = {}) {
+  const { score: sure } = answer;
+  if (ranking) return place.replaceChildren(rankingList(ranking));
+  if (isOfPassage(answer, asked)) {
+    return place.replaceChildren(...answered(asked.columns.text_pair, answer), facts({ score: percent(sure) }));
+  }
+  if (model.streams && typeof asked.text === "string") {
+    return place.replaceChildren(written(model, asked.text, answer.text), make("p", { className: "soft small" }, ending(answer)));
+  }
   const { label, labels, score, scores, text, ...rest } = answer;
   const parts = [];
   if (entities && typeof asked.text === "string") parts.push(marked(asked.text, entities));
@@ -22,9 +34,13 @@ export function showAnswer(place, { entities, ...answer }, asked) {
   place.replaceChildren(...parts);
 }
 
+const isOfPassage = ({ start, end }, asked) => start !== undefined && end !== undefined && asked.columns?.text_pair !== undefined;
+
 // What a screen reader says when the answer comes.
-export function spoken({ label, labels, score, text, value, entities }) {
+export function spoken({ label, labels, score, text, value, entities, ranking, start }) {
   if (entities) return listed(entities);
+  if (ranking) return `Nearest: ${ranking[0].text}`;
+  if (start !== undefined) return saidOfPassage({ text });
   if (text !== undefined) return `Written: ${text}`;
   if (labels !== undefined) return labels.length ? `Answer: ${labels.join(", ")}` : `${UNSURE}.`;
   if (typeof value === "number") return `Answer: ${short(value)}`;

@@ -1,13 +1,16 @@
 // The page: which model, what is given to it, what it answers.
 import { showAnswer, spoken } from "./answer.js";
-import { Refused, models, predict, program, useToken } from "./ask.js";
+import { Refused, models, predict, predictAll, program, useToken } from "./ask.js";
 import { find, make } from "./dom.js";
+import { ranked } from "./ranking.js";
 import { widgetFor } from "./widgets.js";
+import { written } from "./writing.js";
 
 let served = [];
 let model = null;
 let widget = null;
 let asked = 0; // of several answers on their way only the last is shown
+let leave = new AbortController(); // and the others' work ends
 
 async function open() {
   complain("");
@@ -27,6 +30,7 @@ async function open() {
 
 function choose(name) {
   widget?.stop();
+  leave.abort();
   asked++;
   busy(false);
   model = served.find((each) => each.name === name);
@@ -55,13 +59,17 @@ async function answer() {
     return;
   }
   const own = ++asked;
+  leave.abort();
+  leave = new AbortController();
   busy(true);
   complain("");
   const began = performance.now();
   try {
-    const { answer: found, time } = await predict(model, value);
+    const { answer: found, time } = value.others
+      ? await ranked(value, (values) => predictAll(model, values))
+      : await predict(model, value, { told: (text) => own === asked && showWriting(value, text), signal: leave.signal });
     if (own !== asked) return;
-    showAnswer(find("answer"), found, value);
+    showAnswer(find("answer"), found, value, model);
     find("time").textContent = `${time}, ${(performance.now() - began).toFixed(0)} ms in all`;
     find("result").hidden = false;
     find("spoken").textContent = spoken(found);
@@ -73,6 +81,14 @@ async function answer() {
   } finally {
     if (own === asked) busy(false);
   }
+}
+
+// A text as far as it is written.
+function showWriting(value, text) {
+  find("answer").replaceChildren(written(model, value.text, text));
+  find("time").textContent = "Writing …";
+  find("result").hidden = false;
+  find("result").classList.remove("busy");
 }
 
 function askForToken() {

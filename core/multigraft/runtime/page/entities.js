@@ -8,7 +8,7 @@ export function marked(text, entities) {
   let at = 0;
   for (const { start, end, label, score } of entities) {
     parts.push(signs.slice(at, start).join(""));
-    const told = make("small", {}, ` ${label}`);
+    const told = make("small", {}, `\u00a0${label}`); // on the line of the last word
     parts.push(make("mark", { title: `${label}, ${(100 * score).toFixed(1)} %` }, signs.slice(start, end).join(""), told));
     at = end;
   }

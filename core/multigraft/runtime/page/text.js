@@ -1,8 +1,8 @@
-// A value that is typed: one field for each column, of which all but the first may stay empty.
+// A value that is typed: one field for each column, of which all but the first may stay empty unless they have names.
 import { make } from "./dom.js";
 
-export function textWidget(columns, { submit, prefix = "column" }) {
-  const fields = columns.map((name, place) => field(name, place, { submit, id: `${prefix}-${place}` }));
+export function textWidget(columns, { submit, prefix = "column", names }) {
+  const fields = columns.map((name, place) => field(name, place, { submit, id: `${prefix}-${place}`, title: names?.[place] }));
   const filled = () => {
     const given = fields.map(({ input }) => input.value);
     while (given.length > 1 && !given.at(-1).trim()) given.pop();
@@ -23,16 +23,16 @@ export function textWidget(columns, { submit, prefix = "column" }) {
   };
 }
 
-function field(name, place, { submit, id }) {
-  const input = make("textarea", { id, rows: place ? 2 : 4, required: !place });
+function field(name, place, { submit, id, title }) {
+  const input = make("textarea", { id, rows: place ? 2 : 4, required: !place || Boolean(title) });
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       submit();
     }
   });
-  const title = name.replaceAll("_", " ");
-  const label = make("label", { htmlFor: input.id }, title.charAt(0).toUpperCase() + title.slice(1));
-  if (place) label.append(make("span", { className: "soft small" }, " (may be left out)"));
+  const words = title ?? name.replaceAll("_", " ");
+  const label = make("label", { htmlFor: input.id }, words.charAt(0).toUpperCase() + words.slice(1));
+  if (place && !title) label.append(make("span", { className: "soft small" }, " (may be left out)"));
   return { input, element: make("div", { className: "field" }, label, input) };
 }

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +20,7 @@ from starlette.responses import Response
 from multigraft.errors import did_you_mean
 from multigraft.runtime.serving import schema
 from multigraft.runtime.serving.access import Token
-from multigraft.runtime.serving.batcher import Batcher
+from multigraft.runtime.serving.batcher import Batcher, Outcome
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.limits import Limits
 from multigraft.runtime.serving.memory_budget import Room
@@ -30,6 +31,7 @@ from multigraft.runtime.serving.pages import START, page_file
 from multigraft.runtime.serving.reading import Reading
 from multigraft.runtime.serving.request_values import asked
 from multigraft.runtime.serving.responses import reply, respond
+from multigraft.runtime.serving.streaming import stream, wants_events
 from multigraft.system.about import __version__
 from multigraft.system.cpu import usable_cores
 
@@ -96,8 +98,15 @@ class House:
         """Answer a request to a model."""
         started = time.perf_counter()
         batcher = self.find(name)
+        accept, writes = request.headers.get("accept", ""), batcher.model.writes
+        streams = wants_events(accept, writes=writes)
         wanted = await asked(request, batcher.model, self.limits)
-        outcomes = await batcher.answers(wanted.values, wanted.asked)
+        if streams:
+            return await stream(batcher, wanted, partial(self._respond, name, started))
+        return self._respond(name, started, await batcher.answers(wanted.values, wanted.asked))
+
+    def _respond(self, name: str, started: float, outcomes: Sequence[Outcome]) -> Response:
+        """The answers, counted."""
         faults = sum(isinstance(outcome, Fault) for outcome in outcomes)
         self.meters.errors.labels(name).inc(faults)
         self.meters.rows.labels(name).inc(len(outcomes) - faults)

@@ -6,11 +6,12 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.runtime.read_value import ReadValue
@@ -20,12 +21,13 @@ from multigraft.runtime.serving.limits import Limits
 from multigraft.runtime.serving.memory_budget import Share
 from multigraft.runtime.serving.metrics import Meters
 from multigraft.runtime.serving.model import Model
-from multigraft.runtime.serving.reading import SMOOTH, Reading
+from multigraft.runtime.serving.reading import SMOOTH, Read, Reading
 
 log = logging.getLogger("multigraft")
 LONGEST_RETRY = 60
 
 Outcome = Answer | Fault
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,8 @@ class Batcher:
         self.model = model
         self.depth = 0
         """Rows taken and not yet answered."""
+        self.streams = asyncio.Semaphore(limits.streams)
+        """Texts that may be told while they are written."""
         self._limits = limits
         self._reading = reading
         self._meters = meters
@@ -61,11 +65,26 @@ class Batcher:
     async def answers(self, values: Sequence[Any], asked: Mapping[str, Any]) -> list[Outcome]:
         """Answer each value, in order; one that is a Fault already stays it. Raises Refusal where
         full. ``asked`` is as `Model.check` gives it."""
-        self._admit(len(values))
+        with self.admitted(len(values)):
+            numbered = enumerate(values)
+            return await asyncio.gather(*(self._answer(*each, asked) for each in numbered))
+
+    @contextmanager
+    def admitted(self, count: int) -> Iterator[None]:
+        """Count rows as taken until their end. Raises Refusal where there is no room for them."""
+        self._admit(count)
         try:
-            return await asyncio.gather(*(self._answer(value, asked) for value in values))
+            yield
         finally:
-            self._count(-len(values))
+            self._count(-count)
+
+    async def read(self, value: Any) -> tuple[Read, Share]:
+        """Read a value; give it, and the memory it holds until the caller gives that back."""
+        return await self._reading.read(value)
+
+    def compute(self, function: Callable[..., V], *given: Any) -> asyncio.Future[V]:
+        """Have the worker, which does one thing at a time, do this in its turn."""
+        return asyncio.get_running_loop().run_in_executor(self._worker, function, *given)
 
     async def run(self) -> None:
         """Read values and compute batches until cancelled."""
@@ -103,11 +122,11 @@ class Batcher:
         self.depth += change
         self._meters.depth.labels(self.model.name).set(self.depth)
 
-    async def _answer(self, value: Any, asked: Mapping[str, Any]) -> Outcome:
+    async def _answer(self, place: int, value: Any, asked: Mapping[str, Any]) -> Outcome:
         if isinstance(value, Fault):
             return value
         async with self._room:
-            read, share = await self._reading.read(value)
+            read, share = await self.read(value)
             if isinstance(read, Fault):
                 return read
             loop = asyncio.get_running_loop()
@@ -115,8 +134,9 @@ class Batcher:
             if isinstance(length, Fault):
                 share.give_back()
                 return length
-            whole = ReadValue(value, (read,), asked)
-            row = _Row(whole, length, share, loop.create_future(), loop.time())
+            outcome: asyncio.Future[Outcome] = loop.create_future()
+            whole = ReadValue(value, (read,), asked, place=place, gone=outcome.done)
+            row = _Row(whole, length, share, outcome, loop.time())
             self._ready.put_nowait(row)
             return await row.outcome
 
@@ -145,9 +165,8 @@ class Batcher:
 
     async def _compute(self, rows: Sequence[_Row]) -> None:
         """Answer rows together, once the worker is free; shorter rows of a batch first."""
-        loop = asyncio.get_running_loop()
         try:
-            answered = await loop.run_in_executor(self._worker, self._outcomes, rows)
+            answered = await self.compute(self._outcomes, rows)
         finally:
             for row in rows:
                 row.share.give_back()

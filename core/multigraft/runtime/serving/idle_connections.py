@@ -30,7 +30,8 @@ class Sweep:
         seen: dict[Any, tuple[Any, float]] = {}
         for connection in list(self._connections()):
             cycle = connection.cycle
-            if cycle is not None and not cycle.response_complete:
+            ended = cycle is None or cycle.response_complete or connection.transport.is_closing()
+            if not ended:
                 continue
             look = (id(cycle), connection.transport.get_write_buffer_size())
             before, since = self._seen.get(connection, (look, now))

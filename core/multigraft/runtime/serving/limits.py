@@ -8,7 +8,10 @@ from multigraft.errors import ServeError
 from multigraft.runtime.asking import is_whole
 
 MIB = 2**20
-COUNTS = ("max_batch", "queue", "max_items", "max_body", "bodies", "memory", "connections")
+COUNTS = (
+    *("max_batch", "queue", "max_items", "max_body", "bodies", "memory", "connections"),
+    *("streams", "max_new_tokens"),
+)
 """The limits that are whole numbers."""
 
 
@@ -38,6 +41,10 @@ class Limits:
     drain: float = 20.0
     """How long requests under way may take once the server was asked to stop."""
     connections: int = 512
+    streams: int = 8
+    """Texts of one model that are told while they are written; more wait."""
+    max_new_tokens: int = 1024
+    """What a request may ask to be written of a text."""
 
     def __post_init__(self) -> None:
         if wrong := [name for name in COUNTS if not is_whole(getattr(self, name))]:

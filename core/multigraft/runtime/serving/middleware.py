@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +20,7 @@ from multigraft.runtime.serving.faults import Refusal
 from multigraft.runtime.serving.limits import Limits
 from multigraft.runtime.serving.metrics import Meters
 from multigraft.runtime.serving.responses import JSON, dump
+from multigraft.runtime.serving.streaming import ERROR, EVENTS, event
 
 log = logging.getLogger("multigraft")
 requests_log = logging.getLogger("multigraft.requests")
@@ -50,6 +52,8 @@ class _Visit:
     started: float = field(default_factory=time.perf_counter)
     status: int | None = None
     """Of the answer, once it has begun."""
+    streams: bool = False
+    """Whether it has begun to tell events, and more may follow."""
 
     async def answer(self, message: Message) -> None:
         """Send a part of the answer, with the headers of every answer."""
@@ -59,10 +63,18 @@ class _Visit:
             for name, value in SECURITY.items():
                 headers.setdefault(name, value)
             headers.setdefault("cache-control", "no-store")
+            self.streams = headers.get("content-type", "").startswith(EVENTS)
+        elif not message.get("more_body", False):
+            self.streams = False
         await self.send(message)
 
     async def refuse(self, refusal: Refusal) -> None:
-        """Send an error, unless an answer has begun."""
+        """Send an error, unless an answer has begun; one that tells events ends with it."""
+        if self.streams:
+            body = event(ERROR, dump(refusal.body()))
+            with suppress(TimeoutError):  # of a client that takes nothing
+                async with asyncio.timeout(1):
+                    await self.answer({"type": "http.response.body", "body": body})
         if self.status is not None:
             return
         headers = {"content-type": JSON, **refusal.headers}

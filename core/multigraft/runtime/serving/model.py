@@ -4,61 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
-import numpy as np
-
-from multigraft.contracts.padding import Fills
-from multigraft.contracts.reader import MeasuredReader, PromptReader, Reader
+from multigraft.contracts.reader import MeasuredReader
 from multigraft.contracts.records import Modality, Option
-from multigraft.contracts.types import Answer, Arrays, Spec
-from multigraft.errors import GenerationError, RowError
-from multigraft.runtime.asking import check_asked
+from multigraft.contracts.types import Answer, Arrays
+from multigraft.errors import BundleError, GenerationError, RowError
 from multigraft.runtime.describing import branch_columns, columns, describe, shown
+from multigraft.runtime.generation.generator import Steps
+from multigraft.runtime.generation.methods import Prompt
+from multigraft.runtime.generation.options import Asked, Settings
 from multigraft.runtime.predictor import Predictor
 from multigraft.runtime.read_value import ReadValue
 
 log = logging.getLogger("multigraft")
 PROMPT = "\0prompt"
-"""The only array of a row that is a prompt to be continued; no reader's array has this name."""
-
-
+"""The tokens of a row that are to be continued; no reader's array has this name."""
 SPREAD = 32
 """The bytes that a byte may become where a reader does not tell."""
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A prompt that was read before."""
-
-    arrays: Arrays
-
-
-class _Passing:
-    """The reader of prompts that were read before, so that a predictor writes only."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-
-    @property
-    def fills(self) -> Fills:
-        return self._reader.fills
-
-    def read(self, raw: _Read) -> Arrays:
-        return raw.arrays
-
-    def prompt(self, raw: _Read) -> np.ndarray:
-        return raw.arrays[PROMPT]
-
-    def text(self, tokens: Sequence[int]) -> str:
-        return cast("PromptReader", self._reader).text(tokens)
-
-    def length(self, row: Arrays) -> int:
-        return self._reader.length(row)
-
-    def spec(self) -> Spec:
-        return self._reader.spec()
+TOGETHER = 128
+"""Texts that are written at once, those that a beam search keeps counted."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +49,11 @@ class Model:
         """The form of each value of several; empty where there is one."""
         self._modality = modality
         self._predictor = predictor
-        self._writing = predictor.with_reader(_Passing(predictor.reader))
+
+    @property
+    def writes(self) -> bool:
+        """Whether its answers are texts, which can be told while they are written."""
+        return self._predictor.writer is not None
 
     @property
     def asks(self) -> Mapping[str, Option]:
@@ -91,21 +61,23 @@ class Model:
         return self._predictor.asks
 
     def check(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What is asked of answers, the defaults filled in. Raises PredictError."""
-        if self._predictor.bundle.generation is None:
+        """What is asked of answers, the defaults filled in. Raises PredictError, or
+        GenerationError."""
+        writer = self._predictor.writer
+        if writer is None:
             return self._predictor.check(asked)
-        return check_asked({}, asked, task=self._predictor.bundle.task)
+        return asdict(writer.settings(cast("Asked", asked)))
 
     def read(self, value: Any) -> Arrays:
         """Read one value. Raises RowError."""
-        generation = self._predictor.bundle.generation
-        if generation is None:
+        writer = self._predictor.writer
+        if writer is None:
             return self._predictor.reader.read(value)
         try:
-            row, prompt = self._predictor.read_prompt(value)
+            prompt = writer.read(value)
         except GenerationError as error:
             raise RowError(str(error)) from error
-        return row if generation.memory else {PROMPT: prompt}  # an encoder reads the value whole
+        return {**prompt.row, PROMPT: prompt.tokens}
 
     def memory(self, value: Any) -> int:
         """Bytes that reading a value may take: as its reader tells, else by its size."""
@@ -119,15 +91,29 @@ class Model:
 
     def answer(self, values: Sequence[ReadValue]) -> list[Answer]:
         """Answer values that were read, in order."""
-        if self._predictor.bundle.generation is None:
+        writer = self._predictor.writer
+        if writer is None:
             return self._predictor.finish(values)
-        prompts = [_Read(row) for value in values for row in value.rows]
-        written: list[Answer] = self._writing.predict(prompts)
-        return written
+        found: dict[int, Answer] = {}
+        for chosen, places in _alike(values).items():
+            prompts = [_prompt(values[place]) for place in places]
+            rows = max(1, min(chosen.batch_size, TOGETHER // _kept(chosen)))
+            answers = writer.write(prompts, replace(chosen, batch_size=rows))
+            found.update(zip(places, answers, strict=True))
+        return [found[place] for place in range(len(values))]
+
+    def steps(self, value: ReadValue) -> Steps:
+        """Write the text of a value that was read, a token at a time. Raises GenerationError for
+        beam search."""
+        writer = self._predictor.writer
+        if writer is None:
+            raise BundleError(f"{self.name} writes no texts")
+        return writer.steps(_prompt(value), Settings(**value.asked))
 
     def length(self, row: Arrays) -> int:
         """Length of a row that was read, as its reader counts."""
-        return len(row[PROMPT]) if PROMPT in row else self._predictor.reader.length(row)
+        alone = row.keys() == {PROMPT}
+        return len(row[PROMPT]) if alone else self._predictor.reader.length(row)
 
     def warm_up(self) -> None:
         """Compute once, so that the first real row need not allocate."""
@@ -141,7 +127,26 @@ class Model:
             name=self.name,
             precision=self._predictor.precision,
         )
-        return {**facts, "asks": shown(self.asks), "path": f"/models/{self.name}/predict"}
+        asks, path = shown(self.asks), f"/models/{self.name}/predict"
+        return {**facts, "asks": asks, "streams": self.writes, "path": path}
+
+
+def _prompt(value: ReadValue) -> Prompt:
+    row = {name: array for name, array in value.rows[0].items() if name != PROMPT}
+    return Prompt(row, value.rows[0][PROMPT], value.place, value.gone)
+
+
+def _alike(values: Sequence[ReadValue]) -> dict[Settings, list[int]]:
+    """The places of values of which texts are to be written in the same way."""
+    found: dict[Settings, list[int]] = {}
+    for place, value in enumerate(values):
+        found.setdefault(Settings(**value.asked), []).append(place)
+    return found
+
+
+def _kept(chosen: Settings) -> int:
+    """How many texts are kept of one that is written."""
+    return chosen.beams if chosen.method == "beam" else 1
 
 
 def _bytes(value: Any) -> int:

@@ -12,13 +12,14 @@ from typing import Any
 
 from fastapi import Request
 
-from multigraft.errors import PredictError, did_you_mean
+from multigraft.errors import GenerationError, PredictError, did_you_mean
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.limits import Limits
 from multigraft.runtime.serving.model import Form, Model
 from multigraft.runtime.serving.multipart import parse_form
 
 INPUTS = "inputs"
+MOST_WRITTEN = "max_new_tokens"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ async def asked(request: Request, model: Model, limits: Limits) -> Asked:
     """Understand a request. Raises Refusal where it is malformed or holds too many items."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        found = _from_json(await request.body(), model)
+        found = _from_json(await request.body(), model, limits)
     elif kind == "multipart/form-data":
         found = _from_form(await request.body(), request.headers["content-type"], model, limits)
     else:
@@ -52,7 +53,7 @@ async def asked(request: Request, model: Model, limits: Limits) -> Asked:
     return found
 
 
-def _from_json(body: bytes, model: Model) -> Asked:
+def _from_json(body: bytes, model: Model, limits: Limits) -> Asked:
     try:
         raw = json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -65,7 +66,7 @@ def _from_json(body: bytes, model: Model) -> Asked:
             raise _unfit(f"unknown key {key!r}; {did_you_mean(key, keys)}")
     inputs = raw[INPUTS] if isinstance(raw[INPUTS], list) else [raw[INPUTS]]
     asked = {key: value for key, value in raw.items() if key != INPUTS}
-    return Asked([_any_value(each, model) for each in inputs], _checked(asked, model))
+    return Asked([_any_value(each, model) for each in inputs], _checked(asked, model, limits))
 
 
 def _from_form(body: bytes, content_type: str, model: Model, limits: Limits) -> Asked:
@@ -93,7 +94,7 @@ def _from_form(body: bytes, content_type: str, model: Model, limits: Limits) -> 
                 f"unknown field {part.name!r}; allowed: files under any name, "
                 f"{', '.join((INPUTS, *model.asks))}"
             )
-    return Asked(values, _checked(asked, model))
+    return Asked(values, _checked(asked, model, limits))
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -183,11 +184,15 @@ def _decoded(text: str) -> Any:
         return Fault(f"is not base64: {error}")
 
 
-def _checked(asked: Mapping[str, Any], model: Model) -> Mapping[str, Any]:
+def _checked(asked: Mapping[str, Any], model: Model, limits: Limits) -> Mapping[str, Any]:
     try:
-        return model.check(asked)
-    except PredictError as error:
+        checked = model.check(asked)
+    except (PredictError, GenerationError) as error:
         raise _unfit(str(error)) from error
+    most = limits.max_new_tokens
+    if MOST_WRITTEN in asked and (found := checked[MOST_WRITTEN]) > most:
+        raise _unfit(f"{MOST_WRITTEN} is {found}; this server writes {most} at most")
+    return checked
 
 
 def _plain(text: str) -> Any:

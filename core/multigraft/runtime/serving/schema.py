@@ -72,11 +72,19 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
                         "milliseconds": {"type": "number"},
                     },
                 }
-            }
+            },
+            "text/event-stream": {
+                "schema": {
+                    "type": "string",
+                    "description": "Where a text is written and Accept asks for it: events "
+                    "`piece` ({text}), then `answer` (as in JSON), or `error` ({error, item})",
+                }
+            },
         },
     },
     **ERRORS,
     400: _said("The body is not what its content type says"),
+    406: _said("Events are asked for of a model that answers in one step"),
     408: _said("The body came too slowly"),
     413: _said("Too many bytes or items"),
     415: _said("Another content type"),

@@ -41,6 +41,16 @@ KNOWN: tuple[Named, ...] = (
     *("classification", "embedding", "multilabel", "outputs", "regression"),
 )
 """The answers that ``answers.js`` makes too."""
+_PLACES = (
+    "its answers are places in the text, and the tokenizer for JavaScript does not tell which "
+    "characters a token is of"
+)
+REASONS: dict[str | None, str] = {
+    "tagging": _PLACES,
+    "extraction": _PLACES,
+    "transcription": "its answers, with their times, are decoded from frames of sound in Python",
+}
+"""Why others are refused."""
 HEAD = '<meta charset="utf-8">'
 
 
@@ -64,6 +74,7 @@ def write_site(
     name, graph = choose(opened, precision)
     modality, answers = look_up(opened, catalog if catalog is not None else Catalog())
     named, reader = _named(opened), _reader(modality)
+    _check_kind(reader, opened)
     with whole_folder(target) as folder:
         _copy_page(folder)
         _copy_resource(reader.folder, folder / "reader")
@@ -110,16 +121,15 @@ def _check_target(target: Path) -> None:
 def _named(bundle: Bundle) -> str:
     """The function of ``answers.js`` that does the same."""
     if bundle.generation is not None:
-        raise BundleError(
-            f"a bundle of task {bundle.task!r} writes texts, which a page without a server does "
-            "not do; use multigraft generate"
-        )
-    if bundle.named not in KNOWN:
-        raise BundleError(
-            f"task {bundle.task!r} makes answers in Python only, of which a page knows "
-            f"{', '.join(KNOWN)}: use multigraft serve"
-        )
-    return bundle.named
+        why = "it writes texts token by token, and the page computes one graph once"
+    elif bundle.named not in KNOWN:
+        why = REASONS.get(bundle.named, "its answers are made by its own code in Python")
+    else:
+        return bundle.named
+    raise BundleError(
+        f"a page without a server cannot answer as task {bundle.task!r} does: {why}; multigraft "
+        "serve gives a page that can"
+    )
 
 
 def _reader(modality: Modality) -> WebReader:
@@ -129,6 +139,16 @@ def _reader(modality: Modality) -> WebReader:
             "serve"
         )
     return modality.web
+
+
+def _check_kind(reader: WebReader, bundle: Bundle) -> None:
+    """Raise BundleError where the modality's modules read values otherwise than the bundle."""
+    kind = bundle.reader.get("kind")
+    if reader.kinds and kind not in reader.kinds:
+        raise BundleError(
+            f"backbone {bundle.backbone!r} reads its values as {kind!r}, which a browser does not "
+            "yet: use multigraft serve"
+        )
 
 
 def _copy_page(folder: Path) -> None:

@@ -101,10 +101,13 @@ def _attention(index: Index, softmax: NodeProto) -> _Attention | None:
         return None
     product, taken = last
     query, key = (_scaled(index, name) for name in scores.input)
-    sides = [_projection(index, name) for name in (query[0], key[0], product.input[1])]
-    if any(side is None for side in sides):
+    kept = (_held(index, name) or _projection(index, name) for name in (key[0], product.input[1]))
+    sides = [side for side in (_projection(index, query[0]), *kept) if side is not None]
+    if len(sides) < 3:
         return None
-    (asked, heads), (held, others), (given, _) = (side for side in sides if side is not None)
+    (asked, heads), (held, others), (given, _) = sides
+    if len(index.shape(held)) != len(index.shape(given)):
+        return None
     bias = "" if added is None else added.input[1]
     form = tuple(index.shape(bias))
     if heads != others or (bias and len(form) not in {2, 4}):
@@ -127,6 +130,21 @@ def _scaled(index: Index, name: str) -> tuple[str, float]:
     node = index.before(name, "Mul")
     factor = None if node is None else index.scalar(node.input[1])
     return (name, 1.0) if node is None or factor is None else (node.input[0], factor)
+
+
+def _held(index: Index, name: str) -> tuple[str, int] | None:
+    """The keys or values [B, heads, S, width] that a decoder keeps from step to step, and the
+    number of heads: the node takes them as they are, and torch would turn them at each step."""
+    while (node := index.before(name, *MOVES)) is not None:
+        name = node.input[0]
+    shape = index.shape(name)
+    if (
+        not index.is_port(name)
+        or len(shape) != 4
+        or not all(isinstance(size, int) for size in shape[1::2])
+    ):
+        return None
+    return name, int(shape[1])
 
 
 def _projection(index: Index, name: str) -> tuple[str, int] | None:

@@ -19,6 +19,7 @@ class Index:
             for name in node.input:
                 self._readers.setdefault(name, []).append(node)
         self._served = {port.name for port in graph.output}
+        self._given = {port.name for port in graph.input}
         self._constants = {weight.name: weight for weight in graph.initializer}
         self._shapes: dict[str, Shape] = {
             value.name: [
@@ -44,6 +45,10 @@ class Index:
         """The node that alone reads a value which the graph does not serve."""
         readers = self._readers.get(name, [])
         return readers[0] if len(readers) == 1 and name not in self._served else None
+
+    def is_port(self, name: str) -> bool:
+        """Whether a value is an input or output of the graph."""
+        return name in self._given or name in self._served
 
     def constant(self, name: str) -> np.ndarray | None:
         """The numbers of a weight."""

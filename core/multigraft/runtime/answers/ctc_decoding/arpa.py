@@ -91,8 +91,8 @@ def _n_grams(lines: Iterable[str]) -> Iterator[tuple[Words, float, float]]:
                 yield _n_gram(line.split(), order)
             except ValueError as error:
                 raise ValueError(
-                    f"line {number}, {line[:80]!r}, is no {order}-gram: a logarithm, {order} "
-                    "words, and a back-off weight or none"
+                    f"line {number}, {line[:80]!r}, is no {order}-gram: a logarithm (-99 of what "
+                    f"never comes), {order} words, and a back-off weight or none"
                 ) from error
 
 
@@ -100,6 +100,6 @@ def _n_gram(cells: list[str], order: int) -> tuple[Words, float, float]:
     if not order < len(cells) <= order + 2:
         raise ValueError(len(cells))
     chance, backoff = float(cells[0]), float(cells[order + 1]) if len(cells) > order + 1 else 0.0
-    if math.isnan(chance) or chance > 0 or math.isnan(backoff):
+    if not math.isfinite(chance) or chance > 0 or not math.isfinite(backoff):
         raise ValueError(chance)
     return tuple(cells[1 : order + 1]), chance * math.log(10), backoff * math.log(10)

@@ -22,7 +22,7 @@ def join_windows(windows: Sequence[Window], blank: int) -> Frames:
 
     A window's frames lie behind its row's ``start``, in seconds, where the row has one.
     """
-    parts = [_real(window) for window in windows]
+    parts = [real_frames(window) for window in windows]
     cuts = [-np.inf, *(seam(one, other, blank) for one, other in pairwise(parts)), np.inf]
     kept = [
         (chances[inside], times[inside])
@@ -50,7 +50,8 @@ def seam(before: Frames, behind: Frames, blank: int) -> float:
     return float(times[sure[np.abs(times[sure] - (low + high) / 2).argmin()]])
 
 
-def _real(window: Window) -> Frames:
+def real_frames(window: Window) -> Frames:
+    """A window's frames without padding, at seconds of the whole value."""
     times = np.asarray(window.outputs["times"], dtype=np.float64)
     real = times >= 0
     start = float(window.row["start"]) if "start" in window.row else 0.0

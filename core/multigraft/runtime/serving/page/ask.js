@@ -1,5 +1,8 @@
 // The server: what it serves, and its answers. The token stays in this module's memory.
 let token = "";
+const JSON_BODY = { "Content-Type": "application/json" };
+const EVENTS = "text/event-stream";
+const TOGETHER = 32; // values in a request, of which a server takes 64 unless it is told otherwise
 
 export const useToken = (given) => (token = given);
 
@@ -12,16 +15,58 @@ export class Refused extends Error {
 
 export const models = async () => (await call("models")).models;
 
-export async function predict(model, value) {
+// `told` hears a text as far as it is written; `signal` ends the work.
+export async function predict(model, value, { told, signal } = {}) {
   const path = `models/${model.name}/predict`;
   if (value.file) {
     const body = new FormData();
     body.append("inputs", value.file);
     return first(await call(path, { method: "POST", body }));
   }
-  const headers = { "Content-Type": "application/json" };
   const body = JSON.stringify({ inputs: await written(value) });
-  return first(await call(path, { method: "POST", headers, body }));
+  if (!model.streams) return first(await call(path, { method: "POST", headers: JSON_BODY, body, signal }));
+  const headers = { ...JSON_BODY, Accept: `${EVENTS}, application/json` };
+  return first(await lastOf(await answerTo(path, { method: "POST", headers, body, signal }), told));
+}
+
+// The answers to many values, some at a time.
+export async function predictAll(model, values) {
+  const answers = [];
+  let milliseconds = 0;
+  for (let place = 0; place < values.length; place += TOGETHER) {
+    const inputs = values.slice(place, place + TOGETHER).map(({ text }) => text);
+    const body = JSON.stringify({ inputs });
+    const found = await call(`models/${model.name}/predict`, { method: "POST", headers: JSON_BODY, body });
+    answers.push(...found.answers);
+    milliseconds += found.milliseconds;
+  }
+  return { answers, time: timed(milliseconds) };
+}
+
+// Events of a text as it is written, to the whole answer at their end.
+async function lastOf(response, told) {
+  if (!response.headers.get("Content-Type")?.startsWith(EVENTS)) return response.json();
+  let text = "";
+  for await (const { name, content } of eventsOf(response.body)) {
+    if (name === "piece") told?.((text += content.text));
+    else if (name === "answer") return content;
+    else throw new Refused(0, content.error);
+  }
+  throw new Refused(0, "the server ended before its answer did");
+}
+
+async function* eventsOf(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let held = ""; ; ) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const whole = (held + value).split("\n\n");
+    held = whole.pop();
+    for (const one of whole) {
+      const [, name, content] = one.match(/^event: (.*)\ndata: (.*)$/s);
+      yield { name, content: JSON.parse(content) };
+    }
+  }
 }
 
 // A value in JSON; a file in it as base64.
@@ -41,10 +86,8 @@ const address = (file) =>
     reader.readAsDataURL(file);
   });
 
-const first = ({ answers, milliseconds }) => ({
-  answer: answers[0],
-  time: `${milliseconds.toFixed(1)} ms on the server`,
-});
+const timed = (milliseconds) => `${milliseconds.toFixed(1)} ms on the server`;
+const first = ({ answers, milliseconds }) => ({ answer: answers[0], time: timed(milliseconds) });
 
 // How a program asks the same.
 export function program({ name, suffixes, branches = [] }) {
@@ -58,7 +101,11 @@ export function program({ name, suffixes, branches = [] }) {
   return `curl ${new URL(`models/${name}/predict`, location.href)} \\\n  ${given}`;
 }
 
-async function call(path, { headers = {}, ...options } = {}) {
+async function call(path, options) {
+  return (await answerTo(path, options)).json();
+}
+
+async function answerTo(path, { headers = {}, ...options } = {}) {
   const own = token ? { ...headers, Authorization: `Bearer ${token}` } : headers;
   let response;
   try {
@@ -66,7 +113,7 @@ async function call(path, { headers = {}, ...options } = {}) {
   } catch {
     throw new Refused(0, "the server cannot be reached");
   }
+  if (response.ok) return response;
   const found = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, found.error ?? `the server answered ${response.status}`);
-  return found;
+  throw new Refused(response.status, found.error ?? `the server answered ${response.status}`);
 }

@@ -25,6 +25,15 @@ export async function predict(model, value) {
   return { answer, time };
 }
 
+export async function predictAll(model, values) {
+  const answers = [];
+  const began = performance.now();
+  for (const value of values) {
+    answers.push(await opened.predict(value).then(({ answer }) => answer, (error) => ({ error: error.message })));
+  }
+  return { answers, time: `${(performance.now() - began).toFixed(1)} ms in this browser` };
+}
+
 export const program = (model) =>
   `import * as ort from "./vendor/onnxruntime-web/ort.js";
 import { load } from "./page/load.js";

@@ -1,0 +1,1 @@
+"""Long sounds: transcripts in segments with their times, a window after another, without torch."""

@@ -1,0 +1,12 @@
+"""Options that several backbones share."""
+
+from __future__ import annotations
+
+from multigraft import Option
+
+SPEC_AUGMENT = Option(
+    default=0.0,
+    low=0.0,
+    high=0.8,
+    help="share of frames hidden at random while finetuning (SpecAugment in time); 0: none",
+)
