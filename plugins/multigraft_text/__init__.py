@@ -20,6 +20,7 @@ from multigraft import (
     hookimpl,
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
+from multigraft_text.options import DROPOUT, POOLING
 from multigraft_text.schemes import SCHEMES
 from multigraft_text.seq2seq import records as seq2seq
 from multigraft_text.similarity.task import SENTENCE_SIMILARITY
@@ -70,16 +71,12 @@ TEXT = Modality(
     },
 )
 
-_DROPOUT = Option(
-    default=0.1, low=0, high=0.9, help="inside the network; unset: as the weights have it"
-)
-
 BERT = Backbone(
     name="bert",
     modality="text",
     build=Lazy("multigraft_text.backbone:build_encoder"),
     reader=Lazy("multigraft_text.specs:encoder_spec"),
-    options={"dropout": _DROPOUT},
+    options={"dropout": DROPOUT, "pooling": POOLING},
     sizes={
         "tiny": Size(
             config={
@@ -117,7 +114,7 @@ GPT = Backbone(
     modality="text",
     build=Lazy("multigraft_text.backbone:build_decoder"),
     reader=Lazy("multigraft_text.specs:decoder_spec"),
-    options={"dropout": _DROPOUT},
+    options={"dropout": DROPOUT, "pooling": POOLING},
     sizes={
         "tiny": Size(config={"n_layer": 2, "n_embd": 64, "n_head": 2, "n_positions": 128}),
         "small": Size(hub="openai-community/gpt2"),
@@ -137,7 +134,8 @@ TRANSFORMERS = Backbone(
     reader=Lazy("multigraft_text.by_name:reader_spec"),
     find=Lazy("multigraft_text.by_name:find"),
     options={
-        "dropout": _DROPOUT,
+        "dropout": DROPOUT,
+        "pooling": POOLING,
         "config": Option(
             default=None,
             types=(dict,),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ from multigraft.models.untrusted import budget, check_taken
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.architectures import direction
 from multigraft_text.layers import embedding_holder, layers_of
-from multigraft_text.pooling import pool_of
-from multigraft_text.saving import save_model, save_tagger, save_tokenizer
+from multigraft_text.options import OWN
+from multigraft_text.pooling import Pool, pool_of
+from multigraft_text.saving import save_model, save_tagger, save_tokenizer, with_labels
 from multigraft_text.segments import can_pack, packed_inputs
+from multigraft_text.sentence_modules import save_pooled
+from multigraft_text.sentence_pooling import MEAN, POOLINGS, folder_pooling
 from multigraft_text.specs import token_ids
 from multigraft_text.weights import DECODERS, ENCODERS, config_of, folder_of, open_weights
 
@@ -39,17 +42,22 @@ class TextBackbone(nn.Module):
     """An encoder or a decoder of transformers, as a `BackboneModule`.
 
     Built around transformers' own classifier, so that what it saves is that class's folder, and
-    what it pools is what that class's last linear layer reads.
+    what it pools is what that class's last linear layer reads. With another ``pooling`` it saves
+    the modules of sentence-transformers.
     """
 
-    def __init__(self, classifier: Any, spec: Spec, *, source: Path | None) -> None:
+    def __init__(
+        self, classifier: Any, spec: Spec, *, source: Path | None, pooling: str | None = None
+    ) -> None:
         super().__init__()
         self.linear, linear = last_linear(classifier)
         self.head_bias = linear.bias is not None
         self.width: int = linear.in_features
         kind = classifier.config.model_type
         self.causal = direction(kind) == "decoder"
-        self._pool = pool_of(kind, causal=self.causal)
+        self.pooling = pooling or OWN
+        """One of `POOLINGS`, or `OWN`."""
+        self._pool = _pool(self.pooling, kind, causal=self.causal)
         self._taken = frozenset(signature(classifier.base_model.forward).parameters)
         self.spec = spec
         self.source = source
@@ -114,6 +122,9 @@ class TextBackbone(nn.Module):
                 f"a {type(self.model).__name__} has a head "
                 f"{'with' if self.head_bias else 'without'} a bias"
             )
+        if self.pooling != OWN and self.scorer is None:
+            self._save_pooled(folder, head, labels)
+            return
         with quiet_transformers():
             if head is None and self.scorer is not None:
                 self.scorer.save(self.model.base_model, folder)
@@ -127,6 +138,15 @@ class TextBackbone(nn.Module):
                     problem_type=problem_type,
                 )
         save_tokenizer(self.spec, folder, writes=self.causal and head is None)
+
+    def _save_pooled(self, folder: Path, head: nn.Linear | None, labels: Sequence[str]) -> None:
+        """Write the base model, and beside it where it is pooled and the head."""
+        base = self.model.base_model
+        with quiet_transformers():
+            base.save_pretrained(folder)
+            if head is not None:
+                with_labels(base.config, labels).save_pretrained(folder)
+        save_pooled(folder, spec=self.spec, pooling=self.pooling, width=self.width, head=head)
 
     def save_sequence(self, folder: Path, *, head: nn.Linear, labels: Sequence[str]) -> None:
         """Write a folder of transformers' token classifier, where it is the base and a linear
@@ -170,13 +190,16 @@ def _with_dropout(config: Any, origin: Origin) -> Any:
 
 def _shape(origin: Origin) -> dict[str, Any]:
     """What the size says of the architecture."""
-    return {name: value for name, value in origin.config.items() if name != "dropout"}
+    return {
+        name: value for name, value in origin.config.items() if name not in ("dropout", "pooling")
+    }
 
 
 def new_backbone(config: Any, origin: Origin, spec: Spec) -> TextBackbone:
     """A backbone of this configuration without weights."""
     classifier = AutoModelForSequenceClassification.from_config(_with_dropout(config, origin))
-    return TextBackbone(classifier, spec, source=None)
+    pooling = origin.config.get("pooling")
+    return TextBackbone(classifier, spec, source=None, pooling=pooling)
 
 
 def load_backbone(folder: Path, config: Any, origin: Origin, spec: Spec) -> TextBackbone:
@@ -195,11 +218,13 @@ def load_backbone(folder: Path, config: Any, origin: Origin, spec: Spec) -> Text
     with unusable, quiet_transformers(), budget(folder):
         AutoModelForSequenceClassification.from_config(config)
     classifier, loaded = open_weights(AutoModelForSequenceClassification, folder, config=config)
-    _report_missing(classifier, set(loaded["missing_keys"]), folder)
+    missing = set(loaded["missing_keys"])
+    pooling = origin.config.get("pooling") or _usual_pooling(classifier, missing, folder)
+    _report_missing(classifier, missing, folder, pooling)
     check_taken(
         folder, classifier.base_model, classifier.base_model_prefix, loaded["unexpected_keys"]
     )
-    return _tried(TextBackbone(classifier, spec, source=folder), folder)
+    return _tried(TextBackbone(classifier, spec, source=folder, pooling=pooling), folder)
 
 
 def _tried(module: TextBackbone, folder: Path) -> TextBackbone:
@@ -211,17 +236,33 @@ def _tried(module: TextBackbone, folder: Path) -> TextBackbone:
     return module.train()
 
 
-def _report_missing(classifier: Any, missing: set[str], folder: Path) -> None:
+def _pool(pooling: str, kind: str, *, causal: bool) -> Pool:
+    if pooling == OWN:
+        return pool_of(kind, causal=causal)
+    return lambda classifier, output, mask: POOLINGS[pooling](output.last_hidden_state, mask)
+
+
+def _usual_pooling(classifier: Any, missing: set[str], folder: Path) -> str:
+    """As the folder says; the mean where a BERT's pooler is not among its weights, else its own."""
+    said = folder_pooling(folder)
+    if said is None and classifier.config.model_type == "bert" and _poolers(classifier, missing):
+        return MEAN
+    return said or OWN
+
+
+def _poolers(classifier: Any, keys: Collection[str]) -> list[str]:
+    """Those of the keys that are of the base's pooler."""
+    return [key for key in keys if key.startswith(f"{classifier.base_model_prefix}.pooler.")]
+
+
+def _report_missing(classifier: Any, missing: set[str], folder: Path, pooling: str) -> None:
     """Say which layers start anew; raise WeightsError where it is more than the last ones."""
-    linear = last_linear(classifier)[0]
+    linear, poolers = last_linear(classifier)[0], _poolers(classifier, missing)
     fresh = sorted(key for key in missing if not key.startswith(f"{linear}."))
     behind = {name for name, _ in tail(classifier)}
-    base = classifier.base_model_prefix
-    lost = [
-        key
-        for key in fresh
-        if not key.startswith(f"{base}.pooler.") and key.rpartition(".")[0] not in behind
-    ]
+    lost = [key for key in fresh if key not in poolers and key.rpartition(".")[0] not in behind]
+    if pooling != OWN:  # the classifier's own way there is not gone
+        fresh = [key for key in fresh if key in lost]
     if lost:
         raise WeightsError(
             f"{folder}: lacks {len(lost)} tensors of a {type(classifier).__name__}, as "

@@ -22,6 +22,7 @@ from multigraft_text.backbone import (
     new_backbone,
     vocabulary_of,
 )
+from multigraft_text.options import OWN
 from multigraft_text.specs import positions, spec_of, spec_to_learn, token_ids
 from multigraft_text.weights import UNDECLARED, any_config, folder_of
 
@@ -156,7 +157,7 @@ def _check_features(module: TextBackbone, where: str) -> None:
             f"{batch['input_ids'].shape[1]} tokens and width {module.width}: its base has other "
             "features than its classifier reads"
         )
-    if not module.causal and _gap(own, features.pooled) > FAR:
+    if not module.causal and module.pooling == OWN and _gap(own, features.pooled) > FAR:
         raise WeightsError(
             f"{where}: its classifier reads other features than those of its base model alone"
         )

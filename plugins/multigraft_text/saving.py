@@ -30,7 +30,7 @@ def save_model(
         return
     own = {f"{linear}.{name}": tensor for name, tensor in head.state_dict().items()}
     classifier.save_pretrained(folder, state_dict={**classifier.state_dict(), **own})
-    config = _with_labels(classifier.config, labels)
+    config = with_labels(classifier.config, labels)
     config.problem_type = problem_type
     config.architectures = [type(classifier).__name__]
     config.save_pretrained(folder)
@@ -40,7 +40,7 @@ def save_tagger(classifier: Any, folder: Path, *, head: nn.Linear, labels: Seque
     """Write transformers' token classifier of the same base with ``head``; else the base model,
     where there is none or it has more than a linear layer of its own. Gives whether it was the
     first."""
-    tagger = _tagger(_with_labels(classifier.config, labels))
+    tagger = _tagger(with_labels(classifier.config, labels))
     linear = None if tagger is None else _only_linear(tagger, bias=head.bias is not None)
     if tagger is None or linear is None:
         classifier.base_model.save_pretrained(folder)
@@ -52,7 +52,8 @@ def save_tagger(classifier: Any, folder: Path, *, head: nn.Linear, labels: Seque
     return True
 
 
-def _with_labels(config: Any, labels: Sequence[str]) -> Any:
+def with_labels(config: Any, labels: Sequence[str]) -> Any:
+    """A configuration that says them too."""
     copied = copy.deepcopy(config)
     copied.id2label = dict(enumerate(labels))
     copied.label2id = {label: index for index, label in enumerate(labels)}

@@ -71,11 +71,13 @@ class Grown:
         )
 
 
-def origin(family: Backbone, *, path: Path | None = None, hub: str | None = None) -> Origin:
+def origin(
+    family: Backbone, *, path: Path | None = None, hub: str | None = None, **options: Any
+) -> Origin:
     return Origin(
         backbone=f"{family.name}-tiny",
         size="tiny",
-        config=family.sizes["tiny"].config,
+        config={**family.sizes["tiny"].config, **options},
         path=path,
         hub=hub,
     )

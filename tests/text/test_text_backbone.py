@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import onnxruntime
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 from torch import nn
 
 import multigraft_text as text
@@ -18,7 +20,9 @@ from multigraft import BackboneModule, MultigraftError
 from multigraft.contracts.plan import block_of
 from multigraft.errors import WeightsError
 from multigraft.models.graft import Graft
+from multigraft_text.options import POOLINGS
 from multigraft_text.reader import TextReader
+from multigraft_text.sentence_pooling import POOLINGS as POOLED
 
 RAWS = ["The fox runs over the hill.", "Rain.", ("A cook tastes.", "It is good.")]
 
@@ -148,14 +152,46 @@ def test_relatives_pool_what_their_classifiers_read(
     assert same_state(stock, again)
 
 
-def test_weights_without_a_pooler_say_so(
+def test_weights_without_a_pooler_are_pooled_by_their_mean(
     bert: Grown, tmp_path: Path, reopen: Callable[..., Grown], caplog: pytest.LogCaptureFixture
 ) -> None:
     bert.module.save(tmp_path, head=None, labels=())
     transformers.BertForMaskedLM(bert.module.model.config).save_pretrained(tmp_path)
     with caplog.at_level(logging.WARNING, "multigraft"):
-        reopen(text.BERT, tmp_path)
+        assert reopen(text.BERT, tmp_path).module.pooling == "mean"
+        assert not caplog.text
+        asked = origin(text.BERT, path=tmp_path, pooling="own")
+        assert text.BERT.build(asked, text.BERT.reader(asked, {})).pooling == "own"
     assert "bert.pooler.dense.bias, bert.pooler.dense.weight: initialised at random" in caplog.text
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_another_pooling_is_kept_in_the_saved_folder(
+    pooling: str, grown: Grown, tmp_path: Path, reopen: Callable[..., Grown]
+) -> None:
+    """What sentence-transformers computes from its files is what our head computes."""
+    made = origin(grown.family, pooling=pooling)
+    module: Any = grown.family.build(made, grown.spec).eval()
+    batch, head = grown.batch(RAWS), head_for(grown)
+    module.save(tmp_path, head=head, labels=LABELS)
+    opened = reopen(grown.family, tmp_path)
+    assert opened.module.pooling == pooling
+    found = opened.module(batch)
+    assert torch.equal(found.pooled, module(batch).pooled)
+    assert torch.equal(found.pooled, POOLED[pooling](found.sequence, found.mask))
+    kinds = [
+        each["type"].rpartition(".")[2]
+        for each in json.loads((tmp_path / "modules.json").read_text())
+    ]
+    assert kinds == ["Transformer", "Pooling", "Dense"]
+    dense = load_file(tmp_path / "2_Dense" / "model.safetensors")
+    logits = torch.nn.functional.linear(
+        found.pooled, dense["linear.weight"], dense.get("linear.bias")
+    )
+    assert torch.equal(logits, head(module(batch).pooled))
+    config = transformers.AutoModel.from_pretrained(tmp_path).config
+    assert config.id2label == dict(enumerate(LABELS))
 
 
 def test_incomplete_weights_are_refused(

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from multigraft import Features, MultigraftError
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
-from multigraft_text.similarity.pooling import POOLINGS
+from multigraft_text.sentence_pooling import POOLINGS
 
 
 class EmbeddingHead(nn.Module):

@@ -18,6 +18,8 @@ from multigraft.models.tasks.number_scores import number_scores
 from multigraft.runtime.answers.embedding import CANDIDATE, CANDIDATE_ID, VALUE_ID
 from multigraft.runtime.answers.retrieval_scores import chance_gain
 from multigraft_text.cleaning import clean
+from multigraft_text.sentence_modules import save_embedder
+from multigraft_text.sentence_pooling import MEAN, POOLINGS
 from multigraft_text.similarity.columns import prefixed, prefixed_fills, stacked
 from multigraft_text.similarity.head import EmbeddingHead
 from multigraft_text.similarity.losses import SCORE_LOSSES, in_batch_negatives, negatives
@@ -31,8 +33,6 @@ from multigraft_text.similarity.pairs import (
     form_of,
     text_id,
 )
-from multigraft_text.similarity.pooling import folder_pooling
-from multigraft_text.similarity.saving import save_modules
 
 NEGATIVE_ID = "negative_id"
 CORRELATIONS = ("pearson", "spearman")
@@ -55,8 +55,7 @@ class SentenceSimilarity(Objective):
         self.monitor = "spearman" if self.form == SCORES else "ndcg_at_10"
         self.others = (POSITIVE, NEGATIVE) if self.form == TRIPLETS else (POSITIVE,)
         self.fills = prefixed_fills(self.others, brief.reader.fills)
-        source: Path | None = getattr(brief.backbone, "source", None)
-        self.pooling: str = brief.options["pooling"] or folder_pooling(source)
+        self.pooling: str = brief.options["pooling"] or _pooling_of(brief.backbone)
 
     def head(self) -> nn.Module:
         """Pooling and normalisation."""
@@ -149,7 +148,7 @@ class SentenceSimilarity(Objective):
         """Make the saved folder one that sentence-transformers opens."""
         backbone: Any = self.brief.backbone
         spec = self.brief.reader.spec()
-        save_modules(folder, spec=spec, pooling=self.pooling, width=backbone.width)
+        save_embedder(folder, spec=spec, pooling=self.pooling, width=backbone.width)
 
     def _read(self, name: str, text: str) -> Arrays:
         reader = self.brief.reader
@@ -177,3 +176,9 @@ class SentenceSimilarity(Objective):
         positives = batch[CANDIDATE_ID]
         ids = [positives, *([batch[NEGATIVE_ID]] if self.form == TRIPLETS else [])]
         return negatives(batch[VALUE_ID], positives, torch.cat(ids))
+
+
+def _pooling_of(backbone: nn.Module) -> str:
+    """The backbone's, where tokens are pooled as such; else their mean."""
+    said: Any = getattr(backbone, "pooling", None)
+    return str(said) if said in POOLINGS else MEAN

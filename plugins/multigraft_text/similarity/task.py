@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from multigraft import Lazy, Option, Task
-
-POOLINGS = ("mean", "cls", "max", "lasttoken")
+from multigraft_text.options import POOLINGS
 
 SENTENCE_SIMILARITY = Task(
     name="sentence-similarity",
@@ -21,8 +20,8 @@ SENTENCE_SIMILARITY = Task(
             default=None,
             types=(str,),
             choices=POOLINGS,
-            help="how the tokens of a text become one vector; unset: as the folder of the weights "
-            "says (1_Pooling), else mean",
+            help="how the tokens of a text become one vector; unset: as the backbone pools them, "
+            "else their mean",
         ),
         "temperature": Option(
             default=0.05,

@@ -57,13 +57,13 @@ FLAGS = {
 """How a folder says them."""
 
 
-def folder_pooling(folder: Path | None) -> str:
-    """The pooling of a sentence-transformers folder; the mean where there is none.
+def folder_pooling(folder: Path | None) -> str | None:
+    """The pooling of a sentence-transformers folder; None where there is none.
 
     Raises WeightsError where the folder's is none of `POOLINGS`.
     """
     if folder is None or not (folder / CONFIG).is_file():
-        return MEAN
+        return None
     with refused_as(WeightsError, f"{folder / CONFIG}: cannot be read"):
         check_plain(folder / CONFIG, limit=CONFIG_BYTES)
         said = dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
@@ -72,7 +72,7 @@ def folder_pooling(folder: Path | None) -> str:
         return found[0]
     raise WeightsError(
         f"{folder / CONFIG}: pools by {' and '.join(found) or 'nothing'}; one of "
-        f"{', '.join(POOLINGS)} is known: say it in the recipe, as task: {{pooling: mean}}"
+        f"{', '.join(POOLINGS)} is known: say it in the recipe, as backbone: {{pooling: mean}}"
     )
 
 

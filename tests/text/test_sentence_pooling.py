@@ -11,9 +11,9 @@ import torch
 
 from multigraft import Features
 from multigraft.errors import WeightsError
+from multigraft_text.options import POOLINGS as NAMES
+from multigraft_text.sentence_pooling import POOLINGS, folder_pooling, pooling_config
 from multigraft_text.similarity.head import EmbeddingHead
-from multigraft_text.similarity.pooling import POOLINGS, folder_pooling, pooling_config
-from multigraft_text.similarity.task import POOLINGS as NAMES
 
 SEQUENCE = torch.tensor([[[1.0, 4.0], [3.0, 2.0], [9.0, 9.0]], [[5.0, 5.0]] * 3])
 MASK = torch.tensor([[True, True, False], [False, False, False]])
@@ -52,8 +52,8 @@ def test_what_is_written_is_read_again(name: str, tmp_path: Path) -> None:
     assert folder_pooling(said(tmp_path, pooling_config(name, 8))) == name
 
 
-def test_a_folder_without_pooling_has_the_mean(tmp_path: Path) -> None:
-    assert folder_pooling(None) == folder_pooling(tmp_path) == "mean"
+def test_a_folder_may_say_nothing_of_pooling(tmp_path: Path) -> None:
+    assert folder_pooling(None) is folder_pooling(tmp_path) is None
 
 
 def test_the_newer_form_is_read(tmp_path: Path) -> None:
