@@ -17,7 +17,7 @@ from multigraft.system.about import __version__
 if TYPE_CHECKING:
     from multigraft.api import finetune, open_run, pretrain, rerun, resume
     from multigraft.contracts.answers import Answers, Window
-    from multigraft.contracts.features import BackboneModule, Features
+    from multigraft.contracts.features import BackboneModule, Features, Level
     from multigraft.contracts.formats import Format, Layout, Parsed
     from multigraft.contracts.generation import Generating, NewTokens, Writing, WrittenMetric
     from multigraft.contracts.lazy import Lazy
@@ -51,7 +51,7 @@ _HOMES = {
     "engine": ("Engine",),
     "errors": ("MultigraftError", "RowError", "WeightsError"),
     "contracts.answers": ("Answers", "Window"),
-    "contracts.features": ("BackboneModule", "Features"),
+    "contracts.features": ("BackboneModule", "Features", "Level"),
     "contracts.formats": ("Format", "Layout", "Parsed"),
     "contracts.generation": ("Generating", "NewTokens", "Writing", "WrittenMetric"),
     "plugins.hookspecs": ("hookimpl",),
@@ -84,6 +84,7 @@ __all__ = [
     "Generating",
     "Layout",
     "Lazy",
+    "Level",
     "Likeness",
     "Measure",
     "Modality",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from multigraft import Features
+from multigraft import Features, Level
 from multigraft.contracts.features import Batch
 from multigraft.contracts.types import Spec
 from multigraft_vision.plan import Plan
-from multigraft_vision.survey import Survey
+from multigraft_vision.pyramid import Pyramid, as_maps, computed, surveyed
+from multigraft_vision.survey import Layout, Survey
 
 # What belongs to the weights that training started from, not to those that are saved.
 SOURCE_KEYS = {
@@ -30,6 +32,8 @@ class TimmBackbone(nn.Module):
     """uint8 images [B, H, W, 3] -> `Features`, by any timm network."""
 
     head_bias = True
+    pyramid = False
+    """Whether `Features.maps` holds a map for each of `levels`, or the last one alone."""
 
     def __init__(self, model: Any, plan: Plan, survey: Survey, spec: Spec) -> None:
         super().__init__()
@@ -45,12 +49,28 @@ class TimmBackbone(nn.Module):
         """The network's modules in the order they run, without the classifier."""
         return [self.model.get_submodule(path) for path in self.survey.blocks]
 
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The maps of its pyramid: a convolutional network's own from stride 4 on, a plain
+        transformer's last one at three strides."""
+        return self._pyramid.levels
+
+    @cached_property
+    def _pyramid(self) -> Pyramid:
+        height, width = self.spec["size"]
+        return surveyed(self.plan.name, self.plan.cfg, self.plan.args, (height, width))
+
     def forward(self, batch: Batch) -> Features:
         """Normalise ``image`` as the weights expect, then timm's features and pooled features."""
         image = batch["image"].permute(0, 3, 1, 2)  # a view that is channels-last already
-        features = self.model.forward_features(image.float() * self.scale + self.shift)
+        pixels, layout = image.float() * self.scale + self.shift, self.survey.layout
+        if self.pyramid:
+            features, maps = computed(self.model, layout, pixels, self._pyramid)
+        else:
+            features = self.model.forward_features(pixels)
+            maps = as_maps(self.model, layout, features)
         pooled = self.model.forward_head(features, pre_logits=True)
-        sequence, maps = self._positions(features)
+        sequence = _sequence(layout, features)
         fits = sequence is not None and sequence.shape[-1] == self.width
         return Features(pooled=pooled, sequence=sequence if fits else None, maps=maps)
 
@@ -65,25 +85,6 @@ class TimmBackbone(nn.Module):
             self._config(labels if head is not None else ()), indent=2, ensure_ascii=False
         )
         (folder / "config.json").write_text(config + "\n", encoding="utf-8")
-
-    def _positions(self, features: Any) -> tuple[Tensor | None, tuple[Tensor, ...]]:
-        """Sequence [B, T, D] and maps [B, C, H, W] of timm's ``forward_features``."""
-        layout = self.survey.layout
-        if layout == "tokens":
-            return features, self._grid(features)
-        if layout == "NCHW":
-            return features.flatten(2).transpose(1, 2), (features,)
-        if layout == "NHWC":
-            return features.flatten(1, 2), (features.permute(0, 3, 1, 2),)
-        return None, ()
-
-    def _grid(self, tokens: Tensor) -> tuple[Tensor, ...]:
-        """The patch tokens as a map, where the network says how they lie."""
-        grid = getattr(getattr(self.model, "patch_embed", None), "grid_size", None)
-        before = getattr(self.model, "num_prefix_tokens", 0)
-        if grid is None or tokens.shape[1] - before != grid[0] * grid[1]:
-            return ()
-        return (tokens[:, before:].transpose(1, 2).unflatten(2, tuple(grid)),)
 
     def _classifier(self, head: nn.Linear, count: int) -> dict[str, Tensor]:
         """The head's tensors by timm's names; some architectures take a 1 x 1 convolution."""
@@ -119,3 +120,13 @@ class TimmBackbone(nn.Module):
             "model_args": {**args, "num_classes": len(labels), "in_chans": 3},
             "pretrained_cfg": {**kept, **data, "num_classes": len(labels), "custom_load": False},
         }
+
+
+def _sequence(layout: Layout, features: Any) -> Tensor | None:
+    """timm's ``forward_features`` as [B, T, D], where it has positions."""
+    if layout == "tokens":
+        found: Tensor = features
+        return found
+    if layout == "NCHW":
+        return features.flatten(2).transpose(1, 2)
+    return features.flatten(1, 2) if layout == "NHWC" else None

@@ -23,6 +23,7 @@ from multigraft.engine import Engine
 from multigraft.errors import RecipeError
 from multigraft.runtime import load
 from multigraft.runtime.bundle import open_bundle
+from multigraft.testing.tiny_runs import heard
 
 ROWS = 60
 OTHER = ["999999999999999/" * 20 + "0" * 15, "00/99", "0123456789"]
@@ -205,6 +206,41 @@ def test_a_task_has_the_reader_that_it_needs(
     }
     with pytest.raises(RecipeError, match=said):
         Engine([Wishing()], discover=False).start(recipe, "finetune")
+
+
+def recipe_of(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A training of the dense task that takes a moment."""
+    return {
+        "task": "grey-shapes",
+        "backbone": {"name": "lattice-tiny", "weights": "scratch"},
+        "data": str(table(folder, files=False)),
+        "output": str(folder / "run"),
+        **changes,
+    }
+
+
+def test_a_backbone_without_levels_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helpers.greys.network.Lattice.levels", ())
+    with pytest.raises(RecipeError, match=r"'lattice-tiny' gives no maps .*'grey-shapes' reads"):
+        Engine([greys], discover=False).start(recipe_of(tmp_path), "finetune")
+
+
+def test_a_frozen_pyramid_is_replayed(tmp_path: Path) -> None:
+    """Every map of the frozen network is kept, and a training that replays them ends as one that
+    computes them."""
+    weights = []
+    for replay in ("on", "off"):
+        folder = tmp_path / replay
+        folder.mkdir()
+        training = {"epochs": 2, "precision": "fp32", "compile": "off", "replay": replay}
+        recipe = recipe_of(folder, strategy="linear-probe", training={**training, "workers": 0})
+        with heard() as said:
+            run = Engine([greys], discover=False).start(recipe, "finetune")
+        assert any("replaying" in line for line in said) == (replay == "on"), said
+        weights.append(run.graft.head.linear.weight.detach().numpy())
+    np.testing.assert_allclose(weights[0], weights[1], rtol=1e-5)
 
 
 def test_masks_may_be_files(run: Any, tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ class Features:
     mask: Tensor | None = None
     """[B, T] bool: which positions are real; None where all are."""
     maps: tuple[Tensor, ...] = ()
-    """[B, C, H, W] each (or [B, C, T] for sound): a pyramid, finest first."""
+    """[B, C, H, W] each (or [B, C, T] for sound), finest first; a map for each of the backbone's
+    levels, where its pyramid was asked for."""
     branches: Mapping[str, Features] = field(default_factory=dict)
     """Of a graft with several branches: what each gives; zeros in rows that lack it."""
     present: Tensor | None = None
@@ -33,6 +34,18 @@ class Features:
 
 FIELDS = tuple(each.name for each in fields(Features))
 """The names of what a backbone may give."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One map of a feature pyramid.
+
+    Of an input [H, W] it is [B, channels, ceil(H / stride), ceil(W / stride)], and its cell i, j
+    stands for the pixels from i * stride and j * stride on.
+    """
+
+    channels: int
+    stride: int
 
 
 @runtime_checkable
@@ -52,6 +65,10 @@ class BackboneModule(Protocol):
 
     ``later: Sequence[nn.Module]`` may be there too: the blocks of a decoder that a head calls
     behind the features. Strategies count them behind ``blocks``; they are never replayed.
+
+    ``levels: Sequence[Level]`` may be there too, known before a forward pass, finest first, and
+    beside them ``pyramid = False``. Where a task reads them (`Task.levels`), ``pyramid`` is set,
+    and from then on `Features.maps` holds a map for each level.
 
     ``writing: Writing``, ``remember`` and ``step`` may be there too, as `generation.Decoder` has
     them: an encoder-decoder, which tasks that write a text about a value ask for.

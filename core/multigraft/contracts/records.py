@@ -192,6 +192,9 @@ class Task:
     where that is learned, it is learned from them too."""
     reader: Mapping[str, Any] = field(default_factory=dict)
     """Options of the modality's reader that the task cannot do without, as ``{"places": True}``."""
+    levels: bool = False
+    """Whether its head reads `Features.maps` at the strides of the backbone's ``levels``; one that
+    has none is refused."""
     files: tuple[str, ...] = ()
     """Those of ``columns`` that name files: `Objective.encode` gets whole paths, and the data's
     fingerprint counts what is in them."""
@@ -227,6 +230,8 @@ class Task:
         known = {*self.columns, None}
         if self.labels_in is not None and self.stratify is None:
             raise ValueError(f"task {self.name!r}: labels_in reads the column that stratify names")
+        if self.levels and self.several:
+            raise ValueError(f"task {self.name!r}: levels are those of one branch, not of several")
         named = (self.stratify, self.writes, *self.files)
         if strange := [name for name in named if name not in known]:
             raise ValueError(

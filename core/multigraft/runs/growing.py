@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_model
 from torch import nn
@@ -63,7 +64,26 @@ def _backbone(resolved: ResolvedRecipe, spec: Spec) -> nn.Module:
         name: branch.backbone.build(branch.origin, of_branch(name, spec) if name else spec)
         for name, branch in resolved.branches.items()
     }
-    return Branches(built) if resolved.several else built[""]
+    if resolved.several:
+        return Branches(built)
+    if resolved.task.levels:
+        _ask_for_levels(built[""], resolved)
+    return built[""]
+
+
+def _ask_for_levels(backbone: Any, resolved: ResolvedRecipe) -> None:
+    """Have the backbone give its pyramid. Raises RecipeError where it has none."""
+    if not getattr(backbone, "levels", ()):
+        raise RecipeError([_no_levels(resolved)])
+    backbone.pyramid = True
+
+
+def _no_levels(resolved: ResolvedRecipe) -> str:
+    name = resolved.branches[""].origin.backbone
+    return (
+        f"backbone: {name!r} gives no maps at several strides, and task {resolved.task.name!r} "
+        "reads them; use another backbone"
+    )
 
 
 def inherit_head(graft: Graft, resolved: ResolvedRecipe, targets: Spec) -> bool:

@@ -26,6 +26,17 @@ COMPUTING = (
         "of (n - field) // hop + 1 positions for a row of n units",
     ),
     Check(
+        name="levels",
+        of="backbone",
+        run=Lazy("multigraft.testing.check_levels:levels"),
+        what="Its pyramid has the maps that `levels` promises, [B, channels, ceil(H / stride), "
+        "ceil(W / stride)], at an odd size too; `pooled` stays what it is.",
+        why="heads are built for the channels before a forward pass, and masks and boxes are laid "
+        "on the cells",
+        mend="say in levels what forward gives where pyramid is set, and complete a map whose "
+        "convolutions lost its edge",
+    ),
+    Check(
         name="padding",
         of="backbone",
         run=Lazy("multigraft.testing.check_forward:padding"),

@@ -10,6 +10,7 @@ import multigraft as mg
 from conformance.faults import (
     decoders,
     entering,
+    levels,
     networks,
     readers,
     tagging,
@@ -226,6 +227,20 @@ NETWORKS = (
         "from what the row",
         networks.SpreadsPadding,
     ),
+    Fault(
+        "a level of other channels than it says",
+        "levels",
+        "follows from Level(channels=7",
+        levels.Plugin(levels.Narrower),
+    ),
+    Fault("a level that loses cells", "levels", "maps[1] has the shape", levels.Plugin(levels.Cut)),
+    Fault(
+        "levels that nobody can ask for",
+        "levels",
+        "no pyramid = False",
+        levels.Plugin(levels.Unasked),
+    ),
+    Fault("levels from coarse to fine", "levels", "finest first", levels.Plugin(levels.Coarsest)),
     _net("dropout in evaluation mode", "steady-forward", "at another seed", networks.AlwaysDrops),
     _net(
         "a forward that writes into the batch",

@@ -140,6 +140,7 @@ def register_tasks() -> list[mg.Task]:
             stratify="kind",
             rows=oriented,
             reader={"places": True},
+            levels=True,
             objective=mg.Lazy("helpers.greys.shapes:Shapes"),
             answers=Masks,
             samples=cells,

@@ -28,6 +28,7 @@ class Lattice(nn.Module):
     """Pixels [B, H, W] -> a vector for each."""
 
     head_bias = True
+    pyramid = False
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -38,6 +39,10 @@ class Lattice(nn.Module):
     def blocks(self) -> Sequence[nn.Module]:
         return list(self.layers)
 
+    @property
+    def levels(self) -> Sequence[mg.Level]:
+        return [mg.Level(self.width, 1), mg.Level(self.width, 2)]
+
     def forward(self, batch: Batch) -> mg.Features:
         real = batch["real"].float().unsqueeze(1)
         hidden = batch["pixels"].float().unsqueeze(1) / 9
@@ -45,9 +50,14 @@ class Lattice(nn.Module):
             hidden = layer(hidden, real)
         mask = batch["real"].bool().flatten(1)
         sequence = hidden.flatten(2).mT
+        maps = (hidden, self.halved(hidden)) if self.pyramid else (hidden,)
         return mg.Features(
-            pooled=mean_pool(sequence, mask), sequence=sequence, mask=mask, maps=(hidden,)
+            pooled=mean_pool(sequence, mask), sequence=sequence, mask=mask, maps=maps
         )
+
+    def halved(self, hidden: Tensor) -> Tensor:
+        """The level at half the pixels; what pads a row is 0, and no number is below."""
+        return nn.functional.max_pool2d(hidden, 2, ceil_mode=True)
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
         (folder / "config.json").write_text(json.dumps({"width": self.width}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,16 @@ BOX = 4
 
 
 class PixelHead(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, levels: Sequence[mg.Level]) -> None:
         super().__init__()
-        self.linear = nn.Conv2d(width, len(CLASSES), 1)
+        self.linear = nn.Conv2d(sum(level.channels for level in levels), len(CLASSES), 1)
 
     def forward(self, features: mg.Features, batch: Batch) -> Outputs:
         real = batch["real"].float()
-        return {"logits": self.linear(features.maps[0]) * real.unsqueeze(1), "inside": real}
+        fine, coarse = features.maps
+        coarse = F.interpolate(coarse, scale_factor=2.0)[:, :, : fine.shape[2], : fine.shape[3]]
+        logits = self.linear(torch.cat([fine, coarse], 1))
+        return {"logits": logits * real.unsqueeze(1), "inside": real}
 
 
 class Shapes(Objective):
@@ -48,7 +51,7 @@ class Shapes(Objective):
 
     def head(self) -> nn.Module:
         backbone: Any = self.brief.backbone
-        return PixelHead(backbone.width)
+        return PixelHead(backbone.levels)
 
     def encode(self, row: Mapping[str, Any], arrays: Arrays) -> Arrays:
         mask = self.mask(row["mask"])
