@@ -48,18 +48,18 @@ _IMAGE = Modality(
     options={
         "size": Option(
             default=None,
-            types=(int,),
+            types=(int, list),
             low=1,
             high=8192,
-            help="pixels a side; unset: what the weights expect",
+            help="pixels a side, or [height, width]; unset: what the weights expect",
         ),
         "crop": Option(
             default=None,
             types=(float, int),
             low=0.1,
             high=1,
-            help="the share of the shorter side that the centre crop keeps; unset: as the weights "
-            "expect",
+            help="the share of the resized picture that the centre crop keeps; unset: as the "
+            "weights expect, or with fit: pad all of it",
         ),
         "interpolation": Option(
             default=None,
@@ -70,8 +70,9 @@ _IMAGE = Modality(
         "fit": Option(
             default=None,
             types=(str,),
-            choices=("center", "squash"),
-            help="crop the longer side, or squash it; unset: as the weights expect",
+            choices=("center", "squash", "pad"),
+            help="crop the longer side, squash it, or keep all of the picture between bars of the "
+            "mean colour (letterbox); unset: as the weights expect",
         ),
         "places": Option(
             default=False,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from multigraft import Features, Level
 from multigraft.contracts.features import Batch
 from multigraft.contracts.types import Spec
-from multigraft_vision.plan import Plan
+from multigraft_vision.plan import FITS, Plan
 from multigraft_vision.pyramid import Pyramid, as_maps, computed, surveyed
 from multigraft_vision.survey import Layout, Survey
 
@@ -99,7 +99,7 @@ class TimmBackbone(nn.Module):
         data = {
             "input_size": size,
             "crop_pct": self.spec["crop"],
-            "crop_mode": self.spec["fit"],
+            "crop_mode": next(mode for mode, fit in FITS.items() if fit == self.spec["fit"]),
             "interpolation": self.spec["interpolation"],
         }
         kept = {

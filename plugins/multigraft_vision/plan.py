@@ -19,6 +19,8 @@ from multigraft.system.files import check_plain
 # Arguments that a saved folder sets and that do not make it another network.
 FREE_ARGS = {"num_classes", "in_chans", "global_pool", "img_size"}
 MAX_PIXELS = 50_000_000
+FITS = {"center": "center", "squash": "squash", "border": "pad"}
+"""timm's crop modes as the reader calls them."""
 # Where a configuration may say that its weights lie; only the hub id that was asked for counts.
 ELSEWHERE = {"url", "file", "state_dict", "hf_hub_filename"}
 CONFIG_BYTES = 2**24
@@ -72,21 +74,37 @@ def reader_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
     """The reader that the weights expect, changed by what the recipe sets."""
     cfg = plan(origin).cfg
     chosen = {key: value for key, value in options.items() if value is not None}
-    size = chosen.get("size", cfg["input_size"][1:])
-    fit = chosen.get("fit", cfg.get("crop_mode", "center"))
-    if fit not in ("center", "squash"):
+    fit = chosen.get("fit") or FITS.get(cfg.get("crop_mode") or "center")
+    if fit is None:
         raise MultigraftError(
-            f"{origin.backbone} expects the crop mode {fit!r}; set reader.fit to center or squash"
+            f"{origin.backbone} expects the crop mode {cfg['crop_mode']!r}; set reader.fit to "
+            "center, squash or pad"
         )
     return {
         "kind": "image",
-        "size": [size, size] if isinstance(size, int) else list(size),
-        "crop": float(chosen.get("crop", cfg["crop_pct"])),
+        "size": _sides(chosen.get("size", list(cfg["input_size"][1:]))),
+        "crop": float(chosen.get("crop", _crop(cfg, fit))),
         "interpolation": chosen.get("interpolation", cfg["interpolation"]),
         "fit": fit,
         "max_pixels": chosen.get("max_pixels", MAX_PIXELS),
+        **({"fill": [round(255 * share) for share in cfg["mean"]]} if fit == "pad" else {}),
         **({"places": True} if chosen.get("places") else {}),
     }
+
+
+def _sides(size: int | list[int]) -> list[int]:
+    """Height and width."""
+    sides = [size, size] if isinstance(size, int) else list(size)
+    if len(sides) != 2:
+        raise MultigraftError(f"reader.size: found {size}; give one number, or [height, width]")
+    return sides
+
+
+def _crop(cfg: Mapping[str, Any], fit: str) -> float:
+    """The share that the weights expect; what is padded is kept whole, unless they say
+    otherwise."""
+    padded_elsewhere = fit == "pad" and cfg.get("crop_mode") != "border"
+    return 1.0 if padded_elsewhere else float(cfg["crop_pct"])
 
 
 def _registered(name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from multigraft import RowError
-from multigraft.contracts.frames import EXTENT, FRAME, scaling, shift, then
+from multigraft.contracts.frames import EXTENT, FRAME, PICTURE, scaling, shift, then
 from multigraft.contracts.readers import check_spec
 from multigraft.contracts.types import Arrays, Spec
 from multigraft_vision.footprint import footprint
@@ -28,6 +28,7 @@ INTERPOLATIONS = {
 
 
 Side = Annotated[int, Field(ge=1, le=8192)]
+Shade = Annotated[int, Field(ge=0, le=255)]
 
 
 class ImageSpec(BaseModel):
@@ -38,8 +39,9 @@ class ImageSpec(BaseModel):
     size: tuple[Side, Side] = Field(strict=False)  # JSON knows lists only
     crop: float = Field(ge=0.05, le=1)
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
-    fit: Literal["center", "squash"]
+    fit: Literal["center", "squash", "pad"]
     max_pixels: int = Field(ge=1, le=Image.MAX_IMAGE_PIXELS * 2)
+    fill: tuple[Shade, Shade, Shade] = Field((0, 0, 0), strict=False)
     places: bool = False
 
 
@@ -50,8 +52,8 @@ def image_reader(spec: Spec) -> ImageReader:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageReader:
-    """``image``: uint8 [H, W, 3]; where places are asked for, also the picture's ``frame`` and
-    ``extent``."""
+    """``image``: uint8 [H, W, 3]; where places are asked for, also the picture's ``frame``,
+    ``extent`` and its own size, ``picture``."""
 
     size: tuple[int, int]
     """Height and width."""
@@ -59,8 +61,11 @@ class ImageReader:
     """The share of each side that the centre crop keeps."""
     interpolation: str
     fit: str
-    """``center`` keeps the aspect ratio and crops the longer side; ``squash`` does not keep it."""
+    """``center`` keeps the aspect ratio and crops the longer side; ``squash`` does not keep it;
+    ``pad`` keeps it, and all of the picture, between bars."""
     max_pixels: int
+    fill: tuple[int, int, int] = (0, 0, 0)
+    """The colour of the bars."""
     places: bool = False
     """Whether rows say where in the picture they lie (see `multigraft.contracts.frames`)."""
 
@@ -74,7 +79,7 @@ class ImageReader:
         picture = open_rgb(raw, self.max_pixels)
         resized = picture.resize(self._resized(*picture.size), INTERPOLATIONS[self.interpolation])
         window = self._window(*resized.size)
-        row = {"image": np.array(resized.crop(window))}
+        row = {"image": np.array(self._cut(resized, window))}
         return {**row, **self._places(picture, resized, window)} if self.places else row
 
     def memory(self, raw: Any) -> int:
@@ -96,6 +101,7 @@ class ImageReader:
             "interpolation": self.interpolation,
             "fit": self.fit,
             "max_pixels": self.max_pixels,
+            **({"fill": list(self.fill)} if self.fit == "pad" else {}),
             **({"places": True} if self.places else {}),
         }
 
@@ -109,6 +115,7 @@ class ImageReader:
         return {
             FRAME: frame.astype(np.float32),
             EXTENT: np.array([width, height], dtype=np.float32),
+            PICTURE: np.array(picture.size, dtype=np.float32),
         }
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:
@@ -116,6 +123,9 @@ class ImageReader:
         tall, wide = (math.floor(side / self.crop) for side in self.size)
         if self.fit == "squash":
             return wide, tall
+        if self.fit == "pad":  # timm's ResizeKeepRatio by the longer side
+            ratio = max(height / tall, width / wide)
+            return max(1, round(width / ratio)), max(1, round(height / ratio))
         if tall == wide:  # torchvision's rounding of the longer side
             short, long = min(width, height), max(width, height)
             longer = int(tall * long / short)
@@ -130,7 +140,23 @@ class ImageReader:
         return wide, tall
 
     def _window(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """The box of the centre crop: left, top, right, bottom."""
+        """The box of the centre crop: left, top, right, bottom; of a smaller picture it reaches
+        beyond."""
         tall, wide = self.size
-        top, left = round((height - tall) / 2), round((width - wide) / 2)
+        top, left = _middle(height - tall), _middle(width - wide)
         return left, top, left + wide, top + tall
+
+    def _cut(self, resized: Image.Image, window: tuple[int, int, int, int]) -> Image.Image:
+        """A box of the picture, and bars where it reaches beyond."""
+        if self.fit != "pad":
+            return resized.crop(window)
+        left, top, right, bottom = window
+        whole = Image.new("RGB", (right - left, bottom - top), self.fill)
+        whole.paste(resized, (-left, -top))
+        return whole
+
+
+def _middle(spare: int) -> int:
+    """Where a crop begins, as torchvision rounds it; where bars are added, the first is the smaller
+    one, as timm's."""
+    return round(spare / 2) if spare >= 0 else -(-spare // 2)

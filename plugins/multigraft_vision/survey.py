@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +18,8 @@ Layout = Literal["tokens", "NCHW", "NHWC", "other"]
 STAGE = {"downsample", "pos_emb", "blocks", "norm"}
 # Small containers that are better frozen or left whole.
 WHOLE = {"stem", "head"}
+STEP, STEPS = 32, 8
+"""In pixels, and how many larger sizes are tried where one is refused."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,14 @@ def _survey(
         ran: list[str] = []
         for path in candidates:
             network.get_submodule(path).register_forward_pre_hook(_recorder(path, ran))
-        features, pooled = _run(name, network, size)
+        try:
+            features, pooled = _run(network, size)
+        except (RuntimeError, AssertionError) as error:
+            near = _takes(name, cfg, args, size)
+            raise MultigraftError(
+                f"{name} cannot read images of {size[0]} x {size[1]} ({error}); "
+                f"{near or 'set another reader.size'}"
+            ) from error
     return Survey(
         blocks=tuple(dict.fromkeys(ran)),
         width=pooled.shape[-1],
@@ -67,14 +77,24 @@ def _survey(
     )
 
 
-def _run(name: str, network: Any, size: tuple[int, int]) -> tuple[Any, Tensor]:
-    try:
-        features = network.forward_features(torch.zeros(2, 3, *size))
-        return features, network.forward_head(features, pre_logits=True)
-    except (RuntimeError, AssertionError) as error:
-        raise MultigraftError(
-            f"{name} cannot read images of {size[0]} x {size[1]} ({error}); set another reader.size"
-        ) from error
+def _run(network: Any, size: tuple[int, int]) -> tuple[Any, Tensor]:
+    features = network.forward_features(torch.zeros(2, 3, *size))
+    return features, network.forward_head(features, pre_logits=True)
+
+
+def _takes(
+    name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]
+) -> str | None:
+    """A size that the network does take, a little larger in steps of 32, in words."""
+    first = [-(-side // STEP) * STEP for side in size]
+    for more in range(0, STEPS * STEP, STEP):
+        height, width = (side + more for side in first)
+        sized = {**args, **({"img_size": [height, width]} if "img_size" in args else {})}
+        with suppress(RuntimeError, AssertionError), torch.device("meta"):
+            network = timm.create_model(name, pretrained_cfg=dict(cfg), num_classes=0, **sized)
+            _run(network.eval(), (height, width))
+            return f"it takes {height} x {width}: set reader.size to [{height}, {width}]"
+    return None
 
 
 def _recorder(path: str, ran: list[str]) -> Any:

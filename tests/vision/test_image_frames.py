@@ -14,6 +14,7 @@ from multigraft import Origin
 from multigraft.contracts.frames import (
     EXTENT,
     FRAME,
+    PICTURE,
     inverse,
     mirror,
     move_boxes,
@@ -60,12 +61,13 @@ def found(image: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("fit", ["center", "squash"])
+@pytest.mark.parametrize("fit", ["center", "squash", "pad"])
 def test_a_read_pictures_frame_says_where_its_pixels_are(size: tuple[int, int], fit: str) -> None:
     image, centres = blobs(*size)
     row = reader(fit, crop=1.0).read(image)
     np.testing.assert_allclose(found(row["image"]), move_points(centres, row[FRAME]), atol=0.25)
     assert row[EXTENT].tolist() == [32, 32]
+    assert row[PICTURE].tolist() == list(size)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -84,6 +86,14 @@ def test_boxes_and_masks_move_as_torchvisions(size: tuple[int, int]) -> None:
     left = (theirs[:, 2] > theirs[:, 0]) & (theirs[:, 3] > theirs[:, 1])
     np.testing.assert_array_equal(kept, left.numpy())
     np.testing.assert_allclose(ours, theirs[left].numpy(), atol=1e-3)
+
+
+def test_bars_around_a_picture_are_nothing_to_masks_and_boxes() -> None:
+    row = reader("pad", crop=1.0).read(np.zeros((16, 32, 3), np.uint8))
+    mask = move_mask(np.ones((16, 32), np.uint8), row[FRAME], row[EXTENT], 255)
+    assert (mask[8:24] == 1).all() and (mask[:8] == 255).all() and (mask[24:] == 255).all()
+    boxes, kept = move_boxes(np.array([[0, 0, 32, 16]], np.float32), row[FRAME], row[EXTENT])
+    assert kept.all() and boxes.tolist() == [[0, 8, 32, 24]]
 
 
 def test_places_cost_nothing_where_they_are_not_asked_for() -> None:

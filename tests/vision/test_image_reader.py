@@ -246,6 +246,31 @@ def test_other_fits_equal_timm(fit, size):
         np.testing.assert_array_equal(ours, theirs.permute(1, 2, 0).numpy())
 
 
+@pytest.mark.parametrize("size", [(64, 64), (96, 64), (33, 57)])
+@pytest.mark.parametrize("crop", [1.0, 0.9])
+def test_padding_equals_timms_border(size, crop):
+    """All of the picture between bars of the mean colour, wherever it lies to the pixel."""
+    from timm.data import create_transform
+
+    mean = (0.485, 0.456, 0.406)
+    fill = [round(255 * share) for share in mean]
+    for shape in [(500, 333), (333, 500), (61, 40), (40, 61), (9, 300)]:
+        image = smooth(*shape)
+        theirs = create_transform(
+            size,
+            **{"interpolation": "bicubic", "crop_pct": crop, "crop_mode": "border", "mean": mean},
+            normalize=False,
+        )(image)
+        found = reader(size=list(size), crop=crop, fit="pad", fill=fill).read(image)["image"]
+        np.testing.assert_array_equal(found, theirs.permute(1, 2, 0).numpy())
+
+
+def test_a_strip_that_is_padded_keeps_a_pixel():
+    found = reader(fit="pad", fill=[1, 2, 3]).read(np.full((1, 50_000), 9, np.uint8))["image"]
+    assert (found == 9).all(2).sum() == 32
+    assert (found == [1, 2, 3]).all(2).sum() == 31 * 32
+
+
 def test_a_spec_survives_json():
     first = reader(size=[48, 40], crop=0.9, interpolation="lanczos", fit="squash")
     again = image_reader(json.loads(json.dumps(first.spec())))

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from multigraft.contracts.records import Origin
-from multigraft.errors import WeightsError
+from multigraft.errors import MultigraftError, WeightsError
 from multigraft.plugins.catalog import Catalog
 
 LABELS = ("apple", "pear", "plum")
@@ -141,6 +141,21 @@ def test_a_saved_folder_keeps_its_reader(catalog, tmp_path):
         "size": [32, 32],
         "max_pixels": 100,
     }
+
+
+def test_a_padded_picture_is_kept_whole_and_a_saved_folder_pads_too(catalog, tmp_path):
+    family, _, _ = catalog.backbone("timm/resnet18")
+    origin = origin_of(catalog, "timm/resnet18")
+    assert family.reader(origin, {})["crop"] < 1
+    spec = family.reader(origin, {"size": [40, 56], "fit": "pad"})
+    assert (spec["size"], spec["crop"], spec["fit"]) == ([40, 56], 1.0, "pad")
+    assert spec["fill"] == [124, 116, 104]
+    family.build(origin, spec).save(tmp_path, head=None, labels=())
+    config = json.loads((tmp_path / "config.json").read_text())["pretrained_cfg"]
+    assert config["crop_mode"] == "border"
+    assert family.reader(origin_of(catalog, "timm/resnet18", path=tmp_path), {}) == spec
+    with pytest.raises(MultigraftError, match=r"reader.size: found \[40\]; give one number, or"):
+        family.reader(origin, {"size": [40]})
 
 
 def test_nothing_of_the_machine_or_of_the_source_is_in_the_configuration(catalog, tmp_path):

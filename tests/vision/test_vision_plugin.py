@@ -102,6 +102,8 @@ def test_reader_options_pass_the_recipe(catalog):
     [
         {"size": 0},
         {"size": "big"},
+        {"size": [64, "big"]},
+        {"size": [64, 0]},
         {"crop": 1.5},
         {"interpolation": "cubic"},
         {"max_pixels": 10**12},

@@ -36,13 +36,16 @@ def png(picture: np.ndarray) -> bytes:
         ((48, 48), 0.875, "center"),
         ((40, 24), 0.9, "center"),
         ((33, 57), 0.95, "squash"),
+        ((33, 57), 1.0, "pad"),
+        ((48, 48), 0.9, "pad"),
     ],
 )
 def test_every_pixel_is_pillows(
     interpolation: str, size: tuple[int, int], crop: float, fit: str, tmp_path: Path
 ) -> None:
     reader = ImageReader(
-        size=size, crop=crop, interpolation=interpolation, fit=fit, max_pixels=10**6
+        **{"size": size, "crop": crop, "interpolation": interpolation, "fit": fit},
+        **{"max_pixels": 10**6, "fill": (124, 116, 104)},
     )
     web = open_web_reader(_IMAGE.web, reader.spec(), tmp_path)
     for picture, found in zip(

@@ -17,6 +17,8 @@ from multigraft.errors import PluginError
 FRAME, EXTENT = "frame", "extent"
 """The arrays of a row that say where its plane lies: float32 [2, 3], and the input's width and
 height [2]."""
+PICTURE = "picture"
+"""The width and height of the raw plane, float32 [2], where answers lie on it."""
 MASK, BOXES, POINTS, WITH = "mask", "boxes", "points", "with:"
 """How a target moves; what is said ``with:`` a target of boxes has one entry for each of them."""
 

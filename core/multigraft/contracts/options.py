@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from multigraft.contracts.records import Option
@@ -16,6 +17,9 @@ def misfit(value: Any, option: Option) -> str | None:
         return f"it should be {_listed(types)}"
     if not isinstance(value, types):
         return f"it should be {_listed(types)}"
+    if isinstance(value, list) and len(types) > 1:  # one value, or several
+        alone = replace(option, types=tuple(kind for kind in types if kind is not list))
+        return next(filter(None, (misfit(each, alone) for each in value)), None)
     if option.choices and value not in option.choices:
         return f"allowed: {', '.join(str(choice) for choice in option.choices)}"
     return _out_of_range(value, option)
@@ -38,6 +42,7 @@ def types_like(default: Any) -> tuple[type, ...]:
 
 def _listed(types: tuple[type, ...]) -> str:
     names = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
+    names["list"] = "a list of them" if len(types) > 1 else "list"
     shown = [names.get(kind.__name__, kind.__name__) for kind in types]
     return "a number" if set(types) == {int, float} else " or ".join(dict.fromkeys(shown))
 

@@ -2,7 +2,7 @@
 import { decoded } from "./pixels.js";
 import { resized } from "./resize.js";
 
-// `spec` is the bundle's reader: size, crop, interpolation, fit, max_pixels.
+// `spec` is the bundle's reader: size, crop, interpolation, fit, max_pixels, fill.
 export async function openReader(spec) {
   const [tall, wide] = spec.size;
   return {
@@ -11,9 +11,9 @@ export async function openReader(spec) {
       const picture = pixels ?? (await decoded(file, spec.max_pixels));
       const [width, height] = whole(spec, picture);
       const scaled = resized(picture, width, height, spec.interpolation);
-      const top = even((height - tall) / 2);
-      const left = even((width - wide) / 2);
-      return { image: { data: cropped(scaled, left, top, wide, tall), dims: [tall, wide, 3] } };
+      const top = middle(height - tall);
+      const left = middle(width - wide);
+      return { image: { data: cropped(scaled, left, top, wide, tall, spec.fill), dims: [tall, wide, 3] } };
     },
   };
 }
@@ -22,6 +22,10 @@ export async function openReader(spec) {
 function whole({ size, crop, fit, max_pixels }, { width, height }) {
   let [tall, wide] = size.map((side) => Math.floor(side / crop));
   if (fit === "squash") return [wide, tall];
+  if (fit === "pad") {
+    const ratio = Math.max(height / tall, width / wide);
+    return [Math.max(1, even(width / ratio)), Math.max(1, even(height / ratio))];
+  }
   if (tall === wide) {
     const longer = Math.trunc((tall * Math.max(width, height)) / Math.min(width, height));
     [wide, tall] = width <= height ? [tall, longer] : [longer, tall];
@@ -33,6 +37,11 @@ function whole({ size, crop, fit, max_pixels }, { width, height }) {
   return [wide, tall];
 }
 
+// Where a crop begins; where bars are added, the first is the smaller one.
+function middle(spare) {
+  return spare >= 0 ? even(spare / 2) : -Math.floor(-spare / 2);
+}
+
 // The nearest integer; of two the even one, as Python rounds.
 function even(value) {
   const below = Math.floor(value);
@@ -40,9 +49,10 @@ function even(value) {
   return up ? below + 1 : below;
 }
 
-// What lies outside of the picture is black.
-function cropped({ data, width, height }, left, top, wide, tall) {
+// What lies outside of the picture is black, or the colour of the bars.
+function cropped({ data, width, height }, left, top, wide, tall, fill) {
   const window = new Uint8Array(tall * wide * 3);
+  if (fill) for (let at = 0; at < window.length; at++) window[at] = fill[at % 3];
   const from = Math.max(left, 0);
   const to = Math.min(left + wide, width);
   for (let y = Math.max(top, 0); y < Math.min(top + tall, height); y++) {
