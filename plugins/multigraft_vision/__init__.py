@@ -19,6 +19,7 @@ from multigraft import (
     hookimpl,
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
+from multigraft_vision.segmentation.task import SEMANTIC_SEGMENTATION
 
 _IMAGE = Modality(
     name="image",
@@ -165,7 +166,7 @@ def register_backbones() -> Sequence[Backbone]:
 
 @hookimpl
 def register_tasks() -> Sequence[Task]:
-    """SimCLR pretraining; labels and numbers of an image."""
+    """SimCLR pretraining; labels and numbers of an image; the class of each pixel."""
     return [
         Task(
             name="image-contrastive",
@@ -194,4 +195,5 @@ def register_tasks() -> Sequence[Task]:
         classification_task("image-classification", "image"),
         multilabel_task("image-multilabel", "image"),
         regression_task("image-regression", "image"),
+        SEMANTIC_SEGMENTATION,
     ]

@@ -83,7 +83,7 @@ def reader_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
     return {
         "kind": "image",
         "size": _sides(chosen.get("size", list(cfg["input_size"][1:]))),
-        "crop": float(chosen.get("crop", _crop(cfg, fit))),
+        "crop": float(chosen.get("crop", _crop(cfg, fit, places=bool(chosen.get("places"))))),
         "interpolation": chosen.get("interpolation", cfg["interpolation"]),
         "fit": fit,
         "max_pixels": chosen.get("max_pixels", MAX_PIXELS),
@@ -100,11 +100,11 @@ def _sides(size: int | list[int]) -> list[int]:
     return sides
 
 
-def _crop(cfg: Mapping[str, Any], fit: str) -> float:
-    """The share that the weights expect; what is padded is kept whole, unless they say
-    otherwise."""
-    padded_elsewhere = fit == "pad" and cfg.get("crop_mode") != "border"
-    return 1.0 if padded_elsewhere else float(cfg["crop_pct"])
+def _crop(cfg: Mapping[str, Any], fit: str, *, places: bool) -> float:
+    """The share that the weights expect; all of a picture that is padded, unless they are made for
+    that, or of which every place counts."""
+    whole = places or (fit == "pad" and cfg.get("crop_mode") != "border")
+    return 1.0 if whole else float(cfg["crop_pct"])
 
 
 def _registered(name: str) -> dict[str, Any]:

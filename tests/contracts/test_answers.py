@@ -219,7 +219,8 @@ def test_core_s_answers_have_the_names_that_a_task_may_give() -> None:
     assert tuple(ANSWERS) == NAMES
     scored = {name for name, make in ANSWERS.items() if scores(make({"labels": ["a"]}))}
     written = {"summary", "text", "translation"}
-    assert scored == {"embedding", "extraction", "tagging", "transcription", *written}
+    others = {"embedding", "extraction", "segmentation", "tagging", "transcription"}
+    assert scored == {*others, *written}
 
 
 def test_labels_of_answers_give_the_accuracy_that_classification_measures(
@@ -289,7 +290,7 @@ def test_ranks_are_among_all_rows_in_every_resample(run: mg.Run) -> None:
 
 
 def test_scores_of_another_shape_are_refused() -> None:
-    table_ = SimpleNamespace(row=lambda number: {"number": number})
+    table_ = SimpleNamespace(target_row=lambda number: {"number": number})
     uneven = SimpleNamespace(score=lambda answer, row: {"n": np.zeros(row["number"])})
     with pytest.raises(PluginError, match=r"score gives n \[1\] for one row and not for another"):
         score_rows(uneven, table_, np.array([1, 2]), [{}, {}])  # type: ignore[arg-type]

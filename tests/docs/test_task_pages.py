@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from docs.test_docs import ROOT, example
+from helpers.painted_scenes import table
 
 WORDS = ("a", "warm", "coat", "of", "wool", "rain", "hat", "that", "comes", "through", "red", "old")
 
@@ -116,6 +117,18 @@ def test_translations(desk: Path) -> None:
     metrics = names["run"].evaluate().metrics
     assert {"bleu", "chrf"} <= metrics.keys()
     assert names["predictor"].bundle.precisions["fp32"].metric == "chrf"
+
+
+def test_the_class_of_every_pixel(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table(desk, 60).rename(desk / "scenes.jsonl")
+    (desk / "0-001.png").rename(desk / "scene.png")
+    lines = (desk / "scenes.jsonl").read_text().splitlines()
+    (desk / "scenes.jsonl").write_text("\n".join([lines[0], *lines[2:]]))
+    names = run("semantic-segmentation.md", "segmentation")
+    answer = names["predictor"].predict("scene.png")
+    assert answer["size"] == [40, 56]
+    assert sum(segment["share"] for segment in answer["segments"]) == pytest.approx(1)
+    assert "'segments':" in capsys.readouterr().out
 
 
 def made_words() -> list[str]:

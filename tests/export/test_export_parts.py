@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -474,3 +474,17 @@ def test_the_best_batch_takes_the_least_time_a_row() -> None:
     times = {1: 4.0, 8: 8.0, 32: 64.0}
     assert best_size(times) == 8
     assert a_row(times) == 2.0  # between 4 alone and 1 in the best batch
+
+
+def test_whole_numbers_are_judged_by_the_share_that_differs() -> None:
+    """Of the classes of 4,000 pixels two may fall the other way, and not five."""
+    trial = cases([{"x": np.zeros(1, np.float32)}] * 2, [1, 1], ["a", "b"], {})
+
+    def classes(wrong: int) -> Callable[[Mapping[str, np.ndarray]], Arrays]:
+        pixels = np.zeros((2, 40, 100), np.uint8)
+        pixels[0].flat[:wrong] = 9
+        return lambda batch: {"classes": pixels[: len(batch["x"])]}
+
+    assert check_parity(classes(0), classes(2), trial, {}) == pytest.approx(2 / 4000)
+    with pytest.raises(ExportError, match=r"output 'classes'.* 0.12% of a row's numbers differ"):
+        check_parity(classes(0), classes(5), trial, {})

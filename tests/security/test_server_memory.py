@@ -18,7 +18,7 @@ from fuzz import pictures, standing, texts
 from multigraft.contracts.reader import MeasuredReader
 from multigraft_speech.reader import AudioReader
 from multigraft_vision.footprint import footprint
-from multigraft_vision.reader import ImageReader
+from multigraft_vision.images import ImageReader
 
 SIDE = 7064
 """49.9 megapixels."""

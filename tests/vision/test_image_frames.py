@@ -25,21 +25,22 @@ from multigraft.contracts.frames import (
     then,
 )
 from multigraft_vision.augment import OPERATIONS, TURN, Geometric, Policy
+from multigraft_vision.images import ImageReader
+from multigraft_vision.placed_images import PlacedImageReader
 from multigraft_vision.plan import reader_spec
-from multigraft_vision.reader import ImageReader, image_reader
+from multigraft_vision.reader import image_reader
 
 SIZES = [(64, 48), (48, 64), (50, 50), (37, 91)]
 
 
-def reader(fit: str = "center", crop: float = 0.875, places: bool = True) -> ImageReader:
+def images(fit: str = "center", crop: float = 0.875) -> ImageReader:
     return ImageReader(
-        size=(32, 32),
-        crop=crop,
-        interpolation="bilinear",
-        fit=fit,
-        max_pixels=10**6,
-        places=places,
+        size=(32, 32), crop=crop, interpolation="bilinear", fit=fit, max_pixels=10**6
     )
+
+
+def reader(fit: str = "center", crop: float = 0.875) -> PlacedImageReader:
+    return PlacedImageReader(images(fit, crop))
 
 
 def blobs(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -96,8 +97,26 @@ def test_bars_around_a_picture_are_nothing_to_masks_and_boxes() -> None:
     assert kept.all() and boxes.tolist() == [[0, 8, 32, 24]]
 
 
+@pytest.mark.parametrize("size", [(100, 40), (40, 100), (32, 32), (33, 32), (90, 90)])
+@pytest.mark.parametrize("crop", [1.0, 0.3])
+def test_tiles_cover_a_picture_and_share_a_quarter(size: tuple[int, int], crop: float) -> None:
+    image, _ = blobs(*size)
+    placed = reader(crop=crop)
+    first = placed.read(image)
+    windows = placed.windows(image)
+    for name, array in first.items():
+        np.testing.assert_array_equal(windows[0][name], array)
+    assert (int(first["rest"]) == 0) == (len(windows) == 1)
+    seen = np.zeros(size[::-1], int)
+    corners = np.array([[0, 0], [32, 32]], np.float64)
+    for window in windows:
+        (left, top), (right, bottom) = move_points(corners, inverse(window[FRAME])).round(3)
+        seen[max(0, int(top)) : int(np.ceil(bottom)), max(0, int(left)) : int(np.ceil(right))] += 1
+    assert (seen > 0).all()
+
+
 def test_places_cost_nothing_where_they_are_not_asked_for() -> None:
-    plain = reader(places=False)
+    plain = images()
     assert plain.read(blobs(40, 30)[0]).keys() == {"image"}
     assert "places" not in plain.spec()
     assert image_reader(reader().spec()) == reader()

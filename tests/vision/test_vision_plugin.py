@@ -30,6 +30,7 @@ def test_what_the_plugin_brings(catalog):
         "image-classification",
         "image-multilabel",
         "image-regression",
+        "semantic-segmentation",
     }
     assert {"resnet-tiny", "resnet-50", "inception-v3", "inception-resnet-v2", "timm/..."} <= set(
         info.brings["backbones"]

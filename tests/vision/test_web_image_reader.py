@@ -12,7 +12,7 @@ from PIL import Image
 
 from helpers.javascript import open_web_reader, pixels
 from multigraft_vision import _IMAGE
-from multigraft_vision.reader import ImageReader
+from multigraft_vision.images import ImageReader
 
 SIZES = [(32, 32), (31, 47), (200, 130), (130, 200), (7, 300), (64, 65), (1, 1), (333, 9)]
 

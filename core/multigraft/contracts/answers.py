@@ -19,6 +19,7 @@ Named = Literal[
     "multilabel",
     "outputs",
     "regression",
+    "segmentation",
     "summary",
     "tagging",
     "text",
@@ -71,8 +72,9 @@ class Answers(Protocol):
     def score(self, answer: Answer, row: Mapping[str, Any]) -> Mapping[str, np.ndarray | float]:
         """What must be kept of one row to evaluate its answer: numbers, or arrays of a fixed shape.
 
-        ``row`` is the raw row with its target columns. Who writes it gets metrics of the answers,
-        from `summarise`; else a task's metrics are those that `Objective.measure` keeps.
+        ``row`` is the raw row with its target columns, of `Task.files` whole paths. Who writes it
+        gets metrics of the answers, from `summarise`; else a task's metrics are those that
+        `Objective.measure` keeps.
         """
         return {}
 

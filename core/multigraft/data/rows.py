@@ -171,6 +171,10 @@ class Rows:
         """One raw row, by column, its targets among them."""
         return self.table.row(index)
 
+    def target_row(self, index: int) -> dict[str, Any]:
+        """The same with the whole paths of `Task.files`, as `Objective.encode` takes it."""
+        return self.table.target_row(index)
+
     def place(self, index: int) -> str:
         """Where a person finds this row."""
         return self.table.place(index)

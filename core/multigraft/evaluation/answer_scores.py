@@ -128,7 +128,7 @@ def score_rows(
 ) -> RowMetrics:
     """The scores of the answers to these rows. Raises PluginError where their shapes differ."""
     each = [
-        answers.score(answer, rows.row(number))
+        answers.score(answer, rows.target_row(number))
         for number, answer in zip(numbers.tolist(), answered, strict=True)
     ]
     try:

@@ -14,6 +14,8 @@ from multigraft.export.markdown import cell, code, prose, scalar
 from multigraft.runtime.bundle import Bundle, Generation, Port, Precision
 from multigraft.system.terminal import escaped_json
 
+MANY = {"multilabel": "any", "segmentation": "pixels"}
+"""What of labels is answered, where it is not one."""
 _WRITING = (
     'print(predictor.generate("The", max_new_tokens=40)["text"])',
     'for piece in predictor.stream("The", method="sample", temperature=0.8, top_p=0.9, seed=1):',
@@ -48,7 +50,7 @@ def _what_it_is(bundle: Bundle) -> str:
         does = "writes a text about a value" if bundle.generation.memory else "continues a text"
         lines += [f"It {does}, one token after another.", "", _writing(bundle.generation)]
     if labels := bundle.targets.get("labels"):
-        many = "any" if bundle.named == "multilabel" else "one"
+        many = MANY.get(str(bundle.named), "one")
         lines.append(f"It answers {many} of {len(labels)} labels: {_first(labels)}.")
     elif bundle.named == "regression":
         lines.append(f"It answers numbers: {_first(bundle.targets.get('names', ()))}.")

@@ -168,7 +168,10 @@ def _learn(resolved: ResolvedRecipe, train: Table) -> Saved:
         raws = train.raws()
         written = raws if task.writes is None else chain(raws, train.cells(task.writes))
         spec = resolved.modality.fit(written, spec)
-    columns: dict[str, Sequence[Any]] = {name: train.cells(name) for name in task.columns}
+    columns: dict[str, Sequence[Any]] = {
+        name: train.files(name) if name in task.files else train.cells(name)
+        for name in task.columns
+    }
     read = labels_in(task, resolved.task_options)
     if read is not None and task.stratify is not None:
         columns[task.stratify] = label_lists(columns[task.stratify], read)

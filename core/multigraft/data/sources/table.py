@@ -93,6 +93,17 @@ class Table:
                 raise RowError(str(error), column=name) from error
         return row
 
+    def files(self, name: str) -> list[Any]:
+        """A column's cells as whole paths, where they name files; None where one leads out of the
+        data's folder."""
+        found: list[Any] = []
+        for value in self.column(name):
+            try:
+                found.append(named_file(self.content, value))
+            except RowError:
+                found.append(None)
+        return found
+
     def raw(self, index: int) -> Any:
         """The raw value of one row; a tuple where several of the modality's columns hold something.
 

@@ -14,6 +14,7 @@ from multigraft.runtime.answers.extraction import Extraction
 from multigraft.runtime.answers.multilabel import MultiLabel
 from multigraft.runtime.answers.outputs import Outputs
 from multigraft.runtime.answers.regression import Regression
+from multigraft.runtime.answers.segmentation import Segmentation
 from multigraft.runtime.answers.tagging import Tagging
 from multigraft.runtime.answers.texts import Summary, Text, Translation
 from multigraft.runtime.answers.transcription import Transcription
@@ -26,6 +27,7 @@ ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
     "multilabel": MultiLabel,
     "outputs": Outputs,
     "regression": Regression,
+    "segmentation": Segmentation,
     "summary": Summary,
     "tagging": Tagging,
     "text": Text,

@@ -1,9 +1,10 @@
 // An answer as a person reads it: a label and its chances, a text with its entities or its answer, texts in an order,
-// what was written, or every field by name.
+// the classes of a picture's pixels, what was written, or every field by name.
 import { make } from "./dom.js";
 import { listed, marked } from "./entities.js";
 import { answered, saidOfPassage } from "./passage.js";
 import { rankingList } from "./ranking.js";
+import { legend, overlaid, shares } from "./segments.js";
 import { ending, written } from "./writing.js";
 
 const SHOWN = 8;
@@ -13,6 +14,9 @@ const percent = (share) => (share === null ? "?" : `${(100 * share).toFixed(1)} 
 export function showAnswer(place, { entities, ranking, ...answer }, asked, model = {}) {
   const { score: sure } = answer;
   if (ranking) return place.replaceChildren(rankingList(ranking));
+  if (answer.segments && asked.file) {
+    return place.replaceChildren(overlaid(asked.file, answer, model.labels), legend(answer, model.labels));
+  }
   if (isOfPassage(answer, asked)) {
     return place.replaceChildren(...answered(asked.columns.text_pair, answer), facts({ score: percent(sure) }));
   }
@@ -37,7 +41,8 @@ export function showAnswer(place, { entities, ranking, ...answer }, asked, model
 const isOfPassage = ({ start, end }, asked) => start !== undefined && end !== undefined && asked.columns?.text_pair !== undefined;
 
 // What a screen reader says when the answer comes.
-export function spoken({ label, labels, score, text, value, entities, ranking, start }) {
+export function spoken({ label, labels, score, text, value, entities, ranking, segments, start }) {
+  if (segments) return shares({ segments });
   if (entities) return listed(entities);
   if (ranking) return `Nearest: ${ranking[0].text}`;
   if (start !== undefined) return saidOfPassage({ text });

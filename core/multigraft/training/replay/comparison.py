@@ -20,7 +20,7 @@ from multigraft.contracts.types import Arrays
 from multigraft.training.replay.frozen import UnfitError
 from multigraft.training.replay.module_state import state_of
 from multigraft.training.replay.player import Player
-from multigraft.training.replay.trial import MORE, Trial, alike, dropout_layers, results
+from multigraft.training.replay.trial import MORE, Trial, alike, dropout_layers, results, whole
 
 SAME = {"fp32": 2**-13, "bf16": 2**-5}
 """How far numbers that are computed in the same way may lie apart, relative to the largest of their
@@ -150,7 +150,7 @@ def check_together(trial: Trial, player: Player, parts: Sequence[Arrays]) -> Non
     """Raise UnfitError where a row among others, which pad it, is not what it is alone."""
     batch = trial.batch(trial.index)
     with player.precision.autocast():
-        together = player.frozen.compute(batch)[-1]
+        together = whole(player, player.frozen.compute(batch))
     for row, part in enumerate(parts):
         alone = results(player, part)
         if not alike(_cut(player, together, row, alone), alone, LIKE[player.precision.name]):
@@ -176,10 +176,8 @@ def check_losses(trial: Trial, player: Player, parts: Sequence[Arrays]) -> None:
 def _cut(player: Player, together: Any, row: int, alone: Any) -> list[Any]:
     """A row of a batch's results, without what pads it."""
     cut = []
-    leaves = zip(
-        player.layouts[-1].leaves, *map(pytree.tree_leaves, (together, alone)), strict=True
-    )
-    for leaf, value, own in leaves:
+    kept = [leaf for layout in player.layouts if layout.whole for leaf in layout.leaves]
+    for leaf, value, own in zip(kept, *map(pytree.tree_leaves, (together, alone)), strict=True):
         if isinstance(value, Tensor):
             value = value.narrow(leaf.axis, row, 1)  # noqa: PLW2901
             value = value[tuple(slice(extent) for extent in own.shape)]  # noqa: PLW2901

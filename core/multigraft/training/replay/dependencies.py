@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.types import Arrays
-from multigraft.training.replay.frozen import UnfitError
+from multigraft.training.replay.frozen import MoreNeededError, UnfitError
 from multigraft.training.replay.layout import join
 from multigraft.training.replay.player import Player
 from multigraft.training.replay.taint import RANDOM, Flow
@@ -14,7 +14,7 @@ from multigraft.training.replay.trial import MORE, Trial, dropout_layers
 
 NUMBERS, LEARNS, SKIPPED, PASSED = "numbers", "learns", "skipped", "passed"
 """Marks: weights and what they multiply; what training changes; blocks that answer in a replay with
-zeros; what was computed of another batch."""
+zeros, each by its number; what was computed of another batch."""
 
 
 def check_source(trial: Trial, player: Player) -> None:
@@ -29,16 +29,22 @@ def check_rest(trial: Trial, player: Player, parts: Sequence[Arrays]) -> None:
     _pass_by(trial, player, flow)
     batch = _marked(flow, trial.batch(trial.index))
     results = join(player.layouts, parts, player.device, hollow=player.hollow)
-    flow.mark(results[:-1], SKIPPED)
-    flow.mark(results[-1], NUMBERS)
+    for number, (layout, result) in enumerate(zip(player.layouts, results, strict=True)):
+        flow.mark(result, NUMBERS if layout.whole else _skipped(number))
     with player.precision.autocast(), flow.following(), player.frozen.answering(results):
         outputs = trial.graft(batch)
     found = flow.marks(outputs)
-    if SKIPPED in found:
-        raise UnfitError(MORE)
+    skipped = [number for number in range(len(results)) if _skipped(number) in found]
+    if skipped:
+        raise MoreNeededError(MORE, frozenset(skipped))
     if PASSED in found:
         raise UnfitError("what follows it reads what it kept of another batch")
-    _check_decided(flow, NUMBERS, SKIPPED, PASSED)
+    _check_decided(flow, NUMBERS, PASSED, *map(_skipped, range(len(results))))
+
+
+def _skipped(number: int) -> str:
+    """The mark of a block that answers in a replay with zeros."""
+    return f"{SKIPPED} {number}"
 
 
 def _flow(trial: Trial) -> Flow:

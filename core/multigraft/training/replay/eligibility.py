@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,15 @@ from multigraft.data import Epoch, SomeRows, iterate
 from multigraft.models.graft import Graft
 from multigraft.models.modes import evaluating
 from multigraft.system.compute.precision import Precision
-from multigraft.training.replay.frozen import Frozen, UnfitError, Watch, Whole, frozen_part
+from multigraft.training.replay.frozen import (
+    Frozen,
+    MoreNeededError,
+    Prefix,
+    UnfitError,
+    Watch,
+    Whole,
+    frozen_part,
+)
 from multigraft.training.replay.module_state import numbers_of
 from multigraft.training.replay.player import Player
 from multigraft.training.replay.trial import Trial
@@ -66,9 +74,6 @@ def open_player(
         if frozen is None:
             return None
         reads = watch.arrays if isinstance(frozen, Whole) else None
-        player = _player(setting, frozen, depth, rows, reads=reads)
-        if only_kept and not player.archive:
-            return None
         trial = Trial(
             graft=setting.graft,
             objective=setting.objective,
@@ -79,7 +84,23 @@ def open_player(
             fields=frozenset(watch.fields),
             changing=changing,
         )
-        return tried(trial, player)
+        while True:
+            player = _player(setting, frozen, depth, rows, reads=reads)
+            if only_kept and not player.archive and not _has_pyramid(setting):
+                return None
+            try:
+                found = tried(trial, player)
+            except MoreNeededError as more:
+                if not isinstance(frozen, Prefix) or not _has_pyramid(setting):
+                    raise
+                frozen = replace(frozen, kept=frozen.kept | more.blocks)
+            else:
+                return None if only_kept and not found.archive else found
+
+
+def _has_pyramid(setting: Setting) -> bool:
+    """Whether maps of earlier blocks are read by the head, so that their outputs are kept too."""
+    return bool(getattr(setting.graft.backbone, "pyramid", False))
 
 
 def pooled(setting: Setting, rows: SomeRows) -> np.ndarray:

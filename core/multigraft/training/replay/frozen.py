@@ -19,8 +19,22 @@ class UnfitError(Exception):
     """A backbone whose frozen part cannot be replayed; the text says why."""
 
 
+class MoreNeededError(UnfitError):
+    """A frozen part of which the rest reads more than the output of its last block."""
+
+    def __init__(self, text: str, blocks: frozenset[int]) -> None:
+        super().__init__(text)
+        self.blocks = blocks
+        """The earlier blocks whose outputs it reads too."""
+
+
 class Frozen(Protocol):
     """A frozen part: what is computed once for a row, and how the rest follows from it."""
+
+    @property
+    def kept(self) -> frozenset[int]:
+        """The numbers of those earlier results that are needed again too."""
+        ...
 
     @property
     def name(self) -> str:
@@ -28,7 +42,7 @@ class Frozen(Protocol):
         ...
 
     def compute(self, batch: Batch) -> list[Any]:
-        """Its results for a batch; only the last is needed again, of the others the shapes."""
+        """Its results for a batch; the last is needed again, of those not `kept` the shapes."""
         ...
 
     def answering(self, results: Sequence[Any]) -> AbstractContextManager[None]:
@@ -43,6 +57,7 @@ class Whole:
 
     graft: Graft
     fields: tuple[str, ...]
+    kept: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
@@ -65,16 +80,19 @@ class Prefix:
     """The first blocks of a backbone.
 
     In a replay the last of them answers with what it gave once, those before it with zeros of the
-    right shape that take no memory, so that whatever stands between blocks still runs.
+    right shape that take no memory, so that whatever stands between blocks still runs; of a
+    pyramid's levels each block that gives one is kept too.
     """
 
     graft: Graft
     depth: int
+    kept: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
-        """The number of blocks."""
-        return f"blocks:{self.depth}"
+        """The number of blocks, and those kept besides the last."""
+        more = ",".join(map(str, sorted(self.kept)))
+        return f"blocks:{self.depth}+{more}" if more else f"blocks:{self.depth}"
 
     def compute(self, batch: Batch) -> list[Any]:
         """Compute each block's output; nothing behind the last one is computed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,27 +33,33 @@ class Layout:
     tree: Any
     leaves: tuple[Leaf | Any, ...]
     """A `Leaf` for each tensor; what is no tensor stands for itself."""
+    whole: bool = True
+    """Whether its numbers are kept, or of each tensor the shape alone."""
 
 
-def survey(twice: Sequence[Any], thrice: Sequence[Any]) -> list[Layout]:
-    """The layouts of results, from those of one row taken twice and taken three times.
+def survey(
+    twice: Sequence[Any], thrice: Sequence[Any], *, kept: Collection[int] = ()
+) -> list[Layout]:
+    """The layouts of results, from those of one row taken twice and taken three times; the numbers
+    of the last are kept, and those of the ones in ``kept``.
 
     Raises UnfitError where a tensor holds no single rows.
     """
     return [
-        _layout(number, two, three)
+        _layout(number, two, three, number == len(twice) - 1 or number in kept)
         for number, (two, three) in enumerate(zip(twice, thrice, strict=True))
     ]
 
 
-def _layout(number: int, two: Any, three: Any) -> Layout:
+def _layout(number: int, two: Any, three: Any, whole: bool) -> Layout:
     leaves, tree = pytree.tree_flatten(two)
     others, other = pytree.tree_flatten(three)
     if tree != other:
         raise UnfitError(
             f"the output of block {number} has another structure for another number of rows"
         )
-    return Layout(tree, tuple(_leaf(number, a, b) for a, b in zip(leaves, others, strict=True)))
+    each = tuple(_leaf(number, a, b) for a, b in zip(leaves, others, strict=True))
+    return Layout(tree, each, whole)
 
 
 def _leaf(number: int, two: Any, three: Any) -> Leaf | Any:
@@ -67,16 +73,15 @@ def _leaf(number: int, two: Any, three: Any) -> Leaf | Any:
 
 
 def split(layouts: Sequence[Layout], results: Sequence[Any]) -> list[Arrays]:
-    """Split results into arrays for each row: tensors of the last, shapes of the others."""
+    """Split results into arrays for each row: tensors of those kept whole, shapes of the others."""
     columns: dict[str, np.ndarray] = {}
-    last = len(layouts) - 1
     for number, (layout, result) in enumerate(zip(layouts, results, strict=True)):
         for place, (leaf, value) in enumerate(
             zip(layout.leaves, pytree.tree_leaves(result), strict=True)
         ):
             if isinstance(leaf, Leaf):
                 rows = value.detach().movedim(leaf.axis, 0)
-                columns[f"{number}.{place}"] = _numbers(rows) if number == last else _shapes(rows)
+                columns[f"{number}.{place}"] = _numbers(rows) if layout.whole else _shapes(rows)
     count = len(next(iter(columns.values())))
     return [
         {name: np.asarray(column[row]) for name, column in columns.items()} for row in range(count)
@@ -92,13 +97,13 @@ def join(
 ) -> list[Any]:
     """The results of a batch of rows, shorter rows padded with zeros.
 
-    All but the last are zeros; ``hollow`` ones take no memory, and cannot be written to in place.
+    Those that are not kept whole are zeros; ``hollow`` ones take no memory, and cannot be written
+    to in place.
     """
-    last = len(layouts) - 1
     results = []
     for number, layout in enumerate(layouts):
         values = [
-            _value(leaf, [row[f"{number}.{place}"] for row in rows], device, number == last, hollow)
+            _value(leaf, [row[f"{number}.{place}"] for row in rows], device, layout.whole, hollow)
             if isinstance(leaf, Leaf)
             else leaf
             for place, leaf in enumerate(layout.leaves)

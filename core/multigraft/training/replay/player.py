@@ -164,7 +164,7 @@ def _surveyed(
         with torch.no_grad(), precision.autocast():
             return frozen.compute(tensors([row] * count, reader, device))
 
-    return survey(results(2), results(3))
+    return survey(results(2), results(3), kept=frozen.kept)
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,14 @@ class Trial:
 
 
 def results(player: Player, part: Arrays) -> Any:
-    """Result of the last frozen block for one row."""
-    return join(player.layouts, [part], player.device)[-1]
+    """The results that are kept whole for one row: the last frozen block's, and others' that are
+    read."""
+    return whole(player, join(player.layouts, [part], player.device))
+
+
+def whole(player: Player, found: Sequence[Any]) -> list[Any]:
+    """Those of a frozen part's results whose numbers are kept."""
+    return [each for layout, each in zip(player.layouts, found, strict=True) if layout.whole]
 
 
 def dropout_layers(graft: Graft) -> str:

@@ -1,0 +1,123 @@
+"""Images: any picture to uint8 RGB of one size, as timm's evaluation transform does it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from multigraft import RowError
+from multigraft.contracts.types import Arrays, Spec
+from multigraft_vision.footprint import footprint
+from multigraft_vision.pictures import open_rgb
+
+INTERPOLATIONS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageReader:
+    """``image``: uint8 [H, W, 3]."""
+
+    size: tuple[int, int]
+    """Height and width."""
+    crop: float
+    """The share of each side that the centre crop keeps."""
+    interpolation: str
+    fit: str
+    """``center`` keeps the aspect ratio and crops the longer side; ``squash`` does not keep it;
+    ``pad`` keeps it, and all of the picture, between bars."""
+    max_pixels: int
+    fill: tuple[int, int, int] = (0, 0, 0)
+    """The colour of the bars."""
+
+    @property
+    def fills(self) -> Mapping[str, float]:
+        """Nothing is padded."""
+        return {}
+
+    def read(self, raw: Any) -> Arrays:
+        """Decode, resize and crop one picture (see `pictures.open_rgb`). Raises RowError."""
+        resized, _ = self.opened(raw)
+        return {"image": self.cut(resized, self.window(*resized.size))}
+
+    def memory(self, raw: Any) -> int:
+        """The most bytes that `read` takes at a time, as the header tells: decoded, and resized."""
+        tall, wide = (math.floor(side / self.crop) for side in self.size)
+        return footprint(raw, self.max_pixels) + 12 * tall * wide
+
+    def length(self, row: Arrays) -> int:
+        """Every image costs the same."""
+        del row
+        return 1
+
+    def spec(self) -> Spec:
+        """All fields."""
+        return {
+            "kind": "image",
+            "size": list(self.size),
+            "crop": self.crop,
+            "interpolation": self.interpolation,
+            "fit": self.fit,
+            "max_pixels": self.max_pixels,
+            **({"fill": list(self.fill)} if self.fit == "pad" else {}),
+        }
+
+    def opened(self, raw: Any) -> tuple[Image.Image, tuple[int, int]]:
+        """The picture before the crop, and its own width and height."""
+        picture = open_rgb(raw, self.max_pixels)
+        sides = self._resized(*picture.size)
+        return picture.resize(sides, INTERPOLATIONS[self.interpolation]), picture.size
+
+    def _resized(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height before the crop."""
+        tall, wide = (math.floor(side / self.crop) for side in self.size)
+        if self.fit == "squash":
+            return wide, tall
+        if self.fit == "pad":  # timm's ResizeKeepRatio by the longer side
+            ratio = max(height / tall, width / wide)
+            return max(1, round(width / ratio)), max(1, round(height / ratio))
+        if tall == wide:  # torchvision's rounding of the longer side
+            short, long = min(width, height), max(width, height)
+            longer = int(tall * long / short)
+            wide, tall = (tall, longer) if width <= height else (longer, tall)
+        else:  # timm's ResizeKeepRatio
+            ratio = min(height / tall, width / wide)
+            tall, wide = round(height / ratio), round(width / ratio)
+        if tall * wide > self.max_pixels:
+            raise RowError(
+                f"is too narrow: {width} x {height} would be enlarged to {wide} x {tall} pixels"
+            )
+        return wide, tall
+
+    def window(self, width: int, height: int) -> Box:
+        """The box of the centre crop: left, top, right, bottom; of a smaller picture it reaches
+        beyond."""
+        tall, wide = self.size
+        top, left = middle(height - tall), middle(width - wide)
+        return left, top, left + wide, top + tall
+
+    def cut(self, resized: Image.Image, window: Box) -> np.ndarray:
+        """A box of the picture, uint8 [H, W, 3], and bars where it reaches beyond."""
+        if self.fit != "pad":
+            return np.array(resized.crop(window))
+        left, top, right, bottom = window
+        whole = Image.new("RGB", (right - left, bottom - top), self.fill)
+        whole.paste(resized, (-left, -top))
+        return np.array(whole)
+
+
+def middle(spare: int) -> int:
+    """Where a crop begins, as torchvision rounds it; where bars are added, the first is the smaller
+    one, as timm's."""
+    return round(spare / 2) if spare >= 0 else -(-spare // 2)

@@ -1,0 +1,98 @@
+"""Image reader for tasks whose targets or answers are places: where the pixels of a row lie in the
+picture, and all of a picture in tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from multigraft.contracts.frames import EXTENT, FRAME, PICTURE, scaling, shift, then
+from multigraft.contracts.types import Arrays, Spec
+from multigraft_vision.images import Box, ImageReader, middle
+
+REST = "rest"
+
+
+@dataclass(frozen=True)
+class PlacedImageReader:
+    """``image`` with its ``frame`` and ``extent``, ``picture``, the picture's own width and height,
+    and ``rest``, how many pixels of the resized picture the crop left out."""
+
+    images: ImageReader
+
+    @property
+    def fills(self) -> Mapping[str, float]:
+        """Nothing is padded."""
+        return self.images.fills
+
+    def read(self, raw: Any) -> Arrays:
+        """As `ImageReader.read`, with where the pixels lie."""
+        resized, size = self.images.opened(raw)
+        return self._placed(resized, size, self.images.window(*resized.size))
+
+    def windows(self, raw: Any) -> list[Arrays]:
+        """All of a picture in tiles that share a quarter; first the one that `read` gives."""
+        resized, size = self.images.opened(raw)
+        boxes = [self.images.window(*resized.size)]
+        if _rest(resized, boxes[0]):
+            boxes += tiles(resized.size, self.images.size)
+        return [self._placed(resized, size, box) for box in dict.fromkeys(boxes)]
+
+    def memory(self, raw: Any) -> int:
+        """As `ImageReader.memory`."""
+        return self.images.memory(raw)
+
+    def length(self, row: Arrays) -> int:
+        """Every image costs the same."""
+        return self.images.length(row)
+
+    def spec(self) -> Spec:
+        """That of the images, with ``places``."""
+        return {**self.images.spec(), "places": True}
+
+    def _placed(self, resized: Image.Image, size: tuple[int, int], box: Box) -> Arrays:
+        """A box of the resized picture, and how the upright picture's pixels come to lie in it."""
+        across, down = (new / old for new, old in zip(resized.size, size, strict=True))
+        frame = then(scaling(across, down), shift(-box[0], -box[1]))
+        height, width = self.images.size
+        return {
+            "image": self.images.cut(resized, box),
+            FRAME: frame.astype(np.float32),
+            EXTENT: np.array([width, height], dtype=np.float32),
+            PICTURE: np.array(size, dtype=np.float32),
+            REST: np.array(_rest(resized, box), dtype=np.int64),
+        }
+
+
+def _rest(resized: Image.Image, box: Box) -> int:
+    """The pixels outside of a box."""
+    width, height = resized.size
+    across = min(box[2], width) - max(box[0], 0)
+    down = min(box[3], height) - max(box[1], 0)
+    return width * height - across * down
+
+
+def tiles(size: tuple[int, int], sides: tuple[int, int]) -> list[Box]:
+    """Boxes of sides [height, width] that cover a picture of a width and height."""
+    return [
+        (left, top, left + sides[1], top + sides[0])
+        for top in _starts(size[1], sides[0])
+        for left in _starts(size[0], sides[1])
+    ]
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Where tiles begin that cover a length, and share at least a quarter with the next.
+
+    >>> _starts(100, 40), _starts(30, 40)
+    ([0, 30, 60], [-5])
+    """
+    if length <= side:
+        return [middle(length - side)]
+    shared = side // 4
+    count = -(-(length - shared) // (side - shared))
+    return [round(place * (length - side) / (count - 1)) for place in range(count)]

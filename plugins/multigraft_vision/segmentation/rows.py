@@ -1,0 +1,142 @@
+"""Rows of a segmentation table: where their masks stand, and what their classes are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from multigraft import RowError
+from multigraft.contracts.types import Spec
+from multigraft.errors import DataError, RecipeError
+from multigraft.runtime.answers.label_maps.classes import MOST, Classes
+from multigraft.runtime.answers.label_maps.expected import expected_map, label_of, opened
+
+MASK, OBJECTS = "mask", "objects"
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+def mask_rows(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row with its objects as its mask, where it has no other."""
+    if row.get(MASK) is not None or row.get(OBJECTS) is None:
+        return row
+    return {**row, MASK: row[OBJECTS]}
+
+
+def class_spec(columns: Mapping[str, Sequence[Any]], options: Mapping[str, Any]) -> Spec:
+    """The classes, and how many training pixels each has. Raises DataError and RecipeError."""
+    cells = [cell for cell in columns[MASK] if cell is not None]
+    if not cells:
+        raise DataError("column 'mask' is empty in every training row")
+    objects = [isinstance(cell, list | tuple) for cell in cells]
+    if any(objects) and not all(objects):
+        raise DataError("column 'mask' names files in some rows and lists objects in others")
+    classes = _of_objects(cells, options) if objects[0] else _of_files(cells, options)
+    if len(classes.labels) > MOST:
+        raise DataError(
+            f"the masks have {len(classes.labels)} classes; at most {MOST} can be told apart"
+        )
+    counts = _counts(cells, classes) if options["class_weights"] == "balanced" else []
+    return {**classes.spec(), "counts": counts}
+
+
+def _of_objects(cells: Sequence[Any], options: Mapping[str, Any]) -> Classes:
+    ground = options["background"] or None
+    found = {label for cell in cells for label in _labels(cell)} - {ground}
+    told = options["classes"] or sorted(found)
+    names = [str(each) for each in told if each != ground]
+    labels = [ground, *names] if ground else names
+    if not found:
+        raise DataError("no training row has an object with a label")
+    return Classes(tuple(labels), (), colors=False, ignored=None, background=ground)
+
+
+def _labels(objects: Sequence[Any]) -> set[str]:
+    found = set()
+    for number, each in enumerate(objects, 1):
+        try:
+            found.add(label_of(each, number))
+        except RowError:
+            continue  # told with its row, when the rows are read
+    return found
+
+
+def _of_files(cells: Sequence[Any], options: Mapping[str, Any]) -> Classes:
+    names, colors = options["classes"], options["colors"]
+    ignored = _color_or_value(options["ignore"], colors is not None)
+    if colors is not None:
+        values = [_color(each) for each in colors]
+        labels = [str(name) for name in names or colors]
+        if len(labels) != len(values) or len(set(values)) != len(values):
+            raise RecipeError(
+                [f"task.colors: {len(values)} colours for {len(labels)} classes; give each its own"]
+            )
+        return Classes(tuple(labels), tuple(values), True, ignored, None)
+    values = list(range(len(names))) if names else _values(cells, ignored)
+    labels = [str(name) for name in names or values]
+    if len(set(labels)) != len(labels):
+        raise RecipeError([f"task.classes: two of {', '.join(labels)} have one name"])
+    return Classes(tuple(labels), tuple(values), False, ignored, None)
+
+
+def _values(cells: Sequence[Any], ignored: int | None) -> list[int]:
+    """The values in all masks. Raises DataError where they hold colours."""
+    found: set[int] = set()
+    for cell in cells:
+        try:
+            pixels = opened(cell)
+        except RowError:
+            continue  # told with its row, when the rows are read
+        if pixels.ndim == 3:
+            raise DataError(
+                "the masks are in colours: say which class has which with the task's options "
+                "classes and colors"
+            )
+        found.update(np.unique(pixels).tolist())
+    if len(values := sorted(found - {ignored})) < 2:
+        raise DataError(
+            f"the training rows' masks hold {len(values)} different classes; at least 2 are needed"
+        )
+    return values
+
+
+def _counts(cells: Sequence[Any], classes: Classes) -> list[int]:
+    """How many pixels each class has in the masks that can be read."""
+    counts = np.zeros(256, dtype=np.int64)
+    for cell in cells:
+        try:
+            found = expected_map(cell, classes, _size(cell))
+        except (RowError, ValueError):
+            continue  # told with its row, when the rows are read
+        counts += np.bincount(found.ravel(), minlength=256)
+    return counts[: len(classes.labels)].tolist()
+
+
+def _size(cell: Any) -> tuple[int, int]:
+    """Width and height of a mask, as it says itself; of polygons as far as they reach. Raises
+    ValueError where nothing tells."""
+    if not isinstance(cell, list | tuple):
+        height, width = opened(cell).shape[:2]
+        return width, height
+    found = [each.get("segmentation") for each in cell if isinstance(each, Mapping)]
+    for each in found:
+        if isinstance(each, Mapping) and isinstance(each.get("size"), list | tuple):
+            height, width = each["size"]
+            return int(width), int(height)
+    corners = [np.reshape(each, (-1, 2)).max(0) for polygons in found for each in polygons or ()]
+    return tuple(np.ceil(np.max(corners, axis=0)).astype(int).clip(1, 8192).tolist())
+
+
+def _color_or_value(ignored: int | str, colors: bool) -> int | None:
+    if isinstance(ignored, str):
+        return _color(ignored)
+    return None if colors else ignored
+
+
+def _color(text: Any) -> int:
+    """0xRRGGBB of a colour. Raises RecipeError."""
+    if not isinstance(text, str) or not COLOR.fullmatch(text):
+        raise RecipeError([f"task.colors: found {text!r}; a colour is written as '#ff0000'"])
+    return int(text[1:], 16)
