@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,7 @@ from PIL import Image
 from multigraft import RowError
 from multigraft_vision.pictures import FORMATS
 
+T = TypeVar("T")
 RGB, OTHER = 5, 10
 """Bytes a pixel: Pillow keeps one in four, and other modes once more, as RGB. Each is about a tenth
 more than was measured of a server."""
@@ -28,17 +29,37 @@ def footprint(raw: Any, max_pixels: int) -> int:
 
     Of a picture that has more than ``max_pixels`` no pixel is decoded.
     """
-    if isinstance(raw, Mapping):
-        raw = raw.get("bytes") if raw.get("bytes") is not None else raw.get("path")
+    raw = _source(raw)
     if isinstance(raw, np.ndarray):
         return int(raw.size) * OTHER
-    if isinstance(raw, Image.Image):
-        return _pixels(raw, max_pixels)
     held = len(raw) if isinstance(raw, bytes | bytearray | memoryview) else 0
-    source = BytesIO(raw) if held else raw
+    return held + _told(raw, lambda picture: _pixels(picture, max_pixels))
+
+
+def size_of(raw: Any) -> tuple[int, int]:
+    """Width and height as the header tells, before the picture is turned upright. Raises
+    RowError."""
+    raw = _source(raw)
+    if isinstance(raw, np.ndarray):
+        return int(raw.shape[1]), int(raw.shape[0])
+    return _told(raw, lambda picture: picture.size)
+
+
+def _source(raw: Any) -> Any:
+    """The path, bytes or picture in a raw value."""
+    if not isinstance(raw, Mapping):
+        return raw
+    return raw.get("bytes") if raw.get("bytes") is not None else raw.get("path")
+
+
+def _told(raw: Any, tell: Callable[[Image.Image], T]) -> T:
+    """What a picture's header tells. Raises RowError where none can be read."""
+    if isinstance(raw, Image.Image):
+        return tell(raw)
+    source = BytesIO(raw) if isinstance(raw, bytes | bytearray | memoryview) else raw
     try:
         with Image.open(source, formats=FORMATS) as picture:
-            return held + _pixels(picture, max_pixels)
+            return tell(picture)
     except Exception as error:
         raise RowError("its header cannot be read") from error
 

@@ -76,10 +76,10 @@ class ImageReader:
     def opened(self, raw: Any) -> tuple[Image.Image, tuple[int, int]]:
         """The picture before the crop, and its own width and height."""
         picture = open_rgb(raw, self.max_pixels)
-        sides = self._resized(*picture.size)
+        sides = self.resized(*picture.size)
         return picture.resize(sides, INTERPOLATIONS[self.interpolation]), picture.size
 
-    def _resized(self, width: int, height: int) -> tuple[int, int]:
+    def resized(self, width: int, height: int) -> tuple[int, int]:
         """Width and height before the crop."""
         tall, wide = (math.floor(side / self.crop) for side in self.size)
         if self.fit == "squash":

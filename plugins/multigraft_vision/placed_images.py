@@ -3,6 +3,7 @@ picture, and all of a picture in tiles."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,13 @@ from PIL import Image
 
 from multigraft.contracts.frames import EXTENT, FRAME, PICTURE, scaling, shift, then
 from multigraft.contracts.types import Arrays, Spec
+from multigraft_vision.footprint import footprint, size_of
 from multigraft_vision.images import Box, ImageReader, middle
 
 REST = "rest"
+EACH = 20
+"""Bytes for each pixel of the resized picture: itself, its making, and tiles that share a
+quarter."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,11 @@ class PlacedImageReader:
         return [self._placed(resized, size, box) for box in dict.fromkeys(boxes)]
 
     def memory(self, raw: Any) -> int:
-        """As `ImageReader.memory`."""
-        return self.images.memory(raw)
+        """The most bytes that reading takes at a time, all tiles among them, as the header
+        tells."""
+        size = size_of(raw)
+        pixels = max(math.prod(self.images.resized(*each)) for each in (size, size[::-1]))
+        return footprint(raw, self.images.max_pixels) + EACH * pixels
 
     def length(self, row: Arrays) -> int:
         """Every image costs the same."""

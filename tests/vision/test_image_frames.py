@@ -3,6 +3,8 @@ pixels themselves."""
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from multigraft import Origin
+from multigraft import Origin, RowError
 from multigraft.contracts.frames import (
     EXTENT,
     FRAME,
@@ -113,6 +115,19 @@ def test_tiles_cover_a_picture_and_share_a_quarter(size: tuple[int, int], crop: 
         (left, top), (right, bottom) = move_points(corners, inverse(window[FRAME])).round(3)
         seen[max(0, int(top)) : int(np.ceil(bottom)), max(0, int(left)) : int(np.ceil(right))] += 1
     assert (seen > 0).all()
+
+
+def test_the_memory_of_a_strip_is_that_of_its_tiles() -> None:
+    """A small file may become a long picture: its tiles count before anything is decoded."""
+    held = BytesIO()
+    Image.new("RGB", (4000, 8)).save(held, "PNG")
+    placed = reader(crop=1.0)
+    tiles = sum(window["image"].nbytes for window in placed.windows(held.getvalue()))
+    assert tiles > 100 * placed.read(held.getvalue())["image"].nbytes
+    assert placed.memory(held.getvalue()) > tiles + 4 * 16_000 * 32
+    assert placed.memory(np.zeros((8, 4000, 3), np.uint8)) > tiles
+    with pytest.raises(RowError, match="header"):
+        placed.memory(b"no picture")
 
 
 def test_places_cost_nothing_where_they_are_not_asked_for() -> None:

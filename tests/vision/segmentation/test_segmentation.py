@@ -20,12 +20,16 @@ import multigraft_vision
 from helpers.packages import ROOT
 from helpers.painted_scenes import CLASSES, scene
 from helpers.scene_recipe import recipe
+from helpers.toy_server import serving
 from multigraft.contracts.answers import Window
 from multigraft.data import Epoch, iterate
 from multigraft.engine import Engine
+from multigraft.errors import BundleError
 from multigraft.runtime import load
 from multigraft.runtime.answers.label_maps.areas import area_metrics, areas_of
 from multigraft.runtime.bundle import open_bundle
+from multigraft.runtime.serving.server import open_models
+from multigraft.runtime.web.site import write_site
 from multigraft.testing.tiny_runs import heard
 
 WITHOUT_TORCH = """
@@ -157,6 +161,22 @@ def run_answers(run: Any) -> Any:
     from multigraft.runtime.answers import make_answers
 
     return make_answers(run.resolved.task, run.targets)
+
+
+def test_a_server_answers_a_wide_picture_as_the_predictor_does(run: Any) -> None:
+    (model,) = open_models({"scenes": run.folder / "bundle"}, precision="fp32", threads=1)
+    predictor = load(run.folder / "bundle", precision="fp32", catalog=run.catalog)
+    content = Path(run.rows["validation"].raw(1)).read_bytes()
+    with serving(model) as served:
+        for asked in ({}, {"png": "true"}):
+            sent = {"files": ("scene.png", content, "image/png")}
+            (answer,) = served.client.post("/predict", files=sent, data=asked).json()["answers"]
+            assert answer == predictor.predict(content, png="png" in asked)
+
+
+def test_a_page_without_a_server_refuses_it(run: Any, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="laid on the picture's own pixels in Python"):
+        write_site(run.folder / "bundle", tmp_path / "site", fetch=False)
 
 
 def test_the_card_says_that_pixels_are_answered(run: Any) -> None:
