@@ -6,6 +6,7 @@ from fuzz import (
     bundles,
     commands,
     entities,
+    masks,
     pairs,
     pictures,
     questions,
@@ -28,7 +29,7 @@ BORDERS = {
             each.BORDER
             for each in (
                 *(recipes, tables, target_cells, texts, entities, questions, pairs, written),
-                *(pictures, sounds, transcripts),
+                *(pictures, masks, sounds, transcripts),
                 *(specs, bundles, runs, commands),
             )
         ),

@@ -13,8 +13,11 @@ from multigraft.contracts.types import Spec
 from multigraft.errors import DataError, RecipeError
 from multigraft.runtime.answers.label_maps.classes import MOST, Classes
 from multigraft.runtime.answers.label_maps.expected import expected_map, label_of, opened
+from multigraft.runtime.answers.label_maps.polygons import points_of
 
 MASK, OBJECTS = "mask", "objects"
+LARGEST = 8192
+"""Pixels a side of a picture, as the reader takes them."""
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -122,11 +125,17 @@ def _size(cell: Any) -> tuple[int, int]:
         return width, height
     found = [each.get("segmentation") for each in cell if isinstance(each, Mapping)]
     for each in found:
-        if isinstance(each, Mapping) and isinstance(each.get("size"), list | tuple):
-            height, width = each["size"]
-            return int(width), int(height)
-    corners = [np.reshape(each, (-1, 2)).max(0) for polygons in found for each in polygons or ()]
-    return tuple(np.ceil(np.max(corners, axis=0)).astype(int).clip(1, 8192).tolist())
+        size = each.get("size") if isinstance(each, Mapping) else None
+        if isinstance(size, list) and len(size) == 2 and all(_is_side(side) for side in size):
+            return size[1], size[0]
+    polygons = [polygon for each in found if isinstance(each, list) for polygon in each]
+    reach = np.ceil(np.max([points_of(each).max(0) for each in polygons], axis=0))
+    width, height = reach.astype(int).clip(1, LARGEST).tolist()
+    return width, height
+
+
+def _is_side(side: Any) -> bool:
+    return type(side) is int and 0 < side <= LARGEST
 
 
 def _color_or_value(ignored: int | str, colors: bool) -> int | None:

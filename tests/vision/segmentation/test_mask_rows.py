@@ -118,7 +118,7 @@ def test_masks_that_cannot_be_used_say_why(cell: Any, said: str) -> None:
         ({"label": "z", "segmentation": [[0, 0, 1, 1, 1, 0]]}, "is 'z', which no class is called"),
         ({"label": "a"}, r"object 1 \(a\): it has no segmentation"),
         ({"label": "a", "segmentation": [[0, 0, 1]]}, "at least three corners"),
-        ({"label": "a", "segmentation": {"size": [4, 3], "counts": [12]}}, "the size .4, 3."),
+        ({"label": "a", "segmentation": {"size": [4, 3], "counts": [12]}}, "the size '.4, 3.'"),
         ({"label": "a", "segmentation": {"size": [3, 4], "counts": [5]}}, "are of 5 pixels"),
         ({"label": "a", "segmentation": {"size": [3, 4], "counts": "\n"}}, "are broken"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from multigraft.contracts.readers import row_bytes
-from multigraft.errors import MultigraftError, RowError
+from multigraft.errors import MultigraftError, RowError, shown
 from multigraft.runtime.answers.label_maps.classes import IGNORE, Classes
 from multigraft.runtime.answers.label_maps.polygons import filled
 from multigraft.runtime.answers.label_maps.run_lengths import from_text, mask_of
@@ -143,8 +143,10 @@ def object_mask(segmentation: Any, height: int, width: int) -> np.ndarray:
     ValueError."""
     if isinstance(segmentation, Mapping):
         counts, size = segmentation.get("counts"), segmentation.get("size")
-        if size is None or list(size) != [height, width]:
-            raise ValueError(f"its mask is of the size {size}, and the picture {[height, width]}")
+        if size not in ([height, width], (height, width)):
+            raise ValueError(
+                f"its mask is of the size {shown(repr(size))}, and the picture {[height, width]}"
+            )
         if isinstance(counts, str | bytes):
             text = counts if isinstance(counts, str) else counts.decode("latin-1")
             return mask_of(from_text(text), height, width)

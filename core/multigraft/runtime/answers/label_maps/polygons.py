@@ -16,24 +16,29 @@ LARGEST = 2**20
 
 def filled(corners: Sequence[Any], height: int, width: int) -> np.ndarray:
     """A mask, bool [H, W], of a polygon given as x and y in turn. Raises ValueError."""
-    points = _points(corners)
+    points = points_of(corners)
     across, down = _boundary(np.trunc(FINE * points + 0.5).astype(np.int64))
     turned = np.flatnonzero(across[1:] != across[:-1])
     # where the boundary crosses the middle of a column of pixels
     column = np.minimum(across[turned], across[turned + 1])
-    column = np.where(across[turned + 1] < across[turned], across[turned + 1], column)
     middle = (column + 0.5) / FINE - 0.5
     real = (middle == np.floor(middle)) & (middle >= 0) & (middle <= width - 1)
     lower = np.minimum(down[turned], down[turned + 1])[real]
     row = np.ceil(((lower + 0.5) / FINE - 0.5).clip(0, height)).astype(np.int64)
-    crossed = np.zeros(height * width + 1, dtype=np.int64)
-    np.add.at(crossed, middle[real].astype(np.int64) * height + row, 1)
-    inside: np.ndarray = np.cumsum(crossed[:-1]) % 2 == 1
-    return inside.reshape(width, height).T
+    found = np.zeros((height, width), dtype=bool)
+    if not len(row):
+        return found
+    columns = middle[real].astype(np.int64)
+    first, last = int(columns.min()), int(columns.max()) + 1
+    crossed = np.zeros(height * (last - first) + 1, dtype=bool)
+    np.logical_xor.at(crossed, (columns - first) * height + row, True)
+    inside = np.logical_xor.accumulate(crossed[:-1])
+    found[:, first:last] = inside.reshape(last - first, height).T
+    return found
 
 
-def _points(corners: Sequence[Any]) -> np.ndarray:
-    """[N, 2], the first at the end once more."""
+def points_of(corners: Sequence[Any]) -> np.ndarray:
+    """The corners of a polygon [N, 2], the first at the end once more. Raises ValueError."""
     try:
         found = np.array(corners, dtype=np.float64)
     except (TypeError, ValueError) as error:

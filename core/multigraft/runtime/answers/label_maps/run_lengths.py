@@ -31,7 +31,7 @@ def mask_of(lengths: Sequence[int], height: int, width: int) -> np.ndarray:
     >>> mask_of([1, 3], 2, 2).tolist()
     [[False, True], [True, True]]
     """
-    if any(not isinstance(each, int) or each < 0 for each in lengths):
+    if any(type(each) is not int or each < 0 for each in lengths):
         raise ValueError(f"its run lengths are {CODE}")
     if sum(lengths) != height * width:
         raise ValueError(
