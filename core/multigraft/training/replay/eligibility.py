@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -84,18 +84,31 @@ def open_player(
             fields=frozenset(watch.fields),
             changing=changing,
         )
-        while True:
-            player = _player(setting, frozen, depth, rows, reads=reads)
-            if only_kept and not player.archive and not _has_pyramid(setting):
-                return None
-            try:
-                found = tried(trial, player)
-            except MoreNeededError as more:
-                if not isinstance(frozen, Prefix) or not _has_pyramid(setting):
-                    raise
-                frozen = replace(frozen, kept=frozen.kept | more.blocks)
-            else:
-                return None if only_kept and not found.archive else found
+        made = partial(_player, setting, depth=depth, rows=rows, reads=reads)
+        return _complete(trial, frozen, made, only_kept=only_kept, pyramid=_has_pyramid(setting))
+
+
+def _complete(
+    trial: Trial,
+    frozen: Frozen,
+    made: Callable[[Frozen], Player],
+    *,
+    only_kept: bool,
+    pyramid: bool,
+) -> Player | None:
+    """A player that gives what recomputing gives; of a ``pyramid`` what the rest reads of earlier
+    blocks is kept too, which a first trial tells."""
+    player = made(frozen)
+    if only_kept and not player.archive and not pyramid:
+        return None
+    try:
+        found = tried(trial, player)
+    except MoreNeededError as more:
+        if not isinstance(frozen, Prefix) or not pyramid:
+            raise
+        wider = replace(frozen, kept=frozen.kept | more.blocks)
+        return _complete(trial, wider, made, only_kept=only_kept, pyramid=True)
+    return None if only_kept and not found.archive else found
 
 
 def _has_pyramid(setting: Setting) -> bool:
@@ -109,16 +122,18 @@ def pooled(setting: Setting, rows: SomeRows) -> np.ndarray:
     Raises UnfitError where there is no room, OSError where the cache cannot be written.
     """
     frozen = Whole(setting.graft, ("pooled",))
-    replayed = _player(setting, frozen, len(blocks_of(setting.graft)) + 1, rows).take(rows)
+    replayed = _player(setting, frozen, depth=len(blocks_of(setting.graft)) + 1, rows=rows).take(
+        rows
+    )
     return np.stack([row["0.0"] for row in replayed.rows(range(len(rows)))]).astype(np.float32)
 
 
 def _player(
     setting: Setting,
     frozen: Frozen,
+    *,
     depth: int,
     rows: SomeRows,
-    *,
     reads: Collection[str] | None = None,
 ) -> Player:
     return Player.open(
