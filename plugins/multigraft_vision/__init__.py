@@ -7,6 +7,7 @@ from typing import Any
 
 from multigraft import (
     Backbone,
+    Format,
     Lazy,
     Likeness,
     Modality,
@@ -196,4 +197,18 @@ def register_tasks() -> Sequence[Task]:
         multilabel_task("image-multilabel", "image"),
         regression_task("image-regression", "image"),
         SEMANTIC_SEGMENTATION,
+    ]
+
+
+@hookimpl
+def register_formats() -> Sequence[Format]:
+    """Objects in pictures, as COCO, Pascal VOC and YOLO write them."""
+    return [
+        Format(
+            name=name,
+            endings=(),
+            read=Lazy(f"multigraft_vision.annotations.{name}:read_{name}"),
+            folders=True,
+        )
+        for name in ("coco", "voc", "yolo")
     ]

@@ -96,11 +96,11 @@ def _upright(picture: Image.Image, pixels: Image.Image) -> Image.Image:
     Of the EXIF the orientation alone is read: Pillow's `exif_transpose` writes all of it anew, and
     fails on tags of odd types that hinder no other decoder.
     """
-    turn = TURNS.get(_orientation(picture))
+    turn = TURNS.get(orientation(picture))
     return pixels if turn is None else pixels.transpose(turn)
 
 
-def _orientation(picture: Image.Image) -> int:
+def orientation(picture: Image.Image) -> int:
     try:
         found = picture.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # EXIF that cannot be parsed turns nothing, as in a browser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fuzz import (
+    annotations,
     bundles,
     commands,
     entities,
@@ -33,6 +34,7 @@ BORDERS = {
                 *(specs, bundles, runs, commands),
             )
         ),
+        *annotations.BORDERS,
         *servers.BORDERS,
     )
 }

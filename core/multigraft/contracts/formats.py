@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -43,6 +43,11 @@ class Parsed:
     """What names this content in the cache; None where it is not kept there."""
     kind: str = "row"
     """What one row is called in its place, as ``sentence``."""
+    folder: Path | None = None
+    """Where relative names of files start; None: beside the file, or in the folder that was
+    read."""
+    paths: Sequence[str] | None = None
+    """Where a row is a file: its name, for its place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,3 +60,5 @@ class Format:
     read: Callable[[Path, Layout], Parsed]
     """Read a file. Raises DataError, or whatever it meets, for what is no such file; a row that
     alone is wrong goes to `Parsed.bad`."""
+    folders: bool = False
+    """Whether `read` takes a folder too, where it is asked for by name."""

@@ -122,11 +122,15 @@ def _looked_in(file: Path) -> str:
 def _load_file(
     file: Path, kind: Format, modality: Modality, columns: Mapping[str, str], layout: Layout
 ) -> Content:
-    if file.is_dir():
+    whole_folder = file.is_dir()
+    if whole_folder and not kind.folders:
         raise DataError(f"{file.name}: is a folder, but data.format is {kind.name!r}")
-    folder = file.parent if modality.suffixes else None
-    content = _content(file.name, _parse(file, kind, layout), modality, columns, folder)
-    return replace(content, base=file.parent)
+    name = file.resolve().name if whole_folder else file.name
+    parsed = _parse(file, kind, layout)
+    base = parsed.folder or (file if whole_folder else file.parent)
+    folder = base if modality.suffixes else None
+    content = _content(name, parsed, modality, columns, folder)
+    return replace(content, base=base, paths=parsed.paths)
 
 
 def _parse(file: Path, kind: Format, layout: Layout) -> Parsed:
@@ -134,7 +138,8 @@ def _parse(file: Path, kind: Format, layout: Layout) -> Parsed:
     with refused_as(DataError, f"{file.name}: cannot be read"):
         parsed = kind.read(file, layout)
         parsed = parsed if kind in CORE else _checked(parsed, layout.encoding)
-        advice = other_encoding(file, layout.encoding) if parsed.bad else None
+        text = parsed.bad and file.is_file()
+        advice = other_encoding(file, layout.encoding) if text else None
         return replace(parsed, notes=[*parsed.notes, advice]) if advice else parsed
 
 
