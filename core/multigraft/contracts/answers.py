@@ -14,6 +14,7 @@ from multigraft.contracts.types import Answer, Arrays
 
 Named = Literal[
     "classification",
+    "detection",
     "embedding",
     "extraction",
     "multilabel",

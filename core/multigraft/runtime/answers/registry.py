@@ -9,6 +9,7 @@ from multigraft.contracts.records import Task
 from multigraft.contracts.types import Spec
 from multigraft.errors import BundleError
 from multigraft.runtime.answers.classification import Classification
+from multigraft.runtime.answers.detection import Detection
 from multigraft.runtime.answers.embedding import Embedding
 from multigraft.runtime.answers.extraction import Extraction
 from multigraft.runtime.answers.multilabel import MultiLabel
@@ -22,6 +23,7 @@ from multigraft.system.about import __version__
 
 ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
     "classification": Classification,
+    "detection": Detection,
     "embedding": Embedding,
     "extraction": Extraction,
     "multilabel": MultiLabel,

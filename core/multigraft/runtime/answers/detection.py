@@ -1,0 +1,197 @@
+"""Answers that are objects in a picture: boxes of original pixels, each of a class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from multigraft.contracts.answers import Answers, Window
+from multigraft.contracts.frames import inverse, move_points, plane
+from multigraft.contracts.records import Option
+from multigraft.contracts.types import Answer, Spec
+from multigraft.errors import BundleError
+from multigraft.runtime.answers.average_precision.matching import KEPT, Detected, Expected
+from multigraft.runtime.answers.average_precision.precision import (
+    curves,
+    kept_of,
+    metrics,
+    ordered,
+    sizes_there,
+)
+from multigraft.runtime.answers.boxes import areas, intersections, suppressed
+
+CANDIDATES = 1000
+"""The surest boxes of one window that are compared with each other."""
+INSIDE = 0.7
+"""The share of a box that was cut off at a tile's edge from which another tile's box covers it."""
+EDGE = 2.0
+"""Pixels of the input within which a box touches the edge of its tile."""
+PLACES, SIZES = "places", "sizes_there"
+
+
+class Detection(Answers):
+    """``{"objects": [{label, score, box: [left, top, right, bottom]}]}``, in pixels of the picture
+    as it was given, upright, the surest first.
+
+    The graph gives ``boxes`` [P, 4] in the input's pixels and ``scores`` [P, classes], and rows
+    their ``frame`` and ``extent``. Of boxes of one class that overlap by more than ``iou`` the
+    surest is told (non-maximum suppression). Windows are tiles of one picture; of a box that is cut
+    off at a tile's edge and the whole one in another tile, the whole one is told.
+    """
+
+    asks: Mapping[str, Option] = {
+        "threshold": Option(default=0.05, low=0, high=1, help="leave out objects less sure"),
+        "iou": Option(
+            default=0.6, low=0, high=1, help="the most that two boxes of one class may overlap"
+        ),
+        "top_k": Option(default=KEPT, low=1, high=1000, help="tell so many objects at most"),
+    }
+    joins = True
+
+    def __init__(self, targets: Spec) -> None:
+        labels = targets.get("labels")
+        self._labels: list[str] = labels if isinstance(labels, list) else []
+        self._numbers = {label: number for number, label in enumerate(self._labels)}
+
+    def answer(self, raw: Any, windows: Sequence[Window], asked: Mapping[str, Any]) -> Answer:
+        """Raises BundleError where the outputs and the labels do not belong together."""
+        del raw
+        parts = [
+            self._found(window, asked["threshold"], tile) for tile, window in enumerate(windows)
+        ]
+        found = _whole(_joined(parts).best(len(parts) * CANDIDATES))
+        kept = np.flatnonzero(suppressed(_covers(found, asked["iou"])))[: asked["top_k"]]
+        return {
+            "objects": [
+                {"label": self._labels[label], "score": score, "box": box}
+                for label, score, box in zip(
+                    found.labels[kept].tolist(),
+                    found.scores[kept].tolist(),
+                    found.boxes[kept].round(2).tolist(),
+                    strict=True,
+                )
+            ]
+        }
+
+    def score(self, answer: Answer, row: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
+        """What average precision needs of one picture (see `average_precision.precision`)."""
+        told = answer["objects"]
+        found = Detected(
+            _array([each["box"] for each in told]),
+            np.array([self._numbers[each["label"]] for each in told], np.int64),
+            np.array([each["score"] for each in told], np.float64),
+        )
+        return kept_of(found, self._expected(row["objects"]), len(self._labels))
+
+    def together(self, kept: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """The place of each detection among those of all pictures, and which sizes there are."""
+        there = np.broadcast_to(sizes_there(kept), (len(kept["objects"]), kept["objects"].shape[2]))
+        return {**kept, PLACES: ordered(kept), SIZES: there}
+
+    def summarise(self, kept: Mapping[str, np.ndarray]) -> Mapping[str, float]:
+        """COCO's average precision and recall (see `average_precision.precision.metrics`)."""
+        return metrics(curves(kept, kept[PLACES]), kept[SIZES][0], self._labels)
+
+    def _found(self, window: Window, threshold: float, tile: int) -> _Found:
+        boxes, scores = window.outputs["boxes"], window.outputs["scores"]
+        if scores.shape[-1] != len(self._labels):
+            raise BundleError(
+                f"the graph tells {scores.shape[-1]} classes apart, and {len(self._labels)} have "
+                "names"
+            )
+        if not np.isfinite(boxes).all() or not np.isfinite(scores).all():
+            raise BundleError("the graph gives values that are no numbers; export the run again")
+        position, label = _surest(scores, threshold)
+        frame, extent = plane(window.row)
+        limits = np.tile(extent.astype(np.float64), 2)
+        inner = boxes[position].astype(np.float64).clip(0, limits)
+        touching = (inner < EDGE) | (inner > limits - EDGE)
+        ends = move_points(inner.reshape(-1, 2, 2), inverse(frame))
+        corners = np.concatenate([ends.min(1), ends.max(1)], axis=1)
+        real = (areas(corners) > 0).nonzero()[0]
+        return _Found(
+            corners[real],
+            label[real],
+            scores[position, label][real].astype(np.float64),
+            touching.any(1)[real],
+            np.full(len(real), tile),
+        )
+
+    def _expected(self, objects: Sequence[Mapping[str, Any]]) -> Expected:
+        sized = _array([each["box"] for each in objects])
+        crowd = np.array([bool(each.get("crowd")) for each in objects], bool)
+        difficult = np.array([bool(each.get("difficult")) for each in objects], bool)
+        area = [each.get("area", each["box"][2] * each["box"][3]) for each in objects]
+        return Expected(
+            np.concatenate([sized[:, :2], sized[:, :2] + sized[:, 2:]], axis=1),
+            np.array([self._numbers[each["label"]] for each in objects], np.int64),
+            np.array(area, np.float64),
+            crowd,
+            crowd | difficult,
+        )
+
+
+@dataclass(frozen=True)
+class _Found(Detected):
+    """Boxes in the picture's own pixels, of several tiles."""
+
+    touching: np.ndarray
+    """Whether one reaches the edge of its tile."""
+    tiles: np.ndarray
+
+    def best(self, count: int) -> _Found:
+        """The surest ones, in that order; equal scores stay as they stood."""
+        return self.some(np.argsort(-self.scores, kind="stable")[:count])
+
+    def some(self, chosen: np.ndarray) -> _Found:
+        """Those at these places."""
+        each = (self.boxes, self.labels, self.scores, self.touching, self.tiles)
+        return _Found(*(array[chosen] for array in each))
+
+
+def _joined(parts: Sequence[_Found]) -> _Found:
+    return _Found(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("boxes", "labels", "scores", "touching", "tiles")
+        )
+    )
+
+
+def _surest(scores: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Position and class of the surest scores [P, classes] that reach the threshold."""
+    flat = scores.ravel()
+    there = np.flatnonzero(flat >= threshold)
+    if len(there) > CANDIDATES:
+        # of equal scores the first ones, whatever partition does
+        edge = np.partition(flat[there], -CANDIDATES)[-CANDIDATES]
+        sure, equal = there[flat[there] > edge], there[flat[there] == edge]
+        there = np.sort(np.concatenate([sure, equal[: CANDIDATES - len(sure)]]))
+    return np.divmod(there, scores.shape[-1])
+
+
+def _whole(found: _Found) -> _Found:
+    """Without the boxes that are cut off at their tile's edge where another tile has a whole one
+    around them."""
+    if not found.touching.any() or (found.tiles == found.tiles[0]).all():
+        return found
+    shared = intersections(found.boxes, found.boxes)
+    around = shared > INSIDE * areas(found.boxes)  # [around, cut off]
+    around &= found.touching & ~found.touching[:, None]
+    around &= (found.tiles[:, None] != found.tiles) & (found.labels[:, None] == found.labels)
+    return found.some(np.flatnonzero(~around.any(0)))
+
+
+def _covers(found: _Found, iou: float) -> np.ndarray:
+    """Which boxes stand for one object, bool [N, N]."""
+    shared, own = intersections(found.boxes, found.boxes), areas(found.boxes)
+    covers = shared > iou * (own[:, None] + own - shared)
+    covers &= found.labels[:, None] == found.labels
+    return covers
+
+
+def _array(boxes: Sequence[Sequence[float]]) -> np.ndarray:
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
