@@ -20,6 +20,7 @@ from multigraft import (
     hookimpl,
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
+from multigraft_vision.detection.task import OBJECT_DETECTION
 from multigraft_vision.segmentation.task import SEMANTIC_SEGMENTATION
 
 _IMAGE = Modality(
@@ -40,7 +41,14 @@ _IMAGE = Modality(
     ),
     augment=Lazy("multigraft_vision.augment:policy"),
     augment_options={
-        "flip": Option(default=True, help="mirror at random; wrong for digits, letters and signs")
+        "flip": Option(default=True, help="mirror at random; wrong for digits, letters and signs"),
+        "mosaic": Option(
+            default=0.0,
+            low=0,
+            high=1,
+            help="the share of pictures that are put together of four; for tasks whose targets are "
+            "boxes or masks",
+        ),
     },
     suffixes=(
         *(".png", ".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -193,6 +201,7 @@ def register_tasks() -> Sequence[Task]:
                 ),
             },
         ),
+        OBJECT_DETECTION,
         classification_task("image-classification", "image"),
         multilabel_task("image-multilabel", "image"),
         regression_task("image-regression", "image"),

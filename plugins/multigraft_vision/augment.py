@@ -14,7 +14,7 @@ from numpy.random import Generator
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from multigraft.contracts.frames import FRAME, inverse, mirror, scaling, shift, then
-from multigraft.contracts.reader import Reader
+from multigraft.contracts.reader import Augment, Reader
 from multigraft.contracts.types import Arrays
 
 BILINEAR = Image.Resampling.BILINEAR
@@ -93,10 +93,15 @@ STRONG = Policy(crop=(0.3, 1.0), flip=True, color=0.4, operations=2)
 
 def policy(
     strength: Literal["light", "strong"], reader: Reader, options: Mapping[str, Any]
-) -> Policy:
+) -> Augment:
     """The augmentation of a finetuning run; ``options["flip"]`` is False where mirrored pictures
-    mislead."""
-    return replace({"light": LIGHT, "strong": STRONG}[strength], flip=options["flip"])
+    mislead, ``options["mosaic"]`` the share of pictures that are put together of four."""
+    chosen = replace({"light": LIGHT, "strong": STRONG}[strength], flip=options["flip"])
+    if not options["mosaic"]:
+        return chosen
+    from multigraft_vision.mosaic import Mosaic
+
+    return Mosaic(chosen, options["mosaic"])
 
 
 def _crop(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from docs.test_docs import ROOT, example
+from helpers.painted_objects import coco_folder
 from helpers.painted_scenes import table
 
 WORDS = ("a", "warm", "coat", "of", "wool", "rain", "hat", "that", "comes", "through", "red", "old")
@@ -129,6 +130,14 @@ def test_the_class_of_every_pixel(desk: Path, capsys: pytest.CaptureFixture[str]
     assert answer["size"] == [40, 56]
     assert sum(segment["share"] for segment in answer["segments"]) == pytest.approx(1)
     assert "'segments':" in capsys.readouterr().out
+
+
+def test_objects(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    coco_folder(desk / "bricks" / "train", 48)
+    coco_folder(desk / "bricks" / "held", 24, seed=1)
+    names = run("object-detection.md", "detect")
+    assert names["predictor"].bundle.precisions["fp32"].metric == "ap"
+    assert "{'objects': [{'label': '" in capsys.readouterr().out
 
 
 def made_words() -> list[str]:

@@ -371,6 +371,23 @@ def test_front_end_and_normalisation_stay_float(tmp_path: Path) -> None:
     assert depthwise(graph) == [convs[1]]  # the front end's one-channel filters do not count
 
 
+def test_what_follows_the_last_weights_stays_float() -> None:
+    weight = np.ones((4, 4, 1, 1), np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], name="first"),
+        helper.make_node("Relu", ["a"], ["b"], name="between"),
+        helper.make_node("Conv", ["b", "w"], ["c"], name="last"),
+        helper.make_node("Reshape", ["c", "shape"], ["d"], name="listed"),
+        helper.make_node("Add", ["d", "d"], ["y"], name="box"),
+    ]
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4, None, None]) for name in "xy"
+    ]
+    shape = np.array([1, 4, -1])
+    graph = _model(nodes, {"w": weight, "shape": shape}, ports[:1], ports[1:]).graph
+    assert float_nodes(graph) == ["listed", "box"]
+
+
 def test_arrays_of_one_length_share_its_name() -> None:
     rows = [
         {"ids": np.zeros(n), "mask": np.zeros(n), "sound": np.zeros(m), "size": np.zeros(2)}

@@ -31,6 +31,7 @@ def test_what_the_plugin_brings(catalog):
         "image-multilabel",
         "image-regression",
         "semantic-segmentation",
+        "object-detection",
     }
     assert {"resnet-tiny", "resnet-50", "inception-v3", "inception-resnet-v2", "timm/..."} <= set(
         info.brings["backbones"]

@@ -7,7 +7,8 @@ Pixels are areas: the first one reaches from 0 to 1, and its centre lies at 0.5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -121,6 +122,61 @@ def moved(
         if kind.startswith(WITH):
             found[name] = row[name][kept[kind.removeprefix(WITH)]]
     return found
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A row's plane as a part of a joined one."""
+
+    frame: np.ndarray
+    """[2, 3]: from the row's input pixels to the joined ones."""
+    window: tuple[int, int, int, int]
+    """Left, top, right, bottom: the joined pixels that show it."""
+
+
+def joined(
+    rows: Sequence[Mapping[str, np.ndarray]],
+    pieces: Sequence[Piece],
+    moves: Mapping[str, str],
+    fills: Mapping[str, float | Fill],
+) -> dict[str, np.ndarray]:
+    """The targets of rows, which lie in each one's input pixels, in those that are joined of
+    them."""
+    boxes = {
+        name: [_in_window(row[name], piece) for row, piece in zip(rows, pieces, strict=True)]
+        for name, kind in moves.items()
+        if kind == BOXES
+    }
+    found = {name: np.concatenate([box for box, _ in each]) for name, each in boxes.items()}
+    for name, kind in moves.items():
+        if kind.startswith(WITH):
+            kept = [each for _, each in boxes[kind.removeprefix(WITH)]]
+            parts = [row[name][some] for row, some in zip(rows, kept, strict=True)]
+            found[name] = np.concatenate(parts)
+        elif kind == MASK:
+            masks = [row[name] for row in rows]
+            found[name] = _joined_mask(masks, pieces, fill_of(fills[name]).value)
+    return found
+
+
+def _in_window(boxes: np.ndarray, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes cut to a piece's window, and which were kept."""
+    left, top, right, bottom = piece.window
+    frame = then(piece.frame, shift(-left, -top))
+    cut, kept = move_boxes(boxes, frame, np.array([right - left, bottom - top]))
+    return cut + np.array([left, top, left, top], dtype=cut.dtype), kept
+
+
+def _joined_mask(
+    masks: Sequence[np.ndarray], pieces: Sequence[Piece], outside: float
+) -> np.ndarray:
+    made = np.full_like(masks[0], outside)
+    for mask, piece in zip(masks, pieces, strict=True):
+        left, top, right, bottom = piece.window
+        frame = then(piece.frame, shift(-left, -top))
+        extent = np.array([right - left, bottom - top])
+        made[top:bottom, left:right] = move_mask(mask, frame, extent, outside)
+    return made
 
 
 def check_moves(moves: Mapping[str, str], fills: Mapping[str, float | Fill]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from multigraft.contracts.frames import Piece
 from multigraft.contracts.padding import Fills
 from multigraft.contracts.types import Arrays, Spec
 
@@ -129,3 +130,21 @@ class Augment(Protocol):
     """
 
     def __call__(self, row: Arrays, rng: np.random.Generator) -> Arrays: ...
+
+
+@runtime_checkable
+class JoiningAugment(Augment, Protocol):
+    """One that makes a row of several, as a mosaic of pictures: optional, beside `Augment`.
+
+    It needs `frames`, and a task all of whose targets are masks, boxes or go with boxes.
+    """
+
+    def others(self, rng: np.random.Generator) -> int:
+        """How many other rows are joined to a row this time; mostly 0."""
+        ...
+
+    def join(
+        self, rows: Sequence[Arrays], rng: np.random.Generator
+    ) -> tuple[Arrays, Sequence[Piece]]:
+        """One row of several that were changed before, and where the plane of each lies in it."""
+        ...

@@ -225,6 +225,12 @@ class Task:
     With them `multigraft.testing` tries the task.
     """
     options: Mapping[str, Option] = field(default_factory=dict)
+    learning_rate: float | None = None
+    """AdamW's peak rate where a recipe gives none, of a head that has much to learn; None: by what
+    of the backbone learns, and its width."""
+    epochs: float | None = None
+    """The passes over the training rows where a recipe gives none; None: 3, or 10 of a linear layer
+    alone."""
 
     def __post_init__(self) -> None:
         known = {*self.columns, None}

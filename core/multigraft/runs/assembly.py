@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import load_model
 
 from multigraft.contracts.branches import join_branches
-from multigraft.contracts.frames import check_moves
+from multigraft.contracts.frames import POINTS, check_moves
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.reader import Augment, Reader
+from multigraft.contracts.reader import Augment, JoiningAugment, Reader
 from multigraft.contracts.readers import load_spec, save_spec
 from multigraft.contracts.report import Report
 from multigraft.contracts.types import Spec
@@ -232,7 +232,22 @@ def _augment(resolved: ResolvedRecipe, reader: Reader, objective: Objective) -> 
             "use 'none'"
         )
         raise RecipeError([problem])
+    _check_joining(augment, resolved, objective)
     return augment
+
+
+def _check_joining(augment: Augment, resolved: ResolvedRecipe, objective: Objective) -> None:
+    """Raise RecipeError where rows would be joined whose targets, or other branches, cannot be."""
+    parts = getattr(augment, "branches", {}).values()
+    joins = isinstance(augment, JoiningAugment)
+    moving = objective.moves and POINTS not in objective.moves.values()
+    if any(isinstance(each, JoiningAugment) for each in parts) or (joins and not moving):
+        problem = (
+            f"training.augment: several rows become one there (mosaic), and task "
+            f"{resolved.task.name!r} has more to a row than masks or boxes on a picture; leave it "
+            "out"
+        )
+        raise RecipeError([problem])
 
 
 def check_trained(folder: Path) -> None:

@@ -31,7 +31,7 @@ class BatchStream:
             seed=run.recipe.seed,
             budget=run.budget(),
             world=run.world.size,
-            epochs=default_epochs(run.plan),
+            epochs=run.resolved.task.epochs or default_epochs(run.plan),
         )
         self._names: frozenset[str] | None = None
         self._workers = 0

@@ -28,7 +28,11 @@ def build_forward(run: Run) -> Forward:
 def build_optimizer(run: Run, total_steps: int) -> ScheduledOptimizer:
     """The optimizer of the run's plan, at the recipe's rate or the default one."""
     training = run.recipe.training
-    rate = training.learning_rate or default_rate(run.plan, scratch=run.resolved.scratch)
+    rate = (
+        training.learning_rate
+        or run.resolved.task.learning_rate
+        or default_rate(run.plan, scratch=run.resolved.scratch)
+    )
     return ScheduledOptimizer(run.plan, training, rate=rate, total_steps=total_steps)
 
 

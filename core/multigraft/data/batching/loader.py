@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from multigraft.contracts.features import Batch
-from multigraft.contracts.frames import EXTENT, FRAME, moved
+from multigraft.contracts.frames import EXTENT, FRAME, joined, moved
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.padding import Fills
-from multigraft.contracts.reader import Augment
+from multigraft.contracts.reader import Augment, JoiningAugment
 from multigraft.contracts.readers import collate
 from multigraft.contracts.types import Arrays
 from multigraft.data.batching.batches import Members
@@ -119,14 +119,32 @@ class _Source:
         return collate([self._row(int(row)) for row in members], self.fills)
 
     def _row(self, index: int) -> Arrays:
-        row = self.rows.fetch(index, self.names)
         if not self.varied:
-            return row
+            return self.rows.fetch(index, self.names)
         rng = np.random.default_rng([*self.stream, ROW, index])
+        row = self._moved(index, rng)
+        if isinstance(self.augment, JoiningAugment):
+            row = self._joined(row, self.augment, rng)
+        return self.rows.objective.view(row, rng)
+
+    def _moved(self, index: int, rng: np.random.Generator) -> Arrays:
+        """A row as it is augmented, its targets in the input's pixels."""
+        row = self.rows.fetch(index, self.names)
         if self.augment is not None:
             row = self.augment(row, rng)
         objective = self.rows.objective
-        return objective.view(moved(row, objective.moves, objective.fills), rng)
+        return moved(row, objective.moves, objective.fills)
+
+    def _joined(self, row: Arrays, augment: JoiningAugment, rng: np.random.Generator) -> Arrays:
+        """The row with others of the split, which its own chance draws: so every epoch can be
+        begun anywhere."""
+        drawn = rng.integers(len(self.rows), size=augment.others(rng)).tolist()
+        if not drawn:
+            return row
+        rows = [row, *(self._moved(index, rng) for index in drawn)]
+        objective = self.rows.objective
+        made, pieces = augment.join(rows, rng)
+        return {**made, **joined(rows, pieces, objective.moves, objective.fills)}
 
 
 def _check_packs(batches: Sequence[Members], objective: Objective) -> None:

@@ -21,12 +21,28 @@ LARGE_TABLE = 1 << 14
 
 
 def float_nodes(graph: GraphProto) -> list[str]:
-    """Nodes that stay float: a `FRONTEND`, and what comes before the first weights."""
+    """Nodes that stay float: a `FRONTEND`, what comes before the first weights, and what comes
+    behind the last ones, as the arithmetic of boxes."""
+    before = _before_weights(graph)
     return [
         node.name
         for node, after in _in_order(graph)
-        if (not after and node.op_type not in WEIGHTED) or _in_frontend(node)
+        if (node.op_type not in WEIGHTED and not (after and node.name in before))
+        or _in_frontend(node)
     ]
+
+
+def _before_weights(graph: GraphProto) -> set[str]:
+    """The nodes whose outputs lead to weights."""
+    needed: set[str] = set()
+    found = set()
+    for node in reversed(graph.node):  # sorted topologically
+        if any(name in needed for name in node.output):
+            found.add(node.name)
+            needed.update(node.input)
+        elif node.op_type in WEIGHTED:
+            needed.update(node.input)
+    return found
 
 
 def depthwise(graph: GraphProto) -> list[str]:

@@ -1,0 +1,1 @@
+"""Object detection: an anchor-free head on a backbone's pyramid."""

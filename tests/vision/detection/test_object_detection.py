@@ -1,0 +1,95 @@
+"""Object detection from files to answers: what was learned is what is served."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import multigraft as mg
+from multigraft import RowError
+from multigraft_vision.detection.rows import object_rows
+
+BOX = {"label": "cat", "box": [1, 2, 3.5, 4]}
+
+
+def test_it_learns_where_the_objects_are(run: mg.Run) -> None:
+    metrics = run.evaluate().metrics
+    assert metrics["ap50"].value > 0.25
+    low, high = metrics["ap"].low, metrics["ap"].high
+    assert low is not None and high is not None and low < metrics["ap"].value < high
+    assert {"ap75", "ap_small", "ar_1", "ar_10", "ar_100", "ap_brick", "ap_leaf"} <= set(metrics)
+
+
+def test_evaluation_gate_and_bundle_give_one_figure(
+    run: mg.Run, bundle: Path, pictures: Path
+) -> None:
+    told = json.loads((bundle / "bundle.json").read_text())["precisions"]["fp32"]
+    ours = run.evaluate().metrics["ap"].value
+    assert told["metric"] == "ap"
+    assert told["value"] == pytest.approx(ours, abs=1e-9)
+    answers, rows = run.metrics.answers, run.rows["validation"]
+    assert answers is not None
+    found = mg.load(bundle, precision="fp32").predict([rows.raw(n) for n in range(len(rows))])
+    scored = [answers.score(each, rows.row(n)) for n, each in enumerate(found)]
+    kept = answers.together({name: np.stack([row[name] for row in scored]) for name in scored[0]})
+    assert answers.summarise(kept)["ap"] == pytest.approx(ours, abs=1e-9)
+
+
+def test_int8_is_judged_by_average_precision(bundle: Path) -> None:
+    told = json.loads((bundle / "bundle.json").read_text())["precisions"]["int8"]
+    assert told["metric"] == "ap"
+    assert told["lost"] is not None and abs(told["lost"]) < 10, told["reason"]
+
+
+def test_boxes_are_those_of_the_picture_as_it_was_given(bundle: Path, pictures: Path) -> None:
+    predictor = mg.load(bundle, precision="fp32")
+    listed = json.loads((pictures / "held" / "_annotations.coco.json").read_text())
+    sizes = [each["bbox"][2] * each["bbox"][3] for each in listed["annotations"]]
+    widest = listed["annotations"][int(np.argmax(sizes))]
+    path = pictures / "held" / f"{widest['image_id']:03d}.png"
+    large = Image.open(path).resize((640, 480), Image.Resampling.NEAREST)
+    (one,) = predictor.predict(path, top_k=1)["objects"]
+    (ten,) = predictor.predict(large, top_k=1)["objects"]
+    np.testing.assert_allclose(np.array(ten["box"]) / 10, one["box"], atol=1.5)
+
+
+@pytest.mark.parametrize(
+    ("cell", "wanted"),
+    [
+        ([BOX], [BOX]),
+        (json.dumps([BOX]), [BOX]),
+        ([{"category": 3, "bbox": [1, 2, 3.5, 4], "id": 9}], [{**BOX, "label": "3", "id": 9}]),
+        ({"bbox": [[1, 2, 3.5, 4]], "category": ["cat"]}, [BOX]),
+        ([], []),
+    ],
+)
+def test_what_a_cell_of_objects_may_hold(cell: Any, wanted: Any) -> None:
+    assert object_rows({"image": "a.png", "objects": cell})["objects"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("{", "is no JSON"),
+        (3, "is int, no list of objects"),
+        ([3], "object 1 is '3'; a label and a box are needed"),
+        ([{"box": [1, 2, 3, 4]}], "object 1: the label is missing"),
+        ([BOX, {"label": "a", "box": [1, 2, 3]}], "object 2: the box is .*; four finite numbers"),
+        ([{"label": "a", "box": [1, 2, -3, 4]}], "has no width and height"),
+        ({"bbox": [[1, 2, 3, 4]], "category": []}, "no lists of one length"),
+    ],
+)
+def test_a_cell_that_cannot_be_used_says_why(cell: Any, said: str) -> None:
+    with pytest.raises(RowError, match=said) as raised:
+        object_rows({"objects": cell})
+    assert raised.value.column == "objects"
+
+
+def test_rows_without_the_column_are_told_of_the_formats() -> None:
+    with pytest.raises(RowError, match=r"data\.format: coco, voc or yolo"):
+        object_rows({"image": "a.png", "label": "b"})
