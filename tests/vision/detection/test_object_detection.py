@@ -12,6 +12,8 @@ from PIL import Image
 
 import multigraft as mg
 from multigraft import RowError
+from multigraft.errors import BundleError
+from multigraft.runtime.web.site import write_site
 from multigraft_vision.detection.rows import object_rows
 
 BOX = {"label": "cat", "box": [1, 2, 3.5, 4]}
@@ -56,6 +58,11 @@ def test_boxes_are_those_of_the_picture_as_it_was_given(bundle: Path, pictures: 
     (one,) = predictor.predict(path, top_k=1)["objects"]
     (ten,) = predictor.predict(large, top_k=1)["objects"]
     np.testing.assert_allclose(np.array(ten["box"]) / 10, one["box"], atol=1.5)
+
+
+def test_a_page_without_a_server_refuses_it(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="chosen among overlapping boxes in Python"):
+        write_site(bundle, tmp_path / "web", fetch=False)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 // An answer as a person reads it: a label and its chances, a text with its entities or its answer, texts in an order,
 // the classes of a picture's pixels, what was written, or every field by name.
+// An answer as a person reads it: a label and its chances, a text with its entities or its answer, a picture with its
+// objects, texts in an order, what was written, or every field by name.
 import { make } from "./dom.js";
 import { listed, marked } from "./entities.js";
+import { objectsIn, saidOf } from "./objects.js";
 import { answered, saidOfPassage } from "./passage.js";
 import { rankingList } from "./ranking.js";
 import { legend, overlaid, shares } from "./segments.js";
@@ -17,6 +20,7 @@ export function showAnswer(place, { entities, ranking, ...answer }, asked, model
   if (answer.segments && asked.file) {
     return place.replaceChildren(overlaid(asked.file, answer, model.labels), legend(answer, model.labels));
   }
+  if (isOfPicture(answer, asked)) return place.replaceChildren(...objectsIn(asked.file, answer.objects));
   if (isOfPassage(answer, asked)) {
     return place.replaceChildren(...answered(asked.columns.text_pair, answer), facts({ score: percent(sure) }));
   }
@@ -38,11 +42,14 @@ export function showAnswer(place, { entities, ranking, ...answer }, asked, model
   place.replaceChildren(...parts);
 }
 
+const isOfPicture = ({ objects }, asked) => Array.isArray(objects) && asked.file !== undefined && objects.every(({ box }) => box);
 const isOfPassage = ({ start, end }, asked) => start !== undefined && end !== undefined && asked.columns?.text_pair !== undefined;
 
 // What a screen reader says when the answer comes.
 export function spoken({ label, labels, score, text, value, entities, ranking, segments, start }) {
   if (segments) return shares({ segments });
+export function spoken({ label, labels, score, text, value, entities, objects, ranking, start }) {
+  if (Array.isArray(objects)) return saidOf(objects);
   if (entities) return listed(entities);
   if (ranking) return `Nearest: ${ranking[0].text}`;
   if (start !== undefined) return saidOfPassage({ text });

@@ -49,6 +49,7 @@ REASONS: dict[str | None, str] = {
     "tagging": _PLACES,
     "extraction": _PLACES,
     "segmentation": "its masks are laid on the picture's own pixels in Python",
+    "detection": "its answers are chosen among overlapping boxes in Python",
     "transcription": "its answers, with their times, are decoded from frames of sound in Python",
 }
 """Why others are refused."""

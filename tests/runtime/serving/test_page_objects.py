@@ -1,0 +1,44 @@
+"""The page draws boxes where they lie in the picture, and those alone that are sure enough."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from helpers.javascript import node
+
+SCRIPT = """
+const {{ placed, shownAt, saidOf }} = await import({module});
+const given = {given};
+console.log(JSON.stringify([
+  placed(given[0].box, 200, 100), shownAt(given, 0.5), shownAt(given, 0.95), saidOf(given),
+]));
+"""
+OBJECTS = [
+    {"label": "cat", "score": 0.9, "box": [20, 10, 120, 60]},
+    {"label": "cat", "score": 0.6, "box": [0, 0, 10, 10]},
+    {"label": "dog", "score": 0.4, "box": [0, 0, 10, 10]},
+]
+
+
+def run() -> Any:
+    module = Path(str(files("multigraft.runtime") / "page" / "objects.js")).as_uri()
+    script = SCRIPT.format(module=repr(module), given=json.dumps(OBJECTS))
+    done = subprocess.run(
+        [node(), "--input-type=module", "--eval", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_boxes_are_shares_of_the_picture_and_the_slider_leaves_out_the_unsure() -> None:
+    place, some, none, said = run()
+    assert place == {"left": "10%", "top": "10%", "width": "50%", "height": "50%"}
+    assert some == {"shown": OBJECTS[:2], "told": "2 cat"}
+    assert none == {"shown": [], "told": "Nothing is that sure"}
+    assert said == "2 cat, dog"
