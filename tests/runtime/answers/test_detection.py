@@ -83,6 +83,13 @@ def test_an_object_in_two_tiles_is_told_once() -> None:
     assert found[0]["box"] == whole, "the one that no edge cuts"
 
 
+def test_bars_around_a_picture_hold_no_part_of_an_object() -> None:
+    read = window([[0, 0, 40, 60]], [[0.9, 0, 0]], then(scaling(2, 2), shift(0, 20)))
+    padded = Window({**read.row, "picture": np.array([50, 15], np.float32)}, read.outputs)
+    (found,) = answer(padded)
+    assert found["box"] == [0, 0, 20, 15]
+
+
 def test_outputs_that_do_not_fit_are_refused() -> None:
     with pytest.raises(BundleError, match="tells 2 classes apart, and 3 have names"):
         answer(window([[0, 0, 1, 1]], [[0.5, 0.5]]))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from multigraft.contracts.answers import Answers, Window
-from multigraft.contracts.frames import inverse, move_points, plane
+from multigraft.contracts.frames import PICTURE, inverse, move_points, plane
 from multigraft.contracts.records import Option
 from multigraft.contracts.types import Answer, Spec
 from multigraft.errors import BundleError
@@ -37,9 +37,10 @@ class Detection(Answers):
     as it was given, upright, the surest first.
 
     The graph gives ``boxes`` [P, 4] in the input's pixels and ``scores`` [P, classes], and rows
-    their ``frame`` and ``extent``. Of boxes of one class that overlap by more than ``iou`` the
-    surest is told (non-maximum suppression). Windows are tiles of one picture; of a box that is cut
-    off at a tile's edge and the whole one in another tile, the whole one is told.
+    their ``frame``, ``extent`` and ``picture``, its own size. Of boxes of one class that overlap by
+    more than ``iou`` the surest is told (non-maximum suppression). Windows are tiles of one
+    picture; of a box that is cut off at a tile's edge and the whole one in another tile, the whole
+    one is told.
     """
 
     asks: Mapping[str, Option] = {
@@ -50,6 +51,7 @@ class Detection(Answers):
         "top_k": Option(default=KEPT, low=1, high=1000, help="tell so many objects at most"),
     }
     joins = True
+    windows = True
 
     def __init__(self, targets: Spec) -> None:
         labels = targets.get("labels")
@@ -111,6 +113,8 @@ class Detection(Answers):
         touching = (inner < EDGE) | (inner > limits - EDGE)
         ends = move_points(inner.reshape(-1, 2, 2), inverse(frame))
         corners = np.concatenate([ends.min(1), ends.max(1)], axis=1)
+        if PICTURE in window.row:  # the input may show more than the picture
+            corners = corners.clip(0, np.tile(window.row[PICTURE].astype(np.float64), 2))
         real = (areas(corners) > 0).nonzero()[0]
         return _Found(
             corners[real],
