@@ -371,7 +371,7 @@ def test_front_end_and_normalisation_stay_float(tmp_path: Path) -> None:
     assert depthwise(graph) == [convs[1]]  # the front end's one-channel filters do not count
 
 
-def test_what_follows_the_last_weights_stays_float() -> None:
+def test_the_last_convolution_of_a_map_and_what_follows_stay_float() -> None:
     weight = np.ones((4, 4, 1, 1), np.float32)
     nodes = [
         helper.make_node("Conv", ["x", "w"], ["a"], name="first"),
@@ -385,7 +385,7 @@ def test_what_follows_the_last_weights_stays_float() -> None:
     ]
     shape = np.array([1, 4, -1])
     graph = _model(nodes, {"w": weight, "shape": shape}, ports[:1], ports[1:]).graph
-    assert float_nodes(graph) == ["listed", "box"]
+    assert float_nodes(graph) == ["last", "listed", "box"]
 
 
 def test_arrays_of_one_length_share_its_name() -> None:

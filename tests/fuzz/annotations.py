@@ -17,6 +17,7 @@ from multigraft.errors import RowError
 from multigraft_vision.annotations.coco import read_coco
 from multigraft_vision.annotations.voc import read_voc
 from multigraft_vision.annotations.yolo import read_yolo
+from multigraft_vision.detection.rows import object_rows
 
 SIZE = 64, 48
 NUMBERS = st.one_of(st.floats(-20, 90), INTS, FLOATS)
@@ -82,7 +83,32 @@ def _check(found: Any) -> None:
         raise WrongAnswer(f"{found} in a picture of {SIZE}")
 
 
+CELLS = st.one_of(
+    broken_values([{"label": "cat", "box": [1, 2, 30, 20], "area": 3, "crowd": False}]),
+    broken_values({"bbox": [[1, 2, 30, 20]], "category": [1]}),
+    st.lists(st.fixed_dictionaries({"label": JUNK, "box": st.lists(NUMBERS, max_size=5)})),
+    st.builds(lambda box: json.dumps([{"label": "a", "box": box}]), st.lists(NUMBERS, max_size=5)),
+    JUNK,
+)
+
+
+def _use(folder: Path, cell: Any) -> None:
+    """A cell that is accepted can be learned and scored."""
+    del folder
+    for each in object_rows({"objects": cell})["objects"] or ():
+        left, top, width, height = each["box"]
+        area = each.get("area", width * height)
+        if (
+            not each["label"]
+            or not (width > 0 < height)
+            or not area >= 0
+            or left + top != left + top
+        ):
+            raise WrongAnswer(f"{each}")
+
+
 BORDERS = (
+    Border("objects", CELLS, _use, lambda: [[{"label": "cat", "bbox": [1, 2, 3, 4]}], [], None]),
     _border(
         "coco",
         st.one_of(FILES, BOXED),

@@ -19,6 +19,8 @@ from multigraft_vision.annotations.boxes import corners
 
 NAMES = {"label": ("label", "category", "class"), "box": ("box", "bbox")}
 """What a field of an object may be called."""
+CROWDS = ("crowd", "iscrowd")
+KNOWN = {*NAMES["label"], *NAMES["box"], *CROWDS, "area"}
 
 
 def object_rows(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,8 +111,20 @@ def _object(number: int, each: Any) -> dict[str, Any]:
     wide, tall = box[2] - box[0], box[3] - box[1]
     if mended or not wide > 0 or not tall > 0:
         raise _wrong(f"object {number}: the box {shown(repr(raw))} has no width and height")
-    others = {name: value for name, value in each.items() if name not in sum(NAMES.values(), ())}
-    return {**others, "label": label_name(label), "box": [box[0], box[1], wide, tall]}
+    found = {name: value for name, value in each.items() if name not in KNOWN}
+    found |= {"label": label_name(label), "box": [box[0], box[1], wide, tall]}
+    if each.get("area") is not None:
+        found["area"] = _area(number, each["area"])
+    if crowd := _field(each, CROWDS):
+        found["crowd"] = bool(crowd)
+    return found
+
+
+def _area(number: int, area: Any) -> float:
+    plain = isinstance(area, int | float) and not isinstance(area, bool)
+    if not plain or not 0 <= area < 2**53:
+        raise _wrong(f"object {number}: the area is {shown(repr(area))}; a number is needed")
+    return float(area)
 
 
 def _field(each: Mapping[str, Any], names: Sequence[str]) -> Any:

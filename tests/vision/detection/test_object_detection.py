@@ -72,6 +72,7 @@ def test_a_page_without_a_server_refuses_it(bundle: Path, tmp_path: Path) -> Non
         (json.dumps([BOX]), [BOX]),
         ([{"category": 3, "bbox": [1, 2, 3.5, 4], "id": 9}], [{**BOX, "label": "3", "id": 9}]),
         ({"bbox": [[1, 2, 3.5, 4]], "category": ["cat"]}, [BOX]),
+        ([{**BOX, "iscrowd": 1, "area": 9}], [{**BOX, "crowd": True, "area": 9.0}]),
         ([], []),
     ],
 )
@@ -88,6 +89,7 @@ def test_what_a_cell_of_objects_may_hold(cell: Any, wanted: Any) -> None:
         ([{"box": [1, 2, 3, 4]}], "object 1: the label is missing"),
         ([BOX, {"label": "a", "box": [1, 2, 3]}], "object 2: the box is .*; four finite numbers"),
         ([{"label": "a", "box": [1, 2, -3, 4]}], "has no width and height"),
+        ([{**BOX, "area": "9"}], "object 1: the area is .*; a number is needed"),
         ({"bbox": [[1, 2, 3, 4]], "category": []}, "no lists of one length"),
     ],
 )

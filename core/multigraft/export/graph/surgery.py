@@ -12,6 +12,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from multigraft.export.graph.trace import SCOPES
 
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
+POOLS = frozenset({"ReduceMean", "GlobalAveragePool"})
 FRONTEND = "frontend"
 """Submodule of a backbone that turns samples into a spectrogram: its ranges need floats."""
 MANY_CHANNELS = 16
@@ -22,25 +23,32 @@ LARGE_TABLE = 1 << 14
 
 def float_nodes(graph: GraphProto) -> list[str]:
     """Nodes that stay float: a `FRONTEND`, what comes before the first weights, and what comes
-    behind the last ones, as the arithmetic of boxes."""
-    before = _before_weights(graph)
+    behind the last ones, as the arithmetic of boxes; with it the last convolutions of maps, whose
+    few numbers are the answer."""
+    before, pooled = _leading_to(graph, WEIGHTED), _leading_to(graph, POOLS)
+    dense = {
+        node.name
+        for node in graph.node
+        if node.op_type == "Conv" and node.name not in before | pooled
+    }
     return [
         node.name
         for node, after in _in_order(graph)
         if (node.op_type not in WEIGHTED and not (after and node.name in before))
+        or node.name in dense
         or _in_frontend(node)
     ]
 
 
-def _before_weights(graph: GraphProto) -> set[str]:
-    """The nodes whose outputs lead to weights."""
+def _leading_to(graph: GraphProto, kinds: Collection[str]) -> set[str]:
+    """The nodes before any of those kinds."""
     needed: set[str] = set()
     found = set()
     for node in reversed(graph.node):  # sorted topologically
-        if any(name in needed for name in node.output):
+        leads = any(name in needed for name in node.output)
+        if leads:
             found.add(node.name)
-            needed.update(node.input)
-        elif node.op_type in WEIGHTED:
+        if leads or node.op_type in kinds:
             needed.update(node.input)
     return found
 
