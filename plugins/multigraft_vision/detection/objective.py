@@ -64,17 +64,11 @@ class ObjectDetection(Objective):
         classes = np.array([self._class(each) for each in objects], np.int64)
         return {"boxes": boxes.astype(np.float32), "classes": classes}
 
-    def view(self, row: Arrays, rng: np.random.Generator) -> Arrays:
-        """What is too small to be seen is neither learned nor unlearned."""
-        del rng
-        sides = row["boxes"][:, 2:] - row["boxes"][:, :2]
-        seen = (sides >= SMALLEST).all(1)
-        return {**row, "classes": np.where(seen, row["classes"], CROWD)}
-
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
         """Each row's loss over what its points should score in sum, at least 1."""
         logits = _logits(outputs)
-        boxes, classes = _some(batch["boxes"], 0.0), _some(batch["classes"], NOTHING)
+        boxes = _some(batch["boxes"], 0.0)
+        classes = _seen(boxes, _some(batch["classes"], NOTHING))
         places = self._places(batch)
         found = assign(places, outputs["boxes"], logits.sigmoid(), boxes, classes)
         total = _class_loss(logits, classes, found)
@@ -117,6 +111,12 @@ def _some(targets: Tensor, fill: float) -> Tensor:
     if targets.shape[1]:
         return targets
     return targets.new_full((len(targets), 1, *targets.shape[2:]), fill)
+
+
+def _seen(boxes: Tensor, classes: Tensor) -> Tensor:
+    """The classes, those of boxes that are too small to be seen as of a crowd."""
+    small = ((boxes[..., 2:] - boxes[..., :2]) < SMALLEST).any(-1)
+    return classes.masked_fill(small & (classes >= 0), CROWD)
 
 
 def _class_loss(logits: Tensor, classes: Tensor, found: Assignment) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from multigraft_vision.detection.assignment import CANDIDATES, CROWD, NOTHING, assign
-from multigraft_vision.detection.objective import _box_loss, _class_loss
+from multigraft_vision.detection.objective import _box_loss, _class_loss, _seen
 from multigraft_vision.detection.overlap import pairwise
 from multigraft_vision.detection.points import points_of
 
@@ -89,3 +89,9 @@ def test_what_is_told_exactly_costs_nothing() -> None:
     logits = torch.full((1, len(PLACES), 3), -30.0)
     logits[0, :, number] = torch.logit(found.quality[0], eps=1e-6)
     assert _class_loss(logits, case["labels"], found).item() < 1e-4
+
+
+def test_what_a_crop_left_too_little_of_is_neither_learned_nor_unlearned() -> None:
+    boxes = torch.tensor([[[0.0, 0.0, 9.0, 9.0], [0.0, 0.0, 1.5, 9.0], [0.0, 0.0, 0.0, 0.0]]])
+    found = _seen(boxes, torch.tensor([[2, 2, NOTHING]]))
+    assert found.tolist() == [[2, CROWD, NOTHING]]
