@@ -29,6 +29,7 @@ MODULES = (
     "linear_probe_text",
     "partial",
     "image_finetune",
+    "objects_finetune",
     "linear_probe_image",
     "speech_finetune",
     "step_overhead",

@@ -33,18 +33,48 @@ def write_pictures(folder: Path, count: int, *, seed: int) -> Path:
     return folder
 
 
+def scene(
+    rng: np.random.Generator, *, most: int, radius: tuple[float, float]
+) -> tuple[Image.Image, list[tuple[str, list[float]]]]:
+    """A picture of one to ``most`` shapes, and the box (left, top, width, height) of each; a later
+    one may hide a part of an earlier one."""
+    picture = _ground(rng)
+    pen, objects = ImageDraw.Draw(picture), []
+    for shape in rng.choice(SHAPES, int(rng.integers(1, most + 1))).tolist():
+        left, top, right, bottom = _draw(pen, shape, *picture.size, rng, radius)
+        objects.append((shape, [left, top, right - left, bottom - top]))
+    return _noisy(picture, rng), objects
+
+
 def _picture(shape: str, rng: np.random.Generator) -> Image.Image:
+    picture = _ground(rng)
+    _draw(ImageDraw.Draw(picture), shape, *picture.size, rng, (30.0, 55.0))
+    return _noisy(picture, rng)
+
+
+def _ground(rng: np.random.Generator) -> Image.Image:
     width, height = int(rng.integers(180, 221)), int(rng.integers(165, 196))
     coarse = Image.fromarray(rng.integers(20, 170, (7, 8, 3), dtype=np.uint8))
-    picture = coarse.resize((width, height), Image.Resampling.BICUBIC)
-    _draw(ImageDraw.Draw(picture), shape, width, height, rng)
-    noisy = np.asarray(picture, dtype=np.float32) + rng.normal(0, 12, (height, width, 3))
+    return coarse.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _noisy(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
+    values = np.asarray(picture, dtype=np.float32)
+    noisy = values + rng.normal(0, 12, values.shape)
     return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
 
 
-def _draw(pen: Any, shape: str, width: int, height: int, rng: np.random.Generator) -> None:
+def _draw(
+    pen: Any,
+    shape: str,
+    width: int,
+    height: int,
+    rng: np.random.Generator,
+    radii: tuple[float, float],
+) -> tuple[float, float, float, float]:
+    """Draw a shape, and give its box."""
     color = tuple(int(value) for value in rng.integers(170, 256, 3))
-    radius = rng.uniform(30, 55)
+    radius = rng.uniform(*radii)
     x, y = rng.uniform(radius, width - radius), rng.uniform(radius, height - radius)
     box, thin = (x - radius, y - radius, x + radius, y + radius), radius / 4
     if shape == "disc":
@@ -56,6 +86,7 @@ def _draw(pen: Any, shape: str, width: int, height: int, rng: np.random.Generato
     else:
         pen.rectangle((x - radius, y - thin, x + radius, y + thin), fill=color)
         pen.rectangle((x - thin, y - radius, x + thin, y + radius), fill=color)
+    return box
 
 
 def loader(folder: Path, *, batch_size: int, train: bool, augment: str = "none") -> Any:
