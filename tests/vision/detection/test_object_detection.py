@@ -8,12 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import multigraft as mg
 from multigraft import RowError
 from multigraft.errors import BundleError
+from multigraft.plugins.catalog import Catalog
+from multigraft.recipe.resolve import read_recipe
+from multigraft.runs.assembly import assemble
 from multigraft.runtime.web.site import write_site
+from multigraft.training.batch_stream import BatchStream
+from multigraft.training.setup import build_optimizer
 from multigraft_vision.detection.rows import object_rows
 
 BOX = {"label": "cat", "box": [1, 2, 3.5, 4]}
@@ -102,3 +108,23 @@ def test_a_cell_that_cannot_be_used_says_why(cell: Any, said: str) -> None:
 def test_rows_without_the_column_are_told_of_the_formats() -> None:
     with pytest.raises(RowError, match=r"data\.format: coco, voc or yolo"):
         object_rows({"image": "a.png", "label": "b"})
+
+
+def test_a_recipe_that_gives_no_rate_and_epochs_gets_the_tasks(
+    pictures: Path, tmp_path: Path
+) -> None:
+    catalog = Catalog()
+    resolved = read_recipe(
+        {
+            "task": "object-detection",
+            "backbone": {"name": "resnet-tiny", "weights": "scratch"},
+            "data": {"train": str(pictures / "held"), "format": "coco", "split": {"test": 0}},
+            "output": str(tmp_path / "run"),
+        },
+        catalog,
+    )
+    (tmp_path / "run").mkdir()
+    run = assemble(resolved, catalog, tmp_path / "run", dispatch=lambda verb, run: None)  # type: ignore[arg-type, return-value]
+    assert build_optimizer(run, 10).rate == 1e-3
+    schedule = BatchStream(run, torch.device("cpu")).schedule
+    assert schedule.total_steps == 24 * len(schedule.batches(0))
