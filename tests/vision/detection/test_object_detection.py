@@ -52,6 +52,8 @@ def test_int8_is_judged_by_average_precision(bundle: Path) -> None:
     told = json.loads((bundle / "bundle.json").read_text())["precisions"]["int8"]
     assert told["metric"] == "ap"
     assert told["lost"] is not None and abs(told["lost"]) < 10, told["reason"]
+    card = (bundle / "README.md").read_text()
+    assert "It answers objects of 2 labels: `brick`, `leaf`." in card
 
 
 def test_boxes_are_those_of_the_picture_as_it_was_given(bundle: Path, pictures: Path) -> None:
