@@ -83,6 +83,29 @@ def test_an_object_in_two_tiles_is_told_once() -> None:
     assert found[0]["box"] == whole, "the one that no edge cuts"
 
 
+def test_an_object_that_no_tile_shows_whole_is_put_together() -> None:
+    left = window([[10, 20, 100, 60]], [[0.7, 0, 0]])
+    right = window([[0, 21, 80, 61]], [[0.8, 0, 0]], shift(-60, 0))
+    (found,) = answer(left, right)
+    assert (found["box"], found["score"]) == ([10, 20, 140, 61], pytest.approx(0.8))
+    others = window([[0, 21, 80, 61]], [[0, 0.8, 0]], shift(-60, 0))
+    assert len(answer(left, others)) == 2, "of another class"
+    below = window([[0, 55, 80, 95]], [[0.8, 0, 0]], shift(-60, 0))
+    assert len(answer(left, below)) == 2, "of another height"
+
+
+def test_the_edge_of_the_picture_cuts_nothing_off() -> None:
+    size = {"picture": np.array([160, 100], np.float32)}
+    inner = window([[0, 10, 40, 40]], [[0.5, 0, 0]])
+    wide = window([[0, 5, 50, 45]], [[0.9, 0, 0]])
+    found = answer(
+        Window({**inner.row, **size}, inner.outputs),
+        Window({**wide.row, **size}, wide.outputs),
+        iou=0.9,
+    )
+    assert len(found) == 2
+
+
 def test_bars_around_a_picture_hold_no_part_of_an_object() -> None:
     read = window([[0, 0, 40, 60]], [[0.9, 0, 0]], then(scaling(2, 2), shift(0, 20)))
     padded = Window({**read.row, "picture": np.array([50, 15], np.float32)}, read.outputs)

@@ -35,17 +35,20 @@ def overlaps(one: np.ndarray, other: np.ndarray, *, crowd: np.ndarray | None = N
     return np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
 
 
-def suppressed(covers: np.ndarray) -> np.ndarray:
-    """Non-maximum suppression: which of N are kept, bool [N], the surest first.
+def suppressed(covers: np.ndarray, most: int) -> np.ndarray:
+    """Non-maximum suppression: the places of those of N that are kept, the first ``most``.
 
-    ``covers`` bool [N, N] says which of them stand for one thing; each that is kept rules out those
-    behind it.
+    ``covers`` bool [N, N] says which of them, the surest first, stand for one thing; each that is
+    kept rules out those behind it.
 
-    >>> suppressed(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], bool)).tolist()
-    [True, False, True]
+    >>> suppressed(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], bool), most=9).tolist()
+    [0, 2]
     """
-    kept = np.ones(len(covers), bool)
+    left, kept = np.ones(len(covers), bool), list[int]()
     for number in range(len(covers)):
-        if kept[number]:
-            kept[number + 1 :] &= ~covers[number, number + 1 :]
-    return kept
+        if left[number]:
+            kept.append(number)
+            left &= ~covers[number]
+        if len(kept) == most:
+            break
+    return np.array(kept, dtype=np.int64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,11 @@ from multigraft.runtime.answers.average_precision.precision import (
     ordered,
     sizes_there,
 )
-from multigraft.runtime.answers.boxes import areas, intersections, suppressed
+from multigraft.runtime.answers.boxes import areas
+from multigraft.runtime.answers.tiled_boxes import Found, joined
 
 CANDIDATES = 1000
 """The surest boxes of one window that are compared with each other."""
-INSIDE = 0.7
-"""The share of a box that was cut off at a tile's edge from which another tile's box covers it."""
 EDGE = 2.0
 """Pixels of the input within which a box touches the edge of its tile."""
 PLACES, SIZES = "places", "sizes_there"
@@ -38,9 +36,8 @@ class Detection(Answers):
 
     The graph gives ``boxes`` [P, 4] in the input's pixels and ``scores`` [P, classes], and rows
     their ``frame``, ``extent`` and ``picture``, its own size. Of boxes of one class that overlap by
-    more than ``iou`` the surest is told (non-maximum suppression). Windows are tiles of one
-    picture; of a box that is cut off at a tile's edge and the whole one in another tile, the whole
-    one is told.
+    more than ``iou`` the surest is told (non-maximum suppression). Windows are tiles of one picture
+    (see `tiled_boxes`).
     """
 
     asks: Mapping[str, Option] = {
@@ -64,15 +61,14 @@ class Detection(Answers):
         parts = [
             self._found(window, asked["threshold"], tile) for tile, window in enumerate(windows)
         ]
-        found = _whole(_joined(parts).best(len(parts) * CANDIDATES))
-        kept = np.flatnonzero(suppressed(_covers(found, asked["iou"])))[: asked["top_k"]]
+        found = joined(parts, iou=asked["iou"], most=asked["top_k"])
         return {
             "objects": [
                 {"label": self._labels[label], "score": score, "box": box}
                 for label, score, box in zip(
-                    found.labels[kept].tolist(),
-                    found.scores[kept].tolist(),
-                    found.boxes[kept].round(2).tolist(),
+                    found.labels.tolist(),
+                    found.scores.tolist(),
+                    found.boxes.round(2).tolist(),
                     strict=True,
                 )
             ]
@@ -97,7 +93,7 @@ class Detection(Answers):
         """COCO's average precision and recall (see `average_precision.precision.metrics`)."""
         return metrics(curves(kept, kept[PLACES]), kept[SIZES][0], self._labels)
 
-    def _found(self, window: Window, threshold: float, tile: int) -> _Found:
+    def _found(self, window: Window, threshold: float, tile: int) -> Found:
         boxes, scores = window.outputs["boxes"], window.outputs["scores"]
         if scores.shape[-1] != len(self._labels):
             raise BundleError(
@@ -110,17 +106,20 @@ class Detection(Answers):
         frame, extent = plane(window.row)
         limits = np.tile(extent.astype(np.float64), 2)
         inner = boxes[position].astype(np.float64).clip(0, limits)
-        touching = (inner < EDGE) | (inner > limits - EDGE)
         ends = move_points(inner.reshape(-1, 2, 2), inverse(frame))
         corners = np.concatenate([ends.min(1), ends.max(1)], axis=1)
-        if PICTURE in window.row:  # the input may show more than the picture
-            corners = corners.clip(0, np.tile(window.row[PICTURE].astype(np.float64), 2))
+        cut = (inner < EDGE) | (inner > limits - EDGE)
+        if PICTURE in window.row:  # the input may show more than the picture, or a part of it
+            whole = np.tile(window.row[PICTURE].astype(np.float64), 2)
+            near = EDGE / np.abs(np.linalg.det(frame[:, :2])) ** 0.5
+            cut &= (corners > near) & (corners < whole - near)
+            corners = corners.clip(0, whole)
         real = (areas(corners) > 0).nonzero()[0]
-        return _Found(
+        return Found(
             corners[real],
             label[real],
             scores[position, label][real].astype(np.float64),
-            touching.any(1)[real],
+            cut[real],
             np.full(len(real), tile),
         )
 
@@ -138,33 +137,6 @@ class Detection(Answers):
         )
 
 
-@dataclass(frozen=True)
-class _Found(Detected):
-    """Boxes in the picture's own pixels, of several tiles."""
-
-    touching: np.ndarray
-    """Whether one reaches the edge of its tile."""
-    tiles: np.ndarray
-
-    def best(self, count: int) -> _Found:
-        """The surest ones, in that order; equal scores stay as they stood."""
-        return self.some(np.argsort(-self.scores, kind="stable")[:count])
-
-    def some(self, chosen: np.ndarray) -> _Found:
-        """Those at these places."""
-        each = (self.boxes, self.labels, self.scores, self.touching, self.tiles)
-        return _Found(*(array[chosen] for array in each))
-
-
-def _joined(parts: Sequence[_Found]) -> _Found:
-    return _Found(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("boxes", "labels", "scores", "touching", "tiles")
-        )
-    )
-
-
 def _surest(scores: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Position and class of the surest scores [P, classes] that reach the threshold."""
     flat = scores.ravel()
@@ -175,26 +147,6 @@ def _surest(scores: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarra
         sure, equal = there[flat[there] > edge], there[flat[there] == edge]
         there = np.sort(np.concatenate([sure, equal[: CANDIDATES - len(sure)]]))
     return np.divmod(there, scores.shape[-1])
-
-
-def _whole(found: _Found) -> _Found:
-    """Without the boxes that are cut off at their tile's edge where another tile has a whole one
-    around them."""
-    if not found.touching.any() or (found.tiles == found.tiles[0]).all():
-        return found
-    shared = intersections(found.boxes, found.boxes)
-    around = shared > INSIDE * areas(found.boxes)  # [around, cut off]
-    around &= found.touching & ~found.touching[:, None]
-    around &= (found.tiles[:, None] != found.tiles) & (found.labels[:, None] == found.labels)
-    return found.some(np.flatnonzero(~around.any(0)))
-
-
-def _covers(found: _Found, iou: float) -> np.ndarray:
-    """Which boxes stand for one object, bool [N, N]."""
-    shared, own = intersections(found.boxes, found.boxes), areas(found.boxes)
-    covers = shared > iou * (own[:, None] + own - shared)
-    covers &= found.labels[:, None] == found.labels
-    return covers
 
 
 def _array(boxes: Sequence[Sequence[float]]) -> np.ndarray:
