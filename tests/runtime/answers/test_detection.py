@@ -139,3 +139,11 @@ def test_a_picture_is_scored_by_its_objects_and_crowds_are_no_mistake() -> None:
     assert found["ar_100"] == pytest.approx(2 / 3)
     assert found["ap_cat"] == found["ap_small"] == found["ap"]
     assert "ap_large" not in found
+
+
+@pytest.mark.parametrize("objects", [[], [{"label": "cat", "box": [0, 0, 10, 10]}]])
+def test_pictures_of_which_nothing_is_told_have_no_precision(objects: Any) -> None:
+    answers = Detection({"labels": LABELS})
+    row = answers.score({"objects": []}, {"objects": objects})
+    kept = answers.together({name: np.stack([value] * 3) for name, value in row.items()})
+    assert set(answers.summarise(kept).values()) == {0.0}
