@@ -219,7 +219,7 @@ def test_core_s_answers_have_the_names_that_a_task_may_give() -> None:
     assert tuple(ANSWERS) == NAMES
     scored = {name for name, make in ANSWERS.items() if scores(make({"labels": ["a"]}))}
     written = {"summary", "text", "translation"}
-    others = {"embedding", "extraction", "segmentation", "tagging", "transcription"}
+    others = {"detection", "embedding", "extraction", "segmentation", "tagging", "transcription"}
     assert scored == {*others, *written}
 
 

@@ -97,8 +97,11 @@ def test_every_operation_changes_a_picture_at_its_strongest(index):
 
 
 def test_strengths_are_policies_that_travel_to_worker_processes():
-    light, strong = (policy(strength, None, {"flip": True}) for strength in ("light", "strong"))
-    assert pickle.loads(pickle.dumps(strong)) == strong
+    options = {"flip": True, "mosaic": 0.0}
+    light, strong = (policy(strength, None, options) for strength in ("light", "strong"))
+    mosaic = policy("light", None, {**options, "mosaic": 0.5})
+    for each in (strong, mosaic):
+        assert pickle.loads(pickle.dumps(each)) == each
     assert light != strong
     far = [np.abs(light.apply(SQUARE, generator(s)).astype(int) - SQUARE).mean() for s in range(30)]
     farther = [

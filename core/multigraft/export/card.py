@@ -14,8 +14,12 @@ from multigraft.export.markdown import cell, code, prose, scalar
 from multigraft.runtime.bundle import Bundle, Generation, Port, Precision
 from multigraft.system.terminal import escaped_json
 
-MANY = {"multilabel": "any", "segmentation": "pixels"}
-MANY = {"multilabel": "any", "detection": "objects", "tagging": "spans"}
+MANY = {
+    "multilabel": "any",
+    "detection": "objects",
+    "segmentation": "pixels",
+    "tagging": "spans",
+}
 """What of labels is answered, where it is not one."""
 _WRITING = (
     'print(predictor.generate("The", max_new_tokens=40)["text"])',

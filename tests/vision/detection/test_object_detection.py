@@ -17,10 +17,12 @@ from multigraft.errors import BundleError
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe.resolve import read_recipe
 from multigraft.runs.assembly import assemble
+from multigraft.runtime.answers.boxes import overlaps
 from multigraft.runtime.web.site import write_site
 from multigraft.training.batch_stream import BatchStream
 from multigraft.training.setup import build_optimizer
 from multigraft_vision.detection.rows import object_rows
+from multigraft_vision.reader import image_reader
 
 BOX = {"label": "cat", "box": [1, 2, 3.5, 4]}
 
@@ -66,6 +68,24 @@ def test_boxes_are_those_of_the_picture_as_it_was_given(bundle: Path, pictures: 
     (one,) = predictor.predict(path, top_k=1)["objects"]
     (ten,) = predictor.predict(large, top_k=1)["objects"]
     np.testing.assert_allclose(np.array(ten["box"]) / 10, one["box"], atol=1.5)
+
+
+def test_a_wide_picture_is_answered_in_tiles(bundle: Path, pictures: Path) -> None:
+    predictor = mg.load(bundle, precision="fp32")
+    spec = {**predictor.reader.spec(), "fit": "center"}
+    tiled = predictor.with_reader(image_reader(spec))
+    paths = [pictures / "held" / f"{number:03d}.png" for number in range(12)]
+    sure = [predictor.predict(path, top_k=1)["objects"] for path in paths]
+    scores = [each[0]["score"] if each else 0.0 for each in sure]
+    best = int(np.argmax(scores))
+    wide = Image.new("RGB", (192, 64), (100, 100, 100))
+    wide.paste(Image.open(paths[best]).resize((64, 64), Image.Resampling.BICUBIC), (0, 0))
+    found = tiled.predict(wide)["objects"]
+    assert found == tiled.predict([wide], long="window")[0]["objects"]
+    wanted = np.array([sure[best][0]["box"]]) * [1, 64 / 48, 1, 64 / 48]
+    boxes = np.array([each["box"] for each in found])
+    assert overlaps(wanted, boxes).max() > 0.7
+    assert len(predictor.reader.windows(wide)) == 1, "squashed pictures are seen whole"
 
 
 def test_a_page_without_a_server_refuses_it(bundle: Path, tmp_path: Path) -> None:

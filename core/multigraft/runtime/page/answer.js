@@ -1,7 +1,5 @@
-// An answer as a person reads it: a label and its chances, a text with its entities or its answer, texts in an order,
-// the classes of a picture's pixels, what was written, or every field by name.
 // An answer as a person reads it: a label and its chances, a text with its entities or its answer, a picture with its
-// objects, texts in an order, what was written, or every field by name.
+// objects or the classes of its pixels, texts in an order, what was written, or every field by name.
 import { make } from "./dom.js";
 import { listed, marked } from "./entities.js";
 import { objectsIn, saidOf } from "./objects.js";
@@ -46,9 +44,8 @@ const isOfPicture = ({ objects }, asked) => Array.isArray(objects) && asked.file
 const isOfPassage = ({ start, end }, asked) => start !== undefined && end !== undefined && asked.columns?.text_pair !== undefined;
 
 // What a screen reader says when the answer comes.
-export function spoken({ label, labels, score, text, value, entities, ranking, segments, start }) {
+export function spoken({ label, labels, score, text, value, entities, objects, ranking, segments, start }) {
   if (segments) return shares({ segments });
-export function spoken({ label, labels, score, text, value, entities, objects, ranking, start }) {
   if (Array.isArray(objects)) return saidOf(objects);
   if (entities) return listed(entities);
   if (ranking) return `Nearest: ${ranking[0].text}`;
