@@ -48,6 +48,7 @@ def train(run: Run) -> Report:
     run.record(steps=progress.step, best={"value": progress.best, "step": progress.best_step})
     best = [entry["metrics"] for entry in progress.history if entry["step"] == progress.best_step]
     notes = [f"stopped early: {progress.stop}"] if progress.stop else []
+    notes += [] if progress.step else ["training.epochs is 0: the weights are as they were"]
     notes += [f"plugin {name!r} raised {what} and was off" for name, what in _off(run).items()]
     notes += _no_better(run, (best or [{}])[-1])
     if progress.skipped:

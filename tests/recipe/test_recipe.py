@@ -54,7 +54,7 @@ def test_five_mistakes_of_five_kinds_are_five_lines(catalog: Catalog) -> None:
     )
     assert len(found) == 5
     text = "\n".join(found)
-    assert "training.epochs: found -1; it should be greater than 0" in text
+    assert "training.epochs: found -1; it should be greater than or equal to 0" in text
     assert "training.batchsize: no such field; did you mean 'batch_size'?" in text
     assert "training.optimizer: found \"adam\"; it should be 'adamw' or 'sgd'" in text
     assert "backbone: unknown backbone 'tcn-tny': did you mean 'tcn-tiny'?" in text

@@ -28,6 +28,7 @@ def test_steps_of_known_recipes() -> None:
     assert timetable(epochs=1.25, batch_size=10).total_steps == 13
     assert timetable(steps=7, batch_size=10).total_steps == 7
     assert timetable(epochs=0.01, batch_size=100).total_steps == 1
+    assert timetable(epochs=0, batch_size=10).total_steps == 0
 
 
 @given(

@@ -152,6 +152,20 @@ def test_frozen_weights_do_not_move(untrained: Callable[..., Run]) -> None:
     assert moved == {"head.linear.weight", "head.linear.bias"}
 
 
+@pytest.mark.parametrize("strategy", ["full", "linear-probe"])
+def test_without_an_epoch_the_weights_stay_as_they_are(
+    untrained: Callable[..., Run], finetune: Finetune, strategy: str
+) -> None:
+    run = untrained(**training(epochs=0, ema=0.9), strategy=strategy)
+    before = weights(run)
+    assert Fit(run).fit().step == 0
+    assert same(before, weights(run))
+    whole = finetune(**training(epochs=0), strategy=strategy)
+    assert whole.report is not None and "as they were" in whole.report.notes[0]
+    assert same(weights(mg.open_run(whole.folder, plugins=[multigraft_series])), weights(whole))
+    assert math.isfinite(whole.evaluate().metrics["loss"].value)
+
+
 def test_gradual_unfreezing_moves_blocks_in_turn(untrained: Callable[..., Run]) -> None:
     run = untrained(**training(epochs=4), strategy={"name": "gradual-unfreezing", "until": 0.75})
     before = weights(run)

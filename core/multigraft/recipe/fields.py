@@ -38,9 +38,10 @@ Size = Annotated[int, Field(ge=1, le=2**20)]
 class Training(Section):
     """How the model learns."""
 
-    epochs: Annotated[float, Field(gt=0, le=100_000)] | None = None
-    """Passes over the training rows; may be a fraction. Unset: 3, or 10 where only a linear layer
-    on a frozen backbone learns."""
+    epochs: Annotated[float, Field(ge=0, le=100_000)] | None = None
+    """Passes over the training rows; may be a fraction; 0 leaves the weights as they are, to be
+    evaluated and exported. Unset: 3, or 10 where only a linear layer on a frozen backbone
+    learns."""
     steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Optimizer steps; overrides ``epochs``."""
     batch_size: Size = 32

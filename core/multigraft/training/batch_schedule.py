@@ -33,7 +33,7 @@ class BatchSchedule:
         """
         self._lengths = lengths
         self._training = training
-        self._wanted = training.epochs or epochs
+        self._wanted = epochs if training.epochs is None else training.epochs
         self._seed = seed
         self._budget = budget
         self._world = world
@@ -41,8 +41,8 @@ class BatchSchedule:
         self._batches: Sequence[Members] = ()
         self._starts = [0]
         self._fill()
-        self.total_steps = training.steps or max(1, math.ceil(self._fraction(self._wanted)))
-        """Optimizer steps in the whole training."""
+        self.total_steps = training.steps or math.ceil(self._fraction(self._wanted))
+        """Optimizer steps in the whole training; 0 where no epoch is wanted."""
 
     def place(self, step: int) -> tuple[int, int]:
         """The epoch that a step (from 0) belongs to, and the steps of it that come before."""

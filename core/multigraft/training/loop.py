@@ -74,6 +74,9 @@ class Fit:
         """
         self._resume()
         self.run.record(precision=self.forward.precision.name)
+        if self.total_steps == 0:
+            log.info("no step is taken: the weights stay as they are")
+            return self.progress
         log.info(
             "training %s of %s parameters for %d steps at rate %.3g in %s",
             f"{self.run.plan.learning():,}",
