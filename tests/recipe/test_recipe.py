@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+import multigraft as mg
 import multigraft_series
 from multigraft.errors import MultigraftError, RecipeError
 from multigraft.plugins.catalog import Catalog
@@ -22,6 +24,7 @@ from multigraft.recipe.resolve import read_recipe
 GOOD: dict[str, Any] = {"task": "series-classification", "backbone": "tcn-tiny", "data": "rows.csv"}
 
 CATALOG = Catalog([multigraft_series], discover=False)
+(TCN,) = multigraft_series.register_backbones()
 
 
 @pytest.fixture
@@ -92,7 +95,24 @@ def test_weights_name_what_is_possible(catalog: Catalog, tmp_path: Path) -> None
     raw = {**GOOD, "backbone": {"name": "tcn-tiny", "weights": str(tmp_path)}}
     assert read_recipe(raw, catalog).branches[""].origin.path == tmp_path / "model"
     raw = {**GOOD, "backbone": {"name": "tcn-tiny", "weights": "owner/name"}}
-    assert read_recipe(raw, catalog).branches[""].origin.hub == "owner/name"
+    assert problems(raw, catalog)[0].endswith("the folder of a run; 'tcn' opens no hub names")
+    raw = {**GOOD, "backbone": {"name": "open-tiny", "weights": "owner/name"}}
+    opens = Catalog([multigraft_series, Opener()], discover=False)
+    assert read_recipe(raw, opens).branches[""].origin.hub == "owner/name"
+
+
+class Opener:
+    @mg.hookimpl
+    def register_backbones(self) -> list[mg.Backbone]:
+        return [replace(TCN, name="open", hub=True)]
+
+
+def test_a_family_opens_hub_names_where_some_are_published() -> None:
+    published = {"tiny": mg.Size(config={}, hub="owner/tiny")}
+    assert not TCN.opens_hub
+    assert replace(TCN, sizes=published).opens_hub
+    assert replace(TCN, find=lambda size: None).opens_hub
+    assert not replace(TCN, sizes=published, hub=False).opens_hub
 
 
 def test_set_assigns_deep_values() -> None:

@@ -164,6 +164,16 @@ class Backbone:
     """How its graph becomes int8: dynamic (transformers), static (convolutions), or not at all."""
     trial: Trial | None = None
     """The size that tests try; None: ``tiny``, or the first one."""
+    hub: bool | None = None
+    """Whether ``build`` opens weights by a name on the hub, as ``owner/name``; None: where a size
+    is published there, or there is a ``find``. Where it does not, a recipe that asks for such is
+    refused."""
+
+    @property
+    def opens_hub(self) -> bool:
+        """Whether its weights may be a name on the hub."""
+        published = self.find is not None or any(size.hub for size in self.sizes.values())
+        return published if self.hub is None else self.hub
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,7 +118,7 @@ class _Finder:
             reader_options={},
             augment_options=self._augment(recipe, branch, modality),
             backbone=family,
-            origin=self._weights(f"backbone{at}", origin, choice.weights, branch),
+            origin=self._weights(f"backbone{at}", family, origin, choice.weights, branch),
             strategies=tuple(
                 (strategy, self._options(f"strategy{at}.{index}", each.options, strategy.options))
                 for index, (strategy, each) in enumerate(zip(strategies, chosen, strict=True))
@@ -240,7 +240,9 @@ class _Finder:
         given = choice.options.get(branch, {})
         return self._options(f"{field}.{branch}", given, modality.augment_options)
 
-    def _weights(self, field: str, origin: Origin, weights: str | None, branch: str) -> Origin:
+    def _weights(
+        self, field: str, family: Backbone, origin: Origin, weights: str | None, branch: str
+    ) -> Origin:
         if weights is None:
             return origin
         if weights == SCRATCH:
@@ -255,11 +257,14 @@ class _Finder:
             inside = [path / "model" / branch, path / "model"]  # of a run, ours or one of branches
             found = next((each for each in inside if each.is_dir()), path)
             return replace(origin, hub=None, path=found)
-        if weights.count("/") == 1 and not weights.startswith((".", "~", "/")):
+        named = weights.count("/") == 1 and not weights.startswith((".", "~", "/"))
+        if named and family.opens_hub:
             return replace(origin, hub=weights, path=None)
         self.problems.append(
             f"{field}.weights: found {weights!r}; it should be 'scratch', a file or folder that "
-            "exists, the folder of a run, or a hub name as 'owner/name'"
+            "exists, the folder of a run"
+            + (", or a hub name as 'owner/name'" if family.opens_hub else "")
+            + (f"; {family.name!r} opens no hub names" if named else "")
         )
         return origin
 

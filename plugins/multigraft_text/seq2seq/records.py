@@ -66,6 +66,7 @@ BART = Backbone(
 MARIAN = Backbone(
     name="marian",
     modality="text",
+    hub=True,
     build=Lazy("multigraft_text.seq2seq.build:build_marian"),
     reader=Lazy("multigraft_text.seq2seq.specs:seq2seq_spec"),
     options=_OPTIONS,
