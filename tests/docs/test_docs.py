@@ -178,7 +178,11 @@ def test_the_guide_names_no_hook_that_is_not_there() -> None:
 PAGES = [
     *ROOT.glob("*.md"),
     ROOT / "benchmarks" / "README.md",
-    *(page for folder in ("docs", "plugins") for page in sorted((ROOT / folder).rglob("*.md"))),
+    *(
+        page
+        for folder in ("docs", "examples", "plugins")
+        for page in sorted((ROOT / folder).rglob("*.md"))
+    ),
 ]
 
 

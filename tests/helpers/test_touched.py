@@ -16,6 +16,7 @@ from helpers.touched import ROOT, touched_by
         ("core/multigraft/engine.py", ["tests/test_engine.py"]),
         ("plugins/multigraft_text/reader.py", ["tests/text"]),
         ("docs/data.md", ["tests/docs"]),
+        ("examples/text.py", ["tests/docs"]),
         ("tests/system/test_lock.py", ["tests/system/test_lock.py"]),
         ("tests/system/test_gone.py", []),
         ("LICENSE", []),

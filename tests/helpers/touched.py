@@ -29,7 +29,7 @@ def touched_by(files: Iterable[str], root: Path = ROOT) -> list[str]:
 
 
 def _touched(file: PurePosixPath, root: Path) -> Iterator[PurePosixPath]:
-    if file.suffix == ".md":
+    if file.suffix == ".md" or file.parts[0] == "examples":
         yield PurePosixPath("tests/docs")
     elif file.parts[0] == "tests" and file.name.startswith("test_"):
         yield from [file] if (root / file).exists() else []
