@@ -17,6 +17,9 @@ from multigraft.contracts.reader import Reader
 from multigraft.contracts.types import Arrays, Spec
 
 Outputs = dict[str, Tensor]
+LENGTHS = "lengths"
+"""A batch's array [rows] of how many positions of each row are no padding. `Objective.prepare` may
+give it where `Objective.mixes_in_loss`: a processor then computes rows of like length together."""
 Row = Mapping[str, Any]
 """One raw row: its columns by name."""
 
@@ -99,6 +102,10 @@ class Objective(Protocol):
     """Whether they meet in the loss alone, and every output is one row's: where memory runs out,
     outputs are then computed in parts, and again for their gradients (Gao et al. 2021). A head with
     batch normalisation mixes rows before."""
+
+    random_batches: bool = False
+    """Whether training draws batches at random, in the place of rows of like length: where rows are
+    each other's negatives, what is like about all of a batch cannot be learned from it."""
 
     problem_type: str = "single_label_classification"
     """What transformers calls the problem that `linear_head` solves, for the saved folder."""

@@ -23,11 +23,13 @@ class BatchSchedule:
         training: Training,
         *,
         seed: int,
+        by_length: bool = True,
         budget: float | None = None,
         world: int = 1,
         epochs: float = EPOCHS,
     ) -> None:
-        """``budget`` is the recipe's, counted as ``lengths`` are; ``world`` processes share a step.
+        """``budget`` is the recipe's, counted as ``lengths`` are; ``world`` processes share a step;
+        ``by_length`` puts rows of like length into a batch (see `plan_batches`).
 
         ``epochs`` are taken where the recipe names none.
         """
@@ -35,6 +37,7 @@ class BatchSchedule:
         self._training = training
         self._wanted = epochs if training.epochs is None else training.epochs
         self._seed = seed
+        self._by_length = by_length
         self._budget = budget
         self._world = world
         self._epoch = -1
@@ -115,6 +118,7 @@ class BatchSchedule:
             seed=self._seed,
             epoch=epoch,
             shuffle=True,
+            by_length=self._by_length,
             world=self._world,
             budget=self._budget,
         )

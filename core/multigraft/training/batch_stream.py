@@ -29,6 +29,7 @@ class BatchStream:
             run.rows["train"].lengths,
             self.training,
             seed=run.recipe.seed,
+            by_length=not run.objective.random_batches,
             budget=run.budget(),
             world=run.world.size,
             epochs=run.resolved.task.epochs or default_epochs(run.plan),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from multigraft.contracts.branches import BranchesReader, augment_of
 from multigraft.contracts.features import Batch
-from multigraft.contracts.objectives import Outputs
+from multigraft.contracts.objectives import LENGTHS, Outputs
 from multigraft.errors import first_line
 from multigraft.runs.run import Run
 from multigraft.system.compute.precision import FP32, Precision
@@ -28,6 +29,7 @@ from multigraft.training.replay import (
     open_player,
     untouched,
 )
+from multigraft.training.row_parts import like_length, split_rows
 
 log = logging.getLogger("multigraft")
 TWICE = 2.0
@@ -68,27 +70,28 @@ class Forward:
         return outputs
 
     def in_parts(self, batch: Batch, rows: np.ndarray, parts: int) -> Outputs:
-        """The same outputs from parts of the batch, which are computed again for their gradients
-        (gradient caching, Gao et al. 2021): memory holds the inside of one part at a time.
+        """The outputs for a batch from parts of it, where its objective lets rows meet in the loss
+        alone.
 
-        For objectives whose rows meet in the loss alone; arrays shorter than the longest are
-        targets, which no network reads.
+        Several ``parts`` are for want of memory: each is computed again for its gradients (gradient
+        caching, Gao et al. 2021), so that memory holds the inside of one at a time. A processor
+        computes rows of like length together, where the batch tells their `LENGTHS`.
+
+        Arrays shorter than the longest are targets, which no network reads.
         """
-        if parts == 1:
+        wanted = max(parts, self._like_length(batch))
+        if wanted == 1:
             return self(batch, rows)
-        count = max(len(array) for array in batch.values())
-        size = -(-count // parts)
-        inputs = {name: array for name, array in batch.items() if len(array) == count}
-        made: list[Outputs] = [
-            checkpoint(
-                self,
-                {name: array[start : start + size] for name, array in inputs.items()},
-                rows,
-                use_reentrant=False,
-            )
-            for start in range(0, count, size)
-        ]
-        return {name: torch.cat([each[name] for each in made]) for name in made[0]}
+        split = split_rows(batch, wanted, varying=self.run.reader.fills)
+        compute = partial(checkpoint, self, use_reentrant=False) if parts > 1 else self
+        made: list[Outputs] = [compute(part, rows) for part in split.batches]
+        return split.join(made)
+
+    def _like_length(self, batch: Batch) -> int:
+        """How many parts a batch is computed in so that little of it is padding."""
+        if LENGTHS not in batch or self.replayed or self.device.type != "cpu":
+            return 1
+        return like_length(len(batch[LENGTHS]))
 
     def needs(self) -> frozenset[str] | None:
         """The arrays of a training batch that are still read; None where all may be."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from multigraft import Brief, Features, Objective, RowError, RowLoss
 from multigraft.contracts.features import Batch
-from multigraft.contracts.objectives import Baseline, Outputs, Row
+from multigraft.contracts.objectives import LENGTHS, Baseline, Outputs, Row
 from multigraft.contracts.types import Arrays
 from multigraft.models.tasks.number_scores import number_scores
 from multigraft.runtime.answers.embedding import CANDIDATE, CANDIDATE_ID, VALUE_ID
@@ -48,6 +48,7 @@ class SentenceSimilarity(Objective):
     greater_is_better = True
     mixes_rows = True
     mixes_in_loss = True
+    random_batches = True
 
     def __init__(self, brief: Brief) -> None:
         self.brief = brief
@@ -80,9 +81,10 @@ class SentenceSimilarity(Objective):
         return {**found, **numbers, **self._score(pair)}
 
     def prepare(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
-        """All texts of the rows below each other."""
+        """All texts of the rows below each other, and how long each is."""
         del rng
-        return stacked(batch, self.others, self.brief.reader.fills)
+        found = stacked(batch, self.others, self.brief.reader.fills)
+        return {**found, LENGTHS: found["attention_mask"].sum(1)}
 
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
         """The loss of each row; every row weighs 1."""

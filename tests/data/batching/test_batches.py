@@ -118,6 +118,18 @@ def test_pools_pad_little_and_long_batches_come_at_any_time() -> None:
     assert halves[0] == pytest.approx(halves[1], abs=15)
 
 
+def test_batches_that_are_not_by_length_hold_rows_of_any_length() -> None:
+    lengths = np.random.default_rng(0).integers(1, 200, 2010)
+    asked = {"size": 32, "seed": 0, "epoch": 0, "shuffle": True, "by_length": False}
+    plan = plan_batches(lengths, **asked)
+    assert [len(batch) for batch in plan].count(32) == 62
+    assert sorted(np.concatenate(plan).tolist()) == list(range(2010))
+    assert min(np.ptp(lengths[batch]) for batch in plan if len(batch) == 32) > 100
+    within = plan_batches(lengths, budget=1600, world=2, **asked)
+    assert len(within) % 2 == 0
+    assert max(len(batch) * lengths[batch].max() for batch in within) <= 1600
+
+
 def test_evaluation_goes_from_long_to_short() -> None:
     lengths = np.array([3, 9, 1, 9, 5])
     plan = plan_batches(lengths, size=2, seed=0, epoch=0, shuffle=False)

@@ -13,7 +13,7 @@ import torch
 import multigraft as mg
 import multigraft_text as text
 from multigraft.contracts.features import Batch
-from multigraft.contracts.objectives import Outputs
+from multigraft.contracts.objectives import LENGTHS, Outputs
 from multigraft.data import Epoch, iterate
 from multigraft.models.graft import Graft
 from multigraft.system.compute.precision import FP32
@@ -68,24 +68,24 @@ def test_a_training_that_does_not_fit_goes_on_in_parts(
 
     def cramped(self: Graft, batch: Batch) -> Outputs:
         seen.append(len(batch["input_ids"]))
-        if seen[-1] > 12:
+        if seen[-1] > 6:
             raise RuntimeError("out of memory")
         return forward(self, batch)
 
     monkeypatch.setattr(Graft, "forward", cramped)
     tight = trained(tmp_path / "tight")
-    assert "each batch is now computed in 4 microbatches" in caplog.text
+    assert "each batch is now computed in 8 microbatches" in caplog.text
     assert tight.report is not None
-    fitting = [count for count in seen if count <= 12]
-    assert fitting == [12] * (2 * 2 * 4 * 2), "two epochs of two batches, in four parts, twice"
+    fitting = [count for count in seen if count <= 6]
+    assert fitting == [6] * (2 * 2 * 8 * 2), "two epochs of two batches, in eight parts, twice"
 
 
-@pytest.mark.parametrize("parts", [2, 3, 16])
+@pytest.mark.parametrize("parts", [1, 2, 3, 16])
 def test_parts_have_the_gradient_of_the_whole(run: mg.Run, parts: int) -> None:
     run.graft.train()
     gradient = Gradient(run, plain(run))
     step = [batch_of(run, 0), batch_of(run, 16)]
-    whole = gradient.compute(step, 1)
+    whole = gradient.compute([(rows, without_lengths(batch)) for rows, batch in step], 1)
     wanted = [each.grad.clone() for each in gradient.parameters if each.grad is not None]
     found = gradient.compute(step, parts)
     assert found.microbatches == parts
@@ -93,6 +93,32 @@ def test_parts_have_the_gradient_of_the_whole(run: mg.Run, parts: int) -> None:
     grads = [each.grad for each in gradient.parameters if each.grad is not None]
     for one, other in zip(grads, wanted, strict=True):
         assert torch.allclose(one, other, atol=1e-4 * float(other.abs().max()) + 1e-7)
+
+
+def without_lengths(batch: Batch) -> Batch:
+    """A batch that is computed as one."""
+    return {name: array for name, array in batch.items() if name != LENGTHS}
+
+
+def test_a_processor_computes_texts_of_like_length_together(
+    run: mg.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes, forward = [], Graft.forward
+
+    def seen(self: Graft, batch: Batch) -> Outputs:
+        shapes.append(tuple(batch["input_ids"].shape))
+        return forward(self, batch)
+
+    monkeypatch.setattr(Graft, "forward", seen)
+    rows, batch = batch_of(run, 0)
+    run.graft.eval()
+    parts, whole = (
+        plain(run).in_parts(each, rows, 1)["embedding"] for each in (batch, without_lengths(batch))
+    )
+    longest = batch["attention_mask"].sum(1).sort(descending=True).values[::8].tolist()
+    assert shapes == [*((8, length) for length in longest), (48, longest[0])]
+    assert longest[-1] < longest[0]
+    assert torch.allclose(parts, whole, atol=1e-6)
 
 
 def batch_of(run: mg.Run, start: int) -> tuple[np.ndarray, Batch]:

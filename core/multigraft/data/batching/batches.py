@@ -26,6 +26,7 @@ def plan_batches(
     seed: int,
     epoch: int,
     shuffle: bool,
+    by_length: bool = True,
     world: int = 1,
     budget: float | None = None,
 ) -> list[np.ndarray]:
@@ -33,13 +34,13 @@ def plan_batches(
 
     With a ``budget``, in the unit of ``lengths``, a batch's rows times its longest row stay within
     it; a row that is longer makes a batch of its own. Shuffled rows are pooled by `POOL` batches,
-    sorted by length within a pool, and cut; batches are then shuffled. Without ``shuffle`` rows go
-    from long to short.
+    sorted by length within a pool, and cut; batches are then shuffled. Without ``by_length`` they
+    are cut in their random order. Without ``shuffle`` rows go from long to short.
 
     With ``world`` processes, process ``r`` takes ``batches[r::world]``: their number is a multiple
-    of ``world``, and those of one step are of similar length. To reach that multiple the last large
-    batches are halved; where every batch is one row, some hold two, whatever ``size`` and
-    ``budget``. Raises ValueError for fewer rows than processes.
+    of ``world``, and those of one step are of similar length where rows are sorted. To reach that
+    multiple the last large batches are halved; where every batch is one row, some hold two,
+    whatever ``size`` and ``budget``. Raises ValueError for fewer rows than processes.
     """
     if not len(lengths):
         return []
@@ -50,7 +51,12 @@ def plan_batches(
         return _even(_cut(np.argsort(-lengths, kind="stable"), lengths, size, limit), world)
     rng = np.random.default_rng([seed, epoch, BATCHES])
     order = rng.permutation(len(lengths))
-    batches = _even(_cut_pools(order, lengths, size, limit, world), world)
+    cut = (
+        _cut_pools(order, lengths, size, limit, world)
+        if by_length
+        else _cut(order, lengths, size, limit)
+    )
+    batches = _even(cut, world)
     steps = rng.permutation(len(batches) // world)
     return [batches[step * world + process] for step in steps for process in range(world)]
 
@@ -102,8 +108,7 @@ def _cut_pools(
 
 
 def _cut(order: np.ndarray, lengths: np.ndarray, size: int, limit: float) -> list[np.ndarray]:
-    """Cut sorted rows one batch after another, each with as many rows as ``size`` and ``limit``
-    allow."""
+    """Cut rows one batch after another, each with as many rows as ``size`` and ``limit`` allow."""
     batches = []
     start = 0
     while start < len(order):
