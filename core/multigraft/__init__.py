@@ -17,7 +17,7 @@ from multigraft.system.about import __version__
 if TYPE_CHECKING:
     from multigraft.api import finetune, open_run, pretrain, rerun, resume
     from multigraft.contracts.answers import Answers, Window
-    from multigraft.contracts.features import BackboneModule, Features, Level
+    from multigraft.contracts.features import BackboneModule, Features, Level, Patches
     from multigraft.contracts.formats import Format, Layout, Parsed
     from multigraft.contracts.generation import Generating, NewTokens, Writing, WrittenMetric
     from multigraft.contracts.lazy import Lazy
@@ -51,7 +51,7 @@ _HOMES = {
     "engine": ("Engine",),
     "errors": ("MultigraftError", "RowError", "WeightsError"),
     "contracts.answers": ("Answers", "Window"),
-    "contracts.features": ("BackboneModule", "Features", "Level"),
+    "contracts.features": ("BackboneModule", "Features", "Level", "Patches"),
     "contracts.formats": ("Format", "Layout", "Parsed"),
     "contracts.generation": ("Generating", "NewTokens", "Writing", "WrittenMetric"),
     "plugins.hookspecs": ("hookimpl",),
@@ -95,6 +95,7 @@ __all__ = [
     "Option",
     "Origin",
     "Parsed",
+    "Patches",
     "Predictor",
     "Recipe",
     "Report",

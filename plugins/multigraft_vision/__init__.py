@@ -1,4 +1,4 @@
-"""Vision for multigraft: images, timm's networks, contrastive pretraining and classification."""
+"""Vision for multigraft: images, timm's networks, two ways to pretrain, and classification."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from multigraft import (
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
 from multigraft_vision.detection.task import OBJECT_DETECTION
+from multigraft_vision.masked import MASKED
 from multigraft_vision.segmentation.task import SEMANTIC_SEGMENTATION
 
 _IMAGE = Modality(
@@ -118,6 +119,14 @@ _TINY_RESNET = Size(
     }
 )
 
+_TINY_VIT = Size(
+    config={
+        "architecture": "vit_tiny_patch16_224",
+        "model_args": {"patch_size": 4, "embed_dim": 128, "depth": 6, "num_heads": 4},
+        "data": {"input_size": [3, 32, 32], "crop_pct": 1.0},
+    }
+)
+
 
 def _backbone(
     name: str,
@@ -147,13 +156,19 @@ def register_modalities() -> Sequence[Modality]:
 
 @hookimpl
 def register_backbones() -> Sequence[Backbone]:
-    """ResNets, Inceptions, and every other network of timm as ``timm/<name>``."""
+    """ResNets, ViTs, Inceptions, and every other network of timm as ``timm/<name>``."""
     resnets = {
         "tiny": _TINY_RESNET,
         "18": _size("resnet18", "a1_in1k"),
         "34": _size("resnet34", "a1_in1k"),
         "50": _size("resnet50", "a1_in1k"),
         "101": _size("resnet101", "a1h_in1k"),
+    }
+    transformers = {
+        "tiny": _TINY_VIT,
+        "small": _size("vit_small_patch16_224", "augreg_in21k_ft_in1k"),
+        "base": _size("vit_base_patch16_224", "augreg2_in21k_ft_in1k"),
+        "large": _size("vit_large_patch16_224", "augreg_in21k_ft_in1k"),
     }
     inceptions = {
         "v3": _size("inception_v3", "tv_in1k"),
@@ -162,6 +177,7 @@ def register_backbones() -> Sequence[Backbone]:
     }
     return [
         _backbone("resnet", resnets, {"drop_path": _DROP_PATH}, Trial(size="tiny")),
+        _backbone("vit", transformers, {"drop_path": _DROP_PATH}, Trial(size="tiny")),
         _backbone("inception", inceptions, {}, Trial(size="v3", reader={"size": 75})),
         _backbone(
             "timm",
@@ -175,7 +191,8 @@ def register_backbones() -> Sequence[Backbone]:
 
 @hookimpl
 def register_tasks() -> Sequence[Task]:
-    """SimCLR pretraining; labels and numbers of an image; the class of each pixel."""
+    """SimCLR and masked pretraining; labels and numbers of an image; objects in it, and the class
+    of each pixel."""
     return [
         Task(
             name="image-contrastive",
@@ -201,6 +218,7 @@ def register_tasks() -> Sequence[Task]:
                 ),
             },
         ),
+        MASKED,
         OBJECT_DETECTION,
         classification_task("image-classification", "image"),
         multilabel_task("image-multilabel", "image"),

@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from multigraft import Features, Level
-from multigraft.contracts.features import Batch
+from multigraft import Features, Level, Patches
+from multigraft.contracts.features import VISIBLE, Batch
 from multigraft.contracts.types import Spec
+from multigraft_vision.patches import patches_of, visible_features
 from multigraft_vision.plan import FITS, Plan
 from multigraft_vision.pyramid import Pyramid, as_maps, computed, surveyed
 from multigraft_vision.survey import Layout, Survey
@@ -60,10 +61,18 @@ class TimmBackbone(nn.Module):
         height, width = self.spec["size"]
         return surveyed(self.plan.name, self.plan.cfg, self.plan.args, (height, width))
 
+    @property
+    def patches(self) -> Patches | None:
+        """Of a plain vision transformer, which can compute some of them alone."""
+        height, width = self.spec["size"]
+        return patches_of(self.model, (height, width))
+
     def forward(self, batch: Batch) -> Features:
         """Normalise ``image`` as the weights expect, then timm's features and pooled features."""
         image = batch["image"].permute(0, 3, 1, 2)  # a view that is channels-last already
         pixels, layout = image.float() * self.scale + self.shift, self.survey.layout
+        if VISIBLE in batch:
+            return self._visible(pixels, batch[VISIBLE])
         if self.pyramid:
             features, maps = computed(self.model, layout, pixels, self._pyramid)
         else:
@@ -73,6 +82,12 @@ class TimmBackbone(nn.Module):
         sequence = _sequence(layout, features)
         fits = sequence is not None and sequence.shape[-1] == self.width
         return Features(pooled=pooled, sequence=sequence if fits else None, maps=maps)
+
+    def _visible(self, pixels: Tensor, visible: Tensor) -> Features:
+        """The features of the visible patches of a plain vision transformer."""
+        sequence = visible_features(self.model, pixels, visible)
+        pooled = self.model.forward_head(sequence, pre_logits=True)
+        return Features(pooled=pooled, sequence=sequence)
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:
         """Write timm's hub format, for ``timm.create_model("local-dir:<folder>")``."""

@@ -10,12 +10,14 @@ from typer.testing import CliRunner
 
 import multigraft as mg
 from docs.test_docs import ROOT, example
-from helpers.samples import write_texts
+from helpers.samples import write_images, write_texts
 
 PAGE = (ROOT / "docs" / "pretraining.md").read_text(encoding="utf-8")
 
+ONE_EPOCH = {"training": {"epochs": 1}}
 
-@pytest.mark.parametrize("name", ["domain", "labels", "spans", "pairs"])
+
+@pytest.mark.parametrize("name", ["pictures", "classes", "domain", "labels", "spans", "pairs"])
 def test_the_recipes_are_recipes(name: str) -> None:
     mg.Recipe.parse(yaml.safe_load(example(PAGE, name)))
 
@@ -43,3 +45,15 @@ def test_a_domains_texts_are_learned_before_its_labels(
         assert done.exit_code == 0, done.output
     run = mg.open_run("runs/labels")
     assert run.facts["weights"].endswith("domain/model")
+
+
+@pytest.mark.slow
+def test_pictures_are_filled_in_before_they_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_images(tmp_path, 60).rename(tmp_path / "pictures")
+    pretrained = mg.pretrain({**yaml.safe_load(example(PAGE, "pictures")), **ONE_EPOCH})
+    assert type(pretrained.objective).__name__ == "MaskedAutoencoder"
+    run = mg.finetune({**yaml.safe_load(example(PAGE, "classes")), **ONE_EPOCH})
+    assert run.facts["weights"].endswith("pictures/model")

@@ -27,6 +27,7 @@ def test_what_the_plugin_brings(catalog):
     assert info.brings["modalities"] == ("image",)
     assert set(info.brings["tasks"]) == {
         "image-contrastive",
+        "masked-image-modeling",
         "image-classification",
         "image-multilabel",
         "image-regression",

@@ -34,6 +34,21 @@ class Features:
 
 FIELDS = tuple(each.name for each in fields(Features))
 """The names of what a backbone may give."""
+VISIBLE = "visible"
+"""The array that names the patches to compute: int64 [B, K], patch i * columns + j lying in row i
+and column j of the grid, each at most once."""
+
+
+@dataclass(frozen=True)
+class Patches:
+    """How the patches of a plain vision transformer lie, of which it can compute some alone."""
+
+    grid: tuple[int, int]
+    """How many down and across."""
+    size: tuple[int, int]
+    """Height and width of one, in pixels: the input is grid times size."""
+    before: int
+    """Positions of `Features.sequence` that stand before the first patch, as a class token."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +84,10 @@ class BackboneModule(Protocol):
     ``levels: Sequence[Level]`` may be there too, known before a forward pass, finest first, and
     beside them ``pyramid = False``. Where a task reads them (`Task.levels`), ``pyramid`` is set,
     and from then on `Features.maps` holds a map for each level.
+
+    ``patches: Patches`` may be there too. Where a batch then has `VISIBLE`, `forward` computes
+    those patches alone and sees nothing of the others: ``sequence`` is [B, before + K, D], in the
+    order asked for, and ``maps`` is empty. Masked autoencoders ask for them.
 
     ``writing: Writing``, ``remember`` and ``step`` may be there too, as `generation.Decoder` has
     them: an encoder-decoder, which tasks that write a text about a value ask for.

@@ -65,6 +65,16 @@ COMPUTING = (
         mend="list the module's parts from input to output, and write into no block's output",
     ),
     Check(
+        name="patches",
+        of="backbone",
+        run=Lazy("multigraft.testing.check_patches:patches"),
+        what="Computed alone, some patches see nothing of the others; all of them, in any order, "
+        "give the whole sequence.",
+        why="a masked autoencoder that sees what is hidden has nothing to learn",
+        mend="drop the hidden patches behind the position embedding and before the first block, "
+        "and let no layer before read across patches",
+    ),
+    Check(
         name="gradients",
         of="backbone",
         run=Lazy("multigraft.testing.check_learning:gradients"),

@@ -12,6 +12,7 @@ from conformance.faults import (
     entering,
     levels,
     networks,
+    patches,
     readers,
     tagging,
     tasks,
@@ -260,6 +261,19 @@ NETWORKS = (
     _net("a single block", "blocks", "there are 1 blocks", networks.OneBlock),
     _net(
         "a block that writes over another's output", "blocks", "written over", networks.Overwriting
+    ),
+    _net("patches of no picture", "patches", "no array of a batch", patches.Elsewhere),
+    Fault(
+        "patches that have seen the hidden ones",
+        "patches",
+        "changes with the pixels",
+        Plugin(backbone=patches.looking(patches.LooksAcross)),
+    ),
+    Fault(
+        "patches in an order of their own",
+        "patches",
+        "in another order",
+        Plugin(backbone=patches.looking(patches.Unordered)),
     ),
     _net("a layer that is detached", "gradients", "layers.0.linear", networks.Detached),
     _net("a parameter that nothing uses", "gradients", "'never'", networks.Idle),
