@@ -16,7 +16,7 @@ from safetensors.torch import save_model
 
 from multigraft.contracts.objectives import Baseline, settles
 from multigraft.contracts.report import Cost, Measure, Report, WorstRow
-from multigraft.data import Rows
+from multigraft.data import Rows, labelled_rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes
 from multigraft.errors import RunError, refused_as
 from multigraft.evaluation.answer_scores import RowMetrics
@@ -25,7 +25,6 @@ from multigraft.evaluation.report.confusion import confusion_of
 from multigraft.evaluation.report.page import OTHER_DATA
 from multigraft.evaluation.statistics import intervals, percentile
 from multigraft.models.adapters import merge_adapters
-from multigraft.models.tasks.shared import label_name
 from multigraft.runs.answers_file import keeper_of, written_answers
 from multigraft.runs.growing import bind
 from multigraft.runs.run import HEAD, MODEL, Run
@@ -34,13 +33,14 @@ from multigraft.system.files import whole_folder
 from multigraft.training.checkpoint import Progress
 from multigraft.training.forward import replayed_split
 from multigraft.training.loop import Fit
-from multigraft.training.probe import pooled_features, probe
+from multigraft.training.probe import check_probe, pooled_features, probe
 
 log = logging.getLogger("multigraft")
 
 
 def train(run: Run) -> Report:
     """Fit the run, keep its best model, and report how the training went."""
+    check_probe(run)
     progress = Fit(run).fit()
     if run.world.leads:
         save_model_folder(run)
@@ -185,37 +185,29 @@ def evaluate(run: Run) -> Report:
 
 
 def _probe(run: Run, split: str) -> tuple[dict[str, Measure], list[str]]:
-    """k-NN and linear-probe accuracy of the pooled features, where both splits have labels."""
-    known, asked = run.rows["train"], run.rows[split]
-    if not (_labelled(known) and _labelled(asked)):
+    """k-NN and linear-probe accuracy of the pooled features, where rows of both splits have
+    labels."""
+    known, asked = (labelled_rows(run.rows[each]) for each in ("train", split))
+    if known is None or asked is None:
         return {}, ["no column 'label', so the features were not probed"]
     settings = run.recipe.evaluation
-    labels = [[label_name(value) for value in rows.column("label")] for rows in (known, asked)]
-    if len(set(labels[0])) < 2:
+    if len(set(known.labels)) < 2:
         return {}, ["all training rows have the same label, so the features were not probed"]
-    features = [pooled_features(run, rows) for rows in (known, asked)]
-    right = probe(features[0], labels[0], features[1], labels[1], neighbours=settings.neighbours)
-
-    def accuracy(values: np.ndarray) -> Measure:
-        return percentile(
+    features = [pooled_features(run, each.rows) for each in (known, asked)]
+    right = probe(
+        features[0], known.labels, features[1], asked.labels, neighbours=settings.neighbours
+    )
+    scores = {
+        name: percentile(
             values, count=settings.bootstrap, confidence=settings.confidence, seed=run.recipe.seed
         )
-
-    scores = {
-        "knn_accuracy": accuracy(right.neighbours),
-        "linear_probe_accuracy": accuracy(right.linear),
+        for name, values in right.scores.items()
     }
-    label, count = Counter(labels[1]).most_common(1)[0]
+    label, count = Counter(asked.labels).most_common(1)[0]
     answer = f"always answering {label!r}, their most frequent label"
-    baseline = Baseline("linear_probe_accuracy", count / len(labels[1]), answer)
+    baseline = Baseline("linear_probe_accuracy", count / len(asked.labels), answer)
     linear = {baseline.metric: scores[baseline.metric].value}
     return scores, _warned(baseline_notes(linear, baseline, rows=split, greater=True))
-
-
-def _labelled(rows: Rows) -> bool:
-    return "label" in rows.table.columns and all(
-        value is not None for value in rows.column("label")
-    )
 
 
 def _worst(

@@ -47,6 +47,11 @@ def test_a_domains_texts_are_learned_before_its_labels(
     assert run.facts["weights"].endswith("domain/model")
 
 
+def test_the_probe_is_a_setting() -> None:
+    pictures, probed = (yaml.safe_load(example(PAGE, name)) for name in ("pictures", "probed"))
+    assert mg.Recipe.parse({**pictures, **probed}).evaluation.probe == 1000
+
+
 @pytest.mark.slow
 def test_pictures_are_filled_in_before_they_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,6 +10,7 @@ from multigraft.data.batching.worker_count import choose_workers
 from multigraft.data.checks.labels import label_notes
 from multigraft.data.chosen_rows import ChosenRows, SomeRows
 from multigraft.data.label_cells import label_lists, labels_in
+from multigraft.data.labelled_rows import LabelledRows, labelled_rows
 from multigraft.data.rows import Rows
 from multigraft.data.sources.load import load_table
 from multigraft.data.sources.rewriting import rewrite_of, with_options
@@ -22,6 +23,7 @@ __all__ = [
     "QUARANTINE",
     "ChosenRows",
     "Epoch",
+    "LabelledRows",
     "Problem",
     "Rows",
     "SomeRows",
@@ -31,6 +33,7 @@ __all__ = [
     "iterate",
     "label_lists",
     "label_notes",
+    "labelled_rows",
     "labels_in",
     "limit_rows",
     "load_splits",

@@ -126,6 +126,9 @@ class Evaluation(Section):
     """How many of the rows with the largest loss a report names."""
     neighbours: Size = 5
     """k of the k-nearest-neighbour score of a pretrained model."""
+    probe: Size | None = None
+    """Labelled training rows, at most, on whose features each validation of a pretraining run
+    scores k-NN and a linear probe, by the column ``label``; unset: only `evaluate` does."""
 
 
 class Export(Section):

@@ -76,6 +76,11 @@ class _Finder:
         if task is None or len(branches) < len(found):
             return None
         self.problems += form_problems(recipe)
+        if recipe.evaluation.probe is not None and task.stage != "pretrain":
+            self.problems.append(
+                f"evaluation.probe: {task.name!r} learns from its labels; the probe is for tasks "
+                "that pretrain"
+            )
         if len(branches) > 1:
             others = [each.name for each in self.catalog.tasks() if each.several]
             self.problems += branch_problems(recipe, task, branches, others)

@@ -12,6 +12,7 @@ from multigraft.contracts.objectives import Objective
 from multigraft.evaluation.measure import measure_split
 from multigraft.training.checkpoint import Progress
 from multigraft.training.forward import Forward
+from multigraft.training.probe import validation_probe
 from multigraft.training.weight_averaging import Average
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, f
         return {}
     averaged = nullcontext() if average is None else average.applied()
     with averaged, forward.precision.autocast():
+        probed = validation_probe(run)
         metrics = run.metrics.by_loss
         row_metrics = measure_split(
             run.graft,
@@ -36,7 +38,7 @@ def validate(run: Run, forward: Forward, average: Average | None) -> dict[str, f
     if "baseline" not in run.facts:  # the rows stay the same, so it is the same in every epoch
         found = run.objective.baseline(row_metrics)
         run.record(baseline=None if found is None else asdict(found))
-    return metrics.summarise(row_metrics)
+    return {**metrics.summarise(row_metrics), **probed}
 
 
 def improved(progress: Progress, metrics: Mapping[str, float], objective: Objective) -> bool:
