@@ -50,6 +50,23 @@ _IMAGE = Modality(
             help="the share of pictures that are put together of four; for tasks whose targets are "
             "boxes or masks",
         ),
+        "random_erasing": Option(
+            default=0.0, low=0, high=1, help="share of pictures in which a rectangle becomes noise"
+        ),
+        "mixup": Option(
+            default=0.0,
+            low=0,
+            high=100,
+            help="alpha of MixUp: pictures and their labels are blended in pairs; for tasks with "
+            "labels",
+        ),
+        "cutmix": Option(
+            default=0.0,
+            low=0,
+            high=100,
+            help="alpha of CutMix: a rectangle is another picture's; with mixup, half of the "
+            "batches each",
+        ),
     },
     suffixes=(
         *(".png", ".jpg", ".jpeg", ".jpe", ".jfif"),

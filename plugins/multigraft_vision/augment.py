@@ -16,6 +16,10 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from multigraft.contracts.frames import FRAME, inverse, mirror, scaling, shift, then
 from multigraft.contracts.reader import Augment, Reader
 from multigraft.contracts.types import Arrays
+from multigraft.errors import MultigraftError
+from multigraft_vision.batch_mixing import BatchMixing
+from multigraft_vision.mosaic import Mosaic
+from multigraft_vision.random_erasing import RandomErasing
 
 BILINEAR = Image.Resampling.BILINEAR
 BLUR_FROM = 64
@@ -94,14 +98,21 @@ STRONG = Policy(crop=(0.3, 1.0), flip=True, color=0.4, operations=2)
 def policy(
     strength: Literal["light", "strong"], reader: Reader, options: Mapping[str, Any]
 ) -> Augment:
-    """The augmentation of a finetuning run; ``options["flip"]`` is False where mirrored pictures
-    mislead, ``options["mosaic"]`` the share of pictures that are put together of four."""
-    chosen = replace({"light": LIGHT, "strong": STRONG}[strength], flip=options["flip"])
-    if not options["mosaic"]:
-        return chosen
-    from multigraft_vision.mosaic import Mosaic
-
-    return Mosaic(chosen, options["mosaic"])
+    """The augmentation of a run; ``options["flip"]`` is False where mirrored pictures mislead."""
+    chosen: Augment = replace({"light": LIGHT, "strong": STRONG}[strength], flip=options["flip"])
+    erasing, mosaic, mixup, cutmix = (
+        options.get(name, 0.0) for name in ("random_erasing", "mosaic", "mixup", "cutmix")
+    )
+    if mosaic and (mixup or cutmix):
+        raise MultigraftError(
+            "training.augment: mosaic is for boxes and masks, mixup and cutmix are for labels; "
+            "leave one of them out"
+        )
+    if erasing:
+        chosen = RandomErasing(chosen, erasing)
+    if mosaic:
+        chosen = Mosaic(chosen, mosaic)
+    return BatchMixing(chosen, mixup, cutmix) if mixup or cutmix else chosen
 
 
 def _crop(

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from docs.test_docs import ROOT, example
 from helpers.painted_objects import coco_folder
 from helpers.painted_scenes import table
+from multigraft.plugins.catalog import Catalog
+from multigraft.recipe.resolve import read_recipe
 
 WORDS = ("a", "warm", "coat", "of", "wool", "rain", "hat", "that", "comes", "through", "red", "old")
 
@@ -38,6 +41,14 @@ def run(page: str, name: str) -> dict[str, Any]:
     text = (ROOT / "docs" / "tasks" / page).read_text(encoding="utf-8")
     exec(example(text, name), names)
     return names
+
+
+def test_mixing_is_a_setting_of_pictures() -> None:
+    page = (ROOT / "docs" / "tasks" / "classification.md").read_text(encoding="utf-8")
+    asked = {"task": "image-classification", "backbone": "resnet-18", "data": "pictures"}
+    resolved = read_recipe({**asked, **yaml.safe_load(example(page, "mixed"))}, Catalog())
+    assert resolved.augment_options["mixup"] == 0.8
+    assert resolved.augment_options["cutmix"] == 1.0
 
 
 def test_pairs_of_texts(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:

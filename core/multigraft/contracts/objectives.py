@@ -103,6 +103,9 @@ class Objective(Protocol):
     outputs are then computed in parts, and again for their gradients (Gao et al. 2021). A head with
     batch normalisation mixes rows before."""
 
+    shares_targets: bool = False
+    """Whether a row that is part one row and part another has that share of both their losses, as
+    with cross-entropy: what mixes rows (`MixingAugment`) is refused by other tasks."""
     random_batches: bool = False
     """Whether training draws batches at random, in the place of rows of like length: where rows are
     each other's negatives, what is like about all of a batch cannot be learned from it."""

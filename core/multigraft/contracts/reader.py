@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from multigraft.contracts.frames import Piece
+from multigraft.contracts.mixing import Mixture
 from multigraft.contracts.padding import Fills
 from multigraft.contracts.types import Arrays, Spec
 
@@ -147,4 +148,16 @@ class JoiningAugment(Augment, Protocol):
         self, rows: Sequence[Arrays], rng: np.random.Generator
     ) -> tuple[Arrays, Sequence[Piece]]:
         """One row of several that were changed before, and where the plane of each lies in it."""
+        ...
+
+
+@runtime_checkable
+class MixingAugment(Augment, Protocol):
+    """One that mixes the rows of a training batch, as MixUp does: optional, beside `Augment`.
+
+    For tasks with `Objective.shares_targets`.
+    """
+
+    def mix(self, batch: Arrays, rng: np.random.Generator) -> Mixture:
+        """Mix a collated batch, before `Objective.prepare`."""
         ...

@@ -17,7 +17,7 @@ from safetensors.torch import load_model
 from multigraft.contracts.branches import join_branches
 from multigraft.contracts.frames import POINTS, check_moves
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.reader import Augment, JoiningAugment, Reader
+from multigraft.contracts.reader import Augment, JoiningAugment, MixingAugment, Reader
 from multigraft.contracts.readers import load_spec, save_spec
 from multigraft.contracts.report import Report
 from multigraft.contracts.types import Spec
@@ -233,6 +233,7 @@ def _augment(resolved: ResolvedRecipe, reader: Reader, objective: Objective) -> 
         )
         raise RecipeError([problem])
     _check_joining(augment, resolved, objective)
+    _check_mixing(augment, resolved, objective)
     return augment
 
 
@@ -246,6 +247,23 @@ def _check_joining(augment: Augment, resolved: ResolvedRecipe, objective: Object
             f"training.augment: several rows become one there (mosaic), and task "
             f"{resolved.task.name!r} has more to a row than masks or boxes on a picture; leave it "
             "out"
+        )
+        raise RecipeError([problem])
+
+
+def _check_mixing(augment: Augment, resolved: ResolvedRecipe, objective: Objective) -> None:
+    """Raise RecipeError where rows would be mixed whose targets, or other branches, cannot be."""
+    parts = getattr(augment, "branches", {}).values()
+    if any(isinstance(each, MixingAugment) for each in parts):
+        problem = (
+            "training.augment: rows are mixed there (mixup, cutmix), and their other branches "
+            "cannot be; leave it out"
+        )
+        raise RecipeError([problem])
+    if isinstance(augment, MixingAugment) and not objective.shares_targets:
+        problem = (
+            f"training.augment: rows are mixed there (mixup, cutmix), and a row of task "
+            f"{resolved.task.name!r} cannot have two targets; leave it out"
         )
         raise RecipeError([problem])
 

@@ -15,6 +15,7 @@ import torch
 from multigraft.contracts.features import Batch
 from multigraft.errors import OutOfMemory, first_line, out_of_memory
 from multigraft.evaluation.microbatches import batch_size, halve_on_shortage, split_batch
+from multigraft.training.mixed_loss import training_loss
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run
@@ -89,7 +90,7 @@ class Gradient:
         ):
             with self.forward.precision.autocast():
                 outputs = self.forward.in_parts(batch, rows, parts)
-                loss = self.objective.loss(outputs, batch)
+                loss = training_loss(self.objective, outputs, batch)
             summed = loss.total.sum()
             summed.backward()
             total, weight = total + float(summed.detach()), weight + float(loss.weight.sum())

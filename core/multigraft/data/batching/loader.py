@@ -10,9 +10,10 @@ import torch
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.frames import EXTENT, FRAME, joined, moved
+from multigraft.contracts.mixing import mixed
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.padding import Fills
-from multigraft.contracts.reader import Augment, JoiningAugment
+from multigraft.contracts.reader import Augment, JoiningAugment, MixingAugment
 from multigraft.contracts.readers import collate
 from multigraft.contracts.types import Arrays
 from multigraft.data.batching.batches import Members
@@ -22,7 +23,7 @@ from multigraft.data.batching.worker_pool import read_apart
 from multigraft.data.chosen_rows import SomeRows
 from multigraft.errors import MultigraftError, PluginError
 
-ROW, BATCH = 5, 6
+ROW, BATCH, MIXTURE = 5, 6, 7
 """What a generator is for; part of its seed."""
 
 
@@ -105,6 +106,9 @@ class _Source:
         """One batch: the numbers of its rows, and its arrays."""
         members = self.batches[number]
         batch = self._collate(members)
+        if isinstance(self.augment, MixingAugment):
+            rng = np.random.default_rng([*self.stream, MIXTURE, number])
+            batch = mixed(batch, self.augment.mix(batch, rng))
         prepared = self.rows.objective.prepare(
             batch, np.random.default_rng([*self.stream, BATCH, number])
         )

@@ -45,6 +45,7 @@ class Classification(Objective):
 
     monitor = "accuracy"
     greater_is_better = True
+    shares_targets = True
 
     def __init__(self, brief: Brief) -> None:
         self.brief = brief

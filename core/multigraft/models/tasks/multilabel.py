@@ -40,6 +40,7 @@ class MultiLabel(Objective):
     monitor = "f1_micro"
     greater_is_better = True
     problem_type = "multi_label_classification"
+    shares_targets = True
 
     def __init__(self, brief: Brief) -> None:
         self.brief = brief
