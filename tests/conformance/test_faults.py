@@ -44,7 +44,6 @@ def test_the_plugin_without_a_fault_passes_what_catches_them() -> None:
         "figures",
         "asked-windows",
         "levels",  # of the grey pictures
-        "patches",  # of pictures, which it does not read
     }
     verdict = check_plugin(Plugin(), checks=quick)
     assert verdict.count("passed") > 15

@@ -139,6 +139,16 @@ READING = (
         mend="draw from rng only, change a copy, and give back the arrays that are not yours",
     ),
     Check(
+        name="mixing",
+        of="modality",
+        run=Lazy("multigraft.testing.check_mixing:mixes"),
+        what="An augmentation that mixes rows follows from its generator alone, leaves its batch, "
+        "and says how much of which row is in each.",
+        why="a resumed run mixes the same, and a row's loss is its shares of two targets",
+        mend="draw from rng only, mix copies of the reader's arrays, and leave targets to the "
+        "engine",
+    ),
+    Check(
         name="likeness",
         of="modality",
         run=Lazy("multigraft.testing.check_reader:likeness"),

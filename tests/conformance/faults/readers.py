@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 import multigraft as mg
 from conformance.faults.good import Reader
+from multigraft.contracts.mixing import Mixture
 from multigraft.contracts.types import Arrays, Spec
 
 
@@ -163,3 +165,34 @@ def draws_elsewhere(strength: str, reader: Any, options: Any) -> Any:
 def unsteady_sketch(raws: Any) -> tuple[np.ndarray, np.ndarray]:
     sketches = np.random.default_rng().integers(1, 99, (len(raws), 8)).astype(np.uint8)
     return sketches, np.zeros(len(raws), np.uint8)
+
+
+class Blends:
+    """Mixes each row with the one before it."""
+
+    def __call__(self, row: Arrays, rng: np.random.Generator) -> Arrays:
+        return dict(row)
+
+    def mix(self, batch: Arrays, rng: np.random.Generator) -> Mixture:
+        values, share = batch["values"], np.float32(rng.random())
+        partner = np.roll(np.arange(len(values)), 1)
+        mean = share * values + (1 - share) * values[partner]
+        return Mixture({"values": mean}, partner, np.full(len(values), share))
+
+
+class BlendsInPlace(Blends):
+    def mix(self, batch: Arrays, rng: np.random.Generator) -> Mixture:
+        made = super().mix(batch, rng)
+        batch["values"][:] = made.changed["values"]
+        return made
+
+
+class BlendsStrangers(Blends):
+    def mix(self, batch: Arrays, rng: np.random.Generator) -> Mixture:
+        return replace(super().mix(batch, rng), partner=np.arange(1, 1 + len(batch["values"])))
+
+
+class BlendsLabels(Blends):
+    def mix(self, batch: Arrays, rng: np.random.Generator) -> Mixture:
+        made = super().mix(batch, rng)
+        return replace(made, changed={**made.changed, "label": batch["label"]})

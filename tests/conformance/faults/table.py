@@ -184,6 +184,27 @@ READERS = (
         augment=tagging.forgetful,
     ),
     _read(
+        "a mixture that writes into its batch",
+        "mixing",
+        "writes into the batch",
+        readers.Reader,
+        augment=lambda strength, reader, options: readers.BlendsInPlace(),
+    ),
+    _read(
+        "rows mixed with rows that are not there",
+        "mixing",
+        "a row of the batch",
+        readers.Reader,
+        augment=lambda strength, reader, options: readers.BlendsStrangers(),
+    ),
+    _read(
+        "a mixture of targets",
+        "mixing",
+        "no array of the reader",
+        readers.Reader,
+        augment=lambda strength, reader, options: readers.BlendsLabels(),
+    ),
+    _read(
         "a sketch that draws at random",
         "likeness",
         "different sketches",
