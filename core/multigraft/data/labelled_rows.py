@@ -24,7 +24,7 @@ class LabelledRows:
 
 def labelled_rows(rows: Rows, *, most: int | None = None, seed: int = 0) -> LabelledRows | None:
     """Those of a split, at most so many, drawn with the seed; None where no row has a label."""
-    cells = rows.cells(LABEL) if LABEL in rows.columns else ()
+    cells = rows.column(LABEL) if LABEL in rows.columns else ()
     numbers = np.array([i for i, cell in enumerate(cells) if label_fault(cell) is None], np.int64)
     if not len(numbers):
         return None
