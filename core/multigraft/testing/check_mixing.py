@@ -25,11 +25,26 @@ def mixes(subject: Subject) -> Iterator[str]:
     if record.augment is None:
         raise Skipped("it has no augmentation")
     reader, raws = subject.bench.reading(record), subject.bench.raws(record)
-    change = record.augment("light", reader, _highest(record.augment_options))
-    if not isinstance(change, MixingAugment):
+    made = [record.augment("light", reader, each) for each in _raised(record.augment_options)]
+    mixing = [each for each in made if isinstance(each, MixingAugment)]
+    if not mixing:
         raise Skipped("its augmentation mixes no rows")
     rows = [reader.read(raw) for raw in raws[:ROWS]]
     batch = {**collate(rows, reader.fills), "label": np.arange(ROWS)}
+    for each in mixing:
+        yield from _mixed(each, batch)
+
+
+def _raised(options: Mapping[str, Option]) -> Iterator[dict[str, Any]]:
+    """The defaults, with one number after another at its upper bound, so that whatever mixes
+    does."""
+    usual = {name: option.default for name, option in options.items()}
+    for name, option in options.items():
+        if option.high is not None and not isinstance(option.default, bool):
+            yield {**usual, name: type(option.default)(option.high)}
+
+
+def _mixed(change: MixingAugment, batch: Arrays) -> Iterator[str]:
     kept = copied(batch)
     one, other = (change.mix(copied(batch), np.random.default_rng(7)) for _ in range(2))
     if found := gap(_arrays(one), _arrays(other)):
@@ -38,16 +53,6 @@ def mixes(subject: Subject) -> Iterator[str]:
     if found := gap(kept, batch):
         yield f"it writes into the batch that it was given: {found}"
     yield from _sound(one, batch)
-
-
-def _highest(options: Mapping[str, Option]) -> dict[str, Any]:
-    """Each number at its upper bound, so that whatever mixes does."""
-    return {
-        name: option.default
-        if option.high is None or isinstance(option.default, bool)
-        else type(option.default)(option.high)
-        for name, option in options.items()
-    }
 
 
 def _arrays(mixture: Mixture) -> Arrays:
