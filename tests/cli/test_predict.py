@@ -18,7 +18,11 @@ asked: list[tuple[float | None, str, str | None]] = []
 
 class Predictor:
     bundle = SimpleNamespace(
-        modality="text", task="text-classification", generation=None, columns=()
+        modality="text",
+        task="text-classification",
+        generation=None,
+        columns=(),
+        facts={"columns": {"text": "comment"}},
     )
     modality = mg.Catalog().modality("text")
 
@@ -162,6 +166,28 @@ def test_a_table_stands_for_its_rows(
     assert [each["input"] for each in found] == ["before", "one, two", f"{name} row 2", "three"]
     assert "column 'text' is empty" in found[2]["answer"]["error"]
     assert said.code == 1
+
+
+@pytest.mark.parametrize(
+    ("heading", "flags"),
+    [("text", ()), ("comment", ()), ("said", ("--columns", "text=said"))],
+    ids=["ours", "as in training", "as is said"],
+)
+def test_columns_may_be_called_as_in_training_or_as_is_said(
+    cli: Any, loaded: list[Any], tmp_path: Path, heading: str, flags: tuple[str, ...]
+) -> None:
+    (tmp_path / "a.csv").write_text(f"{heading},id\nfine,1\n")
+    said = cli("predict", "b", str(tmp_path / "a.csv"), "--json", *flags)
+    assert [each["input"] for each in json.loads(said.out)] == ["fine"]
+
+
+def test_a_run_without_a_bundle_says_how_to_make_one(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    said = cli("predict", str(tmp_path), "a")
+    assert "multigraft resume" in said.err and "multigraft export" in said.err
+    (tmp_path / "model").mkdir()
+    said = cli("predict", str(tmp_path), "a")
+    assert "multigraft resume" not in said.err and "multigraft export" in said.err
 
 
 def test_parquet_pairs_and_lines_are_read_too(cli: Any, loaded: list[Any], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -22,6 +23,8 @@ from multigraft.plugins import hookspecs
 from multigraft.plugins.catalog import Catalog
 
 ROOT = Path(__file__).parents[2]
+SAID_TWICE = 40
+"""Characters with which two lines begin alike only by mistake."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 QUICKSTART = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
 AUTHORS = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
@@ -208,6 +211,14 @@ def test_prose_has_a_sentence_a_line(page: Path) -> None:
         assert all(whole), f"a line ends within a sentence: {paragraph}"
         more = [line for line in paragraph if re.search(r"[^.][.?!][)\"*]* [^\s·]", line)]
         assert not more, f"a sentence begins within a line: {more}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_nothing_is_said_twice_in_a_row(page: Path) -> None:
+    """As where two changes of one line were joined, and both were kept."""
+    text = re.sub(r"^\s*```.*?^\s*```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for line, following in pairwise(text.splitlines()):
+        assert len(line) < SAID_TWICE or not following.startswith(line[:SAID_TWICE]), line
 
 
 def paragraphs(text: str) -> list[list[str]]:

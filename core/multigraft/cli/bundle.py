@@ -12,7 +12,15 @@ import typer
 from multigraft.cli import FAILED
 from multigraft.cli.inputs import Input, gather, tables_of
 from multigraft.cli.shell import AsJson, Shell
-from multigraft.cli.train import RunFolder, show_report, with_settings
+from multigraft.cli.train import (
+    Columns,
+    RunFolder,
+    named_columns,
+    show_report,
+    with_settings,
+)
+from multigraft.errors import BundleError
+from multigraft.system.resume_command import RECORD, resume_command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -135,6 +143,7 @@ def predict(
     threshold: Threshold = None,
     ask: Ask = None,
     long: HowLong = None,
+    columns: Columns = None,
     provider: Provider = None,
     precision: OnePrecision = None,
     as_json: AsJson = False,
@@ -151,7 +160,7 @@ def predict(
     catalog = Catalog()
     wanted = None if precision is None else precision.value
     predictor = load(held(bundle), precision=wanted, providers=provider, catalog=catalog)
-    tables = tables_of(predictor.bundle, predictor.modality, catalog)
+    tables = tables_of(predictor.bundle, predictor.modality, catalog, named_columns(columns or ()))
     asked = gather(inputs or [], predictor.modality, stdin=stdin, tables=tables)
     flags = {"top_k": top_k, "threshold": threshold, "long": None if long is None else long.value}
     given = {name: value for name, value in flags.items() if value is not None}
@@ -240,10 +249,14 @@ def _cell(value: Any) -> str:
 
 
 def held(folder: Path) -> Path:
-    """The bundle itself, where the folder of a run was given."""
+    """The bundle itself, where the folder of a run was given. Raises BundleError for a run without
+    one."""
     inner = folder / "bundle"
-    return (
-        inner
-        if not (folder / "bundle.json").exists() and (inner / "bundle.json").exists()
-        else folder
-    )
+    if (folder / "bundle.json").exists() or (inner / "bundle.json").exists():
+        return folder if (folder / "bundle.json").exists() else inner
+    if (folder / RECORD).is_file():
+        before = "" if (folder / "model").is_dir() else f"{resume_command(folder)}, then "
+        raise BundleError(
+            f"{folder}: is a run that holds no bundle; make one: {before}multigraft export {folder}"
+        )
+    return folder

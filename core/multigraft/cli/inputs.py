@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,10 @@ class Tables:
     """The task's `Task.rows`, for rows that do not hold the raw value as it is."""
     columns: tuple[str, ...] = ()
     """Those of the bundle's values; none: the modality's."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Our names of columns -> those of the training table, taken where a table has them."""
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """Our names of columns -> theirs, as a person says."""
 
     @property
     def endings(self) -> tuple[str, ...]:
@@ -55,14 +60,22 @@ class Tables:
 PLAIN = Tables()
 
 
-def tables_of(bundle: Bundle, modality: Modality, catalog: Catalog) -> Tables:
-    """How a bundle's rows are read, with what is installed here."""
+def tables_of(
+    bundle: Bundle, modality: Modality, catalog: Catalog, asked: Mapping[str, str]
+) -> Tables:
+    """How a bundle's rows are read, with what is installed here; ``asked`` are names of columns."""
     from multigraft.runtime.describing import columns
+    from multigraft.runtime.manifest import COLUMNS
 
+    tables = Tables(
+        catalog.formats(),
+        columns=columns(bundle, modality),
+        names=bundle.facts.get(COLUMNS, {}),  # not in bundles of earlier versions
+        asked=asked,
+    )
     task = {each.name: each for each in catalog.tasks()}.get(bundle.task)
-    read = columns(bundle, modality)
     if task is None or task.rows is None:
-        return Tables(catalog.formats(), columns=read)
+        return tables
     from multigraft.contracts.options import defaults
     from multigraft.data import rewrite_of
     from multigraft.runtime.manifest import TASK_OPTIONS
@@ -71,7 +84,7 @@ def tables_of(bundle: Bundle, modality: Modality, catalog: Catalog) -> Tables:
     options = {name: told[name] for name in task.options if name in told} if told else {}
     rewrite = rewrite_of(task, {**defaults(task.options), **options})
     blank = dict.fromkeys(task.columns)  # what is to be answered needs no target, nor a right one
-    return Tables(catalog.formats(), rewrite and (lambda row: rewrite({**row, **blank})), read)
+    return replace(tables, rewrite=rewrite and (lambda row: rewrite({**row, **blank})))
 
 
 def gather(
@@ -122,7 +135,9 @@ def _meant(argument: str, modality: Modality, tables: Tables) -> Iterator[Input]
     path = Path(argument)
     ending = path.suffix.lower()
     spaced = any(sign.isspace() for sign in argument)
-    if modality.branches and not (ending in tables.endings or _is_folder(path)):
+    if typed and not argument:
+        yield Input(argument, argument)
+    elif modality.branches and not (ending in tables.endings or _is_folder(path)):
         yield _of_branches(argument, modality)
     elif typed and ending == LINES and _is_there(path):
         yield from (Input(line, line) for line in split_lines(_content(path)))
@@ -178,7 +193,10 @@ def _rows(path: Path, modality: Modality, tables: Tables) -> Iterator[Input]:
 
     formats = tables.formats or CORE
     modality = replace(modality, columns=tables.columns or modality.columns)
-    table = load_table(str(path), modality=modality, columns={}, formats=formats, raw=False)
+    load = partial(load_table, str(path), modality=modality, formats=formats, raw=False)
+    table = load(columns={})
+    if named := {**_other_names(tables.names, table.columns), **tables.asked}:
+        table = load(columns=named)
     needed = {*modality.required, *tables.columns}
     if tables.rewrite is not None and not needed <= set(table.columns):
         table = rewritten(table, tables.rewrite, modality.columns)
@@ -192,3 +210,12 @@ def _rows(path: Path, modality: Modality, tables: Tables) -> Iterator[Input]:
         else:
             texts = value if isinstance(value, tuple) else (value,)
             yield Input(value, value if all(isinstance(each, str) for each in texts) else place)
+
+
+def _other_names(names: Mapping[str, str], there: Sequence[str]) -> dict[str, str]:
+    """Those of the names that a table without ours has.
+
+    >>> _other_names({"text": "review", "label": "mood"}, ["review", "id"])
+    {'text': 'review'}
+    """
+    return {ours: theirs for ours, theirs in names.items() if theirs in there and ours not in there}

@@ -199,14 +199,14 @@ def evaluate(
 
     report = api.open_run(run).evaluate(
         sources or None,
-        columns=_pairs(columns or ()),
+        columns=named_columns(columns or ()),
         split=None if split is None else split.value,
         rows=rows,
     )
     show_report(shell, report, as_json=as_json)
 
 
-def _pairs(assignments: Sequence[str]) -> dict[str, str]:
+def named_columns(assignments: Sequence[str]) -> dict[str, str]:
     """What ``--columns`` gives: our names of columns, and theirs."""
     found = {}
     for assignment in assignments:

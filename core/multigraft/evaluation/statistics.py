@@ -49,15 +49,16 @@ def _interval(value: float, scores: np.ndarray, confidence: float) -> tuple[floa
 
     Resamples repeat rows, which makes some metrics worse on average than they are on the rows
     themselves: a calibration error adds up what is noise in each bin. Smaller biases can be ignored
-    (Efron & Tibshirani 1993, section 10.3). What no resample passes, below 0 or above 1, the
-    interval does not pass either.
+    (Efron & Tibshirani 1993, section 10.3). What no resample passes, -1 or 0 below
+    and 1 above, the interval does not pass either.
     """
     low, high = quantiles(scores, confidence)
     bias = float(scores.mean()) - value
     if abs(bias) <= scores.std() / 4:
         return low, high
-    floor = 0.0 if min(value, scores.min()) >= 0 else -np.inf
-    ceiling = 1.0 if max(value, scores.max()) <= 1 else np.inf
+    least, most = min(value, scores.min()), max(value, scores.max())
+    ceiling = 1.0 if most <= 1 else np.inf
+    floor = 0.0 if least >= 0 else -1.0 if least >= -1 and most <= 1 else -np.inf
     return max(low - bias, floor), min(high - bias, ceiling)
 
 

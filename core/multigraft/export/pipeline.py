@@ -29,7 +29,7 @@ from multigraft.runs.provenance import owner_of
 from multigraft.runs.run import Run
 from multigraft.runtime.answers import make_answers, name_of
 from multigraft.runtime.bundle import Bundle, Generation, Owner, Port, seal
-from multigraft.runtime.manifest import TASK_OPTIONS, BundleBranch, largest_sample, said_of
+from multigraft.runtime.manifest import COLUMNS, TASK_OPTIONS, BundleBranch, largest_sample, said_of
 from multigraft.runtime.manifest_writing import FORMAT, NEWEST
 from multigraft.runtime.web.site import write_site
 from multigraft.system.files import whole_folder
@@ -157,7 +157,7 @@ def _seal(context: ExportContext, precisions: Precisions, notes: tuple[str, ...]
         generation=generation,
         opset=run.recipe.export.opset,
         versions={name: version(name) for name in LIBRARIES},
-        facts={**_facts(run.facts), **_task_options(run)},
+        facts={**_facts(run.facts), **_row_facts(run)},
         notes=notes,
     )
     card = model_card(bundle, run.resolved.modality, sample=sample)
@@ -207,11 +207,13 @@ def _columns(run: Run) -> tuple[str, ...]:
     return tuple(name for name in run.resolved.modality.columns if name in held)
 
 
-def _task_options(run: Run) -> dict[str, Any]:
-    """How the task reads rows, for who asks a bundle for rows of a table."""
+def _row_facts(run: Run) -> dict[str, Any]:
+    """How rows are read, for who asks a bundle for rows of a table."""
+    named = {ours: theirs for ours, theirs in run.recipe.data.columns.items() if theirs}
+    found: dict[str, Any] = {COLUMNS: named} if named else {}
     if run.resolved.task.rows is None:
-        return {}
-    return {TASK_OPTIONS: dict(run.resolved.task_options)}
+        return found
+    return {**found, TASK_OPTIONS: dict(run.resolved.task_options)}
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def on_other_data(
     data = run.recipe.data.model_copy(update={"columns": named})
     formats = catalog.formats()
     table = source_table(
-        source if split is None else part_of(source, split, formats),
+        part_of(source, split or run.recipe.evaluation.split, formats),
         data,
         modality=run.resolved.modality,
         task_columns=task.columns,

@@ -20,8 +20,9 @@ MOST_TOKENS, MOST_NUMBERS = 2**17, 2**26
 sound."""
 FIRST = ("classification", "embedding", "outputs")
 """The answers that format 1 can name."""
-TASK_OPTIONS = "task_options"
-"""The fact that holds the task's options, where it rewrites rows."""
+TASK_OPTIONS, COLUMNS = "task_options", "columns"
+"""The facts that hold the task's options, where it rewrites rows, and how the training table called
+our columns, where it had other names (ours -> theirs)."""
 
 
 class Port(Part):

@@ -328,8 +328,12 @@ def test_missing_files_and_wrong_kinds(tmp_path: Path, text: Modality, image: Mo
     write(tmp_path / "reviews.csv", "text\nx\n")
     with pytest.raises(DataError, match=r"did you mean 'reviews\.csv'\?"):
         load(tmp_path / "review.csv", text)
-    with pytest.raises(DataError, match="text is not read from a folder"):
+    with pytest.raises(DataError, match="text is not read from a folder of files; give a file of "):
         load(tmp_path, text)
+    for split in ("train", "test"):
+        write(tmp_path / "splits" / f"{split}.csv", "text\nx\n")
+    with pytest.raises(DataError, match=r"data: {train: .*train\.csv, test: .*test\.csv}"):
+        load(tmp_path / "splits", text)
     with pytest.raises(DataError, match=r"holds no file ending in \.png, \.jpg"):
         load(tmp_path, image)
     with pytest.raises(DataError, match=r"is a folder, but data\.format is 'csv'"):

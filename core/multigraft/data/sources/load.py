@@ -166,8 +166,8 @@ def _load_folder(
         raise DataError(f"{folder.name}: is a file, but data.format is 'folder'")
     if not modality.suffixes:
         raise DataError(
-            f"{folder.name}: {modality.name} is not read from a folder of files; give a file of "
-            "rows"
+            f"{folder.name}: {modality.name} is not read from a folder of files; "
+            f"{_files_instead(folder)}"
         )
     name = folder.resolve().name
     metadata = [folder / each for each in METADATA if (folder / each).is_file()]
@@ -181,6 +181,17 @@ def _load_folder(
             "for each; a folder of classes holds one"
         )
     return _class_folder(folder, name, modality, columns)
+
+
+def _files_instead(folder: Path) -> str:
+    """What to write for a folder that holds a file of rows for each split."""
+    known = endings_of(CORE)
+    held = {each.stem: each for each in sorted(folder.iterdir()) if each.suffix in known}
+    splits = [held[split] for split in ("train", "validation", "test") if split in held]
+    if not splits:
+        return "give a file of rows"
+    named = ", ".join(f"{each.stem}: {each}" for each in splits)
+    return f"give a file of rows for each split, as data: {{{named}}}"
 
 
 def _file_column(modality: Modality) -> str:

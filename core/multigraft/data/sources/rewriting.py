@@ -34,19 +34,21 @@ def with_options(function: Callable[..., V], options: Mapping[str, Any]) -> Call
 def rewritten(table: Table, rewrite: Rewrite, columns: tuple[str, ...]) -> Table:
     """The whole table of a source with each row as ``rewrite`` gives it, at the place it had.
 
-    ``columns`` may hold the raw value. A row that raises RowError is known to be bad. Raises
-    DataError where all do.
+    ``columns`` may hold the raw value. A row that raises RowError is known to be bad, and its cells
+    are empty: what a task learns of its columns is learned of rewritten ones alone. Raises
+    DataError where all rows are bad.
     """
     bad = dict(table.content.bad)
-    rows: list[Mapping[str, Any]] = [table.row(index) for index in range(len(table))]
+    rows: list[Mapping[str, Any]] = [{} for _ in range(len(table))]
     names: dict[str, None] = {}
     refused: dict[int, Mapping[str, Any]] = {}
     for index in [index for index in range(len(rows)) if index not in bad]:
+        row = table.row(index)
         try:
             with row_errors():
-                rows[index] = dict(rewrite(rows[index]))
+                rows[index] = dict(rewrite(row))
         except RowError as error:
-            refused[index] = rows[index]
+            refused[index] = row
             bad[index] = f"column {error.column!r} {error}" if error.column else str(error)
         else:
             names.update(dict.fromkeys(rows[index]))
