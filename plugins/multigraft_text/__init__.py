@@ -209,6 +209,11 @@ TASKS = (
                 help="how tags of words are written; words: each is of its own, as with parts of "
                 "speech",
             ),
+            "pieces": Option(
+                default="first",
+                choices=("first", "all"),
+                help="the tokens of a word that are learned from; its first one tells its tag",
+            ),
             "dropout": Option(default=0.1, low=0, high=0.9, help="in front of the classifier"),
         },
     ),

@@ -16,6 +16,7 @@ from multigraft.contracts.objectives import Outputs, Row
 from multigraft.contracts.types import Arrays
 from multigraft.errors import did_you_mean, shown
 from multigraft.runtime.answers.tagging import OUTSIDE
+from multigraft.runtime.answers.text_words import WORDS, Words, word_starts
 
 IGNORED = -100
 """The tag of a position without one: padding, and what stands around a text."""
@@ -40,16 +41,25 @@ class TaggingHead(nn.Module):
 
 
 class TokenClassification(Objective):
-    """Cross-entropy of the tags of all real tokens; the metrics are those of the answers."""
+    """Cross-entropy of the tags of tokens, usually of each word's first one, which answers read;
+    the metrics are those of the answers.
+
+    Batches are drawn at random: in batches of like length the few tags of short rows weigh as much
+    as the many of long ones.
+    """
 
     monitor = "f1"
     greater_is_better = True
+    random_batches = True
     fills: Mapping[str, float] = {"tags": IGNORED}
 
     def __init__(self, brief: Brief) -> None:
         self.brief = brief
         self.labels: tuple[str, ...] = tuple(brief.targets["labels"])
         self.index = {label: number for number, label in enumerate(self.labels)}
+        said = brief.targets.get("words")
+        self.words: Words | None = next((each for each in WORDS if each == said), None)
+        """What a word is (see `text_words`); None: each token is one."""
 
     def head(self) -> nn.Module:
         """A linear layer from the backbone's width to the tags."""
@@ -59,7 +69,8 @@ class TokenClassification(Objective):
         )
 
     def encode(self, row: Row, arrays: Arrays) -> Arrays:
-        """``tags`` int64 [T]: of each span's tokens the first begins it, and the others go on.
+        """``tags`` int64 [T]: of each span's tokens the first begins it, and the others go on; with
+        ``pieces: first`` only the first token of a word has one.
 
         Raises RowError for a type that training never saw.
         """
@@ -69,6 +80,10 @@ class TokenClassification(Objective):
             inside = (first < span["end"]) & (after > span["start"]) & (tags == OUTSIDE)
             tags[inside] = 2 * self._number(span["label"]) + 2
             tags[np.flatnonzero(inside)[:1]] -= 1
+        if self.brief.options["pieces"] == "first":
+            real = np.flatnonzero(word >= 0)
+            starts = word_starts(row["text"], arrays["places"][real], self.words)
+            tags[np.delete(real, starts)] = IGNORED
         return {"tags": tags}
 
     def _number(self, label: str) -> int:

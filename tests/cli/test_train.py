@@ -87,7 +87,7 @@ def test_five_mistakes_are_five_lines(cli: Any, calls: Any, tmp_path: Path) -> N
     path = tmp_path / "wrong.yaml"
     path.write_text(
         "task: text-clasification\nbackbone: bert-tny\ndata: {train: x.csv, formt: csv}\n"
-        "training: {epochs: 0, optimizer: adam}\n",
+        "training: {epochs: -1, optimizer: adam}\n",
         encoding="utf-8",
     )
     for arguments in (("recipe", "check", str(path)), ("finetune", str(path))):

@@ -20,6 +20,7 @@ WORDS = (
     *("Ada", "U.S.", "cafe\u0301", "Zürich", "don't", "techno-based", "(", "...", "New", "York"),
     *("日本", "\U0001f600", "हिन्दी", "x_1", "A.B", "1,000.5", "naïve", "\u201cso\u201d"),
 )
+BIO = {"scheme": "bio"}
 TOKENIZERS = ["wordpiece", "bpe", "unigram", "character"]
 
 
@@ -57,11 +58,15 @@ def test_spans_come_back_as_they_went(tokenizer: str) -> None:
     targets = span_spec({"spans": [row["spans"] for row in rows]})
     assert targets["words"] == "spaced", "words are joined by spaces"
     for words in (*WORDS_OF, None):
-        _check(of, rows, {**targets, "words": words})
+        for pieces in ("first", "all"):
+            _check(of, rows, {**targets, "words": words}, pieces)
 
 
-def _check(of: TextReader, rows: list[dict[str, Any]], targets: dict[str, Any]) -> None:
-    brief = SimpleNamespace(targets=targets, options={"dropout": 0.0}, backbone=None)
+def _check(
+    of: TextReader, rows: list[dict[str, Any]], targets: dict[str, Any], pieces: str
+) -> None:
+    options = {"dropout": 0.0, "pieces": pieces}
+    brief = SimpleNamespace(targets=targets, options=options, backbone=None)
     objective, answers = TokenClassification(cast("mg.Brief", brief)), Tagging(targets)
     for row in rows:
         arrays = of.read(row["text"])
@@ -80,9 +85,24 @@ def test_spans_beyond_a_row_are_left_out_and_the_rest_is_tagged(tokenizer: str) 
     row = span_rows(
         {"words": ["Ada", "Zürich"] * 9, "tags": ["B-PER", "B-LOC"] * 9}, {"scheme": "bio"}
     )
-    brief = SimpleNamespace(targets=span_spec({"spans": [row["spans"]]}), options={}, backbone=None)
+    targets = span_spec({"spans": [row["spans"]]})
+    brief = SimpleNamespace(targets=targets, options={"pieces": "all"}, backbone=None)
     objective = TokenClassification(cast("mg.Brief", brief))
     whole, cut = (objective.encode(row, each.read(row["text"]))["tags"] for each in (of, short))
     kept = cut[cut != IGNORED]
     np.testing.assert_array_equal(kept, whole[whole != IGNORED][: len(kept)])
     assert len(cut) == 8
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+def test_of_a_word_the_first_token_is_learned_from(tokenizer: str) -> None:
+    of = reader(tokenizer)
+    row = span_rows({"words": ["techno-based", "don't"] * 4, "tags": ["B-LOC", "O"] * 4}, BIO)
+    arrays, targets = of.read(row["text"]), span_spec({"spans": [row["spans"]]})
+    learned = {}
+    for pieces in ("first", "all"):
+        brief = SimpleNamespace(targets=targets, options={"pieces": pieces}, backbone=None)
+        learned[pieces] = TokenClassification(cast("mg.Brief", brief)).encode(row, arrays)["tags"]
+    first, every = learned["first"] != IGNORED, learned["all"] != IGNORED
+    assert first.sum() == 8 < every.sum() == (arrays["places"][:, 2] >= 0).sum()
+    np.testing.assert_array_equal(learned["first"][first], learned["all"][first])

@@ -39,6 +39,7 @@ def _raised(options: Mapping[str, Option]) -> Iterator[dict[str, Any]]:
     """The defaults, with one number after another at its upper bound, so that whatever mixes
     does."""
     usual = {name: option.default for name, option in options.items()}
+    yield usual
     for name, option in options.items():
         if option.high is not None and not isinstance(option.default, bool):
             yield {**usual, name: type(option.default)(option.high)}

@@ -124,7 +124,7 @@ def _listening(trial: Trial) -> Iterator[list[Any]]:
         heard.append(_copied(_plain((args, kwargs), trial.fields)))
 
     def hear_head(module: nn.Module, args: Any) -> None:
-        heard.append(_copied(_plain(args[0], trial.fields)))
+        heard.append(_copied(_plain(args[0], trial.compared)))
 
     hooks = [block.register_forward_pre_hook(hear, with_kwargs=True) for block in trial.later]
     hooks.append(trial.graft.head.register_forward_pre_hook(hear_head))

@@ -41,6 +41,15 @@ class Trial:
     changing: Sequence[Tensor]
     """What training changes: weights that learn, and buffers."""
 
+    @property
+    def compared(self) -> frozenset[str]:
+        """Those of the fields whose numbers must be the same in a replay.
+
+        The maps of a pyramid that reach nothing are not kept; which these are `check_rest` tells.
+        """
+        pyramid = bool(getattr(self.graft.backbone, "pyramid", False))
+        return self.fields - {"maps"} if pyramid else self.fields
+
     def arrays(self, player: Player, number: int) -> Arrays:
         """Inputs of a player's frozen part for a row."""
         return self.rows.fetch(number, player.names)
