@@ -143,7 +143,9 @@ def test_every_command_speaks_any_encoding(
 class Words:
     """A predictor that answers with the value."""
 
-    bundle = SimpleNamespace(modality="text", task="a task", generation=None, columns=())
+    bundle = SimpleNamespace(
+        modality="text", task="a task", generation=None, columns=(), facts={"columns": [EVIL]}
+    )
     modality = mg.Modality(name="text", reader=mg.Lazy("x:y"), columns=("text",))
 
     def predict(self, values: list[str], **_: Any) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def tables_of(
     tables = Tables(
         catalog.formats(),
         columns=columns(bundle, modality),
-        names=bundle.facts.get(COLUMNS, {}),  # not in bundles of earlier versions
+        names=_names_in(bundle.facts.get(COLUMNS)),
         asked=asked,
     )
     task = {each.name: each for each in catalog.tasks()}.get(bundle.task)
@@ -210,6 +210,12 @@ def _rows(path: Path, modality: Modality, tables: Tables) -> Iterator[Input]:
         else:
             texts = value if isinstance(value, tuple) else (value,)
             yield Input(value, value if all(isinstance(each, str) for each in texts) else place)
+
+
+def _names_in(told: Any) -> dict[str, str]:
+    """A manifest's names of columns, which anybody may have written; none where it has none."""
+    pairs = told.items() if isinstance(told, Mapping) else ()
+    return {ours: theirs for ours, theirs in pairs if isinstance(theirs, str)}
 
 
 def _other_names(names: Mapping[str, str], there: Sequence[str]) -> dict[str, str]:
