@@ -69,7 +69,7 @@ def train(
             "split": {"validation": 0.1, "test": 0},
             "leakage": {"allowed": 1},
         },
-        "training": {"epochs": 3, "batch_size": 16, "learning_rate": 0.003, "precision": "fp32"},
+        "training": {"epochs": 5, "batch_size": 16, "learning_rate": 0.003, "precision": "fp32"},
         "evaluation": {"bootstrap": 30, "batch_size": 7},
         "export": {"precisions": ["fp32", "int8"], "rows": 60, "budget": 50},
         "output": str(folder / "run"),
@@ -128,7 +128,7 @@ def test_evaluation_gate_and_bundle_say_the_same(
         assert metrics[name].value == pytest.approx(told[name].mean(), abs=1e-9)
         low, high = metrics[name].low, metrics[name].high
         assert low is not None and high is not None and low < metrics[name].value < high
-    assert 0.1 < metrics["recall_at_1"].value < 1, "neither everything nor nothing is found"
+    assert 0.15 < metrics["recall_at_1"].value < 1, "neither everything nor nothing is found"
     manifest = read_manifest(bundle)
     assert manifest.named == "embedding", "any page and server knows how it answers"
     precisions = manifest.precisions
