@@ -7,7 +7,8 @@ of random colour, size and place on a smooth random ground with noise.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +34,33 @@ def write_pictures(folder: Path, count: int, *, seed: int) -> Path:
     return folder
 
 
-def scene(
-    rng: np.random.Generator, *, most: int, radius: tuple[float, float]
-) -> tuple[Image.Image, list[tuple[str, list[float]]]]:
-    """A picture of one to ``most`` shapes, and the box (left, top, width, height) of each; a later
-    one may hide a part of an earlier one."""
+@dataclass(frozen=True)
+class Scene:
+    """A picture of some shapes; a later one may hide a part of an earlier one."""
+
+    picture: Image.Image
+    objects: Sequence[tuple[str, Sequence[float]]]
+    """Each shape's name and box (left, top, width, height)."""
+    mask: Image.Image
+    """0 for the ground, else a shape's place in `SHAPES` and one, in a channel."""
+
+
+def scene(rng: np.random.Generator, *, most: int, radius: tuple[float, float]) -> Scene:
+    """One to ``most`` shapes on a ground."""
     picture = _ground(rng)
-    pen, objects = ImageDraw.Draw(picture), []
+    mask, objects = Image.new("L", picture.size), []
     for shape in rng.choice(SHAPES, int(rng.integers(1, most + 1))).tolist():
-        left, top, right, bottom = _draw(pen, shape, *picture.size, rng, radius)
+        color, left, top, right, bottom = _placed(*picture.size, rng, radius)
+        _draw(ImageDraw.Draw(picture), shape, (left, top, right, bottom), color)
+        _draw(ImageDraw.Draw(mask), shape, (left, top, right, bottom), SHAPES.index(shape) + 1)
         objects.append((shape, [left, top, right - left, bottom - top]))
-    return _noisy(picture, rng), objects
+    return Scene(_noisy(picture, rng), objects, mask)
 
 
 def _picture(shape: str, rng: np.random.Generator) -> Image.Image:
     picture = _ground(rng)
-    _draw(ImageDraw.Draw(picture), shape, *picture.size, rng, (30.0, 55.0))
+    color, *box = _placed(*picture.size, rng, (30.0, 55.0))
+    _draw(ImageDraw.Draw(picture), shape, box, color)
     return _noisy(picture, rng)
 
 
@@ -64,29 +76,28 @@ def _noisy(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
 
 
-def _draw(
-    pen: Any,
-    shape: str,
-    width: int,
-    height: int,
-    rng: np.random.Generator,
-    radii: tuple[float, float],
-) -> tuple[float, float, float, float]:
-    """Draw a shape, and give its box."""
+def _placed(
+    width: int, height: int, rng: np.random.Generator, radii: tuple[float, float]
+) -> tuple[tuple[int, ...], float, float, float, float]:
+    """A colour, and a square that lies within the picture: left, top, right, bottom."""
     color = tuple(int(value) for value in rng.integers(170, 256, 3))
     radius = rng.uniform(*radii)
     x, y = rng.uniform(radius, width - radius), rng.uniform(radius, height - radius)
-    box, thin = (x - radius, y - radius, x + radius, y + radius), radius / 4
+    return color, x - radius, y - radius, x + radius, y + radius
+
+
+def _draw(pen: Any, shape: str, box: Sequence[float], fill: Any) -> None:
+    left, top, right, bottom = box
+    x, y, thin = (left + right) / 2, (top + bottom) / 2, (right - left) / 8
     if shape == "disc":
-        pen.ellipse(box, fill=color)
+        pen.ellipse(tuple(box), fill=fill)
     elif shape == "square":
-        pen.rectangle(box, fill=color)
+        pen.rectangle(tuple(box), fill=fill)
     elif shape == "ring":
-        pen.ellipse(box, outline=color, width=int(thin) + 4)
+        pen.ellipse(tuple(box), outline=fill, width=int(thin) + 4)
     else:
-        pen.rectangle((x - radius, y - thin, x + radius, y + thin), fill=color)
-        pen.rectangle((x - thin, y - radius, x + thin, y + radius), fill=color)
-    return box
+        pen.rectangle((left, y - thin, right, y + thin), fill=fill)
+        pen.rectangle((x - thin, top, x + thin, bottom), fill=fill)
 
 
 def loader(folder: Path, *, batch_size: int, train: bool, augment: str = "none") -> Any:

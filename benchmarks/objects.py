@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,10 @@ def write_scenes(folder: Path, count: int, *, seed: int) -> Path:
     listed: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number in range(count):
-        picture, objects = images.scene(rng, most=4, radius=RADIUS)
-        picture.save(folder / f"{number:05d}.jpg", quality=90)
+        made = images.scene(rng, most=4, radius=RADIUS)
+        made.picture.save(folder / f"{number:05d}.jpg", quality=90)
         listed.append({"id": number, "file_name": f"{number:05d}.jpg"})
-        for shape, box in objects:
+        for shape, box in made.objects:
             about = {"id": len(annotations) + 1, "image_id": number, "bbox": box}
             annotations.append({**about, "category_id": images.SHAPES.index(shape)})
     categories = [{"id": number, "name": name} for number, name in enumerate(images.SHAPES)]
@@ -47,24 +47,36 @@ def scenes(folder: Path) -> list[tuple[Any, dict[str, Any]]]:
     """Pictures as float tensors, squashed to `SIZE`, with torchvision's targets."""
     import torch
 
-    content = json.loads((folder / ANNOTATIONS).read_text())
-    of_picture: dict[int, list[Any]] = {each["id"]: [] for each in content["images"]}
-    for each in content["annotations"]:
-        of_picture[each["image_id"]].append(each)
     found = []
-    for each in content["images"]:
-        with Image.open(folder / each["file_name"]) as picture:
-            width, height = picture.size
-            pixels = np.array(picture.convert("RGB").resize((SIZE, SIZE)))
-        here = of_picture[each["id"]]
-        boxes = np.array([one["bbox"] for one in here], np.float32).reshape(-1, 4)
-        boxes = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
-        boxes = boxes * np.array([SIZE / width, SIZE / height] * 2, np.float32)
-        labels = torch.tensor([one["category_id"] + 1 for one in here], dtype=torch.int64)
-        target = {"boxes": torch.from_numpy(boxes), "labels": labels}
-        image = torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
-        found.append((image, target))
+    for path, here in wanted(folder).items():
+        image, scale = squashed(path)
+        boxes = np.array([one["box"] for one in here], np.float32).reshape(-1, 4)
+        boxes = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1) * scale
+        labels = torch.tensor([images.SHAPES.index(one["label"]) + 1 for one in here])
+        found.append((image, {"boxes": torch.from_numpy(boxes), "labels": labels}))
     return found
+
+
+def wanted(folder: Path) -> dict[Path, list[dict[str, Any]]]:
+    """What stands in each picture: label, and box (left, top, width, height) in its pixels."""
+    content = json.loads((folder / ANNOTATIONS).read_text())
+    paths = {each["id"]: folder / each["file_name"] for each in content["images"]}
+    found: dict[Path, list[dict[str, Any]]] = {path: [] for path in paths.values()}
+    for each in content["annotations"]:
+        label = images.SHAPES[each["category_id"]]
+        found[paths[each["image_id"]]].append({"label": label, "box": each["bbox"]})
+    return found
+
+
+def squashed(path: Path) -> tuple[Any, np.ndarray]:
+    """A picture as a float tensor [3, `SIZE`, `SIZE`], and what its boxes [4] are multiplied by."""
+    import torch
+
+    with Image.open(path) as picture:
+        width, height = picture.size
+        pixels = np.array(picture.convert("RGB").resize((SIZE, SIZE)))
+    scale = np.array([SIZE / width, SIZE / height] * 2, np.float32)
+    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255, scale
 
 
 def fcos(seed: int) -> Any:
@@ -110,28 +122,38 @@ def train_by_hand(model: Any, rows: list[Any], *, settings: Settings, seed: int)
             schedule.step()
 
 
-def precision_at_half(model: Any, rows: list[Any]) -> float:
-    """Average precision at an overlap of one half, as ours is computed."""
+def detect(model: Any, paths: Sequence[Path], *, batch: int = 1) -> list[list[dict[str, Any]]]:
+    """What torchvision's detector tells of files, in their own pixels, as our answers have it."""
     import torch
 
-    answers, kept = Detection({"labels": list(images.SHAPES)}), list[Mapping[str, np.ndarray]]()
     model.eval()
-    for image, target in rows:
+    answers = []
+    for start in range(0, len(paths), batch):
+        read = [squashed(path) for path in paths[start : start + batch]]
         with torch.inference_mode():
-            (found,) = model([image])
-        told = [
-            {"label": images.SHAPES[label - 1], "score": score, "box": box}
-            for label, score, box in zip(
-                found["labels"].tolist(), found["scores"].tolist(), found["boxes"].tolist(),
-                strict=True,
-            )
-        ]  # fmt: skip
-        corners = target["boxes"].numpy().astype(np.float64)
-        sized = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1).tolist()
-        wanted = [
-            {"label": images.SHAPES[label - 1], "box": box}
-            for label, box in zip(target["labels"].tolist(), sized, strict=True)
-        ]
-        kept.append(answers.score({"objects": told}, {"objects": wanted}))
+            found = model([image for image, _ in read])
+        answers += [_told(each, scale) for each, (_, scale) in zip(found, read, strict=True)]
+    return answers
+
+
+def _told(found: Mapping[str, Any], scale: np.ndarray) -> list[dict[str, Any]]:
+    boxes = found["boxes"].numpy() / scale
+    return [
+        {"label": images.SHAPES[label - 1], "score": score, "box": box}
+        for label, score, box in zip(
+            found["labels"].tolist(), found["scores"].tolist(), boxes.tolist(), strict=True
+        )
+    ]
+
+
+def precision_at_half(
+    answers: Sequence[Sequence[Mapping[str, Any]]], true: Sequence[Sequence[Mapping[str, Any]]]
+) -> float:
+    """Average precision at an overlap of one half, as ours is computed."""
+    judge = Detection({"labels": list(images.SHAPES)})
+    kept = [
+        judge.score({"objects": list(told)}, {"objects": list(here)})
+        for told, here in zip(answers, true, strict=True)
+    ]
     stacked = {name: np.stack([each[name] for each in kept]) for name in kept[0]}
-    return float(answers.summarise(answers.together(stacked))["ap50"])
+    return float(judge.summarise(judge.together(stacked))["ap50"])

@@ -33,7 +33,7 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
         ("test", HELD_OUT[mode], 1),
     ):
         objects.write_scenes(desk / name, count, seed=seed)
-    held_out = objects.scenes(desk / "test")
+    held_out = objects.wanted(desk / "test")
 
     def we(turn: Turn) -> Sample:
         done = ours(recipe(desk, turn, settings.of(turn)), rows=32 if turn.warm else rows)
@@ -46,7 +46,10 @@ def cases(mode: Mode, desk: Path) -> list[Case]:
         model, own = objects.fcos(turn.number), settings.of(turn)
         with stopwatch() as seconds:
             objects.train_by_hand(model, loaded, settings=own, seed=turn.number)
-        quality = None if turn.warm else objects.precision_at_half(model, held_out)
+        quality = None
+        if not turn.warm:
+            found = objects.detect(model, list(held_out))
+            quality = objects.precision_at_half(found, list(held_out.values()))
         seen = own.epochs * len(loaded)
         return Sample(seen / seconds[0], quality, held_out=len(held_out))
 
