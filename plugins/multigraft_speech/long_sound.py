@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,17 @@ import numpy as np
 import soundfile
 import soxr
 
+from multigraft.contracts.reader import Excess
 from multigraft.contracts.readers import row_file
 from multigraft.errors import RowError
-from multigraft_speech.reader import LOUDEST, AudioReader, check_header, check_whole, from_mapping
+from multigraft_speech.reader import (
+    LOUDEST,
+    MOST_SECONDS,
+    AudioReader,
+    check_header,
+    check_whole,
+    from_mapping,
+)
 
 SILENT = -1000.0
 """The level of a sound whose samples are all 0."""
@@ -73,6 +82,20 @@ def opened(raw: Any, reader: AudioReader) -> Iterator[LongSound]:
         step = SECONDS * rate
         blocks = (samples[at : at + step] for at in range(0, len(samples), step))
         yield LongSound(_resampled(blocks, rate, reader.sample_rate))
+
+
+def seconds_beyond(raw: Any, reader: AudioReader) -> Excess | None:
+    """How many seconds a sound has, as its header tells, where those are more than a row holds."""
+    raw = from_mapping(raw) if isinstance(raw, Mapping) else raw
+    if isinstance(raw, np.ndarray | tuple):
+        samples, rate = reader.whole(raw)
+        has = len(samples) / rate
+    else:
+        source = raw if isinstance(raw, str | PathLike) else io.BytesIO(raw)
+        has, _ = replace(reader, max_seconds=MOST_SECONDS).heard(source)
+    if round(has * reader.sample_rate) <= round(reader.max_seconds * reader.sample_rate):
+        return None
+    return Excess(has, reader.max_seconds, "seconds", "max_seconds")
 
 
 def _decoded(file: Any) -> tuple[Iterator[np.ndarray], int]:

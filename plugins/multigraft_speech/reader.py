@@ -17,7 +17,7 @@ import soundfile
 import soxr
 from pydantic import BaseModel, ConfigDict, Field
 
-from multigraft.contracts.reader import Stretches
+from multigraft.contracts.reader import Excess, Stretches
 from multigraft.contracts.readers import check_spec, row_file
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import RowError
@@ -103,6 +103,14 @@ class AudioReader:
         size = round(self.max_seconds * self.sample_rate)
         return [self.row(samples, start) for start, samples in cut_windows(whole, size)]
 
+    def excess(self, raw: Any, row: Arrays) -> Excess | None:
+        """How many seconds a sound has, as its header tells, beside those that a row holds."""
+        if len(row["input_values"]) < round(self.max_seconds * self.sample_rate):
+            return None
+        from multigraft_speech.long_sound import seconds_beyond
+
+        return seconds_beyond(raw, self)
+
     def memory(self, raw: Any) -> int:
         """The most bytes that `read` takes at a time, as the header tells.
 
@@ -110,12 +118,12 @@ class AudioReader:
         arrays.
         """
         held = len(raw) if isinstance(raw, bytes | bytearray | memoryview) else 0
-        seconds, rate = self._heard(io.BytesIO(raw) if held else raw)
+        seconds, rate = self.heard(io.BytesIO(raw) if held else raw)
         decoded = math.ceil(seconds * rate)
         kept = math.ceil(seconds * self.sample_rate)
         return held + 4 * BLOCK + 12 * decoded + 24 * kept
 
-    def _heard(self, source: Any) -> tuple[float, int]:
+    def heard(self, source: Any) -> tuple[float, int]:
         """Seconds that are decoded, and their rate; of what has no header, all that may be."""
         if not isinstance(source, str | PathLike | io.BytesIO):
             return self.max_seconds, self.sample_rate

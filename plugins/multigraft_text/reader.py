@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer
 
 from multigraft import MultigraftError, RowError
+from multigraft.contracts.reader import Excess
 from multigraft.contracts.readers import check_spec, no_panic
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import BundleError, refused_as
@@ -91,21 +92,36 @@ class TextReader:
         """
         if self._passage:
             return next(self._passages(raw))
-        first, *second = map(self._clean, parts_of(raw))
-        first = self._prefix + first
+        texts = self._texts(raw)
         # a batch, of one, lets other threads run meanwhile; `encode` stops them all
-        value = (first, *second) if second else first
+        value = texts if len(texts) > 1 else texts[0]
         with no_panic():
             if self._places:
                 (encoding,) = self._tokenizer.encode_batch([value])
             else:  # without the tokens' offsets
                 (encoding,) = self._tokenizer.encode_batch_fast([value])
-        if len(encoding.ids) <= self._frame[len(second)]:
+        if len(encoding.ids) <= self._frame[len(texts) - 1]:
             raise RowError("the tokenizer finds no token in the text")
         if not self._places:
             return self._arrays(encoding)
-        placed = {"places": token_places(encoding, (first, *second))}
+        placed = {"places": token_places(encoding, texts)}
         return {**self._arrays(encoding), **placed, **cut_off(0, self._rest(encoding, value))}
+
+    def excess(self, raw: Any, row: Arrays) -> Excess | None:
+        """How many tokens a text has, those around it counted, beside those that a row holds."""
+        most = self._spec["max_length"]
+        if self.length(row) < most:
+            return None
+        texts = self._texts(raw)
+        with no_panic():
+            (whole,) = self._whole.encode_batch_fast([texts if len(texts) > 1 else texts[0]])
+        has = len(whole.ids)
+        return Excess(has, most, "tokens", "max_length") if has > most else None
+
+    def _texts(self, raw: Any) -> tuple[str, ...]:
+        """The texts of a value as the tokenizer gets them. Raises RowError."""
+        first, *second = map(self._clean, parts_of(raw))
+        return (self._prefix + first, *second)
 
     def _rest(self, encoding: Any, value: Any) -> int:
         """The tokens of a value behind those of its row."""

@@ -41,6 +41,7 @@ class Cut(StrEnum):
 
     TRUNCATE = "truncate"
     WINDOW = "window"
+    REFUSE = "refuse"
 
 
 Precisions = Annotated[
@@ -96,8 +97,8 @@ HowLong = Annotated[
     Cut | None,
     typer.Option(
         "--long",
-        help="Cut off what is longer than the model takes, or merge windows of it.",
-        show_default="as the task does",
+        help="Cut off what is longer than the model takes, merge windows of it, or refuse it.",
+        show_default="as the bundle was measured",
     ),
 ]
 Provider = Annotated[

@@ -159,10 +159,16 @@ def _write(
             shell.say_piece(piece)
         shell.say("")
     else:
-        shell.say("\n\n".join(answer["text"] for answer in predictor.generate(values, **asked)))
+        answers = predictor.generate(values, **asked)
+        shell.say("\n\n".join(answer["text"] for answer in answers))
+        if cut := sum("cut" in answer for answer in answers):
+            shell.warn(f"{cut} of {len(answers)} texts are longer than the model takes: cut off")
 
 
 def _streams(predictor: Predictor, asked: dict[str, Any]) -> bool:
-    """Whether a text is told as it is written; beam search knows it at the end alone."""
+    """Whether a prompt is continued as one watches; beam search knows its text at the end alone,
+    and an answer alone tells that the text which it is about was cut off."""
     writer = predictor.writer
-    return writer is not None and writer.settings(cast("Asked", asked)).method != Method.BEAM
+    if writer is None or writer.ports.memory:
+        return False
+    return writer.settings(cast("Asked", asked)).method != Method.BEAM

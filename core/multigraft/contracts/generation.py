@@ -140,6 +140,8 @@ class Generating:
     asked: Mapping[str, Any] = field(default_factory=dict)
     """How texts are written unless a caller asks otherwise, as ``{"method": "beam"}``: see
     `multigraft.runtime.generation.options.Settings`. Evaluation, gate and bundle write alike."""
+    whole: bool = False
+    """`Objective.whole`: a value longer than its row was a bad row, and the bundle refuses it."""
 
     def __new__(cls, **given: Any) -> Generating:
         """Refuse what an earlier version took."""

@@ -60,6 +60,38 @@ class WindowReader(Protocol):
 
 
 @dataclass(frozen=True)
+class Excess:
+    """How much a raw value has that is longer than one row."""
+
+    has: float
+    takes: float
+    """How much a row holds."""
+    unit: str
+    """What is counted, as ``tokens``."""
+    option: str
+    """The reader's option that says how much, as ``max_length``."""
+
+    def __str__(self) -> str:
+        """As in: has 613 tokens, and 512 are read."""
+        return f"has {self.has:,.10g} {self.unit}, and {self.takes:,.10g} are read"
+
+
+@runtime_checkable
+class CountingReader(Protocol):
+    """A reader that tells how much longer a value is than its row: optional, beside `Reader`.
+
+    Without it a value that a row holds the beginning of is refused by nobody who asks a bundle.
+    """
+
+    def excess(self, raw: Any, row: Arrays) -> Excess | None:
+        """What a raw value has, of which `read` gave ``row``; None where that holds all of it.
+
+        Raises RowError for what `read` would refuse.
+        """
+        ...
+
+
+@dataclass(frozen=True)
 class Stretch:
     """A row of a long value, from a second of it on."""
 

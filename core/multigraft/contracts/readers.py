@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from multigraft.contracts.padding import Fills, pad
-from multigraft.contracts.reader import Reader, WindowReader
+from multigraft.contracts.reader import CountingReader, Excess, Reader, WindowReader
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import (
     BundleError,
@@ -85,6 +85,15 @@ def all_windows(reader: Reader, raw: Any, first: Arrays) -> tuple[Arrays, ...]:
         return (first,)
     with row_errors():
         return tuple(reader.windows(raw))
+
+
+def excess_of(reader: Reader, raw: Any, row: Arrays) -> Excess | None:
+    """`CountingReader.excess` as the engine calls it; None where the reader does not count. Raises
+    RowError."""
+    if not isinstance(reader, CountingReader):
+        return None
+    with row_errors():
+        return reader.excess(raw, row)
 
 
 def collate(rows: Sequence[Arrays], fills: Fills) -> Arrays:

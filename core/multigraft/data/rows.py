@@ -11,8 +11,8 @@ import numpy as np
 
 from multigraft.contracts.frames import plane
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.reader import Reader, WindowReader
-from multigraft.contracts.readers import all_windows, read_row, row_errors
+from multigraft.contracts.reader import CountingReader, Reader
+from multigraft.contracts.readers import all_windows, excess_of, read_row, row_errors
 from multigraft.contracts.types import Arrays
 from multigraft.data.arranging import arranged_rows, parted_rows
 from multigraft.data.bad_rows import Problem, judge, refused, undecodable
@@ -95,8 +95,9 @@ class Rows:
                 try:
                     arrays, labels = _read(arranged, index, keeper.read, objective)
                     longest = max(longest, reader.length(arrays))
-                    if objective.whole and reader.length(arrays) >= NEARLY * longest:
-                        _check_whole(arranged.raw(index), reader)
+                    if objective.whole:
+                        full = reader.length(arrays) >= NEARLY * longest
+                        _check_whole(arranged.raw(index), arrays, reader, full=full)
                 except RowError as error:
                     problems.append(refused(arranged, index, error))
                     continue
@@ -236,14 +237,22 @@ def _targets(objective: Objective, row: Mapping[str, Any], arrays: Arrays) -> Ar
         return frozen(objective.encode(row, dict(arrays)))
 
 
-def _check_whole(raw: Any, reader: Reader) -> None:
-    """Raise RowError for a value of which the reader gives the beginning only."""
-    if not isinstance(reader, WindowReader):
+def _check_whole(raw: Any, arrays: Arrays, reader: Reader, *, full: bool) -> None:
+    """Raise RowError for a value of which the reader gives the beginning only.
+
+    A reader that does not count is asked for the windows of a row that may be ``full``.
+    """
+    excess = excess_of(reader, raw, arrays)
+    if excess is None and (isinstance(reader, CountingReader) or not full):
         return
-    with row_errors():
-        windows = len(reader.windows(raw))
-    if windows > 1:
-        raise RowError(
-            "is longer than one row, and its target describes all of it: cut both in pieces, or "
-            "raise the reader's limit (reader.max_seconds, reader.max_length)"
-        )
+    if excess is None and len(all_windows(reader, raw, arrays)) < 2:
+        return
+    told, limit = (
+        ("", "the reader's limit")
+        if excess is None
+        else (f" ({excess})", f"reader.{excess.option}")
+    )
+    raise RowError(
+        f"is longer than one row{told}, and its target describes all of it: cut both in pieces, "
+        f"or raise {limit}"
+    )

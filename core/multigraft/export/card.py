@@ -87,8 +87,20 @@ def _writing(generation: Generation) -> str:
         f"past that the step before gave as `present`. {code(str(generation.kept))} chooses the "
         "new tokens whose logits are given. Texts end at "
         f"{', '.join(map(str, generation.stop)) or 'no token of its own'}; {generation.pad} pads, "
-        f"on the left.{encoder}{never if generation.suppress else ''}"
+        f"on the left.{encoder}{never if generation.suppress else ''}{_longer(generation)}"
     )
+
+
+def _longer(generation: Generation) -> str:
+    """What becomes of a value that is longer than the encoder's row."""
+    if not generation.memory:
+        return ""
+    if generation.whole:
+        return (
+            " A value longer than the reader's limit is refused, since none was measured; "
+            '`long="truncate"` writes about its beginning.'
+        )
+    return " Of a value longer than the reader's limit the beginning is read, and `cut` says so."
 
 
 def _listed(facts: Mapping[str, Any]) -> list[str]:

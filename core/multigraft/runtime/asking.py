@@ -12,7 +12,7 @@ from multigraft.contracts.options import defaults, misfit
 from multigraft.contracts.records import Option
 from multigraft.errors import PredictError, did_you_mean
 
-Long = Literal["truncate", "window"]
+Long = Literal["truncate", "window", "refuse"]
 """What becomes of a value that is longer than one row."""
 OnError = Literal["raise", "return"]
 """What becomes of a value that cannot be read: its error ends the call, or is its answer."""

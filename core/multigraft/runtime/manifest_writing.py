@@ -115,12 +115,15 @@ class Generation(Part):
     """How many tokens the decoder can hold, the prompt's counted."""
     defaults: dict[str, str | int | float] = Field(default_factory=dict)
     """How texts are written unless asked otherwise, as ``{"method": "beam"}`` (format 2)."""
+    whole: bool = False
+    """Whether a value longer than its row is refused unless somebody asks to have it cut off, since
+    none was measured (format 2)."""
 
     @property
     def format(self) -> int:
         """The first format of bundles that can say this."""
         recurrent = any(port.growing is None for port in self.cache)
-        newer = self.suppress or self.suppress_first or self.speech or self.defaults
+        newer = self.suppress or self.suppress_first or self.speech or self.defaults or self.whole
         return NEWEST if newer or recurrent else FORMAT
 
     @model_validator(mode="after")

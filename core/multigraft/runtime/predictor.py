@@ -67,7 +67,7 @@ class Predictor:
         """What writes texts; None where the bundle answers in one step."""
         self._session = session
         self._maker = answers
-        self._long = usual_long(answers, reader)
+        self._long = usual_long(answers, reader, bundle)
         self._budget = bundle.precisions[precision].batch_length
 
     @property
@@ -107,21 +107,20 @@ class Predictor:
         ``batch_size``; unset, as many as the export measured to be fastest. What else may be
         ``asked`` the task says in `asks`: a classification ``top_k``, which keeps the best scores,
         and ``threshold``, from 0 to 1, which keeps those at least as high (``label`` is None where
-        none is). A value longer than the model takes is cut off, or with ``long="window"`` read in
-        windows that overlap, of which the task makes one answer; unset, as the task's answers are
-        made (`Answers.windows`).
+        none is). Of a value longer than the model takes: ``long="truncate"`` reads the beginning,
+        ``"window"`` windows that overlap, of which the task makes one answer, and ``"refuse"``
+        raises; unset, as evaluation did (`Answers.windows`; `Objective.whole` of a text written).
 
         Raises RowError with the index of a value that cannot be read; with ``on_error="return"``
         its answer is ``{"error": ...}``, and the others are answered. A bundle that generates
         answers as `generate` does.
         """
-        long = long or self._long
         check_counts(batch_size=batch_size)
-        check_choices(long=(long, get_args(Long)), on_error=(on_error, get_args(OnError)))
-        check_long(long, self.reader, self._maker, self.bundle)
+        check_choices(on_error=(on_error, get_args(OnError)))
+        long = self._checked(long)
         if self.writer is not None:
             settings = cast("Asked", {**asked, "batch_size": batch_size})
-            return self._written(raw, on_error, settings)
+            return self._written(raw, on_error, long, settings)
         checked = self.check(asked)
         read = ValueReader(self.reader, self.bundle.columns, checked, long, on_error)
         if not is_many(raw):
@@ -158,26 +157,31 @@ class Predictor:
         with refused_as(BundleError, told):
             return self._maker.answer(value.raw, windows, value.asked)
 
-    def generate(self, prompts: Any, **asked: Unpack[Asked]) -> Any:
-        """Continue one prompt, or each of many: answers with ``text``, ``tokens`` and why it
-        ``ended``.
+    def generate(self, prompts: Any, *, long: Long | None = None, **asked: Unpack[Asked]) -> Any:
+        """Continue one prompt, or each of many: answers with ``text``, ``tokens``, why it ``ended``
+        and, of a value read in part, ``cut``: what it ``has``, and the model ``takes``.
 
-        What may be asked, with its defaults, is in
-        `multigraft.runtime.generation.options.Settings`. Raises GenerationError for a wrong setting
-        and for a prompt that leaves no room.
+        What may be asked is in `multigraft.runtime.generation.options.Settings`. Raises
+        GenerationError for a wrong setting and for a prompt that leaves no room; RowError.
         """
-        return self._written(prompts, "raise", asked)
+        return self._written(prompts, "raise", self._checked(long), asked)
 
-    def _written(self, values: Any, on_error: OnError, asked: Asked) -> Any:
+    def _written(self, values: Any, on_error: OnError, long: Long, asked: Asked) -> Any:
         many = is_many(values)
         given = list(values) if many else [values]
-        answers = self._writing().generate(given, on_error=on_error, numbered=many, **asked)
+        writer = self._writing()
+        answers = writer.generate(given, on_error=on_error, numbered=many, long=long, **asked)
         return answers if many else answers[0]
 
-    def stream(self, prompt: Any, **asked: Unpack[Asked]) -> Iterator[str]:
-        """Continue one prompt piece by piece: texts that, joined, are the ``text`` of
-        `generate`."""
-        return self._writing().stream(prompt, **asked)
+    def stream(
+        self, prompt: Any, *, long: Long | None = None, **asked: Unpack[Asked]
+    ) -> Iterator[str]:
+        """Continue one prompt in pieces: joined, they are the ``text`` of `generate`."""
+        return self._writing().stream(prompt, long=self._checked(long), **asked)
+
+    def _checked(self, long: Long | None) -> Long:
+        """What becomes of long values. Raises PredictError where that cannot be."""
+        return check_long(long or self._long, self.reader, self._maker, self.bundle)
 
     def transcribe(self, raw: Any, *, stream: bool = False, **asked: Any) -> Any:
         """What is said in a sound of any length, of which little is in memory.
@@ -218,7 +222,7 @@ class Predictor:
         made._opening = None
         made.reader = reader
         made._maker = around(self._maker)
-        made._long = usual_long(made._maker, reader)
+        made._long = usual_long(made._maker, reader, self.bundle)
         if self.writer is not None:
             made.writer = replace(self.writer, reader=cast("PromptReader", reader))
         return made

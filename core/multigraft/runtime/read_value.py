@@ -15,6 +15,7 @@ from multigraft.errors import RowError
 from multigraft.runtime.asking import Long, OnError
 from multigraft.runtime.describing import check_columns
 from multigraft.runtime.length_batches import nbytes
+from multigraft.runtime.long_values import bounded
 
 
 def never() -> bool:
@@ -98,7 +99,10 @@ class ValueReader:
         if self.long == "window" and isinstance(self.reader, WindowReader):
             with row_errors():
                 return tuple(self.reader.windows(raw))
-        return (read_row(self.reader, raw),)
+        row = read_row(self.reader, raw)
+        if self.long == "refuse":
+            bounded(self.reader, raw, row, self.long)
+        return (row,)
 
 
 def is_many(raw: Any) -> bool:

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from multigraft.contracts.reader import Stretches
+from multigraft.contracts.reader import Excess, Stretches
 from multigraft.contracts.readers import check_spec
 from multigraft.contracts.types import Arrays, Spec
-from multigraft_speech.long_sound import opened
+from multigraft_speech.long_sound import opened, seconds_beyond
 from multigraft_speech.reader import AudioReader, AudioSpec
 from multigraft_speech.whisper.log_mel import HOP, frame_count, log_powers, normalised
 from multigraft_speech.whisper.stretches import log_mel_stretches, row_of
@@ -62,6 +62,12 @@ class LogMelReader:
     def windows(self, raw: Any) -> list[Arrays]:
         """All of a sound, an hour at most, as rows of ``max_seconds`` that overlap."""
         return [self._row(row) for row in self.sound.windows(raw)]
+
+    def excess(self, raw: Any, row: Arrays) -> Excess | None:
+        """How many seconds a sound has beside those that a row holds."""
+        most = round(self.sound.max_seconds * self.sound.sample_rate)
+        full = len(row["input_features"]) >= min(frame_count(most), self.frames)
+        return seconds_beyond(raw, self.sound) if full else None
 
     def stretches(self, raw: Any) -> AbstractContextManager[Stretches]:
         """Open a sound of any length, to read rows of as many frames as the encoder reads."""

@@ -103,3 +103,14 @@ def test_what_is_written_stands_beside_its_source_or_behind_its_prompt(
 ) -> None:
     call = '(page, answers) => page.written({ answers }, "long", "short")'
     assert words(page("writing", call, answers)) == says
+
+
+def test_a_text_about_the_beginning_of_its_source_says_so() -> None:
+    answer = {"tokens": [4, 2], "ended": "stop"}
+    assert page("writing", "(page, answer) => page.ending(answer)", answer) == (
+        "2 tokens, ended by itself"
+    )
+    cut = {**answer, "cut": {"has": 90, "takes": 64}}
+    assert page("writing", "(page, answer) => page.ending(answer)", cut) == (
+        "2 tokens, ended by itself; the first 64 of the source’s 90 tokens were read"
+    )

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+import soundfile
 import torch
 from pydantic import ValidationError
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 import multigraft as mg
 from helpers.whisper_toys import sounds
+from multigraft.errors import PredictError
 from multigraft.runtime.bundle import Generation, open_bundle
 
 
@@ -53,6 +56,22 @@ def test_convolutions_stay_in_float(bundle: Path) -> None:
 def test_evaluation_and_bundle_say_the_same(run: mg.Run, bundle: Path) -> None:
     measured = run.evaluate().metrics["wer"].value
     assert open_bundle(bundle).precisions["fp32"].value == measured
+
+
+def test_a_sound_longer_than_its_row_is_refused_or_said_to_be_cut(
+    bundle: Path, tmp_path: Path
+) -> None:
+    predictor = mg.load(bundle, precision="fp32")
+    long = np.concatenate(sounds([30_000, 10_000]))
+    soundfile.write(tmp_path / "long.wav", long, 16_000)
+    for raw in (long, (long, 16_000), tmp_path / "long.wav", (tmp_path / "long.wav").read_bytes()):
+        with pytest.raises(mg.RowError, match=r"has 2.5 seconds, and 2 are read.*transcribe"):
+            predictor.predict(raw)
+    answer = predictor.predict(long, long="truncate")
+    assert answer.pop("cut") == {"has": 2.5, "takes": 2.0}
+    assert answer == predictor.predict(long[:32_000])
+    with pytest.raises(PredictError, match="long='window' needs"):
+        predictor.predict(long, long="window")
 
 
 def test_tokens_beyond_the_vocabulary_are_refused(bundle: Path) -> None:

@@ -45,6 +45,7 @@ def test_the_manifest_names_both_graphs_and_the_gate_judged_texts(
     }  # fmt: skip
     card = (bundle / "README.md").read_text()
     assert "It writes a text about a value" in card and "the encoder's graph gives" in card
+    assert generation.whole and "longer than the reader's limit is refused" in card
 
 
 def test_a_step_of_the_decoder_turns_no_keys_around(run: mg.Run, bundle: Path) -> None:

@@ -47,6 +47,7 @@ def ports_of(generating: Generating, inputs: Iterable[str]) -> Generation:
         vocabulary=writing.vocabulary,
         max_length=writing.max_length,
         defaults=dict(generating.asked),
+        whole=generating.whole,
     )
 
 

@@ -149,6 +149,7 @@ class WrittenText(TeacherForced):
             outputs=lambda logits, batch: {"logits": logits[:, self.given :]},
             judged=self.judged,
             asked=self.asked(),
+            whole=self.whole,
         )
 
     def asked(self) -> dict[str, Any]:

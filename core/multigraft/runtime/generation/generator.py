@@ -13,7 +13,7 @@ from multigraft.contracts.reader import PromptReader, Reader
 from multigraft.contracts.readers import collate, read_row, row_errors
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, GenerationError, RowError, refused_as
-from multigraft.runtime.asking import OnError
+from multigraft.runtime.asking import Long, OnError
 from multigraft.runtime.bundle import Generation
 from multigraft.runtime.describing import check_columns
 from multigraft.runtime.generation.beam_search import search
@@ -21,6 +21,7 @@ from multigraft.runtime.generation.decoder_cache import Decoding
 from multigraft.runtime.generation.methods import Line, Prompt, write
 from multigraft.runtime.generation.options import Asked, Settings, completed, settings
 from multigraft.runtime.generation.text import Pieces, Stops
+from multigraft.runtime.long_values import bounded, usual_written
 
 DECODER, ENCODER = "decoder", "encoder"
 """The roles of graphs."""
@@ -46,9 +47,11 @@ class Generator:
         *,
         on_error: OnError = "raise",
         numbered: bool = True,
+        long: Long | None = None,
         **asked: Unpack[Asked],
     ) -> list[Answer]:
-        """One answer a value, in order: ``text``, ``tokens``, ``ended``; ``score`` with beams.
+        """One answer a value, in order: ``text``, ``tokens``, ``ended``; ``score`` with beams, and
+        ``cut`` where a value is longer than the encoder's row and its beginning was read.
 
         Raises GenerationError, or RowError, before anything is written; with
         ``on_error="return"`` that of a value is its answer, ``{"error": ...}``. Errors of values
@@ -56,7 +59,7 @@ class Generator:
         """
         chosen = self.settings(asked)
         read = [
-            self._tried(place, raw, numbered=numbered, on_error=on_error)
+            self._tried(place, raw, long, numbered=numbered, on_error=on_error)
             for place, raw in enumerate(values)
         ]
         written = iter(self.write([each for each in read if isinstance(each, Prompt)], chosen))
@@ -67,11 +70,16 @@ class Generator:
         GenerationError."""
         return settings(completed(asked, self.ports.defaults))
 
-    def read(self, raw: Any) -> Prompt:
-        """What is written of. Raises RowError or GenerationError where it cannot be continued."""
+    def read(self, raw: Any, long: Long | None = None) -> Prompt:
+        """What is written of. Raises RowError or GenerationError where it cannot be continued, and
+        where it is too ``long`` (unset: as the bundle was measured)."""
         prompt = self._read(raw)
         self._room(prompt.tokens)
-        return prompt
+        if ENCODER not in self.graphs:
+            return prompt
+        usual = usual_written(whole=self.ports.whole)
+        excess = bounded(self.reader, raw, prompt.row, long or usual)
+        return prompt if excess is None else replace(prompt, cut=(excess.has, excess.takes))
 
     def write(self, prompts: Sequence[Prompt], chosen: Settings) -> list[Answer]:
         """One answer a prompt, in order. Those of like length are continued together."""
@@ -86,11 +94,14 @@ class Generator:
             else:
                 for _ in write(decoding, [lines[index] for index in batch], chosen, stops):
                     pass
-        return [self._answer(line, stops) for line in lines]
+        both = zip(prompts, lines, strict=True)
+        return [self._answer(prompt, line, stops) for prompt, line in both]
 
-    def stream(self, raw: Any, **asked: Unpack[Asked]) -> Iterator[str]:
+    def stream(
+        self, raw: Any, *, long: Long | None = None, **asked: Unpack[Asked]
+    ) -> Iterator[str]:
         """The same text in pieces, as soon as each is sure. Beam search has none before its end."""
-        steps = self.steps(self.read(raw), self.settings(asked))
+        steps = self.steps(self.read(raw, long), self.settings(asked))
         return (piece for piece in steps if piece)
 
     def steps(self, prompt: Prompt, chosen: Settings) -> Steps:
@@ -118,17 +129,19 @@ class Generator:
         for _, token in write(self._begin([prompt]), [line], chosen, stops):
             yield pieces.add(token)
         yield pieces.close()
-        return self._answer(line, stops)
+        return self._answer(prompt, line, stops)
 
     def _stops(self, chosen: Settings) -> Stops:
         tokens = {stop for stop in chosen.stop if isinstance(stop, int)}
         texts = tuple(stop for stop in chosen.stop if isinstance(stop, str))
         return Stops(frozenset(tokens | set(self.ports.stop)), texts, self.reader.text)
 
-    def _tried(self, place: int, raw: Any, *, numbered: bool, on_error: OnError) -> Prompt | Answer:
+    def _tried(
+        self, place: int, raw: Any, long: Long | None, *, numbered: bool, on_error: OnError
+    ) -> Prompt | Answer:
         """What is written of, or what is wrong with it."""
         try:
-            return replace(self.read(raw), place=place)
+            return replace(self.read(raw, long), place=place)
         except (RowError, GenerationError) as error:
             told = f"item {place}: {error}" if numbered else str(error)
             if on_error == "return":
@@ -175,10 +188,14 @@ class Generator:
         batch = collate(rows, self.reader.fills) if ENCODER in self.graphs else {}
         return self.begin(batch, len(rows))
 
-    def _answer(self, line: Line, stops: Stops) -> Answer:
+    def _answer(self, prompt: Prompt, line: Line, stops: Stops) -> Answer:
         text = stops.cut(self.reader.text(line.tokens))
         answer: Answer = {"text": text, "tokens": line.tokens, "ended": line.ended}
-        return answer if line.score is None else {**answer, "score": line.score}
+        if line.score is not None:
+            answer["score"] = line.score
+        if prompt.cut is not None:
+            answer["cut"] = dict(zip(("has", "takes"), prompt.cut, strict=True))
+        return answer
 
 
 def generator_of(

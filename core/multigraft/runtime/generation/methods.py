@@ -35,6 +35,8 @@ class Prompt:
     seed."""
     gone: Callable[[], bool] = never
     """Whether nobody waits for the text any more; it is then left as it is."""
+    cut: tuple[float, float] | None = None
+    """How much the value has, and how much of it is in the row; None: all of it."""
 
 
 @dataclass

@@ -18,4 +18,6 @@ export function written(model, source, text) {
 
 const WHY = { stop: "ended by itself", length: "cut off at the most allowed" };
 
-export const ending = ({ tokens, ended }) => `${tokens.length} tokens, ${WHY[ended] ?? ended}`;
+const readOf = (cut) => (cut ? `; the first ${cut.takes} of the source’s ${cut.has} tokens were read` : "");
+
+export const ending = ({ tokens, ended, cut }) => `${tokens.length} tokens, ${WHY[ended] ?? ended}${readOf(cut)}`;

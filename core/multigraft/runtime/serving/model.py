@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
+import numpy as np
+
 from multigraft.contracts.reader import MeasuredReader
 from multigraft.contracts.records import Modality, Option
 from multigraft.contracts.types import Answer, Arrays
@@ -21,6 +23,8 @@ from multigraft.runtime.read_value import ReadValue
 log = logging.getLogger("multigraft")
 PROMPT = "\0prompt"
 """The tokens of a row that are to be continued; no reader's array has this name."""
+CUT = "\0cut"
+"""`Prompt.cut` of a row that holds the beginning of its value."""
 SPREAD = 32
 """The bytes that a byte may become where a reader does not tell."""
 TOGETHER = 128
@@ -77,7 +81,8 @@ class Model:
             prompt = writer.read(value)
         except GenerationError as error:
             raise RowError(str(error)) from error
-        return {**prompt.row, PROMPT: prompt.tokens}
+        cut = {} if prompt.cut is None else {CUT: np.array(prompt.cut)}
+        return {**prompt.row, PROMPT: prompt.tokens, **cut}
 
     def memory(self, value: Any) -> int:
         """Bytes that reading a value may take: as its reader tells, else by its size."""
@@ -132,8 +137,10 @@ class Model:
 
 
 def _prompt(value: ReadValue) -> Prompt:
-    row = {name: array for name, array in value.rows[0].items() if name != PROMPT}
-    return Prompt(row, value.rows[0][PROMPT], value.place, value.gone)
+    read = value.rows[0]
+    row = {name: array for name, array in read.items() if name not in (PROMPT, CUT)}
+    cut = tuple(read[CUT].tolist()) if CUT in read else None
+    return Prompt(row, read[PROMPT], value.place, value.gone, cut)
 
 
 def _alike(values: Sequence[ReadValue]) -> dict[Settings, list[int]]:
