@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 
@@ -44,6 +44,23 @@ class RowError(MultigraftError):
     def __init__(self, message: str, *, column: str | None = None) -> None:
         super().__init__(message)
         self.column = column
+
+
+class ColumnsError(RowError):
+    """A row without a column that its task needs.
+
+    ``names`` shows how ours may be called in a file, as ``{"source": "en"}``; what to write for
+    them depends on where the row comes from.
+    """
+
+    def __init__(self, lack: str, names: Mapping[str, str], *, column: str | None = None) -> None:
+        pairs = ", ".join(f"{ours}: {theirs}" for ours, theirs in names.items())
+        super().__init__(f"{lack}: data.columns maps names, as {{{pairs}}}", column=column)
+        self.lack, self.names = lack, names
+
+    def said(self, naming: Callable[[Mapping[str, str]], str]) -> str:
+        """The same with what to write in the words of ``naming``."""
+        return f"{self.lack}: name it, as {naming(self.names)}"
 
 
 class DataError(MultigraftError):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, get_args
 
 from multigraft import RowError
+from multigraft.errors import DataError, shown
 
 Scheme = Literal["bio", "iob1", "bioes", "bilou", "io", "words"]
 """``bio`` is IOB2 (Ratnaparkhi 1998, Tjong Kim Sang and Veenstra 1999), ``iob1`` that of Ramshaw
@@ -13,6 +14,8 @@ and Marcus (1995), ``bioes`` is IOBES, ``io`` has no prefixes and joins neighbou
 with ``words`` every word with a tag is by itself, as with parts of speech."""
 SCHEMES: tuple[str, ...] = get_args(Scheme)
 OUTSIDE = "O"
+NAMED = 4
+"""The most labels that a message names."""
 Role = Literal["begins", "inside", "either", "last", "single"]
 ROLES: Mapping[str, Mapping[str, Role]] = {
     "bio": {"B": "begins", "I": "inside"},
@@ -37,6 +40,23 @@ def entities(tags: Sequence[str], scheme: str) -> list[Entity]:
     if scheme in ROLES:
         return list(_prefixed(tags, scheme))
     return list(_plain(tags, join=scheme == "io"))
+
+
+def refuse_prefixed(labels: Sequence[str], scheme: str | None) -> None:
+    """Raise DataError where a scheme without prefixes read tags that all have one: two or more."""
+    if scheme is None or scheme in ROLES:
+        return
+    parts = [label.partition("-") for label in labels]
+    prefixes = {prefix for prefix, dash, kind in parts if dash and kind}
+    fits = [each for each, roles in ROLES.items() if prefixes <= set(roles)]
+    if len(labels) < 2 or not fits or not all(dash and kind for _, dash, kind in parts):
+        return
+    told = ", ".join(map(shown, labels[:NAMED])) + (", ..." if len(labels) > NAMED else "")
+    raise DataError(
+        f"the labels {told} are tags of scheme {fits[0]!r}, and the task reads them by scheme "
+        f"{scheme!r}, which has no prefixes: say task: {{scheme: {fits[0]}}}"
+        + (f" (or {', '.join(fits[1:])})" if fits[1:] else "")
+    )
 
 
 def _plain(tags: Sequence[str], *, join: bool) -> Iterator[Entity]:

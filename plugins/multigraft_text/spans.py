@@ -4,7 +4,7 @@ and spans of characters."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -12,41 +12,56 @@ import numpy as np
 
 from multigraft import RowError
 from multigraft.contracts.types import Spec
-from multigraft.errors import DataError
+from multigraft.errors import ColumnsError, DataError, shown
 from multigraft.models.tasks.shared import label_fault, label_name
 from multigraft.runtime.answers.text_words import SHORTEST, WORDS, inner_places
 from multigraft_text.cleaning import clean
-from multigraft_text.schemes import entities
+from multigraft_text.schemes import entities, refuse_prefixed
 
 Span = dict[str, Any]
 """``start``, ``end``, ``label``; and ``splits``, the words that it begins or ends within."""
+Tell = Callable[[str], None]
+"""Takes what was read in another way than it stands."""
+NO_OPTIONS: Mapping[str, Any] = {}
 DROPPED = ("words", "tags", "text_pair")
 
 
-def span_rows(row: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def silent(what: str) -> None:
+    """Tell nobody."""
+
+
+def span_rows(
+    row: Mapping[str, Any], options: Mapping[str, Any], tell: Tell = silent
+) -> dict[str, Any]:
     """A row with ``text`` and ``spans``, of ``text`` and ``spans`` or of ``words`` and ``tags``.
 
     Words are joined by a space each. Raises RowError for tags that the scheme does not allow or
     that do not fit the words, and for spans beyond the text, across each other, or of no type.
     """
     if "words" in row and "tags" in row:
+        if "text" in row and row.get("spans") is not None:
+            tell("rows hold words and tags, and text and spans too: words and tags were taken")
         text, spans = _tagged(row["words"], row["tags"], options["scheme"])
     elif "text" in row and "spans" in row:
         text, spans = row["text"], _listed(row["spans"])
     elif "words" in row and row.get("spans", DROPPED) is None:  # only to be answered
         text, spans = " ".join(_texts(row["words"], "words")), []
     else:
-        raise RowError(
-            "two columns are needed: words and tags, or text and spans; it holds "
-            f"{', '.join(row)}: data.columns maps names, as {{words: tokens, tags: ner_tags}}"
+        raise ColumnsError(
+            f"two columns are needed: words and tags, or text and spans; it holds {', '.join(row)}",
+            {"words": "tokens", "tags": "ner_tags"},
         )
     text = clean(text)
     kept = {name: value for name, value in row.items() if name not in DROPPED}
-    return {**kept, "text": text, "spans": _ordered([_checked(span, text) for span in spans])}
+    return {**kept, "text": text, "spans": _ordered([_checked(span, text, tell) for span in spans])}
 
 
-def span_spec(columns: Mapping[str, Sequence[Any]]) -> Spec:
+def span_spec(
+    columns: Mapping[str, Sequence[Any]], options: Mapping[str, Any] = NO_OPTIONS
+) -> Spec:
     """The types of spans, sorted, and the longest words that are always of a span as a whole.
+
+    Raises DataError where there are none, and where they are tags of another scheme.
 
     >>> span_spec({"spans": [[{"start": 0, "end": 3, "label": "PER"}], None]})
     {'labels': ['PER'], 'words': 'spaced'}
@@ -55,6 +70,7 @@ def span_spec(columns: Mapping[str, Sequence[Any]]) -> Spec:
     labels = sorted({span["label"] for span in spans})
     if not labels:
         raise DataError("no training row has a span; tags that are all O say nothing to learn")
+    refuse_prefixed(labels, options.get("scheme"))
     split = {span.get("splits") for span in spans}
     whole = [words for words in WORDS if not split & {words, SHORTEST}]
     return {"labels": labels, "words": whole[0] if whole else None}
@@ -127,7 +143,7 @@ def _listed(cell: Any) -> list[Any]:
     return cell
 
 
-def _checked(span: Mapping[str, Any], text: str) -> Span:
+def _checked(span: Mapping[str, Any], text: str, tell: Tell) -> Span:
     """One span, without spaces at its ends. Raises RowError."""
     start, end = _whole(span.get("start")), _whole(span.get("end"))
     if start is None or end is None:
@@ -141,7 +157,10 @@ def _checked(span: Mapping[str, Any], text: str) -> Span:
         raise _wrong(f"has the span {start} to {end}, which holds spaces only")
     first = start + len(piece) - len(piece.lstrip())
     after = first + len(piece.strip())
-    found = {"start": first, "end": after, "label": label_name(span["label"])}
+    label = label_name(span["label"])
+    if isinstance(span["label"], str) and span["label"] != label:
+        tell(f"the label {shown(span['label'])} was read as {shown(label)}")
+    found = {"start": first, "end": after, "label": label}
     split = [words for words in WORDS if inner_places(text, words)[[first, after]].any()]
     return {**found, "splits": split[-1]} if split else found
 

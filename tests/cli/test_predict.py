@@ -266,3 +266,15 @@ def test_the_folder_of_a_run_stands_for_its_bundle(
     (tmp_path / "bundle" / "bundle.json").write_text("{}")
     cli("predict", str(tmp_path), "x", "--json")
     assert loaded == [(tmp_path / "bundle", None)]
+
+
+def test_a_column_that_is_missing_is_named_with_what_predict_takes(
+    cli: Any, loaded: list[Any], tmp_path: Path
+) -> None:
+    table = tmp_path / "said.csv"
+    table.write_text("my text,id\nfine,1\n")
+    told = cli("predict", "bundle", str(table))
+    assert told.code == 1 and "data.columns" not in told.err
+    assert "did you mean 'my text'? write --columns 'text=my text'" in told.err
+    odd = cli("predict", "bundle", str(table), "--columns", "text=mytext")
+    assert "--columns text=mytext: there is no column 'mytext'; did you mean 'my text'?" in odd.err

@@ -106,3 +106,53 @@ def test_offsets_are_of_the_text_as_the_reader_takes_it() -> None:
 def test_no_words_are_an_empty_text() -> None:
     with pytest.raises(RowError, match="the text is empty"):
         span_rows({"words": "[]", "tags": "[]"}, BIO)
+
+
+def told_of(rows: list[dict[str, Any]], scheme: str = "bio") -> tuple[list[Any], list[str]]:
+    told: list[str] = []
+    return [span_rows(row, {"scheme": scheme}, told.append)["spans"] for row in rows], told
+
+
+def test_a_row_of_both_forms_says_which_was_taken() -> None:
+    both = {"words": WORDS, "tags": TAGS, "text": "Ada", "spans": []}
+    (spans,), told = told_of([both])
+    assert spans == SPANS and len(told) == 1 and "words and tags were taken" in told[0]
+    asked = {**both, "spans": None}  # only to be answered
+    half = {name: both[name] for name in ("words", "tags", "text")}
+    for alone in (asked, half, {"text": "Ada", "spans": []}):
+        assert told_of([alone])[1] == []
+
+
+def test_labels_that_differ_in_spaces_alone_are_told_and_joined() -> None:
+    rows = [
+        {"text": "Ada met", "spans": [{"start": 0, "end": 3, "label": label}]}
+        for label in ("PER", "PER ", "per")
+    ]
+    spans, told = told_of(rows)
+    assert [each["label"] for (each,) in spans] == ["PER", "PER", "per"]
+    assert told == ["the label 'PER ' was read as 'PER'"]
+    assert span_spec({"spans": spans}, BIO)["labels"] == ["PER", "per"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "fits"),
+    [
+        (["B-PER", "I-PER", "O"], "bio"),
+        (["B-PER", "B-LOC", "O"], "bio"),
+        (["S-PER", "B-LOC", "E-LOC"], "bioes"),
+        (["U-PER", "B-LOC", "L-LOC"], "bilou"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["io", "words"])
+def test_tags_with_prefixes_are_no_labels(tags: list[str], fits: str, scheme: str) -> None:
+    spans, _ = told_of([{"words": ["a", "b", "c"], "tags": tags}], scheme)
+    with pytest.raises(DataError, match=rf"tags of scheme '{fits}'.*say task: {{scheme: {fits}}}"):
+        span_spec({"spans": spans}, {"scheme": scheme})
+    own = [{"start": 0, "end": 1, "label": label} for label in tags]
+    assert span_spec({"spans": [own]}, BIO)["labels"] == sorted(tags), "spans have any label"
+
+
+@pytest.mark.parametrize("labels", [["E-mail"], ["E-mail", "phone"], ["x-ray", "e-mail"], ["PER"]])
+def test_labels_with_a_dash_of_their_own_are_labels(labels: list[str]) -> None:
+    spans = [{"start": 0, "end": 1, "label": label} for label in labels]
+    assert span_spec({"spans": [spans]}, {"scheme": "io"})["labels"] == sorted(labels)

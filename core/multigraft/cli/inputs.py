@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from multigraft.errors import RowError
+from multigraft.errors import DataError, RowError, did_you_mean
 
 if TYPE_CHECKING:
     from multigraft.contracts.formats import Format
     from multigraft.contracts.records import Modality
+    from multigraft.data.sources.table import Table
     from multigraft.plugins.catalog import Catalog
     from multigraft.runtime.bundle import Bundle
 
@@ -188,6 +189,7 @@ def _rows(path: Path, modality: Modality, tables: Tables) -> Iterator[Input]:
     """The raw values of a table or a folder; a row that has none keeps its place."""
     from multigraft.data import load_table
     from multigraft.data.sources.load import CORE
+    from multigraft.data.sources.naming import on_command_line
     from multigraft.data.sources.rewriting import rewritten
     from multigraft.data.sources.table import require
 
@@ -195,12 +197,13 @@ def _rows(path: Path, modality: Modality, tables: Tables) -> Iterator[Input]:
     modality = replace(modality, columns=tables.columns or modality.columns)
     load = partial(load_table, str(path), modality=modality, formats=formats, raw=False)
     table = load(columns={})
+    _check_asked(tables.asked, table)
     if named := {**_other_names(tables.names, table.columns), **tables.asked}:
         table = load(columns=named)
     needed = {*modality.required, *tables.columns}
     if tables.rewrite is not None and not needed <= set(table.columns):
-        table = rewritten(table, tables.rewrite, modality.columns)
-    require(table, modality.required)
+        table = rewritten(table, tables.rewrite, modality.columns, on_command_line)
+    require(table, modality.required, on_command_line)
     for index in range(len(table)):
         place = table.place(index)
         try:
@@ -210,6 +213,16 @@ def _rows(path: Path, modality: Modality, tables: Tables) -> Iterator[Input]:
         else:
             texts = value if isinstance(value, tuple) else (value,)
             yield Input(value, value if all(isinstance(each, str) for each in texts) else place)
+
+
+def _check_asked(asked: Mapping[str, str], table: Table) -> None:
+    """Raise DataError for a column that a person names, and the table does not have."""
+    for ours, theirs in asked.items():
+        if theirs not in table.columns:
+            raise DataError(
+                f"{table.name}: --columns {ours}={theirs}: there is no column {theirs!r}; "
+                f"{did_you_mean(theirs, table.columns)}"
+            )
 
 
 def _names_in(told: Any) -> dict[str, str]:

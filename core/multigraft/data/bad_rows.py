@@ -37,13 +37,18 @@ class Problem:
         return self.table.place(self.index)
 
     def __str__(self) -> str:
-        column = None if self._whole_file() else self.column
+        column = None if self._whole_file() else self.called
         return f"{self.place}{in_column(column, self.reason)}: {self.reason}"
+
+    @property
+    def called(self) -> str | None:
+        """The column's name in the file."""
+        return None if self.column is None else self.table.called(self.column)
 
     def record(self) -> dict[str, Any]:
         """File, row, column and reason, ready for JSON."""
         file, row = self.table.where(self.index)
-        return {"file": file, "row": row, "column": self.column, "reason": self.reason}
+        return {"file": file, "row": row, "column": self.called, "reason": self.reason}
 
     def _whole_file(self) -> bool:
         """Whether the place is the wrong cell itself: a file in a folder."""

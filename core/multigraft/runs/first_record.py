@@ -52,7 +52,7 @@ def data_facts(
     """Record the rows: what they are, which were left out, and what to know about them."""
     task = resolved.task
     column = task.stratify
-    labels = targets.get("labels", ()) if column is not None else ()
+    labels = targets.get("labels", ())
     return {
         "data": {
             split: {**facts, **_left_out(rows.get(split))} for split, facts in splits.facts.items()
@@ -65,7 +65,7 @@ def data_facts(
             *label_notes(
                 rows,
                 labels,
-                column=column or "label",
+                column=column,
                 labels_in=labels_in(task, resolved.task_options),
             ),
         ],

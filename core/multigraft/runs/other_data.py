@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from multigraft.contracts.report import Report
 from multigraft.data import Problem, Rows, part_of, rewrite_of, source_table, told
 from multigraft.data.checks.leakage import find_leaks
+from multigraft.data.sources.naming import of_other_data
 from multigraft.errors import RunError
 from multigraft.evaluation.row_answers import check_rows_file
 
@@ -53,6 +54,7 @@ def on_other_data(
         files=task.files,
         rewrite=rewrite_of(task, run.resolved.task_options),
         formats=formats,
+        naming=of_other_data,
     )
     rows = Rows.audit(
         table, run.reader, run.objective, allowed_bad=1.0, name=name, seed=run.recipe.seed

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from multigraft import RowError
+from multigraft.errors import ColumnsError
 from multigraft.runtime.answers.text_scores.normalization import normalised
 
 
@@ -13,9 +14,8 @@ def transcript_rows(row: Mapping[str, Any], options: Mapping[str, Any]) -> dict[
     """The row with its ``text`` normalised, and ``written``, as it was. Raises RowError where
     nothing is left of it."""
     if "text" not in row:
-        raise RowError(
-            f"a column text is needed, and it holds {', '.join(row)}: data.columns maps names, as "
-            "{text: sentence}"
+        raise ColumnsError(
+            f"a column text is needed, and it holds {', '.join(row)}", {"text": "sentence"}
         )
     text = row["text"]
     if not isinstance(text, str):

@@ -10,7 +10,7 @@ import numpy as np
 
 from multigraft import RowError
 from multigraft.contracts.types import Spec
-from multigraft.errors import DataError, shown
+from multigraft.errors import ColumnsError, DataError, shown
 from multigraft_text.cleaning import clean
 
 Place = dict[str, Any]
@@ -28,9 +28,9 @@ def question_rows(row: Mapping[str, Any]) -> dict[str, Any]:
     """
     question, passage = _text(row, QUESTION), _text(row, PASSAGE)
     if "answers" not in row:
-        raise RowError(
-            "the column answers is needed, empty where there is none; it holds "
-            f"{', '.join(row)}: data.columns maps names, as {{answers: gold}}"
+        raise ColumnsError(
+            f"the column answers is needed, empty where there is none; it holds {', '.join(row)}",
+            {"answers": "gold"},
         )
     answers = [_checked(each, passage) for each in _listed(row["answers"])]
     kept = {name: value for name, value in row.items() if name not in (*QUESTION, *PASSAGE)}

@@ -7,19 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from multigraft import RowError
+from multigraft.errors import ColumnsError
 
 
 def translation_rows(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row with ``text`` and ``target``, of one with ``source`` and ``target``.
 
-    Raises RowError where there is no source.
+    Raises ColumnsError where there is no source.
     """
     if "source" not in row and "text" not in row:
-        raise RowError(
-            "two columns are needed: source and target; it holds "
-            f"{', '.join(row)}: data.columns maps names, as {{source: en, target: pt}}"
-        )
+        answered = "target" in row and row["target"] is None  # or its target is empty
+        what = "the column source is" if answered else "two columns are needed: source and target"
+        held = ", ".join(name for name in row if not (answered and name == "target"))
+        names = {"source": "en"} if answered else {"source": "en", "target": "pt"}
+        told = f"{what} needed" if answered else what
+        raise ColumnsError(f"{told}; it holds {held}", names)
     kept = {name: value for name, value in row.items() if name not in ("source", "text_pair")}
     return {**kept, "text": row["source"] if "source" in row else row["text"]}
 

@@ -129,3 +129,5 @@ def test_a_translations_source_is_the_text_that_is_read() -> None:
     assert translation_rows({"text": "a", "target": "b"}) == {"text": "a", "target": "b"}
     with pytest.raises(RowError, match="two columns are needed: source and target; it holds en"):
         translation_rows({"en": "a"})
+    with pytest.raises(RowError, match="the column source is needed; it holds en: "):
+        translation_rows({"en": "a", "target": None})  # as a bundle's caller gives it

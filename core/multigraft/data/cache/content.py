@@ -64,6 +64,8 @@ class Content:
     """The columns besides the raw ones whose cells are names of files."""
     notes: tuple[str, ...] = ()
     """What a person should know about how it was read."""
+    called: Mapping[str, str] = field(default_factory=dict)
+    """Our names of columns -> the file's, where they differ."""
     kind: str = "row"
     """What one row is called in its place."""
     key: str | None = None
@@ -96,9 +98,8 @@ def raw_value(content: Content, row: int, cells: Sequence[Any]) -> Any:
         raw = _joined(list(values.values()))
     if raw is None or (content.branches and not raw):
         names = [own.names[0] for own in content.branches.values()] or content.raw[:1]
-        told = (
-            f"columns {', '.join(map(repr, names))} are" if names[1:] else f"column {names[0]!r} is"
-        )
+        said = [repr(content.called.get(name, name)) for name in names]
+        told = f"columns {', '.join(said)} are" if names[1:] else f"column {said[0]} is"
         raise RowError(f"{told} empty", column=names[0])
     return raw
 

@@ -19,16 +19,19 @@ def label_notes(
     rows: Mapping[str, Rows],
     labels: Sequence[str],
     *,
-    column: str = "label",
+    column: str | None = "label",
     labels_in: LabelsIn | None = None,
 ) -> list[str]:
     """Warn of labels that are too few, were joined or look alike, and of splits of one label.
 
     ``labels`` are those the task learned from ``column``; one of other values than single labels is
-    passed over, unless ``labels_in`` reads several of a cell.
+    passed over, unless ``labels_in`` reads several of a cell. Without a column, as of spans, the
+    labels alone are looked at.
     """
     if not labels:
         return []
+    if column is None:
+        return [*_alike_notes(labels)]
     if labels_in is not None:
         return _notes_on_several(rows, labels, column, labels_in)
     joined: dict[str, set[str]] = {}

@@ -23,6 +23,7 @@ from multigraft.data.sources.folders import (
     shown_name,
 )
 from multigraft.data.sources.formats import read_hub
+from multigraft.data.sources.naming import Naming, in_recipe
 from multigraft.data.sources.table import Table, require, whole
 from multigraft.errors import DataError, did_you_mean, refused_as
 from multigraft.plugins import builtin
@@ -46,6 +47,7 @@ def load_table(
     files: tuple[str, ...] = (),
     formats: Sequence[Format] = CORE,
     raw: bool = True,
+    naming: Naming = in_recipe,
 ) -> Table:
     """Read ``path`` (relative to ``base``); ``columns`` maps our names to those in the data.
 
@@ -74,7 +76,7 @@ def load_table(
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     table = whole(replace(content, files=files))
     if raw:
-        require(table, modality.required)
+        require(table, modality.required, naming)
     if not len(table):
         raise DataError(f"{table.name}: holds no rows")
     _refuse_unreadable(table)
@@ -299,6 +301,7 @@ def _content(
             for branch, each in modality.branches.items()
         },
         notes=tuple(_notes(name, parsed)),
+        called={ours: theirs for ours, theirs in columns.items() if ours != theirs},
         kind=parsed.kind,
         key=parsed.key
         and fingerprint({"content": parsed.key, "raw": [columns.get(each, each) for each in raw]}),

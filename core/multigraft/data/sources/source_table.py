@@ -8,6 +8,7 @@ from pathlib import Path
 from multigraft.contracts.formats import Format, Layout
 from multigraft.contracts.records import Modality
 from multigraft.data.sources.load import CORE, endings_of, load_table
+from multigraft.data.sources.naming import Naming, in_recipe
 from multigraft.data.sources.rewriting import Rewrite, rewritten
 from multigraft.data.sources.table import Table, require
 from multigraft.recipe import Data
@@ -27,8 +28,10 @@ def source_table(
     files: tuple[str, ...] = (),
     rewrite: Rewrite | None = None,
     formats: Sequence[Format] = CORE,
+    naming: Naming = in_recipe,
 ) -> Table:
-    """Read ``path`` with the columns and layout of ``data``; ``split`` is that of a hub set.
+    """Read ``path`` with the columns and layout of ``data``; ``split`` is that of a hub set, and
+    ``naming`` how a person names columns of it.
 
     Raises DataError where it cannot be read, or lacks a column.
     """
@@ -43,10 +46,11 @@ def source_table(
         files=files,
         formats=formats,
         raw=rewrite is None,
+        naming=naming,
     )
     if rewrite is not None:
-        table = rewritten(table, rewrite, modality.columns)
-    require(table, (*task_columns, *modality.required))
+        table = rewritten(table, rewrite, modality.columns, naming)
+    require(table, (*task_columns, *modality.required), naming)
     return table
 
 

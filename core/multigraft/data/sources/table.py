@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -24,11 +22,8 @@ from multigraft.data.cache.content import (
 )
 from multigraft.data.cache.hashes import FileHashes
 from multigraft.data.sources.columns import BLOCK, Cells, cell
+from multigraft.data.sources.naming import HOLDS, Naming, in_recipe, written
 from multigraft.errors import LISTED, DataError, RowError
-
-PLAIN_NAME = re.compile(r"[^\W\d]\w*(?:[ -]\w+)*")
-SWITCHES = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
-"""What YAML reads as another thing than a text."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +126,10 @@ class Table:
             return f"{self.name}/{self.content.paths[row]}", None
         return self.name, row + 1
 
+    def called(self, column: str) -> str:
+        """The name in the file of a column of ours."""
+        return self.content.called.get(column, column)
+
     def problem(self, index: int) -> str | None:
         """Why this row is bad before any reader sees it; None where it is not."""
         return self.content.bad.get(int(self.indices[index]))
@@ -193,32 +192,22 @@ def whole(content: Content) -> Table:
     return Table(content, np.arange(len(content)))
 
 
-def require(table: Table, names: Sequence[str]) -> None:
+def require(table: Table, names: Sequence[str], naming: Naming = in_recipe) -> None:
     """Raise DataError where columns are missing, naming what is there and how to map it."""
     missing = [name for name in names if name not in table.columns]
     if not missing:
         return
     lines = [
-        f"{table.name}: column {name!r} is missing; {_suggest(name, table.columns)}"
+        f"{table.name}: column {name!r} is missing; {_suggest(name, table.columns, naming)}"
         for name in missing
     ]
-    there = ", ".join(map(_written, table.columns[:LISTED])) or "no columns"
+    there = ", ".join(map(written, table.columns[:LISTED])) or "no columns"
     more = f" and {len(table.columns) - LISTED:,} more" if len(table.columns) > LISTED else ""
     raise DataError("\n".join([*lines, f"  it holds: {there}{more}"]))
 
 
-def _suggest(name: str, columns: Sequence[str]) -> str:
+def _suggest(name: str, columns: Sequence[str], naming: Naming) -> str:
     folded = {column.strip().casefold(): column for column in reversed(columns)}
     near = [folded[each] for each in get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)]
     asked = f"did you mean {near[0]!r}? " if near else ""
-    told = _written(near[0]) if near else "<the column that holds it>"
-    return f"{asked}write data.columns: {{{name}: {told}}}"
-
-
-def _written(name: str) -> str:
-    """A column's name as a recipe must hold it: in quotes where YAML would read another one.
-
-    >>> _written("label"), _written(" label"), _written("1")
-    ('label', '" label"', '"1"')
-    """
-    return name if PLAIN_NAME.fullmatch(name) and name.lower() not in SWITCHES else json.dumps(name)
+    return f"{asked}write {naming({name: near[0]}) if near else naming({name: HOLDS})}"
