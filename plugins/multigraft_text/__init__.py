@@ -20,7 +20,7 @@ from multigraft import (
     hookimpl,
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
-from multigraft_text.options import DROPOUT, POOLING
+from multigraft_text.options import DROPOUT, NOT_POOLED, POOLING
 from multigraft_text.schemes import SCHEMES
 from multigraft_text.seq2seq import records as seq2seq
 from multigraft_text.similarity.task import SENTENCE_SIMILARITY
@@ -197,6 +197,7 @@ TASKS = (
         modalities=("text",),
         columns=("spans",),
         reader={"places": True},
+        refused=NOT_POOLED,
         rows=Lazy("multigraft_text.spans:span_rows"),
         targets=Lazy("multigraft_text.spans:span_spec"),
         samples=Lazy("multigraft_text.spans:span_samples"),
@@ -224,6 +225,7 @@ TASKS = (
         modalities=("text",),
         columns=("answers",),
         reader={"passage": True},
+        refused=NOT_POOLED,
         rows=Lazy("multigraft_text.question_answering.rows:question_rows"),
         targets=Lazy("multigraft_text.question_answering.rows:question_spec"),
         samples=Lazy("multigraft_text.question_answering.rows:question_samples"),

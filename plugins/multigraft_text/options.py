@@ -8,6 +8,11 @@ POOLINGS = ("mean", "cls", "max", "lasttoken")
 """Of tokens to one vector, by sentence-transformers' names."""
 OWN = "own"
 
+NOT_POOLED = {
+    "backbone.pooling": "it reads each token by itself, and nothing is pooled: leave it out"
+}
+"""`Task.refused` of tasks that do not read a text as one vector."""
+
 DROPOUT = Option(
     default=0.1, low=0, high=0.9, help="inside the network; unset: as the weights have it"
 )

@@ -235,6 +235,10 @@ class Task:
     With them `multigraft.testing` tries the task.
     """
     options: Mapping[str, Option] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Settings of a recipe that say nothing to this task, and why, as ``{"backbone.pooling":
+    "nothing is pooled"}``: an option of the backbone, or of one value (``backbone.pooling=own``),
+    and options that the task had before (``task.scale``)."""
     learning_rate: float | None = None
     """AdamW's peak rate where a recipe gives none, of a head that has much to learn; None: by what
     of the backbone learns, and its width."""

@@ -23,6 +23,7 @@ from multigraft.plugins.rules import SOURCES
 from multigraft.recipe import BackboneChoice, Choice, Recipe, check
 from multigraft.recipe.branches import branch_problems, branches_of, form_problems
 from multigraft.recipe.choices import by_branch
+from multigraft.recipe.refused import refused
 from multigraft.recipe.resolved import ResolvedBranch, ResolvedRecipe
 from multigraft.system.files import expanded
 
@@ -85,12 +86,16 @@ class _Finder:
             others = [each.name for each in self.catalog.tasks() if each.several]
             self.problems += branch_problems(recipe, task, branches, others)
         for branch, each in branches.items():
-            name = recipe.branches[branch].name
-            self._fit(task, each.backbone, name)
+            choice = recipe.branches[branch]
+            self._fit(task, each.backbone, choice.name)
+            self.problems += refused(task, "backbone", choice.options, branch=branch).values()
+        gone = refused(task, "task", recipe.task.options)
+        self.problems += gone.values()
+        own = {name: each for name, each in recipe.task.options.items() if name not in gone}
         return ResolvedRecipe(
             recipe=recipe,
             task=task,
-            task_options=self._options("task", recipe.task.options, task.options),
+            task_options=self._options("task", own, task.options),
             modality=_modality(recipe, branches),
             branches={
                 name: replace(each, reader_options=self._wished(recipe, task, name, each))

@@ -56,7 +56,7 @@ class SentenceSimilarity(Objective):
         self.monitor = "spearman" if self.form == SCORES else "ndcg_at_10"
         self.others = (POSITIVE, NEGATIVE) if self.form == TRIPLETS else (POSITIVE,)
         self.fills = prefixed_fills(self.others, brief.reader.fills)
-        self.pooling: str = brief.options["pooling"] or _pooling_of(brief.backbone)
+        self.pooling: str = _pooling_of(brief.backbone)
 
     def head(self) -> nn.Module:
         """Pooling and normalisation."""

@@ -15,14 +15,12 @@ SENTENCE_SIMILARITY = Task(
     samples=Lazy("multigraft_text.similarity.pairs:pair_samples"),
     objective=Lazy("multigraft_text.similarity.objective:SentenceSimilarity"),
     answers="embedding",
+    refused={
+        "task.pooling": "how texts are pooled is said in one place: backbone: {pooling: ...}",
+        "backbone.pooling=own": "embeddings are pooled of the tokens' vectors; allowed: "
+        f"{', '.join(POOLINGS)}",
+    },
     options={
-        "pooling": Option(
-            default=None,
-            types=(str,),
-            choices=POOLINGS,
-            help="how the tokens of a text become one vector; unset: as the backbone pools them, "
-            "else their mean",
-        ),
         "temperature": Option(
             default=0.05,
             low=0.001,

@@ -56,11 +56,17 @@ def write(path: Path, rows: list[Row]) -> str:
 
 
 def train(
-    folder: Path, make: Any, *, backbone: str = "bert-tiny", strategy: str = "full", **task: Any
+    folder: Path,
+    make: Any,
+    *,
+    backbone: str = "bert-tiny",
+    pooled: dict[str, str] | None = None,
+    strategy: str = "full",
+    **task: Any,
 ) -> mg.Run:
     recipe = {
         "task": {"name": "sentence-similarity", **task},
-        "backbone": {"name": backbone, "weights": "scratch"},
+        "backbone": {"name": backbone, "weights": "scratch", **(pooled or {})},
         "strategy": strategy,
         "reader": {"max_length": 16},
         "data": {
@@ -236,7 +242,7 @@ def test_the_folders_pooling_is_taken_over(run: mg.Run, tmp_path: Path) -> None:
 
 
 def test_triplets_train(tmp_path: Path) -> None:
-    run = train(tmp_path, triplets, symmetric=True, pooling="max")
+    run = train(tmp_path, triplets, symmetric=True, pooled={"pooling": "max"})
     found = run.evaluate().metrics
     assert found["recall_at_1"].value > 4 / 60, "four times what chance finds"
     assert json.loads((run.folder / "model/1_Pooling/config.json").read_text())[
@@ -266,7 +272,7 @@ def test_scores_correlate_as_scipy_says(loss: str, tmp_path: Path) -> None:
 
 
 def test_a_decoder_embeds_as_its_folder_does(tmp_path: Path) -> None:
-    run = train(tmp_path, pairs, backbone="gpt-tiny", pooling="lasttoken")
+    run = train(tmp_path, pairs, backbone="gpt-tiny", pooled={"pooling": "lasttoken"})
     folder = run.folder / "model"
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     assert settings["padding_side"] == "right"
