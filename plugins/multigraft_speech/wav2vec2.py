@@ -15,7 +15,7 @@ from multigraft.contracts.features import Batch, Features, mean_pool
 from multigraft.contracts.records import Origin
 from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError, refused_as
-from multigraft.models.untrusted import budget, check_taken
+from multigraft.models.untrusted import budget, check_taken, check_weights
 from multigraft.system.quiet import quiet_transformers
 from multigraft_speech.framing import FrameConv, convolve
 from multigraft_speech.recognition.vocabulary import blank_of, save_tokens
@@ -201,6 +201,7 @@ def _load(origin: Origin, config: Any) -> Any:
         with unusable, budget(folder):
             AutoModel.from_config(config)
 
+    check_weights(folder)
     opened(origin, built)
     model, info = opened(
         origin,

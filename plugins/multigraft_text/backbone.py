@@ -16,7 +16,7 @@ from multigraft import Features, MultigraftError, Origin
 from multigraft.contracts.features import Batch
 from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError, refused_as
-from multigraft.models.untrusted import budget, check_taken
+from multigraft.models.untrusted import budget, check_taken, check_weights
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.architectures import direction
 from multigraft_text.layers import embedding_holder, layers_of
@@ -204,6 +204,7 @@ def new_backbone(config: Any, origin: Origin, spec: Spec) -> TextBackbone:
 
 def load_backbone(folder: Path, config: Any, origin: Origin, spec: Spec) -> TextBackbone:
     """The weights in a folder. Raises WeightsError where they are not of this configuration."""
+    check_weights(folder)
     if max(token_ids(spec).values()) >= config.vocab_size:
         raise WeightsError(
             f"{folder}: its tokenizer has ids up to {max(token_ids(spec).values())}, its "

@@ -140,6 +140,12 @@ class TextReader:
             self._growth.refuse(text)
         return text
 
+    def _named_clean(self, name: str, raw: Any) -> str:
+        try:
+            return self._clean(raw)
+        except RowError as error:
+            raise RowError(f"the {name}: {error}") from error
+
     def _arrays(self, encoding: Any) -> Arrays:
         arrays = {"input_ids": encoding.ids, "attention_mask": [1] * len(encoding.ids)}
         if self._spec["token_types"]:
@@ -148,12 +154,13 @@ class TextReader:
 
     def _passages(self, raw: Any) -> Iterator[Arrays]:
         """The rows of a question and its passage. Raises RowError."""
-        texts = tuple(map(self._clean, parts_of(raw)))
-        if len(texts) < 2:
+        given = parts_of(raw)
+        if len(given) < 2:
             raise RowError(
                 "a question and its passage are needed: columns text and text_pair (in Python a "
                 "tuple of both)"
             )
+        texts = tuple(map(self._named_clean, ("question", "passage"), given))
         with no_panic():
             (encoding,) = self._whole.encode_batch([texts])
         for row in passage_rows(encoding, texts, self._spec["max_length"]):

@@ -112,6 +112,13 @@ def test_an_index_names_files_of_its_folder_alone(
         refused(OPEN[kind], folder, "index.json: names")
 
 
+def test_a_folder_without_weights_says_what_is_missing(kind: str, folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "training_args.bin").write_bytes(b"x")
+    looked = "has no weights; looked for model.safetensors, model.safetensors.index.json, pytorch_"
+    refused(OPEN[kind], folder, looked + r".*it holds .*config.json.*training_args.bin")
+
+
 def test_shards_of_the_folder_itself_are_opened(folder: Path, kind: str) -> None:
     whole = OPEN[kind](folder).state_dict()
     tensors = load_file(folder / "model.safetensors")

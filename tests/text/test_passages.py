@@ -109,3 +109,13 @@ def test_any_length_that_a_pair_has_room_in() -> None:
         windows = reader(length=length).windows(("engine", "said Ada in the engine of Ada"))
         assert max(len(row["input_ids"]) for row in windows) <= length
         assert windows[-1]["rest"] == 0
+
+
+@pytest.mark.parametrize("empty", ["", "  ", None, 3])
+def test_an_empty_question_and_an_empty_passage_are_told_apart(empty: Any) -> None:
+    made = reader()
+    for read in (made.read, made.windows):
+        with pytest.raises(RowError, match=r"the question: (the text is|found int)"):
+            read((empty, PASSAGE))
+        with pytest.raises(RowError, match=r"the passage: (the text is|found int)"):
+            read((QUESTION, empty))

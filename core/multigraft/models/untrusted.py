@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
-from multigraft.errors import WeightsError
+from multigraft.errors import LISTED, WeightsError
 from multigraft.system.files import check_plain, is_plain_name
 
 CONFIG = "config.json"
@@ -72,6 +72,11 @@ PARAMETERS = 10_000
 SPARE = 2**26
 """Numbers that a network may hold besides those that its files have bytes for."""
 WEIGHTS = ("*.safetensors", "*.bin", "*.pth", "*.pt")
+LOOKED_FOR = (
+    *("model.safetensors", "model.safetensors.index.json"),
+    *("pytorch_model.bin", "pytorch_model.bin.index.json"),
+)
+"""The files of a folder that transformers opens."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -142,6 +147,20 @@ def check_taken(weights: Path, base: nn.Module, prefix: str, unexpected: Collect
             f"has no place for ({', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}); the two "
             f"do not belong together: give the {CONFIG} that these weights were saved with"
         )
+
+
+def check_weights(folder: Path) -> None:
+    """Raise WeightsError for a folder that holds no weights, as where the configuration alone was
+    copied."""
+    if any((folder / name).is_file() for name in LOOKED_FOR):
+        return
+    held = sorted(path.name for path in folder.iterdir())
+    more = f" and {len(held) - LISTED} more" if len(held) > LISTED else ""
+    raise WeightsError(
+        f"{folder}: has no weights; looked for {', '.join(LOOKED_FOR)}, and it holds "
+        f"{', '.join(held[:LISTED]) or 'nothing'}{more}: copy the weights there too, or set "
+        "backbone.weights to scratch"
+    )
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from transformers import (
 from multigraft.contracts.records import Origin
 from multigraft.contracts.types import Spec
 from multigraft.errors import MultigraftError, WeightsError, did_you_mean, refused_as
-from multigraft.models.untrusted import budget, check_taken
+from multigraft.models.untrusted import budget, check_taken, check_weights
 from multigraft.system.quiet import quiet_transformers
 from multigraft_speech.weights import load_config, opened, source
 from multigraft_speech.whisper.module import Whisper, speech_tokens
@@ -70,6 +70,7 @@ def _load(origin: Origin) -> Any:
         with refused_as(WeightsError, unusable), budget(folder):
             WhisperForConditionalGeneration(config)
 
+    check_weights(folder)
     opened(origin, built)
     model, info = opened(
         origin,

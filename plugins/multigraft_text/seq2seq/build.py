@@ -11,7 +11,7 @@ from transformers import AutoModelForSeq2SeqLM, BartConfig, GenerationConfig, Ma
 from multigraft import Origin
 from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError, refused_as
-from multigraft.models.untrusted import budget, check_taken
+from multigraft.models.untrusted import budget, check_taken, check_weights
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.seq2seq.module import EncoderDecoder, dissimilarity
 from multigraft_text.specs import token_ids
@@ -52,6 +52,7 @@ def build_marian(origin: Origin, spec: Spec) -> nn.Module:
 def load(origin: Origin, spec: Spec) -> EncoderDecoder:
     """The encoder-decoder in a folder. Raises WeightsError with what is wrong with it."""
     folder = folder_of(origin)
+    check_weights(folder)
     config = config_of(folder, SEQ2SEQ)
     if max(token_ids(spec).values()) >= config.vocab_size:
         raise WeightsError(

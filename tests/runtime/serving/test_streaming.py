@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any
 
@@ -161,3 +162,19 @@ def test_200_odd_settings_harm_nobody(served: Served) -> None:
         assert said.status_code == 200 or said.json()["error"]
     assert seen == {200, 422}
     assert served.metric("multigraft_queue_rows") == 0
+
+
+def test_the_most_that_may_be_written_is_told_as_the_server_limits_it(served: Served) -> None:
+    for running, most in ((served, 1024), (None, 7)):
+        with (
+            serving(speller("speller")[0], max_new_tokens=7)
+            if running is None
+            else (nullcontext(running)) as found
+        ):
+            (model,) = found.client.get("/models").json()["models"]
+            body = found.client.get("/openapi.json").json()["paths"]["/predict"]["post"]
+            schema = body["requestBody"]["content"]["application/json"]["schema"]
+            assert model["asks"]["max_new_tokens"]["high"] == most
+            assert schema["properties"]["max_new_tokens"]["maximum"] == most
+            refused = found.predict("a", max_new_tokens=most + 1)
+            assert refused.status_code == 422 and f"writes {most} at most" in refused.text

@@ -127,6 +127,7 @@ def build_app(
     models: Sequence[Model], *, limits: Limits, token: Token | None, local: bool
 ) -> Border:
     """The whole app. ``local``: without a token, only names of this machine are answered to."""
+    models = [model.within(limits) for model in models]
     house = House(models, limits)
     app = FastAPI(
         title="multigraft",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,8 +20,10 @@ from multigraft.runtime.generation.methods import Prompt
 from multigraft.runtime.generation.options import Asked, Settings
 from multigraft.runtime.predictor import Predictor
 from multigraft.runtime.read_value import ReadValue
+from multigraft.runtime.serving.limits import Limits
 
 log = logging.getLogger("multigraft")
+MOST_WRITTEN = "max_new_tokens"
 PROMPT = "\0prompt"
 """The tokens of a row that are to be continued; no reader's array has this name."""
 CUT = "\0cut"
@@ -53,16 +56,28 @@ class Model:
         """The form of each value of several; empty where there is one."""
         self._modality = modality
         self._predictor = predictor
+        self._most_written: int | None = None
 
     @property
     def writes(self) -> bool:
         """Whether its answers are texts, which can be told while they are written."""
         return self._predictor.writer is not None
 
+    def within(self, limits: Limits) -> Model:
+        """The same model as a server of these limits offers it."""
+        found = copy.copy(self)
+        found._most_written = limits.max_new_tokens
+        return found
+
     @property
     def asks(self) -> Mapping[str, Option]:
-        """What may be asked of an answer."""
-        return self._predictor.asks
+        """What may be asked of an answer, within the server's limits."""
+        asks = self._predictor.asks
+        if self._most_written is None or MOST_WRITTEN not in asks:
+            return asks
+        own = asks[MOST_WRITTEN]
+        most = [self._most_written, *([] if own.high is None else [own.high])]
+        return {**asks, MOST_WRITTEN: replace(own, high=min(most))}
 
     def check(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         """What is asked of answers, the defaults filled in. Raises PredictError, or

@@ -15,11 +15,10 @@ from fastapi import Request
 from multigraft.errors import GenerationError, PredictError, did_you_mean
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.limits import Limits
-from multigraft.runtime.serving.model import Form, Model
+from multigraft.runtime.serving.model import MOST_WRITTEN, Form, Model
 from multigraft.runtime.serving.multipart import parse_form
 
 INPUTS = "inputs"
-MOST_WRITTEN = "max_new_tokens"
 
 
 @dataclass(frozen=True)
