@@ -19,6 +19,7 @@ from multigraft.cli import (
     generate,
     new_plugin,
     plugins,
+    rank,
     recipes,
     rerun,
     serve,
@@ -65,6 +66,7 @@ def build() -> typer.Typer:
     app.command("export", rich_help_panel=SHIPPING)(command(bundle.export))
     app.command("predict", rich_help_panel=SHIPPING)(command(bundle.predict))
     app.command("generate", rich_help_panel=SHIPPING)(command(generate.generate))
+    app.command("rank", rich_help_panel=SHIPPING)(command(rank.rank))
     app.command("transcribe", rich_help_panel=SHIPPING)(command(transcribe.transcribe))
     app.command("bench", rich_help_panel=SHIPPING)(command(bench.bench))
     app.command("serve", rich_help_panel=SHIPPING)(command(serve.serve))
