@@ -24,6 +24,7 @@ from multigraft.evaluation.measure import baseline_notes, measure_split
 from multigraft.evaluation.report.confusion import confusion_of
 from multigraft.evaluation.report.page import OTHER_DATA
 from multigraft.evaluation.statistics import intervals, percentile
+from multigraft.evaluation.unanswered import unanswered_notes
 from multigraft.models.adapters import merge_adapters
 from multigraft.runs.answers_file import keeper_of, written_answers
 from multigraft.runs.growing import bind
@@ -159,6 +160,7 @@ def evaluate(run: Run) -> Report:
     notes += _warned(
         baseline_notes(scores, baseline, rows=split, greater=run.objective.greater_is_better)
     )
+    notes += unanswered_notes(details, rows=split)
     if run.resolved.task.stage == "pretrain":
         probed, note = _probe(run, split)
         metrics, notes = {**metrics, **probed}, [*notes, *note]

@@ -15,6 +15,7 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs, Row
 from multigraft.contracts.types import Arrays
 from multigraft.errors import did_you_mean, shown
+from multigraft.runtime.answers.span_scores import ANSWERED, EXPECTED
 from multigraft.runtime.answers.tagging import OUTSIDE
 from multigraft.runtime.answers.text_words import WORDS, Words, word_starts
 
@@ -106,6 +107,19 @@ class TokenClassification(Objective):
         if outputs is None:
             raise ValueError("a tagger is served with its head")
         return outputs
+
+    def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """How many spans of each type there are, and were answered."""
+        if "spans" not in kept:
+            return {}
+        counts = kept["spans"].sum(0)
+        return {
+            "label_counts": {
+                "labels": self.labels,
+                "expected": counts[:, EXPECTED].tolist(),
+                "answered": counts[:, ANSWERED].tolist(),
+            }
+        }
 
     def sequence_head(self, head: nn.Module) -> tuple[nn.Linear, Sequence[str]] | None:
         """The linear layer of `TaggingHead`, with the tags as BIO writes them."""

@@ -199,8 +199,9 @@ class Objective(Protocol):
         return {}
 
     def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """What a report shows besides numbers, as JSON: ``confusion``, ``tables`` by title; of each
-        row in words what was ``expected`` and ``answered``, and whether it is ``correct``."""
+        """What a report shows besides numbers, as JSON: ``confusion``, ``tables`` by title, and
+        ``label_counts`` (``labels``, how often each is ``expected`` and ``answered``); of each row
+        in words what was ``expected`` and ``answered``, and whether it is ``correct``."""
         return {}
 
     def linear_head(self, head: nn.Module) -> nn.Linear | None:

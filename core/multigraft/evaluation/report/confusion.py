@@ -20,9 +20,14 @@ Cell = Sequence[int]
 def confusion_of(raw: Mapping[str, Any]) -> Confusion:
     """Read what `Objective.details` says: ``labels`` with the ``matrix``, or ``cells`` above 0."""
     labels: tuple[str, ...] = tuple(raw["labels"])
-    cells: Sequence[Cell] = raw["cells"] if "cells" in raw else _cells(raw["matrix"])
+    cells = cells_of(raw)
     matrix = _matrix(cells, len(labels)) if len(labels) <= WHOLE else ()
     return Confusion(labels, matrix, _frequent(labels, cells))
+
+
+def cells_of(raw: Mapping[str, Any]) -> Sequence[Cell]:
+    """The cells above 0 of what `Objective.details` says."""
+    return raw["cells"] if "cells" in raw else _cells(raw["matrix"])
 
 
 def reduced(confusion: Confusion) -> Confusion:

@@ -139,6 +139,11 @@ class MultiLabel(Objective):
         table = label_table(self.labels, answered, kept["held"], thresholds)
         return {
             "tables": {SHOWN: table},
+            "label_counts": {
+                "labels": self.labels,
+                "expected": kept["held"].sum(0).tolist(),
+                "answered": answered.sum(0).tolist(),
+            },
             "expected": [self._names(row) for row in kept["held"]],
             "answered": [self._names(row) for row in answered],
             "correct": (answered == kept["held"]).all(1).tolist(),
