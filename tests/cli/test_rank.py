@@ -59,7 +59,8 @@ def test_lines_are_ranked_and_empty_ones_told(cli: Any, lines: str) -> None:
 
 
 def test_the_table_has_a_line_for_each(cli: Any, lines: str) -> None:
-    out = cli("rank", "bundle", "fine", "--data", lines).out.splitlines()
+    said = cli("rank", "bundle", "fine", "--data", lines)
+    out = [line.strip() for line in said.out.splitlines() if line.strip()]
     assert out[0].split() == ["input", "index", "score"]
     assert [line.split() for line in out if line.startswith("fine")] == [["fine", "1", "1.0000"]]
 

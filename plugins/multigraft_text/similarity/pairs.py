@@ -12,7 +12,7 @@ import numpy as np
 
 from multigraft import RowError
 from multigraft.contracts.types import Spec
-from multigraft.errors import DataError, shown
+from multigraft.errors import ColumnsError, DataError, shown
 from multigraft_text.cleaning import clean
 
 COLUMN = "pair"
@@ -39,6 +39,9 @@ def pair_rows(row: Mapping[str, Any]) -> dict[str, Any]:
     negative that is the positive.
     """
     pair = dict(row[COLUMN]) if isinstance(row.get(COLUMN), Mapping) else _beside(row)
+    if not pair and "text" not in row:
+        held = ", ".join(name for name in row if name != COLUMN)
+        raise ColumnsError(f"the column text is needed; it holds {held}", {"text": "question"})
     form_of(pair)
     found: dict[str, Any] = {POSITIVE: _text(pair, POSITIVE)}
     if NEGATIVE in pair:

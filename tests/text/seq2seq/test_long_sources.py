@@ -60,13 +60,14 @@ def test_what_was_left_out_of_evaluation_is_refused_with_its_count(
 
 
 def test_its_beginning_is_answered_where_somebody_asks_for_it(
-    run: mg.Run, predictor: Predictor
+    run: mg.Run, predictor: Predictor, caplog: pytest.LogCaptureFixture
 ) -> None:
     cut = {"has": tokens(run, LONG), "takes": 64}
     answer = predictor.predict(LONG, long="truncate")
     assert answer["cut"] == cut
     assert predictor.generate(LONG, long="truncate") == answer
     assert "".join(predictor.stream(LONG, long="truncate", method="greedy"))
+    assert f"cut off: it has {cut['has']} (tokens, or seconds), and 64 were read" in caplog.text
     with pytest.raises(PredictError, match="allowed: 'truncate', 'window', 'refuse'"):
         predictor.generate(LONG, long="all")  # type: ignore[arg-type]
     with pytest.raises(PredictError, match="long='window' needs"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import abc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from multigraft.runtime.generation.options import Asked, Settings, completed, se
 from multigraft.runtime.generation.text import Pieces, Stops
 from multigraft.runtime.long_values import bounded, usual_written
 
+log = logging.getLogger("multigraft")
 DECODER, ENCODER = "decoder", "encoder"
 """The roles of graphs."""
 Steps = abc.Generator[str, None, Answer]
@@ -100,9 +102,17 @@ class Generator:
     def stream(
         self, raw: Any, *, long: Long | None = None, **asked: Unpack[Asked]
     ) -> Iterator[str]:
-        """The same text in pieces, as soon as each is sure. Beam search has none before its end."""
-        steps = self.steps(self.read(raw, long), self.settings(asked))
-        return (piece for piece in steps if piece)
+        """The same text in pieces, as soon as each is sure. Beam search has none before its end.
+
+        Pieces have no place for ``cut``, which is logged.
+        """
+        prompt = self.read(raw, long)
+        if prompt.cut is not None:
+            log.warning(
+                "the value is cut off: it has %g (tokens, or seconds), and %g were read",
+                *prompt.cut,
+            )
+        return (piece for piece in self.steps(prompt, self.settings(asked)) if piece)
 
     def steps(self, prompt: Prompt, chosen: Settings) -> Steps:
         """The text's pieces, one a token, empty where nothing is sure yet, and then its answer.
