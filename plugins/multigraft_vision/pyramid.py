@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from multigraft import Level
-from multigraft_vision.survey import Layout
+from multigraft import Level, MultigraftError
+from multigraft_vision.survey import Layout, blank, memoized, refused_size
 
 FINEST = 4
 """The finest stride that is a level; what lies below costs more than it tells."""
@@ -33,29 +34,20 @@ class Pyramid:
     """Of timm's ``forward_intermediates``; empty where levels are the last map, resampled."""
 
 
-_KNOWN: dict[str, Pyramid] = {}
-"""Pyramids that were found before: each follows from its key alone."""
-
-
+@memoized
 def surveyed(
     name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]
 ) -> Pyramid:
-    """Run the architecture once on tensors without memory; no levels where it has no maps."""
-    key = repr((name, sorted(cfg.items()), sorted(args.items()), size))
-    if key not in _KNOWN:
-        _KNOWN[key] = _survey(name, cfg, args, size)
-    return _KNOWN[key]
+    """Run the architecture once on tensors without memory; no levels where it has no maps.
 
-
-def _survey(
-    name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]
-) -> Pyramid:
+    Raises MultigraftError for a size that it does not take, or of which it gives no maps although
+    it has some.
+    """
     with torch.device("meta"):
         network: Any = timm.create_model(name, pretrained_cfg=dict(cfg), num_classes=0, **args)
-        try:
-            _, found = network.eval().forward_intermediates(torch.zeros(2, 3, *size))
-        except (AttributeError, AssertionError, RuntimeError, NotImplementedError):
-            return Pyramid()
+        found = _maps(network.eval(), name, cfg, args, size)
+    if found is None:
+        return Pyramid()
     told = [info["reduction"] for info in network.feature_info]
     strides = [_stride(each, size, near) for each, near in zip(found, told, strict=False)]
     last = {stride: index for index, stride in enumerate(strides) if stride is not None}
@@ -66,6 +58,35 @@ def _survey(
     chosen = {stride: last[stride] for stride in sorted(last) if stride >= FINEST}
     levels = tuple(Level(found[index].shape[1], stride) for stride, index in chosen.items())
     return Pyramid(levels, tuple(chosen.values()))
+
+
+def _maps(
+    network: Any, name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]
+) -> Sequence[Tensor] | None:
+    """timm's ``forward_intermediates``; None where the network gives none at any size."""
+    with refused_size(name, cfg, args, size):
+        network.forward_features(blank(args, size))
+    if not hasattr(network, "forward_intermediates"):
+        return None
+    try:
+        return network.forward_intermediates(blank(args, size))[1]
+    except NotImplementedError:
+        return None
+    except (RuntimeError, AssertionError) as error:
+        whole = cfg["input_size"][1:]
+        if tuple(whole) == size or not _gives_maps(network, blank(args, whole)):
+            return None
+        raise MultigraftError(
+            f"{name} has no levels of images of {size[0]} x {size[1]} ({error}); set reader.size "
+            f"to {list(whole)}, of which it has some"
+        ) from error
+
+
+def _gives_maps(network: Any, images: Tensor) -> bool:
+    with suppress(RuntimeError, AssertionError):
+        network.forward_intermediates(images)
+        return True
+    return False
 
 
 def _stride(found: Tensor, size: tuple[int, int], told: float) -> int | None:

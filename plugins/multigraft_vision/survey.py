@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import wraps
+from typing import Any, Literal, TypeVar
 
 import timm
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from multigraft import MultigraftError
 
+T = TypeVar("T")
 Layout = Literal["tokens", "NCHW", "NHWC", "other"]
 # The children of a stage that does nothing but run them one after another.
 STAGE = {"downsample", "pos_emb", "blocks", "norm"}
@@ -36,23 +38,32 @@ class Survey:
     """Name and shape of the weight for one class; two in distilled networks, then averaged."""
 
 
-_KNOWN: dict[str, Survey] = {}
-"""Surveys that were made before: each follows from its key alone, and takes a second."""
+Find = Callable[[str, Mapping[str, Any], Mapping[str, Any], tuple[int, int]], T]
+"""(architecture, timm's configuration, its arguments, height and width) -> what was found."""
 
 
+def memoized(find: Find[T]) -> Find[T]:
+    """Memoize what a run of an architecture tells: it follows from the arguments alone, and takes a
+    second."""
+    known: dict[str, T] = {}
+
+    @wraps(find)
+    def kept(
+        name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]
+    ) -> T:
+        key = repr((name, sorted(cfg.items()), sorted(args.items()), size))
+        if key not in known:
+            known[key] = find(name, cfg, args, size)
+        return known[key]
+
+    return kept
+
+
+@memoized
 def survey(
     name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]
 ) -> Survey:
     """Run the architecture on images of ``size``. Raises MultigraftError if too small."""
-    key = repr((name, sorted(cfg.items()), sorted(args.items()), size))
-    if key not in _KNOWN:
-        _KNOWN[key] = _survey(name, cfg, args, size)
-    return _KNOWN[key]
-
-
-def _survey(
-    name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]
-) -> Survey:
     with torch.device("meta"):
         network = timm.create_model(name, pretrained_cfg=dict(cfg), num_classes=1, **args).eval()
         headless = timm.create_model(name, pretrained_cfg=dict(cfg), num_classes=0, **args)
@@ -61,14 +72,8 @@ def _survey(
         ran: list[str] = []
         for path in candidates:
             network.get_submodule(path).register_forward_pre_hook(_recorder(path, ran))
-        try:
-            features, pooled = _run(network, size)
-        except (RuntimeError, AssertionError) as error:
-            near = _takes(name, cfg, args, size)
-            raise MultigraftError(
-                f"{name} cannot read images of {size[0]} x {size[1]} ({error}); "
-                f"{near or 'set another reader.size'}"
-            ) from error
+        with refused_size(name, cfg, args, size):
+            features, pooled = _run(network, args, size)
     return Survey(
         blocks=tuple(dict.fromkeys(ran)),
         width=pooled.shape[-1],
@@ -77,8 +82,28 @@ def _survey(
     )
 
 
-def _run(network: Any, size: tuple[int, int]) -> tuple[Any, Tensor]:
-    features = network.forward_features(torch.zeros(2, 3, *size))
+@contextmanager
+def refused_size(
+    name: str, cfg: Mapping[str, Any], args: Mapping[str, Any], size: tuple[int, int]
+) -> Iterator[None]:
+    """Around what runs an architecture: raise MultigraftError, with a size that it does take."""
+    try:
+        yield
+    except (RuntimeError, AssertionError) as error:
+        near = _takes(name, cfg, args, size)
+        raise MultigraftError(
+            f"{name} cannot read images of {size[0]} x {size[1]} ({error}); "
+            f"{near or 'set another reader.size'}"
+        ) from error
+
+
+def blank(args: Mapping[str, Any], size: Sequence[int]) -> Tensor:
+    """Two images as a network of these arguments takes them: [2, C, H, W]."""
+    return torch.zeros(2, args.get("in_chans", 3), *size)
+
+
+def _run(network: Any, args: Mapping[str, Any], size: tuple[int, int]) -> tuple[Any, Tensor]:
+    features = network.forward_features(blank(args, size))
     return features, network.forward_head(features, pre_logits=True)
 
 
@@ -92,7 +117,7 @@ def _takes(
         sized = {**args, **({"img_size": [height, width]} if "img_size" in args else {})}
         with suppress(RuntimeError, AssertionError), torch.device("meta"):
             network = timm.create_model(name, pretrained_cfg=dict(cfg), num_classes=0, **sized)
-            _run(network.eval(), (height, width))
+            _run(network.eval(), sized, (height, width))
             return f"it takes {height} x {width}: set reader.size to [{height}, {width}]"
     return None
 

@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 
-from multigraft import Level, Origin
+from multigraft import Level, MultigraftError, Origin
 from multigraft.plugins.catalog import Catalog
 from multigraft_vision.pyramid import surveyed
 
@@ -101,3 +101,35 @@ def test_patches_of_another_size_have_strides_of_their_own() -> None:
     assert cfg is not None
     found = surveyed("vit_small_patch14_dinov2", cfg.to_dict(), {"img_size": [98, 98]}, (98, 98))
     assert [level.stride for level in found.levels] == [7, 14, 28]
+
+
+def test_a_size_that_is_too_small_is_not_taken_for_a_network_without_levels() -> None:
+    cfg = timm.get_pretrained_cfg("inception_v3")
+    assert cfg is not None
+    with pytest.raises(MultigraftError, match=r"cannot read images of 64 x 64.*takes 96 x 96"):
+        surveyed("inception_v3", cfg.to_dict(), {}, (64, 64))
+    assert surveyed("inception_v3", cfg.to_dict(), {}, (96, 96)).levels
+
+
+def test_maps_that_only_another_size_has_are_told_and_none_at_all_are_no_levels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cfg = timm.get_pretrained_cfg("test_resnet")
+    assert cfg is not None
+    args = {"layers": (1, 1, 1, 1), "channels": (8, 16, 24, 40)}  # met by no other test
+    kind = type(timm.create_model("test_resnet"))
+    whole = kind.forward_intermediates
+
+    def from_100_on(self: Any, x: torch.Tensor, *rest: Any, **more: Any) -> Any:
+        assert x.shape[2] >= 100, "a window does not fit"
+        return whole(self, x, *rest, **more)
+
+    monkeypatch.setattr(kind, "forward_intermediates", from_100_on)
+    with pytest.raises(MultigraftError, match=r"of 64 x 64 \(a window(.|\n)*160"):
+        surveyed("test_resnet", cfg.to_dict(), args, (64, 64))
+
+    def never(self: Any, x: torch.Tensor, *rest: Any, **more: Any) -> Any:
+        raise RuntimeError("no maps")
+
+    monkeypatch.setattr(kind, "forward_intermediates", never)
+    assert surveyed("test_resnet", cfg.to_dict(), args, (96, 96)).levels == ()
