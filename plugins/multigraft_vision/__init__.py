@@ -27,6 +27,7 @@ from multigraft_vision.segmentation.task import SEMANTIC_SEGMENTATION
 _IMAGE = Modality(
     name="image",
     reader=Lazy("multigraft_vision.reader:image_reader"),
+    fit=Lazy("multigraft_vision.channels.settings:learn"),
     columns=("image",),
     samples=Samples(
         good=Lazy("multigraft_vision.samples:good"), bad=Lazy("multigraft_vision.samples:bad")
@@ -70,9 +71,9 @@ _IMAGE = Modality(
     },
     suffixes=(
         *(".png", ".jpg", ".jpeg", ".jpe", ".jfif"),
-        *(".webp", ".bmp", ".gif", ".tif", ".tiff"),
+        *(".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy"),
     ),
-    web=WebReader(folder="multigraft_vision:web"),
+    web=WebReader(folder="multigraft_vision:web", kinds=("image",)),
     options={
         "size": Option(
             default=None,
@@ -101,6 +102,20 @@ _IMAGE = Modality(
             choices=("center", "squash", "pad"),
             help="crop the longer side, squash it, or keep all of the picture between bars of the "
             "mean colour (letterbox); unset: as the weights expect",
+        ),
+        "channels": Option(
+            default=None,
+            types=(int,),
+            low=1,
+            high=512,
+            help="how many channels each picture has, which are then read as they are, also with "
+            "16 bits or floats; unset: as the weights expect, mostly RGB of 8 bits",
+        ),
+        "depth": Option(
+            default=None,
+            types=(int, str),
+            choices=(8, 16, "float"),
+            help="with channels: the bits of a value; unset: as the training pictures have",
         ),
         "places": Option(
             default=False,

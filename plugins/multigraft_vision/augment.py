@@ -11,13 +11,15 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.random import Generator
-from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from PIL import Image, ImageEnhance, ImageOps
 
 from multigraft.contracts.frames import FRAME, inverse, mirror, scaling, shift, then
 from multigraft.contracts.reader import Augment, Reader
 from multigraft.contracts.types import Arrays
 from multigraft.errors import MultigraftError
 from multigraft_vision.batch_mixing import BatchMixing
+from multigraft_vision.channels.light import blurred, brightened, contrasted, lighting
+from multigraft_vision.channels.planes import Picture, Planes, opened, values_of
 from multigraft_vision.mosaic import Mosaic
 from multigraft_vision.random_erasing import RandomErasing
 
@@ -55,7 +57,7 @@ class Policy:
     """A row's ``frame`` follows what is done to its image."""
 
     def __call__(self, row: Arrays, rng: Generator) -> Arrays:
-        """Change the row's ``image`` [H, W, 3], and its ``frame`` where it has one."""
+        """Change the row's ``image`` [H, W, C], and its ``frame`` where it has one."""
         image, steps = self._changed(row["image"], rng)
         changed = {**row, "image": image}
         if FRAME in row:
@@ -63,32 +65,35 @@ class Policy:
         return changed
 
     def apply(self, image: np.ndarray, rng: Generator) -> np.ndarray:
-        """A changed copy of a uint8 image [H, W, 3]."""
+        """A changed copy of an image [H, W, C]. What is for colours is left out of others than RGB
+        of 8 bits: of ``color`` brightness and contrast remain."""
         return self._changed(image, rng)[0]
 
     def _changed(self, image: np.ndarray, rng: Generator) -> tuple[np.ndarray, list[np.ndarray]]:
         """The changed copy, and how its pixels moved, step by step."""
-        picture, steps = _crop(Image.fromarray(image), self.crop, self.ratio, rng)
+        picture, steps = _crop(opened(image), self.crop, self.ratio, rng)
+        rgb = not isinstance(picture, Planes)
         if self.flip and rng.random() < 0.5:
-            picture = ImageOps.mirror(picture)
+            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             steps.append(mirror(picture.width))
         if self.rotate:
             degrees = rng.uniform(-self.rotate, self.rotate)
             picture = TURN(picture, degrees)
             steps.append(inverse(_turn(picture, degrees)))
         if self.color and rng.random() < 0.8:
-            picture = _jitter(picture, self.color, rng)
-        if rng.random() < self.gray:
+            picture = (_jitter if rgb else lighting)(picture, self.color, rng)
+        if rng.random() < self.gray and rgb:
             picture = ImageOps.grayscale(picture).convert("RGB")
         if min(picture.size) >= BLUR_FROM and rng.random() < self.blur:
             radius = rng.uniform(0.1, 2.0) * min(picture.size) / 224  # 0.1 to 2 pixels at 224
-            picture = picture.filter(ImageFilter.GaussianBlur(radius))
-        for index in rng.integers(len(OPERATIONS), size=self.operations):
-            operation, strength = OPERATIONS[index], rng.uniform(-self.magnitude, self.magnitude)
+            picture = blurred(picture, radius)
+        operations = OPERATIONS if rgb else (*LIGHTING, *MOVES)
+        for index in rng.integers(len(operations), size=self.operations):
+            operation, strength = operations[index], rng.uniform(-self.magnitude, self.magnitude)
             picture = operation(picture, strength)
             if isinstance(operation, Geometric):
                 steps.append(inverse(operation.back(picture, strength)))
-        return np.array(picture), steps
+        return values_of(picture), steps
 
 
 LIGHT = Policy(crop=(0.8, 1.0), ratio=(0.9, 1.1), flip=True)
@@ -116,8 +121,8 @@ def policy(
 
 
 def _crop(
-    picture: Image.Image, area: tuple[float, float], ratio: tuple[float, float], rng: Generator
-) -> tuple[Image.Image, list[np.ndarray]]:
+    picture: Picture, area: tuple[float, float], ratio: tuple[float, float], rng: Generator
+) -> tuple[Picture, list[np.ndarray]]:
     """A random box of that share of the area, enlarged to the whole (Szegedy et al. 2015), and how
     its pixels moved."""
     if area == (1.0, 1.0):
@@ -135,7 +140,7 @@ def _crop(
     return picture, []
 
 
-def _turn(picture: Image.Image, degrees: float) -> np.ndarray:
+def _turn(picture: Picture, degrees: float) -> np.ndarray:
     """From the pixels of a picture that is turned about its centre back to those before it, as
     Pillow counts them."""
     angle = -math.radians(degrees % 360.0)
@@ -148,10 +153,10 @@ def _turn(picture: Image.Image, degrees: float) -> np.ndarray:
 class Geometric:
     """An operation that moves pixels; corners that open take the colour of the top left one."""
 
-    back: Callable[[Image.Image, float], np.ndarray]
+    back: Callable[[Picture, float], np.ndarray]
     """(picture, strength) -> the affine map [2, 3] from the changed picture's pixels back."""
 
-    def __call__(self, picture: Image.Image, strength: float) -> Image.Image:
+    def __call__(self, picture: Picture, strength: float) -> Picture:
         """The picture with its pixels moved."""
         return picture.transform(
             picture.size,
@@ -185,7 +190,7 @@ def _hue(picture: Image.Image, turn: float) -> Image.Image:
     return Image.merge("HSV", (turned, saturation, value)).convert("RGB")
 
 
-Operation = Callable[[Image.Image, float], Image.Image]
+Operation = Callable[[Picture, float], Picture]
 """(picture, strength from -1 to 1) -> picture."""
 
 
@@ -201,6 +206,13 @@ def _solarize(picture: Image.Image, strength: float) -> Image.Image:
     return ImageOps.solarize(picture, 256 - round(256 * abs(strength)))
 
 
+MOVES: tuple[Operation, ...] = (
+    Geometric(lambda picture, strength: _turn(picture, 30 * strength)),
+    Geometric(lambda picture, strength: np.array([[1, 0.3 * strength, 0], [0, 1, 0]])),
+    Geometric(lambda picture, strength: np.array([[1, 0, 0], [0.3 * strength, 1, 0]])),
+    Geometric(lambda picture, strength: shift(0.45 * strength * picture.width, 0)),
+    Geometric(lambda picture, strength: shift(0, 0.45 * strength * picture.height)),
+)
 OPERATIONS: tuple[Operation, ...] = (
     lambda picture, strength: ImageOps.autocontrast(picture),
     lambda picture, strength: ImageOps.equalize(picture),
@@ -210,10 +222,11 @@ OPERATIONS: tuple[Operation, ...] = (
     _enhanced(ImageEnhance.Contrast),
     _enhanced(ImageEnhance.Color),
     _enhanced(ImageEnhance.Sharpness),
-    Geometric(lambda picture, strength: _turn(picture, 30 * strength)),
-    Geometric(lambda picture, strength: np.array([[1, 0.3 * strength, 0], [0, 1, 0]])),
-    Geometric(lambda picture, strength: np.array([[1, 0, 0], [0.3 * strength, 1, 0]])),
-    Geometric(lambda picture, strength: shift(0.45 * strength * picture.width, 0)),
-    Geometric(lambda picture, strength: shift(0, 0.45 * strength * picture.height)),
+    *MOVES,
 )
 """RandAugment's operations without the identity."""
+LIGHTING: tuple[Operation, ...] = (
+    lambda picture, strength: brightened(picture, 1 + 0.9 * strength),
+    lambda picture, strength: contrasted(picture, 1 + 0.9 * strength),
+)
+"""Those among them for channels that are no colours."""

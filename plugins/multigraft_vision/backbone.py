@@ -28,9 +28,13 @@ SOURCE_KEYS = {
     "pool_size",
 }  # fmt: skip
 
+CHANNEL_KEYS = ("channels", "depth", "range", "mean", "std")
+"""What a reader of channels knows; timm leaves the entry ``reader`` alone."""
+
 
 class TimmBackbone(nn.Module):
-    """uint8 images [B, H, W, 3] -> `Features`, by any timm network."""
+    """Images [B, H, W, C], uint8 or float32 shares of their range -> `Features`, by any timm
+    network."""
 
     head_bias = True
     pyramid = False
@@ -41,8 +45,11 @@ class TimmBackbone(nn.Module):
         self.model = model.to(memory_format=torch.channels_last)
         self.plan, self.survey, self.spec = plan, survey, spec
         self.width = survey.width
-        mean, std = (torch.tensor(plan.cfg[key]).view(3, 1, 1) for key in ("mean", "std"))
-        self.register_buffer("scale", 1 / (255 * std), persistent=False)
+        self.channels: int = spec.get("channels", 3)
+        told = spec if "channels" in spec else plan.cfg
+        mean, std = (torch.tensor(told[key]).view(-1, 1, 1) for key in ("mean", "std"))
+        full = 255 if spec.get("depth", 8) == 8 else 1
+        self.register_buffer("scale", 1 / (full * std), persistent=False)
         self.register_buffer("shift", -mean / std, persistent=False)
 
     @property
@@ -110,9 +117,10 @@ class TimmBackbone(nn.Module):
         return state
 
     def _config(self, labels: Sequence[str]) -> Mapping[str, Any]:
-        size = [3, *self.spec["size"]]
+        reader = {key: self.spec[key] for key in CHANNEL_KEYS if key in self.spec}
         data = {
-            "input_size": size,
+            "input_size": [self.channels, *self.spec["size"]],
+            **({key: reader[key] for key in ("mean", "std")} if reader else {}),
             "crop_pct": self.spec["crop"],
             "crop_mode": next(mode for mode, fit in FITS.items() if fit == self.spec["fit"]),
             "interpolation": self.spec["interpolation"],
@@ -132,7 +140,8 @@ class TimmBackbone(nn.Module):
             "num_classes": len(labels),
             "num_features": self.model.num_features,
             **({"label_names": list(labels)} if labels else {}),
-            "model_args": {**args, "num_classes": len(labels), "in_chans": 3},
+            "model_args": {**args, "num_classes": len(labels), "in_chans": self.channels},
+            **({"reader": reader} if reader else {}),
             "pretrained_cfg": {**kept, **data, "num_classes": len(labels), "custom_load": False},
         }
 

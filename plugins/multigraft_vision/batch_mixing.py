@@ -32,7 +32,7 @@ class BatchMixing:
         return self.first(row, rng)
 
     def mix(self, batch: Arrays, rng: Generator) -> Mixture:
-        """Mix ``image`` [B, H, W, 3]."""
+        """Mix ``image`` [B, H, W, C]."""
         image = batch["image"]
         partner = np.arange(len(image))[::-1].copy()
         cuts = self.cutmix > 0 and (not self.mixup or rng.random() < SWITCH)
@@ -47,6 +47,8 @@ def blended(
     """The mean of two batches, weighted by the share of the first, and that share."""
     del rng
     mean = share * image.astype(np.float32) + (1 - share) * other
+    if image.dtype != np.uint8:
+        return mean.astype(image.dtype), share
     return np.rint(mean).clip(0, 255).astype(np.uint8), share
 
 

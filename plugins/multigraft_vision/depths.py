@@ -12,8 +12,8 @@ from PIL import ExifTags, Image
 
 from multigraft import RowError
 
-WHITE_IS_ZERO, SIGNED = 0, 2
-"""Of TIFF's PhotometricInterpretation and SampleFormat."""
+WHITE_IS_ZERO, SIGNED, SEPARATE = 0, 2, 2
+"""Of TIFF's PhotometricInterpretation, SampleFormat and PlanarConfiguration."""
 STRIP = 2**20
 """The pixels that are converted at a time."""
 GREY_STEPS = {"L;2": 85, "L;4": 17}
@@ -27,7 +27,8 @@ def to_rgb(picture: Image.Image) -> Image.Image:
     Grey of 9 to 16 bits is scaled by its depth and rounded; of 16-bit colours Pillow keeps the
     upper 8 bits. What is RGB already is given back as it is; anything else is converted a strip at
     a time, so that beside the decoded picture no more than the result is in memory. Raises RowError
-    for floats and for integers of 32 bits or with a sign, whose black and white nobody knows.
+    for floats and for integers of 32 bits or with a sign, whose black and white nobody knows, and
+    for channels that are no colours.
     """
     _check_range(picture)
     convert = _conversion(picture)
@@ -58,6 +59,16 @@ def _on_white(part: Image.Image, clear: Any) -> Image.Image:
 
 
 def _check_range(picture: Image.Image) -> None:
+    samples = next(iter(_tag(picture, ExifTags.Base.SamplesPerPixel)), 1)
+    if samples > (3 if picture.mode == "RGBX" else len(picture.getbands())):
+        raise RowError(
+            f"has {samples} channels, which are neither grey nor colours with opacity; set "
+            f"reader.channels to {samples}"
+        )
+    deep = 16 in _tag(picture, ExifTags.Base.BitsPerSample)
+    if deep and samples > 1 and SEPARATE in _tag(picture, ExifTags.Base.PlanarConfiguration):
+        # of which Pillow mixes up the bytes
+        raise RowError(f"holds 16 bits with each channel apart; set reader.channels to {samples}")
     if picture.mode == "F":
         raise RowError("holds floats, which have no agreed range; save it with 8 or 16 bits")
     if picture.mode == "I" or SIGNED in _tag(picture, ExifTags.Base.SampleFormat):

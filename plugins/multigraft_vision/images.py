@@ -1,4 +1,5 @@
-"""Images: any picture to uint8 RGB of one size, as timm's evaluation transform does it."""
+"""Images: any picture to RGB of 8 bits, or to channels of any number and depth, of one size, as
+timm's evaluation transform does it."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ from PIL import Image
 
 from multigraft import RowError
 from multigraft.contracts.types import Arrays, Spec
-from multigraft_vision.footprint import footprint
+from multigraft_vision.channels.planes import Picture, values_of
+from multigraft_vision.channels.settings import KIND, Channels
+from multigraft_vision.footprint import footprint, size_of
 from multigraft_vision.pictures import open_rgb
 
 INTERPOLATIONS = {
@@ -27,7 +30,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class ImageReader:
-    """``image``: uint8 [H, W, 3]."""
+    """``image``: uint8 [H, W, 3]; of channels uint8 or float32 [H, W, C] (see `Channels`)."""
 
     size: tuple[int, int]
     """Height and width."""
@@ -39,7 +42,9 @@ class ImageReader:
     ``pad`` keeps it, and all of the picture, between bars."""
     max_pixels: int
     fill: tuple[int, int, int] = (0, 0, 0)
-    """The colour of the bars."""
+    """The colour of the bars; of channels their mean."""
+    channels: Channels | None = None
+    """None: RGB of 8 bits, whatever the picture has."""
 
     @property
     def fills(self) -> Mapping[str, float]:
@@ -47,14 +52,15 @@ class ImageReader:
         return {}
 
     def read(self, raw: Any) -> Arrays:
-        """Decode, resize and crop one picture (see `pictures.open_rgb`). Raises RowError."""
+        """Decode, resize and crop one picture (see `pictures.open_rgb`, `arrays.open_channels`).
+        Raises RowError."""
         resized, _ = self.opened(raw)
         return {"image": self.cut(resized, self.window(*resized.size))}
 
     def memory(self, raw: Any) -> int:
         """The most bytes that `read` takes at a time, as the header tells: decoded, and resized."""
         tall, wide = (math.floor(side / self.crop) for side in self.size)
-        return footprint(raw, self.max_pixels) + 12 * tall * wide
+        return self.measured(raw)[1] + 12 * tall * wide * self.times
 
     def length(self, row: Arrays) -> int:
         """Every image costs the same."""
@@ -64,18 +70,29 @@ class ImageReader:
     def spec(self) -> Spec:
         """All fields."""
         return {
-            "kind": "image",
+            "kind": "image" if self.channels is None else KIND,
             "size": list(self.size),
             "crop": self.crop,
             "interpolation": self.interpolation,
             "fit": self.fit,
             "max_pixels": self.max_pixels,
-            **({"fill": list(self.fill)} if self.fit == "pad" else {}),
+            **({"fill": list(self.fill)} if self.fit == "pad" and not self.channels else {}),
+            **(self.channels.spec() if self.channels is not None else {}),
         }
 
-    def opened(self, raw: Any) -> tuple[Image.Image, tuple[int, int]]:
+    def measured(self, raw: Any) -> tuple[tuple[int, int], int]:
+        """A picture's width and height before it is turned upright, and the most bytes that
+        decoding it takes, as its header tells. Raises RowError."""
+        if self.channels is None:
+            return size_of(raw), footprint(raw, self.max_pixels)
+        return self.channels.measured(raw, self.max_pixels)
+
+    def opened(self, raw: Any) -> tuple[Picture, tuple[int, int]]:
         """The picture before the crop, and its own width and height."""
-        picture = open_rgb(raw, self.max_pixels)
+        if self.channels is None:
+            picture: Picture = open_rgb(raw, self.max_pixels)
+        else:
+            picture = self.channels.planes(raw, self.max_pixels)
         sides = self.resized(*picture.size)
         return picture.resize(sides, INTERPOLATIONS[self.interpolation]), picture.size
 
@@ -107,14 +124,24 @@ class ImageReader:
         top, left = middle(height - tall), middle(width - wide)
         return left, top, left + wide, top + tall
 
-    def cut(self, resized: Image.Image, window: Box) -> np.ndarray:
-        """A box of the picture, uint8 [H, W, 3], and bars where it reaches beyond."""
+    def cut(self, resized: Picture, window: Box) -> np.ndarray:
+        """A box of the picture, [H, W, C], and bars where it reaches beyond."""
         if self.fit != "pad":
-            return np.array(resized.crop(window))
+            return values_of(resized.crop(window))
         left, top, right, bottom = window
-        whole = Image.new("RGB", (right - left, bottom - top), self.fill)
-        whole.paste(resized, (-left, -top))
-        return np.array(whole)
+        fill = self.fill if self.channels is None else self.channels.fill()
+        inside = values_of(resized)
+        whole = np.empty((bottom - top, right - left, inside.shape[2]), inside.dtype)
+        whole[:] = fill
+        there = max(left, 0), max(top, 0), min(right, resized.width), min(bottom, resized.height)
+        part = inside[there[1] : there[3], there[0] : there[2]]
+        whole[there[1] - top : there[3] - top, there[0] - left : there[2] - left] = part
+        return whole
+
+    @property
+    def times(self) -> int:
+        """How much a pixel takes beside one of RGB."""
+        return 1 if self.channels is None else 2 * self.channels.count
 
 
 def middle(spare: int) -> int:

@@ -14,6 +14,7 @@ from PIL import Image
 from multigraft.contracts.frames import Piece, scaling, shift, then
 from multigraft.contracts.reader import Augment
 from multigraft.contracts.types import Arrays
+from multigraft_vision.channels.planes import opened, values_of
 
 MIDDLE = 0.3, 0.7
 """Where the four meet, as shares of the sides."""
@@ -39,7 +40,7 @@ class Mosaic:
         return 3 if rng.random() < self.share else 0
 
     def join(self, rows: Sequence[Arrays], rng: Generator) -> tuple[Arrays, Sequence[Piece]]:
-        """Four pictures [H, W, 3] of one size become one of that size, a random part of each in a
+        """Four pictures [H, W, C] of one size become one of that size, a random part of each in a
         corner, at a random scale."""
         image = rows[0]["image"]
         height, width = image.shape[:2]
@@ -70,5 +71,5 @@ def _part(
     wide, tall = size[0] / scale, size[1] / scale
     left, top = rng.uniform(0, width - wide), rng.uniform(0, height - tall)
     box = (left, top, min(left + wide, width), min(top + tall, height))
-    shown = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=box)
-    return np.asarray(shown), then(shift(-left, -top), scaling(scale, scale))
+    shown = opened(image).resize(size, Image.Resampling.BILINEAR, box=box)
+    return values_of(shown), then(shift(-left, -top), scaling(scale, scale))

@@ -26,7 +26,7 @@ def patches_of(model: Any, size: tuple[int, int]) -> Patches | None:
 
 
 def visible_features(model: Any, pixels: Tensor, visible: Tensor) -> Tensor:
-    """timm's ``forward_features`` of the visible patches: [B, 3, H, W], [B, K] -> [B, before + K,
+    """timm's ``forward_features`` of the visible patches: [B, C, H, W], [B, K] -> [B, before + K,
     D].
 
     They are taken where timm's own ``patch_drop`` drops them, behind the position embedding.

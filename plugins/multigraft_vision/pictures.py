@@ -110,11 +110,14 @@ def orientation(picture: Image.Image) -> int:
 
 def _from_array(values: np.ndarray) -> Image.Image:
     if values.dtype != np.uint8:
-        raise RowError(f"is an array of {values.dtype}; give uint8 values in 0..255")
+        raise RowError(
+            f"is an array of {values.dtype}; give uint8 values in 0..255, or set reader.channels"
+        )
     grey = values[:, :, None] if values.ndim == 2 else values
     if grey.ndim != 3 or grey.shape[2] not in MODES:
         raise RowError(
-            f"is an array of shape {values.shape}; give [H, W] or [H, W, 1 to 4 channels]"
+            f"is an array of shape {values.shape}; give [H, W] or [H, W, 1 to 4 channels], or set "
+            "reader.channels"
         )
     if grey.size == 0:
         raise RowError("has no pixels")

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from multigraft.contracts.frames import EXTENT, FRAME, PICTURE, scaling, shift, then
 from multigraft.contracts.types import Arrays, Spec
-from multigraft_vision.footprint import footprint, size_of
+from multigraft_vision.channels.planes import Picture
 from multigraft_vision.images import Box, ImageReader, middle
 
 REST = "rest"
@@ -50,9 +49,9 @@ class PlacedImageReader:
     def memory(self, raw: Any) -> int:
         """The most bytes that reading takes at a time, all tiles among them, as the header
         tells."""
-        size = size_of(raw)
+        size, bytes_ = self.images.measured(raw)
         pixels = max(math.prod(self.images.resized(*each)) for each in (size, size[::-1]))
-        return footprint(raw, self.images.max_pixels) + EACH * pixels
+        return bytes_ + EACH * pixels * self.images.times
 
     def length(self, row: Arrays) -> int:
         """Every image costs the same."""
@@ -62,7 +61,7 @@ class PlacedImageReader:
         """That of the images, with ``places``."""
         return {**self.images.spec(), "places": True}
 
-    def _placed(self, resized: Image.Image, size: tuple[int, int], box: Box) -> Arrays:
+    def _placed(self, resized: Picture, size: tuple[int, int], box: Box) -> Arrays:
         """A box of the resized picture, and how the upright picture's pixels come to lie in it."""
         across, down = (new / old for new, old in zip(resized.size, size, strict=True))
         frame = then(scaling(across, down), shift(-box[0], -box[1]))
@@ -76,7 +75,7 @@ class PlacedImageReader:
         }
 
 
-def _rest(resized: Image.Image, box: Box) -> int:
+def _rest(resized: Picture, box: Box) -> int:
     """The pixels outside of a box."""
     width, height = resized.size
     across = min(box[2], width) - max(box[0], 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from multigraft import MultigraftError, Origin, Size
 from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError
 from multigraft.system.files import check_plain
+from multigraft_vision.channels.settings import KIND, asked
 
 # Arguments that a saved folder sets and that do not make it another network.
 FREE_ARGS = {"num_classes", "in_chans", "global_pool", "img_size"}
@@ -34,6 +35,8 @@ class Plan:
     cfg: Mapping[str, Any]
     """timm's ``pretrained_cfg``: where the weights are and what they expect."""
     args: Mapping[str, Any]
+    reader: Mapping[str, Any] = field(default_factory=dict)
+    """Of a saved folder: the entries of `Channels` that its weights were trained with."""
 
 
 def find(name: str) -> Size | None:
@@ -60,19 +63,21 @@ def plan(origin: Origin) -> Plan:
     """Resolve an origin without its weights. Raises WeightsError for another network's folder."""
     config = origin.config
     name, args = config["architecture"], dict(config.get("model_args", {}))
+    reader: Mapping[str, Any] = {}
     if origin.path is not None and origin.path.is_dir():
-        cfg, args = _from_folder(origin.path, name, args)
+        cfg, args, reader = _from_folder(origin.path, name, args)
     else:
         published = _registered(name) if origin.hub is None else _from_hub(origin.hub, name)
         cfg = {**published, **config.get("data", {})}
     if config.get("drop_path"):
         args["drop_path_rate"] = config["drop_path"]
-    return Plan(name, cfg, args)
+    return Plan(name, cfg, args, reader)
 
 
 def reader_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
     """The reader that the weights expect, changed by what the recipe sets."""
-    cfg = plan(origin).cfg
+    planned = plan(origin)
+    cfg = planned.cfg
     chosen = {key: value for key, value in options.items() if value is not None}
     fit = chosen.get("fit") or FITS.get(cfg.get("crop_mode") or "center")
     if fit is None:
@@ -80,16 +85,23 @@ def reader_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
             f"{origin.backbone} expects the crop mode {cfg['crop_mode']!r}; set reader.fit to "
             "center, squash or pad"
         )
+    channels = asked(chosen, planned.reader, cfg["mean"], cfg["std"])
     return {
-        "kind": "image",
+        "kind": KIND if channels else "image",
         "size": _sides(chosen.get("size", list(cfg["input_size"][1:]))),
         "crop": float(chosen.get("crop", _crop(cfg, fit, places=bool(chosen.get("places"))))),
         "interpolation": chosen.get("interpolation", cfg["interpolation"]),
         "fit": fit,
         "max_pixels": chosen.get("max_pixels", MAX_PIXELS),
-        **({"fill": [round(255 * share) for share in cfg["mean"]]} if fit == "pad" else {}),
+        **({"fill": _fill(cfg)} if fit == "pad" and not channels else {}),
         **({"places": True} if chosen.get("places") else {}),
+        **channels,
     }
+
+
+def _fill(cfg: Mapping[str, Any]) -> list[int]:
+    """The mean colour."""
+    return [round(255 * share) for share in cfg["mean"]]
 
 
 def _sides(size: int | list[int]) -> list[int]:
@@ -140,8 +152,9 @@ def fetched(hub: str, fetch: Any) -> Any:
 
 def _from_folder(
     folder: Path, name: str, args: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Configuration and arguments of a timm hub folder; defaults are as registered."""
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Configuration and arguments of a timm hub folder, and what its reader of channels knows;
+    defaults are as registered."""
     try:
         check_plain(folder / "config.json", limit=CONFIG_BYTES)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -157,11 +170,19 @@ def _from_folder(
     }
     if saved != args:
         raise WeightsError(f"{folder}: holds {name} with the arguments {saved}; wanted: {args}")
-    known = {field.name for field in fields(PretrainedCfg)}
-    return {
-        **_registered(name),
-        **{key: value for key, value in cfg.items() if key in known},
-    }, saved
+    known = {each.name for each in fields(PretrainedCfg)}
+    cfg = {**_registered(name), **{key: value for key, value in cfg.items() if key in known}}
+    return cfg, saved, _reader_of(config, cfg)
+
+
+def _reader_of(config: Mapping[str, Any], cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """What was saved of the reader; of a folder that timm saved the number of channels alone, and
+    nothing where it is RGB's."""
+    saved = config.get("reader")
+    if isinstance(saved, dict):
+        return {key: saved[key] for key in ("channels", "depth", "range", "mean", "std")}
+    count = cfg["input_size"][0]
+    return {} if count == 3 else {"channels": count}
 
 
 def _same(where: str, found: str, wanted: str) -> None:

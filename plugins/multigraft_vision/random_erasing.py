@@ -32,7 +32,7 @@ class RandomErasing:
     frames: ClassVar[bool] = True
 
     def __call__(self, row: Arrays, rng: Generator) -> Arrays:
-        """Change the row's ``image`` [H, W, 3]."""
+        """Change the row's ``image`` [H, W, C]."""
         row = self.first(row, rng)
         if rng.random() >= self.probability:
             return row
@@ -47,8 +47,15 @@ def erased(image: np.ndarray, rng: Generator) -> np.ndarray:
         tall, wide = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if tall < height and wide < width:
             top, left = rng.integers(height - tall + 1), rng.integers(width - wide + 1)
-            noise = rng.normal(GREY, SPREAD, (tall, wide, 3))
             changed = image.copy()
-            changed[top : top + tall, left : left + wide] = np.rint(noise).clip(0, 255)
+            changed[top : top + tall, left : left + wide] = _noise(image, (tall, wide), rng)
             return changed
     return image
+
+
+def _noise(image: np.ndarray, size: tuple[int, int], rng: Generator) -> np.ndarray:
+    """About the usual mean of 8 bits, and of others about the picture's own, by channel."""
+    shape = (*size, image.shape[2])
+    if image.dtype == np.uint8:
+        return np.rint(rng.normal(GREY, SPREAD, shape)).clip(0, 255)
+    return rng.normal(image.mean((0, 1)), image.std((0, 1)), shape)

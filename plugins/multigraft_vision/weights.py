@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pickle
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +13,7 @@ from urllib.parse import urlsplit
 import timm
 import torch
 from safetensors import SafetensorError
-from timm.models import load_state_dict
+from timm.models import adapt_input_conv, load_state_dict
 from torch import Tensor
 
 from multigraft import Origin
@@ -32,22 +34,24 @@ AUXILIARY = ("AuxLogits.",)
 def build(origin: Origin, spec: Spec) -> TimmBackbone:
     """Build a backbone of the reader's size with the origin's weights. Raises WeightsError."""
     height, width = spec["size"]
-    chosen = _sized(plan(origin), (height, width))
+    chosen = _sized(plan(origin), (height, width), spec.get("channels", 3))
     anatomy = survey(chosen.name, chosen.cfg, chosen.args, (height, width))
     if origin.path is not None:
         with budget(origin.path):
             _create(chosen, None)
     model = _create(chosen, origin.hub)
     if origin.path is not None:
-        _adopt(model, _read(origin.path), tuple(anatomy.classifier), origin.path)
+        _adopt(model, _read(origin.path), tuple(anatomy.classifier), origin.path, chosen.args)
     return TimmBackbone(model, chosen, anatomy, spec)
 
 
-def _sized(chosen: Plan, size: tuple[int, int]) -> Plan:
-    """Tell networks that have a position table how large images are."""
-    if not chosen.cfg.get("fixed_input_size"):
-        return chosen
-    return Plan(chosen.name, chosen.cfg, {**chosen.args, "img_size": list(size)})
+def _sized(chosen: Plan, size: tuple[int, int], channels: int) -> Plan:
+    """Tell a network how many channels images have, where it is not RGB's number, and one that has
+    a position table how large they are."""
+    told: dict[str, Any] = {} if channels == 3 else {"in_chans": channels}
+    if chosen.cfg.get("fixed_input_size"):
+        told["img_size"] = list(size)
+    return replace(chosen, args={**chosen.args, **told})
 
 
 def _create(chosen: Plan, hub: str | None) -> Any:
@@ -106,7 +110,13 @@ def _read(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _adopt(model: Any, state: dict[str, Tensor], classifier: tuple[str, ...], path: Path) -> None:
+def _adopt(
+    model: Any,
+    state: dict[str, Tensor],
+    classifier: tuple[str, ...],
+    path: Path,
+    args: Mapping[str, Any],
+) -> None:
     """Load ``state`` without its classifier; every other tensor must fit."""
     module = importlib.import_module(type(model).__module__)
     # timm's own, for older layouts and other image sizes
@@ -115,6 +125,7 @@ def _adopt(model: Any, state: dict[str, Tensor], classifier: tuple[str, ...], pa
     dropped = (*(f"{name}." for name in classifier), *AUXILIARY)
     state = {name: value for name, value in state.items() if not name.startswith(dropped)}
     name = model.pretrained_cfg["architecture"]
+    _adapt(model, state, args.get("in_chans", 3))
     try:
         found = model.load_state_dict(state, strict=False)
     except RuntimeError as error:
@@ -126,6 +137,16 @@ def _adopt(model: Any, state: dict[str, Tensor], classifier: tuple[str, ...], pa
             f"{path}: is not {name}: {_some(found.missing_keys)} missing, "
             f"{_some(found.unexpected_keys)} unknown"
         )
+
+
+def _adapt(model: Any, state: dict[str, Tensor], channels: int) -> None:
+    """Make RGB's first convolutions those of another number of channels, as timm does: repeated and
+    scaled, or summed for one. What has other channels is left, and refused by its shape."""
+    names = model.pretrained_cfg.get("first_conv") or ()
+    for name in (names,) if isinstance(names, str) else names:
+        kernel = state.get(f"{name}.weight")
+        if channels != 3 and kernel is not None and kernel.ndim == 4 and kernel.shape[1] == 3:
+            state[f"{name}.weight"] = adapt_input_conv(channels, kernel)
 
 
 def _some(names: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fuzz import (
     annotations,
     bundles,
+    channels,
     commands,
     entities,
     masks,
@@ -30,7 +31,7 @@ BORDERS = {
             each.BORDER
             for each in (
                 *(recipes, tables, target_cells, texts, entities, questions, pairs, written),
-                *(pictures, masks, sounds, transcripts),
+                *(pictures, channels, masks, sounds, transcripts),
                 *(specs, bundles, runs, commands),
             )
         ),

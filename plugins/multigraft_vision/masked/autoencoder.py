@@ -17,6 +17,7 @@ from multigraft.contracts.features import VISIBLE, Batch
 from multigraft.contracts.objectives import Baseline, Outputs
 from multigraft.contracts.types import Arrays
 from multigraft_vision.masked.drawing import drawn, numbers
+from multigraft_vision.masked.pixels import channels_of, shares
 from multigraft_vision.masked.scores import PLAIN, plain_answer, summarised
 from multigraft_vision.patches import taken
 
@@ -32,7 +33,9 @@ EPSILON = 1e-6
 class Decoder(nn.Module):
     """Mask tokens among the visible patches, a position for each, blocks, and a linear layer."""
 
-    def __init__(self, inside: int, patches: Patches, *, width: int, depth: int) -> None:
+    def __init__(
+        self, inside: int, patches: Patches, *, width: int, depth: int, channels: int = 3
+    ) -> None:
         super().__init__()
         self.before = patches.before
         self.embed = nn.Linear(inside, width)
@@ -41,14 +44,14 @@ class Decoder(nn.Module):
             Block(width, width // HEAD, qkv_bias=True) for _ in range(depth)
         )
         self.norm = nn.LayerNorm(width)
-        self.pixels = nn.Linear(width, patches.size[0] * patches.size[1] * 3)
+        self.pixels = nn.Linear(width, patches.size[0] * patches.size[1] * channels)
         positions = build_sincos2d_pos_embed(list(patches.grid), dim=width)
         self.register_buffer("positions", positions, persistent=False)
         self.apply(_initialise)
         nn.init.normal_(self.mask, std=0.02)
 
     def forward(self, features: Features, batch: Batch) -> Outputs:
-        """``sequence`` [B, before + K, D] -> ``pixels`` [B, hidden, height * width * 3]."""
+        """``sequence`` [B, before + K, D] -> ``pixels`` [B, hidden, height * width * C]."""
         assert features.sequence is not None
         tokens = self.embed(features.sequence)
         tokens = torch.cat([tokens[:, : self.before], self._filled(tokens, batch)], dim=1)
@@ -75,6 +78,7 @@ class MaskedAutoencoder(Objective):
     def __init__(self, brief: Brief) -> None:
         backbone: Any = brief.backbone
         self.patches: Patches = backbone.patches
+        self.channels = channels_of(brief)
         self.inside: int = backbone.width
         self.share: float = brief.options["mask_share"] or SHARE
         self.normalize: bool = brief.options["normalize"]
@@ -83,7 +87,8 @@ class MaskedAutoencoder(Objective):
 
     def head(self) -> nn.Module:
         """The decoder."""
-        return Decoder(self.inside, self.patches, width=self.width, depth=self.depth)
+        sides = {"width": self.width, "depth": self.depth}
+        return Decoder(self.inside, self.patches, channels=self.channels, **sides)
 
     def prepare(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
         """Draw ``visible`` [B, K] and ``hidden`` [B, N - K], as many in every row."""
@@ -111,22 +116,22 @@ class MaskedAutoencoder(Objective):
         return plain_answer(kept, f"always answering the mean colour of {whose}")
 
     def _targets(self, batch: Batch) -> Tensor:
-        """What the hidden patches hold: [B, hidden, height * width * 3]."""
+        """What the hidden patches hold: [B, hidden, height * width * C]."""
         pixels = taken(patchified(batch["image"], self.patches), batch[HIDDEN])
         return normalized(pixels) if self.normalize else pixels
 
     def _seen_colour(self, batch: Batch) -> Tensor:
-        """The mean colour of the visible patches, as a patch: [B, 1, height * width * 3]."""
+        """The mean colour of the visible patches, as a patch: [B, 1, height * width * C]."""
         seen = taken(patchified(batch["image"], self.patches), batch[VISIBLE])
-        colour = seen.unflatten(2, (-1, 3)).mean((1, 2))
-        return colour.repeat(1, seen.shape[2] // 3).unsqueeze(1)
+        colour = seen.unflatten(2, (-1, self.channels)).mean((1, 2))
+        return colour.repeat(1, seen.shape[2] // self.channels).unsqueeze(1)
 
 
 def patchified(image: Tensor, patches: Patches) -> Tensor:
-    """The pixels of each patch, 0 to 1: uint8 [B, H, W, 3] -> float [B, N, height * width * 3]."""
+    """The pixels of each patch, 0 to 1: [B, H, W, C] -> float [B, N, height * width * C]."""
     (rows, columns), (height, width) = patches.grid, patches.size
-    split = image.reshape(len(image), rows, height, columns, width, 3)
-    return split.transpose(2, 3).reshape(len(image), rows * columns, -1).float() / 255
+    split = image.reshape(len(image), rows, height, columns, width, image.shape[3])
+    return shares(split.transpose(2, 3).reshape(len(image), rows * columns, -1))
 
 
 def normalized(pixels: Tensor) -> Tensor:

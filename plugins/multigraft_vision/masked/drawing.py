@@ -28,8 +28,9 @@ def enlarged(chosen: np.ndarray, square: int, size: tuple[int, int]) -> np.ndarr
 
 
 def painted(image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """A copy whose hidden pixels have the mean colour of the row's others: uint8 [B, H, W, 3], bool
-    [B, H, W]."""
+    """A copy whose hidden pixels have the mean colour of the row's others: [B, H, W, C], bool [B,
+    H, W]."""
     seen = ~hidden[..., None]
     colour = (image * seen).sum((1, 2), dtype=np.float64) / seen.sum((1, 2))
-    return np.where(seen, image, np.rint(colour).astype(np.uint8)[:, None, None])
+    whole = np.rint(colour) if image.dtype == np.uint8 else colour
+    return np.where(seen, image, whole.astype(image.dtype)[:, None, None])

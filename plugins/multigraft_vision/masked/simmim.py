@@ -17,10 +17,11 @@ from multigraft.contracts.objectives import Baseline, Outputs
 from multigraft.contracts.types import Arrays
 from multigraft.models.modes import evaluating
 from multigraft_vision.masked.drawing import drawn, enlarged, painted
+from multigraft_vision.masked.pixels import channels_of, shares
 from multigraft_vision.masked.scores import PLAIN, plain_answer, summarised
 
 TRUE, HIDDEN = "true_image", "hidden_pixels"
-"""The picture as it was, uint8 [B, H, W, 3], and which pixels are hidden, bool [B, H, W]."""
+"""The picture as it was, [B, H, W, C], and which pixels are hidden, bool [B, H, W]."""
 SHARE = 0.6
 ON_A_SIDE = 6
 """Squares on a side, at least, where the recipe names no size: of 192 pixels and stride 32 as many
@@ -33,19 +34,19 @@ class PixelHead(nn.Module):
     They are added to the painted picture, and none at first: training begins at the plain answer.
     """
 
-    def __init__(self, channels: int, stride: int, size: tuple[int, int]) -> None:
+    def __init__(self, inside: int, outside: int, stride: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.stride, self.size = stride, size
-        self.linear = nn.Conv2d(channels, stride * stride * 3, 1)
+        self.linear = nn.Conv2d(inside, stride * stride * outside, 1)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, features: Features, batch: Batch) -> Outputs:
-        """``maps[-1]`` [B, C, h, w] -> ``image`` [B, H, W, 3], 0 to 1."""
+        """``maps[-1]`` [B, D, h, w] -> ``image`` [B, H, W, C], 0 to 1."""
         pixels = F.pixel_shuffle(self.linear(features.maps[-1]), self.stride).float()
         if pixels.shape[2:] != self.size:  # a side that the stride does not divide
             pixels = F.interpolate(pixels, self.size, mode="bilinear")
-        return {"image": batch["image"] / 255 + pixels.permute(0, 2, 3, 1)}
+        return {"image": shares(batch["image"]) + pixels.permute(0, 2, 3, 1)}
 
 
 class SimMIM(Objective):
@@ -57,14 +58,15 @@ class SimMIM(Objective):
 
     def __init__(self, brief: Brief) -> None:
         self.size = _size(brief)
-        self.channels, cells = _last_map(brief.backbone, self.size)
+        self.outside = channels_of(brief)
+        self.inside, cells = _last_map(brief.backbone, self.size, self.outside)
         self.stride = -(-max(self.size) // max(cells))
         self.share: float = brief.options["mask_share"] or SHARE
         self.square: int = brief.options["square"] or _square(self.stride, min(self.size))
 
     def head(self) -> nn.Module:
         """One linear layer."""
-        return PixelHead(self.channels, self.stride, self.size)
+        return PixelHead(self.inside, self.outside, self.stride, self.size)
 
     def prepare(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
         """Paint over the hidden squares of ``image`` with the mean colour of the others."""
@@ -80,7 +82,7 @@ class SimMIM(Objective):
 
     def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
         """Besides the loss: that of the colour with which the squares were painted over."""
-        plain = _error(batch["image"] / 255, batch)
+        plain = _error(shares(batch["image"]), batch)
         return {**super().measure(outputs, batch, loss), PLAIN: plain.total}
 
     def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -93,8 +95,8 @@ class SimMIM(Objective):
 
 
 def _error(found: Tensor, batch: Batch) -> RowLoss:
-    """Of a picture [B, H, W, 3], 0 to 1."""
-    each = (found - batch[TRUE].float() / 255).abs().mean(3)
+    """Of a picture [B, H, W, C], 0 to 1."""
+    each = (found - shares(batch[TRUE])).abs().mean(3)
     hidden = batch[HIDDEN].to(each.dtype)
     return RowLoss((each * hidden).sum((1, 2)), hidden.sum((1, 2)))
 
@@ -104,11 +106,11 @@ def _size(brief: Brief) -> tuple[int, int]:
     return height, width
 
 
-def _last_map(backbone: Any, size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
+def _last_map(backbone: Any, size: tuple[int, int], channels: int) -> tuple[int, tuple[int, int]]:
     """Channels and cells of the last map, from an empty picture. Raises MultigraftError where there
     is none."""
     device = next(backbone.parameters()).device
-    empty = torch.zeros(1, *size, 3, dtype=torch.uint8, device=device)
+    empty = torch.zeros(1, *size, channels, dtype=torch.uint8, device=device)
     with evaluating(backbone), torch.no_grad():
         maps = backbone({"image": empty}).maps
     if not maps or maps[-1].ndim != 4:
@@ -116,8 +118,8 @@ def _last_map(backbone: Any, size: tuple[int, int]) -> tuple[int, tuple[int, int
             "masked-image-modeling needs a backbone with maps [B, C, H, W] or a plain vision "
             "transformer; this one gives neither: choose another, as resnet-18 or vit-tiny"
         )
-    _, channels, rows, columns = maps[-1].shape
-    return channels, (rows, columns)
+    _, inside, rows, columns = maps[-1].shape
+    return inside, (rows, columns)
 
 
 def _square(stride: int, side: int) -> int:

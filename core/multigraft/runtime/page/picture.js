@@ -6,6 +6,7 @@ export function pictureWidget(suffixes, { submit }) {
   let file = null;
   let address = null;
   const preview = make("img", { hidden: true });
+  const none = make("span", { className: "soft small", hidden: true }, "No preview: a browser does not show such a file.");
   const forget = () => address && URL.revokeObjectURL(address);
   const zone = dropZone(suffixes, {
     what: "a picture",
@@ -16,12 +17,16 @@ export function pictureWidget(suffixes, { submit }) {
       preview.src = address;
       preview.alt = `Preview of ${file.name}`;
       preview.hidden = false;
+      none.hidden = true;
       zone.name(file);
       submit();
     },
   });
-  preview.addEventListener("error", () => (preview.hidden = true)); // a format that only the server reads
-  zone.element.prepend(preview);
+  preview.addEventListener("error", () => {
+    preview.hidden = true; // a format that only the server reads
+    none.hidden = false;
+  });
+  zone.element.prepend(preview, none);
   return {
     element: zone.element,
     hint: "",
