@@ -44,6 +44,12 @@ _IMAGE = Modality(
     augment=Lazy("multigraft_vision.augment:policy"),
     augment_options={
         "flip": Option(default=True, help="mirror at random; wrong for digits, letters and signs"),
+        "auto_augment": Option(
+            default=None,
+            types=(str,),
+            help="RandAugment by timm's words, as rand-m9-n2-mstd0.5-inc1, or trivial: in place of "
+            "the strength's colours and operations; for RGB",
+        ),
         "mosaic": Option(
             default=0.0,
             low=0,

@@ -21,7 +21,9 @@ from multigraft_vision.batch_mixing import BatchMixing
 from multigraft_vision.channels.light import blurred, brightened, contrasted, lighting
 from multigraft_vision.channels.planes import Picture, Planes, opened, values_of
 from multigraft_vision.mosaic import Mosaic
+from multigraft_vision.rand_augment import rand_augment
 from multigraft_vision.random_erasing import RandomErasing
+from multigraft_vision.turning import turn
 
 BILINEAR = Image.Resampling.BILINEAR
 BLUR_FROM = 64
@@ -79,7 +81,7 @@ class Policy:
         if self.rotate:
             degrees = rng.uniform(-self.rotate, self.rotate)
             picture = TURN(picture, degrees)
-            steps.append(inverse(_turn(picture, degrees)))
+            steps.append(inverse(turn(picture, degrees)))
         if self.color and rng.random() < 0.8:
             picture = (_jitter if rgb else lighting)(picture, self.color, rng)
         if rng.random() < self.gray and rgb:
@@ -104,7 +106,8 @@ def policy(
     strength: Literal["light", "strong"], reader: Reader, options: Mapping[str, Any]
 ) -> Augment:
     """The augmentation of a run; ``options["flip"]`` is False where mirrored pictures mislead."""
-    chosen: Augment = replace({"light": LIGHT, "strong": STRONG}[strength], flip=options["flip"])
+    base = replace({"light": LIGHT, "strong": STRONG}[strength], flip=options["flip"])
+    chosen: Augment = _operated(base, reader, options.get("auto_augment"))
     erasing, mosaic, mixup, cutmix = (
         options.get(name, 0.0) for name in ("random_erasing", "mosaic", "mixup", "cutmix")
     )
@@ -118,6 +121,21 @@ def policy(
     if mosaic:
         chosen = Mosaic(chosen, mosaic)
     return BatchMixing(chosen, mixup, cutmix) if mixup or cutmix else chosen
+
+
+def _operated(base: Policy, reader: Reader, asked: str | None) -> Augment:
+    """The policy, whose own colours and operations give way to those of ``auto_augment``, as in
+    timm. Raises MultigraftError for channels that are no colours."""
+    if asked is None:
+        return base
+    spec = reader.spec()
+    if (spec.get("channels", 3), spec.get("depth", 8)) != (3, 8):
+        raise MultigraftError(
+            "training.augment.auto_augment: most of its operations are for RGB of 8 bits, and "
+            f"reader.channels is {spec['channels']} at the depth {spec['depth']}; use the strength "
+            "light or strong, which leave those out"
+        )
+    return rand_augment(asked, replace(base, color=0.0, operations=0))
 
 
 def _crop(
@@ -140,15 +158,6 @@ def _crop(
     return picture, []
 
 
-def _turn(picture: Picture, degrees: float) -> np.ndarray:
-    """From the pixels of a picture that is turned about its centre back to those before it, as
-    Pillow counts them."""
-    angle = -math.radians(degrees % 360.0)
-    cos, sin = round(math.cos(angle), 15), round(math.sin(angle), 15)
-    x, y = picture.width / 2, picture.height / 2
-    return np.array([[cos, sin, -cos * x - sin * y + x], [-sin, cos, sin * x - cos * y + y]])
-
-
 @dataclass(frozen=True)
 class Geometric:
     """An operation that moves pixels; corners that open take the colour of the top left one."""
@@ -167,7 +176,7 @@ class Geometric:
         )
 
 
-TURN = Geometric(_turn)
+TURN = Geometric(turn)
 
 
 def _jitter(picture: Image.Image, strength: float, rng: Generator) -> Image.Image:
@@ -207,7 +216,7 @@ def _solarize(picture: Image.Image, strength: float) -> Image.Image:
 
 
 MOVES: tuple[Operation, ...] = (
-    Geometric(lambda picture, strength: _turn(picture, 30 * strength)),
+    Geometric(lambda picture, strength: turn(picture, 30 * strength)),
     Geometric(lambda picture, strength: np.array([[1, 0.3 * strength, 0], [0, 1, 0]])),
     Geometric(lambda picture, strength: np.array([[1, 0, 0], [0.3 * strength, 1, 0]])),
     Geometric(lambda picture, strength: shift(0.45 * strength * picture.width, 0)),
