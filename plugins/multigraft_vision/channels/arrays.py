@@ -125,9 +125,3 @@ def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
     """Turned as EXIF says."""
     turn = TURNS.get(orientation)
     return values if turn is None else np.ascontiguousarray(turn(values))
-
-
-def upright_size(header: Header) -> tuple[int, int]:
-    """Width and height when it is turned upright."""
-    size = header.width, header.height
-    return size[::-1] if header.orientation in range(5, 9) else size

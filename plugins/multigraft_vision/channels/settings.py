@@ -22,6 +22,8 @@ MOST_CHANNELS = 512
 FULL = {8: 255.0, 16: 65535.0}
 MOST = 1000
 """Training pictures, evenly taken, that mean and spread are learned from."""
+PIXELS = 2**20
+"""Of each, about so many, evenly taken."""
 COPIES, FLOATS = 3, 12
 """How often a sample is in memory while it is decoded, and the bytes of its shares of the range."""
 FLAT = 1e-6
@@ -53,7 +55,10 @@ class Channels:
             )
         if found != 8:
             low, high = self.range
-            values = (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+            if not np.isfinite(values).all():
+                raise RowError(f"holds values that are far beyond the range of {low:g} to {high:g}")
         return Planes.of(values)
 
     def measured(self, raw: Any, max_pixels: int) -> tuple[tuple[int, int], int]:
@@ -107,8 +112,8 @@ def _looked_at(raws: Iterable[Any], spec: Spec) -> Mapping[str, Any]:
         if spec.get("depth", depth_of(values)) == depth_of(values):
             depths.add(depth_of(values))
             flat = values.reshape(-1, values.shape[2])
-            squares = np.square(flat, dtype=np.float64).mean(0)
-            sums.append((flat.mean(0, dtype=np.float64), squares, flat.min(), flat.max()))
+            some = flat[:: max(1, len(flat) // PIXELS)].astype(np.float64)
+            sums.append((some.mean(0), np.square(some).mean(0), flat.min(), flat.max()))
     _check_depths(depths, spec, problem)
     mean, squares = (np.mean([each[at] for each in sums], axis=0) for at in (0, 1))
     depth = depths.pop()

@@ -74,6 +74,13 @@ def test_another_depth_is_a_bad_row() -> None:
         image_reader(spec(2, 16)).read(picture(2))
 
 
+def test_a_value_far_beyond_the_learned_range_is_a_bad_row() -> None:
+    narrow = image_reader(spec(1, "float", range=[0.0, 1e-3]))
+    assert narrow.read(np.full((4, 4), 5.0))["image"].max() == pytest.approx(5_000)
+    with pytest.raises(RowError, match=r"far beyond the range of 0 to 0\.001"):
+        narrow.read(np.full((4, 4), 3e38))
+
+
 def asked(**told: Any) -> dict[str, Any]:
     return {"kind": "image-channels", **SPEC, **told}
 
