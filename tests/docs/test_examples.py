@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 import multigraft as mg
+from helpers.node_example import installed
 from helpers.samples import WRITERS
 from helpers.tiny_bundles import export
 from multigraft.runtime.web.site import write_site
@@ -55,15 +55,7 @@ def test_every_modality_has_an_example() -> None:
 @pytest.fixture(scope="module")
 def node_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example for Node, installed."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            pytest.skip(f"no {program} on this machine")
-    folder = tmp_path_factory.mktemp("node") / "node"
-    shutil.copytree(EXAMPLES / "node", folder)
-    command = ["npm", "install", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return folder
+    return installed(tmp_path_factory.mktemp("node") / "node")
 
 
 @pytest.mark.slow

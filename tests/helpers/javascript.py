@@ -1,4 +1,5 @@
-"""A modality's reader for browsers, run in Node: what it makes of a value, as numpy arrays."""
+"""JavaScript of ours, run in Node: an expression of a module's exports; a modality's reader for
+browsers, whose arrays become numpy's."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ import { readFileSync } from "node:fs";
 import { openReader } from "./reader/reader.js";
 
 const bytes = (text) => Uint8Array.from(Buffer.from(text, "base64"));
-const { spec, values } = JSON.parse(readFileSync(0, "utf8"));
+const { spec, values, method } = JSON.parse(readFileSync(0, "utf8"));
 const reader = await openReader(spec, async (name) => readFileSync(`bundle/${name}`));
 const given = ({ pixels, wav, ...rest }) => {
   if (pixels) return { pixels: { ...pixels, data: bytes(pixels.data) } };
@@ -39,7 +40,8 @@ const told = ([name, { data, dims }]) => {
 const rows = [];
 for (const value of values) {
   try {
-    rows.push(Object.fromEntries(Object.entries(await reader.read(given(value))).map(told)));
+    const found = [await reader[method](given(value))].flat();
+    rows.push(found.map((row) => Object.fromEntries(Object.entries(row).map(told))));
   } catch (error) {
     rows.push({ error: error.message });
   }
@@ -56,6 +58,25 @@ def node() -> str:
     return found
 
 
+def called(module: Path, expression: str, given: Any) -> Any:
+    """What an expression of a module's exports, ``m``, and of ``given`` becomes, by JSON; where it
+    throws, the error's message."""
+    script = f"""
+        import {{ readFileSync }} from "node:fs";
+        const m = await import({json.dumps(module.as_uri())});
+        const given = JSON.parse(readFileSync(0, "utf8"));
+        let found;
+        try {{ found = await ({expression}); }} catch (error) {{ found = error.message; }}
+        process.stdout.write(JSON.stringify(found));
+    """
+    command = [node(), "--input-type=module", "--eval", script]
+    done = subprocess.run(
+        command, input=json.dumps(given), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 @dataclass(frozen=True)
 class WebReading:
     """A reader for browsers with its packages and a spec, in a folder laid out as a page is."""
@@ -65,13 +86,25 @@ class WebReading:
 
     def read(self, values: Sequence[dict[str, Any]]) -> list[Arrays | str]:
         """Each value's arrays, or what is said to be wrong with it."""
-        asked = json.dumps({"spec": self.spec, "values": list(values)})
+        found = self._made("read", values)
+        return [each if isinstance(each, str) else each[0] for each in found]
+
+    def windows(self, values: Sequence[dict[str, Any]]) -> list[list[Arrays] | str]:
+        """The arrays of all of each value's windows, or what is said to be wrong with it."""
+        return self._made("windows", values)
+
+    def _made(self, method: str, values: Sequence[dict[str, Any]]) -> list[list[Arrays] | str]:
+        asked = json.dumps({"spec": self.spec, "values": list(values), "method": method})
         command = [node(), "--input-type=module", "--eval", DRIVER]
         done = subprocess.run(
             command, input=asked, cwd=self.folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-        return [row["error"] if "error" in row else _arrays(row) for row in json.loads(done.stdout)]
+        told = json.loads(done.stdout)
+        return [
+            rows["error"] if isinstance(rows, dict) else [_arrays(row) for row in rows]
+            for rows in told
+        ]
 
 
 def _arrays(row: dict[str, Any]) -> Arrays:

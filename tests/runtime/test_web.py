@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import hashlib
-import io
 import json
 import re
-import subprocess
 import sys
-import tarfile
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -22,10 +16,11 @@ import pytest
 
 import multigraft as mg
 from helpers import toy_plugin
-from helpers.javascript import node
+from helpers.javascript import called
+from helpers.npm_archives import CONTENT, archive, package, stand_in_engine
 from helpers.toy_runs import exported, numbers_run, steady
 from multigraft.contracts.answers import Window
-from multigraft.contracts.web import NpmPackage, WebReader
+from multigraft.contracts.web import WebReader
 from multigraft.errors import BundleError, MissingDependency
 from multigraft.export import export_bundle
 from multigraft.runtime.answers import ANSWERS
@@ -35,26 +30,7 @@ from multigraft.runtime.web.packages import archive_name, fetch_package, unpack
 from multigraft.runtime.web.site import fetch_packages, write_site
 from multigraft.system.cache import cache_folder
 
-CONTENT = {"package/dist/a.mjs": b"export const a = 1;", "package/LICENSE": b"free"}
-
-
-def archive(content: dict[str, bytes] = CONTENT) -> bytes:
-    """The same bytes at any time: gzip would write down the second it is made in."""
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w") as packed:
-        for name, value in content.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(value)
-            packed.addfile(entry, io.BytesIO(value))
-    return gzip.compress(held.getvalue(), mtime=0)
-
-
-def package(content: bytes, **more: object) -> NpmPackage:
-    digest = base64.b64encode(hashlib.sha512(content).digest()).decode()
-    made = NpmPackage(
-        name="@scope/a", version="1.2.3", integrity=f"sha512-{digest}", files={"dist/a.mjs": "a.js"}
-    )
-    return replace(made, **more)
+ANSWERS_JS = Path(str(files("multigraft.runtime.web"))) / "page" / "answers.js"
 
 
 def test_a_page_answers_what_a_task_serves_as_python_does() -> None:
@@ -67,36 +43,19 @@ def test_a_page_answers_what_a_task_serves_as_python_does() -> None:
         name: {"data": array.ravel().tolist(), "dims": array.shape}
         for name, array in served.items()
     }
-    module = str(files("multigraft.runtime.web") / "page" / "answers.js")
-    script = f"""
-        import {{ answers }} from {json.dumps(module)};
-        const found = answers.outputs({{}}, {json.dumps(given)}, {{}});
-        console.log(JSON.stringify(found));
-    """
-    done = subprocess.run(
-        [node(), "--input-type=module", "--eval", script],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    found = called(ANSWERS_JS, "m.answers.outputs({}, [{ outputs: given }], {})", given)
     window = Window({}, {name: array[0] for name, array in served.items()})
-    assert json.loads(done.stdout) == ANSWERS["outputs"]({}).answer(None, [window], {})
+    assert found == ANSWERS["outputs"]({}).answer(None, [window], {})
 
 
 def test_a_page_knows_what_it_says_that_it_knows() -> None:
-    module = str(files("multigraft.runtime.web") / "page" / "answers.js")
-    script = f"""
-        import {{ answers }} from {json.dumps(module)};
-        console.log(JSON.stringify(Object.keys(answers)));
-    """
-    done = subprocess.run(
-        [node(), "--input-type=module", "--eval", script],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(done.stdout) == list(site.KNOWN)
+    assert called(ANSWERS_JS, "Object.keys(m.answers)", None) == list(site.KNOWN)
     assert set(site.KNOWN) <= set(ANSWERS)
+
+
+def test_a_page_reads_all_windows_where_python_does() -> None:
+    named = {name for name in site.KNOWN if ANSWERS[name]({"labels": ["a"]}).windows}
+    assert set(called(ANSWERS_JS, "[...m.inWindows]", None)) == named
 
 
 @pytest.mark.parametrize(
@@ -106,24 +65,16 @@ def test_several_labels_are_told_as_in_python(asked: dict[str, Any]) -> None:
     targets = {"labels": ["10", "2", "c"], "thresholds": [0.2, 0.6, float(np.float32(0.1))]}
     found = np.array([0.3, 0.7, 0.1], dtype=np.float32)
     given = {"probabilities": {"data": [float(value) for value in found], "dims": [1, 3]}}
-    module = str(files("multigraft.runtime.web") / "page" / "answers.js")
-    script = f"""
-        import {{ answers }} from {json.dumps(module)};
-        const given = {json.dumps([targets, given, asked])};
-        const {{ labels, scores }} = answers.multilabel(...given);
-        console.log(JSON.stringify({{ labels, scores: [...scores] }}));
-    """
-    done = subprocess.run(
-        [node(), "--input-type=module", "--eval", script],
-        capture_output=True,
-        text=True,
-        check=True,
+    said = called(
+        ANSWERS_JS,
+        "(({ scores, ...rest }) => ({ ...rest, scores: [...scores] }))"
+        "(m.answers.multilabel(...given))",
+        [targets, [{"outputs": given}], asked],
     )
     window = Window({}, {"probabilities": found})
     wanted = ANSWERS["multilabel"](targets).answer(
         None, [window], {"top_k": None, "threshold": None, **asked}
     )
-    said = json.loads(done.stdout)
     assert said["labels"] == wanted["labels"]
     assert said["scores"] == [list(pair) for pair in wanted["scores"].items()]
 
@@ -140,19 +91,9 @@ def test_several_labels_are_told_as_in_python(asked: dict[str, Any]) -> None:
 def test_numbers_are_told_as_in_python(targets: dict[str, Any], found: list[Any]) -> None:
     array = np.array(found, dtype=np.float32)
     given = {"numbers": {"data": array.ravel().tolist(), "dims": [1, *array.shape]}}
-    module = str(files("multigraft.runtime.web") / "page" / "answers.js")
-    script = f"""
-        import {{ answers }} from {json.dumps(module)};
-        console.log(JSON.stringify(answers.regression(...{json.dumps([targets, given])}, {{}})));
-    """
-    done = subprocess.run(
-        [node(), "--input-type=module", "--eval", script],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    said = called(ANSWERS_JS, "m.answers.regression(...given, {})", [targets, [{"outputs": given}]])
     window = Window({}, {"numbers": array})
-    assert json.loads(done.stdout) == ANSWERS["regression"](targets).answer(None, [window], {})
+    assert said == ANSWERS["regression"](targets).answer(None, [window], {})
 
 
 ASKED = {
@@ -169,21 +110,7 @@ ASKED = {
 def test_a_page_checks_what_is_asked(case: str) -> None:
     asked, wanted = ASKED[case]
     asks = shown(ANSWERS["classification"]({}).asks)
-    module = str(files("multigraft.runtime.web") / "page" / "answers.js")
-    script = f"""
-        import {{ checkedAsked }} from {json.dumps(module)};
-        let found;
-        try {{ found = checkedAsked({json.dumps(asks)}, {json.dumps(asked)}); }}
-        catch (error) {{ found = error.message; }}
-        console.log(JSON.stringify(found));
-    """
-    done = subprocess.run(
-        [node(), "--input-type=module", "--eval", script],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(done.stdout) == wanted
+    assert called(ANSWERS_JS, "m.checkedAsked(...given)", [asks, asked]) == wanted
 
 
 @pytest.fixture
@@ -315,14 +242,9 @@ CATALOG = mg.Catalog([Plugin()], discover=False)
 
 
 @pytest.fixture
-def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with an archive in the place of onnxruntime's."""
-    engine = package(archive(), name="onnxruntime-web")
-    monkeypatch.setattr(site, "ENGINE", engine)
-    folder = tmp_path / "packages"
-    folder.mkdir()
-    (folder / archive_name(engine)).write_bytes(archive())
-    yield folder
+    return stand_in_engine(tmp_path / "packages", monkeypatch)
 
 
 def bundle(modality: str) -> Path:

@@ -24,7 +24,8 @@ class WebReader:
     """A modality's reader once more, for browsers: a folder of ES modules.
 
     Its ``reader.js`` exports ``openReader(spec, file)``, which gives an object, or the promise of
-    one, with ``read(value)``: {name: {data, dims}} of typed arrays, or an Error with what is wrong.
+    one, with ``read(value)``: {name: {data, dims}} of typed arrays, or an Error with what is wrong;
+    and, where answers are made of windows (see `WindowReader`), ``windows(value)``: a list of them.
     ``spec`` is the reader's, ``await file(name)`` the bytes of a file of it; a value is ``{text}``,
     ``{columns}`` or ``{file}``.
     """

@@ -11,10 +11,11 @@ from typing import Any
 from helpers.javascript import node
 
 SCRIPT = """
-const {{ placed, shownAt, saidOf }} = await import({module});
+const {{ placed, shownAt, saidOf, lines }} = await import({module});
 const given = {given};
 console.log(JSON.stringify([
   placed(given[0].box, 200, 100), shownAt(given, 0.5), shownAt(given, 0.95), saidOf(given),
+  lines(given, 200, 100), lines([...given, given[1]], 2000, 100),
 ]));
 """
 OBJECTS = [
@@ -37,8 +38,14 @@ def run() -> Any:
 
 
 def test_boxes_are_shares_of_the_picture_and_the_slider_leaves_out_the_unsure() -> None:
-    place, some, none, said = run()
+    place, some, none, said, *_ = run()
     assert place == {"left": "10%", "top": "10%", "width": "50%", "height": "50%"}
     assert some == {"shown": OBJECTS[:2], "told": "2 cat"}
     assert none == {"shown": [], "told": "Nothing is that sure"}
     assert said == "2 cat, dog"
+
+
+def test_no_tag_covers_that_of_a_surer_box_at_the_same_corner() -> None:
+    *_, lines, wide = run()
+    assert lines == [0, 0, 1]
+    assert wide == [0, 0, 1, 2]

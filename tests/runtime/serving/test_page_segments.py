@@ -22,10 +22,15 @@ globalThis.document = {{ createElement: (tag) => ({{
 const {{ painted, colorOf, legend, shares }} = await import({module});
 const {{ answer, labels }} = {given};
 const {{ data, width, height }} = painted(answer, labels);
-const names = legend(answer, labels).kids.map((each) => each.kids[1]);
+const hidden = new Set(["disc"]);
+const entries = legend(answer, labels, hidden, () => {{}}).kids.map((each) => each.kids[0]);
+const names = entries.map((each) => each.kids[1]);
+const checked = Object.fromEntries(entries.map(({{ kids }}) => [kids[1].trim(), kids[0].checked]));
+const without = [...painted(answer, labels, hidden).data];
 const colors = labels.map((_, number) => colorOf(number));
 const said = shares(answer);
-console.log(JSON.stringify({{ data: [...data], width, height, names, colors, said }}));
+const found = {{ data: [...data], width, height, names, colors, said, checked, without }};
+console.log(JSON.stringify(found));
 """
 
 
@@ -57,3 +62,7 @@ def test_every_pixel_has_its_classs_colour() -> None:
     assert len({tuple(color) for color in found["colors"]}) == 3
     assert found["names"] == [f"{each['label']} " for each in answer["segments"]]
     assert found["said"].startswith("square, ")
+    assert found["checked"] == {"ground": True, "disc": False, "square": True}
+    hidden = np.array(found["without"], np.uint8).reshape(37, 52, 4)
+    np.testing.assert_array_equal(hidden[..., 3] == 0, classes == 1)
+    np.testing.assert_array_equal(hidden[classes != 1], pixels[classes != 1])

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 import multigraft as mg
+from helpers.npm_archives import stand_in_engine
 from multigraft import RowError
-from multigraft.errors import BundleError
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe.resolve import read_recipe
 from multigraft.runs.assembly import assemble
@@ -88,9 +88,15 @@ def test_a_wide_picture_is_answered_in_tiles(bundle: Path, pictures: Path) -> No
     assert len(predictor.reader.windows(wide)) == 1, "squashed pictures are seen whole"
 
 
-def test_a_page_without_a_server_refuses_it(bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="chosen among overlapping boxes in Python"):
-        write_site(bundle, tmp_path / "web", fetch=False)
+def test_a_page_without_a_server_may_be_asked_the_same(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = stand_in_engine(tmp_path / "packages", monkeypatch)
+    made = write_site(bundle, tmp_path / "web", packages=packages)
+    facts = json.loads((made / "site.json").read_text())
+    assert facts["answers"] == "detection"
+    assert set(facts["asks"]) == {"threshold", "iou", "top_k"}
+    assert facts["reader"]["places"] is True
 
 
 @pytest.mark.parametrize(

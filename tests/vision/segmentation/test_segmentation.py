@@ -17,6 +17,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 import multigraft_vision
+from helpers.npm_archives import stand_in_engine
 from helpers.packages import ROOT
 from helpers.painted_scenes import CLASSES, scene
 from helpers.scene_recipe import recipe
@@ -24,7 +25,6 @@ from helpers.toy_server import serving
 from multigraft.contracts.answers import Window
 from multigraft.data import Epoch, iterate
 from multigraft.engine import Engine
-from multigraft.errors import BundleError
 from multigraft.runtime import load
 from multigraft.runtime.answers.label_maps.areas import area_metrics, areas_of
 from multigraft.runtime.bundle import open_bundle
@@ -174,9 +174,13 @@ def test_a_server_answers_a_wide_picture_as_the_predictor_does(run: Any) -> None
             assert answer == predictor.predict(content, png="png" in asked)
 
 
-def test_a_page_without_a_server_refuses_it(run: Any, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="laid on the picture's own pixels in Python"):
-        write_site(run.folder / "bundle", tmp_path / "site", fetch=False)
+def test_a_page_without_a_server_is_asked_for_no_png(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = stand_in_engine(tmp_path / "packages", monkeypatch)
+    made = write_site(run.folder / "bundle", tmp_path / "site", packages=packages)
+    facts = json.loads((made / "site.json").read_text())
+    assert (facts["answers"], facts["asks"]) == ("segmentation", {})
 
 
 def test_the_card_says_that_pixels_are_answered(run: Any) -> None:

@@ -5,7 +5,7 @@ import { listed, marked } from "./entities.js";
 import { objectsIn, saidOf } from "./objects.js";
 import { answered, saidOfPassage } from "./passage.js";
 import { rankingList } from "./ranking.js";
-import { legend, overlaid, shares } from "./segments.js";
+import { segmentsIn, shares } from "./segments.js";
 import { ending, written } from "./writing.js";
 
 const SHOWN = 8;
@@ -15,9 +15,7 @@ const percent = (share) => (share === null ? "?" : `${(100 * share).toFixed(1)} 
 export function showAnswer(place, { entities, ranking, ...answer }, asked, model = {}) {
   const { score: sure } = answer;
   if (ranking) return place.replaceChildren(rankingList(ranking));
-  if (answer.segments && asked.file) {
-    return place.replaceChildren(overlaid(asked.file, answer, model.labels), legend(answer, model.labels));
-  }
+  if (answer.segments && asked.file) return place.replaceChildren(...segmentsIn(asked.file, answer, model.labels));
   if (isOfPicture(answer, asked)) return place.replaceChildren(...objectsIn(asked.file, answer.objects));
   if (isOfPassage(answer, asked)) {
     return place.replaceChildren(...answered(asked.columns.text_pair, answer), facts({ score: percent(sure) }));

@@ -3,6 +3,7 @@ import { make } from "./dom.js";
 
 const AT_FIRST = 0.3;
 const HUES = 8; // classes of the style sheet
+const NEAR = 0.06; // of the picture's sides: corners whose tags would lie over each other
 const percent = (share) => `${(100 * share).toFixed(0)} %`;
 
 // Where a box lies in a picture of that size, as shares of its sides.
@@ -23,6 +24,13 @@ export function shownAt(objects, least) {
   return { shown, told: told || "Nothing is that sure" };
 }
 
+// On which line below its corner each box has its tag, so that none covers that of a surer one.
+export function lines(shown, width, height) {
+  const near = (one, other) =>
+    Math.abs(one.box[0] - other.box[0]) < NEAR * width && Math.abs(one.box[1] - other.box[1]) < NEAR * height;
+  return shown.map((each, number) => shown.slice(0, number).filter((other) => near(each, other)).length);
+}
+
 export const saidOf = (objects) => shownAt(objects, AT_FIRST).told;
 
 export function objectsIn(file, objects) {
@@ -34,11 +42,15 @@ export function objectsIn(file, objects) {
   const slider = make("input", { type: "range", min: "0", max: "1", step: "0.01", value: String(AT_FIRST) });
   slider.setAttribute("aria-label", "How sure an object must be");
   const labels = [...new Set(objects.map(({ label }) => label))].sort();
+  const surest = objects.length ? `; the surest is ${percent(Math.max(...objects.map(({ score }) => score)))}` : "";
   const draw = () => {
     const { shown, told } = shownAt(objects, Number(slider.value));
-    share.textContent = `at least ${percent(Number(slider.value))} sure`;
+    share.textContent = `at least ${percent(Number(slider.value))} sure${surest}`;
     said.textContent = told;
-    boxes.replaceChildren(...shown.toReversed().map((each) => boxed(each, labels.indexOf(each.label), picture)));
+    const [width, height] = [picture.naturalWidth || 1, picture.naturalHeight || 1];
+    const below = lines(shown, width, height);
+    const made = shown.map((each, place) => boxed(each, labels.indexOf(each.label), below[place], width, height));
+    boxes.replaceChildren(...made.reverse());
   };
   slider.addEventListener("input", draw);
   picture.addEventListener("load", () => {
@@ -53,9 +65,10 @@ export function objectsIn(file, objects) {
   return [frame, make("div", { className: "row sure" }, slider, share), said];
 }
 
-function boxed({ label, score, box }, number, { naturalWidth, naturalHeight }) {
+function boxed({ label, score, box }, number, line, width, height) {
   const told = make("small", {}, `${label} ${percent(score)}`);
+  told.style.marginTop = `${1.4 * line}em`;
   const element = make("div", { className: `box hue-${number % HUES}`, title: `${label}, ${percent(score)}` }, told);
-  Object.assign(element.style, placed(box, naturalWidth || 1, naturalHeight || 1));
+  Object.assign(element.style, placed(box, width, height));
   return element;
 }

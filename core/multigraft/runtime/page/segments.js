@@ -1,7 +1,8 @@
-// Segments of a picture: each class as a colour over its pixels, and a legend.
+// Segments of a picture: each class as a colour over its pixels, and a legend that shows and hides them.
 import { make } from "./dom.js";
 
 const STRENGTH = 140; // of 255
+const GROUND = "background"; // not painted at first: it would cover most of the picture
 const TURN = 137.508; // degrees between the hues of neighbours: the golden angle
 
 // COCO's compressed run lengths: five bits a letter, from the fourth number on as a difference.
@@ -20,10 +21,10 @@ export function lengthsOf(text) {
   return lengths;
 }
 
-// The pixels of all segments, four bytes each; their run lengths go column by column.
-export function painted({ size: [height, width], segments }, labels) {
+// The pixels of the segments but those `hidden`, four bytes each; their run lengths go column by column.
+export function painted({ size: [height, width], segments }, labels, hidden = new Set()) {
   const data = new Uint8ClampedArray(4 * width * height);
-  for (const { label, mask } of segments) {
+  for (const { label, mask } of segments.filter((each) => !hidden.has(each.label))) {
     const color = [...colorOf(labels.indexOf(label)), STRENGTH];
     let at = 0;
     lengthsOf(mask.counts).forEach((length, turn) => {
@@ -38,7 +39,7 @@ export function painted({ size: [height, width], segments }, labels) {
 // Red, green and blue of a class by its number, the same in every answer.
 export function colorOf(number) {
   const hue = (number * TURN) % 360;
-  const full = number % 2 ? 170 : 235;
+  const full = [235, 170, 120][number % 3]; // hues come near each other again after eight classes
   // by how far a hue lies from that of red, green and blue
   return [0, 120, 240].map((own) => {
     const apart = Math.abs(((hue - own + 540) % 360) - 180);
@@ -46,21 +47,31 @@ export function colorOf(number) {
   });
 }
 
-export function overlaid(file, answer, labels) {
+// The picture under its classes, and the legend.
+export function segmentsIn(file, answer, labels) {
   const picture = make("img", { alt: "The picture, with a colour for each class" });
   picture.src = URL.createObjectURL(file);
   picture.addEventListener("load", () => URL.revokeObjectURL(picture.src));
-  const { data, width, height } = painted(answer, labels);
+  const [height, width] = answer.size;
   const canvas = make("canvas", { width, height });
-  canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
-  return make("div", { className: "overlaid" }, picture, canvas);
+  const hidden = new Set(answer.segments.length > 1 ? [GROUND] : []);
+  const draw = () => {
+    const { data } = painted(answer, labels, hidden);
+    canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
+  };
+  draw();
+  return [make("div", { className: "overlaid" }, picture, canvas), legend(answer, labels, hidden, draw)];
 }
 
-export function legend({ segments }, labels) {
+export function legend({ segments }, labels, hidden, draw) {
   const entries = segments.map(({ label, share }) => {
-    const spot = make("span", { className: "spot", ariaHidden: "true" });
-    spot.style.background = `rgb(${colorOf(labels.indexOf(label)).join(" ")})`;
-    return make("li", {}, spot, `${label} `, make("span", { className: "soft" }, percent(share)));
+    const onchange = ({ target }) => {
+      hidden[target.checked ? "delete" : "add"](label);
+      draw();
+    };
+    const shown = make("input", { type: "checkbox", checked: !hidden.has(label), onchange });
+    shown.style.accentColor = `rgb(${colorOf(labels.indexOf(label)).join(" ")})`;
+    return make("li", {}, make("label", {}, shown, `${label} `, make("span", { className: "soft" }, percent(share))));
   });
   return make("ul", { className: "legend" }, ...entries);
 }

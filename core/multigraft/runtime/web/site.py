@@ -38,7 +38,8 @@ POLICY = (
 )
 """Content security policy: the page asks its own host for files, and nobody else for anything."""
 KNOWN: tuple[Named, ...] = (
-    *("classification", "embedding", "multilabel", "outputs", "regression"),
+    *("classification", "detection", "embedding", "multilabel", "outputs", "regression"),
+    "segmentation",
 )
 """The answers that ``answers.js`` makes too."""
 _PLACES = (
@@ -48,11 +49,11 @@ _PLACES = (
 REASONS: dict[str | None, str] = {
     "tagging": _PLACES,
     "extraction": _PLACES,
-    "segmentation": "its masks are laid on the picture's own pixels in Python",
-    "detection": "its answers are chosen among overlapping boxes in Python",
     "transcription": "its answers, with their times, are decoded from frames of sound in Python",
 }
 """Why others are refused."""
+UNASKED = ("png",)
+"""What may be asked of answers in Python alone."""
 HEAD = '<meta charset="utf-8">'
 
 
@@ -93,7 +94,7 @@ def write_site(
             "reader": opened.reader,
             "targets": {key: value for key, value in opened.targets.items() if key in SHOWN},
             "answers": named,
-            "asks": shown(answers.asks),
+            "asks": shown({key: ask for key, ask in answers.asks.items() if key not in UNASKED}),
             "graph": graphs,
             "files": {file: opened.files[file].model_dump() for file in held},
         }

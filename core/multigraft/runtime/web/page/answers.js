@@ -1,15 +1,20 @@
-// From a graph's outputs for one row to its answer, as the predictor makes it.
+// From a value's windows, each {row, outputs}, to its answer, as the predictor makes it; mostly there is one.
+import { detection } from "./detection.js";
+import { segmentation } from "./segmentation.js";
 
-export const answers = { classification, embedding, multilabel, outputs, regression };
+export const answers = { classification, detection, embedding, multilabel, outputs, regression, segmentation };
 
-function classification(targets, outputs, { top_k: most, threshold }) {
+// Those that are made of all windows of a value; the others look at its first alone.
+export const inWindows = new Set(["detection", "segmentation"]);
+
+function classification(targets, [{ outputs }], { top_k: most, threshold }) {
   const ranked = rankedLabels(targets, outputs, most);
   const kept = threshold === undefined ? ranked : ranked.filter(([, score]) => score >= threshold);
   const [label, score] = kept[0] ?? [null, null];
   return { label, score, scores: new Map(kept) };
 }
 
-function multilabel(targets, outputs, { top_k: most, threshold }) {
+function multilabel(targets, [{ outputs }], { top_k: most, threshold }) {
   const ranked = rankedLabels(targets, outputs, most);
   const bars = new Map(targets.labels.map((label, place) => [label, threshold ?? targets.thresholds?.[place] ?? 0.5]));
   const reached = ranked.filter(([label, score]) => score >= bars.get(label));
@@ -26,16 +31,16 @@ function rankedLabels({ labels }, { probabilities }, most) {
   return labels.map((label, place) => [label, scores[place]]).sort(([, a], [, b]) => b - a).slice(0, most);
 }
 
-function embedding(targets, outputs) {
+function embedding(targets, [{ outputs }]) {
   return { embedding: [...outputs.embedding.data] };
 }
 
-function outputs(targets, found) {
+function outputs(targets, [{ outputs: found }]) {
   const named = Object.entries(found).map(([name, { data, dims }]) => [name, nested([...data].map(Number), dims.slice(1))]);
   return Object.fromEntries(named);
 }
 
-function regression({ names, quantiles: levels = [] }, { numbers: { data, dims } }) {
+function regression({ names, quantiles: levels = [] }, [{ outputs: { numbers: { data, dims } } }]) {
   const found = [...data];
   const wanted = levels.length ? [names.length, levels.length] : [names.length];
   if (String(dims.slice(1)) !== String(wanted)) throw new Error(`the graph gives numbers ${dims.slice(1)}; the page lists ${wanted}`);

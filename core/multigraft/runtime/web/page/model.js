@@ -1,5 +1,5 @@
 // A bundle's answers in a browser or in Node: reader, graph, answers. It knows no page.
-import { answers, checkedAsked } from "./answers.js";
+import { answers, checkedAsked, inWindows } from "./answers.js";
 
 const FORMAT = 2;
 const TYPES = new Map([[Uint8Array, "uint8"], [Float32Array, "float32"], [BigInt64Array, "int64"]]);
@@ -16,15 +16,17 @@ export async function openModel({ ort, bytes }) {
     externalData: await Promise.all(beside.map(async (path) => ({ path, data: await file(path) }))),
   });
   const make = answers[site.answers];
+  const all = inWindows.has(site.answers) && reader.windows;
   let turn = Promise.resolve(); // a session computes one row at a time
 
   async function answer(value, asked) {
     const wanted = checkedAsked(site.asks, asked);
     const began = performance.now();
-    const row = await reader.read(value);
+    const rows = all ? await reader.windows(value) : [await reader.read(value)];
     const read = performance.now();
-    const outputs = await session.run(batchOfOne(ort, row, session.inputNames));
-    const found = make(site.targets, outputs, wanted);
+    const windows = [];
+    for (const row of rows) windows.push({ row, outputs: await session.run(batchOfOne(ort, row, session.inputNames)) });
+    const found = make(site.targets, windows, wanted);
     return { answer: found, reading: read - began, computing: performance.now() - read };
   }
 
