@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -17,6 +18,18 @@ def test_the_share_of_ones_is_the_chance(p: float) -> None:
     with fast_dropout():
         share = torch.empty(count).bernoulli_(p).mean(dtype=torch.float64).item()
     assert abs(share - p) <= 5 * (p * (1 - p) / count) ** 0.5 + 1e-3 * min(p, 1 - p)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_masks_are_the_words_of_a_seed_that_torch_draws(dtype: torch.dtype) -> None:
+    """A repeated run of another version of this module draws the same."""
+    torch.manual_seed(3)
+    with fast_dropout():
+        drawn = torch.empty(5000, dtype=dtype).bernoulli_(0.9)
+    torch.manual_seed(3)
+    words = np.random.SFC64(int(torch.empty((), dtype=torch.int64).random_())).random_raw(1250)
+    wanted = words.view(np.int16) < round(0.9 * 2**16) - 2**15
+    assert drawn.tolist() == wanted.astype(float).tolist()
 
 
 def test_neighbours_are_independent() -> None:

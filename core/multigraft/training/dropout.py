@@ -41,7 +41,8 @@ def _bernoulli(
     """Fill ``values`` with ones, each with probability ``p``, and zeros."""
     if values.numel() < SMALL or not drawable(p):
         return values.copy_(torch.rand(values.shape, generator=generator) < p)
-    return values.copy_(Coins(p, generator).toss(values.shape))
+    # torch copies bytes in vectors, and booleans one at a time
+    return values.copy_(Coins(p, generator).toss(values.shape).view(torch.uint8))
 
 
 def drawable(p: float) -> bool:
@@ -63,7 +64,8 @@ class Coins:
         """Booleans of this shape, the next ones of the stream."""
         count = math.prod(shape)
         words = self._words.random_raw(-(-count // 4)).view(np.int16)
-        return (torch.from_numpy(words)[:count] < self._bound).view(tuple(shape))
+        heads = words[:count] < self._bound  # numpy compares in vectors, torch does not
+        return torch.from_numpy(heads).view(tuple(shape))
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:
