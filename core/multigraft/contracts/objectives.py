@@ -108,7 +108,10 @@ class Objective(Protocol):
     with cross-entropy: what mixes rows (`MixingAugment`) is refused by other tasks."""
     random_batches: bool = False
     """Whether training draws batches at random, in the place of rows of like length: where rows are
-    each other's negatives, what is like about all of a batch cannot be learned from it."""
+    each other's negatives, what is like about all of a batch cannot be learned from it.
+
+    Unless rows mix, a processor reads and computes such a batch in parts of like length, and
+    `prepare` is given one part at a time."""
 
     problem_type: str = "single_label_classification"
     """What transformers calls the problem that `linear_head` solves, for the saved folder."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from multigraft.data.batching.batches import Members, padding_share, plan_batches
+from multigraft.data.batching.length_parts import length_parts
 from multigraft.data.batching.packing import plan_packs
 from multigraft.recipe import Training
 from multigraft.training.defaults import EPOCHS
@@ -27,11 +28,13 @@ class BatchSchedule:
         budget: float | None = None,
         world: int = 1,
         epochs: float = EPOCHS,
+        per_pass: float = math.inf,
     ) -> None:
         """``budget`` is the recipe's, counted as ``lengths`` are; ``world`` processes share a step;
         ``by_length`` puts rows of like length into a batch (see `plan_batches`).
 
-        ``epochs`` are taken where the recipe names none.
+        ``epochs`` are taken where the recipe names none. ``per_pass`` is what a pass costs, in
+        positions (see `length_parts`); unless it is finite, batches are computed whole.
         """
         self._lengths = lengths
         self._training = training
@@ -40,6 +43,9 @@ class BatchSchedule:
         self._by_length = by_length
         self._budget = budget
         self._world = world
+        self._per_pass = per_pass
+        self.whole = False
+        """Whether batches are computed whole, whatever ``per_pass``."""
         self._epoch = -1
         self._batches: Sequence[Members] = ()
         self._starts = [0]
@@ -62,9 +68,17 @@ class BatchSchedule:
             self._batches, self._epoch = self._plan(epoch), epoch
         return self._batches
 
+    def parts(self, batch: Members) -> Sequence[Members]:
+        """What a batch is computed in: parts of like length where it was drawn at random."""
+        whole = self.whole or self._by_length or math.isinf(self._per_pass)
+        if whole or isinstance(batch, tuple):
+            return [batch]
+        return length_parts(self._lengths, batch, per_pass=self._per_pass)
+
     def padding(self, epoch: int) -> float:
-        """The share of positions in an epoch's batches that only pad."""
-        return padding_share(self._lengths, self.batches(epoch))
+        """The share of positions in an epoch's batches, as they are computed, that only pad."""
+        parts = [part for batch in self.batches(epoch) for part in self.parts(batch)]
+        return padding_share(self._lengths, parts)
 
     def epochs(self, start: float, end: float) -> float:
         """Count the epochs between two shares of the training."""

@@ -248,7 +248,7 @@ class Fit:
             self.forward.begin(phase.begin, self.schedule.epochs(phase.begin, phase.end))
             standard = self._standardization.begin(self.forward, self.progress.step)
             self.gradient.standard = self.optimizer.standard = standard
-            self.stream.begin(self.forward.needs())
+            self.stream.begin(self.forward.needs(), whole=bool(self.forward.replayed))
 
     def _finished(self) -> bool:
         return self.progress.step >= self.total_steps or self.progress.stop is not None
