@@ -85,3 +85,32 @@ def test_what_a_graph_may_not_give_is_refused(classes: np.ndarray, said: str) ->
 def test_targets_of_anybody_are_checked(targets: Any) -> None:
     with pytest.raises(BundleError, match="classes of its pixels cannot be read"):
         Segmentation(targets)
+
+
+@pytest.mark.parametrize("strip", [1, 90, 2**20])
+def test_strips_give_what_the_whole_picture_gives_at_once(
+    strip: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Overlapping windows at random places, which leave some of the picture to none."""
+    monkeypatch.setattr("multigraft.runtime.answers.segmentation.STRIP", strip)
+    rng = np.random.default_rng(strip)
+    for _ in range(20):
+        tall, wide = (int(side) for side in rng.integers(9, 60, 2))
+        count = int(rng.integers(2, 7))
+        maps = [rng.integers(0, 4, (8, 11)).astype(np.uint8) for _ in range(count)]
+        scale = rng.uniform(0.3, 2)
+        shifts = [rng.uniform(0, scale * side, count) for side in (wide, tall)]
+        frames = [then(scaling(scale, scale), shift(-x, -y)) for x, y in zip(*shifts, strict=True)]
+        windows = [
+            window(each, frame, (wide, tall)) for each, frame in zip(maps, frames, strict=True)
+        ]
+        places = np.stack(np.meshgrid(np.arange(wide), np.arange(tall)), -1) + 0.5
+        inside = [
+            places * each.row["frame"][[0, 1], [0, 1]] + each.row["frame"][:, 2] for each in windows
+        ]
+        far = [np.abs(2 * each / (11, 8) - 1).astype(np.float32).max(-1) for each in inside]
+        x, y = (np.stack(inside)[..., at].astype(int).clip(0, (10, 7)[at]) for at in (0, 1))
+        which = np.argmin(far, axis=0)
+        each = np.stack([maps[k][y[k], x[k]] for k in range(count)])
+        wanted = np.take_along_axis(each, which[None], 0)[0]
+        np.testing.assert_array_equal(joined(maps, windows), wanted)

@@ -25,6 +25,11 @@ from multigraft.runtime.answers.label_maps.run_lengths import (
 )
 
 AREAS = "areas"
+STRIP = 2**20
+"""The pixels that are looked at together: a distance takes four times a class, and a picture may
+have a hundred million."""
+Places = tuple[np.ndarray, np.ndarray]
+"""Where the columns and the lines of a picture's own pixels lie in an input."""
 
 
 class Segmentation(Answers):
@@ -51,7 +56,7 @@ class Segmentation(Answers):
         """Raises BundleError where the outputs are no classes of this task's."""
         del raw
         found = joined([self._checked(window) for window in windows], windows)
-        areas = np.bincount(found.ravel(), minlength=len(self._classes.labels))
+        areas = _areas(found, len(self._classes.labels))
         order = [each for each in np.argsort(-areas, kind="stable").tolist() if areas[each]]
         size = list(found.shape)
         answer: dict[str, Any] = {
@@ -105,28 +110,65 @@ class Segmentation(Answers):
         return found
 
 
+def _areas(found: np.ndarray, classes: int) -> np.ndarray:
+    """The pixels of each class; numpy counts in 64 bits each, so a strip at a time."""
+    flat = found.ravel()
+    parts = (flat[at : at + STRIP] for at in range(0, flat.size, STRIP))
+    return np.sum([np.bincount(part, minlength=classes) for part in parts], axis=0)
+
+
 def joined(found: Sequence[np.ndarray], windows: Sequence[Window]) -> np.ndarray:
     """Classes of all of a picture's own pixels, from those of its windows' inputs.
 
     A pixel outside of every window, as what a centre crop left out, takes those of the nearest
     edge.
     """
-    whole: np.ndarray | None = None
-    for each, window in zip(found, windows, strict=True):
-        x, y = _places(window.row)
-        classes = each[_inside(y, len(each))[:, None], _inside(x, each.shape[1])[None]]
+    places = [_places(window.row) for window in windows]
+    (across, down), rows = places[0], max(1, STRIP // len(places[0][0]))
+    whole = np.empty((len(down), len(across)), found[0].dtype)
+    for top in range(0, len(down), rows):
+        strip = slice(top, top + rows)
         if len(found) == 1:
-            return classes
-        distance = _from_middle(x, y, each.shape)
-        if whole is None:
-            whole, nearest = classes, distance
-        closer = distance < nearest
-        whole, nearest = np.where(closer, classes, whole), np.minimum(distance, nearest)
-    assert whole is not None
+            whole[strip] = _seen(found[0], across, down[strip])
+        else:
+            whole[strip] = _strip(found, [(x, y[strip]) for x, y in places])
     return whole
 
 
-def _places(row: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _strip(found: Sequence[np.ndarray], places: Sequence[Places]) -> np.ndarray:
+    """Some lines of a picture, each pixel by the window whose middle is the nearest."""
+    size = len(places[0][1]), len(places[0][0])
+    whole, nearest = np.zeros(size, found[0].dtype), np.full(size, np.inf, np.float32)
+    for each, (x, y) in zip(found, places, strict=True):
+        part = _within(y, each.shape[0]), _within(x, each.shape[1])
+        _take(whole[part], nearest[part], each, x[part[1]], y[part[0]])
+    if np.isinf(nearest).any():  # outside of every window
+        for each, (x, y) in zip(found, places, strict=True):
+            _take(whole, nearest, each, x, y)
+    return whole
+
+
+def _take(
+    whole: np.ndarray, nearest: np.ndarray, each: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> None:
+    """Put a window's classes where its middle is nearer than those before."""
+    distance = _from_middle(x, y, each.shape)
+    closer = distance < nearest
+    np.copyto(whole, _seen(each, x, y), where=closer)
+    np.copyto(nearest, distance, where=closer)
+
+
+def _seen(each: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A window's classes at places in its input, beyond it those of its edge."""
+    return each[_inside(y, each.shape[0])[:, None], _inside(x, each.shape[1])[None]]
+
+
+def _within(places: np.ndarray, side: int) -> slice:
+    """Which of ascending places lie in an input."""
+    return slice(*np.searchsorted(places, (0, side), "left").tolist())
+
+
+def _places(row: Mapping[str, np.ndarray]) -> Places:
     """Where the columns and lines of a picture's own pixels lie in the input."""
     frame = plane(row)[0].astype(np.float64)
     width, height = (round(float(side)) for side in row[PICTURE])
