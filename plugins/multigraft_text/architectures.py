@@ -10,6 +10,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES,
     MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
 )
@@ -74,6 +75,8 @@ def _reason(kind: str) -> str | None:
         return "is an encoder-decoder, which the families t5, bart and marian open"
     if kind in REFUSED:
         return REFUSED[kind]
+    if kind in MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES:
+        return "finds objects in pictures; those that can be backbones are named 'detr/<type>'"
     if kind not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
         return f"has no sequence classifier in transformers {__version__}"
     modelled = {*MODEL_FOR_MASKED_LM_MAPPING_NAMES, *MODEL_FOR_CAUSAL_LM_MAPPING_NAMES}

@@ -186,6 +186,25 @@ def _backbone(
     )
 
 
+_DETR = Backbone(
+    name="detr",
+    modality="image",
+    sizes={},
+    build=Lazy("multigraft_vision.detr.build:build"),
+    reader=Lazy("multigraft_vision.detr.preprocessing:reader_spec"),
+    find=Lazy("multigraft_vision.detr.configuration:find"),
+    options={
+        "config": Option(
+            default=None,
+            types=(dict,),
+            help="settings of a network without weights, by transformers' names for its type",
+        ),
+    },
+    quantization="static",
+    trial=Trial(size="rt_detr-tiny", reader={"size": 64}),
+)
+
+
 @hookimpl
 def register_modalities() -> Sequence[Modality]:
     """Images."""
@@ -194,7 +213,8 @@ def register_modalities() -> Sequence[Modality]:
 
 @hookimpl
 def register_backbones() -> Sequence[Backbone]:
-    """ResNets, ViTs, Inceptions, and every other network of timm as ``timm/<name>``."""
+    """ResNets, ViTs, Inceptions, every other network of timm as ``timm/<name>``, and detectors of
+    transformers as ``detr/<type>``."""
     resnets = {
         "tiny": _TINY_RESNET,
         "18": _size("resnet18", "a1_in1k"),
@@ -224,6 +244,7 @@ def register_backbones() -> Sequence[Backbone]:
             Trial(size="test_vit", reader={"size": 48}),
             Lazy("multigraft_vision.plan:find"),
         ),
+        _DETR,
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -85,23 +85,42 @@ def reader_spec(origin: Origin, options: Mapping[str, Any]) -> Spec:
             f"{origin.backbone} expects the crop mode {cfg['crop_mode']!r}; set reader.fit to "
             "center, squash or pad"
         )
-    channels = asked(chosen, planned.reader, cfg["mean"], cfg["std"])
+    return image_spec(
+        options,
+        size=list(cfg["input_size"][1:]),
+        crop=_crop(cfg, fit, places=bool(chosen.get("places"))),
+        interpolation=cfg["interpolation"],
+        fit=fit,
+        mean=cfg["mean"],
+        channels=asked(chosen, planned.reader, cfg["mean"], cfg["std"]),
+    )
+
+
+def image_spec(
+    options: Mapping[str, Any],
+    *,
+    size: list[int],
+    crop: float,
+    interpolation: str,
+    fit: str,
+    mean: Sequence[float],
+    channels: Spec | None = None,
+) -> Spec:
+    """The spec of a reader: what weights expect, and what of it a recipe's options change;
+    ``channels`` where pictures are of others than RGB."""
+    chosen = {key: value for key, value in options.items() if value is not None}
+    padded = fit == "pad" and not channels
     return {
         "kind": KIND if channels else "image",
-        "size": _sides(chosen.get("size", list(cfg["input_size"][1:]))),
-        "crop": float(chosen.get("crop", _crop(cfg, fit, places=bool(chosen.get("places"))))),
-        "interpolation": chosen.get("interpolation", cfg["interpolation"]),
+        "size": _sides(chosen.get("size", size)),
+        "crop": float(chosen.get("crop", crop)),
+        "interpolation": chosen.get("interpolation", interpolation),
         "fit": fit,
         "max_pixels": chosen.get("max_pixels", MAX_PIXELS),
-        **({"fill": _fill(cfg)} if fit == "pad" and not channels else {}),
+        **({"fill": [round(255 * share) for share in mean]} if padded else {}),
         **({"places": True} if chosen.get("places") else {}),
-        **channels,
+        **(channels or {}),
     }
-
-
-def _fill(cfg: Mapping[str, Any]) -> list[int]:
-    """The mean colour."""
-    return [round(255 * share) for share in cfg["mean"]]
 
 
 def _sides(size: int | list[int]) -> list[int]:

@@ -371,6 +371,32 @@ def test_front_end_and_normalisation_stay_float(tmp_path: Path) -> None:
     assert depthwise(graph) == [convs[1]]  # the front end's one-channel filters do not count
 
 
+class Refiner(nn.Module):
+    """An encoder, and a decoder that answers in two steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(8, 8)
+        self.decoder = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
+        self.last = nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.last(self.decoder(self.encoder(x).relu()))
+        return found
+
+
+def test_what_is_refined_step_by_step_stays_float(tmp_path: Path) -> None:
+    program = torch.onnx.export(
+        Refiner().eval(), (torch.randn(2, 8),), dynamo=True, opset_version=20, verbose=False
+    )
+    graphs._tidy(program.model)
+    program.save(tmp_path / "model.onnx")
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    kept = float_nodes(graph)
+    products = [node.name for node in graph.node if node.op_type in ("Gemm", "MatMul")]
+    assert [name in kept for name in products] == [False, True, True, False]
+
+
 def test_the_last_convolution_of_a_map_and_what_follows_stay_float() -> None:
     weight = np.ones((4, 4, 1, 1), np.float32)
     nodes = [

@@ -16,6 +16,8 @@ from multigraft.errors import WeightsError
 from multigraft.models.untrusted import harmless_config, read_config, settings_of
 from multigraft_speech.weights import KINDS, load_config
 from multigraft_text.weights import DECODERS, ENCODERS, config_of
+from multigraft_vision.detr.architectures import KINDS as DETECTORS
+from multigraft_vision.detr.configuration import saved_config
 
 OTHERS = (
     *("albert", "bart", "big_bird", "bigbird_pegasus", "bloom", "convbert", "data2vec-text"),
@@ -48,6 +50,12 @@ def test_the_defaults_of_every_speech_kind_are_opened_as_they_are(
     said = saved(kind, tmp_path)
     where = Origin(backbone=kind, size="base", config={}, path=tmp_path, hub=None)
     assert load_config(where).to_dict() == said
+
+
+@pytest.mark.parametrize("kind", DETECTORS)
+def test_the_defaults_of_every_detector_are_opened_as_they_are(kind: str, tmp_path: Path) -> None:
+    said = saved(kind, tmp_path)
+    assert saved_config(tmp_path).to_dict() == said
 
 
 @pytest.mark.parametrize("kind", OTHERS)

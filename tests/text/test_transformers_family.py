@@ -222,6 +222,7 @@ def test_a_model_that_counts_from_its_padding_has_fewer_positions() -> None:
     [
         ("t5", "is an encoder-decoder"),
         ("vit", "has no sequence classifier"),
+        ("rt_detr", "finds objects in pictures; .* named 'detr/<type>'"),
         ("wav2vec2", "no text backbone"),
         ("layoutlm", "where words stand on a page"),
         ("longformer", "attends to the first token otherwise"),

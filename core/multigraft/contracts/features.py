@@ -85,9 +85,20 @@ class BackboneModule(Protocol):
     beside them ``pyramid = False``. Where a task reads them (`Task.levels`), ``pyramid`` is set,
     and from then on `Features.maps` holds a map for each level.
 
+    ``joins = True`` may be there too, where blocks read what several before them gave, as those of
+    a feature pyramid network do: replay then keeps all that is read.
+
     ``patches: Patches`` may be there too. Where a batch then has `VISIBLE`, `forward` computes
     those patches alone and sees nothing of the others: ``sequence`` is [B, before + K, D], in the
     order asked for, and ``maps`` is empty. Masked autoencoders ask for them.
+
+    ``detection_head(labels) -> nn.Module`` and ``detection_loss(outputs, batch)`` may be there too:
+    a detector that brings its own head along, with what its weights know of the labels, and the
+    loss that it is trained with, as `RowLoss` has it: (total, weight), [B] each. The head gives
+    ``logits`` [B, Q, classes] and ``boxes`` [B, Q, 4], centre, width and height as shares of the
+    input, and while it trains whatever the loss reads; the batch has ``boxes`` [B, N, 4] by their
+    corners in the input's pixels and ``classes`` [B, N], below 0 what is no object. Beside them
+    ``size`` is the input's height and width. The task of object detection asks for them.
 
     ``writing: Writing``, ``remember`` and ``step`` may be there too, as `generation.Decoder` has
     them: an encoder-decoder, which tasks that write a text about a value ask for.

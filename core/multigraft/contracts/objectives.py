@@ -113,6 +113,10 @@ class Objective(Protocol):
     Unless rows mix, a processor reads and computes such a batch in parts of like length, and
     `prepare` is given one part at a time."""
 
+    learning_rate: float | None = None
+    """AdamW's peak rate where a recipe gives none, where it depends on what the head is (one that
+    its backbone brought along is no new one); None: the task's."""
+
     problem_type: str = "single_label_classification"
     """What transformers calls the problem that `linear_head` solves, for the saved folder."""
     whole: bool = False

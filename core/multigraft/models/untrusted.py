@@ -63,8 +63,12 @@ BOUNDS = ("max_", "clamp_")
 """How the names of bounds begin, for which -1 means none, as in ``max_relative_positions``."""
 PROBABILITIES = ("dropout", "pdrop", "layerdrop", "_prob")
 """What the names of probabilities hold."""
+NO_PROBABILITIES = ("top_prob_values",)
+"""Names that hold such a word and count something."""
 TOKENS = ("_token_id", "_index")
 """How the names of token ids end, for which -1 and -100 mean none."""
+FROM_END = ("eval_idx",)
+"""Keys that name a layer, -1 the last."""
 BUFFERS = ("position_ids", "token_type_ids", "inv_freq", "masked_bias")
 """What older files hold of a block besides what was trained."""
 PARAMETERS = 10_000
@@ -231,7 +235,8 @@ def _check_numbers(path: Path, key: str, value: Any) -> None:
             raise WeightsError(
                 f"{path}: {key} is {number:g}; at most {most:,} is taken for a network's"
             )
-        if any(word in key for word in PROBABILITIES) and not 0 <= number <= 1:
+        likely = key not in NO_PROBABILITIES and any(word in key for word in PROBABILITIES)
+        if likely and not 0 <= number <= 1:
             raise WeightsError(f"{path}: {key} is {number:g}; a probability from 0 to 1 is needed")
     for number in () if isinstance(value, dict) else _numbers(value):
         least = _least(key, number)
@@ -247,6 +252,8 @@ def _least(key: str, number: float) -> float:
         return number
     if key.startswith(BOUNDS) and number == -1:
         return number
+    if key in FROM_END:
+        return -MOST
     return 0 if isinstance(number, int) or "eps" in key else -LARGEST
 
 

@@ -30,6 +30,7 @@ def build_optimizer(run: Run, total_steps: int) -> ScheduledOptimizer:
     training = run.recipe.training
     rate = (
         training.learning_rate
+        or run.objective.learning_rate
         or run.resolved.task.learning_rate
         or default_rate(run.plan, scratch=run.resolved.scratch)
     )

@@ -61,6 +61,21 @@ def test_suppression_is_that_of_torchvision(seed: int) -> None:
     assert [each["score"] for each in found] == scores[position, label][kept].tolist()
 
 
+def as_set(given: Window) -> Window:
+    """The same, of a graph that tells each object once."""
+    outputs = {"queries": given.outputs["boxes"], "scores": given.outputs["scores"]}
+    return Window(given.row, outputs)
+
+
+def test_a_set_of_queries_is_told_whole_unless_asked() -> None:
+    boxes, scores = [[0, 0, 10, 10], [0, 0, 10, 10]], [[0.9, 0, 0], [0.8, 0, 0]]
+    one = window(boxes, scores)
+    assert len(answer(one)) == 1
+    assert len(answer(as_set(one))) == 2
+    assert len(answer(as_set(one), iou=0.5)) == 1
+    assert len(answer(as_set(one), as_set(one))) == 1, "tiles see an object twice"
+
+
 def test_what_is_asked_for_is_held_to() -> None:
     boxes = [[0, 0, 10, 10], [1, 0, 11, 10], [50, 50, 60, 60]]
     scores = [[0.9, 0, 0], [0.8, 0.7, 0], [0, 0, 0.2]]

@@ -15,6 +15,9 @@ WEIGHTED = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
 POOLS = frozenset({"ReduceMean", "GlobalAveragePool"})
 FRONTEND = "frontend"
 """Submodule of a backbone that turns samples into a spectrogram: its ranges need floats."""
+DECODER = "decoder"
+"""Submodule that refines an answer step by step, as a detector's boxes: what 8 bits lose in one
+step is lost to all others."""
 MANY_CHANNELS = 16
 """That a filter reads, from which on a convolution is worth ranges of its own."""
 LARGE_TABLE = 1 << 14
@@ -22,9 +25,9 @@ LARGE_TABLE = 1 << 14
 
 
 def float_nodes(graph: GraphProto) -> list[str]:
-    """Nodes that stay float: a `FRONTEND`, what comes before the first weights, and what comes
-    behind the last ones, as the arithmetic of boxes; with it the last convolutions of maps, whose
-    few numbers are the answer."""
+    """Nodes that stay float: a `FRONTEND`, a `DECODER`, what comes before the first weights, and
+    what comes behind the last ones, as the arithmetic of boxes; with it the last convolutions of
+    maps, whose few numbers are the answer."""
     before, pooled = _leading_to(graph, WEIGHTED), _leading_to(graph, POOLS)
     dense = {
         node.name
@@ -36,7 +39,8 @@ def float_nodes(graph: GraphProto) -> list[str]:
         for node, after in _in_order(graph)
         if (node.op_type not in WEIGHTED and not (after and node.name in before))
         or node.name in dense
-        or _in_frontend(node)
+        or _inside(node, FRONTEND)
+        or _inside(node, DECODER)
     ]
 
 
@@ -95,7 +99,7 @@ def _convolutions(graph: GraphProto) -> Iterator[tuple[str, int, int]]:
     """Name, groups and channels of each convolution with constant weights, but a `FRONTEND`."""
     shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
     for node in graph.node:
-        if node.op_type == "Conv" and node.input[1] in shapes and not _in_frontend(node):
+        if node.op_type == "Conv" and node.input[1] in shapes and not _inside(node, FRONTEND):
             yield node.name, attribute(node, "group", 1), shapes[node.input[1]][1]
 
 
@@ -220,8 +224,8 @@ def _looked_up(node: NodeProto, table: str) -> Iterator[NodeProto]:
     yield helper.make_node("Mul", [wide, scale], list(node.output), name=node.name)
 
 
-def _in_frontend(node: NodeProto) -> bool:
-    return any(FRONTEND in scope.split(".") for scope in _scopes(node))
+def _inside(node: NodeProto, submodule: str) -> bool:
+    return any(submodule in scope.split(".") for scope in _scopes(node))
 
 
 def _scopes(node: NodeProto) -> list[str]:

@@ -28,6 +28,10 @@ CANDIDATES = 1000
 EDGE = 2.0
 """Pixels of the input within which a box touches the edge of its tile."""
 PLACES, SIZES = "places", "sizes_there"
+SET = "queries"
+"""The boxes of a graph that gives each object once."""
+OVERLAP, ANY = 0.6, 2.0
+"""The most that two boxes of one class overlap unless asked; and more than any do."""
 
 
 class Detection(Answers):
@@ -36,14 +40,20 @@ class Detection(Answers):
 
     The graph gives ``boxes`` [P, 4] in the input's pixels and ``scores`` [P, classes], and rows
     their ``frame``, ``extent`` and ``picture``, its own size. Of boxes of one class that overlap by
-    more than ``iou`` the surest is told (non-maximum suppression). Windows are tiles of one picture
-    (see `tiled_boxes`).
+    more than ``iou`` the surest is told (non-maximum suppression). In the place of ``boxes`` it may
+    give ``queries`` [P, 4], the boxes of a set in which each object stands once: unless asked to
+    they are not suppressed. Windows are tiles of one picture (see `tiled_boxes`).
     """
 
     asks: Mapping[str, Option] = {
         "threshold": Option(default=0.05, low=0, high=1, help="leave out objects less sure"),
         "iou": Option(
-            default=0.6, low=0, high=1, help="the most that two boxes of one class may overlap"
+            default=None,
+            types=(float, int),
+            low=0,
+            high=1,
+            help="the most that two boxes of one class may overlap; unset: 0.6, and where a "
+            "detector tells each object once (a DETR), any",
         ),
         "top_k": Option(default=KEPT, low=1, high=1000, help="tell so many objects at most"),
     }
@@ -61,7 +71,7 @@ class Detection(Answers):
         parts = [
             self._found(window, asked["threshold"], tile) for tile, window in enumerate(windows)
         ]
-        found = joined(parts, iou=asked["iou"], most=asked["top_k"])
+        found = joined(parts, iou=_overlap(windows, asked["iou"]), most=asked["top_k"])
         return {
             "objects": [
                 {"label": self._labels[label], "score": score, "box": box}
@@ -94,7 +104,8 @@ class Detection(Answers):
         return metrics(curves(kept, kept[PLACES]), kept[SIZES][0], self._labels)
 
     def _found(self, window: Window, threshold: float, tile: int) -> Found:
-        boxes, scores = window.outputs["boxes"], window.outputs["scores"]
+        outputs = window.outputs
+        boxes, scores = outputs[SET if SET in outputs else "boxes"], outputs["scores"]
         if scores.shape[-1] != len(self._labels):
             raise BundleError(
                 f"the graph tells {scores.shape[-1]} classes apart, and {len(self._labels)} have "
@@ -135,6 +146,15 @@ class Detection(Answers):
             crowd,
             crowd | difficult,
         )
+
+
+def _overlap(windows: Sequence[Window], asked: float | None) -> float:
+    """The most that two boxes may overlap. An object of a set that is seen in two tiles stands
+    twice."""
+    if asked is not None:
+        return asked
+    once = len(windows) == 1 and SET in windows[0].outputs
+    return ANY if once else OVERLAP
 
 
 def _surest(scores: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:

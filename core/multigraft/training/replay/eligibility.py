@@ -112,8 +112,10 @@ def _complete(
 
 
 def _has_pyramid(setting: Setting) -> bool:
-    """Whether maps of earlier blocks are read by the head, so that their outputs are kept too."""
-    return bool(getattr(setting.graft.backbone, "pyramid", False))
+    """Whether maps of earlier blocks are read by the head, or by later blocks, so that their
+    outputs are kept too."""
+    backbone = setting.graft.backbone
+    return any(getattr(backbone, name, False) for name in ("pyramid", "joins"))
 
 
 def pooled(setting: Setting, rows: SomeRows) -> np.ndarray:

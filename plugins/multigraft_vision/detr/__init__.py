@@ -1,0 +1,2 @@
+"""Detectors of transformers (RT-DETR and its successors) as backbones that bring their own
+head."""
