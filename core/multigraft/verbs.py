@@ -141,7 +141,7 @@ def evaluate(run: Run) -> Report:
     measured_by = run.metrics
     keep = keeper_of(run)
     row_metrics = measure_split(
-        run.graft, measured_by, rows, replayed=replayed, keep=keep, **run.reading()
+        run.graft, measured_by, rows, replayed=replayed, keep=keep, asked=run.asked, **run.reading()
     )
     metrics = intervals(
         measured_by,
@@ -180,6 +180,7 @@ def evaluate(run: Run) -> Report:
             "rows": str(len(rows)),
             "confidence": f"{settings.confidence:g}",
             **({} if other is None else {OTHER_DATA: other}),
+            **({"asked": json.dumps(dict(run.asked))} if run.asked else {}),
         },
         notes=tuple(notes),
         files=written_answers(run, rows, keep, row_metrics, details),

@@ -57,6 +57,10 @@ class ImageReader:
         resized, _ = self.opened(raw)
         return {"image": self.cut(resized, self.window(*resized.size))}
 
+    def mirrored(self, row: Arrays) -> Arrays:
+        """The row with left and right exchanged."""
+        return {**row, "image": row["image"][:, ::-1]}
+
     def memory(self, raw: Any) -> int:
         """The most bytes that `read` takes at a time, as the header tells: decoded, and resized."""
         tall, wide = (math.floor(side / self.crop) for side in self.size)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.frames import EXTENT, FRAME, PICTURE, scaling, shift, then
+from multigraft.contracts.frames import EXTENT, FRAME, PICTURE, mirror, scaling, shift, then
 from multigraft.contracts.types import Arrays, Spec
 from multigraft_vision.channels.planes import Picture
 from multigraft_vision.images import Box, ImageReader, middle
@@ -45,6 +45,11 @@ class PlacedImageReader:
         if _rest(resized, boxes[0]):
             boxes += tiles(resized.size, self.images.size)
         return [self._placed(resized, size, box) for box in dict.fromkeys(boxes)]
+
+    def mirrored(self, row: Arrays) -> Arrays:
+        """The row with left and right exchanged, and where its pixels lie then."""
+        frame = then(row[FRAME], mirror(float(row[EXTENT][0])))
+        return {**self.images.mirrored(row), FRAME: frame.astype(np.float32)}
 
     def memory(self, raw: Any) -> int:
         """The most bytes that reading takes at a time, all tiles among them, as the header

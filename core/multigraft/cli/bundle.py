@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from multigraft.cli import FAILED
+from multigraft.cli.asks import Ask, named_values
 from multigraft.cli.inputs import Input, gather, tables_of
 from multigraft.cli.shell import AsJson, Shell
 from multigraft.cli.train import (
@@ -84,14 +85,6 @@ FromStdin = Annotated[bool, typer.Option("--stdin", help="Read one input a line 
 Threshold = Annotated[
     float | None,
     typer.Option("--threshold", help="Keep scores at least as high, 0 to 1.", show_default=False),
-]
-Ask = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--ask",
-        metavar="NAME=VALUE",
-        help="Ask for something else that the task's answers take. Repeatable.",
-    ),
 ]
 HowLong = Annotated[
     Cut | None,
@@ -175,22 +168,6 @@ def predict(
     if failed := sum("error" in answer for answer in answers):
         shell.warn(f"{failed} of {len(answers)} inputs could not be answered", style="red")
         raise typer.Exit(FAILED)
-
-
-def named_values(assignments: Sequence[str]) -> dict[str, Any]:
-    """What ``--ask`` gives, read as YAML."""
-    from multigraft.system.yaml_text import YamlError, parse_yaml
-
-    named: dict[str, Any] = {}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not name or not equals:
-            raise typer.BadParameter(f"--ask {assignment!r} must look like top_k=3")
-        try:
-            named[name] = parse_yaml(text)
-        except YamlError as error:
-            raise typer.BadParameter(f"--ask {assignment!r}: the value {error}") from error
-    return named
 
 
 def _check_given(inputs: list[str] | None, *, stdin: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from multigraft.cli.asks import Ask, named_values
 from multigraft.cli.choices import choose
 from multigraft.cli.shell import AsJson, Shell, leads
 
@@ -189,6 +190,7 @@ def evaluate(
     name: Names = None,
     columns: Columns = None,
     rows: RowsFile = None,
+    ask: Ask = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a trained run on rows it has not learned from, its own or other data."""
@@ -202,6 +204,7 @@ def evaluate(
         columns=named_columns(columns or ()),
         split=None if split is None else split.value,
         rows=rows,
+        asked=named_values(ask or []),
     )
     show_report(shell, report, as_json=as_json)
 

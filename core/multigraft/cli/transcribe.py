@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from multigraft.cli.bundle import Ask, BundleFolder, OnePrecision, held, named_values
+from multigraft.cli.asks import Ask, named_values
+from multigraft.cli.bundle import BundleFolder, OnePrecision, held
 from multigraft.cli.shell import Shell
 
 

@@ -63,10 +63,16 @@ class Answers(Protocol):
     """Whether such a value is read in windows unless a person asks to have it cut off; evaluation
     and the export gate then read it so too. Needs `joins`."""
 
+    flips: tuple[str, ...] = ()
+    """The outputs by which it makes one answer of a value and its mirror image (test-time
+    augmentation), which may then be asked for as ``flip`` where the reader mirrors
+    (`MirrorReader`); empty: it does not."""
+
     def answer(self, raw: Any, windows: Sequence[Window], asked: Mapping[str, Any]) -> Answer:
         """The answer to one raw value, from its windows in order; mostly there is one.
 
-        ``asked`` holds every name of `asks`, the defaults filled in.
+        ``asked`` holds every name of `asks`, the defaults filled in. Where it holds a true
+        ``flip``, the windows' mirror images follow in the same order.
         """
         ...
 

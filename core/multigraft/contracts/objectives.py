@@ -15,6 +15,7 @@ from multigraft.contracts.generation import Generating
 from multigraft.contracts.padding import Fill
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.types import Arrays, Spec
+from multigraft.errors import PluginError
 
 Outputs = dict[str, Tensor]
 LENGTHS = "lengths"
@@ -178,6 +179,12 @@ class Objective(Protocol):
         """
         return {"embedding": features.pooled}
 
+    def average(self, views: Sequence[Outputs]) -> Outputs:
+        """The outputs of several views of the same rows as one, as its answers join what is served
+        for them: a picture and its mirror image, in evaluation. Optional: a task whose answers have
+        scores does not need it."""
+        raise PluginError(f"{type(self).__name__} makes nothing of {len(views)} views of a row")
+
     def generating(self, head: nn.Module) -> Generating | None:
         """How the model writes tokens one after another; None where it answers in one step.
 
@@ -233,6 +240,11 @@ class Objective(Protocol):
         """Write beside the backbone's own files what the ecosystem needs to open them as this
         task's: where to pool, say. By default nothing."""
         return
+
+
+def averages(objective: Objective) -> bool:
+    """Whether it makes one of the outputs of several views."""
+    return getattr(objective.average, "__func__", None) is not Objective.average
 
 
 def settles(objective: Objective) -> bool:

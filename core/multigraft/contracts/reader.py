@@ -59,6 +59,15 @@ class WindowReader(Protocol):
         ...
 
 
+@runtime_checkable
+class MirrorReader(Protocol):
+    """A reader of values that have a left and a right: optional, beside `Reader`."""
+
+    def mirrored(self, row: Arrays) -> Arrays:
+        """A row that was read with left and right exchanged, and its ``frame`` in step."""
+        ...
+
+
 @dataclass(frozen=True)
 class Excess:
     """How much a raw value has that is longer than one row."""

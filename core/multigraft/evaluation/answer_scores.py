@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,11 +21,13 @@ from multigraft.data import Rows
 from multigraft.errors import PluginError
 from multigraft.runtime.answers import make_answers
 from multigraft.runtime.generation.generator import Generator
-from multigraft.runtime.read_value import ReadValue
+from multigraft.runtime.read_value import ReadValue, in_views
 
 V = TypeVar("V")
 RowMetrics = dict[str, np.ndarray]
 """What is kept of each row, for all rows: arrays [N, ...]."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""What is asked of answers where nobody asks for anything."""
 Serve = Callable[[Arrays], Arrays]
 """A batch of a reader's arrays -> what a graph serves for it."""
 
@@ -82,17 +85,20 @@ def metrics_of(task: Task, targets: Spec, objective: Objective) -> Metrics:
     return Metrics(objective, answers if answers is not None and scores(answers) else None)
 
 
-def read_values(answers: Answers, rows: Rows, numbers: np.ndarray) -> list[ReadValue]:
-    """These rows of a split as a bundle would be asked for them."""
-    asked = defaults(answers.asks)
-    return [
+def read_values(
+    answers: Answers, rows: Rows, numbers: np.ndarray, asked: Mapping[str, Any] = NOTHING
+) -> list[ReadValue]:
+    """These rows of a split as a bundle would be asked for them; ``asked`` wins over defaults."""
+    whole = {**defaults(answers.asks), **asked}
+    values = (
         ReadValue(
             rows.raw(number),
             rows.windows(number) if answers.windows else (rows.read(number),),
-            asked,
+            whole,
         )
         for number in numbers.tolist()
-    ]
+    )
+    return [in_views(value, answers, rows.reader) for value in values]
 
 
 def written_rows(writer: Generator, rows: Rows, numbers: np.ndarray) -> list[Answer]:

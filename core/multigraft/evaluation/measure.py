@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -14,9 +14,12 @@ from torch import nn
 
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Baseline, Outputs
+from multigraft.contracts.reader import MirrorReader
+from multigraft.contracts.readers import collate
 from multigraft.contracts.types import Arrays
 from multigraft.data import Epoch, Rows, iterate, plan_batches
 from multigraft.evaluation.answer_scores import (
+    NOTHING,
     AnswerKeeper,
     Metrics,
     RowMetrics,
@@ -28,6 +31,7 @@ from multigraft.evaluation.answer_scores import (
 )
 from multigraft.evaluation.microbatches import halve_on_shortage, split_batch
 from multigraft.models.graft import Graft
+from multigraft.runtime.flipping import FLIP
 from multigraft.system.compute.processes import ALONE, World
 
 HALVES = (torch.float16, torch.bfloat16)
@@ -58,6 +62,7 @@ def measure_split(
     replayed: Replayed | None = None,
     world: World = ALONE,
     keep: AnswerKeeper | None = None,
+    asked: Mapping[str, Any] = NOTHING,
 ) -> RowMetrics:
     """What is kept of each of ``rows`` for its metrics, in their order. The graft's modes are left
     as found.
@@ -65,7 +70,8 @@ def measure_split(
     Memory grows by the few numbers that are kept of a row. Where the frozen part of the graft is
     ``replayed`` for these rows, only the rest of it is computed. Batches that memory cannot hold
     are computed in parts. The processes of a ``world`` share the batches, and each gets the whole.
-    ``keep`` is given the answers of this process's rows.
+    ``keep`` is given the answers of this process's rows; ``asked`` is what is asked of them (see
+    `evaluation.asking`).
     """
     objective = metrics.objective
     answers = metrics.answers if keep is None else keep.answers
@@ -91,9 +97,19 @@ def measure_split(
         outputs = graft(moved)
         return _arrays(objective.serve(seen[-1], outputs))
 
+    def mirrored(numbers: np.ndarray) -> Batch:
+        reader = cast("MirrorReader", rows.reader)
+        views = [reader.mirrored(rows.read(number)) for number in numbers.tolist()]
+        arrays = collate(views, rows.reader.fills)
+        return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+
     def measure(numbers: np.ndarray, batch: Batch) -> RowMetrics:
         moved = {name: value.to(device) for name, value in batch.items()}
         outputs = graft(moved) if replayed is None else replayed.outputs(graft, moved, numbers)
+        wanted = answers is not None and metrics.writer is None
+        served = _arrays(objective.serve(seen[-1], outputs)) if wanted else {}
+        if asked.get(FLIP) and metrics.answers is None:
+            outputs = objective.average([outputs, graft({**moved, **mirrored(numbers)})])
         kept = objective.measure(outputs, moved, objective.loss(outputs, moved))
         measured = {name: value.cpu().numpy() for name, value in kept.items()}
         if answers is None:
@@ -101,8 +117,7 @@ def measure_split(
         if metrics.writer is not None:
             answered = written_rows(metrics.writer, rows, numbers)
         else:
-            served = _arrays(objective.serve(seen[-1], outputs))
-            values = read_values(answers, rows, numbers)
+            values = read_values(answers, rows, numbers, asked)
             answered = answer_rows(answers, values, rows.reader, served, serve)
         if keep is not None:
             keep.take(numbers, answered)

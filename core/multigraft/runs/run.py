@@ -16,6 +16,7 @@ from multigraft.contracts.types import Spec
 from multigraft.data import Rows
 from multigraft.errors import RunError, first_line
 from multigraft.evaluation.answer_scores import Metrics, metrics_of
+from multigraft.evaluation.asking import check_evaluation, evaluation_asks
 from multigraft.evaluation.generation.torch_writer import torch_writer
 from multigraft.evaluation.row_answers import check_rows_file
 from multigraft.models.graft import Graft
@@ -24,6 +25,7 @@ from multigraft.recipe import Recipe
 from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.runs.other_data import answers_files, named_sources, on_other_data, table_of
 from multigraft.runs.record import check_facts
+from multigraft.runtime.answers import make_answers
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import check_plain, check_tree, write_json
 from multigraft.system.resume_command import RECORD, RECORD_BYTES
@@ -78,6 +80,8 @@ class Run:
     """The name of other data that it is measured on, a split of `rows`; None: its own."""
     answers_file: Path | None = None
     """Where `evaluate` writes the answer to each row; None: nowhere."""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """What `evaluate` asks of answers, as a deployer may (`Predictor.predict`)."""
 
     @property
     def metrics(self) -> Metrics:
@@ -129,6 +133,7 @@ class Run:
         columns: Mapping[str, str] | None = None,
         split: str | None = None,
         rows: str | Path | None = None,
+        asked: Mapping[str, Any] | None = None,
     ) -> Report:
         """Measure the trained model on its held-out rows, or on other ``data``.
 
@@ -138,13 +143,14 @@ class Run:
         each. ``name`` is what its report is kept under, beside those of the run's own rows. Rows
         of labels that the run does not know are left out, counted and told. ``rows`` is a file
         (``.jsonl``, ``.csv``, ``.parquet``) that gets the answer to each row, in their order.
-        Raises DataError, RunError.
+        ``asked`` is what is asked of the answers, as ``{"flip": True}``, for the figure that a
+        deployer gets who asks the same. Raises DataError, RunError, PredictError.
         """
         file = None if rows is None else check_rows_file(Path(rows))
         if data is None:
             if name is not None or columns:
                 raise RunError("name and columns are those of other data: give data too")
-            own = replace(self._on(split), answers_file=file)
+            own = replace(self._on(split), answers_file=file, asked=self._checked(asked))
             self.report = self.dispatch("evaluate", own)
             return self.report
         sources = named_sources(data, name, split)
@@ -153,13 +159,26 @@ class Run:
             each: self.dispatch(
                 "evaluate",
                 on_other_data(
-                    self, source, each, columns=columns or {}, split=split, answers_file=files[each]
+                    replace(self, asked=self._checked(asked)),
+                    source,
+                    each,
+                    columns=columns or {},
+                    split=split,
+                    answers_file=files[each],
                 ),
             )
             for each, source in sources.items()
         }
         self.report = table_of(reports) if len(reports) > 1 else next(iter(reports.values()))
         return self.report
+
+    def _checked(self, asked: Mapping[str, Any] | None) -> dict[str, Any]:
+        if not asked:
+            return {}
+        task, metrics = self.resolved.task, self.metrics
+        answers = None if task.answers is None else make_answers(task, self.targets)
+        asks = evaluation_asks(metrics, metrics.answers or answers, self.reader)
+        return check_evaluation(asks, asked, task=task.name)
 
     def _on(self, split: str | None) -> Run:
         """The run that measures on that split of its own rows; None: the recipe's."""

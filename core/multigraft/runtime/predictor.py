@@ -21,12 +21,13 @@ from multigraft.errors import BundleError, refused_as
 from multigraft.runtime.asking import Long, OnError, check_asked, check_choices, check_counts
 from multigraft.runtime.branches import BranchSession
 from multigraft.runtime.bundle import Bundle
+from multigraft.runtime.flipping import asks_of
 from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import ASKS, Asked
 from multigraft.runtime.length_batches import cut, read_ahead, wide_shapes
 from multigraft.runtime.long_values import check_long, usual_long
 from multigraft.runtime.ranking import Ranked, rank
-from multigraft.runtime.read_value import ReadValue, ValueReader, in_windows, is_many
+from multigraft.runtime.read_value import ReadValue, ValueReader, in_views, in_windows, is_many
 from multigraft.runtime.session import Session
 from multigraft.runtime.transcribing.transcriber import segments, transcript_asks
 
@@ -78,7 +79,9 @@ class Predictor:
     @property
     def asks(self) -> Mapping[str, Option]:
         """What `predict` may be asked beside its own settings, as ``top_k``."""
-        return ASKS if self.writer is not None else self._maker.asks
+        if self.writer is not None:
+            return ASKS
+        return asks_of(self._maker, self.reader, self._session.outputs)
 
     @property
     def windows(self) -> bool:
@@ -107,9 +110,10 @@ class Predictor:
         ``batch_size``; unset, as many as the export measured to be fastest. What else may be
         ``asked`` the task says in `asks`: a classification ``top_k``, which keeps the best scores,
         and ``threshold``, from 0 to 1, which keeps those at least as high (``label`` is None where
-        none is). Of a value longer than the model takes: ``long="truncate"`` reads the beginning,
-        ``"window"`` windows that overlap, of which the task makes one answer, and ``"refuse"``
-        raises; unset, as evaluation did (`Answers.windows`; `Objective.whole` of a text written).
+        none is); of pictures mostly ``flip``, the mean with their mirror image. Of a value longer
+        than the model takes: ``long="truncate"`` reads the beginning, ``"window"`` windows that
+        overlap, of which the task makes one answer, and ``"refuse"`` raises; unset, as evaluation
+        did (`Answers.windows`; `Objective.whole` of a text written).
 
         Raises RowError with the index of a value that cannot be read; with ``on_error="return"``
         its answer is ``{"error": ...}``, and the others are answered. A bundle that generates
@@ -140,6 +144,7 @@ class Predictor:
         self, values: Sequence[ReadValue], *, batch_size: int | None = None
     ) -> list[Answer]:
         """Answer values that were read, in order; where one could not be, its answer says so."""
+        values = [in_views(value, self._maker, self.reader) for value in values]
         rows = [row for value in values for row in value.rows]
         outputs = self._outputs(rows, batch_size)
         found = iter(map(Window, rows, outputs, map(self.reader.length, rows)))

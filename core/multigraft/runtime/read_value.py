@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from io import IOBase
 from typing import Any
 
+from multigraft.contracts.answers import Answers
 from multigraft.contracts.reader import Reader, WindowReader
 from multigraft.contracts.readers import all_windows, read_row, row_errors
 from multigraft.contracts.types import Arrays
 from multigraft.errors import RowError
 from multigraft.runtime.asking import Long, OnError
 from multigraft.runtime.describing import check_columns
+from multigraft.runtime.flipping import with_mirrored
 from multigraft.runtime.length_batches import nbytes
 from multigraft.runtime.long_values import bounded
 
@@ -70,6 +72,11 @@ def raw_bytes(raw: Any) -> int:
 def in_windows(value: ReadValue, reader: Reader) -> ReadValue:
     """A value of which the first row was read, with all its windows. Raises RowError."""
     return replace(value, rows=all_windows(reader, value.raw, value.rows[0]))
+
+
+def in_views(value: ReadValue, answers: Answers, reader: Reader) -> ReadValue:
+    """A value with the mirror images of its rows, where it is asked for them."""
+    return replace(value, rows=with_mirrored(value.rows, value.asked, answers, reader))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 import multigraft as mg
 from helpers.npm_archives import stand_in_engine
@@ -48,6 +48,42 @@ def test_evaluation_gate_and_bundle_give_one_figure(
     scored = [answers.score(each, rows.row(n)) for n, each in enumerate(found)]
     kept = answers.together({name: np.stack([row[name] for row in scored]) for name in scored[0]})
     assert answers.summarise(kept)["ap"] == pytest.approx(ours, abs=1e-9)
+
+
+def test_evaluation_with_the_mirror_image_is_what_a_deployer_gets(
+    run: mg.Run, bundle: Path
+) -> None:
+    predictor = mg.load(bundle, precision="fp32")
+    assert set(predictor.asks) == {"threshold", "iou", "top_k", "flip"}
+    ours = run.evaluate(asked={"flip": True, "iou": 0.5})
+    assert ours.facts["asked"] == '{"flip": true, "iou": 0.5}'
+    answers, rows = run.metrics.answers, run.rows["validation"]
+    assert answers is not None
+    raws = [rows.raw(n) for n in range(len(rows))]
+    found = predictor.predict(raws, flip=True, iou=0.5)
+    assert found != predictor.predict(raws, iou=0.5)
+    scored = [answers.score(each, rows.row(n)) for n, each in enumerate(found)]
+    kept = answers.together({name: np.stack([row[name] for row in scored]) for name in scored[0]})
+    assert ours.metrics["ap"].value == pytest.approx(answers.summarise(kept)["ap"], abs=1e-9)
+    plain = run.evaluate()
+    assert "asked" not in plain.facts and plain.metrics["ap"].value != ours.metrics["ap"].value
+
+
+def test_the_mirror_image_is_seen_in_tiles_too(bundle: Path, pictures: Path) -> None:
+    predictor = mg.load(bundle, precision="fp32")
+    tiled = predictor.with_reader(image_reader({**predictor.reader.spec(), "fit": "center"}))
+    path = pictures / "held" / "002.png"
+    one = Image.open(path).resize((64, 64), Image.Resampling.BICUBIC)
+    wide = Image.new("RGB", (128, 64), (100, 100, 100))
+    wide.paste(one, (64, 0))
+    found = tiled.predict(wide, flip=True, threshold=0.2)["objects"]
+    back = tiled.predict(ImageOps.mirror(wide), flip=True, threshold=0.2)["objects"]
+    assert found
+    told = [(each["label"], pytest.approx(each["score"], abs=1e-5)) for each in found]
+    assert [(each["label"], each["score"]) for each in back] == told
+    boxes = np.array([each["box"] for each in back])
+    wanted = np.array([128, 0, 128, 0]) - boxes[:, [2, 1, 0, 3]] * [1, -1, 1, -1]
+    np.testing.assert_allclose([each["box"] for each in found], wanted, atol=0.02)
 
 
 def test_int8_is_judged_by_average_precision(bundle: Path) -> None:

@@ -306,5 +306,5 @@ def test_a_new_network_s_normalisations_let_something_through() -> None:
 
 
 def test_other_channels_than_rgb_are_refused() -> None:
-    with pytest.raises(MultigraftError, match="reader.channels"):
+    with pytest.raises(MultigraftError, match=r"reader\.channels"):
         reader_spec(origin_of(KINDS[0]), {"channels": 4})

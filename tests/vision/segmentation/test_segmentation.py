@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from pycocotools import mask as coco
 
 import multigraft_vision
@@ -172,6 +172,24 @@ def test_a_server_answers_a_wide_picture_as_the_predictor_does(run: Any) -> None
             sent = {"files": ("scene.png", content, "image/png")}
             (answer,) = served.client.post("/predict", files=sent, data=asked).json()["answers"]
             assert answer == predictor.predict(content, png="png" in asked)
+
+
+def test_evaluation_with_the_mirror_image_is_what_a_deployer_gets(run: Any) -> None:
+    predictor = load(run.folder / "bundle", precision="fp32", catalog=run.catalog)
+    rows, answers = run.rows["validation"], run.metrics.answers
+    ours = run.evaluate(asked={"flip": True}).metrics["miou"].value
+    raws = [rows.raw(number) for number in range(len(rows))]
+    found = predictor.predict(raws, flip=True)
+    scored = [answers.score(each, rows.target_row(n)) for n, each in enumerate(found)]
+    kept = {name: np.stack([row[name] for row in scored]) for name in scored[0]}
+    assert ours == pytest.approx(answers.summarise(kept)["miou"], abs=1e-3)
+    assert found != predictor.predict(raws)
+    picture = Image.open(raws[0]).convert("RGB")
+    straight, mirrored = (
+        label_map(predictor.predict(each, flip=True))
+        for each in (picture, ImageOps.mirror(picture))
+    )
+    assert (straight == mirrored[:, ::-1]).mean() > 0.99  # but for rounding, where two are equal
 
 
 def test_a_page_without_a_server_is_asked_for_no_png(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,11 @@ class Classification(Objective):
             raise ValueError("a classifier is served with its head")
         logits = outputs["logits"].float()
         return {"probabilities": logits.softmax(-1), "logits": logits}
+
+    def average(self, views: Sequence[Outputs]) -> Outputs:
+        """Logits of the mean probabilities."""
+        each = torch.stack([view["logits"].float().log_softmax(-1) for view in views])
+        return {"logits": each.logsumexp(0) - math.log(len(views))}
 
     def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
         """Loss, answer, target and confidence: four numbers a row, whatever the number of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,12 @@ class MultiLabel(Objective):
             raise ValueError("a classifier is served with its head")
         logits = outputs["logits"].float()
         return {"probabilities": logits.sigmoid(), "logits": logits}
+
+    def average(self, views: Sequence[Outputs]) -> Outputs:
+        """Logits of the mean probabilities."""
+        each = torch.stack([view["logits"].float() for view in views])
+        held, lacked = F.logsigmoid(each).logsumexp(0), F.logsigmoid(-each).logsumexp(0)
+        return {"logits": held - lacked}
 
     def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
         """Loss, the labels' probabilities and which the row has, and how well it ranks them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,10 @@ class Regression(Objective):
             raise ValueError("a regression is served with its head")
         found = outputs[OUTPUT].float()
         return {"numbers": self._values(found), OUTPUT: found}
+
+    def average(self, views: Sequence[Outputs]) -> Outputs:
+        """The mean numbers, or quantiles."""
+        return {OUTPUT: torch.stack([view[OUTPUT].float() for view in views]).mean(0)}
 
     def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
         """Loss, and the numbers answered and wanted, in their unit."""

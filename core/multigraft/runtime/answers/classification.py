@@ -38,6 +38,7 @@ class Classification(Answers):
         ),
     }
     joins = True
+    flips = ("probabilities",)
 
     def __init__(self, targets: Spec) -> None:
         self._labels = names_of(targets.get("labels"))

@@ -21,7 +21,8 @@ from multigraft.runtime.answers.average_precision.precision import (
     sizes_there,
 )
 from multigraft.runtime.answers.boxes import areas
-from multigraft.runtime.answers.tiled_boxes import Found, joined
+from multigraft.runtime.answers.tiled_boxes import Found, joined, together
+from multigraft.runtime.flipping import views
 
 CANDIDATES = 1000
 """The surest boxes of one window that are compared with each other."""
@@ -40,9 +41,10 @@ class Detection(Answers):
 
     The graph gives ``boxes`` [P, 4] in the input's pixels and ``scores`` [P, classes], and rows
     their ``frame``, ``extent`` and ``picture``, its own size. Of boxes of one class that overlap by
-    more than ``iou`` the surest is told (non-maximum suppression). In the place of ``boxes`` it may
-    give ``queries`` [P, 4], the boxes of a set in which each object stands once: unless asked to
-    they are not suppressed. Windows are tiles of one picture (see `tiled_boxes`).
+    more than ``iou`` the surest is told (non-maximum suppression), be they of a tile or of its
+    mirror image. In the place of ``boxes`` it may give ``queries`` [P, 4], the boxes of a set in
+    which each object stands once: unless asked to they are not suppressed. Windows are tiles of one
+    picture (see `tiled_boxes`).
     """
 
     asks: Mapping[str, Option] = {
@@ -59,6 +61,7 @@ class Detection(Answers):
     }
     joins = True
     windows = True
+    flips = ("boxes", "scores")
 
     def __init__(self, targets: Spec) -> None:
         labels = targets.get("labels")
@@ -69,7 +72,8 @@ class Detection(Answers):
         """Raises BundleError where the outputs and the labels do not belong together."""
         del raw
         parts = [
-            self._found(window, asked["threshold"], tile) for tile, window in enumerate(windows)
+            together([self._found(each, asked["threshold"], tile) for each in view])
+            for tile, view in enumerate(views(windows, asked))
         ]
         found = joined(parts, iou=_overlap(windows, asked["iou"]), most=asked["top_k"])
         return {
@@ -120,6 +124,8 @@ class Detection(Answers):
         ends = move_points(inner.reshape(-1, 2, 2), inverse(frame))
         corners = np.concatenate([ends.min(1), ends.max(1)], axis=1)
         cut = (inner < EDGE) | (inner > limits - EDGE)
+        if frame[0, 0] < 0:  # of a mirror image: its left edge is the picture's right one
+            cut = cut[:, [2, 1, 0, 3]]
         if PICTURE in window.row:  # the input may show more than the picture, or a part of it
             whole = np.tile(window.row[PICTURE].astype(np.float64), 2)
             near = EDGE / np.abs(np.linalg.det(frame[:, :2])) ** 0.5

@@ -42,6 +42,7 @@ class MultiLabel(Answers):
         ),
     }
     joins = True
+    flips = ("probabilities",)
 
     def __init__(self, targets: Spec) -> None:
         self._labels = names_of(targets.get("labels"))

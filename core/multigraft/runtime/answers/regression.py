@@ -31,6 +31,7 @@ class Regression(Answers):
     """
 
     joins = True
+    flips = ("numbers",)
 
     def __init__(self, targets: Spec) -> None:
         self._names = names_of(targets.get("names"))

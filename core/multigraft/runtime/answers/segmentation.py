@@ -16,6 +16,7 @@ from multigraft.contracts.types import Answer, Spec
 from multigraft.errors import BundleError
 from multigraft.runtime.answers.label_maps.areas import SHARED, WANTED, area_metrics, areas_of
 from multigraft.runtime.answers.label_maps.classes import classes_of
+from multigraft.runtime.answers.label_maps.enlarging import surest_classes
 from multigraft.runtime.answers.label_maps.expected import expected_map
 from multigraft.runtime.answers.label_maps.run_lengths import (
     from_text,
@@ -23,6 +24,7 @@ from multigraft.runtime.answers.label_maps.run_lengths import (
     mask_of,
     to_text,
 )
+from multigraft.runtime.flipping import views
 
 AREAS = "areas"
 STRIP = 2**20
@@ -30,6 +32,7 @@ STRIP = 2**20
 have a hundred million."""
 Places = tuple[np.ndarray, np.ndarray]
 """Where the columns and the lines of a picture's own pixels lie in an input."""
+CLASSES, LOGITS = "classes", "logits"
 
 
 class Segmentation(Answers):
@@ -40,7 +43,9 @@ class Segmentation(Answers):
     ``extent`` and ``picture``. ``mask`` is COCO's run lengths, ``{size, counts}``, which
     pycocotools decodes; together the segments cover the picture. With ``png`` also the classes'
     numbers as a PNG of one byte a pixel, in base64, and which class has which. Windows are tiles of
-    one picture; where two lie over each other the one is believed whose middle is nearer.
+    one picture; where two lie over each other the one is believed whose middle is nearer. Of a tile
+    and its mirror image the graph's ``logits`` [classes, h, w] are averaged before they are
+    enlarged.
     """
 
     asks: Mapping[str, Option] = {
@@ -48,6 +53,7 @@ class Segmentation(Answers):
     }
     joins = True
     windows = True
+    flips = (CLASSES, LOGITS)
 
     def __init__(self, targets: Spec) -> None:
         self._classes = classes_of(targets)
@@ -55,7 +61,8 @@ class Segmentation(Answers):
     def answer(self, raw: Any, windows: Sequence[Window], asked: Mapping[str, Any]) -> Answer:
         """Raises BundleError where the outputs are no classes of this task's."""
         del raw
-        found = joined([self._checked(window) for window in windows], windows)
+        tiles = views(windows, asked)
+        found = joined([self._told(tile) for tile in tiles], [tile[0] for tile in tiles])
         areas = _areas(found, len(self._classes.labels))
         order = [each for each in np.argsort(-areas, kind="stable").tolist() if areas[each]]
         size = list(found.shape)
@@ -96,9 +103,22 @@ class Segmentation(Answers):
         found: np.ndarray = areas[:, SHARED] == areas[:, WANTED]
         return found
 
+    def _told(self, tile: Sequence[Window]) -> np.ndarray:
+        """The classes of a tile, or of it and its mirror image together."""
+        found = self._checked(tile[0])
+        if not tile[1:]:
+            return found
+        straight, mirrored = (each.outputs[LOGITS] for each in tile)
+        if straight.ndim != 3 or len(straight) != len(self._classes.labels):
+            raise BundleError(
+                f"the graph gives logits {list(straight.shape)} for {len(self._classes.labels)} "
+                "classes; export the run again"
+            )
+        return surest_classes((straight + mirrored[..., ::-1]) / 2, *found.shape)
+
     def _checked(self, window: Window) -> np.ndarray:
         """A window's classes, whatever the graph gives."""
-        found = window.outputs["classes"]
+        found = window.outputs[CLASSES]
         _, extent = plane(window.row)
         if found.shape != tuple(round(float(side)) for side in extent[::-1]):
             raise BundleError(

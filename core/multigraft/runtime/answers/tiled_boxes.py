@@ -44,7 +44,7 @@ def joined(parts: Sequence[Found], *, iou: float, most: int) -> Found:
     apart = [_distinct(part, iou, most) for part in parts]
     if not apart[1:]:
         return apart[0]
-    return _distinct(_stitched(_whole(_together(apart))), iou, most)
+    return _distinct(_stitched(_whole(together(apart))), iou, most)
 
 
 def _distinct(found: Found, iou: float, most: int) -> Found:
@@ -56,7 +56,8 @@ def _distinct(found: Found, iou: float, most: int) -> Found:
     return found.some(suppressed(covers, most))
 
 
-def _together(parts: Sequence[Found]) -> Found:
+def together(parts: Sequence[Found]) -> Found:
+    """All boxes of several parts."""
     names = ("boxes", "labels", "scores", "cut", "tiles")
     return Found(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
