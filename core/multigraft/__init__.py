@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from multigraft.plugins.hookspecs import hookimpl
     from multigraft.recipe import Recipe
     from multigraft.runs.run import Run
-    from multigraft.runtime import Predictor, load
+    from multigraft.runtime import Gallery, Predictor, load
 
 # Names are imported when they are first used, so that `import multigraft` costs a deployer nothing.
 _HOMES = {
@@ -65,7 +65,7 @@ _HOMES = {
     "contracts.report": ("Measure", "Report"),
     "runs.run": ("Run",),
     "contracts.padding": ("Fill",),
-    "runtime": ("Predictor", "load"),
+    "runtime": ("Gallery", "Predictor", "load"),
     "contracts.samples": ("Samples", "Trial"),
     "contracts.web": ("NpmPackage", "WebReader"),
 }
@@ -81,6 +81,7 @@ __all__ = [
     "Features",
     "Fill",
     "Format",
+    "Gallery",
     "Generating",
     "Layout",
     "Lazy",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from docs.test_docs import ROOT, example
 from helpers.painted_objects import coco_folder
@@ -154,3 +157,28 @@ def test_objects(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def made_words() -> list[str]:
     rng = random.Random(0)
     return ["".join(rng.choices("aehtocw", k=rng.randint(2, 6))) for _ in range(80)]
+
+
+def test_contrastive(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    lines = []
+    for number in range(40):
+        picture, colour = np.zeros((32, 32, 3), np.uint8), int(rng.integers(3))
+        picture[..., colour] = rng.integers(100, 255)
+        Image.fromarray(picture).save(desk / f"{number}.png")
+        named = ("red", "green", "blue")[colour]
+        lines.append({"text": f"a {named} square", "image": f"pictures/{number}.png"})
+    (desk / "pictures").mkdir()
+    for path in desk.glob("*.png"):
+        path.rename(desk / "pictures" / path.name)
+    (desk / "captions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    names = run("contrastive.md", "contrastive")
+    assert {
+        each["index"]
+        for each in names["predictor"].rank({"text": "a red square"}, names["gallery"])
+    } == {0, 1}
+    assert "score" in capsys.readouterr().out
+    answer = names["predictor"].classify(names["gallery"][0], ["red", "blue"])
+    assert answer["label"] in ("red", "blue")
+    for folder, library in (("text", "config.json"), ("image", "model.safetensors")):
+        assert (names["run"].folder / "model" / folder / library).exists()

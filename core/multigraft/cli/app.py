@@ -22,6 +22,7 @@ from multigraft.cli import (
     rank,
     recipes,
     rerun,
+    search,
     serve,
     train,
     transcribe,
@@ -65,6 +66,7 @@ def build() -> typer.Typer:
     app.command("evaluate", rich_help_panel=TRAINING)(command(train.evaluate))
     app.command("export", rich_help_panel=SHIPPING)(command(bundle.export))
     app.command("predict", rich_help_panel=SHIPPING)(command(bundle.predict))
+    app.command("search", rich_help_panel=SHIPPING)(command(search.search))
     app.command("generate", rich_help_panel=SHIPPING)(command(generate.generate))
     app.command("rank", rich_help_panel=SHIPPING)(command(rank.rank))
     app.command("transcribe", rich_help_panel=SHIPPING)(command(transcribe.transcribe))

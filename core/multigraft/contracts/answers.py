@@ -16,6 +16,7 @@ Named = Literal[
     "classification",
     "detection",
     "embedding",
+    "embeddings",
     "extraction",
     "multilabel",
     "outputs",

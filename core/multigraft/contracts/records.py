@@ -197,6 +197,9 @@ class Task:
     several: bool = False
     """Whether it learns from several branches too: its head reads `Features.pooled`, which is then
     all of them joined, or `Features.branches`."""
+    dual: bool = False
+    """Whether it learns from exactly two branches that meet in the loss alone (a dual encoder):
+    every row needs both, and its bundle answers for either alone."""
     writes: str | None = None
     """The one of ``columns`` that holds texts which the model writes by its reader's tokenizer:
     where that is learned, it is learned from them too."""
@@ -250,6 +253,8 @@ class Task:
         known = {*self.columns, None}
         if self.labels_in is not None and self.stratify is None:
             raise ValueError(f"task {self.name!r}: labels_in reads the column that stratify names")
+        if self.dual and not self.several:
+            raise ValueError(f"task {self.name!r}: dual is for tasks of several branches")
         if self.levels and self.several:
             raise ValueError(f"task {self.name!r}: levels are those of one branch, not of several")
         named = (self.stratify, self.writes, *self.files)

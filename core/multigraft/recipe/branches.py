@@ -41,6 +41,8 @@ def branch_problems(
 ) -> Iterator[str]:
     """Where the task, or what else is asked, does not take several branches; ``fitting`` tasks
     do."""
+    if task.dual:
+        yield from _dual_problems(recipe, task)
     if not task.several:
         yield (
             f"task: {task.name!r} takes one backbone; of several branches learn "
@@ -63,6 +65,18 @@ def branch_problems(
         )
     if recipe.export.web:
         yield "export.web: a page without a server reads one modality; use multigraft serve"
+
+
+def _dual_problems(recipe: Recipe, task: Task) -> Iterator[str]:
+    """Where a dual encoder has not two branches, or is to learn from rows that lack one."""
+    if len(recipe.branches) != 2:
+        found = ", ".join(filter(None, recipe.branches)) or "one backbone"
+        yield (
+            f"task: {task.name!r} takes two branches, as backbone: {{text: ..., image: ...}}; "
+            f"found {found}"
+        )
+    if recipe.data.missing == "allow":
+        yield f"data.missing: found 'allow'; every row of {task.name!r} needs both branches"
 
 
 def branches_of(run: Path) -> list[str]:

@@ -82,7 +82,7 @@ class _Finder:
                 f"evaluation.probe: {task.name!r} learns from its labels; the probe is for tasks "
                 "that pretrain"
             )
-        if len(branches) > 1:
+        if task.dual or len(branches) > 1:
             others = [each.name for each in self.catalog.tasks() if each.several]
             self.problems += branch_problems(recipe, task, branches, others)
         for branch, each in branches.items():
@@ -96,7 +96,7 @@ class _Finder:
             recipe=recipe,
             task=task,
             task_options=self._options("task", own, task.options),
-            modality=_modality(recipe, branches),
+            modality=_modality(recipe, task, branches),
             branches={
                 name: replace(each, reader_options=self._wished(recipe, task, name, each))
                 for name, each in branches.items()
@@ -279,11 +279,11 @@ class _Finder:
         return origin
 
 
-def _modality(recipe: Recipe, branches: Mapping[str, ResolvedBranch]) -> Modality:
+def _modality(recipe: Recipe, task: Task, branches: Mapping[str, ResolvedBranch]) -> Modality:
     own = {name: branch.modality for name, branch in branches.items()}
     if len(own) == 1:
         return own[""]
-    return compose(own, missing=recipe.data.missing == "allow")
+    return compose(own, missing=task.dual or recipe.data.missing == "allow")
 
 
 def _finder(catalog: Catalog, name: str) -> Callable[[], Strategy]:

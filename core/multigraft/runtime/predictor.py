@@ -18,6 +18,8 @@ from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Modality, Option
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, refused_as
+from multigraft.runtime import embedding, ranking, zero_shot
+from multigraft.runtime import gallery as galleries
 from multigraft.runtime.asking import Long, OnError, check_asked, check_choices, check_counts
 from multigraft.runtime.branches import BranchSession
 from multigraft.runtime.bundle import Bundle
@@ -26,7 +28,6 @@ from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import ASKS, Asked
 from multigraft.runtime.length_batches import cut, read_ahead, wide_shapes
 from multigraft.runtime.long_values import check_long, usual_long
-from multigraft.runtime.ranking import Ranked, rank
 from multigraft.runtime.read_value import ReadValue, ValueReader, in_views, in_windows, is_many
 from multigraft.runtime.session import Session
 from multigraft.runtime.transcribing.transcriber import segments, transcript_asks
@@ -263,9 +264,10 @@ class Predictor:
             found += self._outputs([value.rows[0] for value in held], batch_size)
         return found
 
-    def rank(self, query: Any, values: Iterable[Any], *, top_k: int | None = None) -> list[Ranked]:
-        """Values by descending cosine with the query (see `multigraft.runtime.ranking.rank`)."""
-        return rank(self, query, values, top_k=top_k)
+    embed = embedding.embed
+    gallery = galleries.make_gallery
+    rank = ranking.rank
+    classify = zero_shot.classify
 
     def warmup(self) -> None:
         """Compute once, so that the first real call need not allocate."""

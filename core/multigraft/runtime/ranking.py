@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
 
-from multigraft.contracts.types import Arrays
-from multigraft.errors import BundleError, PredictError, RowError
+from multigraft.errors import BundleError, RowError
 from multigraft.runtime.asking import check_counts
+from multigraft.runtime.embedding import dual_branches, unit_vectors, values_of
+from multigraft.runtime.gallery import Gallery, check_gallery
 
 if TYPE_CHECKING:
     from multigraft.runtime.predictor import Predictor
-
-EMBEDDING = "embedding"
 
 
 class Ranked(TypedDict):
@@ -24,47 +23,56 @@ class Ranked(TypedDict):
     """Its place among those given, from 0."""
     score: float
     """The cosine with what was asked, from -1 to 1."""
+    id: NotRequired[str]
+    """Of a gallery what the value is called there."""
 
 
 def rank(
-    predictor: Predictor, query: Any, values: Iterable[Any], *, top_k: int | None = None
+    predictor: Predictor,
+    query: Any,
+    values: Iterable[Any] | Gallery,
+    *,
+    top_k: int | None = None,
 ) -> list[Ranked]:
     """The values by descending cosine with the query; of equal ones the first comes first.
 
-    Raises BundleError for a bundle that gives no embedding, PredictError for one text in place of
-    several, and RowError for what cannot be read, with its index.
+    Of a dual encoder each is a mapping that holds one branch, as ``{"text": ...}``. Values that
+    were embedded before are a `Gallery`. Raises BundleError for a bundle that gives no embedding or
+    another gallery's, PredictError for one text in place of several, and RowError for what cannot
+    be read, with its index.
     """
     check_counts(top_k=top_k)
-    _check_embeds(predictor)
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise PredictError("rank needs several values, as a list; this is one")
-    given = list(values)
+    dual_branches(predictor)
+    gallery = values if isinstance(values, Gallery) else None
+    if gallery is not None:
+        check_gallery(gallery, predictor)
+    given = [] if gallery is not None else values_of(values, "rank")
     try:
-        asked = unit_vectors(predictor.outputs([query]))
+        asked = unit_vectors(predictor, [query])[0]
     except RowError as error:
         raise RowError(f"the query: {str(error).removeprefix('item 0: ')}") from error
+    if gallery is not None:
+        return _named(gallery, asked.astype(np.float32), top_k)
     if not given:
         return []
-    cosines = unit_vectors(predictor.outputs(given)) @ asked[0]
+    return nearest(unit_vectors(predictor, given) @ asked, top_k)
+
+
+def _named(gallery: Gallery, asked: np.ndarray, top_k: int | None) -> list[Ranked]:
+    """The values of a gallery, with their names."""
+    if not len(gallery):
+        return []
+    width = gallery.embeddings.shape[1]
+    if width != len(asked):
+        raise BundleError(
+            f"the gallery's vectors have {width} numbers, and the bundle's {len(asked)}: its file "
+            "was changed; make it again"
+        )
+    found = nearest(gallery.embeddings @ asked, top_k)
+    return [{**each, "id": gallery.ids[each["index"]]} for each in found]
+
+
+def nearest(cosines: np.ndarray, top_k: int | None) -> list[Ranked]:
+    """The first ``top_k`` by descending cosine, all where it is None."""
     order = np.argsort(-cosines, kind="stable")[:top_k]
     return [Ranked(index=index, score=float(cosines[index])) for index in order.tolist()]
-
-
-def unit_vectors(outputs: Sequence[Arrays]) -> np.ndarray:
-    """The embeddings scaled to unit length, float64 [N, D]; one of zeros stays as it is."""
-    found = np.stack([each[EMBEDDING] for each in outputs]).astype(np.float64)
-    if not np.isfinite(found).all():
-        raise BundleError("the graph gives values that are no numbers; export the run again")
-    unit: np.ndarray = found / np.linalg.norm(found, axis=1, keepdims=True).clip(min=1e-12)
-    return unit
-
-
-def _check_embeds(predictor: Predictor) -> None:
-    """Raise BundleError for a bundle without an embedding of one vector a value."""
-    bundle = predictor.bundle
-    if bundle.generation is None and EMBEDDING in {port.name for port in bundle.outputs}:
-        return
-    raise BundleError(
-        f"a bundle of task {bundle.task!r} gives no embedding, by which values are ranked; export "
-        "a run of sentence-similarity, or of a pretraining task that does not write"
-    )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def is_plain_name(name: str) -> bool:
@@ -119,9 +119,17 @@ def _is_utf8(text: str) -> bool:
 
 def write_text(path: Path, text: str) -> None:
     """Write text beside ``path``, sync it, and rename it into place."""
+    with new_file(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Give a file beside ``path`` that is synced and renamed into place when the block ends without
+    an error."""
     beside = path.with_name(f".{path.name}.new")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with beside.open("wb") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)

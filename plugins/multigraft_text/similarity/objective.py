@@ -14,6 +14,7 @@ from multigraft import Brief, Features, Objective, RowError, RowLoss
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import LENGTHS, Baseline, Outputs, Row
 from multigraft.contracts.types import Arrays
+from multigraft.models.tasks.in_batch_negatives import in_batch_negatives, negatives
 from multigraft.models.tasks.number_scores import number_scores
 from multigraft.runtime.answers.embedding import CANDIDATE, CANDIDATE_ID, VALUE_ID
 from multigraft.runtime.answers.retrieval_scores import chance_gain
@@ -22,7 +23,7 @@ from multigraft_text.sentence_modules import save_embedder
 from multigraft_text.sentence_pooling import MEAN, POOLINGS
 from multigraft_text.similarity.columns import prefixed, prefixed_fills, stacked
 from multigraft_text.similarity.head import EmbeddingHead
-from multigraft_text.similarity.losses import SCORE_LOSSES, in_batch_negatives, negatives
+from multigraft_text.similarity.losses import SCORE_LOSSES
 from multigraft_text.similarity.pairs import (
     COLUMN,
     NEGATIVE,

@@ -11,6 +11,7 @@ from multigraft.errors import BundleError
 from multigraft.runtime.answers.classification import Classification
 from multigraft.runtime.answers.detection import Detection
 from multigraft.runtime.answers.embedding import Embedding
+from multigraft.runtime.answers.embeddings import Embeddings
 from multigraft.runtime.answers.extraction import Extraction
 from multigraft.runtime.answers.multilabel import MultiLabel
 from multigraft.runtime.answers.outputs import Outputs
@@ -25,6 +26,7 @@ ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
     "classification": Classification,
     "detection": Detection,
     "embedding": Embedding,
+    "embeddings": Embeddings,
     "extraction": Extraction,
     "multilabel": MultiLabel,
     "outputs": Outputs,

@@ -1,0 +1,106 @@
+"""Contrastive learning: the two values of a row get embeddings near each other, those of others
+far from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from multigraft.contracts.branches import PRESENT, of_branch
+from multigraft.contracts.features import Batch, Features
+from multigraft.contracts.objectives import Baseline, Brief, Objective, Outputs, Row, RowLoss
+from multigraft.contracts.types import Arrays
+from multigraft.errors import RowError
+from multigraft.models.tasks.contrastive.head import DualHead
+from multigraft.models.tasks.contrastive.losses import pairwise_sigmoid
+from multigraft.models.tasks.contrastive.task import INFO_NCE, SIGLIP
+from multigraft.models.tasks.in_batch_negatives import in_batch_negatives, negatives
+from multigraft.runtime.answers.embeddings import BIAS, SCALE, id_of, output_of, value_id
+
+TEMPERATURES = {INFO_NCE: 0.07, SIGLIP: 0.1}
+"""At first: Radford et al. 2021, 2.5; Zhai et al. 2023, 3.2."""
+
+
+class Contrastive(Objective):
+    """InfoNCE both ways (CLIP, Radford et al. 2021), or a sigmoid of each pair (SigLIP, Zhai et al.
+    2023).
+
+    Values that the readers read equal are one: where a caption stands in several rows, none of
+    their pictures is a negative of it.
+    """
+
+    monitor = "mrr"
+    greater_is_better = True
+    mixes_rows = True
+    mixes_in_loss = True
+    random_batches = True
+
+    def __init__(self, brief: Brief) -> None:
+        backbone: Any = brief.backbone
+        self.options = brief.options
+        self.widths = {name: branch.width for name, branch in backbone.named.items()}
+        self.names = tuple(self.widths)
+
+    def head(self) -> nn.Module:
+        """A projection of each branch."""
+        loss = self.options["loss"]
+        return DualHead(
+            self.widths,
+            self.options["width"],
+            temperature=self.options["temperature"] or TEMPERATURES[loss],
+            biased=loss == SIGLIP,
+        )
+
+    def encode(self, row: Row, arrays: Arrays) -> Arrays:
+        """A number of each value, equal for equal ones. Raises RowError where one is missing."""
+        for place, name in enumerate(self.names):
+            if not arrays[PRESENT][place]:
+                raise RowError(
+                    f"there is no {name!r}: a pair has both, {' and '.join(map(repr, self.names))}",
+                    column=name,
+                )
+        return {id_of(name): value_id(of_branch(name, arrays)) for name in self.names}
+
+    def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
+        """The loss of each row; every row weighs 1."""
+        ours, theirs = (outputs[output_of(name)].float() for name in self.names)
+        our_ids, their_ids = (batch[id_of(name)] for name in self.names)
+        allowed, scale = negatives(our_ids, their_ids, their_ids), outputs[SCALE][0]
+        if self.options["loss"] == SIGLIP:
+            total = pairwise_sigmoid(ours, theirs, allowed, scale=scale, bias=outputs[BIAS][0])
+        else:
+            total = in_batch_negatives(ours, theirs, allowed, temperature=1 / scale, symmetric=True)
+        return RowLoss(total, torch.ones_like(total).detach())
+
+    def serve(self, features: Features, outputs: Outputs | None) -> Outputs:
+        """An embedding of each branch [B, width], and what makes probabilities of cosines."""
+        if outputs is None:
+            raise ValueError("embeddings are served with their head")
+        return outputs
+
+    def measure(self, outputs: Outputs, batch: Batch, loss: RowLoss) -> dict[str, Tensor]:
+        """Loss, and which value is which; what is found among all rows the answers tell."""
+        ids = {id_of(name): batch[id_of(name)] for name in self.names}
+        return {**super().measure(outputs, batch, loss), **ids}
+
+    def baseline(self, kept: Mapping[str, np.ndarray]) -> Baseline:
+        """A random order, which puts each candidate first as often."""
+        chance = float(np.mean([1 / self._different(kept, name) for name in self.names]))
+        return Baseline("recall_at_1", chance, "a random order")
+
+    def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Among how many different values each had to be found."""
+        counts = [str(self._different(kept, name)) for name in self.names]
+        heading = tuple(f"different values of {name}" for name in self.names)
+        return {"tables": {"what was ranked": ((*heading, "rows"), (*counts, str(_rows(kept))))}}
+
+    def _different(self, kept: Mapping[str, np.ndarray], name: str) -> int:
+        return len(np.unique(kept[id_of(name)]))
+
+
+def _rows(kept: Mapping[str, np.ndarray]) -> int:
+    return len(kept["loss"])
