@@ -48,7 +48,7 @@ def recipe(folder: Path, **fields: Any) -> dict[str, Any]:
     """A recipe of few seconds, in which some pairs stand twice."""
     task = {"name": "contrastive", "width": 16, **fields.pop("task", {})}
     training = {
-        **{"epochs": 8, "batch_size": 24, "learning_rate": 0.02, "precision": "fp32"},
+        **{"epochs": 12, "batch_size": 24, "learning_rate": 0.02, "precision": "fp32"},
         **{"compile": "off", "workers": 0, **fields.pop("training", {})},
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def recipe(folder: Path, **fields: Any) -> dict[str, Any]:
         "task": task,
         "backbone": {"words": "wordnet-tiny", "grey": "lattice-tiny"},
         "data": {
-            "train": write(folder / "train.jsonl", rows(96, 1)),
+            "train": write(folder / "train.jsonl", rows(240, 1)),
             "test": write(folder / "test.jsonl", rows(30, 2)),
             "split": {"validation": 0.25, "test": 0},
             "leakage": {"allowed": 1},
