@@ -58,6 +58,7 @@ class DualHead(nn.Module):
         if self.training and self.log_scale.requires_grad:
             with torch.no_grad():
                 self.log_scale.clamp_(max=most)
+            return self.log_scale.float().exp()  # a clamp here would stop the gradient at the bound
         return self.log_scale.float().clamp(max=most).exp()
 
 
