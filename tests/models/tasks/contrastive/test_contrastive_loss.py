@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from torch.nn import functional as F
 from multigraft.contracts.features import Features
 from multigraft.models.tasks.contrastive.head import FIRST_BIAS, MOST, DualHead
 from multigraft.models.tasks.contrastive.losses import pairwise_sigmoid
+from multigraft.models.tasks.contrastive.objective import Contrastive
 
 ALL = ~torch.eye(3, dtype=torch.bool)
 
@@ -42,6 +45,22 @@ def test_the_sigmoid_loss_asks_of_each_pair_by_itself() -> None:
             math.log(1 + math.exp(-sign * logit)) for sign, logit in zip(signs, logits, strict=True)
         )
         assert float(found[row].detach()) == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["infonce", "siglip"])
+def test_the_loss_is_computed_in_full_precision(loss: str) -> None:
+    names = {"text": SimpleNamespace(width=4), "image": SimpleNamespace(width=6)}
+    brief: Any = SimpleNamespace(
+        backbone=SimpleNamespace(named=names),
+        options={"loss": loss, "width": 5, "temperature": None},
+    )
+    objective = Contrastive(brief)
+    outputs = objective.head()(features(3), {})
+    batch = {"text_id": torch.arange(3), "image_id": torch.arange(3)}
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = objective.loss(outputs, batch).total
+    assert torch.equal(found, objective.loss(outputs, batch).total)
+    assert found.dtype == torch.float32
 
 
 def test_an_equal_value_is_left_out_of_the_sigmoid_loss() -> None:

@@ -70,10 +70,14 @@ class Contrastive(Objective):
         ours, theirs = (outputs[output_of(name)].float() for name in self.names)
         our_ids, their_ids = (batch[id_of(name)] for name in self.names)
         allowed, scale = negatives(our_ids, their_ids, their_ids), outputs[SCALE][0]
-        if self.options["loss"] == SIGLIP:
-            total = pairwise_sigmoid(ours, theirs, allowed, scale=scale, bias=outputs[BIAS][0])
-        else:
-            total = in_batch_negatives(ours, theirs, allowed, temperature=1 / scale, symmetric=True)
+        # bf16 would round a logit of 50 to quarters
+        with torch.autocast(ours.device.type, enabled=False):
+            if self.options["loss"] == SIGLIP:
+                total = pairwise_sigmoid(ours, theirs, allowed, scale=scale, bias=outputs[BIAS][0])
+            else:
+                total = in_batch_negatives(
+                    ours, theirs, allowed, temperature=1 / scale, symmetric=True
+                )
         return RowLoss(total, torch.ones_like(total).detach())
 
     def serve(self, features: Features, outputs: Outputs | None) -> Outputs:
