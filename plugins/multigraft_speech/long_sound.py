@@ -19,14 +19,8 @@ import soxr
 from multigraft.contracts.reader import Excess
 from multigraft.contracts.readers import row_file
 from multigraft.errors import RowError
-from multigraft_speech.reader import (
-    LOUDEST,
-    MOST_SECONDS,
-    AudioReader,
-    check_header,
-    check_whole,
-    from_mapping,
-)
+from multigraft_speech.headers import check_header, check_whole
+from multigraft_speech.reader import LOUDEST, MOST_SECONDS, AudioReader, from_mapping
 
 SILENT = -1000.0
 """The level of a sound whose samples are all 0."""

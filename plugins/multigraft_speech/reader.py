@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
@@ -21,11 +20,9 @@ from multigraft.contracts.reader import Excess, Stretches
 from multigraft.contracts.readers import check_spec, row_file
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import RowError
-from multigraft_speech.windows import LONGEST_SECONDS, cut_windows
+from multigraft_speech.headers import MAX_CHANNELS, RATES, check_header, check_whole
+from multigraft_speech.windows import LONGEST_SECONDS, STEP, cut_windows
 
-RATES = range(1000, 768_001)
-"""Sample rates a header may name; others are a broken or hostile file."""
-MAX_CHANNELS = 64
 LOUDEST = 1e6
 """Beyond this a float sample is garbage, and its square no longer safe in float32."""
 MOST_SECONDS = 1e6
@@ -35,18 +32,6 @@ MAX_SAMPLES = 2**28
 BLOCK = 2**22
 """The values (samples times channels) that are decoded at a time: all channels of a long sound are
 never in memory together."""
-CUT_OFF = (
-    re.compile(
-        r"^ *(?:data|SSND|riff|Data Size) *: (?P<declared>\d+) \(should be (?P<found>\d+)\)",
-        re.MULTILINE,
-    ),
-    re.compile(
-        r"frame count (?P<found>\d+) does not match value from 'ds64' chunk of (?P<declared>\d+)"
-    ),
-)
-"""What libsndfile notes of a sound that ends before its header says."""
-STREAMED = 2**31 - 2**16
-"""Sizes from here on are placeholders of programs that wrote to a pipe: the file's end counts."""
 FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31}
 
 
@@ -96,12 +81,18 @@ class AudioReader:
         return self.row(samples, 0)
 
     def windows(self, raw: Any) -> list[Arrays]:
-        """All of a sound, an hour at most, as rows of ``max_seconds`` that overlap."""
-        whole = replace(self, max_seconds=max(LONGEST_SECONDS, self.max_seconds)).read(raw)[
-            "input_values"
-        ]
+        """All of a sound as rows of ``max_seconds`` that overlap. Raises RowError for one of more
+        than an hour."""
+        reader = replace(self, max_seconds=LONGEST_SECONDS)
+        row = reader.read(raw)
+        if excess := reader.excess(raw, row):
+            raise RowError(
+                f"is longer than what is read in windows: {excess}; cut it in pieces, or "
+                "transcribe it, at any length"
+            )
         size = round(self.max_seconds * self.sample_rate)
-        return [self.row(samples, start) for start, samples in cut_windows(whole, size)]
+        windows = cut_windows(row["input_values"], size)
+        return [self.row(samples, start) for start, samples in windows]
 
     def excess(self, raw: Any, row: Arrays) -> Excess | None:
         """How many seconds a sound has, as its header tells, beside those that a row holds."""
@@ -122,6 +113,10 @@ class AudioReader:
         decoded = math.ceil(seconds * rate)
         kept = math.ceil(seconds * self.sample_rate)
         return held + 4 * BLOCK + 12 * decoded + 24 * kept
+
+    def windows_memory(self, raw: Any) -> int:
+        """The same of `windows`, which share a part of the sound."""
+        return math.ceil(replace(self, max_seconds=LONGEST_SECONDS).memory(raw) / STEP)
 
     def heard(self, source: Any) -> tuple[float, int]:
         """Seconds that are decoded, and their rate; of what has no header, all that may be."""
@@ -246,26 +241,6 @@ def from_mapping(raw: Mapping[str, Any]) -> Any:
             f"a dict with {', '.join(map(repr, raw)) or 'nothing'}; give 'bytes', 'path' or 'array'"
         )
     return found
-
-
-def check_header(rate: int, channels: int) -> None:
-    """Raise RowError for a sound that no file should claim to hold."""
-    if rate not in RATES:
-        raise RowError(f"a rate of {rate} Hz; {RATES[0]} to {RATES[-1]} can be read")
-    if channels > MAX_CHANNELS:
-        raise RowError(f"{channels} channels; at most {MAX_CHANNELS} can be read")
-
-
-def check_whole(notes: str) -> None:
-    """Raise RowError for a sound that was cut off: libsndfile reads what is left of it, and only
-    its notes tell."""
-    for pattern in CUT_OFF:
-        for note in pattern.finditer(notes):
-            found, declared = int(note["found"]), int(note["declared"])
-            if found < declared < STREAMED:
-                raise RowError(
-                    f"is cut off: {found / declared:.0%} of what its header says is there"
-                )
 
 
 def _read_mono(sound: soundfile.SoundFile, frames: int) -> np.ndarray:

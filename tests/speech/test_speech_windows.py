@@ -37,6 +37,13 @@ def test_what_cannot_be_read_is_refused_as_before() -> None:
         READER.windows(np.zeros(0, dtype=np.float32))
 
 
+def test_more_than_an_hour_is_refused_with_both_counts() -> None:
+    reader = AudioReader(sample_rate=1000, max_seconds=30.0)
+    assert len(reader.windows(np.full(3600 * 1000, 0.1, dtype=np.float32))) > 120
+    with pytest.raises(RowError, match=r"has 3,600.5 seconds, and 3,600 are read; cut it"):
+        reader.windows(np.full(3_600_500, 0.1, dtype=np.float32))
+
+
 @pytest.mark.parametrize("rate", [16_000, 44_100, 8_000])
 def test_a_sound_is_one_window_where_nothing_of_it_is_cut(rate: int) -> None:
     """By which a task whose target describes all of a sound, as a transcript, knows that it was

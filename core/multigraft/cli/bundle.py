@@ -91,7 +91,7 @@ HowLong = Annotated[
     typer.Option(
         "--long",
         help="Cut off what is longer than the model takes, merge windows of it, or refuse it.",
-        show_default="as the bundle was measured",
+        show_default="as the task says",
     ),
 ]
 Provider = Annotated[

@@ -62,7 +62,8 @@ class Answers(Protocol):
     row can only be cut off."""
     windows: bool = False
     """Whether such a value is read in windows unless a person asks to have it cut off; evaluation
-    and the export gate then read it so too. Needs `joins`."""
+    and the export gate then read it so too, but for what `Objective.whole` leaves out. Needs
+    `joins`."""
 
     flips: tuple[str, ...] = ()
     """The outputs by which it makes one answer of a value and its mirror image (test-time

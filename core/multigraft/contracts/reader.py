@@ -148,6 +148,18 @@ class MeasuredReader(Protocol):
         ...
 
 
+@runtime_checkable
+class MeasuredWindowReader(Protocol):
+    """The same of a reader that cuts: optional, beside `WindowReader`."""
+
+    def windows_memory(self, raw: Any) -> int:
+        """The most bytes that reading all windows of one raw value takes, those kept counted.
+
+        Raises RowError for what `windows` would refuse.
+        """
+        ...
+
+
 class PromptReader(Reader, Protocol):
     """A reader whose model writes tokens; it turns them back into text."""
 

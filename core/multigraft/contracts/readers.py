@@ -80,8 +80,11 @@ def read_row(reader: Reader, raw: Any) -> Arrays:
 
 def all_windows(reader: Reader, raw: Any, first: Arrays) -> tuple[Arrays, ...]:
     """The rows in which all of a raw value is read, of which ``first`` is what `read` gave; that
-    one alone where its ``rest`` is 0, or the reader has no windows. Raises RowError."""
+    one alone where its ``rest`` is 0, the reader counts nothing beyond it, or has no windows.
+    Raises RowError."""
     if not isinstance(reader, WindowReader) or int(first.get("rest", 1)) == 0:
+        return (first,)
+    if isinstance(reader, CountingReader) and excess_of(reader, raw, first) is None:
         return (first,)
     with row_errors():
         return tuple(reader.windows(raw))

@@ -15,7 +15,7 @@ from multigraft.runtime.bundle import Bundle
 
 def usual_long(answers: Answers, reader: Reader, bundle: Bundle) -> Long:
     """What becomes of it unless a caller says so: what became of it where the bundle was
-    measured."""
+    measured, or windows of it where those were left out."""
     if bundle.generation is not None:
         return usual_written(whole=bundle.generation.whole)
     return "window" if answers.windows and isinstance(reader, WindowReader) else "truncate"

@@ -113,8 +113,8 @@ class Predictor:
         and ``threshold``, from 0 to 1, which keeps those at least as high (``label`` is None where
         none is); of pictures mostly ``flip``, the mean with their mirror image. Of a value longer
         than the model takes: ``long="truncate"`` reads the beginning, ``"window"`` windows that
-        overlap, of which the task makes one answer, and ``"refuse"`` raises; unset, as evaluation
-        did (`Answers.windows`; `Objective.whole` of a text written).
+        overlap, of which the task makes one answer, and ``"refuse"`` raises; unset, what the
+        task says (`Answers.windows`; `Objective.whole` of a text written).
 
         Raises RowError with the index of a value that cannot be read; with ``on_error="return"``
         its answer is ``{"error": ...}``, and the others are answered. A bundle that generates

@@ -60,7 +60,7 @@ class LogMelReader:
         return self._row(self.sound.read(raw))
 
     def windows(self, raw: Any) -> list[Arrays]:
-        """All of a sound, an hour at most, as rows of ``max_seconds`` that overlap."""
+        """All of a sound as rows that overlap, as `AudioReader.windows` cuts it."""
         return [self._row(row) for row in self.sound.windows(raw)]
 
     def excess(self, raw: Any, row: Arrays) -> Excess | None:
@@ -80,6 +80,10 @@ class LogMelReader:
         """The most bytes that `read` takes at a time: the sound's, and 1 kB of spectra a frame."""
         numbers = WORKING * self.frames
         return self.sound.memory(raw) + numbers
+
+    def windows_memory(self, raw: Any) -> int:
+        """The same of `windows`, and 1 kB of each of their frames."""
+        return self.sound.windows_memory(raw) + WORKING * self.frames
 
     def length(self, row: Arrays) -> int:
         """Samples, as many as the frames are long."""

@@ -46,13 +46,16 @@ def reading(
     workers: int = 2,
     memory: Callable[[Any], int] = len,
     room: Room | None = None,
+    hold: bool = False,
 ) -> None:
     """Act a scene with a reading that runs."""
 
     async def main() -> None:
         with Threads(workers) as threads:
             held = Room(10**9) if room is None else room
-            made = Reading(reader, memory, threads=threads, workers=workers, room=held, quick=True)
+            made = Reading(
+                reader, memory, threads=threads, workers=workers, room=held, quick=True, hold=hold
+            )
             running = asyncio.create_task(made.run())
             try:
                 await scene(made, threads)
@@ -220,3 +223,18 @@ def test_who_leaves_takes_no_room_along_and_what_a_thread_reads_keeps_its_own() 
         assert room.taken == 0
 
     reading(scene, reader=slow, workers=3, room=room)
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_what_is_read_again_holds_its_memory_until_it_is_answered(hold: bool) -> None:
+    room = Room(1000)
+
+    async def scene(made: Reading, _: Threads) -> None:
+        found, share = await made.read("a" * 500)
+        assert not isinstance(found, Fault)
+        assert room.taken == (500 if hold else found["length"].nbytes)
+        share.give_back()
+        bad, _ = await made.read("bad")
+        assert isinstance(bad, Fault) and room.taken == 0
+
+    reading(scene, room=room, hold=hold)

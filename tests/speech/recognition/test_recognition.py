@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import soundfile
 import multigraft as mg
 import multigraft_speech as speech
 from helpers.spelled_sounds import RATE, SILENCE, TONE, spelled, texts, write_spelled
+from helpers.toy_server import serving
 from multigraft.errors import DataError
 from multigraft.runtime.bundle import read_manifest
 from multigraft.runtime.predictor import Predictor
+from multigraft.runtime.serving.model import Model
 
 
 def recipe(folder: Path, train: Path, test: Path) -> dict[str, object]:
@@ -105,12 +108,51 @@ def test_a_long_sound_is_heard_as_its_pieces_are(predictor: Predictor) -> None:
     text = " ".join(texts(np.random.default_rng(8), 12))
     sound, said = spelled(text, np.random.default_rng(9))
     assert len(sound) > 2 * 3.5 * RATE
-    assert len(predictor.predict(sound)["text"]) < len(text) / 3, "cut off unless asked"
-    found = predictor.predict(sound, long="window")
+    found = predictor.predict(sound)
+    assert predictor.predict(sound, long="window") == found
+    cut = predictor.predict(sound, long="truncate")
+    assert len(cut["text"]) < len(text) / 3
+    assert cut == predictor.predict(sound[: round(3.5 * RATE)])
+    with pytest.raises(mg.RowError, match=r"longer than the model takes: .* and 3.5 are read"):
+        predictor.predict(sound, long="refuse")
     assert jiwer.cer(text, found["text"]) < 0.1
     assert found["words"][-1]["end"] == pytest.approx(said[-1][2], abs=0.2)
-    beams = predictor.predict(sound, long="window", beams=4)
+    beams = predictor.predict(sound, beams=4)
     assert jiwer.cer(text, beams["text"]) < 0.1
+
+
+def test_a_server_hears_all_of_a_long_sound_and_refuses_more_than_an_hour(
+    predictor: Predictor,
+) -> None:
+    rng = np.random.default_rng(9)
+    sound, _ = spelled(" ".join(texts(rng, 12)), rng)
+    hours = np.zeros(3601 * RATE, np.float32)
+    named = Model("heard", predictor, speech.AUDIO)
+    with serving(named) as served:
+        files = [flac(each) for each in (sound, sound[: 2 * RATE], hours)]
+        said = [served.client.post("/predict", files={"file": ("x", each)}) for each in files]
+    assert [each.status_code for each in said] == [200, 200, 422]
+    texts_said = [each.json()["answers"][0]["text"] for each in said[:2]]
+    wanted = predictor.predict(files[:2])
+    assert texts_said == [each["text"] for each in wanted]
+    assert "has 3,601 seconds, and 3,600 are read" in said[2].text
+    counted = named.memory(files[0])
+    assert counted > predictor.reader.memory(files[0])  # type: ignore[attr-defined]
+    rows = predictor.reader.windows(files[0])  # type: ignore[attr-defined]
+    assert counted > sum(array.nbytes for row in rows for array in row.values())
+
+
+def flac(sound: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    soundfile.write(out, sound, RATE, format="FLAC")
+    return out.getvalue()
+
+
+def test_a_sound_that_fits_is_decoded_once_where_it_is_measured(
+    run: mg.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(run.reader), "windows", None)  # asked for by nobody
+    assert run.evaluate().metrics["wer"].value >= 0
 
 
 def test_a_long_sound_is_transcribed_in_segments_as_it_comes(

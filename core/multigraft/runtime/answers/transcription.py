@@ -79,6 +79,7 @@ class Transcription(Answers):
         "characters": Option(default=False, help="tell each character's time too"),
     }
     joins = True
+    windows = True  # a text of the beginning alone would be another text than was said
 
     def __init__(self, targets: Spec) -> None:
         listed = targets.get("vocabulary")

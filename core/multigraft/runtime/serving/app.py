@@ -66,6 +66,7 @@ class House:
                 workers=workers,
                 room=room,
                 quick=model.form.typed,
+                hold=model.rereads,
             )
             batcher = Batcher(model, self.limits, reading=reading, meters=self.meters)
             self.batchers[model.name] = batcher

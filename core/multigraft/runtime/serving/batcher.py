@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from multigraft.contracts.types import Answer, Arrays
+from multigraft.errors import RowError
 from multigraft.runtime.read_value import ReadValue
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.grouping import groups
@@ -190,6 +191,9 @@ class Batcher:
         """The values' answers; where they fail together, each is tried alone."""
         try:
             return list(self.model.answer(values))
+        except RowError as error:  # of what lies behind a value's first window
+            if len(values) == 1:
+                return [Fault(str(error))]
         except (
             Exception
         ):  # whatever the graph or the decoder raises is one row's until shown otherwise

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from multigraft.contracts.reader import MeasuredReader
+from multigraft.contracts.reader import MeasuredReader, MeasuredWindowReader
 from multigraft.contracts.records import Modality, Option
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, GenerationError, RowError
@@ -63,6 +63,11 @@ class Model:
         """Whether its answers are texts, which can be told while they are written."""
         return self._predictor.writer is not None
 
+    @property
+    def rereads(self) -> bool:
+        """Whether a value is read again to be answered, in all its windows."""
+        return self._predictor.windows and not self.writes
+
     def within(self, limits: Limits) -> Model:
         """The same model as a server of these limits offers it."""
         found = copy.copy(self)
@@ -104,6 +109,8 @@ class Model:
         reader = self._predictor.reader
         if isinstance(reader, MeasuredReader):
             try:
+                if self.rereads and isinstance(reader, MeasuredWindowReader):
+                    return reader.windows_memory(value)
                 return reader.memory(value)
             except Exception:  # what is wrong with the value is said when it is read
                 log.debug("%s: the reader cannot measure a value", self.name, exc_info=True)

@@ -50,14 +50,17 @@ class Reading:
         workers: int,
         room: Room,
         quick: bool,
+        hold: bool = False,
     ) -> None:
         """``read`` and ``memory`` are called by ``threads``; ``read`` may raise RowError.
 
-        ``quick``: ``memory`` looks into no file, so that it is asked at once.
+        ``quick``: ``memory`` looks into no file, so that it is asked at once. ``hold``:
+        the value is read again to be answered, so that what reading takes is held until then.
         """
         self._reader = read
         self._memory = memory
         self._quick = quick
+        self._hold = hold
         self._room = room
         self._threads = threads
         self._workers = workers
@@ -81,7 +84,8 @@ class Reading:
             if not (unread.begun and unread.found.cancelled()):  # else a thread is still at it
                 unread.share.give_back()
             raise
-        unread.share.keep(0 if isinstance(found, Fault) else nbytes(found))
+        if isinstance(found, Fault) or not self._hold:
+            unread.share.keep(0 if isinstance(found, Fault) else nbytes(found))
         return found, unread.share
 
     async def run(self) -> None:
