@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from multigraft.contracts.display import UNSEEN, Display
 from multigraft.engine import Engine
 from multigraft.errors import RecipeError
 from multigraft.recipe import Recipe, read_mapping
 from multigraft.runs.compare import Comparison
 from multigraft.runs.run import Run
+from multigraft.training.callbacks.progress import Progress, usual_progress
 
 Source = Recipe | Mapping[str, Any] | str | Path
 Named = str | Mapping[str, Any]
@@ -33,42 +36,81 @@ class Fields(TypedDict, total=False):
 
 
 def pretrain(
-    recipe: Source | None = None, *, plugins: Sequence[object] = (), **fields: Unpack[Fields]
+    recipe: Source | None = None,
+    *,
+    plugins: Sequence[object] = (),
+    quiet: bool = False,
+    **fields: Unpack[Fields],
 ) -> Run:
     """Train a backbone on unlabelled rows. Give a recipe, or its fields, or both: the fields win.
 
-    ``plugins`` are plugin objects for this run alone, callbacks among them. The run that comes back
+    ``plugins`` are plugin objects for this run alone, callbacks among them. Where stderr is a
+    terminal, and in a notebook, a bar shows the progress of this and of the run's further verbs,
+    unless ``quiet``. The run that comes back
     is trained: ``run.evaluate()``, ``run.export()``, and its folder as another recipe's
     ``weights``.
     """
     raw, source = _raw(recipe, fields)
-    return Engine(plugins).start(raw, "pretrain", source=source)
+    with _shown(plugins, quiet=quiet) as (display, watching):
+        run = Engine(watching).start(raw, "pretrain", source=source)
+    run.display = display
+    return run
 
 
 def finetune(
-    recipe: Source | None = None, *, plugins: Sequence[object] = (), **fields: Unpack[Fields]
+    recipe: Source | None = None,
+    *,
+    plugins: Sequence[object] = (),
+    quiet: bool = False,
+    **fields: Unpack[Fields],
 ) -> Run:
     """Train a pretrained backbone, or a new one, for a task on labelled rows. Called as `pretrain`
     is."""
     raw, source = _raw(recipe, fields)
-    return Engine(plugins).start(raw, "finetune", source=source)
+    with _shown(plugins, quiet=quiet) as (display, watching):
+        run = Engine(watching).start(raw, "finetune", source=source)
+    run.display = display
+    return run
 
 
-def resume(folder: str | Path, *, plugins: Sequence[object] = ()) -> Run:
+def resume(folder: str | Path, *, plugins: Sequence[object] = (), quiet: bool = False) -> Run:
     """Resume an interrupted run; its weights end as if it had never been interrupted."""
-    return Engine(plugins).resume(Path(folder))
+    with _shown(plugins, quiet=quiet) as (display, watching):
+        run = Engine(watching).resume(Path(folder))
+    run.display = display
+    return run
 
 
 def rerun(
-    folder: str | Path, *, output: str | Path | None = None, plugins: Sequence[object] = ()
+    folder: str | Path,
+    *,
+    output: str | Path | None = None,
+    plugins: Sequence[object] = (),
+    quiet: bool = False,
 ) -> Comparison:
     """Train a finished run again from its own folder, and compare weights and metrics."""
-    return Engine(plugins).rerun(Path(folder), None if output is None else Path(output))
+    again = None if output is None else Path(output)
+    with _shown(plugins, quiet=quiet) as (_, watching):
+        return Engine(watching).rerun(Path(folder), again)
 
 
-def open_run(folder: str | Path, *, plugins: Sequence[object] = ()) -> Run:
+def open_run(folder: str | Path, *, plugins: Sequence[object] = (), quiet: bool = False) -> Run:
     """A trained run from its folder, to evaluate or export."""
-    return Engine(plugins).open(Path(folder))
+    run = Engine(plugins).open(Path(folder))
+    run.display = (None if quiet else usual_progress()) or UNSEEN
+    return run
+
+
+@contextmanager
+def _shown(plugins: Sequence[object], *, quiet: bool) -> Iterator[tuple[Display, Sequence[object]]]:
+    """The usual progress and the plugins with it; none beside one that is among them already."""
+    own = any(isinstance(plugin, Progress) for plugin in plugins)
+    progress = None if quiet or own else usual_progress()
+    if progress is None:
+        yield UNSEEN, plugins
+        return
+    with progress:
+        yield progress, [*plugins, progress]
 
 
 def _raw(recipe: Source | None, fields: Fields) -> tuple[dict[str, Any], str]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from multigraft.training.callbacks import CSV, EarlyStopping, MLflow, TensorBoard
+from multigraft.training.callbacks import CSV, EarlyStopping, MLflow, Progress, TensorBoard
 
-__all__ = ["CSV", "EarlyStopping", "MLflow", "TensorBoard"]
+__all__ = ["CSV", "EarlyStopping", "MLflow", "Progress", "TensorBoard"]

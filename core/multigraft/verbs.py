@@ -140,9 +140,18 @@ def evaluate(run: Run) -> Report:
     replayed = replayed_split(run, split)
     measured_by = run.metrics
     keep = keeper_of(run)
+    run.display.begin(f"evaluating on {run.other_data or split}", len(rows))
     row_metrics = measure_split(
-        run.graft, measured_by, rows, replayed=replayed, keep=keep, asked=run.asked, **run.reading()
+        run.graft,
+        measured_by,
+        rows,
+        replayed=replayed,
+        keep=keep,
+        asked=run.asked,
+        display=run.display,
+        **run.reading(),
     )
+    run.display.begin("computing intervals")
     metrics = intervals(
         measured_by,
         row_metrics,
@@ -162,6 +171,7 @@ def evaluate(run: Run) -> Report:
     )
     notes += unanswered_notes(details, rows=split)
     if run.resolved.task.stage == "pretrain":
+        run.display.begin("probing features")
         probed, note = _probe(run, split)
         metrics, notes = {**metrics, **probed}, [*notes, *note]
     seconds = time.perf_counter() - started

@@ -74,7 +74,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     calls = Calls()
 
     def verb(name: str) -> Any:
-        def call(what: Any, *, plugins: Sequence[object] = ()) -> StandIn:
+        def call(what: Any, *, plugins: Sequence[object] = (), quiet: bool = False) -> StandIn:
             calls.verbs.append(name)
             calls.recipes.append(what)
             calls.plugins = plugins

@@ -117,7 +117,8 @@ def test_memory_that_ran_out_anywhere_is_told_in_a_line(
 
 
 @pytest.mark.parametrize(
-    "where", ["multigraft.cli.console.Console", "multigraft.cli.app.build", "multigraft.cli._run"]
+    "where",
+    ["multigraft.system.console.Console", "multigraft.cli.app.build", "multigraft.cli._run"],
 )
 def test_memory_that_ran_out_before_a_command_began_is_told_in_a_line(
     cli: Any, monkeypatch: pytest.MonkeyPatch, where: str

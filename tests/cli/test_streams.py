@@ -163,7 +163,7 @@ def test_the_name_of_a_file_may_be_no_text(say: Say, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("columns", ["1", "7", "40", "5000"])
 def test_no_width_loses_a_word(say: Say, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     shown = bundle.table(["a fine film"], [{"label": "good", "score": 0.5}])
-    from multigraft.cli.console import Console
+    from multigraft.system.console import Console
 
     monkeypatch.setenv("COLUMNS", columns)
     stream = io.StringIO()

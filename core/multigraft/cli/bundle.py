@@ -17,6 +17,7 @@ from multigraft.cli.train import (
     Columns,
     RunFolder,
     named_columns,
+    opened,
     show_report,
     with_settings,
 )
@@ -113,18 +114,17 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a run's bundle: the folder a machine without torch answers from."""
-    from multigraft import api
     from multigraft.runtime.web.site import fetch_packages
 
-    opened = api.open_run(run)
+    found = opened(shell, run)
     if precision:
-        opened = with_settings(opened, "export", precisions=tuple(each.value for each in precision))
+        found = with_settings(found, "export", precisions=tuple(each.value for each in precision))
     if budget is not None:
-        opened = with_settings(opened, "export", budget=budget)
+        found = with_settings(found, "export", budget=budget)
     if web:
-        fetch_packages(opened.resolved.modality)
-        opened = with_settings(opened, "export", web=True)
-    show_report(shell, opened.export(), as_json=as_json)
+        fetch_packages(found.resolved.modality)
+        found = with_settings(found, "export", web=True)
+    show_report(shell, found.export(), as_json=as_json)
 
 
 def predict(

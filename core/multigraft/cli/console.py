@@ -1,42 +1,19 @@
-"""Console output: words are made harmless and encodable; a reader that has gone is no error."""
+"""Standard streams of a command: any text is encodable; a reader that has gone is no error."""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import IO, Any
 
-from rich.console import Console as RichConsole
-from rich.console import ConsoleDimensions, ConsoleOptions, RenderableType
-from rich.segment import Segment
-
-from multigraft.system.terminal import harmless, laid_out
-
-NARROWEST = 40
+from multigraft.system.terminal import laid_out
 
 
 class ReaderLeft(Exception):
     """Broken pipe: whoever read a command's output has gone, as ``head`` does."""
-
-
-class Console(RichConsole):
-    """A console on which a stranger's words are words: in a text, a table or a log line."""
-
-    @property  # type: ignore[misc]
-    def size(self) -> ConsoleDimensions:
-        """Width and height; a terminal too narrow for a table wraps lines and loses no word."""
-        width, height = super().size
-        return ConsoleDimensions(max(width, NARROWEST), height)
-
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        """Render what is printed, in pieces; only those of rich may control the terminal."""
-        for text, style, control in super().render(renderable, options):
-            yield Segment(text if control else harmless(text), style, control)
 
 
 class Outlet:

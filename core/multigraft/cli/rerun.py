@@ -23,10 +23,11 @@ def rerun(shell: Shell, run: RunFolder, out: Out = None, as_json: AsJson = False
     """Train a run again from its recipe, and compare weights and metrics; exit code 1 where they
     differ."""
     from multigraft import api
-    from multigraft.cli.progress import Progress
+    from multigraft.training.callbacks.progress import Progress
 
     with Progress(shell.err) as progress:
-        found = api.rerun(run, output=out, plugins=[] if shell.quiet else [progress])
+        plugins = [] if shell.quiet else [progress]
+        found = api.rerun(run, output=out, plugins=plugins, quiet=True)
     if as_json:
         shell.say_json(found.to_dict())
     else:

@@ -6,7 +6,6 @@ import functools
 import inspect
 import json
 import logging
-import os
 import signal
 import sys
 import traceback
@@ -29,10 +28,11 @@ from multigraft.errors import (
     out_of_memory,
 )
 from multigraft.system.json_numbers import finite
+from multigraft.system.rank import leads
 from multigraft.system.terminal import escaped_json, harmless
 
 if TYPE_CHECKING:
-    from multigraft.cli.console import Console
+    from multigraft.system.console import Console
 
 WRONG_USAGE = 2
 
@@ -109,7 +109,8 @@ def _shell(*, quiet: bool, debug: bool) -> Iterator[Shell]:
 
     What libraries print goes to stderr, so that stdout holds the answer alone.
     """
-    from multigraft.cli.console import Console, Noise, ReaderLeft
+    from multigraft.cli.console import Noise, ReaderLeft
+    from multigraft.system.console import Console
 
     shell = Shell(Console(file=sys.stdout), Console(file=sys.stderr), quiet=quiet, debug=debug)
     noise: Any = Noise(sys.stderr)
@@ -204,8 +205,3 @@ def _logging(shell: Shell) -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(before[0])
         logger.propagate = before[1]
-
-
-def leads() -> bool:
-    """Tell whether this process speaks: under torchrun the first one does."""
-    return os.environ.get("RANK", "0") == "0"

@@ -12,7 +12,8 @@ import typer
 
 from multigraft.cli.asks import Ask, named_values
 from multigraft.cli.choices import choose
-from multigraft.cli.shell import AsJson, Shell, leads
+from multigraft.cli.shell import AsJson, Shell
+from multigraft.system.rank import leads
 
 if TYPE_CHECKING:
     from multigraft.contracts.report import Report
@@ -178,7 +179,7 @@ def resume(shell: Shell, run: RunFolder, as_json: AsJson = False) -> None:
     """Go on with a run that was stopped, from its last checkpoint."""
     from multigraft import api
 
-    _train(shell, lambda plugins: api.resume(run, plugins=plugins), as_json=as_json)
+    _train(shell, lambda plugins: api.resume(run, plugins=plugins, quiet=True), as_json=as_json)
 
 
 def evaluate(
@@ -197,9 +198,7 @@ def evaluate(
     from multigraft.runs.other_data import sources_of
 
     sources = sources_of(data or (), name or (), None if split is None else split.value)
-    from multigraft import api
-
-    report = api.open_run(run).evaluate(
+    report = opened(shell, run).evaluate(
         sources or None,
         columns=named_columns(columns or ()),
         split=None if split is None else split.value,
@@ -207,6 +206,17 @@ def evaluate(
         asked=named_values(ask or []),
     )
     show_report(shell, report, as_json=as_json)
+
+
+def opened(shell: Shell, folder: Path) -> Run:
+    """A trained run, whose verbs show on this console what they are at."""
+    from multigraft import api
+    from multigraft.training.callbacks.progress import Progress
+
+    run = api.open_run(folder, quiet=True)
+    if leads() and not shell.quiet:
+        run.display = Progress(shell.err)
+    return run
 
 
 def named_columns(assignments: Sequence[str]) -> dict[str, str]:
@@ -238,8 +248,8 @@ def show_report(shell: Shell, report: Report, *, as_json: bool) -> None:
 
 def _train(shell: Shell, verb: Callable[[Sequence[object]], Run], *, as_json: bool) -> None:
     """Run a verb under a progress bar and show its answer; under torchrun only one process does."""
-    from multigraft.cli.progress import Progress
     from multigraft.system.resume_command import resume_command
+    from multigraft.training.callbacks.progress import Progress
 
     with Progress(shell.err) as progress:
         try:

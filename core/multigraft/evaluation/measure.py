@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from multigraft.contracts.display import UNSEEN, Display
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Baseline, Outputs
 from multigraft.contracts.reader import MirrorReader
@@ -63,6 +64,7 @@ def measure_split(
     world: World = ALONE,
     keep: AnswerKeeper | None = None,
     asked: Mapping[str, Any] = NOTHING,
+    display: Display = UNSEEN,
 ) -> RowMetrics:
     """What is kept of each of ``rows`` for its metrics, in their order. The graft's modes are left
     as found.
@@ -71,7 +73,7 @@ def measure_split(
     ``replayed`` for these rows, only the rest of it is computed. Batches that memory cannot hold
     are computed in parts. The processes of a ``world`` share the batches, and each gets the whole.
     ``keep`` is given the answers of this process's rows; ``asked`` is what is asked of them (see
-    `evaluation.asking`).
+    `evaluation.asking`). ``display`` is told how many are done.
     """
     objective = metrics.objective
     answers = metrics.answers if keep is None else keep.answers
@@ -135,6 +137,7 @@ def measure_split(
             )
             for part, values in parts:
                 _keep(kept, part, values, len(rows))
+            display.advance(len(numbers))
     return metrics.together(_gathered(kept, batches, world) if world.size > 1 else kept)
 
 

@@ -50,6 +50,7 @@ def export_bundle(run: Run) -> Report:
     target = run.folder / "bundle"
     with whole_folder(target) as folder, evaluating(run.graft):
         context = ExportContext(run, folder, run.held_out_split)
+        run.display.begin(f"making {FP32}")
         served, parity = make_fp32(context)
         timed, torch_times = time_all(context, judge(context, parity), served)
         kept, notes = _keep(context, timed)

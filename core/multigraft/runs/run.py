@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
+from multigraft.contracts.display import UNSEEN, Display
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.plan import Plan
 from multigraft.contracts.reader import Augment, Reader
@@ -82,6 +84,8 @@ class Run:
     """Where `evaluate` writes the answer to each row; None: nowhere."""
     asked: Mapping[str, Any] = field(default_factory=dict)
     """What `evaluate` asks of answers, as a deployer may (`Predictor.predict`)."""
+    display: Display = UNSEEN
+    """Where `evaluate` and `export` show what they are at."""
 
     @property
     def metrics(self) -> Metrics:
@@ -134,6 +138,7 @@ class Run:
         split: str | None = None,
         rows: str | Path | None = None,
         asked: Mapping[str, Any] | None = None,
+        quiet: bool = False,
     ) -> Report:
         """Measure the trained model on its held-out rows, or on other ``data``.
 
@@ -144,22 +149,34 @@ class Run:
         of labels that the run does not know are left out, counted and told. ``rows`` is a file
         (``.jsonl``, ``.csv``, ``.parquet``) that gets the answer to each row, in their order.
         ``asked`` is what is asked of the answers, as ``{"flip": True}``, for the figure that a
-        deployer gets who asks the same. Raises DataError, RunError, PredictError.
+        deployer gets who asks the same. ``quiet`` shows no progress. Raises DataError, RunError,
+        PredictError.
         """
+        with self._watched(quiet=quiet) as run:
+            run = replace(run, asked=run._checked(asked))
+            self.report = run._measured(data, name, columns, split, rows)
+        return self.report
+
+    def _measured(
+        self,
+        data: str | Path | Mapping[str, str | Path] | None,
+        name: str | None,
+        columns: Mapping[str, str] | None,
+        split: str | None,
+        rows: str | Path | None,
+    ) -> Report:
         file = None if rows is None else check_rows_file(Path(rows))
         if data is None:
             if name is not None or columns:
                 raise RunError("name and columns are those of other data: give data too")
-            own = replace(self._on(split), answers_file=file, asked=self._checked(asked))
-            self.report = self.dispatch("evaluate", own)
-            return self.report
+            return self.dispatch("evaluate", replace(self._on(split), answers_file=file))
         sources = named_sources(data, name, split)
         files = answers_files(file, sources)
         reports = {
             each: self.dispatch(
                 "evaluate",
                 on_other_data(
-                    replace(self, asked=self._checked(asked)),
+                    self,
                     source,
                     each,
                     columns=columns or {},
@@ -169,8 +186,7 @@ class Run:
             )
             for each, source in sources.items()
         }
-        self.report = table_of(reports) if len(reports) > 1 else next(iter(reports.values()))
-        return self.report
+        return table_of(reports) if len(reports) > 1 else next(iter(reports.values()))
 
     def _checked(self, asked: Mapping[str, Any] | None) -> dict[str, Any]:
         if not asked:
@@ -187,9 +203,19 @@ class Run:
         settings = self.recipe.evaluation.model_copy(update={"split": split})
         return replace(self, recipe=self.recipe.model_copy(update={"evaluation": settings}))
 
-    def export(self) -> Report:
-        """Write the bundle; ``report.files["bundle"]`` is its folder."""
-        return self.dispatch("export", self)
+    def export(self, *, quiet: bool = False) -> Report:
+        """Write the bundle; ``report.files["bundle"]`` is its folder. ``quiet`` shows no
+        progress."""
+        with self._watched(quiet=quiet) as run:
+            self.report = run.dispatch("export", run)
+        return self.report
+
+    @contextmanager
+    def _watched(self, *, quiet: bool) -> Iterator[Run]:
+        """This run, its display open; unless ``quiet``, with none."""
+        run = replace(self, display=UNSEEN) if quiet else self
+        with run.display:
+            yield run
 
     def record(self, **facts: Any) -> None:
         """Add facts to run.json."""

@@ -132,7 +132,9 @@ def numbered_batches(run: Run, split: str) -> Iterator[tuple[np.ndarray, Batch]]
         shuffle=False,
         budget=reading["budget"],
     )
-    return iterate(rows, plan, Epoch(seed=reading["seed"]))
+    for numbers, batch in iterate(rows, plan, Epoch(seed=reading["seed"])):
+        yield numbers, batch
+        run.display.advance(len(numbers))
 
 
 def _judge(run: Run) -> Callable[[Arrays, Arrays, Batch], dict[str, np.ndarray]]:

@@ -66,7 +66,7 @@ def judge(context: ExportContext, parity: float) -> Precisions:
     precisions = {FP32: entry.model_copy(update={"parity": _finite(parity)})}
     for name, make in ((INT8, _int8), (FP16, _fp16)):
         if context.asked(name):
-            LOG.info("export: measuring %s on %d held-out rows", name, context.held_out)
+            context.run.display.begin(f"making {name}")
             precisions[name] = make(context)
             LOG.info("export: %s %s", name, precisions[name].reason)
     return precisions
@@ -76,6 +76,7 @@ def time_all(
     context: ExportContext, precisions: Precisions, served: Served
 ) -> tuple[Precisions, dict[int, float]]:
     """The precisions with their latency, refused ones too; and torch's."""
+    context.run.display.begin("timing")
     if context.generating is not None:
         graphs = {name: context.paths(name) for name in precisions if context.files(name)}
         tokens = token_times(context.run, context.generating, graphs, source_of(context))
@@ -178,6 +179,7 @@ def _int8_encoder(context: ExportContext) -> None:
 
 
 def _try(context: ExportContext, prepared: Prepared) -> _Tried:
+    context.run.display.begin(f"making {INT8}, {prepared.way}")
     write(prepared, context.graph(INT8), lambda: calibration(context.run))
     evidence = _measure(context, INT8)
     verdict = gate.judge_of(context.run).verdict(evidence[INT8], evidence[FP32])
@@ -218,6 +220,7 @@ def _measure(context: ExportContext, name: str) -> dict[str, Evidence]:
     if context.split is None:
         return {}
     run, generating = context.run, context.generating
+    run.display.begin(f"judging {name}", context.held_out)
     if generating is not None:
         writers = {
             each: open_writer(generating, context.paths(each), run.reader) for each in (FP32, name)

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from multigraft.cli.progress import Pace, Progress
 from multigraft.plugins.catalog import Catalog
+from multigraft.recipe import Recipe
+from multigraft.training.callbacks.progress import Pace, Progress
+
+
+@pytest.fixture
+def make_run() -> Any:
+    """What is shown of a run."""
+
+    def make(total_steps: int = 6) -> SimpleNamespace:
+        recipe = {"task": "text-classification", "backbone": "bert-tiny", "data": "rows.csv"}
+        return SimpleNamespace(
+            folder=Path("runs/x"),
+            recipe=Recipe.parse(recipe),
+            objective=SimpleNamespace(monitor="accuracy"),
+            total_steps=total_steps,
+            history=[],
+        )
+
+    return make
 
 
 def play(progress: Progress, run: Any, first: int = 1) -> None:
