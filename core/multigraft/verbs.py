@@ -18,6 +18,7 @@ from multigraft.contracts.objectives import Baseline, settles
 from multigraft.contracts.report import Cost, Measure, Report, WorstRow
 from multigraft.data import Rows, labelled_rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes
+from multigraft.data.row_lists import row_lists
 from multigraft.errors import RunError, refused_as
 from multigraft.evaluation.answer_scores import RowMetrics
 from multigraft.evaluation.measure import baseline_notes, measure_split
@@ -68,7 +69,7 @@ def train(run: Run) -> Report:
         facts=_facts(run),
         tables=data_tables(run.facts),
         notes=(*notes, *run.facts.get("notes", ()), *bad_row_notes(run.facts)),
-        files={"model": str(run.folder / MODEL)},
+        files={"model": str(run.folder / MODEL), **row_lists(run.folder)},
     )
 
 

@@ -3,6 +3,7 @@ back."""
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -117,6 +118,28 @@ def test_leaks_are_in_the_record_and_both_reports(
     )
     assert told in run.evaluate().notes
     assert told in engine.open(run.folder).evaluate().notes
+
+
+def test_every_row_of_two_splits_and_every_row_left_out_is_in_a_file(
+    finetune: Finetune, rows: Path
+) -> None:
+    known = rows.read_text().splitlines()[1:]
+    test = rows.with_name("test.csv")
+    fresh = write_rows(test, rows=80, seed=5).read_text().splitlines()
+    bad = [f"one {number},up" for number in range(30)]
+    test.write_text("\n".join([*fresh, *known[:50], *bad]) + "\n")
+    given = {"train": str(rows), "test": str(test), "split": {"validation": 0, "test": 0}}
+    run = finetune(data={**given, "on_bad_row": "skip", "allowed_bad": 0.5})
+    assert run.report is not None
+    for title, count, line in (
+        ("Rows in two splits", 50, ["test", "test.csv row 81", "train"]),
+        ("Rows left out", 30, ["test", "test.csv", "131"]),
+    ):
+        with Path(run.report.files[title]).open(encoding="utf-8", newline="") as file:
+            heading, *lines = csv.reader(file)
+        assert tuple(heading) == run.report.tables[title][0]
+        assert len(lines) >= count and line in [each[:3] for each in lines]
+        assert len(run.report.tables[title]) - 1 <= 40
 
 
 def test_a_copied_test_set_stops_before_a_folder_is_made(

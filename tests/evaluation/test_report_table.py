@@ -94,3 +94,31 @@ def test_the_interval_decides_the_digits(measure: Measure, value: str, between: 
 
 def test_odd_durations_are_said_plainly() -> None:
     assert (duration(float("nan")), duration(-1.0), duration(59.99)) == ("n/a", "n/a", "1 min 0 s")
+
+
+def test_a_report_ends_with_its_metrics() -> None:
+    text = shown(REPORT)
+    last = text.index("interval")
+    assert all(text.index(said) < last for said in ("no [test] rows", "runs/x/bundle", "row 7"))
+
+
+@pytest.mark.parametrize("count", [8, 9, 60])
+def test_many_notes_are_folded_and_named_where_they_stand(count: int) -> None:
+    notes = tuple(f"note number {number}" for number in range(count))
+    report = Report(verb="finetune", title="t", notes=notes, facts={"run": "runs/x"})
+    lines = [line for line in shown(report).splitlines() if line.startswith("note")]
+    if count == 8:
+        assert lines == [f"note  {note}" for note in notes]
+    else:
+        assert lines[:-1] == [f"note  {note}" for note in notes[:3]]
+        assert lines[-1] == f"note  and {count - 3} more; all of them: runs/x/report.html"
+    assert "and 6 more" in shown(Report(verb="x", title="t", notes=notes[:9])) or count == 8
+
+
+def test_rows_that_a_file_lists_are_three_on_a_terminal() -> None:
+    rows = (("row", "holds"), *((f"row {number}", f"text {number}") for number in range(40)))
+    listed = Report(verb="x", title="t", tables={"Rows": rows}, files={"Rows": "runs/x/rows.csv"})
+    text = shown(listed)
+    assert "text 2" in text and "text 3" not in text
+    assert "the first 3; all of them: runs/x/rows.csv" in text
+    assert "text 39" in shown(Report(verb="x", title="t", tables={"Rows": rows}))

@@ -8,6 +8,14 @@ from typing import Any
 from multigraft.data.bad_rows import in_column
 
 Table = tuple[tuple[str, ...], ...]
+LEFT_OUT, TWICE = "Rows left out", "Rows in two splits"
+LEFT_OUT_HEADING = ("split", "file", "row", "column", "reason")
+TWICE_HEADING = (
+    *("split", "row", "other split", "other row", "likeness"),
+    *("holds", "other holds"),
+)
+PLACES = 5
+"""The columns in front of what rows hold, which is told of texts alone."""
 
 
 def bad_row_notes(facts: Mapping[str, Any], split: str | None = None) -> list[str]:
@@ -37,20 +45,21 @@ def data_tables(facts: Mapping[str, Any]) -> dict[str, Table]:
         for split, found in facts.get("bad_rows", {}).items()
         for row in found["first"]
     ]
-    twice = [
-        (leak["part"], pair["row"], leak["other"], pair["other"], _alike(pair))
-        for leak in facts.get("leaks", ())
-        for pair in leak["first"]
-    ]
+    twice = [twice_row(leak, pair) for leak in facts.get("leaks", ()) for pair in leak["first"]]
     tables: dict[str, Table] = {}
     if bad:
-        tables["Rows left out"] = (("split", "file", "row", "column", "reason"), *bad)
+        tables[LEFT_OUT] = (LEFT_OUT_HEADING, *bad)
     if twice:
-        tables["Rows in two splits"] = (
-            ("split", "row", "other split", "other row", "likeness"),
-            *twice,
-        )
+        texts = any(row[PLACES:] != ("", "") for row in twice)
+        shown = [row if texts else row[:PLACES] for row in (TWICE_HEADING, *twice)]
+        tables[TWICE] = tuple(shown)
     return tables
+
+
+def twice_row(leak: Mapping[str, Any], pair: Mapping[str, Any]) -> tuple[str, ...]:
+    """A row of the table of rows in two splits; earlier records do not say what rows hold."""
+    held = pair.get("holds", ""), pair.get("other_holds", "")
+    return leak["part"], pair["row"], leak["other"], pair["other"], _alike(pair), *held
 
 
 def _place(row: Mapping[str, Any]) -> str:

@@ -34,6 +34,7 @@ from multigraft.data import (
     rewrite_of,
     with_options,
 )
+from multigraft.data.row_lists import write_leaks, write_left_out
 from multigraft.errors import DataError, RecipeError, RunError, WeightsError, refused_as
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
@@ -84,7 +85,12 @@ def assemble(
         else:
             inherited = inherit_head(graft, resolved, learned.targets)
     augment = _augment(resolved, reader, objective)
-    rows = _rows(splits, reader, objective, recipe, folder if world.leads and not trained else None)
+    written = folder if world.leads and not trained else None
+    rows = _rows(splits, reader, objective, recipe, written)
+    if written is not None:
+        if saved is None:  # one that goes on compares no splits again
+            write_leaks(written, splits.leaks)
+        write_left_out(written, {split: each.problems for split, each in rows.items()})
     return Run(
         folder=folder,
         recipe=recipe,

@@ -94,9 +94,17 @@ def test_near_rows_are_told_by_place_and_likeness(load: Load) -> None:
     )
     facts = json.loads(json.dumps({"leaks": [leak.record()]}))
     assert data_tables(facts)["Rows in two splits"][1:] == (
-        ("test", "test.csv row 4", "train", "train.csv row 6", "equal"),
-        ("test", "test.csv row 1", "train", "train.csv row 1", "1.00"),
-        ("test", "test.csv row 2", "train", "train.csv row 1", "0.88"),
+        (
+            "test",
+            "test.csv row 4",
+            "train",
+            "train.csv row 6",
+            "equal",
+            WORDS[5][:-2],
+            WORDS[5][:-2],
+        ),
+        ("test", "test.csv row 1", "train", "train.csv row 1", "1.00", "AGAXYZGA", "agaxyzga"),
+        ("test", "test.csv row 2", "train", "train.csv row 1", "0.88", "agaxyzgo", "agaxyzga"),
     )
     assert leak_notes(facts, "validation") == []
     assert leak_notes(facts, "test")[0].startswith(

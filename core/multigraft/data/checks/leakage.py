@@ -18,7 +18,7 @@ from multigraft.data.sources.table import Table
 from multigraft.errors import DataError
 from multigraft.recipe import Leakage
 
-SHOWN, NAMED = 20, 3
+SHOWN, NAMED, HELD = 20, 3, 60
 FEW = 5
 """So many rows may be a coincidence: fewer never stop a run that allows any."""
 
@@ -32,6 +32,13 @@ class Pair:
     likeness: float
     equal: bool
     """Whether the raw values are the same, and not only their sketches."""
+    holds: str = ""
+    """The beginning of the row's text; empty where it is no text."""
+    other_holds: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return asdict(self)
 
     def __str__(self) -> str:
         return f"{self.row} as {self.other}" + ("" if self.equal else f" ({self.likeness:.2f})")
@@ -47,8 +54,13 @@ class Leak:
     """All of the split's."""
     equal: int
     near: int
-    first: tuple[Pair, ...]
+    pairs: tuple[Pair, ...]
     """Equal ones, then nearly equal ones, the most alike first."""
+
+    @property
+    def first(self) -> tuple[Pair, ...]:
+        """Those that the record and the report hold, as many of each kind."""
+        return (*self.pairs[: self.equal][:SHOWN], *self.pairs[self.equal :][:SHOWN])
 
     @property
     def share(self) -> float:
@@ -76,8 +88,14 @@ class Leak:
     def record(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         # run.json calls the split "part", as it did from the first: older runs are opened too
-        facts = asdict(self)
-        return {"part": facts.pop("split"), **facts}
+        return {
+            "part": self.split,
+            "other": self.other,
+            "rows": self.rows,
+            "equal": self.equal,
+            "near": self.near,
+            "first": [pair.record() for pair in self.first],
+        }
 
 
 @dataclass(frozen=True)
@@ -124,23 +142,35 @@ def _equal(table: Table, known: Table) -> _Match:
 def _leak(split: tuple[str, Table], other: tuple[str, Table], match: _Match) -> Leak:
     near = np.flatnonzero((match.at >= 0) & ~match.equal)
     nearest = near[np.argsort(-match.alike[near], kind="stable")]
-    shown = [*np.flatnonzero(match.equal)[:SHOWN].tolist(), *nearest[:SHOWN].tolist()]
+    rows = [*np.flatnonzero(match.equal).tolist(), *nearest.tolist()]
     return Leak(
         split=split[0],
         other=other[0],
         rows=len(match.at),
         equal=int(match.equal.sum()),
         near=len(near),
-        first=tuple(
+        pairs=tuple(
             Pair(
                 row=split[1].place(row),
                 other=other[1].place(int(match.at[row])),
                 likeness=round(float(match.alike[row]), 3),
                 equal=bool(match.equal[row]),
+                holds=_beginning(split[1].raw(row)),
+                other_holds=_beginning(other[1].raw(int(match.at[row]))),
             )
-            for row in shown
+            for row in rows
         ),
     )
+
+
+def _beginning(raw: Any) -> str:
+    """A text's first characters on one line, those of several behind each other."""
+    if isinstance(raw, tuple):
+        return " | ".join(filter(None, map(_beginning, raw)))
+    if not isinstance(raw, str):
+        return ""
+    text = " ".join(raw[: 2 * HELD].split())
+    return text if len(text) <= HELD else f"{text[:HELD]}..."
 
 
 def judge_leaks(leaks: Sequence[Leak], settings: Leakage) -> None:

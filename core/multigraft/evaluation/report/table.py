@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from rich import box
 from rich.cells import cell_len
@@ -26,6 +27,10 @@ PLAIN_SPARKS, PLAIN_BAR = "_.-:=+*#", "-.o"
 SPARK_WIDTH = 32
 GAP = 3
 """Between columns."""
+NOTES, FOLDED = 8, 3
+"""More notes than these push the metrics off a screen; then so many are shown, and so many rows of
+a list."""
+PAGE = "report.html"
 
 
 def show(report: Report, console: Console | None = None) -> None:
@@ -42,8 +47,6 @@ def words(text: str, style: str = "") -> Text:
 
 def _parts(report: Report, width: int, *, plain: bool) -> Iterator[RenderableType]:
     yield Text.assemble("\n", words(report.title, "bold"), words(f"  {report.verb}", "dim"))
-    if report.metrics:
-        yield _metrics(report.metrics, report.facts.get("confidence"), PLAIN_BAR if plain else BAR)
     if report.curves:
         yield _curves(report.curves, PLAIN_SPARKS if plain else SPARKS)
     if report.confusion is not None:
@@ -52,13 +55,36 @@ def _parts(report: Report, width: int, *, plain: bool) -> Iterator[RenderableTyp
         yield _worst(report.worst)
     for title, rows in report.tables.items():
         if rows:
-            yield _table(title, rows, width)
-    for note in report.notes:
+            file = report.files.get(title)
+            shown = _folded_rows(rows, file)
+            yield _table(title, shown, width)
+            if len(shown) < len(rows):
+                yield words(f"the first {FOLDED}; all of them: {file}\n")
+    for note in folded_notes(report):
         yield Text.assemble(("note  ", "yellow"), words(note))
     facts = dict(report.facts)
     if report.cost is not None:
         facts["cost"] = cost_line(report.cost)
     yield _pairs({**facts, **report.files})
+    if report.metrics:
+        yield _metrics(report.metrics, report.facts.get("confidence"), PLAIN_BAR if plain else BAR)
+
+
+def folded_notes(report: Report) -> list[str]:
+    """The notes; of more than a few the first, how many there are, and where all of them stand."""
+    notes = list(report.notes)
+    if len(notes) <= NOTES:
+        return notes
+    folder = report.facts.get("run")
+    where = "" if folder is None else f"; all of them: {Path(folder) / PAGE}"
+    return [*notes[:FOLDED], f"and {len(notes) - FOLDED} more{where}"]
+
+
+def _folded_rows(rows: Sequence[Sequence[str]], file: str | None) -> Sequence[Sequence[str]]:
+    """Of a table whose rows are listed in a file the first."""
+    if file is None or len(rows) - 1 <= FOLDED:
+        return rows
+    return rows[: FOLDED + 1]
 
 
 def _metrics(metrics: Mapping[str, Measure], confidence: str | None, signs: str) -> Table:
