@@ -65,7 +65,7 @@ def recipe(folder: Path, task: Any, backbone: str = "resnet-tiny", **fields: Any
 @pytest.fixture(scope="module")
 def run(folder: Path) -> mg.Run:
     strong = {"name": "strong", "random_erasing": 0.5, "mixup": 0.2}
-    training = {**TRAINING, "steps": 12, "learning_rate": 5e-3, "augment": strong}
+    training = {**TRAINING, "steps": 80, "learning_rate": 5e-3, "augment": strong}
     found = mg.finetune(recipe(folder, "image-classification", training=training))
     found.export()
     return found
@@ -80,7 +80,7 @@ def test_a_bundle_reads_channels_without_torch(run: mg.Run, folder: Path) -> Non
     code = (
         "import sys, multigraft as mg; p = mg.load(sys.argv[1]); "
         "print(p.predict(sys.argv[2])['label']); "
-        "sys.exit(','.join({'torch', 'timm', 'tifffile'} & set(sys.modules)) or 0)"
+        "sys.exit(','.join({'torch', 'timm', 'tifffile', 'imagecodecs'} & set(sys.modules)) or 0)"
     )
     said = [sys.executable, "-c", code, str(bundle), str(folder / "1.npy")]
     done = subprocess.run(said, capture_output=True, text=True, check=False)
@@ -120,8 +120,14 @@ def test_a_run_goes_on_from_the_saved_reader(run: mg.Run, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "backbone"),
     [
-        ({"name": "semantic-segmentation", "width": 32}, "resnet-tiny"),
-        ({"name": "object-detection", "width": 32, "depth": 1}, "resnet-tiny"),
+        pytest.param(
+            {"name": "semantic-segmentation", "width": 32}, "resnet-tiny", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"name": "object-detection", "width": 32, "depth": 1},
+            "resnet-tiny",
+            marks=pytest.mark.slow,
+        ),
         ("image-contrastive", "resnet-tiny"),
         ({"name": "masked-image-modeling", "decoder_width": 32, "decoder_depth": 1}, "vit-tiny"),
         ("masked-image-modeling", "resnet-tiny"),
