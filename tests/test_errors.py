@@ -33,6 +33,7 @@ from multigraft.errors import (
         ("transformers", "text"),
         ("torch", "all"),
         ("torchaudio", "speech"),
+        ("imagecodecs", "tiff"),
     ],
 )
 def test_a_missing_library_is_named_with_its_extra(library: str, extra: str) -> None:

@@ -222,6 +222,8 @@ EXTRAS = {
     "uvicorn": "serve",
     "python_multipart": "serve",
     "prometheus_client": "serve",
+    "tifffile": "tiff",
+    "imagecodecs": "tiff",
     "tensorboard": "track",
     "mlflow": "track",
     "sqlalchemy": "track",

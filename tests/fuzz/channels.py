@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from hypothesis import strategies as st
 
 from fuzz.breaking import JUNK, broken_bytes
 from fuzz.harness import Border, WrongAnswer
 from fuzz.pictures import ARRAYS, OTHERS, bombs
 from fuzz.pictures import sound_files as plain_files
+from helpers.tiff_files import bands, zipped
 from multigraft_vision.reader import image_reader
 
 SIZE, COUNT = 24, 4
@@ -31,15 +31,11 @@ def sound_files() -> tuple[bytes, ...]:
     """TIFF of every layout, and arrays by rows and by columns."""
     values = np.random.default_rng(0).integers(0, 65_536, (SIZE, SIZE, COUNT)).astype(np.uint16)
     files = []
-    for apart, tile, packed, order in itertools.product(
-        (False, True), (None, (16, 16)), (None, "zlib"), "<>"
+    for apart, tile, pack, order in itertools.product(
+        (False, True), (None, (16, 16)), (None, zipped), "<>"
     ):
-        file, laid = io.BytesIO(), values.transpose(2, 0, 1) if apart else values
-        how = {"planarconfig": "separate" if apart else "contig", "tile": tile, "byteorder": order}
-        tifffile.imwrite(
-            file, laid, photometric="minisblack", compression=packed, predictor=bool(packed), **how
-        )
-        files.append(file.getvalue())
+        how = {"apart": apart, "tile": tile, "pack": pack, "order": order}
+        files.append(bands(values, predictor=2 if pack else 1, big=apart == bool(tile), **how))
     for array in (values, np.asfortranarray(values)):
         file = io.BytesIO()
         np.save(file, array)

@@ -72,12 +72,12 @@ def _wrong_channels(found: int, wanted: int) -> str:
 def _decoded(header: Header) -> np.ndarray:
     """[H, W, C] in whatever type it has."""
     source = header.source
-    if isinstance(source, tiff.Layout):
-        return tiff.samples(header.content, source)
     if isinstance(source, Image.Image):
         return _deep(header) if header.deep else _of_picture(source)
-    values = npy.array_of(header.content) if source is None else source
-    return values[:, :, None] if values.ndim == 2 else values
+    if source is None or isinstance(source, np.ndarray):
+        values = npy.array_of(header.content) if source is None else source
+        return values[:, :, None] if values.ndim == 2 else values
+    return tiff.samples(source)
 
 
 def _of_picture(picture: Image.Image) -> np.ndarray:

@@ -36,7 +36,7 @@ class Header:
     """Bytes of one sample."""
     orientation: int
     source: Any
-    """A `tiff.Layout`, an array, or a Pillow image."""
+    """A Pillow image, a `tifffile.TiffPage`, or an array; None for one in a file."""
     content: bytes = b""
     """Of a file."""
     deep: str = ""
@@ -66,10 +66,10 @@ def _of_bytes(content: bytes) -> Header:
         shape, kind, _, _ = npy.shape_of(content)
         return _of_array(shape, kind, None, content)
     if content.startswith(tiff.MAGIC):
-        found = tiff.layout(content)
-        if found is not None and found.readable:
-            sides = (found.width, found.height, found.channels, found.type.itemsize)
-            return Header(*sides, found.orientation, found, content)
+        page = tiff.opened(content)
+        if page is not None:
+            sides = (page.imagewidth, page.imagelength, page.samplesperpixel, page.dtype.itemsize)
+            return Header(*sides, tiff.orientation(page), page, content)
     try:
         return _of_picture(Image.open(io.BytesIO(content), formats=FORMATS), content)
     except RowError:
