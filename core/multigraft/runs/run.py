@@ -153,8 +153,8 @@ class Run:
         PredictError.
         """
         with self._watched(quiet=quiet) as run:
-            run = replace(run, asked=run._checked(asked))
-            self.report = run._measured(data, name, columns, split, rows)
+            asking = replace(run, asked=run._checked(asked))
+            self.report = asking._measured(data, name, columns, split, rows)
         return self.report
 
     def _measured(
