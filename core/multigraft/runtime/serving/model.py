@@ -66,7 +66,7 @@ class Model:
     @property
     def rereads(self) -> bool:
         """Whether a value is read again to be answered, in all its windows."""
-        return self._predictor.windows and not self.writes
+        return not self.writes and self._predictor.windows
 
     def within(self, limits: Limits) -> Model:
         """The same model as a server of these limits offers it."""
