@@ -154,14 +154,6 @@ class Objective(Protocol):
         """
         return {}
 
-    def target_length(self, targets: Arrays) -> int:
-        """How many positions are computed for the targets of a row (see `encode`), besides those of
-        its input: the tokens that a decoder reads.
-
-        Of rows whose inputs are equally long, those with targets of like length make a batch.
-        """
-        return 0
-
     def view(self, row: Arrays, rng: np.random.Generator) -> Arrays:
         """Change one read row each time it is used, in training and in validation (two views,
         say)."""

@@ -37,7 +37,6 @@ class Rows:
         objective: Objective,
         *,
         lengths: np.ndarray,
-        target_lengths: np.ndarray,
         kept: DecodedRows,
         targets: Targets,
         problems: Sequence[Problem],
@@ -48,8 +47,6 @@ class Rows:
         self.table = table
         self.lengths = lengths
         """[rows] int64: each row's `Reader.length`."""
-        self.target_lengths = target_lengths
-        """[rows] int64: each row's `Objective.target_length`."""
         self.problems = tuple(problems)
         self.name = name
         self.reader = reader
@@ -92,8 +89,7 @@ class Rows:
             )
         if learned:
             arranged = parted_rows(arranged, objective)
-        good, lengths, beside, longest = array("q"), array("q"), array("q"), 0
-        targets = Targets()
+        good, lengths, targets, longest = array("q"), array("q"), Targets(), 0
         with RowDecoder(arranged, reader, memory=memory, name=name) as keeper:
             for index in range(len(arranged)):
                 try:
@@ -108,7 +104,6 @@ class Rows:
                 keeper.keep(index, len(good), arrays)
                 targets.add(labels)
                 lengths.append(reader.length(arrays))
-                beside.append(objective.target_length(labels))
                 good.append(index)
         if problems and hand_over is not None:
             hand_over(problems)
@@ -119,7 +114,6 @@ class Rows:
             reader,
             objective,
             lengths=np.array(lengths, dtype=np.int64),
-            target_lengths=np.array(beside, dtype=np.int64),
             kept=keeper.finish(chosen),
             targets=targets,
             problems=problems,

@@ -29,17 +29,14 @@ class BatchSchedule:
         world: int = 1,
         epochs: float = EPOCHS,
         per_pass: float = math.inf,
-        target_lengths: np.ndarray | None = None,
     ) -> None:
         """``budget`` is the recipe's, counted as ``lengths`` are; ``world`` processes share a step;
         ``by_length`` puts rows of like length into a batch (see `plan_batches`).
 
         ``epochs`` are taken where the recipe names none. ``per_pass`` is what a pass costs, in
         positions (see `length_parts`); unless it is finite, batches are computed whole.
-        ``target_lengths`` sort rows of equal length.
         """
         self._lengths = lengths
-        self._target_lengths = target_lengths
         self._training = training
         self._wanted = epochs if training.epochs is None else training.epochs
         self._seed = seed
@@ -138,5 +135,4 @@ class BatchSchedule:
             by_length=self._by_length,
             world=self._world,
             budget=self._budget,
-            target_lengths=self._target_lengths,
         )

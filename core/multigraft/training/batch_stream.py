@@ -38,7 +38,6 @@ class BatchStream:
             world=run.world.size,
             epochs=run.resolved.task.epochs or default_epochs(run.plan),
             per_pass=self._per_pass(),
-            target_lengths=run.rows["train"].target_lengths,
         )
         self._names: frozenset[str] | None = None
         self._workers = 0

@@ -118,22 +118,6 @@ def test_pools_pad_little_and_long_batches_come_at_any_time() -> None:
     assert halves[0] == pytest.approx(halves[1], abs=15)
 
 
-def test_rows_of_equal_length_lie_beside_targets_of_like_length() -> None:
-    rng = np.random.default_rng(0)
-    lengths, targets = rng.integers(4, 8, 4000), rng.integers(3, 30, 4000)
-    asked = {"size": 40, "seed": 0, "epoch": 0, "shuffle": True}
-    plain, sorted_too = (plan_batches(lengths, **asked, target_lengths=t) for t in (None, targets))
-    for plan in (plain, sorted_too):
-        assert sorted(np.concatenate(plan).tolist()) == list(range(4000))
-    assert np.mean([np.ptp(targets[batch]) for batch in plain]) > 20
-    assert np.mean([np.ptp(targets[batch]) for batch in sorted_too]) < 5
-    assert sum(int(lengths[batch].max()) for batch in sorted_too) == sum(
-        int(lengths[batch].max()) for batch in plain
-    )
-    even = plan_batches(lengths, **asked, target_lengths=np.zeros(4000, np.int64))
-    assert all(map(np.array_equal, plain, even)), "where no row has any, batches are as before"
-
-
 def test_batches_that_are_not_by_length_hold_rows_of_any_length() -> None:
     lengths = np.random.default_rng(0).integers(1, 200, 2010)
     asked = {"size": 32, "seed": 0, "epoch": 0, "shuffle": True, "by_length": False}

@@ -29,14 +29,12 @@ def plan_batches(
     by_length: bool = True,
     world: int = 1,
     budget: float | None = None,
-    target_lengths: np.ndarray | None = None,
 ) -> list[np.ndarray]:
     """The row numbers of each batch, at most ``size``; every row is in exactly one.
 
     With a ``budget``, in the unit of ``lengths``, a batch's rows times its longest row stay within
     it; a row that is longer makes a batch of its own. Shuffled rows are pooled by `POOL` batches,
-    sorted by length within a pool, those of equal length by ``target_lengths``, and cut; batches
-    are then shuffled. Without ``by_length`` they
+    sorted by length within a pool, and cut; batches are then shuffled. Without ``by_length`` they
     are cut in their random order. Without ``shuffle`` rows go from long to short.
 
     With ``world`` processes, process ``r`` takes ``batches[r::world]``: their number is a multiple
@@ -54,7 +52,7 @@ def plan_batches(
     rng = np.random.default_rng([seed, epoch, BATCHES])
     order = rng.permutation(len(lengths))
     cut = (
-        _cut_pools(order, lengths, _sort_keys(lengths, target_lengths), size, limit, world)
+        _cut_pools(order, lengths, size, limit, world)
         if by_length
         else _cut(order, lengths, size, limit)
     )
@@ -86,23 +84,10 @@ def _sequence_lengths(lengths: np.ndarray, batch: Members) -> np.ndarray:
     return found
 
 
-def _sort_keys(lengths: np.ndarray, target_lengths: np.ndarray | None) -> np.ndarray:
-    """Numbers that sort rows by length, and those of equal length by their targets'."""
-    if target_lengths is None:
-        return lengths
-    keys: np.ndarray = lengths * (target_lengths.max() + 1) + target_lengths
-    return keys
-
-
-def _cut_pools(  # noqa: PLR0917 (in the order of `plan_batches`)
-    order: np.ndarray,
-    lengths: np.ndarray,
-    keys: np.ndarray,
-    size: int,
-    limit: float,
-    world: int,
+def _cut_pools(
+    order: np.ndarray, lengths: np.ndarray, size: int, limit: float, world: int
 ) -> list[np.ndarray]:
-    """Sort each pool by ``keys`` and cut it; rows of equal ones keep their random order.
+    """Sort each pool by length and cut it; rows of equal length keep their random order.
 
     What fills no whole step of ``world`` batches moves to the next pool, so only the last one has
     such rows.
@@ -112,7 +97,7 @@ def _cut_pools(  # noqa: PLR0917 (in the order of `plan_batches`)
     rest = order[:0]
     for start in range(0, len(order), pool):
         rows = np.concatenate([rest, order[start : start + pool]])
-        rows = rows[np.argsort(keys[rows], kind="stable")]
+        rows = rows[np.argsort(lengths[rows], kind="stable")]
         cut = _cut(rows, lengths, size, limit)
         if start + pool < len(order):
             full = len(cut) - (len(cut[-1]) < size)

@@ -140,10 +140,6 @@ class WrittenText(TeacherForced):
             )
         return {"labels": np.array(tokens, dtype=np.int64)}
 
-    def target_length(self, targets: Arrays) -> int:
-        """The tokens that the decoder reads."""
-        return len(targets["labels"])
-
     def generating(self, head: nn.Module) -> Generating:
         """The decoder, and how it writes unless asked otherwise."""
         return Generating(
