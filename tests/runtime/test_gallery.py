@@ -162,3 +162,8 @@ def test_a_query_is_the_file_that_it_names_or_else_a_text(folder: Path) -> None:
     predictor.modality.branches["text"] = SimpleNamespace(suffixes=(".wav",))
     with pytest.raises(PredictError, match="is no file that a branch reads"):
         branch_of(predictor, "a red car")
+
+
+def test_a_gallery_tells_its_size_and_not_its_vectors() -> None:
+    vectors = np.eye(4, 512, dtype=np.float32)
+    assert repr(Gallery(vectors, ("a", "b", "c", "d"), "x")) == "Gallery(4 values, width 512)"

@@ -423,6 +423,8 @@ def test_windows_of_unequal_padding_are_joined(run: Any, monkeypatch: pytest.Mon
     own = load(run.folder / "bundle", precision="fp32", catalog=run.catalog)
 
     class Graph:
+        outputs = ("probabilities",)
+
         def run(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             return {"probabilities": arrays["input_ids"].astype(np.float32)}
 

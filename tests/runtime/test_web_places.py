@@ -107,6 +107,19 @@ def test_objects_of_tiles_are_joined_as_in_python(seed: int) -> None:
     assert on_page("detection", windows, **whole) == wanted
 
 
+@pytest.mark.parametrize("name", ["boxes", "queries"])
+def test_a_page_that_is_asked_nothing_suppresses_as_python_does(name: str) -> None:
+    """Options without a default of their own are not told to the page at all."""
+    rng = np.random.default_rng(7)
+    frame = then(scaling(0.37, 0.37), shift(0, 7))
+    found = objects(rng, row(frame, 96, (259, 221)), 60)
+    outputs = {name: found.outputs["boxes"], "scores": found.outputs["scores"]}
+    window, answers = Window(found.row, outputs), Detection({"labels": LABELS})
+    wanted = answers.answer(None, [window], defaults(answers.asks))
+    told = {key: value for key, value in defaults(answers.asks).items() if value is not None}
+    assert on_page("detection", [window], **told) == wanted
+
+
 def test_halves_of_an_object_become_one_box() -> None:
     left, right = tiles_of((96, 64), 1.0, 64)
     cat = np.array([[0.8, 0, 0]], np.float32)

@@ -51,6 +51,10 @@ class Gallery:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        """Its size; vectors and names would be pages."""
+        return f"Gallery({len(self)} values, width {self.embeddings.shape[1]})"
+
     def save(self, path: str | Path) -> Path:
         """Write an index file, an archive of numpy's, whole or not at all. Raises PredictError for
         another ending than ``.npz``."""

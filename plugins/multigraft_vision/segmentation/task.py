@@ -17,6 +17,8 @@ SEMANTIC_SEGMENTATION = Task(
     samples=Lazy("multigraft_vision.segmentation.samples:mask_samples"),
     objective=Lazy("multigraft_vision.segmentation.objective:SemanticSegmentation"),
     answers="segmentation",
+    learning_rate=5e-4,
+    epochs=12,
     options={
         "classes": Option(
             default=None,

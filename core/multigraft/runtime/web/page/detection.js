@@ -4,14 +4,22 @@ import { joined } from "./tiled_boxes.js";
 
 const CANDIDATES = 1000; // the surest boxes of one window that are compared with each other
 const EDGE = 2; // pixels of the input within which a box touches the edge of its tile
+const SET = "queries"; // the boxes of a graph that gives each object once
+const [OVERLAP, ANY] = [0.6, 2]; // the most that two boxes of one class overlap unless asked; and more than any do
 
 export function detection({ labels }, windows, { threshold, iou, top_k: most }) {
   const parts = windows.map((window, tile) => found(window, labels, threshold, tile));
   const told = ({ label, score, box }) => ({ label: labels[label], score, box: box.map(hundredths) });
-  return { objects: joined(parts, iou, most).map(told) };
+  return { objects: joined(parts, iou ?? overlap(windows), most).map(told) };
 }
 
-function found({ row, outputs: { boxes, scores } }, labels, threshold, tile) {
+// An object of a set that is seen in two tiles stands twice.
+function overlap(windows) {
+  return windows.length === 1 && SET in windows[0].outputs ? ANY : OVERLAP;
+}
+
+function found({ row, outputs }, labels, threshold, tile) {
+  const [boxes, scores] = [outputs[SET] ?? outputs.boxes, outputs.scores];
   const classes = scores.dims.at(-1);
   if (classes !== labels.length) throw new Error(`the graph tells ${classes} classes apart; the page lists ${labels.length}`);
   if (![boxes, scores].every(({ data }) => data.every(Number.isFinite))) {
