@@ -17,7 +17,7 @@ SEMANTIC_SEGMENTATION = Task(
     samples=Lazy("multigraft_vision.segmentation.samples:mask_samples"),
     objective=Lazy("multigraft_vision.segmentation.objective:SemanticSegmentation"),
     answers="segmentation",
-    learning_rate=5e-4,
+    learning_rate=1e-3,
     epochs=12,
     options={
         "classes": Option(
