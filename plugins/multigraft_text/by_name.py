@@ -136,7 +136,7 @@ def _ends(origin: Origin, spec: Spec) -> dict[str, int]:
 
 
 def _refuse_shape(origin: Origin) -> None:
-    if origin.config.get("config"):
+    if origin.config.get("config") and not origin.own:
         raise MultigraftError(
             "backbone.config: applies to a network without weights; these weights say themselves "
             "what they are of"

@@ -135,6 +135,9 @@ class Origin:
     path: Path | None = None
     """A local folder or file of weights (a run of ours arrives here as its ``model`` folder)."""
     hub: str | None = None
+    own: bool = False
+    """Whether ``path`` is what this very run saved, by the same ``config``: what is refused for
+    weights that a user names was settled when the run began."""
 
     @property
     def scratch(self) -> bool:

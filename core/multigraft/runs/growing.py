@@ -29,7 +29,9 @@ def with_weights_of(resolved: ResolvedRecipe, model: Path) -> ResolvedRecipe:
     """The recipe with the weights of a trained model, in which nothing more learns."""
     branches = {
         name: replace(
-            branch, origin=replace(branch.origin, path=model / name, hub=None), strategies=()
+            branch,
+            origin=replace(branch.origin, path=model / name, hub=None, own=True),
+            strategies=(),
         )
         for name, branch in resolved.branches.items()
     }

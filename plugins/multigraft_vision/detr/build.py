@@ -52,7 +52,7 @@ def _new(origin: Origin) -> Any:
 def _load(origin: Origin) -> Any:
     folder = folder_of(origin)
     config = saved_config(folder)
-    if origin.config.get("config"):
+    if origin.config.get("config") and not origin.own:
         raise MultigraftError(
             "backbone.config: applies to a network without weights; these weights say themselves "
             "what they are of"
