@@ -22,6 +22,7 @@ from multigraft import (
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
 from multigraft_vision.detection.task import OBJECT_DETECTION
 from multigraft_vision.masked import MASKED
+from multigraft_vision.options import DROP_PATH, MOST_PIXELS
 from multigraft_vision.segmentation.task import SEMANTIC_SEGMENTATION
 
 _IMAGE = Modality(
@@ -131,17 +132,10 @@ _IMAGE = Modality(
         "max_pixels": Option(
             default=50_000_000,
             low=1,
-            high=178_956_970,  # where Pillow itself stops
+            high=MOST_PIXELS,
             help="larger pictures are refused before they are decoded",
         ),
     },
-)
-
-_DROP_PATH = Option(
-    default=0.0,
-    low=0,
-    high=0.9,
-    help="share of residual branches dropped at random (stochastic depth)",
 )
 
 
@@ -234,13 +228,13 @@ def register_backbones() -> Sequence[Backbone]:
         "resnet-v2": _size("inception_resnet_v2", "tf_in1k"),
     }
     return [
-        _backbone("resnet", resnets, {"drop_path": _DROP_PATH}, Trial(size="tiny")),
-        _backbone("vit", transformers, {"drop_path": _DROP_PATH}, Trial(size="tiny")),
+        _backbone("resnet", resnets, {"drop_path": DROP_PATH}, Trial(size="tiny")),
+        _backbone("vit", transformers, {"drop_path": DROP_PATH}, Trial(size="tiny")),
         _backbone("inception", inceptions, {}, Trial(size="v3", reader={"size": 75})),
         _backbone(
             "timm",
             {},
-            {"drop_path": _DROP_PATH},
+            {"drop_path": DROP_PATH},
             Trial(size="test_vit", reader={"size": 48}),
             Lazy("multigraft_vision.plan:find"),
         ),

@@ -14,6 +14,7 @@ from multigraft import RowError
 from multigraft.contracts.readers import row_bytes
 from multigraft.errors import MultigraftError, refused_as
 from multigraft_vision.depths import to_rgb
+from multigraft_vision.options import MOST_PIXELS
 
 # Only decoders of plain rasters: Pillow's EPS would start ghostscript.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -23,6 +24,7 @@ PIXEL_BYTES = 8
 """The most that one pixel takes in a file: four channels of 16 bits."""
 SPARE = 2**24
 """What a file may hold besides pixels: EXIF, profiles, a preview."""
+SMALLER = "make the picture smaller"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -59,6 +61,15 @@ def file_content(path: str | Path, max_pixels: int) -> bytes:
     return row_bytes(path, limit=max_pixels * PIXEL_BYTES + SPARE)
 
 
+def too_large(width: int, height: int, max_pixels: int) -> str:
+    """What is said of a picture with more pixels than the limit: the limit stands in the reader, so
+    whoever asks a bundle can only make the picture smaller, or have the model trained anew."""
+    pixels = width * height
+    wider = f", or train with reader.max_pixels: {pixels}" if pixels <= MOST_PIXELS else ""
+    found = f"has {width} x {height} pixels, more than the limit of {max_pixels}"
+    return f"{found} (reader.max_pixels of the training); {SMALLER}{wider}"
+
+
 def _from_bytes(content: bytes, max_pixels: int) -> Image.Image:
     if not content:
         raise RowError("the file is empty")
@@ -71,7 +82,7 @@ def _from_bytes(content: bytes, max_pixels: int) -> Image.Image:
     except MultigraftError:
         raise
     except Image.DecompressionBombError as error:
-        raise RowError(f"has more pixels than the limit of {max_pixels}") from error
+        raise RowError(f"has more pixels than the limit of {max_pixels}; {SMALLER}") from error
     except UnidentifiedImageError as error:
         if content.startswith(TIFF):
             raise RowError("is a TIFF of a kind that cannot be decoded; save it as PNG") from error
@@ -85,7 +96,7 @@ def _decode(picture: Image.Image, max_pixels: int) -> Image.Image:
     if width * height == 0:
         raise RowError("has no pixels")
     if width * height > max_pixels:
-        raise RowError(f"has {width} x {height} pixels, more than the limit of {max_pixels}")
+        raise RowError(too_large(width, height, max_pixels))
     with refused_as(RowError, "cannot be decoded"):
         return _upright(picture, to_rgb(picture))
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from multigraft import RowError
+from multigraft_vision.pictures import too_large
 from multigraft_vision.reader import image_reader
 
 SPEC = {
@@ -209,6 +210,13 @@ def test_a_bomb_is_refused_by_its_header():
     giant = struct.pack(">II", 40_000, 40_000) + bytes(content[24:29])
     content[16:33] = giant + struct.pack(">I", zlib.crc32(b"IHDR" + giant))
     assert "more pixels than the limit" in reason(bytes(content))
+    assert "make the picture smaller" in reason(bytes(content))
+
+
+def test_a_picture_beyond_the_limit_is_told_what_would_help():
+    told = reason(np.zeros((1001, 1000), np.uint8))
+    assert told.endswith("make the picture smaller, or train with reader.max_pixels: 1001000")
+    assert "reader.max_pixels: " not in too_large(20_000, 10_000, 10**6), "none allows so many"
 
 
 def test_a_strip_is_refused_before_it_is_enlarged():

@@ -14,6 +14,7 @@ from multigraft import RowError
 from multigraft.errors import refused_as
 from multigraft_vision.channels import npy, tiff
 from multigraft_vision.channels.header import DEEP, GREY_AND_OPACITY, Header, opened
+from multigraft_vision.pictures import too_large
 
 Depth = Literal[8, 16, "float"]
 DEPTHS: dict[str, Depth] = {"uint8": 8, "uint16": 16}
@@ -50,7 +51,7 @@ def check(header: Header, *, channels: int, max_pixels: int) -> None:
     if width < 1 or height < 1:
         raise RowError("has no pixels")
     if width * height > max_pixels:
-        raise RowError(f"has {width} x {height} pixels, more than the limit of {max_pixels}")
+        raise RowError(too_large(width, height, max_pixels))
     if header.channels != channels:
         raise RowError(_wrong_channels(header.channels, channels))
 

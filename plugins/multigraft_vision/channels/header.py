@@ -14,7 +14,7 @@ from PIL import Image
 from multigraft import RowError
 from multigraft.contracts.readers import row_bytes
 from multigraft_vision.channels import npy, tiff
-from multigraft_vision.pictures import FORMATS, KINDS, SPARE, orientation
+from multigraft_vision.pictures import FORMATS, KINDS, SMALLER, SPARE, orientation
 
 SAMPLE_BYTES = 8
 """The most that one sample takes in a file: a float of 64 bits."""
@@ -75,7 +75,7 @@ def _of_bytes(content: bytes) -> Header:
     except RowError:
         raise
     except Image.DecompressionBombError as error:
-        raise RowError("has more pixels than any limit") from error
+        raise RowError(f"has more pixels than any limit; {SMALLER}") from error
     except Exception as error:  # Pillow's decoders raise whatever broken data makes them
         raise RowError(
             f"is not an image, or of a kind that cannot be decoded; known formats: "

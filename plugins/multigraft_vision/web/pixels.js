@@ -7,7 +7,7 @@ export async function decoded(file, maxPixels) {
   const { width, height } = bitmap;
   try {
     if (width * height > maxPixels) {
-      throw new Error(`has ${width} x ${height} pixels, more than the limit of ${maxPixels}`);
+      throw new Error(`has ${width} x ${height} pixels, more than the limit of ${maxPixels}; make the picture smaller`);
     }
     const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
     context.fillStyle = "white";
