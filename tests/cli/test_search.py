@@ -83,3 +83,12 @@ def test_a_file_that_cannot_be_read_is_told(read: list[str], tmp_path: Path) -> 
     found = said("numbers", "up", "right")
     assert "odd.n: image: holds no numbers" in found.stderr
     assert "up\n" in found.stdout and "north.n" in found.stdout
+    assert "embedded 3 of 3 files" in found.stderr
+
+
+def test_a_query_that_looks_like_a_file_and_is_none_is_told(read: list[str]) -> None:
+    found = said("numbers", "nowhere.N")
+    assert "nowhere.N: there is no such file" in found.stderr and "north.n" in found.stdout
+    assert "no such file" not in said("numbers", "nowhere.n", "--branch", "text").stderr
+    for query in ("numbers/east.n", "a text that ends.", "up"):
+        assert "no such file" not in said("numbers", query).stderr

@@ -70,6 +70,8 @@ def search(
     wanted = None if precision is None else precision.value
     predictor = load(held(bundle), precision=wanted, providers=provider)
     gallery = _gallery(shell, predictor, where, index, gallery_branch)
+    if branch is None:
+        _tell_missing(shell, predictor, queries)
     found = [_found(predictor, gallery, query, branch, top_k) for query in queries]
     if as_json:
         shell.say_json(found)
@@ -78,6 +80,19 @@ def search(
         if len(found) > 1:
             shell.say(each["query"])
         shell.out.print(_table(each["found"]))
+
+
+def _tell_missing(shell: Shell, predictor: Predictor, queries: Sequence[str]) -> None:
+    """Tell of queries that look like files and are searched for as what is typed."""
+    from multigraft.runtime.folder_gallery import branch_of, is_missing_file
+
+    for query in queries:
+        if is_missing_file(predictor, query):
+            typed = branch_of(predictor, query)
+            shell.warn(
+                f"{query}: there is no such file, so it is taken for {typed}; correct the path, or "
+                f"say --branch {typed}"
+            )
 
 
 def _found(

@@ -28,7 +28,7 @@ class FolderGallery:
 
     gallery: Gallery
     embedded: int
-    """Files that were read now; of the others the vectors were known."""
+    """Files of the gallery that were read now; of the others the vectors were known."""
     errors: Mapping[str, str] = field(default_factory=dict)
     """Why a file is not in it, by its path in the folder."""
 
@@ -64,7 +64,7 @@ def folder_gallery(
         fingerprint(predictor),
         tuple(stamps[name] for name in names),
     )
-    return FolderGallery(gallery, len(wanted), errors)
+    return FolderGallery(gallery, len(wanted) - len(errors), errors)
 
 
 def branch_of(predictor: Predictor, query: str) -> str | None:
@@ -81,6 +81,16 @@ def branch_of(predictor: Predictor, query: str) -> str | None:
         return typed[0]
     told = "; ".join(f"{name}: {', '.join(each.suffixes)}" for name, each in branches.items())
     raise PredictError(f"{query!r} is no file that a branch reads ({told})")
+
+
+def is_missing_file(predictor: Predictor, query: str) -> bool:
+    """Whether a query ends like a file that a branch reads, and there is none."""
+    suffixes = {
+        end
+        for name in dual_branches(predictor)
+        for end in predictor.modality.branches[name].suffixes
+    }
+    return _fits(Path(query), suffixes) and not _is_file(Path(query))
 
 
 def _branch_for(predictor: Predictor, folder: Path) -> str | None:
