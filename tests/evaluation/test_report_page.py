@@ -123,6 +123,18 @@ def test_the_page_asks_nobody() -> None:
     assert policy is not None and policy.startswith("default-src 'none'")
 
 
+def test_what_no_row_is_told_in_words_has_no_column() -> None:
+    listed = {
+        number: Elements(render([replace(MEASURED, confusion=None, worst=(row,))], title="t"))
+        for number, row in enumerate(
+            (WorstRow("row 7", 3.25, "bad", "good"), WorstRow("row 7", 3.25))
+        )
+    }
+    assert "Expected" in listed[0].text and "Answered" in listed[0].text
+    assert "Expected" not in listed[1].text and "Answered" not in listed[1].text
+    assert listed[0].count("td") - listed[1].count("td") == 2 and listed[1].open == []
+
+
 def test_tags_nest_and_close() -> None:
     assert Elements(render([TRAINED, MEASURED, hostile()], title="a title")).open == []
     assert Elements(render([], title="nothing yet")).open == []

@@ -122,3 +122,12 @@ def test_rows_that_a_file_lists_are_three_on_a_terminal() -> None:
     assert "text 2" in text and "text 3" not in text
     assert "the first 3; all of them: runs/x/rows.csv" in text
     assert "text 39" in shown(Report(verb="x", title="t", tables={"Rows": rows}))
+
+
+def test_what_no_row_is_told_in_words_has_no_column() -> None:
+    bare = Report(verb="evaluate", title="t", worst=(WorstRow("rows.csv row 7", 3.25),))
+    assert "rows.csv row 7" in shown(bare)
+    assert "expected" not in shown(bare) and "answered" not in shown(bare)
+    half = Report(verb="evaluate", title="t", worst=(WorstRow("row 7", 3.25, "bad"),))
+    assert "expected" in shown(half) and "answered" not in shown(half)
+    assert "answered" in shown(REPORT)

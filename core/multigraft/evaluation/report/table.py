@@ -175,11 +175,16 @@ def _worst(worst: Sequence[WorstRow]) -> Group:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("row", overflow="fold")
     table.add_column("loss", justify="right")
-    table.add_column("expected", overflow="fold")
-    table.add_column("answered", overflow="fold")
-    for row in worst:
-        expected, answered = words(row.expected or ""), words(row.answered or "")
-        table.add_row(words(row.place), f"{row.loss:.4g}", expected, answered)
+    told = {
+        "expected": [row.expected for row in worst],
+        "answered": [row.answered for row in worst],
+    }
+    # objects and label maps are not told in words
+    told = {name: cells for name, cells in told.items() if any(each is not None for each in cells)}
+    for name in told:
+        table.add_column(name, overflow="fold")
+    for row, *cells in zip(worst, *told.values(), strict=True):
+        table.add_row(words(row.place), f"{row.loss:.4g}", *(words(each or "") for each in cells))
     return Group(_heading("rows with the largest loss"), table)
 
 
