@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from multigraft import RowError
+from multigraft.contracts.orientation import orientation
 from multigraft.contracts.readers import row_bytes
 from multigraft.errors import MultigraftError, refused_as
 from multigraft_vision.depths import to_rgb
@@ -109,14 +110,6 @@ def _upright(picture: Image.Image, pixels: Image.Image) -> Image.Image:
     """
     turn = TURNS.get(orientation(picture))
     return pixels if turn is None else pixels.transpose(turn)
-
-
-def orientation(picture: Image.Image) -> int:
-    try:
-        found = picture.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # EXIF that cannot be parsed turns nothing, as in a browser
-        return 1
-    return found if isinstance(found, int) else 1
 
 
 def _from_array(values: np.ndarray) -> Image.Image:

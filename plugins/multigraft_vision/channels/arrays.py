@@ -3,7 +3,6 @@ brought to 8 bits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from io import BytesIO
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from multigraft import RowError
+from multigraft.contracts.orientation import upright
 from multigraft.errors import refused_as
 from multigraft_vision.channels import npy, tiff
 from multigraft_vision.channels.header import DEEP, GREY_AND_OPACITY, Header, opened
@@ -18,16 +18,6 @@ from multigraft_vision.pictures import too_large
 
 Depth = Literal[8, 16, "float"]
 DEPTHS: dict[str, Depth] = {"uint8": 8, "uint16": 16}
-TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    2: lambda values: values[:, ::-1],
-    3: lambda values: values[::-1, ::-1],
-    4: lambda values: values[::-1],
-    5: lambda values: values.swapaxes(0, 1),
-    6: lambda values: np.rot90(values, -1),
-    7: lambda values: values.swapaxes(0, 1)[::-1, ::-1],
-    8: np.rot90,
-}
-"""From EXIF's Orientation."""
 
 
 def open_channels(raw: Any, *, channels: int, max_pixels: int) -> np.ndarray:
@@ -42,7 +32,7 @@ def open_channels(raw: Any, *, channels: int, max_pixels: int) -> np.ndarray:
         values = _decoded(header)
     if values.shape[2] != channels:
         raise RowError(_wrong_channels(values.shape[2], channels))
-    return _upright(_plain(values), header.orientation)
+    return upright(_plain(values), header.orientation)
 
 
 def check(header: Header, *, channels: int, max_pixels: int) -> None:
@@ -120,9 +110,3 @@ def _plain(values: np.ndarray) -> np.ndarray:
     if not np.isfinite(found).all():
         raise RowError("holds values that are no finite numbers (NaN where nothing was measured?)")
     return found
-
-
-def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
-    """Turned as EXIF says."""
-    turn = TURNS.get(orientation)
-    return values if turn is None else np.ascontiguousarray(turn(values))

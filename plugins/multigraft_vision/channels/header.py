@@ -12,9 +12,10 @@ import numpy as np
 from PIL import Image
 
 from multigraft import RowError
+from multigraft.contracts.orientation import orientation
 from multigraft.contracts.readers import row_bytes
 from multigraft_vision.channels import npy, tiff
-from multigraft_vision.pictures import FORMATS, KINDS, SMALLER, SPARE, orientation
+from multigraft_vision.pictures import FORMATS, KINDS, SMALLER, SPARE
 
 SAMPLE_BYTES = 8
 """The most that one sample takes in a file: a float of 64 bits."""

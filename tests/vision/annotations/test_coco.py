@@ -97,11 +97,13 @@ def test_an_annotation_that_cannot_be_used_is_a_bad_row_by_its_name(
     assert row in (0, 1)
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif"])
 def test_a_picture_of_another_size_than_its_boxes_are_of_is_refused(
-    tmp_path: Path, paint: Paint
+    tmp_path: Path, paint: Paint, name: str
 ) -> None:
-    paint("a.jpg", (64, 48), turned=6)
-    found = read(tmp_path, coco(annotation(1, [1, 1, 2, 2])))
+    paint(name, (64, 48), turned=6)
+    images = [{**coco()["images"][0], "file_name": name}]
+    found = read(tmp_path, coco(annotation(1, [1, 1, 2, 2]), images=images))
     assert "is said to have 64 x 48 pixels and has 48 x 64 (upright)" in found.bad[0]
 
 

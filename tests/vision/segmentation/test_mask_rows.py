@@ -16,10 +16,12 @@ import multigraft_vision
 from helpers.painted_scenes import table
 from multigraft import RowError
 from multigraft.contracts.options import defaults
+from multigraft.contracts.orientation import TAG
 from multigraft.engine import Engine
 from multigraft.errors import DataError, RecipeError
 from multigraft.runtime.answers.label_maps.classes import IGNORE, classes_of
-from multigraft.runtime.answers.label_maps.expected import expected_map
+from multigraft.runtime.answers.label_maps.expected import expected_map, opened
+from multigraft_vision.pictures import open_rgb
 from multigraft_vision.segmentation.rows import class_spec, mask_rows
 from multigraft_vision.segmentation.task import SEMANTIC_SEGMENTATION
 
@@ -56,6 +58,16 @@ def test_values_and_palettes_are_the_numbers_in_the_file(palette: bool, tmp_path
     np.testing.assert_array_equal(read(cell), CLASSES)
     (tmp_path / "mask.png").write_bytes(cell)
     np.testing.assert_array_equal(read(str(tmp_path / "mask.png")), CLASSES)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("turned", range(1, 9))
+def test_a_mask_is_turned_upright_as_its_picture_is(kind: str, turned: int) -> None:
+    held, exif = BytesIO(), Image.Exif()
+    exif[TAG] = turned
+    Image.fromarray(CLASSES).save(held, kind, exif=exif)
+    seen = open_rgb(held.getvalue(), 100)
+    np.testing.assert_array_equal(opened(held.getvalue()), np.asarray(seen)[..., 0])
 
 
 def test_colours_are_told_by_a_table() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from multigraft.contracts.orientation import orientation, upright
 from multigraft.contracts.readers import row_bytes
 from multigraft.errors import MultigraftError, RowError, shown
 from multigraft.runtime.answers.label_maps.classes import IGNORE, Classes
@@ -41,7 +42,8 @@ def expected_map(cell: Any, classes: Classes, size: tuple[int, int]) -> np.ndarr
 
 
 def opened(cell: Any) -> np.ndarray:
-    """The values of a mask's file as they stand in it: [H, W], or [H, W, 3] where it has colours.
+    """The values of a mask's file: [H, W], or [H, W, 3] where it has colours, upright by EXIF as
+    its picture is.
 
     A palette's numbers are the values. Raises RowError.
     """
@@ -60,7 +62,8 @@ def opened(cell: Any) -> np.ndarray:
                 )
             if picture.width * picture.height > PIXELS:
                 raise RowError(f"the mask has {picture.width} x {picture.height} pixels; too many")
-            return np.asarray(_exact(picture))
+            values = np.asarray(_exact(picture))
+            return upright(values, orientation(picture))
     except MultigraftError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever broken data makes them
