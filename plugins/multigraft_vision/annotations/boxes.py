@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from multigraft import RowError
 
@@ -13,6 +14,12 @@ CUT = "boxes that reach beyond their picture are cut to it"
 EMPTY = "boxes without an area are left out"
 ROUNDING = 1.0
 """Pixels that a box may reach beyond its picture before it is told."""
+LARGEST = 2**31
+"""From here on a number is larger than any picture."""
+CROWDS: dict[bool, tuple[Any, ...]] = {
+    True: (1, "1", "true", "yes"),
+    False: (0, None, "0", "false", "no", ""),
+}
 
 
 def corners(numbers: Any, *, sized: bool) -> tuple[list[float], set[str]]:
@@ -54,19 +61,39 @@ def fitted(box: Sequence[float], size: tuple[int, int] | None) -> tuple[list[flo
 def _four(numbers: Any) -> list[float]:
     listed = isinstance(numbers, list | tuple) and len(numbers) == 4
     if not listed or not all(_is_number(each) for each in numbers):
-        raise RowError(f"the box is {_short(numbers)}; four finite numbers are needed")
+        told = too_large(numbers) if listed else ""
+        raise RowError(f"the box is {_short(numbers)}; four finite numbers are needed{told}")
     return [float(each) for each in numbers]
+
+
+def too_large(numbers: Sequence[Any]) -> str:
+    """The end of a message about numbers of which one is larger than a picture can be."""
+    plain = (each for each in numbers if isinstance(each, int | float))
+    found = next((each for each in plain if abs(each) >= LARGEST), None)
+    return "" if found is None else f", and {_short(found, 20)} is larger than any picture"
+
+
+def is_crowd(value: Any) -> bool:
+    """Whether an object is a crowd: 0 or 1, or what people write for them. Raises RowError.
+
+    >>> is_crowd(None), is_crowd(1), is_crowd("no")
+    (False, True, False)
+    """
+    known = value.strip().lower() if isinstance(value, str) else value
+    known = bool(known) if isinstance(known, np.bool_) else known
+    plain = known is None or isinstance(known, str | int | float)
+    found = next((told for told, names in CROWDS.items() if plain and known in names), None)
+    if found is None:
+        raise RowError(f"whether it is a crowd is told by {_short(value)}; 0 or 1 is needed")
+    return found
 
 
 def _is_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    try:
-        return math.isfinite(float(value)) and abs(value) < 2**31
-    except OverflowError:  # a whole number beyond any float
-        return False
+    return abs(value) < LARGEST  # which no NaN is
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, most: int = 60) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -13,14 +14,17 @@ from multigraft import RowError
 from multigraft.contracts.formats import PLAIN, Layout, Parsed
 from multigraft.data.sources.cells import broken, open_text
 from multigraft.errors import DataError, shown
-from multigraft_vision.annotations.boxes import corners
+from multigraft_vision.annotations.boxes import corners, is_crowd
 from multigraft_vision.annotations.rows import Marked, Pictures, below
 from multigraft_vision.annotations.sizes import upright_size
+from multigraft_vision.annotations.units import Units
 
 USUAL = ("_annotations.coco.json", "annotations.json", "coco.json", "labels.json")
 """What the file is called in a folder of pictures."""
 TRIED = 20
 """Pictures that are looked for to tell in which folder all of them lie."""
+SHOWN = 3
+"""Ids that a message shows."""
 LISTS = ("images", "annotations", "categories")
 
 
@@ -42,9 +46,11 @@ def read_coco(path: Path, layout: Layout = PLAIN) -> Parsed:
     for number, image in enumerate(images, 1):
         source.add(number, image)
     source.lose(file.name)
+    source.units.check(file.name)
     if not source.found.rows:
         raise DataError(f"{file.name}: lists no pictures")
     notes = [] if folder == file.parent else [f"the pictures were found in {folder.name}"]
+    notes += source.units.notes()
     return source.found.parsed(notes=notes, encoding=layout.encoding, folder=folder)
 
 
@@ -58,6 +64,7 @@ class _Source:
     """By the id of their picture."""
     found: Pictures = field(default_factory=Pictures)
     seen: set[Any] = field(default_factory=set)
+    units: Units = field(default_factory=Units)
 
     def add(self, number: int, image: Any) -> None:
         """Take a picture as a row. What is wrong with it makes the row bad."""
@@ -74,10 +81,18 @@ class _Source:
         if fault := _other_size(entry, size):
             self.found.refuse(len(self.found.rows), f"{name}: {fault}")
         marks = [_marked(each, self.labels) for each in self.annotations.get(key, ())]
+        for mark in (each for each in marks if each.box):
+            self.units.add(mark.box, size)
         self.found.add(name, marks, size=size, name=key)
 
     def lose(self, file: str) -> None:
-        """Tell the annotations of pictures that the file does not list."""
+        """Tell the annotations of pictures that the file does not list. Raises DataError where
+        that are all of them."""
+        if self.seen and self.annotations and not self.seen & self.annotations.keys():
+            raise DataError(
+                f"{file}: no annotation's image_id ({_some(self.annotations)}) is the id of a "
+                f"picture ({_some(self.seen)}); write them alike: 1 and '1' are two ids"
+            )
         for key in (each for each in self.annotations if each not in self.seen):
             for each in self.annotations[key]:
                 told = f"is of the picture {_told(key)}, which {file} does not list"
@@ -164,24 +179,31 @@ def _marked(annotation: Any, labels: Mapping[Any, str]) -> Marked:
     name = _name(annotation)
     try:
         box, mended = corners(annotation.get("bbox"), sized=True)
+        more = dict(_more(annotation, box))
     except RowError as error:
         return Marked(name, fault=str(error))
     category = annotation.get("category_id")
     if not _is_key(category) or category not in labels:
         known = ", ".join(map(_told, list(labels)[:5]))
         return Marked(name, fault=f"the category {_told(category)} is none of {known}, ...")
-    return Marked(name, labels[category], box, dict(_more(annotation, box)), frozenset(mended))
+    return Marked(name, labels[category], box, more, frozenset(mended))
 
 
 def _more(annotation: Mapping[str, Any], box: Sequence[float]) -> Iterator[tuple[str, Any]]:
     area = annotation.get("area")
     told = isinstance(area, int | float) and not isinstance(area, bool) and 0 <= area < 2**53
     yield "area", area if told else (box[2] - box[0]) * (box[3] - box[1])
-    yield "crowd", annotation.get("iscrowd") in (1, True)
+    yield "crowd", is_crowd(annotation.get("iscrowd"))
     if _is_key(annotation.get("id")):
         yield "id", annotation["id"]
     if annotation.get("segmentation"):
         yield "segmentation", annotation["segmentation"]
+
+
+def _some(keys: Iterable[Any]) -> str:
+    """The first of some ids."""
+    told = [_told(key) for key in islice(keys, SHOWN + 1)]
+    return ", ".join([*told[:SHOWN], *["..."] * (len(told) > SHOWN)])
 
 
 def _name(annotation: Any) -> str:

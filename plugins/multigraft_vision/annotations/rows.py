@@ -72,6 +72,12 @@ class Pictures:
         """Make a row bad, of which the first fault is told."""
         self.bad.setdefault(row, why)
 
+    def tell(self, row: int, what: str) -> None:
+        """Count a row among those of which this is told."""
+        rows = self.mended.setdefault(what, [])
+        if rows[-1:] != [row]:
+            rows.append(row)
+
     def parsed(self, *, notes: Sequence[str] = (), encoding: str = UTF8, **more: Any) -> Parsed:
         """All of it as columns; an id is left out where no picture has one."""
         bad = dict(self.bad)
@@ -90,9 +96,7 @@ class Pictures:
             raise RowError(mark.fault)
         box, mended = fitted(mark.box, size)
         for what in mended | mark.mended:
-            rows = self.mended.setdefault(what, [])
-            if rows[-1:] != [row]:
-                rows.append(row)
+            self.tell(row, what)
         if box:
             area = mark.more.get("area", box[2] * box[3])
             yield {"label": mark.label, "box": box, **mark.more, "area": area}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from xml.etree.ElementTree import Element
 
@@ -11,9 +11,10 @@ from multigraft import RowError
 from multigraft.contracts.formats import PLAIN, Layout, Parsed
 from multigraft.data.sources.cells import open_text
 from multigraft.errors import DataError
-from multigraft_vision.annotations.boxes import corners
+from multigraft_vision.annotations.boxes import corners, too_large
 from multigraft_vision.annotations.rows import Marked, Pictures
 from multigraft_vision.annotations.sizes import upright_size
+from multigraft_vision.annotations.units import Units
 from multigraft_vision.annotations.xml_tree import read_xml
 
 ANNOTATIONS = "Annotations"
@@ -21,6 +22,7 @@ PICTURES = ("JPEGImages", "images", "Images")
 SIDES = ("xmin", "ymin", "xmax", "ymax")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff")
 FROM_ZERO = "a box begins at pixel 0, so pixels are counted from 0 here, and not from 1 as in VOC"
+OTHER = "<filename> names another picture than the XML file's own name does, which is taken"
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,63 @@ def read_voc(path: Path, layout: Layout = PLAIN) -> Parsed:
     """
     files = _listed(path, layout) if path.is_file() else _held(path)
     folder = _pictures(files[0].parent)
-    names = {each.stem: each.name for each in sorted(folder.iterdir()) if _is_picture(each)}
+    source = _Source(folder, _names(folder))
     read = [_opened(file) for file in files]
     first = 0 if any(_from_zero(each.root) for each in read if each.root is not None) else 1
-    found = Pictures()
     for each in read:
-        _add(found, each, folder, names, first)
+        source.add(each, first)
+    source.units.check(path.name)
     notes = [FROM_ZERO] if first == 0 else []
     paths = [file.name for file in files]
-    return found.parsed(notes=notes, encoding=layout.encoding, folder=folder, paths=paths)
+    return source.found.parsed(notes=notes, encoding=layout.encoding, folder=folder, paths=paths)
+
+
+@dataclass
+class _Source:
+    """What all files say, picture by picture."""
+
+    folder: Path
+    names: Mapping[str, str]
+    """Of pictures, by themselves and without their ending."""
+    found: Pictures = field(default_factory=Pictures)
+    units: Units = field(default_factory=Units)
+    taken: dict[str, str] = field(default_factory=dict)
+    """Picture -> the file whose objects it has."""
+
+    def add(self, read: _Read, first: int) -> None:
+        """Take a file as a row. What is wrong with it makes the row bad."""
+        if read.root is None:
+            self.found.lost(read.fault)
+            return
+        image, said = self._image(read.file, read.root)
+        if image is None:
+            self.found.lost(f"its picture {said!r} is not in {self.folder.name}"[:200])
+            return
+        row, size = len(self.found.rows), upright_size(self.folder / image)
+        if fault := _other_size(read.root, size):
+            self.found.refuse(row, f"{image}: {fault}")
+        if (other := self.taken.setdefault(image, read.file.name)) != read.file.name:
+            self.found.refuse(row, f"{image}: has the objects of {other} already")
+        marks = [_marked(number, each, first) for number, each in _objects(read.root)]
+        for box in (each.box for each in marks if each.box):
+            self.units.add([box[0] + first, box[1] + first, *box[2:]], None)
+        self.found.add(image, marks, size=size)
+
+    def _image(self, file: Path, root: Element) -> tuple[str | None, str]:
+        """The picture of a file, and what it is said to be. Where both the file's own name and
+        what stands in it are pictures', the name decides, as in VOC's own tools."""
+        said = PureWindowsPath(_text(root, "filename")).name  # some tools write a whole path
+        stem = PureWindowsPath(said).stem
+        told, own = self.names.get(said) or self.names.get(stem), self.names.get(file.stem)
+        if told is None or own is None or stem == file.stem:
+            return told or own, said
+        self.found.tell(len(self.found.rows), OTHER)
+        return own, said
+
+
+def _names(folder: Path) -> Mapping[str, str]:
+    pictures = [each for each in sorted(folder.iterdir()) if _is_picture(each)]
+    return {each.stem: each.name for each in pictures} | {each.name: each.name for each in pictures}
 
 
 def _held(folder: Path) -> list[Path]:
@@ -101,23 +151,6 @@ def _from_zero(root: Element) -> bool:
     return any(_number(side) == 0 for side in sides)
 
 
-def _add(found: Pictures, read: _Read, folder: Path, names: Mapping[str, str], first: int) -> None:
-    if read.root is None:
-        found.lost(read.fault)
-        return
-    said = PureWindowsPath(_text(read.root, "filename")).name  # some tools write a whole path
-    stems = (PureWindowsPath(said).stem, read.file.stem)
-    image = next((names[stem] for stem in stems if stem in names), None)
-    if image is None:
-        found.lost(f"its picture {said!r} is not in {folder.name}"[:200])
-        return
-    size = upright_size(folder / image)
-    if fault := _other_size(read.root, size):
-        found.refuse(len(found.rows), f"{image}: {fault}")
-    marks = [_marked(number, each, first) for number, each in _objects(read.root)]
-    found.add(image, marks, size=size)
-
-
 def _objects(root: Element) -> Iterator[tuple[int, Element]]:
     return enumerate(root.findall("object"), 1)
 
@@ -142,7 +175,9 @@ def _marked(number: int, element: Element, first: int) -> Marked:
         box, mended = corners(list(sides), sized=False)
     except RowError:
         told = ", ".join(_text(element, f"bndbox/{side}")[:20] or "nothing" for side in SIDES)
-        return Marked(name, fault=f"its bndbox is {told}; {', '.join(SIDES)} are needed")
+        return Marked(
+            name, fault=f"its bndbox is {told}; {', '.join(SIDES)} are needed{too_large(sides)}"
+        )
     box = [box[0] - first, box[1] - first, *box[2:]]
     more = {"difficult": _text(element, "difficult").strip() == "1", "crowd": False}
     return Marked(name, label, box, more, frozenset(mended))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,11 @@ def _add(found: Pictures, image: str, folder: Path, labels: Path, names: dict[in
     if size is None:
         found.refuse(row, "the picture cannot be opened, and its objects are in shares of it")
     try:
-        lines = row_bytes(labels, limit=LIMIT).decode().splitlines() if labels.is_file() else []
+        lines = (
+            row_bytes(labels, limit=LIMIT).decode("utf-8-sig").splitlines()
+            if labels.is_file()
+            else []
+        )
     except (RowError, UnicodeDecodeError) as error:
         found.refuse(row, f"{labels.name}: {error}")
         lines = []
@@ -180,6 +185,6 @@ def _number(cell: str) -> float:
         found = float(cell)
     except ValueError:
         found = float("nan")
-    if not abs(found) < 2**31:
+    if not math.isfinite(found):
         raise RowError(f"{cell[:20]!r} is no finite number")
     return found

@@ -15,7 +15,7 @@ from multigraft import RowError
 from multigraft.contracts.types import Spec
 from multigraft.errors import DataError, shown
 from multigraft.models.tasks.shared import label_fault, label_name, natural
-from multigraft_vision.annotations.boxes import corners
+from multigraft_vision.annotations.boxes import corners, is_crowd
 
 NAMES = {"label": ("label", "category", "class"), "box": ("box", "bbox")}
 """What a field of an object may be called."""
@@ -115,9 +115,16 @@ def _object(number: int, each: Any) -> dict[str, Any]:
     found |= {"label": label_name(label), "box": [box[0], box[1], wide, tall]}
     if each.get("area") is not None:
         found["area"] = _area(number, each["area"])
-    if crowd := _field(each, CROWDS):
-        found["crowd"] = bool(crowd)
+    if _crowd(number, each):
+        found["crowd"] = True
     return found
+
+
+def _crowd(number: int, each: Mapping[str, Any]) -> bool:
+    try:
+        return is_crowd(_field(each, CROWDS))
+    except RowError as error:
+        raise _wrong(f"object {number}: {error}") from error
 
 
 def _area(number: int, area: Any) -> float:

@@ -13,6 +13,7 @@ from multigraft.contracts.formats import Parsed
 from multigraft.errors import DataError
 from multigraft_vision.annotations.boxes import CUT, EMPTY, SWAPPED
 from multigraft_vision.annotations.coco import read_coco
+from multigraft_vision.annotations.units import LIKE_CORNERS
 from vision.annotations.conftest import Paint
 
 
@@ -82,6 +83,8 @@ def test_a_box_that_can_be_mended_is_and_it_is_told(tmp_path: Path, paint: Paint
         (annotation(7, [1, 2, 3]), "four finite numbers"),
         (annotation(7, ["1", 2, 3, 4]), "four finite numbers"),
         (annotation(7, [1, 2, 3, 10**400]), "four finite numbers"),
+        (annotation(7, [1, 2, 3, 1e300]), "four .* and 1e.300 is larger than any picture"),
+        (annotation(7, [1, 2, 3, 4], iscrowd="maybe"), "annotation 7: .* 'maybe'; 0 or 1 is"),
         (annotation(7, [1, 2, 3, 4], category_id=4), "annotation 7: the category 4 is none of 3"),
         ("x", "^annotation None is of the picture"),
         (annotation(7, [1, 2, 3, 4], image_id=5), "annotation 7 is of the picture 5, which"),
@@ -95,6 +98,37 @@ def test_an_annotation_that_cannot_be_used_is_a_bad_row_by_its_name(
     ((row, why),) = found.bad.items()
     assert re.search(said, why), why
     assert row in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "crowd"), [(None, False), (1, True), ("1", True), ("no", False), (True, True)]
+)
+def test_a_crowd_may_be_told_by_text(tmp_path: Path, paint: Paint, said: Any, crowd: bool) -> None:
+    paint("a.jpg")
+    found = read(tmp_path, coco(annotation(1, [1, 1, 2, 2], iscrowd=said)))
+    assert found.columns["objects"][0][0]["crowd"] is crowd
+
+
+def test_shares_of_the_sides_are_no_pixels(tmp_path: Path, paint: Paint) -> None:
+    paint("a.jpg")
+    shares = annotation(1, [0.25, 0.5, 0.25, 0.5])
+    with pytest.raises(DataError, match=r"0.25, 0.5, 0.5, 1.: these look like shares .* multiply"):
+        read(tmp_path, coco(shares))
+    assert read(tmp_path, coco(shares, annotation(2, [0.5, 0.5, 1, 1]))).bad == {}
+    assert read(tmp_path, coco(annotation(1, [0, 0, 1, 1]))).bad == {}
+
+
+def test_corners_in_the_place_of_width_and_height_are_told(tmp_path: Path, paint: Paint) -> None:
+    paint("a.jpg")
+    corners = [annotation(1, [30, 20, 60, 40]), annotation(2, [9, 5, 60, 30])]
+    assert read(tmp_path, coco(*corners)).notes == [LIKE_CORNERS]
+    assert read(tmp_path, coco(*corners, annotation(3, [40, 30, 9, 9]))).notes == []
+
+
+def test_ids_that_match_nowhere_are_told(tmp_path: Path, paint: Paint) -> None:
+    paint("a.jpg")
+    with pytest.raises(DataError, match=r"no annotation's image_id \('1'\) .* \(1\); write them"):
+        read(tmp_path, coco(annotation(1, [1, 1, 2, 2], image_id="1")))
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif"])

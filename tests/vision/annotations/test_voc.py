@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from multigraft.errors import DataError, RowError
-from multigraft_vision.annotations.voc import FROM_ZERO, read_voc
+from multigraft_vision.annotations.voc import FROM_ZERO, OTHER, read_voc
 from multigraft_vision.annotations.xml_tree import DEPTH, parse_xml
 from vision.annotations.conftest import Paint
 
@@ -73,6 +73,7 @@ def test_a_list_names_the_files_of_a_split(folder: Path) -> None:
     [
         (one(70, 2, 80, 48), "a.jpg: object 1: the box .* outside its picture"),
         (one("x", 2, 10, 48), "object 1: its bndbox is x, 2, 10, 48; xmin"),
+        (one(1, 2, 10, "1e300"), "are needed, and 1e.300 is larger than any picture"),
         (one("nan", 2, 10, 48), "object 1: its bndbox is nan"),
         ("<object><name> </name></object>", "object 1: its <name> is missing"),
         ("<object>", "is no XML: mismatched tag"),
@@ -83,6 +84,38 @@ def test_an_object_that_cannot_be_used_is_a_bad_row(folder: Path, wrong: str, sa
     assert list(found.bad) == [0]
     with pytest.raises(RowError, match=said):
         raise RowError(found.bad[0])
+
+
+def named(folder: Path, stem: str, filename: str) -> None:
+    written(folder, one(1, 2, 10, 48), stem=stem)
+    file = folder / "Annotations" / f"{stem}.xml"
+    file.write_text(file.read_text().replace(f"{stem}.jpg", filename))
+
+
+def test_the_files_own_name_decides_between_two_pictures(folder: Path) -> None:
+    named(folder, "a", "b.jpg")
+    named(folder, "b", "gone.jpg")
+    found = read_voc(folder)
+    assert found.columns["image"].to_pylist() == ["a.jpg", "b.jpg"]
+    assert (found.bad, found.warnings) == ({}, {OTHER: (1, [0])})
+
+
+def test_a_picture_has_the_objects_of_one_file(folder: Path) -> None:
+    named(folder, "a", "a.jpg")
+    named(folder, "c", "a.jpg")
+    assert read_voc(folder).bad == {1: "a.jpg: has the objects of a.xml already"}
+
+
+def test_an_ending_tells_two_pictures_of_one_name_apart(folder: Path, paint: Paint) -> None:
+    paint("JPEGImages/a.png")
+    named(folder, "a", "a.jpg")
+    assert read_voc(folder).columns["image"].to_pylist() == ["a.jpg"]
+
+
+@pytest.mark.parametrize("sides", [(0.1, 0.2, 0.5, 1), (0, 0, 0.5, 1)])
+def test_shares_of_the_sides_are_no_pixels(folder: Path, sides: tuple[float, ...]) -> None:
+    with pytest.raises(DataError, match="these look like shares"):
+        read_voc(written(folder, one(*sides)))
 
 
 def test_sizes_and_pictures_must_be_there_and_agree(folder: Path) -> None:

@@ -42,6 +42,11 @@ def test_shares_become_pixels_and_polygons_boxes(folder: Path) -> None:
     ]
 
 
+def test_a_mark_of_the_encoding_is_no_cell(folder: Path) -> None:
+    found = read_yolo(write(folder, "\ufeff0 0.5 0.5 0.25 0.5\n"))
+    assert (found.columns["objects"][0][0]["label"], found.bad) == ("cat", {})
+
+
 def test_a_list_of_pictures_is_a_split(folder: Path) -> None:
     write(folder, "0 0.5 0.5 0.25 0.5\n")
     (folder / "train.txt").write_text("./images/train/a.jpg\n")
@@ -64,6 +69,7 @@ def test_a_box_that_sticks_out_is_cut_and_told(folder: Path) -> None:
         ("7 0.5 0.5 0.1 0.1", "a.jpg: a.txt line 2: the class 7 is none of the 2"),
         ("cat 0.5 0.5 0.1 0.1", "'cat' is no finite number"),
         ("0 nan 0.5 0.1 0.1", "'nan' is no finite number"),
+        ("0 0.5 0.5 0.1 1e300", "1e.300 is no share of a side"),
         ("0 32 24 10 10", "32 is no share of a side"),
         ("0 0.5 0.5 0.1", "has 4 cells"),
         ("0 1.5 0.5 0.1 0.1", "outside its picture"),

@@ -143,6 +143,7 @@ def test_a_page_without_a_server_may_be_asked_the_same(
         ([{"category": 3, "bbox": [1, 2, 3.5, 4], "id": 9}], [{**BOX, "label": "3", "id": 9}]),
         ({"bbox": [[1, 2, 3.5, 4]], "category": ["cat"]}, [BOX]),
         ([{**BOX, "iscrowd": 1, "area": 9}], [{**BOX, "crowd": True, "area": 9.0}]),
+        ([{**BOX, "iscrowd": "0"}, {**BOX, "crowd": "1"}], [BOX, {**BOX, "crowd": True}]),
         ([], []),
     ],
 )
@@ -160,6 +161,7 @@ def test_what_a_cell_of_objects_may_hold(cell: Any, wanted: Any) -> None:
         ([BOX, {"label": "a", "box": [1, 2, 3]}], "object 2: the box is .*; four finite numbers"),
         ([{"label": "a", "box": [1, 2, -3, 4]}], "has no width and height"),
         ([{**BOX, "area": "9"}], "object 1: the area is .*; a number is needed"),
+        ([{**BOX, "crowd": "some"}], "object 1: whether it is a crowd is told by 'some'; 0 or 1"),
         ({"bbox": [[1, 2, 3, 4]], "category": []}, "no lists of one length"),
     ],
 )
