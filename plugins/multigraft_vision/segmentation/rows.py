@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from multigraft import RowError
 from multigraft.contracts.types import Spec
 from multigraft.errors import DataError, RecipeError
 from multigraft.runtime.answers.label_maps.classes import MOST, Classes
-from multigraft.runtime.answers.label_maps.expected import expected_map, label_of, opened
+from multigraft.runtime.answers.label_maps.expected import expected_map, grey, label_of, opened
 from multigraft.runtime.answers.label_maps.polygons import points_of
 
 MASK, OBJECTS = "mask", "objects"
@@ -85,24 +86,36 @@ def _of_files(cells: Sequence[Any], options: Mapping[str, Any]) -> Classes:
 
 
 def _values(cells: Sequence[Any], ignored: int | None) -> list[int]:
-    """The values in all masks. Raises DataError where they hold colours."""
+    """The values in all masks. Raises DataError where they hold colours, or too few values."""
     found: set[int] = set()
+    bad: list[str] = []
     for cell in cells:
         try:
             pixels = opened(cell)
-        except RowError:
-            continue  # told with its row, when the rows are read
+        except RowError as error:  # told with its row too, when the rows are read
+            bad.append(_told(cell, error))
+            continue
         if pixels.ndim == 3:
             raise DataError(
-                "the masks are in colours: say which class has which with the task's options "
-                "classes and colors"
+                f"the masks are in colours{grey(pixels)}: say which class has which with the "
+                "task's options classes and colors"
             )
         found.update(np.unique(pixels).tolist())
     if len(values := sorted(found - {ignored})) < 2:
-        raise DataError(
-            f"the training rows' masks hold {len(values)} different classes; at least 2 are needed"
-        )
+        raise DataError(_too_few(len(values), len(cells), bad))
     return values
+
+
+def _told(cell: Any, error: RowError) -> str:
+    return f"{PurePath(cell).name}: {error}" if isinstance(cell, str) else str(error)
+
+
+def _too_few(values: int, masks: int, bad: Sequence[str]) -> str:
+    """Why there is nothing to tell apart."""
+    if len(bad) == masks:
+        return f"none of the training rows' {masks} masks can be used; the first: {bad[0]}"
+    more = f" ({len(bad)} of {masks} masks cannot be used; the first: {bad[0]})" if bad else ""
+    return f"the training rows' masks hold {values} different classes; at least 2 are needed{more}"
 
 
 def _counts(cells: Sequence[Any], classes: Classes) -> list[int]:

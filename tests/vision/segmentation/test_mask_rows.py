@@ -113,7 +113,11 @@ def test_a_row_with_objects_has_its_mask_from_them() -> None:
         (png(CLASSES)[:40], "broken image file, or none"),
         (png(CLASSES[:2]), "4 x 2 pixels, and its picture .upright. 4 x 3"),
         (png(np.full((3, 4), 7, np.uint8)), "the value 7 at 0, 0, which no class has"),
-        (png(np.zeros((3, 4, 3), np.uint8)), "the mask has colours"),
+        (png(np.zeros((3, 4, 3), np.uint8)), "has colours, but the three channels are equal"),
+        (
+            png(np.eye(3, 4, dtype=np.uint8)[..., None] * np.array([1, 2, 3], np.uint8)),
+            "the mask has colours; say",
+        ),
         (png(CLASSES, "JPEG"), "is JPEG, which changes values; save it as PNG"),
     ],
 )
@@ -131,6 +135,10 @@ def test_masks_that_cannot_be_used_say_why(cell: Any, said: str) -> None:
         ({"label": "a"}, r"object 1 \(a\): it has no segmentation"),
         ({"label": "a", "segmentation": [[0, 0, 1]]}, "at least three corners"),
         ({"label": "a", "segmentation": {"size": [4, 3], "counts": [12]}}, "the size '.4, 3.'"),
+        ({"label": "a", "segmentation": [[9, 9, 12, 9, 12, 12]]}, r"\(a\): it has no pixel in its"),
+        ({"label": "a", "segmentation": [[9, 9, 12, 9, 12, 12]]}, "of 4 x 3$"),
+        ({"label": "a", "segmentation": [[0, 0, 0.4, 0, 0.4, 0.4]]}, "like shares of the sides"),
+        ({"label": "a", "segmentation": {"size": [3, 4], "counts": [12]}}, "it has no pixel"),
         ({"label": "a", "segmentation": {"size": [3, 4], "counts": [5]}}, "are of 5 pixels"),
         ({"label": "a", "segmentation": {"size": [3, 4], "counts": "\n"}}, "are broken"),
     ],
@@ -140,6 +148,20 @@ def test_objects_that_cannot_be_used_say_why(each: Any, said: str) -> None:
     classes = classes_of(class_spec({"mask": [good]}, options()))
     with pytest.raises(RowError, match=said):
         expected_map([each], classes, (4, 3))
+
+
+def test_masks_of_which_none_can_be_used_say_why(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(png(CLASSES, "JPEG"))
+    bad = str(tmp_path / "a.jpg")
+    with pytest.raises(
+        DataError, match=r"none of .* 2 masks can be used; the first: a.jpg: .* JPEG"
+    ):
+        class_spec({"mask": [bad, b"broken"]}, options())
+    ground = png(np.zeros((3, 4), np.uint8))
+    with pytest.raises(DataError, match=r"1 different .* needed \(1 of 2 masks cannot .* JPEG"):
+        class_spec({"mask": [ground, bad]}, options())
+    with pytest.raises(DataError, match=r"1 different classes; at least 2 are needed$"):
+        class_spec({"mask": [ground]}, options())
 
 
 def test_classes_are_learned_or_named() -> None:

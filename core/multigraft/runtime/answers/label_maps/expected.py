@@ -82,14 +82,21 @@ def _exact(picture: Any) -> Any:
 def _by_values(pixels: np.ndarray, classes: Classes) -> np.ndarray:
     if pixels.ndim == 3:
         raise RowError(
-            "the mask has colours; say which is whose with the task's option colors, or save the "
-            "classes' numbers"
+            f"the mask has colours{grey(pixels)}; say which is whose with the task's option "
+            "colors, or save the classes' numbers"
         )
     table = classes.table
     found = table[np.minimum(pixels.astype(np.int64), len(table) - 1)]
     if (strange := found < 0).any():
         raise RowError(f"the mask holds the value {_where(pixels, strange)}, which no class has")
     return found.astype(np.uint8)
+
+
+def grey(pixels: np.ndarray) -> str:
+    """What to add to a message about colours [H, W, 3] that are none: numbers saved as RGB."""
+    if (pixels != pixels[..., :1]).any():
+        return ""
+    return ", but the three channels are equal (save one of them alone, in Pillow mode L)"
 
 
 def _by_colors(pixels: np.ndarray, classes: Classes) -> np.ndarray:
@@ -126,11 +133,26 @@ def painted(objects: Sequence[Any], classes: Classes, height: int, width: int) -
             mask = object_mask(each.get("segmentation"), height, width)
         except ValueError as error:
             raise RowError(f"object {number} ({label}): {error}") from error
-        layers.append((numbers[label], mask, int(mask.sum())))
+        if not (area := int(mask.sum())):
+            told = (
+                f"object {number} ({label}): it has no pixel in its picture of {width} x {height}"
+            )
+            raise RowError(told + _shares(each["segmentation"]))
+        layers.append((numbers[label], mask, area))
     found = np.full((height, width), ground, dtype=np.uint8)
     for label_number, mask, _ in sorted(layers, key=lambda layer: -layer[2]):
         found[mask] = label_number
     return found
+
+
+def _shares(segmentation: Any) -> str:
+    """The end of a message about an object without pixels, which may be one in other units."""
+    if isinstance(segmentation, Mapping):
+        return ""
+    low, high = (pick(pick(polygon) for polygon in segmentation) for pick in (min, max))
+    if low < 0 or high > 1:
+        return ""
+    return "; its corners look like shares of the sides, and pixels are needed"
 
 
 def label_of(each: Any, number: int) -> str:
