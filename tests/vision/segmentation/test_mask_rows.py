@@ -113,7 +113,7 @@ def test_a_row_with_objects_has_its_mask_from_them() -> None:
         (png(CLASSES)[:40], "broken image file, or none"),
         (png(CLASSES[:2]), "4 x 2 pixels, and its picture .upright. 4 x 3"),
         (png(np.full((3, 4), 7, np.uint8)), "the value 7 at 0, 0, which no class has"),
-        (png(np.zeros((3, 4, 3), np.uint8)), "has colours, but the three channels are equal"),
+        (png(np.ones((3, 4, 3), np.uint8)), "has colours, but the three channels are equal"),
         (
             png(np.eye(3, 4, dtype=np.uint8)[..., None] * np.array([1, 2, 3], np.uint8)),
             "the mask has colours; say",
@@ -137,6 +137,7 @@ def test_masks_that_cannot_be_used_say_why(cell: Any, said: str) -> None:
         ({"label": "a", "segmentation": {"size": [4, 3], "counts": [12]}}, "the size '.4, 3.'"),
         ({"label": "a", "segmentation": [[9, 9, 12, 9, 12, 12]]}, r"\(a\): it has no pixel in its"),
         ({"label": "a", "segmentation": [[9, 9, 12, 9, 12, 12]]}, "of 4 x 3$"),
+        ({"label": "a", "segmentation": [["0", 0, "0.4", 0, 0.4, 0.4]]}, "like shares"),
         ({"label": "a", "segmentation": [[0, 0, 0.4, 0, 0.4, 0.4]]}, "like shares of the sides"),
         ({"label": "a", "segmentation": {"size": [3, 4], "counts": [12]}}, "it has no pixel"),
         ({"label": "a", "segmentation": {"size": [3, 4], "counts": [5]}}, "are of 5 pixels"),

@@ -12,7 +12,7 @@ from multigraft.contracts.orientation import orientation, upright
 from multigraft.contracts.readers import row_bytes
 from multigraft.errors import MultigraftError, RowError, shown
 from multigraft.runtime.answers.label_maps.classes import IGNORE, Classes
-from multigraft.runtime.answers.label_maps.polygons import filled
+from multigraft.runtime.answers.label_maps.polygons import filled, points_of
 from multigraft.runtime.answers.label_maps.run_lengths import from_text, mask_of
 
 BYTES = 2**28
@@ -94,7 +94,7 @@ def _by_values(pixels: np.ndarray, classes: Classes) -> np.ndarray:
 
 def grey(pixels: np.ndarray) -> str:
     """What to add to a message about colours [H, W, 3] that are none: numbers saved as RGB."""
-    if (pixels != pixels[..., :1]).any():
+    if (pixels != pixels[..., :1]).any() or not pixels.any():  # black is a colour too
         return ""
     return ", but the three channels are equal (save one of them alone, in Pillow mode L)"
 
@@ -149,8 +149,8 @@ def _shares(segmentation: Any) -> str:
     """The end of a message about an object without pixels, which may be one in other units."""
     if isinstance(segmentation, Mapping):
         return ""
-    low, high = (pick(pick(polygon) for polygon in segmentation) for pick in (min, max))
-    if low < 0 or high > 1:
+    corners = np.concatenate([points_of(polygon) for polygon in segmentation])
+    if corners.min() < 0 or corners.max() > 1:
         return ""
     return "; its corners look like shares of the sides, and pixels are needed"
 
