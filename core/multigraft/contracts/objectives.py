@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -153,6 +153,11 @@ class Objective(Protocol):
         words are laid on the sub-words that were read, spans on what was not cut off.
         """
         return {}
+
+    def doubts(self, rows: Iterable[Arrays]) -> Sequence[str]:
+        """What a person should know of the training rows, each with its reader's arrays and its
+        targets, before augmentation. No more of them are read than are asked for."""
+        return ()
 
     def view(self, row: Arrays, rng: np.random.Generator) -> Arrays:
         """Change one read row each time it is used, in training and in validation (two views,

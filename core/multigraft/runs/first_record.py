@@ -62,6 +62,7 @@ def data_facts(
         "notes": [
             *_missing(rows, resolved),
             *splits.notes,
+            *_doubts(rows.get("train")),
             *label_notes(
                 rows,
                 labels,
@@ -93,6 +94,13 @@ def _weights(resolved: ResolvedRecipe) -> str:
         if resolved.several
         else told[""]
     )
+
+
+def _doubts(rows: Rows | None) -> Iterator[str]:
+    """What the objective has to say of the training rows as they are read."""
+    if rows is not None:
+        read = (rows[index] for index in range(len(rows)))
+        yield from (f"train: {doubt}" for doubt in rows.objective.doubts(read))
 
 
 def _left_out(rows: Rows | None) -> dict[str, Any]:

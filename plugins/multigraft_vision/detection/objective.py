@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from multigraft import Brief, Features, Fill, Objective, RowError, RowLoss
 from multigraft.contracts.features import Batch
-from multigraft.contracts.frames import EXTENT
+from multigraft.contracts.frames import EXTENT, FRAME
 from multigraft.contracts.objectives import Outputs, Row
 from multigraft.contracts.types import Arrays
 from multigraft_vision.detection.assignment import CROWD, NOTHING, Assignment, assign
@@ -25,6 +25,10 @@ BOXES_WEIGH = 2.0
 """The box loss against the class loss, as in TOOD."""
 SMALLEST = 2.0
 """Pixels of the input: what a side has less of, as where a crop cut it off, is not learned."""
+TOO_SMALL = (
+    f"every object is less than {SMALLEST:g} pixels of the input wide or high, too small to be "
+    "learned; raise reader.size (or crop), or see whether the boxes are in pixels"
+)
 
 
 class ObjectDetection(Objective):
@@ -64,6 +68,16 @@ class ObjectDetection(Objective):
         classes = np.array([self._class(each) for each in objects], np.int64)
         return {"boxes": boxes.astype(np.float32), "classes": classes}
 
+    def doubts(self, rows: Iterable[Arrays]) -> Sequence[str]:
+        """Whether all objects are too small to be seen in the input."""
+        told = False
+        for row in rows:
+            sizes = _sizes(row)
+            if (sizes >= SMALLEST).all(1).any():
+                return ()
+            told = told or len(sizes) > 0
+        return [TOO_SMALL] if told else []
+
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
         """Each row's loss over what its points should score in sum, at least 1."""
         logits = _logits(outputs)
@@ -97,6 +111,12 @@ class ObjectDetection(Objective):
         strides = [each.stride for each in backbone.levels]
         used = [stride for stride in strides if stride >= finest] or strides[-1:]
         return points_of(round(height), round(width), used).to(batch[EXTENT].device)
+
+
+def _sizes(row: Arrays) -> np.ndarray:
+    """Width and height [N, 2] in the input's pixels of the objects that are no crowds."""
+    boxes = row["boxes"][row["classes"] >= 0]
+    return np.abs((boxes[:, 2:] - boxes[:, :2]) @ row[FRAME][:, :2].T)
 
 
 def _logits(outputs: Outputs) -> Tensor:

@@ -21,6 +21,7 @@ from multigraft.runtime.answers.boxes import overlaps
 from multigraft.runtime.web.site import write_site
 from multigraft.training.batch_stream import BatchStream
 from multigraft.training.setup import build_optimizer
+from multigraft_vision.detection.objective import TOO_SMALL
 from multigraft_vision.detection.rows import object_rows
 from multigraft_vision.reader import image_reader
 
@@ -194,3 +195,14 @@ def test_a_recipe_that_gives_no_rate_and_epochs_gets_the_tasks(
     assert build_optimizer(run, 10).rate == 1e-3
     schedule = BatchStream(run, torch.device("cpu")).schedule
     assert schedule.total_steps == 24 * len(schedule.batches(0))
+
+
+@pytest.mark.parametrize(("scale", "told"), [(0.1, True), (0.5, False)])
+def test_objects_that_no_input_shows_are_told(run: mg.Run, scale: float, told: bool) -> None:
+    frame = np.array([[scale, 0, 5], [0, scale, 0]], np.float32)
+    boxes = np.array([[0, 0, 9, 9], [0, 0, 90, 90]], np.float32)
+    row = {"frame": frame, "boxes": boxes, "classes": np.array([0, -2])}
+    none = {**row, "boxes": boxes[:0], "classes": np.array([], np.int64)}
+    objective = run.objective
+    assert list(objective.doubts([none, row])) == [TOO_SMALL] * told
+    assert list(objective.doubts([none])) == []
