@@ -36,9 +36,10 @@ class StandIn:
         columns: dict[str, str],
         split: str | None,
         rows: Path | None,
+        asked: dict[str, Any],
     ) -> Report:
-        asked = {"data": data, "columns": columns, "rows": rows}
-        told = {name: str(value) for name, value in asked.items() if value}
+        given = {"data": data, "columns": columns, "rows": rows, "asked": asked}
+        told = {name: str(value) for name, value in given.items() if value}
         return report("evaluate", split=split or self.recipe.evaluation.split, **told)
 
     def export(self) -> Report:

@@ -166,6 +166,8 @@ def test_evaluate_takes_other_data_by_names(cli: Any, calls: Any) -> None:
     facts = json.loads(said.out)["facts"]
     assert facts["data"] == str({"books": "a/books.csv", "b-test": "b/test.csv"})
     assert (facts["columns"], facts["rows"]) == ("{'text': 'review'}", "answers.jsonl")
+    said = cli("evaluate", "runs/x", "--ask", "flip=true", "--json")
+    assert json.loads(said.out)["facts"]["asked"] == "{'flip': True}"
     named = cli("evaluate", "runs/x", "--data", "books.csv", "--name", "mine", "--json")
     assert json.loads(named.out)["facts"]["data"] == "{'mine': 'books.csv'}"
 
