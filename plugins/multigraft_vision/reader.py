@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from multigraft.contracts.readers import check_spec
+from multigraft.contracts.readers import check_spec, kind_of
 from multigraft.contracts.types import Spec
 from multigraft_vision.channels.settings import KIND, MOST_CHANNELS, Channels
 from multigraft_vision.images import ImageReader
@@ -55,7 +55,7 @@ class ChannelSpec(ImageSpec):
 
 def image_reader(spec: Spec) -> ImageReader | PlacedImageReader:
     """Build a reader from its spec."""
-    model = ChannelSpec if spec.get("kind") == KIND else ImageSpec
+    model = ChannelSpec if kind_of(spec) == KIND else ImageSpec
     settings = check_spec(spec, model).model_dump(exclude={"kind"})
     places = settings.pop("places")
     if model is ChannelSpec:

@@ -137,6 +137,12 @@ def save_spec(spec: Spec, folder: Path) -> Spec:
     return kept
 
 
+def kind_of(spec: Any) -> Any:
+    """The ``kind`` by which one of several readers is chosen; None of what is no spec, which
+    `check_spec` refuses."""
+    return spec.get("kind") if isinstance(spec, Mapping) else None
+
+
 def check_spec(spec: Mapping[str, object], model: type[Checked]) -> Checked:
     """The spec as ``model`` describes it. Raises BundleError with every field that is missing or
     wrong.
