@@ -16,7 +16,7 @@ from multigraft import Features, MultigraftError, Origin
 from multigraft.contracts.features import Batch
 from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError, refused_as
-from multigraft.models.untrusted import budget, check_taken, check_weights
+from multigraft.models.untrusted import budget, check_complete, check_taken, check_weights
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.architectures import direction
 from multigraft_text.layers import embedding_holder, layers_of
@@ -264,11 +264,7 @@ def _report_missing(classifier: Any, missing: set[str], folder: Path, pooling: s
     lost = [key for key in fresh if key not in poolers and key.rpartition(".")[0] not in behind]
     if pooling != OWN:  # the classifier's own way there is not gone
         fresh = [key for key in fresh if key in lost]
-    if lost:
-        raise WeightsError(
-            f"{folder}: lacks {len(lost)} tensors of a {type(classifier).__name__}, as "
-            f"{lost[0]!r}; the weights are incomplete or of another architecture"
-        )
+    check_complete(folder, type(classifier).__name__, lost)
     if fresh:
         LOG.warning("%s has no %s: initialised at random", folder, ", ".join(fresh))
 

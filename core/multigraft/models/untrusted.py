@@ -153,6 +153,15 @@ def check_taken(weights: Path, base: nn.Module, prefix: str, unexpected: Collect
         )
 
 
+def check_complete(weights: Path, network: str, missing: Collection[str]) -> None:
+    """Raise WeightsError where files lack tensors of a ``network`` that cannot begin anew."""
+    if missing:
+        raise WeightsError(
+            f"{weights}: lacks {len(missing)} tensors of a {network}, as {min(missing)!r}; the "
+            "weights are incomplete or of another architecture"
+        )
+
+
 def check_weights(folder: Path) -> None:
     """Raise WeightsError for a folder that holds no weights, as where the configuration alone was
     copied."""

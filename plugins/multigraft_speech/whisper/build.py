@@ -14,7 +14,7 @@ from transformers import (
 from multigraft.contracts.records import Origin
 from multigraft.contracts.types import Spec
 from multigraft.errors import MultigraftError, WeightsError, did_you_mean, refused_as
-from multigraft.models.untrusted import budget, check_taken, check_weights
+from multigraft.models.untrusted import budget, check_complete, check_taken, check_weights
 from multigraft.system.quiet import quiet_transformers
 from multigraft_speech.weights import load_config, opened, source
 from multigraft_speech.whisper.module import Whisper, speech_tokens
@@ -83,11 +83,7 @@ def _load(origin: Origin) -> Any:
             output_loading_info=True,
         ),
     )
-    if missing := sorted(info["missing_keys"]):
-        raise WeightsError(
-            f"{folder}: lacks {len(missing)} tensors of a Whisper, as {missing[0]!r}; the weights "
-            "are incomplete or of another architecture"
-        )
+    check_complete(folder, "Whisper", info["missing_keys"])
     check_taken(folder, model, "", info["unexpected_keys"])
     _complete(model, str(folder))
     return model

@@ -11,7 +11,7 @@ from transformers import AutoModelForSeq2SeqLM, BartConfig, GenerationConfig, Ma
 from multigraft import Origin
 from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError, refused_as
-from multigraft.models.untrusted import budget, check_taken, check_weights
+from multigraft.models.untrusted import budget, check_complete, check_taken, check_weights
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.seq2seq.module import EncoderDecoder, dissimilarity
 from multigraft_text.specs import token_ids
@@ -68,11 +68,7 @@ def load(origin: Origin, spec: Spec) -> EncoderDecoder:
     with refused_as(WeightsError, unusable), quiet_transformers(), budget(folder):
         AutoModelForSeq2SeqLM.from_config(config)
     model, loaded = open_weights(AutoModelForSeq2SeqLM, folder, **made)
-    if missing := sorted(loaded["missing_keys"]):
-        raise WeightsError(
-            f"{folder}: lacks {len(missing)} tensors of a {type(model).__name__}, as "
-            f"{missing[0]!r}; the weights are incomplete or of another architecture"
-        )
+    check_complete(folder, type(model).__name__, loaded["missing_keys"])
     check_taken(folder, model, "", loaded["unexpected_keys"])
     module = _tried(EncoderDecoder(model, spec), str(folder))
     _begin_texts(model, module.writing.start)

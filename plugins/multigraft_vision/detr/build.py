@@ -15,7 +15,7 @@ from transformers import AutoModelForObjectDetection
 from multigraft import MultigraftError, Origin
 from multigraft.contracts.types import Spec
 from multigraft.errors import WeightsError, refused_as
-from multigraft.models.untrusted import budget, check_taken
+from multigraft.models.untrusted import budget, check_complete, check_taken, check_weights
 from multigraft.system.quiet import quiet_transformers
 from multigraft_vision.detr.configuration import folder_of, new_config, saved_config
 from multigraft_vision.detr.module import Detector
@@ -57,6 +57,7 @@ def _load(origin: Origin) -> Any:
             "backbone.config: applies to a network without weights; these weights say themselves "
             "what they are of"
         )
+    check_weights(folder)
     unusable = f"{folder}: no network can be built as its config.json says"
     with refused_as(WeightsError, unusable), budget(folder):
         AutoModelForObjectDetection.from_config(config, trust_remote_code=False)
@@ -71,11 +72,7 @@ def _load(origin: Origin) -> Any:
             output_loading_info=True,
         ),
     )
-    if missing := sorted(info["missing_keys"]):
-        raise WeightsError(
-            f"{folder}: lacks {len(missing)} tensors of a {config.model_type}, as {missing[0]!r}; "
-            "the weights are incomplete or of another architecture"
-        )
+    check_complete(folder, config.model_type, info["missing_keys"])
     check_taken(folder, model, "", info["unexpected_keys"])
     return model
 

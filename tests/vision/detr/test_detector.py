@@ -308,3 +308,9 @@ def test_a_new_network_s_normalisations_let_something_through() -> None:
 def test_other_channels_than_rgb_are_refused() -> None:
     with pytest.raises(MultigraftError, match=r"reader\.channels"):
         reader_spec(origin_of(KINDS[0]), {"channels": 4})
+
+
+def test_a_folder_without_weights_says_what_is_missing(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    with pytest.raises(WeightsError, match=r"has no weights; looked for model\.safetensors"):
+        build(origin_of(KINDS[0], tmp_path), spec_of(origin_of(KINDS[0])))
