@@ -33,6 +33,7 @@ MODULES = (
     "masks_finetune",
     "linear_probe_image",
     "speech_finetune",
+    "recognition_finetune",
     "step_overhead",
     "hooks",
     "evaluation_memory",
