@@ -6,7 +6,7 @@ MINILM := .venv/.minilm
 N ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test soak fuzz audit bench bench-quick lint clean
+.PHONY: help install demo docs check test soak fuzz audit bench bench-quick lint clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)  ## Pretrain, finetune, export and predict in text, vision and speech
 	$(BIN)/multigraft demo
+
+docs: $(STAMP)  ## The documentation as a site, in build/site
+	$(BIN)/python docs/website
 
 lint: $(STAMP)  ## Style, types and the floors of the house
 	$(BIN)/ruff check .
