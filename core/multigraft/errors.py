@@ -231,8 +231,8 @@ EXTRAS = {
 }
 """Libraries that one extra brings; `TRAINING` ones come with each of text, vision and speech."""
 TRAINING = {
-    *("torch", "datasets", "pyarrow", "safetensors", "torchmetrics", "sklearn", "peft"),
-    *("psutil", "onnx", "onnxscript", "jinja2"),
+    *("torch", "datasets", "pyarrow", "safetensors", "torchmetrics", "sklearn", "scipy"),
+    *("peft", "psutil", "onnx", "onnxscript", "jinja2"),
 }
 
 

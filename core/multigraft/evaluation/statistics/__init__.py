@@ -13,14 +13,17 @@ from multigraft.evaluation.statistics.aggregates import (
 )
 from multigraft.evaluation.statistics.bayes import Belief, correlated_bayes, signed_rank_bayes
 from multigraft.evaluation.statistics.bootstrap import (
+    FEW,
     Summary,
     interval_of,
     intervals,
+    measured,
     metric_draws,
     paired_bootstrap,
     percentile,
     quantiles,
     resamples,
+    usual_count,
 )
 from multigraft.evaluation.statistics.estimate import Estimate
 from multigraft.evaluation.statistics.families import holm
@@ -39,9 +42,17 @@ from multigraft.evaluation.statistics.paired import (
 )
 from multigraft.evaluation.statistics.power import needed, power, smallest_difference
 from multigraft.evaluation.statistics.ranks import Ranks, friedman
-from multigraft.evaluation.statistics.systems import Standing, System, compare_systems, system_of
+from multigraft.evaluation.statistics.systems import (
+    Standing,
+    System,
+    compare_systems,
+    difference_of,
+    estimate_of,
+    system_of,
+)
 
 __all__ = [
+    "FEW",
     "Belief",
     "Estimate",
     "Ranks",
@@ -51,6 +62,8 @@ __all__ = [
     "compare_systems",
     "corrected_t",
     "correlated_bayes",
+    "difference_of",
+    "estimate_of",
     "friedman",
     "hierarchical_bootstrap",
     "holm",
@@ -58,6 +71,7 @@ __all__ = [
     "interval_of",
     "intervals",
     "mcnemar",
+    "measured",
     "metric_draws",
     "needed",
     "over_both",
@@ -75,4 +89,5 @@ __all__ = [
     "smallest_difference",
     "student",
     "system_of",
+    "usual_count",
 ]

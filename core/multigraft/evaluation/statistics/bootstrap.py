@@ -8,10 +8,13 @@ from typing import Protocol
 import numpy as np
 
 from multigraft.contracts.report import Measure
-from multigraft.contracts.types import Arrays
 
 BLOCK = 2**22
 """Numbers that a block of resamples takes in memory."""
+FEW, MANY = 200, 1000
+"""Resamples where a person asks for no number of them: at least, and where they cost little."""
+NUMBERS = 200_000_000
+"""Kept numbers that all resamples together go through before there are fewer than `MANY`."""
 
 
 class Summary(Protocol):
@@ -24,11 +27,12 @@ def intervals(
     metrics: Summary,
     kept: Mapping[str, np.ndarray],
     *,
-    count: int,
+    count: int | None,
     confidence: float,
     seed: int,
 ) -> dict[str, Measure]:
-    """Each metric with its bootstrap interval over rows (Efron & Tibshirani 1993, ch. 13)."""
+    """Each metric with its bootstrap interval over rows (Efron & Tibshirani 1993, ch. 13), of
+    ``count`` resamples; None: of `usual_count`."""
     values = metrics.summarise(kept)
     if count == 0:
         return {name: Measure(value) for name, value in values.items()}
@@ -37,21 +41,33 @@ def intervals(
 
 
 def metric_draws(
-    metrics: Summary, kept: Mapping[str, np.ndarray], *, count: int, seed: int
+    metrics: Summary, kept: Mapping[str, np.ndarray], *, count: int | None, seed: int
 ) -> dict[str, np.ndarray]:
-    """Each metric on ``count`` resamples of the rows in ``kept``: arrays [count], with NaN where a
-    resample's rows do not have it.
+    """Each metric on ``count`` resamples of the rows in ``kept`` (None: `usual_count`): arrays
+    [count], with NaN where a resample's rows do not have it.
 
     Of as many rows the same ``seed`` draws the same, and a smaller count the first of them, so that
     two models' draws are paired.
     """
-    draws = {name: np.full(count, np.nan) for name in metrics.summarise(kept)}
+    wanted = usual_count(kept) if count is None else count
+    draws = {name: np.full(wanted, np.nan) for name in metrics.summarise(kept)}
     rows = len(next(iter(kept.values())))
-    for number, chosen in enumerate(resamples(rows, count, seed)):
+    for number, chosen in enumerate(resamples(rows, wanted, seed)):
         found = metrics.summarise({name: values[chosen] for name, values in kept.items()})
         for name, drawn in draws.items():
             drawn[number] = found.get(name, np.nan)
     return draws
+
+
+def usual_count(kept: Mapping[str, np.ndarray]) -> int:
+    """How many resamples are drawn of what is kept of rows: 1,000, of much of it fewer, but at
+    least 200 (Efron & Tibshirani 1993, section 6.4).
+
+    >>> usual_count({"right": np.zeros(5000)}), usual_count({"matches": np.zeros((5000, 800))})
+    (1000, 200)
+    """
+    numbers = sum(values.size for values in kept.values())
+    return min(MANY, max(FEW, NUMBERS // max(numbers, 1)))
 
 
 def measured(value: float, draws: np.ndarray, confidence: float) -> Measure:
@@ -83,12 +99,13 @@ def interval_of(value: float, draws: np.ndarray, confidence: float) -> tuple[flo
     return min(low, value), max(high, value)
 
 
-def percentile(values: np.ndarray, *, count: int, confidence: float, seed: int) -> Measure:
+def percentile(values: np.ndarray, *, count: int | None, confidence: float, seed: int) -> Measure:
     """The mean of ``values`` [N] with its percentile bootstrap interval."""
     mean = float(values.mean())
     if count == 0:
         return Measure(mean)
-    means = mean_draws(np.asarray(values, dtype=float)[None], count=count, seed=seed)[0]
+    scores = np.asarray(values, dtype=float)[None]
+    means = mean_draws(scores, count=MANY if count is None else count, seed=seed)[0]
     return measured(mean, means, confidence)
 
 
@@ -112,13 +129,14 @@ def paired_bootstrap(
     confidence: float,
     seed: int,
 ) -> tuple[float, float]:
-    """The percentile interval of a difference between two measurements of the same rows.
+    """The percentile interval of a difference between two measurements of the same rows, which
+    always holds the difference itself (see `interval_of`).
 
     ``difference`` is given the rows of a resample [N]. What is common to both, as which rows are
     hard, is in each resample twice and so cancels (Efron & Tibshirani 1993, ch. 13).
     """
     drawn = np.array([difference(chosen) for chosen in resamples(rows, count, seed)])
-    return quantiles(drawn, confidence)
+    return interval_of(difference(np.arange(rows)), drawn, confidence)
 
 
 def resamples(rows: int, count: int, seed: int) -> Iterator[np.ndarray]:

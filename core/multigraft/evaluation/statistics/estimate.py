@@ -48,7 +48,9 @@ def vector(values: Sequence[float] | np.ndarray, *, least: int, what: str) -> np
     return _checked(found, least, what)
 
 
-def matrix(values: Sequence[Sequence[float]] | np.ndarray, *, least: int, what: str) -> np.ndarray:
+def matrix(
+    values: Sequence[Sequence[float] | np.ndarray] | np.ndarray, *, least: int, what: str
+) -> np.ndarray:
     """Numbers as an array [M, N], at least ``least`` either way. Raises ValueError as `vector`
     does."""
     found = np.asarray(values, dtype=float)

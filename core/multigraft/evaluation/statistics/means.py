@@ -13,6 +13,8 @@ from multigraft.evaluation.statistics.bootstrap import mean_draws, quantiles
 from multigraft.evaluation.statistics.estimate import Estimate, matrix, vector
 
 Scores = Sequence[float] | np.ndarray
+Part = tuple[float, float]
+"""A variance, and its degrees of freedom."""
 
 
 def over_rows(
@@ -58,8 +60,10 @@ def over_both(
     """The mean of scores [seeds, rows] with an interval for other rows and other seeds.
 
     The variance over rows is a bootstrap's of the seeds' mean, that over seeds is the seeds' own;
-    their sum has the degrees of freedom of Satterthwaite (1946). With one seed it is the rows'
-    alone. Drawing few seeds again, as `hierarchical_bootstrap` does, is too sure of them.
+    their sum has the degrees of freedom of Satterthwaite (1946). What rows and seeds have together
+    is in both, which makes it a little wide; of two seeds that lie far apart it covers 88%. With
+    one seed it is the rows' alone. Drawing few seeds again, as `hierarchical_bootstrap` does, is
+    too sure of them.
     """
     found = matrix(scores, least=1, what="scores")
     draws = mean_draws(found, count=count, seed=seed)
@@ -84,23 +88,35 @@ def combined(
     )
 
 
-def variances(values: np.ndarray, draws: np.ndarray, *, rows: int) -> list[tuple[float, int]]:
-    """The parts of the variance of the seeds' mean, each with its degrees of freedom: by rows, and
-    by seeds where there are several."""
-    found = [(float(draws.mean(0).var()), max(rows - 1, 1))]
+def variances(values: np.ndarray, draws: np.ndarray, *, rows: int) -> list[Part]:
+    """The parts of the variance of the seeds' mean: by rows, and by seeds where there are
+    several."""
+    found = [row_variance(draws.mean(0), rows=rows)]
     if len(values) > 1:
         found.append((float(values.var(ddof=1)) / len(values), len(values) - 1))
     return found
 
 
-def freedom(parts: Sequence[tuple[float, int]]) -> float:
+def row_variance(draws: np.ndarray, *, rows: int) -> Part:
+    """The variance over rows of what is on resamples ``draws`` [resamples].
+
+    A bootstrap's is too small by the factor (rows - 1) / rows, and is known no better than its
+    resamples tell.
+    """
+    known = draws[~np.isnan(draws)]
+    least = max(rows - 1, 1)
+    free = 1 / (1 / least + 1 / max(len(known) - 1, 1))
+    return float(known.var(ddof=1)) * rows / least, free
+
+
+def freedom(parts: Sequence[Part]) -> float:
     """The degrees of freedom of a sum of variances (Satterthwaite 1946)."""
     total = sum(part for part, _ in parts)
     each = sum(part**2 / free for part, free in parts)
-    return total**2 / each if each > 0 else float(min(free for _, free in parts))
+    return total**2 / each if each > 0 else min(free for _, free in parts)
 
 
-def half_width(parts: Sequence[tuple[float, int]], confidence: float) -> float:
+def half_width(parts: Sequence[Part], confidence: float) -> float:
     """Half of Student's interval of a mean whose variance is the sum of ``parts``."""
     from scipy.stats import t
 

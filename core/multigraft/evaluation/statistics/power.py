@@ -27,7 +27,9 @@ def power(
         edge = float(norm.ppf(1 - alpha / 2))
         return float(norm.sf(edge - shift) + norm.cdf(-edge - shift))
     edge = float(t.ppf(1 - alpha / 2, free))
-    return float(nct.sf(edge, free, shift) + nct.cdf(-edge, free, shift))
+    opposite = float(nct.cdf(-edge, free, shift))
+    # of a difference so large that its opposite is never found, scipy gives no number
+    return float(nct.sf(edge, free, shift)) + (0.0 if math.isnan(opposite) else opposite)
 
 
 def needed(
@@ -77,7 +79,10 @@ def smallest_difference(
     def lacking(difference: float) -> float:
         return power(difference, deviation, n, alpha=alpha, paired=paired) - wanted
 
-    return float(brentq(lacking, 1e-9 * deviation, 100 * deviation))
+    most = deviation / math.sqrt(n)
+    while lacking(most) < 0:
+        most *= 2
+    return float(brentq(lacking, 1e-9 * deviation, most))
 
 
 def _check(difference: float, deviation: float, alpha: float) -> None:

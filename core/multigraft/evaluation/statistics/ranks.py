@@ -36,12 +36,11 @@ class Ranks:
         order = np.argsort(self.mean_ranks, kind="stable")
         ranks = self.mean_ranks[order]
         ends = [int((ranks <= low + self.critical_difference).sum()) for low in ranks]
-        groups = [
+        return [
             order[start:end].tolist()
             for start, end in enumerate(ends)
             if end - start > 1 and (start == 0 or end > ends[start - 1])
         ]
-        return groups
 
 
 def friedman(

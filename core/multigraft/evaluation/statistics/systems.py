@@ -12,7 +12,14 @@ import numpy as np
 from multigraft.evaluation.statistics.bootstrap import mean_draws, measured
 from multigraft.evaluation.statistics.estimate import Estimate, matrix
 from multigraft.evaluation.statistics.families import holm
-from multigraft.evaluation.statistics.means import combined, freedom, half_width, variances
+from multigraft.evaluation.statistics.means import (
+    Part,
+    combined,
+    freedom,
+    half_width,
+    row_variance,
+    variances,
+)
 from multigraft.evaluation.statistics.paired import mcnemar, t_p
 
 
@@ -79,23 +86,25 @@ def compare_systems(
     _check(systems, reference)
     ordered = sorted(systems, key=lambda each: float(each.values.mean()), reverse=greater)
     base = next((each for each in ordered if each.name == reference), ordered[0])
-    pairs = [
-        (one, other)
-        for one, other in combinations(ordered, 2)
-        if reference is None or base in (one, other)
-    ]
-    found = [difference_of(one, other, confidence=confidence) for one, other in pairs]
-    adjusted = dict(zip(map(_names, pairs), holm([_p(each) for each in found]), strict=True))
-    standings = []
-    for each in ordered:
-        own = estimate_of(each, confidence=confidence)
-        if each is base:
-            standings.append(Standing(name=each.name, estimate=own))
-            continue
-        gap = difference_of(each, base, confidence=confidence)
-        p = float(adjusted[_names((each, base))])
-        standings.append(Standing(name=each.name, estimate=own, difference=gap, adjusted=p))
-    return standings
+    others = [each for each in ordered if each is not base]
+    gaps = [difference_of(each, base, confidence=confidence) for each in others]
+    among = combinations(others, 2) if reference is None else ()
+    family = [*gaps, *(difference_of(one, other) for one, other in among)]
+    adjusted = holm([1.0 if each.p is None else each.p for each in family]).tolist()
+    found = dict(
+        zip((each.name for each in others), zip(gaps, adjusted, strict=False), strict=True)
+    )
+    return [_standing(each, found.get(each.name), confidence) for each in ordered]
+
+
+def _standing(system: System, found: tuple[Estimate, float] | None, confidence: float) -> Standing:
+    difference, adjusted = found or (None, None)
+    return Standing(
+        name=system.name,
+        estimate=estimate_of(system, confidence=confidence),
+        difference=difference,
+        adjusted=adjusted,
+    )
 
 
 def estimate_of(system: System, *, confidence: float = 0.95) -> Estimate:
@@ -137,11 +146,10 @@ def difference_of(first: System, second: System, *, confidence: float = 0.95) ->
     )
 
 
-def _parts(first: System, second: System) -> list[tuple[float, int]]:
+def _parts(first: System, second: System) -> list[Part]:
     """The variance of a difference: by the rows of both together, and by the seeds of each."""
     gaps = first.draws.mean(0) - second.draws.mean(0)
-    known = gaps[~np.isnan(gaps)]
-    rows = (float(known.var()), max(first.rows - 1, 1))
+    rows = row_variance(gaps, rows=first.rows)
     seeds = (variances(each.values, each.draws, rows=each.rows)[1:] for each in (first, second))
     return [rows, *(part for each in seeds for part in each)]
 
@@ -154,11 +162,3 @@ def _check(systems: Sequence[System], reference: str | None) -> None:
         raise ValueError(f"reference {reference!r} is none of {', '.join(names)}")
     if len({(each.rows, each.draws.shape[1]) for each in systems}) > 1:
         raise ValueError("systems differ in rows or in resamples; measure all on the same")
-
-
-def _names(pair: tuple[System, System]) -> frozenset[str]:
-    return frozenset(each.name for each in pair)
-
-
-def _p(found: Estimate) -> float:
-    return 1.0 if found.p is None or math.isnan(found.p) else found.p
