@@ -15,7 +15,8 @@ from helpers.toys import write_rows
 from multigraft import verbs
 from multigraft.engine import Engine
 from multigraft.errors import DataError, PluginError, RecipeError, RunError
-from multigraft.runs.run import Run, read_record
+from multigraft.runs.record import read_record
+from multigraft.runs.run import Run
 
 Finetune = Callable[..., Run]
 

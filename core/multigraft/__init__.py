@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 from multigraft.system.about import __version__
 
 if TYPE_CHECKING:
-    from multigraft.api import finetune, open_run, pretrain, rerun, resume
+    from multigraft.api import (
+        compare,
+        finetune,
+        list_runs,
+        open_run,
+        pretrain,
+        rerun,
+        resume,
+    )
     from multigraft.contracts.answers import Answers, Window
     from multigraft.contracts.features import BackboneModule, Features, Level, Patches
     from multigraft.contracts.formats import Format, Layout, Parsed
@@ -46,7 +54,10 @@ if TYPE_CHECKING:
 
 # Names are imported when they are first used, so that `import multigraft` costs a deployer nothing.
 _HOMES = {
-    "api": ("finetune", "open_run", "pretrain", "rerun", "resume"),
+    "api": (
+        *("compare", "finetune", "list_runs", "open_run"),
+        *("pretrain", "rerun", "resume"),
+    ),
     "plugins.catalog": ("Catalog",),
     "engine": ("Engine",),
     "errors": ("MultigraftError", "RowError", "WeightsError"),
@@ -114,8 +125,10 @@ __all__ = [
     "Writing",
     "WrittenMetric",
     "__version__",
+    "compare",
     "finetune",
     "hookimpl",
+    "list_runs",
     "load",
     "open_run",
     "pretrain",

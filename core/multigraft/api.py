@@ -12,6 +12,9 @@ from multigraft.engine import Engine
 from multigraft.errors import RecipeError
 from multigraft.recipe import Recipe, read_mapping
 from multigraft.runs.compare import Comparison
+from multigraft.runs.compare_metrics import MetricComparison, compare_metrics
+from multigraft.runs.listing import ListedRun, listed_runs
+from multigraft.runs.row_results import results_file
 from multigraft.runs.run import Run
 from multigraft.training.callbacks.progress import Progress, usual_progress
 
@@ -99,6 +102,38 @@ def open_run(folder: str | Path, *, plugins: Sequence[object] = (), quiet: bool 
     run = Engine(plugins).open(Path(folder))
     run.display = (None if quiet else usual_progress()) or UNSEEN
     return run
+
+
+def compare(
+    runs: Sequence[Run | str | Path],
+    *,
+    baseline: Run | str | Path | None = None,
+    metric: str | None = None,
+    data: str | None = None,
+    confidence: float = 0.95,
+) -> MetricComparison:
+    """Compare trained runs, or their folders, on the same held-out rows: each with an interval, and
+    its difference to the ``baseline``, or else to the best, with p-values adjusted for how many
+    were compared.
+
+    ``metric`` is that of the task unless another is named; ``data`` names other data, as
+    `Run.evaluate` keeps its report. Runs that differ by the seed alone are one line. A `Run` that
+    was not evaluated is; of a folder that is refused. Raises RunError where tasks or rows differ.
+    """
+    for run in runs:
+        if isinstance(run, Run) and data is None and not results_file(run.folder).exists():
+            run.evaluate()
+    folders = [run.folder if isinstance(run, Run) else run for run in runs]
+    base = baseline.folder if isinstance(baseline, Run) else baseline
+    return compare_metrics(folders, baseline=base, metric=metric, data=data, confidence=confidence)
+
+
+def list_runs(
+    folder: str | Path = "runs", *, sort: str = "name", reverse: bool = False
+) -> list[ListedRun]:
+    """The runs in a folder and in the folders in it, by one of their fields; by ``value`` the best
+    of each metric first. Raises RunError where there is no such folder or field."""
+    return listed_runs(folder, sort=sort, reverse=reverse)
 
 
 @contextmanager

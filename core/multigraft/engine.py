@@ -22,8 +22,10 @@ from multigraft.runs import assembly
 from multigraft.runs.compare import Comparison, compare
 from multigraft.runs.conditions import recipe_changes, same_data, same_recipe, same_world, threads
 from multigraft.runs.provenance import absent
-from multigraft.runs.reports import keep_report, read_report, report_file
-from multigraft.runs.run import RECIPE, Run, read_record
+from multigraft.runs.record import read_record
+from multigraft.runs.report_files import read_report, report_file
+from multigraft.runs.reports import keep_report
+from multigraft.runs.run import RECIPE, Run
 from multigraft.system import process_lock
 from multigraft.system.compute.determinism import as_many_threads
 from multigraft.system.compute.device import use_allowed_cores

@@ -24,11 +24,12 @@ from multigraft.evaluation.answer_scores import RowMetrics
 from multigraft.evaluation.measure import baseline_notes, measure_split
 from multigraft.evaluation.report.confusion import confusion_of
 from multigraft.evaluation.report.page import OTHER_DATA
-from multigraft.evaluation.statistics import intervals, percentile
+from multigraft.evaluation.statistics import percentile
 from multigraft.evaluation.unanswered import unanswered_notes
 from multigraft.models.adapters import merge_adapters
 from multigraft.runs.answers_file import keeper_of, written_answers
 from multigraft.runs.growing import bind
+from multigraft.runs.resampled import grouping_of, results_of, right_of, told_by_group
 from multigraft.runs.run import HEAD, MODEL, Run
 from multigraft.system.compute.device import peak_memory_mb
 from multigraft.system.files import whole_folder
@@ -47,7 +48,7 @@ def train(run: Run) -> Report:
     if run.world.leads:
         save_model_folder(run)
     run.world.wait()
-    run.record(steps=progress.step, best={"value": progress.best, "step": progress.best_step})
+    run.record(steps=progress.step, best=_best(run, progress))
     best = [entry["metrics"] for entry in progress.history if entry["step"] == progress.best_step]
     notes = [f"stopped early: {progress.stop}"] if progress.stop else []
     notes += [] if progress.step else ["training.epochs is 0: the weights are as they were"]
@@ -71,6 +72,16 @@ def train(run: Run) -> Report:
         notes=(*notes, *run.facts.get("notes", ()), *bad_row_notes(run.facts)),
         files={"model": str(run.folder / MODEL), **row_lists(run.folder)},
     )
+
+
+def _best(run: Run, progress: Progress) -> dict[str, Any]:
+    """The best validation, and what it is judged by."""
+    return {
+        "value": progress.best,
+        "step": progress.best_step,
+        "metric": run.objective.monitor,
+        "greater": run.objective.greater_is_better,
+    }
 
 
 def _no_better(run: Run, metrics: Mapping[str, float]) -> list[str]:
@@ -138,6 +149,7 @@ def evaluate(run: Run) -> Report:
     started = time.perf_counter()
     split = run.held_out()
     rows, settings = run.rows[split], run.recipe.evaluation
+    grouping = grouping_of(run, rows)
     replayed = replayed_split(run, split)
     measured_by = run.metrics
     keep = keeper_of(run)
@@ -153,14 +165,10 @@ def evaluate(run: Run) -> Report:
         **run.reading(),
     )
     run.display.begin("computing intervals")
-    metrics = intervals(
-        measured_by,
-        row_metrics,
-        count=settings.bootstrap,
-        confidence=settings.confidence,
-        seed=run.recipe.seed,
-    )
     details = run.objective.details(row_metrics)
+    right = right_of(measured_by, row_metrics, details)
+    results = results_of(run, measured_by, split, row_metrics, right=right, grouping=grouping)
+    metrics, tables = told_by_group(results.measures(settings.confidence), grouping, run)
     notes = [] if split == settings.split else [f"no {settings.split} rows; measured on {split}"]
     notes += leak_notes(run.facts, split)
     other = run.other_data
@@ -183,13 +191,14 @@ def evaluate(run: Run) -> Report:
         metrics=metrics,
         confusion=confusion_of(details["confusion"]) if "confusion" in details else None,
         worst=_worst(rows, row_metrics, details, settings.worst),
-        tables=details.get("tables", {}),
+        tables={**details.get("tables", {}), **tables},
         cost=Cost(seconds, peak_memory_mb(), len(rows) / seconds),
         facts={
             **_facts(run),
             "split": split,
             "rows": str(len(rows)),
             "confidence": f"{settings.confidence:g}",
+            **results.facts(),
             **({} if other is None else {OTHER_DATA: other}),
             **({"asked": json.dumps(dict(run.asked))} if run.asked else {}),
         },

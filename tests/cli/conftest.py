@@ -37,8 +37,11 @@ class StandIn:
         split: str | None,
         rows: Path | None,
         asked: dict[str, Any],
+        groups: str | None,
     ) -> Report:
-        given = {"data": data, "columns": columns, "rows": rows, "asked": asked}
+        given = {
+            "data": data, "columns": columns, "rows": rows, "asked": asked, "groups": groups,
+        }  # fmt: skip
         told = {name: str(value) for name, value in given.items() if value}
         return report("evaluate", split=split or self.recipe.evaluation.split, **told)
 

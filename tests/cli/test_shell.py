@@ -20,6 +20,8 @@ COMMANDS = (
     "pretrain",
     "resume",
     "evaluate",
+    "compare",
+    "runs",
     "export",
     "predict",
     "plugins",

@@ -20,7 +20,8 @@ from multigraft.errors import DataError, RunError
 from multigraft.models.tasks import classification_task
 from multigraft.models.tasks.classification import Classification
 from multigraft.models.tasks.shared import label_spec
-from multigraft.runs.run import Run, read_record
+from multigraft.runs.record import read_record
+from multigraft.runs.run import Run
 
 Finetune = Callable[..., Run]
 

@@ -20,7 +20,7 @@ from faults.ends import differences, leftovers
 from faults.harness import Undisturbed, calm_life
 from faults.life import Fate, Room, live
 from faults.watch import Strike
-from multigraft.runs.run import read_record
+from multigraft.runs.record import read_record
 
 SOON = 10.0
 """Seconds in which a run that is asked to stop has saved and left."""

@@ -49,7 +49,7 @@ ASSIGNED = st.tuples(recipes.FIELDS, VALUES).map(
     lambda pair: ["finetune", "recipe.yaml", "--set", "=".join(pair)]
 )
 OPENING = st.tuples(
-    st.sampled_from(["resume", "evaluate", "export", "predict", "rank"]),
+    st.sampled_from(["resume", "evaluate", "compare", "runs", "export", "predict", "rank"]),
     VALUES,
     st.lists(VALUES | st.sampled_from(["--stdin", "-", "--json"]), max_size=3),
 ).map(lambda said: [said[0], said[1], *said[2]])

@@ -18,7 +18,8 @@ import multigraft as mg
 import multigraft_series
 from multigraft.engine import Engine
 from multigraft.errors import MultigraftError, RunError
-from multigraft.runs.run import Run, read_record
+from multigraft.runs.record import read_record
+from multigraft.runs.run import Run
 from multigraft.runtime.loading import load
 from multigraft.system import disk
 from multigraft.system.resume_command import resume_command

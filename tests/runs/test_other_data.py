@@ -63,7 +63,9 @@ def test_reports_lie_beside_the_runs_own(run: Run, engine: Engine, tmp_path: Pat
     again.evaluate(tmp_path / "held.csv", name="near")
     assert (run.folder / "reports/evaluate.json").read_bytes() == own
     kept = sorted(path.name for path in (run.folder / "reports").iterdir())
-    assert kept == ["evaluate-far.json", "evaluate-near.json", "evaluate.json", "finetune.json"]
+    evaluations = ["evaluate-far", "evaluate-near", "evaluate"]
+    by_row = [f"{name}.npz" for name in evaluations]
+    assert kept == sorted([*(f"{name}.json" for name in evaluations), *by_row, "finetune.json"])
     page = (run.folder / "report.html").read_text()
     for heading in ("Evaluate on far", "Evaluate on near", "<title>series-classification with"):
         assert heading in page

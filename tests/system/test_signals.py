@@ -15,7 +15,8 @@ import torch
 import multigraft as mg
 import multigraft_series
 from multigraft.engine import Engine
-from multigraft.runs.run import Run, read_record
+from multigraft.runs.record import read_record
+from multigraft.runs.run import Run
 from multigraft.system.signals import Interrupted, Stopping
 from multigraft.training import weight_averaging
 from multigraft.training.validation import validate

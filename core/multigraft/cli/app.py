@@ -14,6 +14,7 @@ from multigraft.cli import (
     bundle,
     cache,
     check,
+    compare,
     demo_command,
     doctor,
     generate,
@@ -64,6 +65,8 @@ def build() -> typer.Typer:
     app.command("resume", rich_help_panel=TRAINING)(command(train.resume))
     app.command("rerun", rich_help_panel=TRAINING)(command(rerun.rerun))
     app.command("evaluate", rich_help_panel=TRAINING)(command(train.evaluate))
+    app.command("compare", rich_help_panel=TRAINING)(command(compare.compare))
+    app.command("runs", rich_help_panel=TRAINING)(command(compare.runs))
     app.command("export", rich_help_panel=SHIPPING)(command(bundle.export))
     app.command("predict", rich_help_panel=SHIPPING)(command(bundle.predict))
     app.command("search", rich_help_panel=SHIPPING)(command(search.search))

@@ -120,6 +120,15 @@ RowsFile = Annotated[
         show_default=False,
     ),
 ]
+Groups = Annotated[
+    str | None,
+    typer.Option(
+        "--groups",
+        metavar="COLUMN",
+        help="Tell the metric by the values of a column too, as domain, and of the worst.",
+        show_default=False,
+    ),
+]
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)
 ]
@@ -191,6 +200,7 @@ def evaluate(
     name: Names = None,
     columns: Columns = None,
     rows: RowsFile = None,
+    groups: Groups = None,
     ask: Ask = None,
     as_json: AsJson = False,
 ) -> None:
@@ -204,6 +214,7 @@ def evaluate(
         split=None if split is None else split.value,
         rows=rows,
         asked=named_values(ask or []),
+        groups=groups,
     )
     show_report(shell, report, as_json=as_json)
 

@@ -119,9 +119,13 @@ class Evaluation(Section):
     split: Literal["test", "validation", "train"] = "test"
     batch_size: Size | None = None
     """Unset: the training's."""
-    bootstrap: Annotated[int, Field(ge=0, le=100_000)] = 200
-    """Resamples behind each interval; 0 gives no intervals."""
+    bootstrap: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """Resamples behind each interval; 0 gives no intervals; unset: 1000, or where much is kept of
+    the rows, as of objects, fewer, but at least 200."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    groups: str | None = None
+    """A column, as ``domain``: the task's metric is told for each of its values too, and for the
+    worst."""
     worst: Annotated[int, Field(ge=0, le=100_000)] = 10
     """How many of the rows with the largest loss a report names."""
     neighbours: Size = 5

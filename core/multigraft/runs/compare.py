@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from multigraft.errors import RunError, refused_as
-from multigraft.runs.run import METRICS, MODEL, read_record
+from multigraft.runs.record import read_record
+from multigraft.runs.run import METRICS, MODEL
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from multigraft.errors import RecipeError
 from multigraft.models.branches import Branches
 from multigraft.models.graft import Graft
 from multigraft.recipe.resolved import ResolvedRecipe
-from multigraft.runs.run import HEAD, read_record
+from multigraft.runs.record import read_record
+from multigraft.runs.run import HEAD
 from multigraft.system.resume_command import RECORD
 
 log = logging.getLogger("multigraft")

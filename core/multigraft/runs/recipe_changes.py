@@ -29,14 +29,23 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     >>> changes({"seed": 1, "export": {"web": False}}, {"seed": 2, "export": {"web": True}})
     ['seed: found 2; the run began with 1']
     """
-    old, new = dict(_leaves(before)), dict(_leaves(now))
-    names = [name for name in dict.fromkeys([*old, *new]) if not _is_free(name)]
+    old, new = deciding(before), deciding(now)
+    names = dict.fromkeys([*old, *new])
     differing = [name for name in names if old.get(name, ...) != new.get(name, ...)]
     lines = [
         f"{name}: found {_told(new, name)}; the run began with {_told(old, name)}"
         for name in differing
     ]
     return [*lines[:SHOWN], *([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])]
+
+
+def deciding(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a recipe from which bits of the model follow, as ``training.epochs``.
+
+    >>> deciding({"seed": 1, "training": {"epochs": 3, "keep": 2}, "output": "runs/x"})
+    {'seed': 1, 'training.epochs': 3}
+    """
+    return {name: value for name, value in _leaves(recipe) if not _is_free(name)}
 
 
 def _leaves(

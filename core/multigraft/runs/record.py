@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from multigraft.contracts.owners import Owner
-from multigraft.system.resume_command import PROCESSES
+from multigraft.errors import RunError, first_line
+from multigraft.system.files import check_plain, check_tree
+from multigraft.system.resume_command import PROCESSES, RECORD, RECORD_BYTES
 from multigraft.system.validation import FORMS, problem_lines
 
 Natural = Annotated[int, Field(ge=0)]
@@ -77,3 +81,21 @@ def check_facts(raw: Mapping[str, Any]) -> list[str]:
     except ValidationError as error:
         return problem_lines(error, Facts)
     return []
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read the facts in a run's folder. Raises RunError where there is no run."""
+    path = folder / RECORD
+    try:
+        check_plain(path, limit=RECORD_BYTES)
+        check_tree(folder, links=False)
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunError(f"{folder}: is not a run: it has no {RECORD}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path}: cannot be read: {first_line(error)}") from error
+    if not isinstance(facts, dict) or "state" not in facts:
+        raise RunError(f"{path}: does not hold the facts of a run")
+    if problems := check_facts(facts):
+        raise RunError("\n  ".join([f"{path}: does not hold the facts of a run", *problems]))
+    return facts

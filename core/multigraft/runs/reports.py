@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
 from multigraft.contracts.report import Report
 from multigraft.errors import RunError, refused_as
 from multigraft.evaluation.report.page import OTHER_DATA, write_page
+from multigraft.runs.report_files import REPORTS, read_report, report_file
 from multigraft.runs.run import PAGE
 from multigraft.system.files import write_json
 
 log = logging.getLogger("multigraft")
-
-REPORTS = "reports"
 
 
 def _kept(path: Path) -> Report | None:
@@ -24,18 +22,6 @@ def _kept(path: Path) -> Report | None:
     except RunError as error:
         log.warning("%s; it is left out of %s", error, PAGE)
         return None
-
-
-def read_report(path: Path) -> Report:
-    """Read a report as it was kept. Raises RunError where it is damaged."""
-    with refused_as(RunError, f"{path}: cannot be read"):
-        return Report.from_dict(json.loads(path.read_text(encoding="utf-8")))
-
-
-def report_file(folder: Path, verb: str, other_data: str | None = None) -> Path:
-    """Where a run's folder keeps the report of a verb, on its own rows or on other data."""
-    name = verb if other_data is None else f"{verb}-{other_data}"
-    return folder / REPORTS / f"{name}.json"
 
 
 def keep_report(report: Report, folder: Path, *, other_data: str | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from multigraft.contracts.reader import Augment, Reader
 from multigraft.contracts.report import Report
 from multigraft.contracts.types import Spec
 from multigraft.data import Rows
-from multigraft.errors import RunError, first_line
+from multigraft.errors import RunError
 from multigraft.evaluation.answer_scores import Metrics, metrics_of
 from multigraft.evaluation.asking import check_evaluation, evaluation_asks
 from multigraft.evaluation.generation.torch_writer import torch_writer
@@ -26,11 +25,10 @@ from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.runs.other_data import answers_files, named_sources, on_other_data, table_of
-from multigraft.runs.record import check_facts
 from multigraft.runtime.answers import make_answers
 from multigraft.system.compute.processes import ALONE, World
-from multigraft.system.files import check_plain, check_tree, write_json
-from multigraft.system.resume_command import RECORD, RECORD_BYTES
+from multigraft.system.files import write_json
+from multigraft.system.resume_command import RECORD
 
 RECIPE, METRICS, MODEL, HEAD, PAGE = (
     "recipe.yaml",
@@ -138,6 +136,7 @@ class Run:
         split: str | None = None,
         rows: str | Path | None = None,
         asked: Mapping[str, Any] | None = None,
+        groups: str | None = None,
         quiet: bool = False,
     ) -> Report:
         """Measure the trained model on its held-out rows, or on other ``data``.
@@ -149,11 +148,12 @@ class Run:
         of labels that the run does not know are left out, counted and told. ``rows`` is a file
         (``.jsonl``, ``.csv``, ``.parquet``) that gets the answer to each row, in their order.
         ``asked`` is what is asked of the answers, as ``{"flip": True}``, for the figure that a
-        deployer gets who asks the same. ``quiet`` shows no progress. Raises DataError, RunError,
-        PredictError.
+        deployer gets who asks the same. ``groups`` is a column, as ``domain``, for whose values the
+        task's metric is told too, and for the worst; the recipe's unless given. ``quiet`` shows no
+        progress. Raises DataError, RunError, PredictError.
         """
         with self._watched(quiet=quiet) as run:
-            asking = replace(run, asked=run._checked(asked))
+            asking = replace(run._with(groups=groups), asked=run._checked(asked))
             self.report = asking._measured(data, name, columns, split, rows)
         return self.report
 
@@ -198,10 +198,15 @@ class Run:
 
     def _on(self, split: str | None) -> Run:
         """The run that measures on that split of its own rows; None: the recipe's."""
-        if split is None:
+        return self._with(split=split)
+
+    def _with(self, **settings: Any) -> Run:
+        """The run with other settings of its evaluation; of None the recipe's."""
+        given = {name: value for name, value in settings.items() if value is not None}
+        if not given:
             return self
-        settings = self.recipe.evaluation.model_copy(update={"split": split})
-        return replace(self, recipe=self.recipe.model_copy(update={"evaluation": settings}))
+        section = self.recipe.evaluation.model_copy(update=given)
+        return replace(self, recipe=self.recipe.model_copy(update={"evaluation": section}))
 
     def export(self, *, quiet: bool = False) -> Report:
         """Write the bundle; ``report.files["bundle"]`` is its folder. ``quiet`` shows no
@@ -222,21 +227,3 @@ class Run:
         self.facts.update(facts)
         if self.world.leads:
             write_json(self.folder / RECORD, self.facts)
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """Read the facts in a run's folder. Raises RunError where there is no run."""
-    path = folder / RECORD
-    try:
-        check_plain(path, limit=RECORD_BYTES)
-        check_tree(folder, links=False)
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RunError(f"{folder}: is not a run: it has no {RECORD}") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{path}: cannot be read: {first_line(error)}") from error
-    if not isinstance(facts, dict) or "state" not in facts:
-        raise RunError(f"{path}: does not hold the facts of a run")
-    if problems := check_facts(facts):
-        raise RunError("\n  ".join([f"{path}: does not hold the facts of a run", *problems]))
-    return facts

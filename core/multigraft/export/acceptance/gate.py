@@ -29,7 +29,7 @@ from multigraft.evaluation.answer_scores import (
     read_values,
     score_rows,
 )
-from multigraft.evaluation.statistics import intervals, percentile
+from multigraft.evaluation.statistics import FEW, intervals, percentile
 from multigraft.export.acceptance.parity import relative
 from multigraft.export.acceptance.verdict import Evidence, Judge, rows_needed
 from multigraft.export.context import FP32
@@ -108,7 +108,7 @@ def judge_of(run: Run) -> Judge:
         score=_score(run, metric),
         budget=export.budget,
         rows=rows_needed(export.budget) if export.rows is None else export.rows,
-        resamples=settings.bootstrap,
+        resamples=FEW if settings.bootstrap is None else settings.bootstrap,
         confidence=settings.confidence,
         seed=run.recipe.seed,
     )
