@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from multigraft.contracts.web import NpmPackage, WebReader
     from multigraft.engine import Engine
     from multigraft.errors import MultigraftError, RowError, WeightsError
+    from multigraft.experiments import Experiment, experiment
     from multigraft.plugins.catalog import Catalog
     from multigraft.plugins.hookspecs import hookimpl
     from multigraft.recipe import Recipe
@@ -60,6 +61,7 @@ _HOMES = {
     ),
     "plugins.catalog": ("Catalog",),
     "engine": ("Engine",),
+    "experiments": ("Experiment", "experiment"),
     "errors": ("MultigraftError", "RowError", "WeightsError"),
     "contracts.answers": ("Answers", "Window"),
     "contracts.features": ("BackboneModule", "Features", "Level", "Patches"),
@@ -89,6 +91,7 @@ __all__ = [
     "Brief",
     "Catalog",
     "Engine",
+    "Experiment",
     "Features",
     "Fill",
     "Format",
@@ -126,6 +129,7 @@ __all__ = [
     "WrittenMetric",
     "__version__",
     "compare",
+    "experiment",
     "finetune",
     "hookimpl",
     "list_runs",

@@ -17,6 +17,7 @@ from multigraft.cli import (
     compare,
     demo_command,
     doctor,
+    experiment,
     generate,
     new_plugin,
     plugins,
@@ -67,6 +68,7 @@ def build() -> typer.Typer:
     app.command("evaluate", rich_help_panel=TRAINING)(command(train.evaluate))
     app.command("compare", rich_help_panel=TRAINING)(command(compare.compare))
     app.command("runs", rich_help_panel=TRAINING)(command(compare.runs))
+    app.add_typer(experiment.build(), rich_help_panel=TRAINING)
     app.command("export", rich_help_panel=SHIPPING)(command(bundle.export))
     app.command("predict", rich_help_panel=SHIPPING)(command(bundle.predict))
     app.command("search", rich_help_panel=SHIPPING)(command(search.search))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -45,9 +45,18 @@ def _wanted(problem: Any) -> str:
 def _fields_beside(location: list[str], model: Any) -> list[str]:
     """The fields allowed where the last part of ``location`` stands."""
     for part in location[:-1]:
-        field = model.model_fields.get(part)
-        inner = None if field is None else field.annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)
+        model = _inside(model, part)
+    return list(model.model_fields) if _is_model(model) else []
+
+
+def _inside(kind: Any, part: str) -> Any:
+    """What stands under a field of a model, or under a key of a mapping."""
+    if get_origin(kind) is dict:
+        inner = get_args(kind)[1]
+        return get_args(inner)[0] if get_origin(inner) is Annotated else inner
+    field = kind.model_fields.get(part) if _is_model(kind) else None
+    return None if field is None else field.annotation
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -66,21 +66,35 @@ def line_chart(
 
 def interval_bar(value: float, low: float | None, high: float | None, *, end: float) -> str:
     """A value on a line from 0 to ``end``, with its interval as a band."""
-    if not all(map(_finite, (value, end))) or end <= 0 or not 0 <= value <= end:
+    return range_bar(value, low, high, start=0, end=end)
+
+
+def range_bar(
+    value: float,
+    low: float | None,
+    high: float | None,
+    *,
+    start: float,
+    end: float,
+    stretched: bool = False,
+) -> str:
+    """A value on a line from ``start`` to ``end``, with its interval as a band; ``stretched``: as
+    wide as there is room, and no higher for it."""
+    if not all(map(_finite, (value, start, end))) or end <= start or not start <= value <= end:
         return ""
-    across = Axis(0, end, 6, 234, ())
+    across = Axis(start, end, 6, 234, ())
     band = ""
     if low is not None and high is not None and _finite(low) and _finite(high):
-        left, right = across.place(max(low, 0)), across.place(min(high, end))
+        left, right = across.place(max(low, start)), across.place(min(high, end))
         width = max(right - left, 1)
         band = f'<rect class="band" x="{left:.1f}" y="4" width="{width:.1f}" height="12" rx="2"/>'
     line = '<line class="rail" x1="6" x2="234" y1="10" y2="10"/>'
     at = across.place(value)
     needle = f'<line class="needle" x1="{at:.1f}" x2="{at:.1f}" y1="2" y2="18"/>'
     said = f"{value:.4g}" if not band else f"{value:.4g}, between {low:.4g} and {high:.4g}"
-    return _svg(
-        240, 20, f"{said} on a scale from 0 to {end:g}", "", line + band + needle, kind="interval"
-    )
+    title = f"{said} on a scale from {start:g} to {end:g}"
+    body = line + band + needle
+    return _svg(240, 20, title, "", body, kind="interval", stretched=stretched)
 
 
 def heat_grid(labels: Sequence[str], matrix: Sequence[Sequence[int]], *, title: str) -> str:
@@ -209,11 +223,19 @@ def _described(drawn: Mapping[str, Sequence[Point]]) -> str:
 
 
 def _svg(
-    width: float, height: float, title: str, described: str, body: str, *, kind: str = "chart"
+    width: float,
+    height: float,
+    title: str,
+    described: str,
+    body: str,
+    *,
+    kind: str = "chart",
+    stretched: bool = False,
 ) -> str:
+    ratio = ' preserveAspectRatio="none"' if stretched else ""
     desc = f"<desc>{escape(described)}</desc>" if described else ""
     return (
-        f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}" role="img">'
+        f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}"{ratio} role="img">'
         f"<title>{escape(title)}</title>{desc}{body}</svg>"
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from multigraft.contracts.report import Confusion, Measure, Report
@@ -61,21 +61,31 @@ def write_page(reports: Sequence[Report], path: Path, *, title: str) -> Path:
 
 def render(reports: Sequence[Report], *, title: str) -> str:
     """The page as text."""
+    shared = shared_facts(reports)
+    return (
+        templates()
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            version=__version__,
+            shared=shared,
+            sections=[_section(report, shared) for report in reports],
+        )
+    )
+
+
+def templates(*rooms: str) -> Environment:
+    """The templates of reports, and those of other ``rooms``, which may include them."""
+    loaders = [PackageLoader("multigraft", room) for room in (*rooms, "evaluation/report")]
     environment = Environment(
-        loader=PackageLoader("multigraft", "evaluation/report"),
+        loader=ChoiceLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"words": words, "number": is_number}
-    shared = shared_facts(reports)
-    return environment.get_template("page.html.j2").render(
-        title=title,
-        version=__version__,
-        shared=shared,
-        sections=[_section(report, shared) for report in reports],
-    )
+    return environment
 
 
 def shared_facts(reports: Sequence[Report]) -> dict[str, str]:

@@ -1,0 +1,198 @@
+"""Overview of an experiment: tables of what its cells measured, as a report that can be shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from multigraft.contracts.report import Measure, Report
+from multigraft.evaluation.report.numbers import duration, figure, interval
+from multigraft.evaluation.statistics import Estimate, Standing
+from multigraft.experiments.efficiency import curves
+from multigraft.experiments.opening import Experiment
+from multigraft.experiments.summary import Group, Summary
+from multigraft.experiments.transfer import Transfer, transfers
+
+Rows = tuple[tuple[str, ...], ...]
+NOTHING = "no cell has ended yet"
+TRANSFER, BESIDE = "transfer", "what learned from the same rows"
+"""Titles of tables."""
+LEAST = 0.001
+"""The least p-value that is written out."""
+
+
+def report_of(found: Experiment) -> Report:
+    """What an experiment says so far."""
+    summary = Summary(found)
+    return Report(
+        verb="experiment",
+        title=found.folder.name,
+        tables={title: rows for title, rows in _tables(summary) if len(rows) > 1},
+        facts=_facts(summary),
+        notes=tuple(_notes(summary)),
+        files={"results": str(found.folder / "results.parquet")},
+    )
+
+
+def _facts(summary: Summary) -> dict[str, str]:
+    found, records = summary.experiment, summary.records
+    failed = len(found.problems)
+    spent = sum(each.seconds + sum(one.seconds for one in each.tested) for each in records.values())
+    return {
+        "folder": str(found.folder),
+        "cells": f"{len(found.cells)}, {len(records)} of them ended",
+        "failed": str(failed),
+        "metric": str(summary.metric),
+        "computing": duration(spent),
+        "confidence": "0.95",
+    }
+
+
+def _notes(summary: Summary) -> Iterator[str]:
+    if not summary.records:
+        yield NOTHING
+    elif summary.metrics and summary.metric not in summary.metrics:
+        yield (
+            f"metric: no cell measured {summary.metric!r}; measured were "
+            f"{', '.join(summary.metrics)}"
+        )
+    yield from _told_of_rows(summary)
+    worse = [
+        f"{each.group.whole_name} on {each.target}" for each in transfers(summary) if each.negative
+    ]
+    if worse:
+        yield (
+            "negative transfer, surely worse than a training from scratch on the target: "
+            f"{'; '.join(worse)}"
+        )
+
+
+def _told_of_rows(summary: Summary) -> Iterator[str]:
+    """What evaluations noted of the rows of a domain, each once."""
+    told = Counter(
+        note
+        for record in summary.records.values()
+        for tested in record.tested
+        for note in tested.notes
+    )
+    for note, count in told.most_common():
+        yield note if count == 1 else f"{note} ({count} cells)"
+
+
+def _tables(summary: Summary) -> Iterator[tuple[str, Rows]]:
+    found = list(matrices(summary))
+    yield from found or [(f"{summary.metric} of every cell, seeds together", _measured(summary))]
+    yield BESIDE, _standings(summary)
+    yield TRANSFER, _transfers(summary)
+    for name, steps in curves(summary).items():
+        told = ((str(step.rows), *_parts(step.estimate)) for step in steps)
+        yield f"training rows: {name}", (("rows", str(summary.metric), "interval"), *told)
+    yield "failed", failures(summary.experiment)
+
+
+def matrices(summary: Summary) -> Iterator[tuple[str, Rows]]:
+    """Source (rows) by target (columns), a table for each combination of what else varies."""
+    measured = {id(point.group) for point in summary.points}
+    named = [each for each in summary.groups if each.data is not None and id(each) in measured]
+    if len({group.data for group in named}) < 2 or len(summary.domains) < 2:
+        return
+    for name, groups in groupby(sorted(named, key=lambda each: each.name), lambda each: each.name):
+        lines = tuple((str(group.data), *_cells(summary, group)) for group in groups)
+        yield (
+            f"{summary.metric}, source by target" + (f": {name}" if name else ""),
+            (("learned from", *summary.domains), *lines),
+        )
+
+
+def _cells(summary: Summary, group: Group) -> Iterator[str]:
+    for domain in summary.domains:
+        estimate = summary.estimate(group, domain)
+        yield "" if estimate is None else told(estimate)
+
+
+def _measured(summary: Summary) -> Rows:
+    """Every group on every domain."""
+    lines = (
+        (
+            point.group.whole_name,
+            point.domain,
+            told(point.estimate),
+            str(point.estimate.n),
+            str(point.estimate.seeds),
+        )
+        for point in summary.points
+    )
+    return (("cells", "on", str(summary.metric), "rows", "seeds"), *lines)
+
+
+def _standings(summary: Summary) -> Rows:
+    """What was learned from the same data, side by side on each domain: is the difference real?"""
+    by_data: dict[str | None, list[Group]] = {}
+    for group in summary.groups:
+        by_data.setdefault(group.data, []).append(group)
+    lines = (
+        (data or "", domain, *_standing(each, data))
+        for data, groups in by_data.items()
+        for domain in summary.domains
+        for each in summary.standings(groups, domain)
+    )
+    heading = ("learned from", "on", "cells", str(summary.metric), "beside the best", "p (Holm)")
+    return _filled([heading, *lines])
+
+
+def _standing(each: Standing, data: str | None) -> tuple[str, ...]:
+    name = each.name.removeprefix(f"{data}, ")
+    if each.difference is None:
+        return name, told(each.estimate), "best", ""
+    p = 1.0 if each.adjusted is None else each.adjusted
+    return name, told(each.estimate), told(each.difference), f"{p:.2g}" if p >= LEAST else "<0.001"
+
+
+def _filled(rows: Sequence[tuple[str, ...]]) -> Rows:
+    """A table without the columns in which nothing stands."""
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    return tuple(zip(*columns, strict=True))
+
+
+def _transfers(summary: Summary) -> Rows:
+    found = [each for each in transfers(summary) if each.over_own or each.over_scratch]
+    heading = ("learned from", "on", "minus its own model", "relative", "minus scratch", "transfer")
+    return _filled([heading, *map(_transfer, found)])
+
+
+def _transfer(each: Transfer) -> tuple[str, ...]:
+    return (
+        each.group.whole_name,
+        each.target,
+        "" if each.over_own is None else told(each.over_own),
+        "" if each.relative is None else f"{each.relative:+.0%}",
+        "" if each.over_scratch is None else told(each.over_scratch),
+        "negative" if each.negative else "",
+    )
+
+
+def failures(found: Experiment) -> Rows:
+    """The cells that failed, with their reasons."""
+    lines = [
+        (key, reason) for key, reasons in found.problems.items() for reason in map(_short, reasons)
+    ]
+    return (("cell", "why"), *lines)
+
+
+def _short(reason: str) -> str:
+    lines = reason.splitlines()
+    return lines[0] if len(lines) < 2 else f"{lines[0]} {lines[1].strip()}"
+
+
+def _parts(estimate: Estimate) -> tuple[str, str]:
+    measure = Measure(estimate.value, estimate.low, estimate.high)
+    return figure(measure), interval(measure)
+
+
+def told(estimate: Estimate | None) -> str:
+    """An estimate with its interval, in words; empty for none."""
+    if estimate is None:
+        return ""
+    value, ends = _parts(estimate)
+    return f"{value} [{ends}]" if ends else value

@@ -1,0 +1,140 @@
+"""Plan of an experiment: its cells and where each is tested, read from a grid and checked whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multigraft.errors import RecipeError, did_you_mean
+from multigraft.experiments.cells import PlannedRun, planned_runs
+from multigraft.experiments.combinations import combinations
+from multigraft.experiments.fields import Grid, check_fields
+from multigraft.plugins.catalog import Catalog
+from multigraft.recipe import read_mapping
+from multigraft.recipe.data_fields import given_path
+from multigraft.system.files import expanded, whole_path
+
+NAME = re.compile(r"\w[\w.-]{0,99}")
+"""What a domain may be called: the reports of its rows are kept under its name."""
+OWN = ("train", "validation", "test", "all")
+SAME = ("format", "encoding", "quotes")
+"""How files are written, which a run reads other data by as it read its own."""
+OUTPUT = "output"
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Rows that every run is tested on."""
+
+    name: str
+    source: str
+    columns: Mapping[str, str]
+    """Our name of a column -> its name there."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A grid that was checked: nothing in it is wrong before data are read."""
+
+    grid: Grid
+    runs: tuple[PlannedRun, ...]
+    domains: tuple[Domain, ...]
+
+
+def read_plan(grid: Grid | Mapping[str, Any] | str | Path, catalog: Catalog) -> Plan:
+    """Read a grid or its file, and check it whole. Raises RecipeError with every problem in it."""
+    source = str(grid) if isinstance(grid, str | Path) else "grid"
+    raw: Any = read_mapping(Path(grid)) if isinstance(grid, str | Path) else grid
+    if isinstance(raw, Grid):
+        raw = raw.model_dump(mode="json", exclude_unset=True)
+    checked, problems = check_fields(raw)
+    problems += [*_own_fields(checked), *_domain_problems(checked)]
+    combined = combinations(checked, problems)
+    runs = planned_runs(checked, combined, catalog, problems)
+    if not combined and not problems:
+        problems.append("exclude: leaves no cell; leave some of it out")
+    if problems:
+        raise RecipeError(list(dict.fromkeys(problems)), source=source)
+    return Plan(checked, tuple(runs), tuple(_domains(checked)))
+
+
+def _domains(grid: Grid) -> Iterator[Domain]:
+    for name in grid.test_domains:
+        data = grid.domains[name]
+        shared = grid.recipe.get("data", {})
+        columns = dict(shared.get("columns", {})) if isinstance(shared, Mapping) else {}
+        if "columns" in data.model_fields_set:
+            columns = dict(data.columns)
+        yield Domain(name, str(given_path(data.test)), columns)
+
+
+def _own_fields(grid: Grid) -> Iterator[str]:
+    """Fields of a recipe that the experiment decides."""
+    for at, fields in (("recipe", grid.recipe), ("vary", grid.vary)):
+        if OUTPUT in fields:
+            yield (
+                f"{at}.{OUTPUT}: every run lies in the experiment's folder; leave it out, or give "
+                f"the grid an {OUTPUT}"
+            )
+
+
+def _domain_problems(grid: Grid) -> list[str]:
+    return [
+        *_names(grid),
+        *_missing_files(grid),
+        *_untestable(grid),
+        *_written_otherwise(grid),
+    ]
+
+
+def _names(grid: Grid) -> Iterator[str]:
+    for name in grid.domains:
+        if name in OWN or not NAME.fullmatch(name):
+            yield (
+                f"domains.{name}: cannot be called so: {', '.join(OWN)} have a meaning already, "
+                "and letters, digits, - and . are allowed"
+            )
+
+
+def _missing_files(grid: Grid) -> Iterator[str]:
+    for name, data in grid.domains.items():
+        for split in SPLITS:
+            source = getattr(data, split)
+            if source and not source.startswith("hub:") and not expanded(source).exists():
+                yield f"domains.{name}.{split}: {source}: there is no such file or folder"
+
+
+def _untestable(grid: Grid) -> Iterator[str]:
+    """Domains of ``test_on`` that are not there, or whose test rows are not the same for all."""
+    for name in grid.test_domains:
+        if name not in grid.domains:
+            yield (f"test_on: no domain is called {name!r}; {did_you_mean(name, grid.domains)}")
+        elif grid.domains[name].test is None:
+            yield (
+                f"domains.{name}.test: is missing; runs of every domain are tested on the same "
+                "rows, so name a file of them, or leave the domain out of test_on"
+            )
+
+
+def _written_otherwise(grid: Grid) -> Iterator[str]:
+    known = [name for name in grid.test_domains if name in grid.domains]
+    for field in SAME:
+        values = {name: getattr(grid.domains[name], field) for name in known}
+        if len(set(values.values())) > 1:
+            told = ", ".join(f"{name}: {value}" for name, value in values.items())
+            yield (
+                f"domains: {field} is not the same ({told}), and a run reads other domains as its "
+                "own; write the files alike"
+            )
+
+
+def sources_of(plan: Plan) -> Sequence[Path]:
+    """The files and folders on this machine from which the cells take rows."""
+    named = [run.recipe["data"][split] for run in plan.runs for split in SPLITS]
+    named += [domain.source for domain in plan.domains]
+    found = dict.fromkeys(name for name in named if name)
+    return [whole_path(name) for name in found if expanded(name).exists()]
