@@ -46,7 +46,9 @@ class StandIn:
         return report("evaluate", split=split or self.recipe.evaluation.split, **told)
 
     def export(self) -> Report:
-        return report("export", precisions=" ".join(self.recipe.export.precisions))
+        asked = self.recipe.export
+        told = {} if asked.rows is None else {"rows": f"{asked.rows} for {asked.budget:g}"}
+        return report("export", precisions=" ".join(asked.precisions), **told)
 
 
 def report(verb: str, **facts: str) -> Report:

@@ -181,7 +181,9 @@ def test_evaluate_refuses_names_that_fit_no_data(cli: Any, calls: Any) -> None:
 
 def test_export_holds_the_precisions_that_are_asked_for(cli: Any, calls: Any) -> None:
     assert json.loads(cli("export", "runs/x", "--json").out)["facts"] == {"precisions": "fp32 int8"}
-    cli("export", "runs/x", "--budget", "2.5")
+    said = cli("export", "runs/x", "--budget", "2.5", "--rows", "40", "--json")
+    assert json.loads(said.out)["facts"]["rows"] == "40 for 2.5"
+    assert cli("export", "runs/x", "--rows", "0").code == 2
     said = cli("export", "runs/x", "--precision", "fp32", "--json")
     assert json.loads(said.out)["facts"] == {"precisions": "fp32"}
 

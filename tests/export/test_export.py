@@ -288,6 +288,15 @@ def test_without_held_out_rows_int8_is_refused(tmp_path: Path) -> None:
     assert report.notes == ("int8 was refused: no rows are held out to measure it on",)
 
 
+def test_what_no_rows_could_accept_is_refused_before_rows_are_asked_for(tmp_path: Path) -> None:
+    few = {"splits": ("train", "test"), "rows": None}
+    fragile = export_bundle(picture_run(tmp_path, PictureBackbone(groups=WIDTH), **few))
+    (note,) = fragile.notes
+    assert note.startswith("int8 was refused: it has 1 depthwise convolution, whose few weights")
+    float_alone = export_bundle(numbers_run(tmp_path, quantization="none", **few))
+    assert float_alone.notes == ("int8 was refused: its backbone is not meant to be quantised",)
+
+
 def test_a_graph_that_answers_otherwise_is_caught(tmp_path: Path) -> None:
     """And the bundle that stood there before is left as it was."""
     (tmp_path / "bundle").mkdir()

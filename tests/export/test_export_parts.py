@@ -29,6 +29,7 @@ from multigraft.export.graph.surgery import (
 from multigraft.export.precision.quantize import (
     CannotQuantize,
     Way,
+    impossible,
     prepare,
     quantize,
     ways,
@@ -257,6 +258,16 @@ def test_ways_to_int8(tmp_path: Path) -> None:
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 9])
     onnx.save(_model([product], weights, [x], [y]), source)
     assert ways("static", source) == ("static", "dynamic")
+
+
+def test_graphs_that_no_way_takes_to_int8(tmp_path: Path) -> None:
+    source = tmp_path / "model.onnx"
+    onnx.save(_convolution(groups=8), source)
+    assert str(impossible("static", source)).startswith("it has 1 depthwise convolution, whose")
+    assert impossible("none", source) == "its backbone is not meant to be quantised"
+    assert impossible("dynamic", source) is None
+    onnx.save(_convolution(groups=2), source)
+    assert impossible("static", source) is None
 
 
 def _listening() -> onnx.ModelProto:

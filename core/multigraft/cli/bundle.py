@@ -59,6 +59,16 @@ Budget = Annotated[
         show_default=False,
     ),
 ]
+HeldOut = Annotated[
+    int | None,
+    typer.Option(
+        "--rows",
+        min=1,
+        help="The fewest held-out rows that accept anything but fp32; by default as many that "
+        "one counts no more than the budget.",
+        show_default=False,
+    ),
+]
 Web = Annotated[
     bool,
     typer.Option("--web", help="Make the page too that answers in a browser; npm fetches for it."),
@@ -110,6 +120,7 @@ def export(
     precision: Precisions = None,
     *,
     budget: Budget = None,
+    rows: HeldOut = None,
     web: Web = False,
     as_json: AsJson = False,
 ) -> None:
@@ -121,6 +132,8 @@ def export(
         found = with_settings(found, "export", precisions=tuple(each.value for each in precision))
     if budget is not None:
         found = with_settings(found, "export", budget=budget)
+    if rows is not None:
+        found = with_settings(found, "export", rows=rows)
     if web:
         fetch_packages(found.resolved.modality)
         found = with_settings(found, "export", web=True)

@@ -18,7 +18,6 @@ from multigraft.export.generation.decoder_gate import measure_decoders
 from multigraft.export.generation.decoder_graph import open_writer
 from multigraft.export.generation.token_latency import token_times
 from multigraft.export.generation.writer import source_of
-from multigraft.export.graph.storage import delete
 from multigraft.export.graph.trace import Served
 from multigraft.export.precision.float_layers import FloatLayers, find_float_layers
 from multigraft.export.precision.fp16 import halve
@@ -26,6 +25,7 @@ from multigraft.export.precision.int8_branches import fewest_floats, quantize_br
 from multigraft.export.precision.quantize import (
     CannotQuantize,
     Prepared,
+    impossible,
     prepare,
     quantize,
     ways,
@@ -115,7 +115,7 @@ def fastest(precisions: Precisions) -> str:
 
 def _int8(context: ExportContext) -> Precision:
     """Quantise in each way until one is accepted; else keep some layers of the best in float."""
-    if refused := _refusal(context):
+    if refused := _impossible(context) or _refusal(context):
         return Precision(accepted=False, file=None, reason=refused)
     if context.branches:
         return _int8_branches(context)
@@ -134,11 +134,6 @@ def _int8(context: ExportContext) -> Precision:
             reasons.append(f"{way}: {tried[-1].verdict.reason}")
             if tried[-1].verdict.accepted:
                 break
-        if not tried:
-            for path in context.paths(INT8).values():
-                delete(path)
-            why = "; ".join(reasons) or "its backbone is not meant to be quantised"
-            return Precision(accepted=False, file=None, reason=why)
         best = min(tried, key=lambda each: each.order)
         better = None if best.verdict.accepted else _with_float_layers(context, best, reasons)
         if better is None and best is not tried[-1]:
@@ -206,6 +201,22 @@ def _fp16(context: ExportContext) -> Precision:
     verdict = gate.judge_of(context.run).verdict(evidence[FP16], evidence[FP32])
     entry = _entry(context, FP16, evidence[FP16], accepted=verdict.accepted, reason=verdict.reason)
     return _with_loss(entry, verdict)
+
+
+def _impossible(context: ExportContext) -> str | None:
+    """Say why no rows would bring int8 about; None where they may."""
+    if context.generating is not None:
+        return None
+    if not context.branches:
+        return impossible(context.quantization, context.graph(FP32))
+    sources, branches = context.targets(FP32), context.run.resolved.branches
+    told = {
+        branch: impossible(branches[branch].backbone.quantization, sources[branch])
+        for branch in context.branches
+    }
+    if not all(told.values()):
+        return None
+    return "; ".join(f"{branch}: {reason}" for branch, reason in told.items())
 
 
 def _refusal(context: ExportContext) -> str | None:

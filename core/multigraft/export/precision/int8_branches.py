@@ -17,7 +17,7 @@ from multigraft.export.acceptance import gate
 from multigraft.export.acceptance.verdict import Evidence, Verdict
 from multigraft.export.context import FP32, INT8, ExportContext
 from multigraft.export.graph.storage import delete, files_of
-from multigraft.export.precision.quantize import CannotQuantize, quantize, ways
+from multigraft.export.precision.quantize import CannotQuantize, impossible, quantize, ways
 from multigraft.export.sample_rows import calibration
 
 Measure = Callable[[], Mapping[str, Evidence]]
@@ -30,9 +30,10 @@ def quantize_branches(context: ExportContext) -> tuple[list[str], list[str]]:
     sources, targets = context.targets(FP32), context.targets(INT8)
     for branch in context.branches:
         family = context.run.resolved.branches[branch].backbone
-        chosen = ways(family.quantization, sources[branch])
-        told += [] if chosen else [f"{branch}: its backbone is not meant to be quantised"]
-        for way in chosen:
+        if refused := impossible(family.quantization, sources[branch]):
+            told.append(f"{branch}: {refused}")
+            continue
+        for way in ways(family.quantization, sources[branch]):
             try:
                 quantize(sources[branch], targets[branch], way, _own(context, branch))
             except CannotQuantize as error:

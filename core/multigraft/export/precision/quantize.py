@@ -107,6 +107,17 @@ def ways(quantization: Quantization, source: Path) -> tuple[Way, ...]:
     return ("hybrid", "dynamic") if inner_convolutions(graph) else ("dynamic",)
 
 
+def impossible(quantization: Quantization, source: Path) -> str | None:
+    """Why a graph has no int8 form, whatever rows it could be measured on; None where it has
+    one."""
+    chosen = ways(quantization, source)
+    if not chosen:
+        return "its backbone is not meant to be quantised"
+    if chosen != ("static",):
+        return None
+    return _fragile(onnx.load(source, load_external_data=False).graph)
+
+
 def prepare(source: Path, folder: Path, way: Way) -> Prepared:
     """Make a graph ready in an empty folder. Raises CannotQuantize for depthwise convolutions."""
     path = folder / "prepared.onnx"
@@ -155,14 +166,23 @@ def _weighted(graph: onnx.GraphProto, kinds: tuple[str, ...]) -> list[str]:
 
 def _static_layers(graph: onnx.GraphProto) -> tuple[str, ...]:
     """In graph order. Raises CannotQuantize."""
-    if found := depthwise(graph):
-        raise CannotQuantize(
-            f"it has {len(found)} depthwise convolution{'s' * (len(found) > 1)}, whose few weights "
-            "a channel do not survive int8"
-        )
+    if refused := _fragile(graph):
+        raise CannotQuantize(refused)
     floats = set(float_nodes(graph))
     weighted = _weighted(graph, (*CONVOLUTIONS, *MATRICES))
     return tuple(name for name in weighted if name not in floats)
+
+
+def _fragile(graph: onnx.GraphProto) -> str | None:
+    """Why no static int8 graph is made; None where one may be."""
+    count = len(depthwise(graph))
+    if not count:
+        return None
+    several = "s" * (count > 1)
+    return (
+        f"it has {count} depthwise convolution{several}, whose few weights a channel do not "
+        "survive int8"
+    )
 
 
 def _dynamic_layers(graph: onnx.GraphProto, way: Way) -> tuple[str, ...]:
