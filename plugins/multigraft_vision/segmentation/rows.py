@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -14,19 +14,40 @@ from multigraft.contracts.types import Spec
 from multigraft.errors import DataError, RecipeError
 from multigraft.runtime.answers.label_maps.classes import MOST, Classes
 from multigraft.runtime.answers.label_maps.expected import expected_map, grey, label_of, opened
-from multigraft.runtime.answers.label_maps.polygons import points_of
+from multigraft.runtime.answers.label_maps.polygons import is_sliver, points_of
 
 MASK, OBJECTS = "mask", "objects"
+SLIVER = "an object too thin to hold the middle of a pixel was left out"
 LARGEST = 8192
 """Pixels a side of a picture, as the reader takes them."""
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-def mask_rows(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row with its objects as its mask, where it has no other."""
-    if row.get(MASK) is not None or row.get(OBJECTS) is None:
-        return row
-    return {**row, MASK: row[OBJECTS]}
+def mask_rows(
+    row: Mapping[str, Any], tell: Callable[[str], None] | None = None
+) -> Mapping[str, Any]:
+    """The row with its objects as its mask, where it has no other; ``tell`` hears of each that is
+    too thin for a pixel and left out."""
+    given = row.get(OBJECTS) if row.get(MASK) is None else row[MASK]
+    if not isinstance(given, list | tuple):
+        return row if given is None else {**row, MASK: given}
+    kept = [each for each in given if not _sliver(each)]
+    if tell is not None:
+        for _ in range(len(given) - len(kept)):
+            tell(SLIVER)
+    return {**row, MASK: kept}
+
+
+def _sliver(each: Any) -> bool:
+    """Whether an object is polygons without a pixel, and not in shares of the sides; what else is
+    wrong with one is told when the rows are read."""
+    polygons = each.get("segmentation") if isinstance(each, Mapping) else None
+    if not isinstance(polygons, list | tuple) or not polygons:
+        return False
+    try:
+        return is_sliver(polygons) and max(points_of(one).max() for one in polygons) > 1
+    except ValueError:
+        return False
 
 
 def class_spec(columns: Mapping[str, Sequence[Any]], options: Mapping[str, Any]) -> Spec:

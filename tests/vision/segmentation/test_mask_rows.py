@@ -21,6 +21,7 @@ from multigraft.engine import Engine
 from multigraft.errors import DataError, RecipeError
 from multigraft.runtime.answers.label_maps.classes import IGNORE, classes_of
 from multigraft.runtime.answers.label_maps.expected import expected_map, opened
+from multigraft.runtime.answers.label_maps.polygons import is_sliver
 from multigraft_vision.pictures import open_rgb
 from multigraft_vision.segmentation.rows import class_spec, mask_rows
 from multigraft_vision.segmentation.task import SEMANTIC_SEGMENTATION
@@ -149,6 +150,38 @@ def test_objects_that_cannot_be_used_say_why(each: Any, said: str) -> None:
     classes = classes_of(class_spec({"mask": [good]}, options()))
     with pytest.raises(RowError, match=said):
         expected_map([each], classes, (4, 3))
+
+
+def test_slivers_are_left_out_and_told() -> None:
+    good = {"label": "a", "segmentation": [[0, 0, 2, 0, 2, 2]]}
+    upright = {"label": "a", "segmentation": [[2.1, 0, 2.3, 0, 2.3, 3, 2.1, 3]]}
+    slanted = {"label": "a", "segmentation": [[1.2, 0, 1.3, 0, 3.9, 2.6, 3.8, 2.6]]}
+    told: list[str] = []
+    assert mask_rows({"objects": [upright, good, slanted]}, told.append)["mask"] == [good]
+    assert mask_rows({"mask": [upright]}, told.append)["mask"] == []
+    assert told == ["an object too thin to hold the middle of a pixel was left out"] * 3
+    assert mask_rows({"objects": [upright]})["mask"] == []
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [None, [], "x", [[0, 0, 1]], [[0, 0, 0.4, 0, 0.4, 0.4]], {"size": [3, 4], "counts": [12]}],
+)
+def test_objects_with_other_faults_are_kept_to_be_told(segmentation: Any) -> None:
+    each = {"label": "a", "segmentation": segmentation}
+    assert mask_rows({"objects": [each, "a"]})["mask"] == [each, "a"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_slivers_are_those_that_pycocotools_gives_no_pixel(seed: int) -> None:
+    rng, found = np.random.default_rng(seed), 0
+    for _ in range(200):
+        start, step = rng.uniform(1, 20, 2), rng.uniform(-4, 4, (3, 2)) * rng.choice([0.1, 1])
+        corners = (start + np.concatenate([np.zeros((1, 2)), step])).clip(0).ravel().tolist()
+        (mask,) = coco.frPyObjects([corners], 30, 30)
+        assert is_sliver([corners]) == (coco.area(mask) == 0)
+        found += is_sliver([corners])
+    assert 0 < found < 200
 
 
 def test_masks_of_which_none_can_be_used_say_why(tmp_path: Path) -> None:

@@ -37,6 +37,22 @@ def filled(corners: Sequence[Any], height: int, width: int) -> np.ndarray:
     return found
 
 
+def is_sliver(polygons: Sequence[Any]) -> bool:
+    """Whether polygons of one object hold the middle of no pixel, wherever the picture ends. Raises
+    ValueError."""
+    return not any(_holds_a_pixel(points_of(each)) for each in polygons)
+
+
+def _holds_a_pixel(points: np.ndarray) -> bool:
+    across, down = points.T
+    area = abs(float((across[:-1] * down[1:] - across[1:] * down[:-1]).sum())) / 2
+    if area > np.hypot(*np.diff(points, axis=0).T).sum():  # wider than a pixel
+        return True
+    near = points - np.floor(points.min(0))
+    width, height = (int(side) for side in np.ceil(near.max(0)).clip(1))
+    return bool(filled(near.ravel().tolist(), height, width).any())
+
+
 def points_of(corners: Sequence[Any]) -> np.ndarray:
     """The corners of a polygon [N, 2], the first at the end once more. Raises ValueError."""
     try:
