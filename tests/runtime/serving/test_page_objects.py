@@ -11,11 +11,13 @@ from typing import Any
 from helpers.javascript import node
 
 SCRIPT = """
-const {{ placed, shownAt, saidOf, lines }} = await import({module});
+const {{ placed, shownAt, saidOf, lines, onHover }} = await import({module});
 const given = {given};
 console.log(JSON.stringify([
   placed(given[0].box, 200, 100), shownAt(given, 0.5), shownAt(given, 0.95), saidOf(given),
   lines(given, 200, 100), lines([...given, given[1]], 2000, 100),
+  given.map((each) => onHover(each, given, 200, 100)),
+  given.map((each) => onHover(each, [...given, ...given, ...given], 200, 100)),
 ]));
 """
 OBJECTS = [
@@ -46,6 +48,12 @@ def test_boxes_are_shares_of_the_picture_and_the_slider_leaves_out_the_unsure() 
 
 
 def test_no_tag_covers_that_of_a_surer_box_at_the_same_corner() -> None:
-    *_, lines, wide = run()
+    *_, lines, wide, _, _ = run()
     assert lines == [0, 0, 1]
     assert wide == [0, 0, 1, 2]
+
+
+def test_among_many_a_little_box_has_its_tag_only_where_it_is_pointed_at() -> None:
+    *_, few, many = run()
+    assert few == [False, False, False]
+    assert many == [False, True, True]

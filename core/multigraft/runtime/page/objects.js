@@ -4,6 +4,7 @@ import { make } from "./dom.js";
 const AT_FIRST = 0.3;
 const HUES = 8; // classes of the style sheet
 const NEAR = 0.06; // of the picture's sides: corners whose tags would lie over each other
+const [LITTLE, FEW] = [0.12, 8]; // of the picture's sides; with more objects than that, tags would hide little ones
 const percent = (share) => `${(100 * share).toFixed(0)} %`;
 
 // Where a box lies in a picture of that size, as shares of its sides.
@@ -31,6 +32,10 @@ export function lines(shown, width, height) {
   return shown.map((each, number) => shown.slice(0, number).filter((other) => near(each, other)).length);
 }
 
+// Whether a box has its tag only while it is pointed at.
+export const onHover = ({ box: [left, top, right, bottom] }, shown, width, height) =>
+  shown.length > FEW && right - left < LITTLE * width && bottom - top < LITTLE * height;
+
 export const saidOf = (objects) => shownAt(objects, AT_FIRST).told;
 
 export function objectsIn(file, objects) {
@@ -49,7 +54,11 @@ export function objectsIn(file, objects) {
     said.textContent = told;
     const [width, height] = [picture.naturalWidth || 1, picture.naturalHeight || 1];
     const below = lines(shown, width, height);
-    const made = shown.map((each, place) => boxed(each, labels.indexOf(each.label), below[place], width, height));
+    const made = shown.map((each, place) => {
+      const element = boxed(each, labels.indexOf(each.label), below[place], width, height);
+      element.classList.toggle("on-hover", onHover(each, shown, width, height));
+      return element;
+    });
     boxes.replaceChildren(...made.reverse());
   };
   slider.addEventListener("input", draw);
