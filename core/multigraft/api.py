@@ -161,7 +161,7 @@ def _read(recipe: Source | None) -> tuple[dict[str, Any], str]:
     if recipe is None:
         return {}, "recipe"
     if isinstance(recipe, Recipe):
-        return recipe.model_dump(mode="json"), "recipe"
+        return recipe.model_dump(mode="json", exclude_unset=True), "recipe"
     if isinstance(recipe, str | Path):
         return read_mapping(Path(recipe)), str(recipe)
     if isinstance(recipe, Mapping):

@@ -115,6 +115,20 @@ def test_a_family_opens_hub_names_where_some_are_published() -> None:
     assert not replace(TCN, sizes=published, hub=False).opens_hub
 
 
+def test_a_task_may_say_how_many_rows_a_batch_holds() -> None:
+    class Large:
+        @mg.hookimpl
+        def register_tasks(self) -> list[mg.Task]:
+            return [replace(CATALOG.task(GOOD["task"]), name="large", batch_size=5)]
+
+    catalog = Catalog([multigraft_series, Large()], discover=False)
+    raw = {**GOOD, "task": "large"}
+    assert read_recipe(raw, catalog).recipe.training.batch_size == 5
+    assert read_recipe(GOOD, catalog).recipe.training.batch_size == 32
+    given = {**raw, "training": {"batch_size": 32}}
+    assert read_recipe(given, catalog).recipe.training.batch_size == 32
+
+
 def test_set_assigns_deep_values() -> None:
     raw: dict[str, Any] = dict(GOOD)
     assign(raw, "training.epochs=3")

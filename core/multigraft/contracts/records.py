@@ -251,6 +251,8 @@ class Task:
     epochs: float | None = None
     """The passes over the training rows where a recipe gives none; None: 3, or 10 of a linear layer
     alone."""
+    batch_size: int | None = None
+    """Rows in a batch where a recipe gives none; None: 32."""
 
     def __post_init__(self) -> None:
         known = {*self.columns, None}

@@ -45,7 +45,7 @@ class Training(Section):
     steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Optimizer steps; overrides ``epochs``."""
     batch_size: Size = 32
-    """Rows in one step on one device, before accumulation."""
+    """Rows in one step on one device, before accumulation; a task may have another default."""
     batch_budget: Annotated[float, Field(gt=0, le=2**30)] | None = None
     """The padded length of a batch in the modality's unit (tokens, seconds of audio);
     ``batch_size`` is then the most rows in one."""
@@ -234,6 +234,13 @@ class Recipe(Section):
         return (
             next(iter(told.values())) if alike else ", ".join(f"{b}: {s}" for b, s in told.items())
         )
+
+    def in_batches_of(self, rows: int | None) -> Recipe:
+        """The same recipe with batches of so many rows, where it says nothing of them itself."""
+        if rows is None or "batch_size" in self.training.model_fields_set:
+            return self
+        training = self.training.model_copy(update={"batch_size": rows})
+        return self.model_copy(update={"training": training})
 
     def with_weights(self, weights: str) -> Recipe:
         """The same recipe with other weights of its backbones."""

@@ -93,7 +93,7 @@ class _Finder:
         self.problems += gone.values()
         own = {name: each for name, each in recipe.task.options.items() if name not in gone}
         return ResolvedRecipe(
-            recipe=recipe,
+            recipe=recipe.in_batches_of(task.batch_size),
             task=task,
             task_options=self._options("task", own, task.options),
             modality=_modality(recipe, task, branches),

@@ -20,6 +20,7 @@ OBJECT_DETECTION = Task(
     answers="detection",
     learning_rate=1e-3,
     epochs=24,
+    batch_size=16,
     options={
         "width": Option(
             default=128,
