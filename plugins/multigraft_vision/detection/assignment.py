@@ -1,5 +1,5 @@
-"""Task-aligned assignment: which points learn which object, by how well they tell it already
-(Feng et al. 2021, TOOD, section 3.2)."""
+"""Centre sampling: which points learn which object, by where they lie alone (Tian et al. 2019,
+FCOS, sections 3.1 and 3.2; around centres as in their paper of 2020)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from multigraft_vision.detection.overlap import pairwise
-
-CANDIDATES = 13
-"""Points that may learn one object (m in the paper)."""
-BOX_POWER = 6
-"""How much more the overlap counts than the score (beta; alpha is 1)."""
+RADIUS = 1.5
+"""Strides from an object's centre within which a point learns it."""
+NEAR, FAR = 4.0, 8.0
+"""Strides to the farthest side of an object, between which a level learns it; the finest level
+learns nearer ones too, the coarsest farther ones."""
 NOTHING, CROWD = -1, -2
 """Labels of what pads, and of an object that is neither learned nor unlearned."""
 
@@ -24,52 +23,52 @@ class Assignment:
 
     objects: Tensor
     """[B, P]: the number of its object in the row; where there is none, 0."""
-    quality: Tensor
-    """[B, P]: the score it should give that object's class; 0 where it has none."""
+    learned: Tensor
+    """[B, P] bool: whether it has one."""
     ignored: Tensor
     """[B, P] bool: within a crowd, and of no object."""
 
 
 @torch.no_grad()
-def assign(
-    places: Tensor, boxes: Tensor, scores: Tensor, objects: Tensor, labels: Tensor
-) -> Assignment:
-    """From points [P, 3] with boxes [B, P, 4] and scores [B, P, classes], for objects [B, N, 4]
-    with labels [B, N], N > 0.
-
-    Alignment is score * overlap ** 6 (equation 3). The best points within an object are its
-    candidates; one of several objects' goes to that which it overlaps most. The best one of an
-    object is to score its overlap, others in proportion (section 3.3).
-    """
-    within = _within(places, objects)  # [B, N, P]
-    real = (labels >= 0).unsqueeze(-1)
-    overlap = pairwise(objects, boxes).clamp(min=0)
-    wanted = labels.clamp(min=0).unsqueeze(-1).expand(-1, -1, scores.shape[1])
-    aligned = scores.transpose(1, 2).gather(1, wanted) * overlap**BOX_POWER
-    chosen = _best(aligned, within & real)
-    shared = torch.where(chosen, overlap, -1.0)
-    top, number = shared.max(1)  # [B, P]
-    own = torch.zeros_like(chosen).scatter_(1, number.unsqueeze(1), True) & chosen
-    aligned = aligned * own
-    most = (overlap * own).amax(2, keepdim=True)
-    quality = aligned / aligned.amax(2, keepdim=True).clamp(min=1e-12) * most
-    taken = top >= 0
-    crowded = (within & (labels == CROWD).unsqueeze(-1)).any(1)
-    return Assignment(number * taken, quality.sum(1), crowded & ~taken)
+def assign(places: Tensor, objects: Tensor, labels: Tensor) -> Assignment:
+    """For points [P, 3] and objects [B, N, 4] with labels [B, N], N > 0; of several objects a point
+    learns the smallest."""
+    sides = _sides(places, objects)  # [B, N, P, 4]
+    inside, off = sides.amin(-1) > 0, _off_centre(places, objects)
+    stride = places[:, 2]
+    # a small object may lie between all points
+    able = (inside & (off < RADIUS * stride)) | (off <= stride / 2)
+    able &= _of_level(sides.amax(-1), stride) & (labels >= 0).unsqueeze(-1)
+    area = (objects[..., 2:] - objects[..., :2]).prod(-1).unsqueeze(-1)
+    least, number = torch.where(able, area, torch.inf).min(1)
+    learned = least < torch.inf
+    crowded = (inside & (labels == CROWD).unsqueeze(-1)).any(1)
+    return Assignment(number * learned, learned, crowded & ~learned)
 
 
-def _within(places: Tensor, objects: Tensor) -> Tensor:
-    """Whether a point lies in an object, or the object's centre in the point's cell, which a small
-    one may lie between, bool [B, N, P]."""
-    x, y, stride = places.unbind(-1)
-    left, top, right, bottom = (side.unsqueeze(-1) for side in objects.unbind(-1))
-    inside = (x > left) & (x < right) & (y > top) & (y < bottom)
-    near = torch.maximum((x - (left + right) / 2).abs(), (y - (top + bottom) / 2).abs())
-    return inside | (near <= stride / 2)
+def _sides(places: Tensor, objects: Tensor) -> Tensor:
+    """How far the sides of objects lie from points, [B, N, P, 4]; negative outside."""
+    centre, (left_top, right_bottom) = places[:, :2], objects.unsqueeze(2).split(2, dim=-1)
+    return torch.cat([centre - left_top, right_bottom - centre], dim=-1)
 
 
-def _best(aligned: Tensor, allowed: Tensor) -> Tensor:
-    """The `CANDIDATES` points of each object that are aligned best, bool [B, N, P]."""
-    order = torch.where(allowed, aligned, -1.0)
-    best = order.topk(min(CANDIDATES, order.shape[-1]), dim=-1).indices
-    return torch.zeros_like(allowed).scatter_(-1, best, True) & allowed
+def centreness(places: Tensor, boxes: Tensor) -> Tensor:
+    """How near to the middle of their boxes [B, P, 4] points lie, [B, P]: 1 there, 0 at a side and
+    outside (Tian et al. 2019, equation 3)."""
+    centre = places[:, :2]
+    before, behind = (centre - boxes[..., :2]).clamp(min=0), (boxes[..., 2:] - centre).clamp(min=0)
+    least, most = torch.minimum(before, behind), torch.maximum(before, behind)
+    return (least / most.clamp(min=1e-9)).prod(-1).sqrt()
+
+
+def _off_centre(places: Tensor, objects: Tensor) -> Tensor:
+    """The larger of the distances across and down to the centre of objects, [B, N, P]."""
+    middle = (objects[..., :2] + objects[..., 2:]) / 2
+    return (places[:, :2] - middle.unsqueeze(2)).abs().amax(-1)
+
+
+def _of_level(farthest: Tensor, stride: Tensor) -> Tensor:
+    """Whether an object whose farthest side is that far is learned at the level, [B, N, P]."""
+    low = torch.where(stride == stride.min(), 0.0, NEAR * stride)
+    high = torch.where(stride == stride.max(), torch.inf, FAR * stride)
+    return (farthest > low) & (farthest < high)

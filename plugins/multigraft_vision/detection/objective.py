@@ -15,14 +15,20 @@ from multigraft.contracts.features import Batch
 from multigraft.contracts.frames import EXTENT, FRAME
 from multigraft.contracts.objectives import Outputs, Row
 from multigraft.contracts.types import Arrays
-from multigraft_vision.detection.assignment import CROWD, NOTHING, Assignment, assign
+from multigraft_vision.detection.assignment import (
+    CROWD,
+    NOTHING,
+    Assignment,
+    assign,
+    centreness,
+)
 from multigraft_vision.detection.head import head_on
 from multigraft_vision.detection.overlap import generalised
 from multigraft_vision.detection.points import points_of
 
 OBJECTS = {0: "objects"}
-BOXES_WEIGH = 2.0
-"""The box loss against the class loss, as in TOOD."""
+ALPHA, GAMMA = 0.25, 2
+"""Of the focal loss: how much a class that is there weighs, and how little what is told well."""
 SMALLEST = 2.0
 """Pixels of the input: what a side has less of, as where a crop cut it off, is not learned."""
 TOO_SMALL = (
@@ -32,8 +38,8 @@ TOO_SMALL = (
 
 
 class ObjectDetection(Objective):
-    """Quality focal loss of the classes and generalised overlap of the boxes, at points that are
-    assigned by how well they tell an object; the metrics are those of the answers."""
+    """Focal loss of the classes, generalised overlap of the boxes and centre-ness, at points around
+    the middles of objects (FCOS); the metrics are those of the answers."""
 
     monitor = "ap"
     greater_is_better = True
@@ -79,21 +85,28 @@ class ObjectDetection(Objective):
         return [TOO_SMALL] if told else []
 
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
-        """Each row's loss over what its points should score in sum, at least 1."""
-        logits = _logits(outputs)
+        """Each row's loss over the points that learn an object, at least 1."""
+        logits, middle = _logits(outputs)
         boxes = _some(batch["boxes"], 0.0)
         classes = _seen(boxes, _some(batch["classes"], NOTHING))
         places = self._places(batch)
-        found = assign(places, outputs["boxes"], logits.sigmoid(), boxes, classes)
-        total = _class_loss(logits, classes, found)
-        total = total + BOXES_WEIGH * _box_loss(outputs["boxes"], boxes, found)
-        return RowLoss(total, found.quality.sum(1).clamp(min=1.0).detach())
+        found = assign(places, boxes, classes)
+        wanted = boxes.gather(1, found.objects.unsqueeze(-1).expand(-1, -1, 4))
+        at_points = 1 - generalised(outputs["boxes"], wanted)
+        at_points = at_points + F.binary_cross_entropy_with_logits(
+            middle, centreness(places, wanted), reduction="none"
+        )
+        total = _class_loss(logits, classes, found) + (at_points * found.learned).sum(1)
+        return RowLoss(total, found.learned.sum(1).clamp(min=1).float())
 
     def serve(self, features: Features, outputs: Outputs | None) -> Outputs:
-        """``boxes`` [B, P, 4] in the input's pixels, and ``scores`` [B, P, classes]."""
+        """``boxes`` [B, P, 4] in the input's pixels, ``scores`` [B, P, classes], each class's
+        probability times the centre-ness, and ``centreness`` [B, P]."""
         if outputs is None:
             raise ValueError("a detector is served with its head")
-        return {"boxes": outputs["boxes"], "scores": outputs["logits"].sigmoid()}
+        central = outputs["middle"].sigmoid()
+        scores = outputs["logits"].sigmoid() * central.unsqueeze(-1)
+        return {"boxes": outputs["boxes"], "scores": scores, "centreness": central}
 
     def _class(self, each: Mapping[str, Any]) -> int:
         if each.get("crowd"):
@@ -119,11 +132,14 @@ def _sizes(row: Arrays) -> np.ndarray:
     return np.abs((boxes[:, 2:] - boxes[:, :2]) @ row[FRAME][:, :2].T)
 
 
-def _logits(outputs: Outputs) -> Tensor:
-    """Of a head, or of what a graph serves."""
+def _logits(outputs: Outputs) -> tuple[Tensor, Tensor]:
+    """Of the classes [B, P, classes] and of the centre-ness [B, P]: of a head, or of what a graph
+    serves."""
     if "logits" in outputs:
-        return outputs["logits"]
-    return torch.logit(outputs["scores"], eps=1e-7)
+        return outputs["logits"], outputs["middle"]
+    central = outputs["centreness"]
+    shares = outputs["scores"] / central.unsqueeze(-1).clamp(min=1e-7)
+    return torch.logit(shares, eps=1e-7), torch.logit(central, eps=1e-7)
 
 
 def _some(targets: Tensor, fill: float) -> Tensor:
@@ -140,16 +156,11 @@ def _seen(boxes: Tensor, classes: Tensor) -> Tensor:
 
 
 def _class_loss(logits: Tensor, classes: Tensor, found: Assignment) -> Tensor:
-    """Quality focal loss [B]: |y - p|^2 cross-entropy(p, y) at every point and class (Li et al.
-    2020, generalized focal loss, equation 4)."""
+    """Focal loss [B] over every point and class (Lin et al. 2017, equation 5)."""
     label = classes.gather(1, found.objects).clamp(min=0).unsqueeze(-1)
-    wanted = torch.zeros_like(logits).scatter_(2, label, found.quality.unsqueeze(-1))
+    wanted = torch.zeros_like(logits).scatter_(2, label, found.learned.unsqueeze(-1).float())
     entropy = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    each = entropy * (logits.sigmoid() - wanted).square()
-    return (each.sum(2) * ~found.ignored).sum(1)
-
-
-def _box_loss(boxes: Tensor, objects: Tensor, found: Assignment) -> Tensor:
-    """1 - generalised overlap at the points of objects, weighed by what they should score, [B]."""
-    wanted = objects.gather(1, found.objects.unsqueeze(-1).expand(-1, -1, 4))
-    return (found.quality * (1 - generalised(boxes, wanted))).sum(1)
+    there = wanted > 0
+    share = torch.where(there, ALPHA, 1 - ALPHA)
+    missed = (logits.sigmoid() - wanted).abs()
+    return ((share * missed**GAMMA * entropy).sum(2) * ~found.ignored).sum(1)

@@ -45,7 +45,7 @@ def _sliver(each: Any) -> bool:
     if not isinstance(polygons, list | tuple) or not polygons:
         return False
     try:
-        return is_sliver(polygons) and max(points_of(one).max() for one in polygons) > 1
+        return is_sliver(polygons) and bool(max(points_of(one).max() for one in polygons) > 1)
     except ValueError:
         return False
 

@@ -48,7 +48,7 @@ class Detection(Answers):
     """
 
     asks: Mapping[str, Option] = {
-        "threshold": Option(default=0.05, low=0, high=1, help="leave out objects less sure"),
+        "threshold": Option(default=0.02, low=0, high=1, help="leave out objects less sure"),
         "iou": Option(
             default=None,
             types=(float, int),
