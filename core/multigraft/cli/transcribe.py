@@ -46,7 +46,8 @@ def transcribe(
     """Write what is said in a sound, and when, as soon as each segment is sure; needs no torch.
 
     The sound is read in windows, so an hour takes no more memory than a minute. --ask sets what
-    guards against texts about nothing, as no_speech=0.8, or of a CTC bundle beams=8.
+    guards against texts about nothing, as no_speech=0.8, words=true tells the time of each word,
+    and of a CTC bundle beams=8 keeps more texts.
     """
     from multigraft.runtime import load
     from multigraft.runtime.transcribing.subtitles import FORMATS

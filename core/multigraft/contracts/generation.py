@@ -14,6 +14,8 @@ from multigraft.errors import PluginError
 
 PAST = "past"
 """The axis of a state that grows."""
+ALIGNMENT = "alignment"
+"""What `Decoder.step` gives beside the state where it is asked for: `Writing.alignment`."""
 Axes = tuple[int | str, ...]
 """The shape of one row's tensor: sizes, and the names of the axes that vary."""
 Tensors = Mapping[str, Tensor]
@@ -71,6 +73,11 @@ class Writing:
     """These are not written as the first token."""
     speech: SpeechTokens | None = None
     """The tokens by which a model of speech tells language, task and time; None: it has none."""
+    alignment: int = 0
+    """How many heads of cross-attention tell where in the source each token is said; 0: none.
+
+    A source position is then `SpeechTokens.step` seconds.
+    """
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,8 @@ class NewTokens:
     """int64 [B, T]: places without the padding."""
     kept: Tensor
     """int64 [K]: which of the T give logits."""
+    aligned: bool = False
+    """Whether the weights of the alignment heads are asked for too."""
 
 
 class Decoder(Protocol):
@@ -102,10 +111,12 @@ class Decoder(Protocol):
         """The logits of the kept tokens, [B, K, V], and the state behind the last one.
 
         ``past`` is the state in front of the first, under the names of `Writing.state`, as is what
-        is given back. Prompts of unequal length are padded on the left: attention leaves out what
-        the mask does, a recurrence passes over ``mask[:, -T:] == 0`` and stays as it was. Where
-        there is a memory every row begins with the same tokens, and padding stands on the right
-        alone.
+        is given back. Where ``new.aligned``, `ALIGNMENT` stands beside it: the cross-attention
+        weights of the alignment heads for the kept tokens, [B, heads, K, source], where a row looks
+        for the token behind its own. Prompts of unequal length are padded on the left: attention
+        leaves out what the mask does, a recurrence passes over ``mask[:, -T:] == 0`` and stays as
+        it was. Where there is a memory every row begins with the same tokens, and padding stands
+        on the right alone.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -100,7 +100,11 @@ class CountingReader(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+LOUDNESS_STEP = 0.01
+"""Seconds of one moment whose loudness a stretch tells."""
+
+
+@dataclass(frozen=True, eq=False)
 class Stretch:
     """A row of a long value, from a second of it on."""
 
@@ -109,6 +113,9 @@ class Stretch:
     """How much of the value it holds."""
     level: float
     """The loudest sample, in decibels below full scale; -1000 for silence."""
+    loudness: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """Of each moment (`LOUDNESS_STEP`) that is the sound's, in decibels; times of words are drawn
+    to pauses by it. Empty: not told."""
 
 
 class Stretches(Protocol):
@@ -173,6 +180,18 @@ class PromptReader(Reader, Protocol):
     def text(self, tokens: Sequence[int]) -> str:
         """The text of tokens, special ones left out; bytes that are no whole character yet give
         U+FFFD."""
+        ...
+
+
+@runtime_checkable
+class WritingReader(Protocol):
+    """A reader that has the tokens of what its model writes: optional, beside `PromptReader`.
+
+    Speech recognition by a decoder asks for it.
+    """
+
+    def written(self, text: str) -> Sequence[int]:
+        """The tokens of a text that is to be written, and the end. Raises RowError."""
         ...
 
 

@@ -109,6 +109,9 @@ class Generation(Part):
     """These are not written as the first token (format 2)."""
     speech: Speech | None = None
     """How language, task and time are told; None where no sound is written about (format 2)."""
+    alignment: str | None = None
+    """The output of cross-attention weights that tell where each token is said, [batch, heads,
+    kept, source], a source position each `Speech.step` seconds (format 2)."""
     pad: Token
     vocabulary: Count
     max_length: Count
@@ -123,8 +126,9 @@ class Generation(Part):
     def format(self) -> int:
         """The first format of bundles that can say this."""
         recurrent = any(port.growing is None for port in self.cache)
-        newer = self.suppress or self.suppress_first or self.speech or self.defaults or self.whole
-        return NEWEST if newer or recurrent else FORMAT
+        newer = (self.suppress, self.suppress_first, self.speech, self.alignment)
+        newest = any(newer) or bool(self.defaults) or self.whole
+        return NEWEST if newest or recurrent else FORMAT
 
     @model_validator(mode="after")
     def _known_tokens(self) -> Self:

@@ -30,7 +30,7 @@ from multigraft.runtime.length_batches import cut, read_ahead, wide_shapes
 from multigraft.runtime.long_values import check_long, usual_long
 from multigraft.runtime.read_value import ReadValue, ValueReader, in_views, in_windows, is_many
 from multigraft.runtime.session import Session
-from multigraft.runtime.transcribing.transcriber import segments, transcript_asks
+from multigraft.runtime.transcribing.transcriber import Transcriber, transcriber_of, whole
 
 if TYPE_CHECKING:
     from multigraft.runtime.loading import Opening
@@ -194,31 +194,24 @@ class Predictor:
 
         Gives ``{"text", "segments"}``, a segment being ``{"start", "end", "text", ...}`` in
         seconds; with ``stream`` an iterator of segments, each as soon as it is sure. What may be
-        ``asked`` is in `transcript_asks`: of a model that writes, the language and what guards
-        against texts about nothing (`multigraft.runtime.transcribing.asks.ASKS`); of CTC, what
-        `predict` may be asked.
+        ``asked`` is in `transcriber.asks`: of a model that writes `transcribing.asks.ASKS`, as the
+        language and ``words``; of CTC what `predict` may be asked.
 
         Raises RowError for what is no sound, PredictError for what cannot be asked, BundleError
         where the bundle does not transcribe.
         """
-        found = segments(
-            raw,
-            asked,
-            reader=self.reader,
-            answers=self._maker,
-            generator=self.writer,
-            run=self._session.run,
-            task=self.bundle.task,
-        )
-        if stream:
-            return found
-        told = list(found)
-        return {"text": " ".join(each["text"] for each in told), "segments": told}
+        if (transcriber := self.transcriber) is None:
+            raise BundleError(
+                f"a bundle of task {self.bundle.task!r} does not transcribe; use predict"
+            )
+        found = transcriber.segments(raw, asked)
+        return found if stream else whole(list(found))
 
     @property
-    def transcript_asks(self) -> Mapping[str, Option]:
-        """What `transcribe` may be asked."""
-        return transcript_asks(self.writer, self._maker)
+    def transcriber(self) -> Transcriber | None:
+        """What transcribes sounds of any length; None where nothing does."""
+        run, task = self._session.run, self.bundle.task
+        return transcriber_of(self.reader, self._maker, self.writer, run, task)
 
     def with_reader(
         self, reader: Reader, around: Callable[[Answers], Answers] = lambda answers: answers

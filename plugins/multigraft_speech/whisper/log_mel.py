@@ -53,6 +53,12 @@ def normalised(powers: np.ndarray, loudest: float) -> tuple[np.ndarray, np.float
     return ((np.maximum(powers, floor) + 4) / 4).astype(np.float32), np.float32((floor + 4) / 4)
 
 
+def loudness(features: np.ndarray) -> np.ndarray:
+    """Decibels of each frame as Whisper reads it: [frames, mels] -> [frames]."""
+    found: np.ndarray = 10 * np.log10((10.0 ** (4 * features - 4)).sum(1))
+    return found
+
+
 def _log(windows: np.ndarray, mels: int) -> np.ndarray:
     spectra = np.fft.rfft(windows * _hann(), axis=1)
     powers = spectra.real**2 + spectra.imag**2

@@ -12,10 +12,11 @@ from transformers import DynamicCache, EncoderDecoderCache
 
 from multigraft import Features, NewTokens, Writing
 from multigraft.contracts.features import Batch, mean_pool
-from multigraft.contracts.generation import PAST, Axes, SpeechTokens, Tensors
+from multigraft.contracts.generation import ALIGNMENT, PAST, Axes, SpeechTokens, Tensors
 from multigraft.contracts.types import Spec
 from multigraft.system.quiet import quiet_transformers
 from multigraft_speech.spec_augment import hide_spectrogram
+from multigraft_speech.whisper.alignment import AlignmentHeads
 from multigraft_speech.whisper.log_mel import HOP
 from multigraft_speech.whisper.saving import save_processor
 
@@ -45,6 +46,7 @@ class Whisper(nn.Module):
         """Language and task behind the first token of a text; empty where the weights know one."""
         self.spec_augment = spec_augment
         self.width: int = model.config.d_model
+        self._alignment = AlignmentHeads.of(model)
 
     @property
     def blocks(self) -> Sequence[nn.Module]:
@@ -77,6 +79,7 @@ class Whisper(nn.Module):
             suppress=_real(settings.suppress_tokens),
             suppress_first=_real(settings.begin_suppress_tokens),
             speech=speech_tokens(settings),
+            alignment=len(self._alignment),
         )
 
     def forward(self, batch: Batch) -> Features:
@@ -114,20 +117,23 @@ class Whisper(nn.Module):
         cache = EncoderDecoderCache(_cache_from(past), _cache_from(memory))
         cache.is_updated = dict.fromkeys(range(len(self.later)), True)
         rows, _, source, _ = memory["0.key"].shape
-        hidden = self.model.get_decoder()(
-            input_ids=new.ids,
-            attention_mask=new.mask,
-            position_ids=new.positions,
-            # only its length is looked at: keys and values are in the cache
-            encoder_hidden_states=memory["0.key"].new_zeros(rows, source, self.width),
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state[:, new.kept]
+        with self._alignment.heard(self.later if new.aligned else ()) as asked:
+            hidden = self.model.get_decoder()(
+                input_ids=new.ids,
+                attention_mask=new.mask,
+                position_ids=new.positions,
+                # only its length is looked at: keys and values are in the cache
+                encoder_hidden_states=memory["0.key"].new_zeros(rows, source, self.width),
+                past_key_values=cache,
+                use_cache=True,
+            ).last_hidden_state[:, new.kept]
         present = {
             f"{number}.{part}": tensor
             for number, layer in enumerate(cache.self_attention_cache.layers)
             for part, tensor in zip(PARTS, (layer.keys, layer.values), strict=True)
         }
+        if new.aligned:
+            present[ALIGNMENT] = self._alignment.weights(self.later, asked, new.kept, memory)
         return self.model.proj_out(hidden), present
 
     def save(self, folder: Path, *, head: nn.Linear | None, labels: Sequence[str]) -> None:

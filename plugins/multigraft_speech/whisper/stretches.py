@@ -12,7 +12,15 @@ import numpy as np
 from multigraft.contracts.reader import Stretch
 from multigraft.contracts.types import Arrays
 from multigraft_speech.long_sound import LongSound, level
-from multigraft_speech.whisper.log_mel import HOP, RATE, WINDOW, log_powers, normalised, powers_of
+from multigraft_speech.whisper.log_mel import (
+    HOP,
+    RATE,
+    WINDOW,
+    log_powers,
+    loudness,
+    normalised,
+    powers_of,
+)
 
 HALF = WINDOW // 2
 BLOCK = 3000
@@ -46,7 +54,7 @@ class LogMelStretches:
         features, _ = normalised(powers_of(samples, count, self._mels), self._extent.loudest)
         heard = samples[HALF : HALF + count * HOP]
         row = row_of(features, 0.0, start=first * HOP / RATE)
-        return Stretch(row, count * HOP / RATE, level(heard))
+        return Stretch(row, count * HOP / RATE, level(heard), loudness(features))
 
 
 class ShortStretches:
@@ -66,7 +74,8 @@ class ShortStretches:
         behind = float(self._silence) if first == 0 else 0.0
         row = row_of(self._features[first:], behind, start=first * HOP / RATE)
         seconds = (self._window - first) * HOP / RATE
-        return Stretch(row, seconds, level(self._samples[first * HOP :]))
+        heard = self._features[first : math.ceil(len(self._samples) / HOP)]
+        return Stretch(row, seconds, level(self._samples[first * HOP :]), loudness(heard))
 
 
 def row_of(features: np.ndarray, silence: float, *, start: float | None = None) -> Arrays:

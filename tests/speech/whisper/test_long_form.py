@@ -15,7 +15,7 @@ from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 import multigraft as mg
 from helpers.whisper_toys import HOLDS, Grown, grow, origin, several_languages, sounds
-from multigraft.errors import BundleError, PredictError, RowError
+from multigraft.errors import PredictError, RowError
 from multigraft.evaluation.generation.torch_writer import torch_writer
 from multigraft.models.graft import Graft
 from multigraft.runtime.asking import check_asked
@@ -155,18 +155,9 @@ def test_a_bundle_transcribes_whole_or_as_a_stream(bundle: Path, tmp_path: Path)
         predictor.transcribe(str(tmp_path / "long.wav"), beams=2)
 
 
-def test_a_bundle_of_another_task_says_so(tmp_path: Path) -> None:
+def test_a_bundle_of_another_task_says_so() -> None:
     from multigraft.runtime.answers.embedding import Embedding
-    from multigraft.runtime.transcribing.transcriber import segments
+    from multigraft.runtime.transcribing.transcriber import transcriber_of
 
     reader = grow(origin()).reader
-    with pytest.raises(BundleError, match="of task 'tagging' does not transcribe; use predict"):
-        segments(
-            sounds()[0],
-            {},
-            reader=reader,
-            answers=Embedding({}),
-            generator=None,
-            run=lambda arrays: arrays,
-            task="tagging",
-        )
+    assert transcriber_of(reader, Embedding({}), None, lambda arrays: arrays, "tagging") is None

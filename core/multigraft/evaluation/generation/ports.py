@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from multigraft.contracts.generation import Generating
+from multigraft.contracts.generation import ALIGNMENT, Generating, Writing
 from multigraft.errors import ExportError
 from multigraft.runtime.bundle import CachePort, Generation, Speech
 
@@ -44,11 +44,18 @@ def ports_of(generating: Generating, inputs: Iterable[str]) -> Generation:
         suppress_first=writing.suppress_first,
         speech=None if writing.speech is None else Speech(**asdict(writing.speech)),
         pad=writing.pad,
+        alignment=ALIGNMENT if writing.alignment else None,
         vocabulary=writing.vocabulary,
         max_length=writing.max_length,
         defaults=dict(generating.asked),
         whole=generating.whole,
     )
+
+
+def outputs_of(writing: Writing) -> list[str]:
+    """The outputs of a step: logits, the state, and where it has one the alignment."""
+    told = [ALIGNMENT] if writing.alignment else []
+    return [LOGITS, *named(PRESENT, writing.state), *told]
 
 
 def named(kind: str, names: Iterable[str]) -> list[str]:

@@ -11,20 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch
-from multigraft.contracts.generation import Generating, NewTokens, Tensors
+from multigraft.contracts.generation import ALIGNMENT, Generating, NewTokens, Tensors
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.types import Arrays
 from multigraft.evaluation.generation.ports import (
-    KEPT,
-    LOGITS,
-    MASK,
     MEMORY,
     NEW,
     PAST,
-    POSITIONS,
-    PRESENT,
-    TOKENS,
     named,
+    outputs_of,
     ports_of,
 )
 from multigraft.models.graft import Graft
@@ -88,8 +83,9 @@ class _Decoder:
         given = {name: value.tensor for name, value in values.items()}
         past = {name: given[f"{PAST}.{name}"] for name in writing.state}
         memory = {name: given[f"{MEMORY}.{name}"] for name in writing.memory}
-        new = NewTokens(given[TOKENS], given[MASK], given[POSITIONS], given[KEPT])
+        ids, mask, positions, kept = (given[name] for name in NEW)
+        new = NewTokens(ids, mask, positions, kept, writing.alignment > 0)
         with torch.inference_mode():
             logits, present = decoder.step(new, past, memory)
-        state = {f"{PRESENT}.{name}": _Held(tensor) for name, tensor in present.items()}
-        return {LOGITS: _Held(logits), **state}
+        told = (logits, *(present[name] for name in [*writing.state, ALIGNMENT] if name in present))
+        return dict(zip(outputs_of(writing), map(_Held, told), strict=True))

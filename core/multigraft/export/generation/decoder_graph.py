@@ -10,20 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch
-from multigraft.contracts.generation import Generating, NewTokens, Tensors, Writing
+from multigraft.contracts.generation import ALIGNMENT, Generating, NewTokens, Tensors, Writing
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.types import Arrays
 from multigraft.evaluation.generation.ports import (
     KEPT,
-    LOGITS,
     MASK,
     MEMORY,
     NEW,
     PAST,
     POSITIONS,
-    PRESENT,
     TOKENS,
     named,
+    outputs_of,
     ports_of,
 )
 from multigraft.export.graph.trace import write_graph
@@ -45,9 +44,11 @@ class _Flat(nn.Module):
         """``held`` is the state, then the memory."""
         past = dict(zip(self.writing.state, held, strict=False))
         memory = dict(zip(self.writing.memory, held[len(past) :], strict=True))
-        new = NewTokens(ids, mask, positions, kept)
+        aligned = self.writing.alignment > 0
+        new = NewTokens(ids, mask, positions, kept, aligned)
         logits, present = self.decoder.step(new, past, memory)
-        return (logits, *(present[name] for name in self.writing.state))
+        told = [*self.writing.state, *([ALIGNMENT] if aligned else [])]
+        return (logits, *(present[name] for name in told))
 
 
 def export_decoder(generating: Generating, memory: Tensors, path: Path, *, opset: int) -> None:
@@ -80,7 +81,7 @@ def export_decoder(generating: Generating, memory: Tensors, path: Path, *, opset
         _Flat(generating.decoder, writing).eval(),
         sample,
         inputs=[*NEW, *named(PAST, writing.state), *named(MEMORY, writing.memory)],
-        outputs=[LOGITS, *named(PRESENT, writing.state)],
+        outputs=outputs_of(writing),
         shapes=shapes,
         path=path,
         opset=opset,

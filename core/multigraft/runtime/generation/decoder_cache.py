@@ -40,6 +40,8 @@ class Decoding:
         self.mask = np.zeros((rows, 0), dtype=np.int64)
         self._cache = {port.past: session.value(_empty(port, rows)) for port in ports.cache}
         self._memory = {name: session.value(array) for name, array in (memory or {}).items()}
+        self._alignment: Any = None
+        """What the last step told of it."""
         self._sources = np.arange(rows)
         """Which row of the memory that was given each row reads."""
 
@@ -74,8 +76,16 @@ class Decoding:
         found = self.session.chain({**told, **self._cache, **self._memory})
         self.mask = mask
         self._cache = {port.past: found[port.present] for port in ports.cache}
+        self._alignment = None if ports.alignment is None else found[ports.alignment]
         logits: np.ndarray = found[ports.logits].numpy()
         return logits if every else logits[:, -1]
+
+    def aligned(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Read new tokens, [B, T]: the logits of each, [B, T, V], and where in the source what
+        follows it is said, [B, heads, T, source]; for a graph that tells."""
+        logits = self.advance(tokens, every=True)
+        weights: np.ndarray = self._alignment.numpy()
+        return logits, weights
 
     def choose(self, rows: Sequence[int]) -> None:
         """Go on with these rows only, in this order; a row may be named twice. Padding of all is

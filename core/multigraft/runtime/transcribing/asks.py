@@ -62,6 +62,7 @@ ASKS: Mapping[str, Option] = {
         "none",
     ),
     "seed": Option(default=0, low=0, high=2**31, help="of what is drawn above temperature 0"),
+    "words": Option(default=False, help="tell each word's time too"),
 }
 
 
@@ -76,6 +77,7 @@ class Guards:
     no_speech: float
     quiet: float
     seed: int
+    words: bool
 
     @property
     def temperatures(self) -> tuple[float, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,32 +31,50 @@ def transcribe(
     asked: Mapping[str, Any],
 ) -> Iterator[Answer]:
     """The segments of a sound, in order, each with its words. Raises RowError."""
-    return _segments(_words(_heard(run, answers, reader, raw), answers, asked))
+    for _, segments in windows(run, answers, reader, raw, asked):
+        yield from segments
+
+
+def windows(
+    run: Callable[[Arrays], Arrays],
+    answers: Transcription,
+    reader: Any,
+    raw: Any,
+    asked: Mapping[str, Any],
+) -> Iterator[tuple[float, Sequence[Answer]]]:
+    """The second up to which a sound was heard, and the segments that ended with the last
+    window."""
+    words, lines, second = _Words(answers, asked), _Lines(), 0.0
+    for second, frames in _heard(run, answers, reader, raw):
+        yield second, lines.add(words.add(frames))
+    yield second, [*lines.add(words.close()), *lines.close()]
 
 
 def _heard(
     run: Callable[[Arrays], Arrays], answers: Transcription, reader: Any, raw: Any
-) -> Iterator[Frames]:
-    """Frames in order, each once: windows meet where both are surest that nothing is said."""
+) -> Iterator[tuple[float, Frames]]:
+    """Frames in order, each once, and the second at which the last window ends: windows meet where
+    both are surest that nothing is said."""
     long: LongReader = reader
     own: Reader = reader
     before: Frames | None = None
-    since, start, step = -np.inf, 0.0, 0.0
+    since, start, step, end = -np.inf, 0.0, 0.0, 0.0
     with opened(long, raw) as at:
         while (stretch := at(start)) is not None:
             batch = collate([stretch.row], own.fills)
             outputs = {name: array[0] for name, array in run(batch).items()}
             now = real_frames(Window(stretch.row, outputs, own.length(stretch.row)))
+            end = start + stretch.seconds
             if before is not None:
                 until = seam(before, now, answers.blank)
-                yield _between(before, since, until)
+                yield end, _between(before, since, until)
                 since = until
             before, step = now, step or STEP * stretch.seconds
             if stretch.seconds * STEP < step:  # the last one
                 break
             start += step
     if before is not None:
-        yield _between(before, since, np.inf)
+        yield end, _between(before, since, np.inf)
 
 
 def _between(frames: Frames, low: float, high: float) -> Frames:
@@ -65,39 +83,60 @@ def _between(frames: Frames, low: float, high: float) -> Frames:
     return chances[inside], times[inside]
 
 
-def _words(
-    heard: Iterator[Frames], answers: Transcription, asked: Mapping[str, Any]
-) -> Iterator[Answer]:
-    """Words as soon as they are whole."""
-    held: Frames | None = None
-    for frames in heard:
-        held = frames if held is None else _joined(held, frames)
+class _Words:
+    """Words as soon as they are whole; the frames behind them are held."""
+
+    def __init__(self, answers: Transcription, asked: Mapping[str, Any]) -> None:
+        self._answers, self._asked = answers, asked
+        self._held: Frames | None = None
+
+    def add(self, frames: Frames) -> list[Answer]:
+        """Those that more frames made whole."""
+        held = frames if self._held is None else _joined(self._held, frames)
+        self._held = held
         if not len(held[1]):
-            continue
+            return []
         sure = held[1][-1] - UNSURE
-        whole = [word for word in answers.heard(held, asked)["words"][:-1] if word["end"] < sure]
-        yield from whole
-        held = _between(held, whole[-1]["end"] if whole else sure - LONGEST, np.inf)
-    if held is not None and len(held[1]):
-        yield from answers.heard(held, asked)["words"]
+        told = self._answers.heard(held, self._asked)["words"][:-1]
+        whole = [word for word in told if word["end"] < sure]
+        self._held = _between(held, whole[-1]["end"] if whole else sure - LONGEST, np.inf)
+        return whole
+
+    def close(self) -> list[Answer]:
+        """The rest."""
+        held = self._held
+        if held is None or not len(held[1]):
+            return []
+        found: list[Answer] = self._answers.heard(held, self._asked)["words"]
+        return found
 
 
 def _joined(one: Frames, other: Frames) -> Frames:
     return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])
 
 
-def _segments(words: Iterator[Answer]) -> Iterator[Answer]:
+class _Lines:
     """Words in lines, cut at pauses."""
-    line: list[Answer] = []
-    for word in words:
-        if line and (
-            word["start"] - line[-1]["end"] > PAUSE or word["end"] - line[0]["start"] > LONGEST
-        ):
-            yield _segment(line)
-            line = []
-        line.append(word)
-    if line:
-        yield _segment(line)
+
+    def __init__(self) -> None:
+        self._line: list[Answer] = []
+
+    def add(self, words: Sequence[Answer]) -> list[Answer]:
+        """The segments that more words ended."""
+        ended = []
+        for word in words:
+            line = self._line
+            if line and (
+                word["start"] - line[-1]["end"] > PAUSE or word["end"] - line[0]["start"] > LONGEST
+            ):
+                ended += self.close()
+            self._line.append(word)
+        return ended
+
+    def close(self) -> list[Answer]:
+        """The last segment, where there is one."""
+        line, self._line = self._line, []
+        return [_segment(line)] if line else []
 
 
 def _segment(words: list[Answer]) -> Answer:

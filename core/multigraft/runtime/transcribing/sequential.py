@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.reader import LongReader
+from multigraft.contracts.reader import LOUDNESS_STEP, LongReader, Stretch
 from multigraft.contracts.readers import collate
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import PredictError, did_you_mean
@@ -18,7 +19,9 @@ from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.transcribing.asks import COLD, DETECT, Guards
 from multigraft.runtime.transcribing.open_sound import opened
 from multigraft.runtime.transcribing.segments import Segment, as_context, cut
+from multigraft.runtime.transcribing.token_words import SPACELESS, TokenWord, token_words
 from multigraft.runtime.transcribing.window import Prompt, Written, speech_of, write_window
+from multigraft.runtime.transcribing.word_times import listen, shifted, word_times
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Spoken:
     tokens: tuple[int, ...]
     language: str | None
     written: Written
+    words: Sequence[Answer] | None = None
+    """Each with its time, where they are asked for."""
 
     def answer(self) -> Answer:
         """As people get it."""
@@ -42,26 +47,36 @@ class Spoken:
             "no_speech": round(self.written.no_speech, 4),
             "temperature": self.written.temperature,
         }
-        return found if self.language is None else {**found, "language": self.language}
+        if self.language is not None:
+            found["language"] = self.language
+        return found if self.words is None else {**found, "words": list(self.words)}
 
 
 def transcribe(
     generator: Generator, reader: LongReader, raw: Any, asked: Mapping[str, Any]
 ) -> Iterator[Spoken]:
     """The segments of a sound, in order. Raises RowError, or PredictError for a language."""
+    for _, spoken in windows(generator, reader, raw, asked):
+        yield from spoken
+
+
+def windows(
+    generator: Generator, reader: LongReader, raw: Any, asked: Mapping[str, Any]
+) -> Iterator[tuple[float, Sequence[Spoken]]]:
+    """The second up to which a sound was heard, and the segments of the last window."""
     told = {name: value for name, value in asked.items() if name not in ("language", "task")}
     guards, begun, start = Guards(**told), None, 0.0
     with opened(reader, raw) as at:
         while (stretch := at(start)) is not None:
-            behind = stretch.seconds
+            behind, spoken = stretch.seconds, list[Spoken]()
             if stretch.level >= guards.quiet:
                 batch = collate([stretch.row], generator.reader.fills)
                 if begun is None:
                     first = _begin(generator, batch, asked["language"], asked["task"])
                     begun = _Transcript(generator, guards, *first)
-                spoken, behind = begun.hear(batch, start, stretch.seconds)
-                yield from spoken
+                spoken, behind = begun.hear(batch, start, stretch)
             start += behind
+            yield start, spoken
 
 
 REMEMBERED = 448
@@ -85,18 +100,25 @@ class _Transcript:
         self.telling = self.guards.previous_text
         self._rng = np.random.default_rng(self.guards.seed)
 
-    def hear(self, batch: Arrays, start: float, seconds: float) -> tuple[list[Spoken], float]:
-        """The segments of a window of so many seconds, and how far behind it the next begins."""
-        again = _Again(self.generator, batch, self.guards)
+    def hear(self, batch: Arrays, start: float, stretch: Stretch) -> tuple[list[Spoken], float]:
+        """The segments of a window, its row as a batch, and how far behind it the next begins."""
+        seconds = stretch.seconds
+        about = self.generator.begin(batch, 1)
         prompt = _prompt(self.past if self.telling else [], self.begin, self.generator)
-        written = write_window(again, prompt, self.guards, self._rng)
+        texts = (about.again() for _ in self.guards.temperatures)
+        written = write_window(texts, prompt, self.guards, self._rng)
         self.telling = self.guards.previous_text and written.temperature < COLD
         if written.silent(self.guards):
             return [], seconds
         segments, behind = cut(written.tokens, speech_of(self.generator.ports), seconds)
         self.past = [*self.past, *segments][-REMEMBERED:]
         # a text that tells no time to go on from would be heard for ever
-        return self._spoken(segments, start, written), behind if behind > 0 else seconds
+        behind = behind if behind > 0 else seconds
+        spoken = self._spoken(segments, start, written)
+        if self.guards.words and spoken:
+            loudness = stretch.loudness[: round(behind / LOUDNESS_STEP)]
+            spoken = self._timed(about, spoken, start, (behind, loudness))
+        return spoken, behind
 
     def _spoken(self, segments: Sequence[Segment], start: float, written: Written) -> list[Spoken]:
         texts = [self.generator.reader.text(each.tokens).strip() for each in segments]
@@ -106,19 +128,36 @@ class _Transcript:
             if text
         ]
 
+    def _timed(
+        self,
+        about: Decoding,
+        spoken: Sequence[Spoken],
+        start: float,
+        sound: tuple[float, np.ndarray],
+    ) -> list[Spoken]:
+        """The same segments with the times of their words; of the ``sound`` that they are about, a
+        window's beginning, the seconds and the loudness."""
+        seconds, loudness = sound
+        said = [self._letters(each.tokens) for each in spoken]
+        tokens = [token for part in said for token in part]
+        heard = listen(about.again(), self.begin, tokens, seconds)
+        words = [self._words(part, said[:place]) for place, part in enumerate(said)]
+        every = [word for part in words for word in part]
+        told = iter(word_times(every, heard, loudness))
+        return [
+            replace(each, words=[shifted(word, start) for word in islice(told, len(part))])
+            for each, part in zip(spoken, words, strict=True)
+        ]
 
-@dataclass(frozen=True)
-class _Again:
-    """Texts about one window, which its encoder hears once."""
+    def _words(self, part: Sequence[int], before: Sequence[Sequence[int]]) -> list[TokenWord]:
+        """The words of a segment, whose tokens are counted behind those of the segments before."""
+        spaced, behind = self.language not in SPACELESS, sum(map(len, before))
+        found = token_words(part, self.generator.reader.text, spaced=spaced)
+        return [replace(word, first=word.first + behind, last=word.last + behind) for word in found]
 
-    generator: Generator
-    batch: Arrays
-    guards: Guards
-
-    def __iter__(self) -> Iterator[Decoding]:
-        begun = self.generator.begin(self.batch, 1)
-        for _ in self.guards.temperatures:
-            yield begun.again()
+    def _letters(self, tokens: Sequence[int]) -> list[int]:
+        """Those that write something: times and special ones lie behind all others."""
+        return [token for token in tokens if token < min(self.generator.ports.stop)]
 
 
 def _prompt(past: Sequence[Segment], begin: Sequence[int], generator: Generator) -> Prompt:
