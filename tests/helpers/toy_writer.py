@@ -86,6 +86,7 @@ class Speller:
     asks: Any = field(default_factory=lambda: ASKS)
     precision: str = "fp32"
     reader: Any = field(default_factory=Spelling)
+    transcriber: None = None
 
     def __post_init__(self) -> None:
         self.writer = Generator(PORTS, self.reader, {"decoder": self.graph})

@@ -1,20 +1,22 @@
 // An answer as a person reads it: a label and its chances, a text with its entities or its answer, a picture with its
-// objects or the classes of its pixels, texts in an order, what was written, or every field by name.
+// objects or the classes of its pixels, texts in an order, what was written or said, or every field by name.
 import { make } from "./dom.js";
 import { listed, marked } from "./entities.js";
 import { objectsIn, saidOf } from "./objects.js";
 import { answered, saidOfPassage } from "./passage.js";
 import { rankingList } from "./ranking.js";
 import { segmentsIn, shares } from "./segments.js";
+import { isTranscript, transcript } from "./transcript.js";
 import { ending, written } from "./writing.js";
 
 const SHOWN = 8;
 const UNSURE = "No label is sure enough";
 const percent = (share) => (share === null ? "?" : `${(100 * share).toFixed(1)} %`);
 
-export function showAnswer(place, { entities, ranking, ...answer }, asked, model = {}) {
+export function showAnswer(place, { entities, ranking, ...answer }, asked, model = {}, seek) {
   const { score: sure } = answer;
   if (ranking) return place.replaceChildren(rankingList(ranking));
+  if (isTranscript(answer)) return place.replaceChildren(...transcript(answer, { seek }));
   if (answer.segments && asked.file) return place.replaceChildren(...segmentsIn(asked.file, answer, model.labels));
   if (isOfPicture(answer, asked)) return place.replaceChildren(...objectsIn(asked.file, answer.objects));
   if (isOfPassage(answer, asked)) {
@@ -42,7 +44,8 @@ const isOfPicture = ({ objects }, asked) => Array.isArray(objects) && asked.file
 const isOfPassage = ({ start, end }, asked) => start !== undefined && end !== undefined && asked.columns?.text_pair !== undefined;
 
 // What a screen reader says when the answer comes.
-export function spoken({ label, labels, score, text, value, entities, objects, ranking, segments, start }) {
+export function spoken({ label, labels, score, text, value, entities, objects, ranking, segments, start, words }) {
+  if (isTranscript({ text, segments, words })) return text ? `Said: ${text}` : "Nothing is said.";
   if (segments) return shares({ segments });
   if (Array.isArray(objects)) return saidOf(objects);
   if (entities) return listed(entities);

@@ -1,8 +1,9 @@
 // The page: which model, what is given to it, what it answers.
 import { showAnswer, spoken } from "./answer.js";
-import { Refused, models, predict, predictAll, program, useToken } from "./ask.js";
+import { Refused, models, predict, predictAll, program, transcribe, useToken } from "./ask.js";
 import { find, make } from "./dom.js";
 import { ranked } from "./ranking.js";
+import { transcript } from "./transcript.js";
 import { widgetFor } from "./widgets.js";
 import { written } from "./writing.js";
 
@@ -65,11 +66,9 @@ async function answer() {
   complain("");
   const began = performance.now();
   try {
-    const { answer: found, time } = value.others
-      ? await ranked(value, (values) => predictAll(model, values))
-      : await predict(model, value, { told: (text) => own === asked && showWriting(value, text), signal: leave.signal });
+    const { answer: found, time } = await askedFor(value, (show) => own === asked && show());
     if (own !== asked) return;
-    showAnswer(find("answer"), found, value, model);
+    showAnswer(find("answer"), found, value, model, widget.seek);
     find("time").textContent = `${time}, ${(performance.now() - began).toFixed(0)} ms in all`;
     find("result").hidden = false;
     find("spoken").textContent = spoken(found);
@@ -81,6 +80,22 @@ async function answer() {
   } finally {
     if (own === asked) busy(false);
   }
+}
+
+// What the model says of a value; `shown` shows what it said until now where nothing else was asked meanwhile.
+function askedFor(value, shown) {
+  const { signal } = leave;
+  if (value.others) return ranked(value, (values) => predictAll(model, values));
+  if (model.transcribes) return transcribe(model, value, { told: (...said) => shown(() => showHearing(...said)), signal });
+  return predict(model, value, { told: (text) => shown(() => showWriting(value, text)), signal });
+}
+
+// A sound as far as it was heard.
+function showHearing(segments, heard) {
+  find("answer").replaceChildren(...transcript({ segments }, { seek: widget.seek, heard }));
+  find("time").textContent = "Listening …";
+  find("result").hidden = false;
+  find("result").classList.remove("busy");
 }
 
 // A text as far as it is written.

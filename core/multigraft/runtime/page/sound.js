@@ -4,6 +4,8 @@ import { dropZone } from "./drop.js";
 import { decoded, startRecording } from "./recorder.js";
 import { mixed } from "./wav.js";
 
+const DRAWN = 2 ** 24; // bytes of a file whose wave is shown: all of it is decoded at once
+
 export function soundWidget(suffixes, { submit, complain }) {
   let file = null;
   let address = null;
@@ -31,6 +33,10 @@ export function soundWidget(suffixes, { submit, complain }) {
     hint: "",
     focus: zone.focus,
     value: () => file && { file },
+    seek(seconds) {
+      player.currentTime = seconds;
+      player.play().catch(() => {}); // a format that only the server reads
+    },
     stop() {
       if (address) URL.revokeObjectURL(address);
       recorder.stop();
@@ -80,6 +86,8 @@ function recordButton({ taken, complain }) {
 }
 
 async function show(canvas, file) {
+  canvas.hidden = true;
+  if (file.size > DRAWN) return;
   try {
     const buffer = await decoded(file);
     canvas.hidden = false;

@@ -32,6 +32,7 @@ from multigraft.runtime.serving.reading import Reading
 from multigraft.runtime.serving.request_values import asked
 from multigraft.runtime.serving.responses import reply, respond
 from multigraft.runtime.serving.streaming import stream, wants_events
+from multigraft.runtime.serving.transcripts import transcribed, transcripts_of
 from multigraft.system.about import __version__
 from multigraft.system.cpu import usable_cores
 
@@ -106,6 +107,25 @@ class House:
             return await stream(batcher, wanted, partial(self._respond, name, started))
         return self._respond(name, started, await batcher.answers(wanted.values, wanted.asked))
 
+    async def transcribe(self, name: str, request: Request) -> Response:
+        """Tell what is said in a sound of any length."""
+        started = time.perf_counter()
+        batcher = self.find(name)
+        events = wants_events(request.headers.get("accept", ""), writes=True)
+        wanted = await asked(request, transcripts_of(batcher), self.limits)
+        respond = partial(self._respond, name, started)
+        return await transcribed(batcher, wanted, respond, events=events)
+
+    def only(self, path: str) -> str:
+        """The name of the only model. Raises Refusal where there are several."""
+        if len(self.models) > 1:
+            names = ", ".join(sorted(model.name for model in self.models))
+            raise Refusal(
+                HTTPStatus.NOT_FOUND,
+                f"several models are served: POST /models/NAME/{path}, NAME of {names}",
+            )
+        return self.models[0].name
+
     def _respond(self, name: str, started: float, outcomes: Sequence[Outcome]) -> Response:
         """The answers, counted."""
         faults = sum(isinstance(outcome, Fault) for outcome in outcomes)
@@ -141,6 +161,8 @@ def build_app(
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _refused)
     _add_answers(app, house, schema.body([model.asks for model in models]))
+    spoken = [each for model in models if (each := model.transcripts) is not None]
+    _add_transcripts(app, house, schema.body([each.asks for each in spoken]))
     _add_states(app, house)
     _add_page(app)
     return Border(app, limits=limits, meters=house.meters, token=token, local=local)
@@ -171,13 +193,27 @@ def _add_answers(app: FastAPI, house: House, body: dict[str, Any]) -> None:
         responses=schema.RESPONSES,
     )
     async def predict_only(request: Request) -> Response:
-        if len(house.models) > 1:
-            names = ", ".join(sorted(model.name for model in house.models))
-            raise Refusal(
-                HTTPStatus.NOT_FOUND,
-                f"several models are served: POST /models/NAME/predict, NAME of {names}",
-            )
-        return await house.predict(house.models[0].name, request)
+        return await house.predict(house.only("predict"), request)
+
+
+def _add_transcripts(app: FastAPI, house: House, body: dict[str, Any]) -> None:
+    @app.post(
+        "/models/{name}/transcribe",
+        summary="What is said in a sound of any length, and when",
+        openapi_extra=body,
+        responses=schema.TRANSCRIPTS,
+    )
+    async def transcribe(name: str, request: Request) -> Response:
+        return await house.transcribe(name, request)
+
+    @app.post(
+        "/transcribe",
+        summary="The same, of the only model",
+        openapi_extra=body,
+        responses=schema.TRANSCRIPTS,
+    )
+    async def transcribe_only(request: Request) -> Response:
+        return await house.transcribe(house.only("transcribe"), request)
 
 
 def _add_states(app: FastAPI, house: House) -> None:

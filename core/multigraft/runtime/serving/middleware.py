@@ -26,6 +26,8 @@ log = logging.getLogger("multigraft")
 requests_log = logging.getLogger("multigraft.requests")
 OPEN = ("/", "/page/", "/healthz", "/readyz")
 """What needs no token: the page holds no secret and asks for the token itself."""
+TRANSCRIBE = "/transcribe"
+"""Where an answer that is told by events may take as long as each of them comes in time."""
 GONE = 499
 """The status that is counted where the client left before its answer."""
 SECURITY = {
@@ -50,10 +52,14 @@ class _Visit:
     scope: Scope
     send: Send
     started: float = field(default_factory=time.perf_counter)
+    asked: float = 0.0
+    """When its body was there."""
     status: int | None = None
     """Of the answer, once it has begun."""
     streams: bool = False
     """Whether it has begun to tell events, and more may follow."""
+    latest: float = 0.0
+    """When a part of it was sent last."""
 
     async def answer(self, message: Message) -> None:
         """Send a part of the answer, with the headers of every answer."""
@@ -67,6 +73,14 @@ class _Visit:
         elif not message.get("more_body", False):
             self.streams = False
         await self.send(message)
+        self.latest = time.perf_counter()
+
+    def remaining(self, seconds: float) -> float:
+        """How long more may be waited for an answer: so many seconds from the last body's byte to
+        its end, or of a transcript told by events to each of them: a sound may be long."""
+        by_parts = self.streams and self.scope["path"].endswith(TRANSCRIBE)
+        since = self.latest if by_parts else self.asked
+        return since + seconds - time.perf_counter()
 
     async def refuse(self, refusal: Refusal) -> None:
         """Send an error, unless an answer has begun; one that tells events ends with it."""
@@ -183,14 +197,15 @@ class Border:
             given = True
             return {"type": "http.request", "body": body, "more_body": False}
 
+        visit.asked = time.perf_counter()
         answering = asyncio.ensure_future(self._app(visit.scope, replay, visit.answer))
         leaving = asyncio.ensure_future(receive())
+        both = {answering, leaving}
         try:
-            await asyncio.wait(
-                {answering, leaving},
-                timeout=self._limits.timeout,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            while not any(each.done() for each in both):
+                if (left := visit.remaining(self._limits.timeout)) <= 0:
+                    break
+                await asyncio.wait(both, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if answering.done():
                 answering.result()
             elif leaving.done():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -21,6 +21,7 @@ from multigraft.runtime.generation.options import Asked, Settings
 from multigraft.runtime.predictor import Predictor
 from multigraft.runtime.read_value import ReadValue
 from multigraft.runtime.serving.limits import Limits
+from multigraft.runtime.transcribing.transcriber import Heard, Transcriber
 
 log = logging.getLogger("multigraft")
 MOST_WRITTEN = "max_new_tokens"
@@ -41,6 +42,29 @@ class Form:
     columns: tuple[str, ...]
     typed: bool
     """Whether it is a text that a person types, rather than a file's content."""
+
+
+@dataclass(frozen=True)
+class Transcripts:
+    """How a model is asked for the transcript of a sound of any length. Thread-safe."""
+
+    form: Form
+    transcriber: Transcriber
+    branches: Mapping[str, Form] = field(default_factory=dict)
+    """None: a sound stands alone."""
+
+    @property
+    def asks(self) -> Mapping[str, Option]:
+        """What may be asked of a transcript."""
+        return self.transcriber.asks
+
+    def check(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is asked, the defaults filled in. Raises PredictError."""
+        return self.transcriber.check(asked)
+
+    def windows(self, value: Any, asked: Mapping[str, Any]) -> Generator[Heard]:
+        """A sound a window at a time. Raises RowError, PredictError."""
+        yield from self.transcriber.windows(value, asked)
 
 
 class Model:
@@ -67,6 +91,12 @@ class Model:
     def rereads(self) -> bool:
         """Whether a value is read again to be answered, in all its windows."""
         return not self.writes and self._predictor.windows
+
+    @property
+    def transcripts(self) -> Transcripts | None:
+        """How it is asked for transcripts; None where it does not transcribe."""
+        transcriber = self._predictor.transcriber
+        return None if transcriber is None else Transcripts(self.form, transcriber)
 
     def within(self, limits: Limits) -> Model:
         """The same model as a server of these limits offers it."""
@@ -155,7 +185,11 @@ class Model:
             precision=self._predictor.precision,
         )
         asks, path = shown(self.asks), f"/models/{self.name}/predict"
-        return {**facts, "asks": asks, "streams": self.writes, "path": path}
+        told, transcripts = {"asks": asks, "streams": self.writes, "path": path}, self.transcripts
+        if transcripts is not None:
+            path = f"/models/{self.name}/transcribe"
+            told["transcribes"] = {"path": path, "asks": shown(transcripts.asks)}
+        return {**facts, **told}
 
 
 def _prompt(value: ReadValue) -> Prompt:

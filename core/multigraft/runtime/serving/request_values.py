@@ -8,14 +8,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import Request
 
-from multigraft.errors import GenerationError, PredictError, did_you_mean
+from multigraft.contracts.records import Option
+from multigraft.errors import BundleError, GenerationError, PredictError, did_you_mean
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.limits import Limits
-from multigraft.runtime.serving.model import MOST_WRITTEN, Form, Model
+from multigraft.runtime.serving.model import MOST_WRITTEN, Form
 from multigraft.runtime.serving.multipart import parse_form
 
 INPUTS = "inputs"
@@ -31,7 +32,30 @@ class Asked:
     """Of the answers, as `Model.check` gives it."""
 
 
-async def asked(request: Request, model: Model, limits: Limits) -> Asked:
+class Askable(Protocol):
+    """What is asked: a model, or its transcripts."""
+
+    @property
+    def form(self) -> Form:
+        """How a value is given."""
+        ...
+
+    @property
+    def branches(self) -> Mapping[str, Form]:
+        """The form of each value of several; empty where there is one."""
+        ...
+
+    @property
+    def asks(self) -> Mapping[str, Option]:
+        """What may be asked."""
+        ...
+
+    def check(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is asked, the defaults filled in. Raises PredictError, or GenerationError."""
+        ...
+
+
+async def asked(request: Request, model: Askable, limits: Limits) -> Asked:
     """Understand a request. Raises Refusal where it is malformed or holds too many items."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
@@ -52,7 +76,7 @@ async def asked(request: Request, model: Model, limits: Limits) -> Asked:
     return found
 
 
-def _from_json(body: bytes, model: Model, limits: Limits) -> Asked:
+def _from_json(body: bytes, model: Askable, limits: Limits) -> Asked:
     try:
         raw = json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -68,7 +92,7 @@ def _from_json(body: bytes, model: Model, limits: Limits) -> Asked:
     return Asked([_any_value(each, model) for each in inputs], _checked(asked, model, limits))
 
 
-def _from_form(body: bytes, content_type: str, model: Model, limits: Limits) -> Asked:
+def _from_form(body: bytes, content_type: str, model: Askable, limits: Limits) -> Asked:
     values: list[Any] = []
     asked: dict[str, Any] = {}
     most = limits.max_items + 1  # of items; one more is refused with the right words
@@ -104,7 +128,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _any_value(raw: Any, model: Model) -> Any:
+def _any_value(raw: Any, model: Askable) -> Any:
     """What the reader takes for a value in JSON: of several branches a mapping."""
     if not model.branches:
         return _value(raw, model.form)
@@ -150,7 +174,7 @@ def _columns(raw: Mapping[str, Any], form: Form) -> Any:
     return values[0] if len(values) == 1 else tuple(values)
 
 
-def _content(content: bytes, model: Model) -> Any:
+def _content(content: bytes, model: Askable) -> Any:
     """What the reader takes for an uploaded file."""
     if model.branches:
         return Fault(
@@ -183,10 +207,10 @@ def _decoded(text: str) -> Any:
         return Fault(f"is not base64: {error}")
 
 
-def _checked(asked: Mapping[str, Any], model: Model, limits: Limits) -> Mapping[str, Any]:
+def _checked(asked: Mapping[str, Any], model: Askable, limits: Limits) -> Mapping[str, Any]:
     try:
         checked = model.check(asked)
-    except (PredictError, GenerationError) as error:
+    except (PredictError, GenerationError, BundleError) as error:
         raise _unfit(str(error)) from error
     most = limits.max_new_tokens
     if MOST_WRITTEN in asked and (found := checked[MOST_WRITTEN]) > most:

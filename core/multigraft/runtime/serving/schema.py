@@ -92,3 +92,20 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     429: _said("The queue is full; Retry-After says when to come back"),
     504: _said("No answer in time"),
 }
+TRANSCRIPTS: dict[int | str, dict[str, Any]] = {
+    **RESPONSES,
+    200: {
+        "description": "The transcript: text and segments with their times, in seconds",
+        "content": {
+            "application/json": RESPONSES[200]["content"]["application/json"],
+            "text/event-stream": {
+                "schema": {
+                    "type": "string",
+                    "description": "Where Accept asks for it: events `segment` (start, end, "
+                    "text), `heard` ({seconds}) behind each window, then `answer` (as in JSON), "
+                    "or `error` ({error, item})",
+                }
+            },
+        },
+    },
+}

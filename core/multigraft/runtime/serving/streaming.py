@@ -62,16 +62,16 @@ async def stream(
         )
     pieces = told(batcher, wanted.values[0], wanted.asked)
     first = await anext(pieces)
-    return respond([first]) if isinstance(first, Fault) else EventStream(first, pieces, respond)
+    if isinstance(first, Fault):
+        return respond([first])
+    return EventStream(_events(first, pieces, respond))
 
 
 class EventStream(StreamingResponse):
-    """The events of one text; its work ends where the client leaves or time is up."""
+    """Server-sent events; their work ends where the client leaves or time is up."""
 
-    def __init__(
-        self, first: str | Answer, pieces: Told, respond: Callable[[Sequence[Outcome]], Response]
-    ) -> None:
-        self._events = _events(first, pieces, respond)
+    def __init__(self, events: AsyncGenerator[bytes]) -> None:
+        self._events = events
         # a proxy that collects an answer would hold the pieces back
         super().__init__(self._events, media_type=EVENTS, headers={"x-accel-buffering": "no"})
 

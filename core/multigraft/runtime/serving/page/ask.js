@@ -26,7 +26,19 @@ export async function predict(model, value, { told, signal } = {}) {
   const body = JSON.stringify({ inputs: await written(value) });
   if (!model.streams) return first(await call(path, { method: "POST", headers: JSON_BODY, body, signal }));
   const headers = { ...JSON_BODY, Accept: `${EVENTS}, application/json` };
-  return first(await lastOf(await answerTo(path, { method: "POST", headers, body, signal }), told));
+  let text = "";
+  const heard = (name, piece) => told?.((text += piece.text));
+  return first(await lastOf(await answerTo(path, { method: "POST", headers, body, signal }), heard));
+}
+
+// What is said in a sound; `told` hears the segments until now, and how many seconds of it were heard.
+export async function transcribe(model, { file }, { told, signal } = {}) {
+  const body = new FormData();
+  body.append("inputs", file);
+  const headers = { Accept: `${EVENTS}, application/json` };
+  const segments = [];
+  const heard = (name, content) => (name === "segment" ? segments.push(content) : told?.(segments, content.seconds));
+  return first(await lastOf(await answerTo(`models/${model.name}/transcribe`, { method: "POST", headers, body, signal }), heard));
 }
 
 // The answers to many values, some at a time.
@@ -43,14 +55,13 @@ export async function predictAll(model, values) {
   return { answers, time: timed(milliseconds) };
 }
 
-// Events of a text as it is written, to the whole answer at their end.
-async function lastOf(response, told) {
+// Events of what comes piece by piece, each of which `heard` hears, to the whole answer at their end.
+async function lastOf(response, heard) {
   if (!response.headers.get("Content-Type")?.startsWith(EVENTS)) return response.json();
-  let text = "";
   for await (const { name, content } of eventsOf(response.body)) {
-    if (name === "piece") told?.((text += content.text));
-    else if (name === "answer") return content;
-    else throw new Refused(0, content.error);
+    if (name === "answer") return content;
+    if (name === "error") throw new Refused(0, content.error);
+    heard(name, content);
   }
   throw new Refused(0, "the server ended before its answer did");
 }
@@ -90,7 +101,11 @@ const timed = (milliseconds) => `${milliseconds.toFixed(1)} ms on the server`;
 const first = ({ answers, milliseconds }) => ({ answer: answers[0], time: timed(milliseconds) });
 
 // How a program asks the same.
-export function program({ name, suffixes, branches = [] }) {
+export function program({ name, suffixes, branches = [], transcribes }) {
+  if (transcribes) {
+    const address = new URL(`models/${name}/transcribe`, location.href);
+    return `curl -N ${address} \\\n  -H 'Accept: text/event-stream' -F file=@example${suffixes[0]}`;
+  }
   const inputs = branches.length
     ? Object.fromEntries(branches.map((each) => [each.name, each.suffixes.length ? "<base64>" : "an example"]))
     : "an example";
