@@ -21,7 +21,12 @@ from multigraft.contracts.types import Arrays, Spec
 from multigraft.contracts.web import WebReader
 from multigraft.runtime.web.packages import unpack
 
-DTYPES = {"Uint8Array": np.uint8, "Float32Array": np.float32, "BigInt64Array": np.int64}
+DTYPES = {
+    "Uint8Array": np.uint8,
+    "Float32Array": np.float32,
+    "Float64Array": np.float64,
+    "BigInt64Array": np.int64,
+}
 DRIVER = """
 import { readFileSync } from "node:fs";
 import { openReader } from "./reader/reader.js";

@@ -85,3 +85,17 @@ def test_what_python_refuses_is_refused(tmp_path: Path) -> None:
     )
     for found, part in zip(said, ("cut off", "not finite", "too short", "empty"), strict=True):
         assert part in str(found)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.93])
+def test_a_long_sound_is_read_in_the_windows_of_python(seconds: float, tmp_path: Path) -> None:
+    reader = AudioReader(max_seconds=0.2, places=True)
+    content = wave(noise(seconds, RATE), RATE, "PCM_16")
+    (found,) = open_web_reader(AUDIO.web, reader.spec(), tmp_path).windows([wav(content)])
+    wanted = reader.windows(content)
+    assert len(found) == len(wanted) == (6 if seconds > 0.9 else 1)
+    for one, other in zip(found, wanted, strict=True):
+        assert isinstance(one, dict), one
+        assert one.keys() == other.keys()
+        for name, array in other.items():
+            np.testing.assert_array_equal(one[name], array)

@@ -7,22 +7,47 @@ import { readWav } from "./wavfile.js";
 const LOUDEST = 1e6;
 const RATES = [1000, 768_000];
 
-// `spec` is the bundle's reader: sample_rate, max_seconds, min_seconds.
-export async function openReader({ sample_rate: wanted, max_seconds: most, min_seconds: least }) {
+const LONGEST = 3600; // seconds that are read in windows
+const STEP = 0.75; // how far a window is from the one before, as a share of its length, at most
+
+// `spec` is the bundle's reader: sample_rate, max_seconds, min_seconds, places.
+export async function openReader({ sample_rate: wanted, max_seconds: most, min_seconds: least, places }) {
+  // Samples at the model's rate of {file}, or of {samples, rate} with one channel of floats.
+  async function heard({ file, samples, rate = wanted }, seconds) {
+    const sound = samples ? { channels: [samples], rate } : await decoded(file, wanted);
+    if (sound.rate < RATES[0] || sound.rate > RATES[1]) throw new Error(`a rate of ${sound.rate} Hz cannot be read`);
+    const whole = mono(sound.channels, Math.ceil(seconds * sound.rate));
+    const values = resampled(whole, sound.rate, wanted);
+    check(values, wanted, least);
+    return values;
+  }
+
+  const row = (values, start) => ({
+    input_values: { data: values, dims: [values.length] },
+    attention_mask: { data: new BigInt64Array(values.length).fill(1n), dims: [values.length] },
+    ...(places ? { start: { data: Float64Array.of(start / wanted), dims: [] } } : {}),
+  });
+  const size = Math.round(most * wanted);
+
   return {
-    // {file}, or {samples, rate} with one channel of floats.
-    async read({ file, samples, rate = wanted }) {
-      const sound = samples ? { channels: [samples], rate } : await decoded(file, wanted);
-      if (sound.rate < RATES[0] || sound.rate > RATES[1]) throw new Error(`a rate of ${sound.rate} Hz cannot be read`);
-      const heard = mono(sound.channels, Math.ceil(most * sound.rate));
-      const values = resampled(heard, sound.rate, wanted).slice(0, Math.round(most * wanted));
-      check(values, wanted, least);
-      return {
-        input_values: { data: values, dims: [values.length] },
-        attention_mask: { data: new BigInt64Array(values.length).fill(1n), dims: [values.length] },
-      };
+    async read(value) {
+      return row((await heard(value, most)).slice(0, size), 0);
+    },
+    // All of a sound as rows that overlap.
+    async windows(value) {
+      const values = await heard(value, LONGEST + 1);
+      if (values.length > LONGEST * wanted) throw new Error("is longer than an hour; cut it in pieces");
+      return starts(values.length, size).map((start) => row(values.slice(start, start + size), start));
     },
   };
+}
+
+// Where windows begin, at even distances from the start to the end.
+function starts(length, size) {
+  const beyond = Math.max(0, length - size);
+  const count = 1 + Math.ceil(beyond / (STEP * size));
+  const step = beyond / Math.max(1, count - 1);
+  return Array.from({ length: count }, (_, place) => (place === count - 1 ? beyond : Math.floor(place * step)));
 }
 
 async function decoded(file, wanted) {

@@ -21,7 +21,7 @@ from multigraft.system.files import whole_folder
 
 FORMAT = 2
 FACTS = "site.json"
-SHOWN = ("labels", "thresholds", "names", "quantiles")
+SHOWN = ("labels", "thresholds", "names", "quantiles", "vocabulary", "blank")
 """What a page needs of the targets."""
 ENGINE = NpmPackage(
     name="onnxruntime-web",
@@ -39,7 +39,7 @@ POLICY = (
 """Content security policy: the page asks its own host for files, and nobody else for anything."""
 KNOWN: tuple[Named, ...] = (
     *("classification", "detection", "embedding", "multilabel", "outputs", "regression"),
-    "segmentation",
+    *("segmentation", "transcription"),
 )
 """The answers that ``answers.js`` makes too."""
 _PLACES = (
@@ -49,10 +49,9 @@ _PLACES = (
 REASONS: dict[str | None, str] = {
     "tagging": _PLACES,
     "extraction": _PLACES,
-    "transcription": "its answers, with their times, are decoded from frames of sound in Python",
 }
 """Why others are refused."""
-UNASKED = ("png",)
+UNASKED = ("png", "beams", "hot_words")
 """What may be asked of answers in Python alone."""
 HEAD = '<meta charset="utf-8">'
 

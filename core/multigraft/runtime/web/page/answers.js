@@ -1,11 +1,14 @@
 // From a value's windows, each {row, outputs}, to its answer, as the predictor makes it; mostly there is one.
 import { detection } from "./detection.js";
 import { segmentation } from "./segmentation.js";
+import { transcription } from "./transcription.js";
 
-export const answers = { classification, detection, embedding, multilabel, outputs, regression, segmentation };
+export const answers = {
+  classification, detection, embedding, multilabel, outputs, regression, segmentation, transcription,
+};
 
 // Those that are made of all windows of a value; the others look at its first alone.
-export const inWindows = new Set(["detection", "segmentation"]);
+export const inWindows = new Set(["detection", "segmentation", "transcription"]);
 
 function classification(targets, [{ outputs }], { top_k: most, threshold }) {
   const ranked = rankedLabels(targets, outputs, most);
