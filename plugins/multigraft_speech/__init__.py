@@ -1,4 +1,4 @@
-"""Speech: sound of any format, wav2vec2, HuBERT and Whisper, a log-mel encoder, pretraining."""
+"""Speech: sound of any format; wav2vec2, HuBERT, Whisper, AST, a log-mel encoder; pretraining."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from multigraft import (
     hookimpl,
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
-from multigraft_speech.options import SPEC_AUGMENT
+from multigraft_speech.ast.records import AST
+from multigraft_speech.options import SPEC_AUGMENT, SPECTROGRAM_AUGMENT
 from multigraft_speech.recognition import RECOGNITION
 from multigraft_speech.whisper.records import WHISPER
 
@@ -58,6 +59,16 @@ AUDIO = Modality(
         ),
     },
     augment=Lazy("multigraft_speech.augment:augmentation"),
+    augment_options={
+        "room": Option(
+            default=None,
+            types=(int, float),
+            low=0.0,
+            high=2.0,
+            help="the longest reverberation time of simulated rooms, in seconds; 0: none; unset: "
+            "0.4 of strong, 0 of light",
+        )
+    },
     web=WebReader(folder="multigraft_speech:web", kinds=("audio",)),
     suffixes=(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au"),
 )
@@ -130,13 +141,7 @@ LOGMEL = Backbone(
     reader=Lazy("multigraft_speech.specs:logmel_spec"),
     options={
         "dropout": Option(default=0.1, low=0.0, high=0.9, help="inside each convolution block"),
-        "spec_augment": Option(
-            default=0.0,
-            low=0.0,
-            high=0.8,
-            help="share of frames, and of mel bands, hidden at random while finetuning "
-            "(SpecAugment); 0: none",
-        ),
+        "spec_augment": SPECTROGRAM_AUGMENT,
     },
     quantization="static",
 )
@@ -166,6 +171,36 @@ CONTRASTIVE = Task(
     },
 )
 
+MASKED_UNITS = Task(
+    name="masked-units",
+    stage="pretrain",
+    modalities=("audio",),
+    targets=Lazy("multigraft_speech.units.clusters:unit_spec"),
+    objective=Lazy("multigraft_speech.units.objective:MaskedUnits"),
+    options={
+        "clusters": Option(
+            default=100, low=2, high=10_000, help="hidden units: clusters of frames (k-means)"
+        ),
+        "teacher": Option(
+            default=None,
+            types=(str,),
+            help="a run, or a folder of weights, a layer of which is clustered, as in the second "
+            "round of HuBERT; unset: cepstra (MFCC), as in the first",
+        ),
+        "layer": Option(
+            default=None,
+            types=(int,),
+            low=1,
+            high=1000,
+            help="which layer of the teacher, from 1; unset: the one in the middle",
+        ),
+        "mask_prob": Option(
+            default=0.8, low=0.05, high=0.95, help="share of masked frames before overlap"
+        ),
+        "mask_length": Option(default=10, low=1, high=100, help="frames in one masked span"),
+    },
+)
+
 MASKED_SPECTROGRAM = Task(
     name="masked-spectrogram",
     stage="pretrain",
@@ -190,15 +225,16 @@ def register_modalities() -> Sequence[Modality]:
 
 @hookimpl
 def register_backbones() -> Sequence[Backbone]:
-    """Three families of pretrained transformers, and a small encoder of our own."""
-    return [WAV2VEC2, HUBERT, LOGMEL, WHISPER]
+    """Four families of pretrained transformers, and a small encoder of our own."""
+    return [WAV2VEC2, HUBERT, LOGMEL, WHISPER, AST]
 
 
 @hookimpl
 def register_tasks() -> Sequence[Task]:
-    """Two ways to pretrain; labels and numbers of a sound, and what is said in it."""
+    """Three ways to pretrain; labels and numbers of a sound, and what is said in it."""
     return [
         CONTRASTIVE,
+        MASKED_UNITS,
         MASKED_SPECTROGRAM,
         classification_task("audio-classification", "audio"),
         multilabel_task("audio-multilabel", "audio"),

@@ -50,7 +50,7 @@ class LogMel(nn.Module):
 
         Each sound's spectrogram has mean 0 and variance 1 over its real frames, and is 0 elsewhere.
         """
-        with _full_precision(values.device.type):
+        with full_precision(values.device.type):
             log = self.power(values).clamp(min=QUIETEST).log()
         mask = torch.arange(log.shape[-1], device=log.device) < self.frame_count(lengths)[:, None]
         return _normalise(log, mask), mask
@@ -66,7 +66,7 @@ class LogMel(nn.Module):
         return torch.matmul(self.mels, cosine + sine)
 
 
-def _full_precision(device: str) -> AbstractContextManager[None]:
+def full_precision(device: str) -> AbstractContextManager[None]:
     """Leave autocast where it is on; where it is off, a context would only end up in an exported
     graph."""
     return (

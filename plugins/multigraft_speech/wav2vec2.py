@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from multigraft.contracts.features import Batch, Features, mean_pool
 from multigraft.contracts.records import Origin
 from multigraft.contracts.types import Spec
-from multigraft.errors import WeightsError, refused_as
-from multigraft.models.untrusted import budget, check_taken, check_weights
+from multigraft.errors import WeightsError
+from multigraft.models.untrusted import check_taken
 from multigraft.system.quiet import quiet_transformers
 from multigraft_speech.framing import FrameConv, convolve
 from multigraft_speech.recognition.vocabulary import blank_of, save_tokens
 from multigraft_speech.spec_augment import random_spans
 from multigraft_speech.specs import frame_count, receptive_field
-from multigraft_speech.weights import load_config, load_extractor, opened, source
+from multigraft_speech.weights import load_config, load_extractor, load_model, source
 
 Kind = Literal["base", "audio", "ctc"]
 """The base model, with a classifier of sounds, or with one of frames."""
@@ -91,7 +91,9 @@ class Wav2Vec2(nn.Module):
         config = deepcopy(self.config)
         state = self.model.state_dict()
         if head is not None:
-            _describe_labels(config, labels)
+            describe_labels(config, labels)
+            config.classifier_proj_size = config.hidden_size
+            config.use_weighted_layer_sum = False
             config.problem_type = problem_type
             state = self._state_within() | _classifier_state(head)
         self._write(folder, config, state, kind="audio" if head is not None else "base")
@@ -190,30 +192,11 @@ def build(origin: Origin, spec: Spec) -> Wav2Vec2:
 
 
 def _load(origin: Origin, config: Any) -> Any:
-    from transformers import AutoModel
+    from transformers import HubertModel, Wav2Vec2Model
 
     folder = source(origin)
-
-    def built() -> None:
-        unusable = refused_as(
-            WeightsError, f"{folder}: no network can be built as its config.json says"
-        )
-        with unusable, budget(folder):
-            AutoModel.from_config(config)
-
-    check_weights(folder)
-    opened(origin, built)
-    model, info = opened(
-        origin,
-        lambda: AutoModel.from_pretrained(
-            folder,
-            config=config,
-            dtype=torch.float32,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        ),
-    )
+    kind = {"wav2vec2": Wav2Vec2Model, "hubert": HubertModel}[config.model_type]
+    model, info = load_model(origin, config, kind)
     if info["missing_keys"]:
         missing = ", ".join(sorted(info["missing_keys"])[:3])
         raise WeightsError(
@@ -236,11 +219,10 @@ def _shell(config: Any, kind: Kind) -> Any:
         return classes[kind].from_config(config)
 
 
-def _describe_labels(config: Any, labels: Sequence[str]) -> None:
+def describe_labels(config: Any, labels: Sequence[str]) -> None:
+    """Give a configuration of transformers the names of a classifier's outputs."""
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}
-    config.classifier_proj_size = config.hidden_size
-    config.use_weighted_layer_sum = False
 
 
 def _classifier_state(head: nn.Linear) -> dict[str, Tensor]:

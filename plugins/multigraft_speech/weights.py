@@ -12,7 +12,9 @@ from multigraft.contracts.records import Origin
 from multigraft.errors import WeightsError, refused_as
 from multigraft.models.untrusted import (
     CONFIG,
+    budget,
     check_files,
+    check_weights,
     harmless_config,
     read_config,
     settings_of,
@@ -93,9 +95,37 @@ def load_extractor(origin: Origin) -> Any:
     """Load the feature extractor saved with the weights, else transformers' default."""
     from transformers import Wav2Vec2FeatureExtractor
 
-    if origin.scratch or (origin.path is not None and not _has_extractor(origin.path)):
+    if origin.scratch or (origin.path is not None and not has_extractor(origin.path)):
         return Wav2Vec2FeatureExtractor(return_attention_mask=True)
     return opened(origin, lambda: Wav2Vec2FeatureExtractor.from_pretrained(source(origin)))
+
+
+def load_model(origin: Origin, config: Any, kind: Any) -> tuple[Any, Any]:
+    """A model of transformers' class ``kind`` with the weights of a folder, in float32; beside it
+    which names were missing or not expected. Raises WeightsError."""
+    import torch
+
+    folder = source(origin)
+
+    def built() -> None:
+        unusable = f"{folder}: no network can be built as its config.json says"
+        with refused_as(WeightsError, unusable), budget(folder):
+            kind(config)
+
+    def loaded() -> Any:
+        return kind.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+
+    check_weights(folder)
+    opened(origin, built)
+    model, info = opened(origin, loaded)
+    return model, info
 
 
 def opened(origin: Origin, load: Callable[[], T]) -> T:
@@ -104,7 +134,8 @@ def opened(origin: Origin, load: Callable[[], T]) -> T:
         return load()
 
 
-def _has_extractor(folder: Path) -> bool:
+def has_extractor(folder: Path) -> bool:
+    """Whether a folder says how its weights take sounds."""
     return any(
         (folder / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")
     )

@@ -17,7 +17,10 @@ PAGE = (ROOT / "docs" / "pretraining.md").read_text(encoding="utf-8")
 ONE_EPOCH = {"training": {"epochs": 1}}
 
 
-@pytest.mark.parametrize("name", ["pictures", "classes", "domain", "labels", "spans", "pairs"])
+NAMES = ["pictures", "classes", "units", "rounds", "domain", "labels", "spans", "pairs"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_recipes_are_recipes(name: str) -> None:
     mg.Recipe.parse(yaml.safe_load(example(PAGE, name)))
 

@@ -18,10 +18,12 @@ def test_is_admitted_whole() -> None:
         "hubert",
         "logmel",
         "whisper",
+        "ast",
     }
     info = catalog.plugins[-1]
     assert set(info.brings["tasks"]) == {
         "wav2vec2-contrastive",
+        "masked-units",
         "masked-spectrogram",
         "audio-classification",
         "audio-multilabel",

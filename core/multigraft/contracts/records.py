@@ -224,7 +224,8 @@ class Task:
     targets: Callable[..., Spec] | None = None
     """(columns) -> spec: learn the targets' description (the labels, say) from the rows'
     ``columns``, a sequence of cells each; a cell may be None. Where it has a parameter ``options``,
-    it is given the task's options by that name."""
+    it is given the task's options by that name; ``reader`` and ``raws``, the reader and the raw
+    values of the training rows, where targets are made of what is read."""
     answers: str | Callable[[Spec], Answers] | None = None
     """What makes answers of graph outputs, torch-free, as a bundle uses it: core's by their name
     (see `multigraft.contracts.answers.NAMES`), or (targets) -> the task's own `Answers`.

@@ -13,7 +13,7 @@ from multigraft.data.label_cells import label_lists, labels_in
 from multigraft.data.labelled_rows import LabelledRows, labelled_rows
 from multigraft.data.rows import Rows
 from multigraft.data.sources.load import load_table
-from multigraft.data.sources.rewriting import rewrite_of, with_options
+from multigraft.data.sources.rewriting import rewrite_of, with_known
 from multigraft.data.sources.source_table import part_of, source_table
 from multigraft.data.sources.table import Table
 from multigraft.data.splits import Splits, load_splits
@@ -48,5 +48,5 @@ __all__ = [
     "source_table",
     "split_table",
     "told",
-    "with_options",
+    "with_known",
 ]

@@ -32,7 +32,7 @@ from multigraft.data import (
     quarantine,
     release,
     rewrite_of,
-    with_options,
+    with_known,
 )
 from multigraft.data.row_lists import write_leaks, write_left_out
 from multigraft.errors import DataError, RecipeError, RunError, WeightsError, refused_as
@@ -184,7 +184,13 @@ def _learn(resolved: ResolvedRecipe, train: Table) -> Saved:
     try:
         if task.targets is None:
             return Saved(spec, {})
-        return Saved(spec, with_options(task.targets, resolved.task_options)(columns))
+        made = with_known(
+            task.targets,
+            options=resolved.task_options,
+            reader=resolved.modality.reader(spec),
+            raws=train.raws(),
+        )
+        return Saved(spec, made(columns))
     except DataError as error:
         raise DataError(f"{train.name}: {error}") from error
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from multigraft import Brief, WrittenMetric
+from multigraft.contracts.reader import WritingReader
 from multigraft.errors import RecipeError
 from multigraft.models.tasks.teacher_forcing import WrittenText
-from multigraft_speech.whisper.tokens import Tokens
 
 BATCH = 8
 """Sounds that are written about together: what a decoder remembers of each is large."""
@@ -23,20 +23,21 @@ class Dictation(WrittenText):
 
     def __init__(self, brief: Brief) -> None:
         super().__init__(brief)
-        backbone: Any = brief.backbone
+        reader: Any = brief.reader
+        self.reader: WritingReader = reader
         speech = self.writing.speech
-        if speech is not None and speech.languages and not backbone.prefix:
+        languages = {} if speech is None else speech.languages
+        if languages and not {*languages.values()} & {*self.writing.start}:
             raise RecipeError(
                 [
-                    f"backbone.language: these weights write {len(speech.languages)} "
+                    f"backbone.language: these weights write {len(languages)} "
                     "languages; say which the transcripts are in, as language: en"
                 ]
             )
-        self.said = Tokens(backbone.spec["tokenizer.json"], backbone.spec["end"])
 
     def tokens(self, text: str) -> Sequence[int]:
         """The tokens of a transcript and the end. Raises RowError."""
-        return self.said.read(text)
+        return self.reader.written(text)
 
     def asked(self) -> dict[str, Any]:
         """Greedily, a few sounds together."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from multigraft import Brief, Objective
+from multigraft.contracts.reader import WritingReader
 from multigraft.errors import RecipeError
 from multigraft_speech.recognition.ctc import SpeechRecognition
 from multigraft_speech.recognition.dictation import Dictation
-from multigraft_speech.whisper.module import Whisper
 
 OF_CTC = ("vocabulary", "language_model")
 
@@ -16,7 +16,7 @@ def recognition(brief: Brief) -> Objective:
 
     Raises RecipeError for options of CTC that a decoder has no use for.
     """
-    if not isinstance(brief.backbone, Whisper) or brief.options["head"] == "ctc":
+    if not _dictates(brief) or brief.options["head"] == "ctc":
         return SpeechRecognition(brief)
     if given := [name for name in OF_CTC if brief.options[name] is not None]:
         raise RecipeError(
@@ -26,3 +26,10 @@ def recognition(brief: Brief) -> Objective:
             ]
         )
     return Dictation(brief)
+
+
+def _dictates(brief: Brief) -> bool:
+    """Whether the backbone has a decoder of speech, and its reader the tokens."""
+    writing = getattr(brief.backbone, "writing", None)
+    speaks = writing is not None and writing.speech is not None
+    return speaks and isinstance(brief.reader, WritingReader)

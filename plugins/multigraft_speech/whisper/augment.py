@@ -1,5 +1,5 @@
-"""Random changes of a spectrogram that keep what is said: speed, place, noise, loudness. Numpy
-only."""
+"""Random changes of a spectrogram that keep what is said: speed, place, room, noise, loudness.
+Numpy only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from multigraft.contracts.types import Arrays
+from multigraft_speech.room import DIRECT, powers_in_room
 from multigraft_speech.strengths import Strength
+from multigraft_speech.whisper.log_mel import HOP, RATE
+
+FRAMES_A_SECOND = RATE / HOP
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,11 @@ class SpectrogramAugmentation:
         room = self.frames - len(features)
         by = round(len(features) * strength.shift * rng.uniform(-1, 1))
         features = _shift(features, min(max(by, -room), room), silence)
-        features = _noise(features, rng.uniform(*strength.noise), rng)
+        powers = 10.0 ** (4 * features - 4)
+        if strength.room > 0:
+            fading, ratio = strength.room * rng.uniform(), rng.uniform(*DIRECT)
+            powers = powers_in_room(powers, FRAMES_A_SECOND, fading, ratio)
+        features = _logarithms(_noise(powers, rng.uniform(*strength.noise), rng))
         louder = strength.gain * rng.uniform(-1, 1) / 40  # decibels, as the features count
         changed: Arrays = {
             "input_features": (features + louder).astype(np.float32),
@@ -55,9 +63,14 @@ def _shift(features: np.ndarray, by: int, silence: float) -> np.ndarray:
     return np.pad(features, around, constant_values=silence)
 
 
-def _noise(features: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarray:
+def _noise(powers: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarray:
     """Add white noise at a signal-to-noise ratio in decibels: its powers are exponential."""
-    powers = 10.0 ** (4 * features - 4)
     level = powers.mean() / 10 ** (ratio / 10)
-    found: np.ndarray = (np.log10(powers + level * rng.exponential(size=powers.shape)) + 4) / 4
+    found: np.ndarray = powers + level * rng.exponential(size=powers.shape)
+    return found
+
+
+def _logarithms(powers: np.ndarray) -> np.ndarray:
+    """Powers as Whisper reads them."""
+    found: np.ndarray = (np.log10(powers) + 4) / 4
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from transformers import (
     AutoConfig,
     GenerationConfig,
@@ -13,10 +12,10 @@ from transformers import (
 
 from multigraft.contracts.records import Origin
 from multigraft.contracts.types import Spec
-from multigraft.errors import MultigraftError, WeightsError, did_you_mean, refused_as
-from multigraft.models.untrusted import budget, check_complete, check_taken, check_weights
+from multigraft.errors import MultigraftError, WeightsError, did_you_mean
+from multigraft.models.untrusted import check_complete, check_taken
 from multigraft.system.quiet import quiet_transformers
-from multigraft_speech.weights import load_config, opened, source
+from multigraft_speech.weights import load_config, load_model, source
 from multigraft_speech.whisper.module import Whisper, speech_tokens
 from multigraft_speech.whisper.specs import BYTES, KINDS, OPTIONS, SPECIAL
 from multigraft_speech.whisper.tokens import Tokens
@@ -64,25 +63,7 @@ def _scratch(origin: Origin) -> Any:
 def _load(origin: Origin) -> Any:
     folder, config = source(origin), load_config(origin, KINDS)
     config.encoder_layerdrop = config.decoder_layerdrop = 0.0
-
-    def built() -> None:
-        unusable = f"{folder}: no network can be built as its config.json says"
-        with refused_as(WeightsError, unusable), budget(folder):
-            WhisperForConditionalGeneration(config)
-
-    check_weights(folder)
-    opened(origin, built)
-    model, info = opened(
-        origin,
-        lambda: WhisperForConditionalGeneration.from_pretrained(
-            folder,
-            config=config,
-            dtype=torch.float32,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        ),
-    )
+    model, info = load_model(origin, config, WhisperForConditionalGeneration)
     check_complete(folder, "Whisper", info["missing_keys"])
     check_taken(folder, model, "", info["unexpected_keys"])
     _complete(model, str(folder))

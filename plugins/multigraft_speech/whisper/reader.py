@@ -102,6 +102,10 @@ class LogMelReader:
         """The text of tokens, special ones and times left out."""
         return self.tokens.text(tokens)
 
+    def written(self, text: str) -> Sequence[int]:
+        """The tokens of a transcript, and the end. Raises RowError."""
+        return self.tokens.read(text)
+
     @cached_property
     def tokens(self) -> Tokens:
         """The tokenizer."""

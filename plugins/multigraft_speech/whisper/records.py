@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from multigraft import Backbone, Lazy, Option, Size, Trial
-from multigraft_speech.options import SPEC_AUGMENT
+from multigraft_speech.options import SPECTROGRAM_AUGMENT
 
 
 def _size(layers: int, width: int, heads: int, **more: Any) -> dict[str, Any]:
@@ -31,7 +31,7 @@ WHISPER = Backbone(
     build=Lazy("multigraft_speech.whisper.build:build"),
     reader=Lazy("multigraft_speech.whisper.specs:whisper_spec"),
     options={
-        "spec_augment": SPEC_AUGMENT,
+        "spec_augment": SPECTROGRAM_AUGMENT,
         "language": Option(
             default=None,
             types=(str,),

@@ -26,15 +26,14 @@ Rewrite = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 def rewrite_of(task: Task, options: Mapping[str, Any]) -> Rewrite | None:
     """A task's `Task.rows`, which is given the task's options where it names them."""
-    return None if task.rows is None else with_options(task.rows, options)
+    return None if task.rows is None else with_known(task.rows, options=options)
 
 
-def with_options(function: Callable[..., V], options: Mapping[str, Any]) -> Callable[..., V]:
-    """A task's function, which is given the task's options where it has a parameter for them."""
+def with_known(function: Callable[..., V], **known: Any) -> Callable[..., V]:
+    """A task's function, which is given by name what it has a parameter for."""
     found = function.resolve() if isinstance(function, Lazy) else function
-    if "options" not in inspect.signature(found).parameters:
-        return found
-    return partial(found, options=options)
+    named = inspect.signature(found).parameters
+    return partial(found, **{name: value for name, value in known.items() if name in named})
 
 
 def rewritten(
