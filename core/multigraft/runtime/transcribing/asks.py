@@ -55,7 +55,7 @@ ASKS: Mapping[str, Option] = {
         "log-probability, is left out",
     ),
     "quiet": Option(
-        default=-70.0,
+        default=-55.0,
         low=-1000,
         high=0,
         help="a window without a sample as loud is left out, in decibels below full scale; -1000: "

@@ -81,15 +81,12 @@ def word_times(words: Sequence[TokenWord], heard: Listening, loudness: np.ndarra
     starts = first_columns(-heard.looked[[*kept, len(heard.chances)]])
     place = {token: number for number, token in enumerate(kept)}
     moments = heard.step / LOUDNESS_STEP
-    anchors = [
-        Anchors(
-            *(
-                round(moments * _peak(heard.looked[token], *starts[place[token] :][:2]))
-                for token in (word.first, word.last)
-            )
-        )
-        for word in known
-    ]
+
+    def listened_for(token: int) -> int:
+        peak = _peak(heard.looked[token], *starts[place[token] :][:2])
+        return round(moments * peak)
+
+    anchors = [Anchors(listened_for(word.first), listened_for(word.last)) for word in known]
     changes = [round(moments * int(starts[place[word.first]])) for word in known[1:]]
     edges = word_edges(anchors, changes, quiet_moments(loudness))
     beyond = edges[-1][1] if edges else 0
