@@ -27,7 +27,9 @@ class Fields(TypedDict, total=False):
 
     task: Named
     backbone: Named
-    data: Named | Path
+    data: Any
+    """A path or several, a section, or rows themselves: a list of mappings, a mapping of columns, a
+    table, a data set."""
     strategy: Named | Sequence[Named]
     reader: Mapping[str, Any]
     training: Mapping[str, Any]

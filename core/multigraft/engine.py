@@ -12,6 +12,7 @@ from typing import Any
 
 from multigraft.contracts.report import Report
 from multigraft.contracts.types import Stage
+from multigraft.data.given import kept_rows, without_rows
 from multigraft.errors import MultigraftError, PluginError, RecipeError, RunError
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.tracing import Tell
@@ -86,11 +87,14 @@ class Engine:
     ) -> Run:
         """Build and train a run of a recipe; ``before``: facts of a run that it must repeat.
 
+        Its ``data`` may hold rows (see `multigraft.data.given`), which its folder then keeps.
         Its folder is the recipe's ``output``, else ``beside``, else one named after what it is; of
         the last two the next free name is taken. Raises RecipeError, DataError, WeightsError,
         RunError.
         """
+        rows: Mapping[str, Any] = {}
         if not isinstance(raw, ResolvedRecipe):
+            raw, rows = without_rows(raw)
             raw = read_recipe(raw, self.catalog, source=source)
         resolved = raw.anchored()
         recipe = resolved.recipe
@@ -111,12 +115,13 @@ class Engine:
             as_many_threads(threads(before or {})),
             self._begun(wanted, world, fresh=fresh) as folder,
         ):
-            run = assembly.assemble(resolved, self.catalog, folder, dispatch=self.call, world=world)
+            with kept_rows(resolved, rows, folder, world) as kept:
+                run = assembly.assemble(kept, self.catalog, folder, dispatch=self.call, world=world)
             if before is not None:
                 same_data(before, run.facts, folder)
                 run.facts["precision"] = before.get("precision")
             if world.leads:
-                write_text(folder / RECIPE, recipe.to_yaml())
+                write_text(folder / RECIPE, kept.recipe.to_yaml())
                 run.facts["recipe"] = read_mapping(folder / RECIPE)
                 run.facts |= assembly.saved_facts(run.reader, run.targets, folder)
             with self._recorded(run):

@@ -224,6 +224,7 @@ EXTRAS = {
     "prometheus_client": "serve",
     "tifffile": "tiff",
     "imagecodecs": "tiff",
+    "openpyxl": "excel",
     "tensorboard": "track",
     "mlflow": "track",
     "sqlalchemy": "track",

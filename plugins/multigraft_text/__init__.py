@@ -40,7 +40,11 @@ TEXT = Modality(
     samples=Samples(
         good=Lazy("multigraft_text.samples:good"), bad=Lazy("multigraft_text.samples:bad")
     ),
-    likeness=Likeness(sketch=Lazy("multigraft_text.likeness:sketch"), near=0.8),
+    likeness=Likeness(
+        sketch=Lazy("multigraft_text.likeness:sketch"),
+        near=0.8,
+        flaws=("holds U+FFFD, which stands for bytes that could not be decoded",),
+    ),
     unit=lambda spec: ("tokens", 1.0),
     web=WebReader(folder="multigraft_text:web", packages=(_TOKENIZERS,)),
     options={
@@ -62,6 +66,11 @@ TEXT = Modality(
             default=False,
             help="give with each token the characters it is of; tasks whose targets are places set "
             "it",
+        ),
+        "refuse_replaced": Option(
+            default=False,
+            help="a text that holds U+FFFD, which stands for bytes that could not be decoded, is a "
+            "bad row",
         ),
         "passage": Option(
             default=False,

@@ -7,6 +7,7 @@ from typing import Any
 from multigraft import RowError
 
 REPLACEMENT = "\ufffd"
+"""What stands for bytes that could not be decoded when a text was made."""
 MAX_CHARACTERS = 1_000_000
 """A long novel: all of a text is tokenized before it is cut to ``max_length`` tokens."""
 
@@ -42,14 +43,18 @@ def clean(raw: Any) -> str:
         raise RowError("the text is empty")
     if "\0" in raw:
         raise RowError(f"the text holds a NUL at character {raw.index(chr(0))}; is it binary?")
-    if REPLACEMENT in raw:
-        raise RowError(
-            f"the text holds U+FFFD at character {raw.index(REPLACEMENT)}: bytes that could not be "
-            "decoded; read the source in its own encoding"
-        )
     if not raw.isascii():
         _refuse_surrogates(raw)
     return raw
+
+
+def refuse_replaced(text: str) -> None:
+    """Raise RowError for a text in which bytes were lost before."""
+    if REPLACEMENT in text:
+        raise RowError(
+            f"the text holds U+FFFD at character {text.index(REPLACEMENT)}: bytes that could not "
+            "be decoded; read the source in its own encoding"
+        )
 
 
 def _refuse_surrogates(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from multigraft import RowError
-from multigraft_text.cleaning import clean, parts_of
+from multigraft_text.cleaning import REPLACEMENT, clean, parts_of
 
 SHINGLE = 5
 """Characters in a row that are looked at together."""
@@ -24,7 +24,8 @@ def sketch(raws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
     96].
 
     The share of equal values estimates the Jaccard index J of two texts' sets of shingles, with the
-    standard error sqrt(J (1 - J) / 96). What the reader refuses gives zeros. No text has a flaw.
+    standard error sqrt(J (1 - J) / 96). What the reader refuses gives zeros. The flaw 1 is that a
+    text holds U+FFFD.
     """
     texts = [_plain(raw) for raw in raws]
     found = np.zeros((len(texts), VALUES), np.uint16)
@@ -36,7 +37,7 @@ def sketch(raws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
             least = np.minimum.reduceat((hashes * factor + term) >> np.uint64(32), starts)
             # the low bits; the high ones are those of any minimum
             found[real, value] = least.astype(np.uint16)
-    return found, np.zeros(len(texts), np.uint8)
+    return found, np.array([REPLACEMENT in text for text in texts], np.uint8)
 
 
 def _plain(raw: Any) -> str:

@@ -17,7 +17,7 @@ from multigraft.contracts.readers import check_spec, no_panic
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import BundleError, refused_as
 from multigraft_text.bounds import Growth, refuse_costly
-from multigraft_text.cleaning import MAX_CHARACTERS, clean, parts_of
+from multigraft_text.cleaning import MAX_CHARACTERS, clean, parts_of, refuse_replaced
 from multigraft_text.passages import passage_rows
 from multigraft_text.places import NOWHERE, cut_off, own_tokens, token_places
 from multigraft_text.windows import overlapping, step_of
@@ -37,6 +37,7 @@ class TextSpec(BaseModel):
     special: dict[str, str] = Field(default_factory=dict)
     places: bool = False
     passage: bool = False
+    refuse_replaced: bool = False
     prefix: str = ""
 
 
@@ -46,8 +47,9 @@ class TextReader:
     Its spec: ``tokenizer.json`` (the file's content), ``max_length``, ``pad_id``, ``token_types``
     (whether the backbone is told which text a token is of), ``special`` (as ``{"mask_token":
     "[MASK]"}``), ``places`` (whether rows say which characters their tokens are of), ``passage``
-    (whether values are questions with a passage each, see `passage_rows`), ``prefix`` (put in front
-    of every text that is read).
+    (whether values are questions with a passage each, see `passage_rows`), ``refuse_replaced``
+    (whether a text that holds U+FFFD is refused), ``prefix`` (put in front of every text that is
+    read).
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -136,6 +138,8 @@ class TextReader:
     def _clean(self, raw: Any) -> str:
         """A text that the tokenizer makes not too much of. Raises RowError."""
         text = clean(raw)
+        if self._spec.get("refuse_replaced"):
+            refuse_replaced(text)
         with no_panic():
             self._growth.refuse(text)
         return text

@@ -145,7 +145,7 @@ def spec_to_learn(options: Mapping[str, Any], *, style: str, limit: int, token_t
 
 def _asked(options: Mapping[str, Any]) -> Spec:
     """What stands in a spec only where it is asked for."""
-    return {name: True for name in ("places", "passage") if options.get(name)}
+    return {name: True for name in ("places", "passage", "refuse_replaced") if options.get(name)}
 
 
 def _length(options: Mapping[str, Any], limit: int) -> int:

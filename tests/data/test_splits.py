@@ -157,6 +157,17 @@ def test_a_limit_is_for_training_rows(tmp_path: Path, text: Modality) -> None:
     assert limited.test.indices.tolist() == whole.test.indices.tolist()
 
 
+def test_held_out_rows_have_a_limit_of_their_own(tmp_path: Path, text: Modality) -> None:
+    path, other = write(tmp_path / "a.csv", 100), write(tmp_path / "b.csv", 40, start=200)
+    data = Data(train=path, test=other, limit_held_out=6)
+    limited, whole = load(data, text), load(Data(train=path, test=other), text)
+    assert (len(limited.validation), len(limited.test)) == (6, 6)
+    assert limited.test.column("label").count("0") == 3
+    assert set(limited.test.indices) < set(whole.test.indices)
+    assert limited.train.indices.tolist() == whole.train.indices.tolist()
+    assert len(load(Data(train=path, limit_held_out=500), text).test) == 10
+
+
 def test_copies_across_parts_are_counted(tmp_path: Path, text: Modality) -> None:
     train, test = write(tmp_path / "a.csv", 50), write(tmp_path / "b.csv", 20, start=43)
     data = Data.model_validate({"train": train, "test": test, "split": {"validation": 0}})

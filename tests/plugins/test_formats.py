@@ -44,7 +44,8 @@ class Brings:
 def test_core_s_own_formats_enter_by_it() -> None:
     catalog = Catalog(discover=False)
     assert catalog.formats() == CORE
-    assert [each.name for each in CORE] == ["csv", "json", "parquet"]
+    names = ["csv", "json", "parquet", "arrow", "xlsx", "lines", "paragraphs"]
+    assert [each.name for each in CORE] == names
     assert catalog.owner("formats", "csv").name == "engine"
 
 

@@ -126,3 +126,7 @@ def test_what_the_reader_refuses_is_like_nothing(raw: object) -> None:
 def test_no_rows_give_no_sketches() -> None:
     assert sketch([])[0].shape == (0, VALUES)
     assert len(BETWEEN) == 1
+
+
+def test_a_text_in_which_bytes_were_lost_has_a_flaw() -> None:
+    assert sketch(["caf\ufffd", "café", ("a", "b\ufffd")])[1].tolist() == [1, 0, 1]

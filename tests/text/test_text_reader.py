@@ -84,7 +84,6 @@ def test_padding_is_the_pad_token_and_masked(grown: Grown) -> None:
         (3, "found int"),
         (float("nan"), "found float"),
         ("a\0b", "NUL at character 1"),
-        ("caf\ufffd", "U\\+FFFD at character 3"),
         (b"caf\xe9", "not UTF-8: byte 3 is 0xe9"),
         ("a\ud800", "surrogate"),
         (("a", ""), "empty"),
@@ -98,6 +97,13 @@ def test_padding_is_the_pad_token_and_masked(grown: Grown) -> None:
 def test_what_is_no_text_is_refused_by_name(bert: Grown, raw: Any, said: str) -> None:
     with pytest.raises(RowError, match=said):
         bert.reader.read(raw)
+
+
+def test_a_text_in_which_bytes_were_lost_is_read_unless_that_is_refused(bert: Grown) -> None:
+    assert bert.reader.read("caf\ufffd")["input_ids"].size
+    strict = TextReader({**bert.reader.spec(), "refuse_replaced": True})
+    with pytest.raises(RowError, match=r"U\+FFFD at character 3"):
+        strict.read("caf\ufffd")
 
 
 @pytest.mark.parametrize(

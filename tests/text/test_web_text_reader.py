@@ -179,6 +179,7 @@ def test_ids_are_the_very_same(laid_out: WebReading, kind: str, max_length: int)
 
 def test_what_python_refuses_is_refused(laid_out: WebReading) -> None:
     raws = ["", "  \n", "a\0b", "broken \ufffd", "x" * 1_000_001]
-    for raw, wanted, found in both(laid_out, spec("wordpiece bert", 32), raws):
+    strict = {**spec("wordpiece bert", 32), "refuse_replaced": True}
+    for raw, wanted, found in both(laid_out, strict, raws):
         assert isinstance(wanted, str) and isinstance(found, str), raw[:20]
         assert found[:16] == wanted[:16]

@@ -402,12 +402,12 @@ def test_a_page_without_a_server_says_why_it_cannot(run: mg.Run, tmp_path: Path)
 
 
 def test_a_server_continues_the_others_beside_a_bad_prompt(writer: Served) -> None:
-    said = writer.predict(["The fox", "word " * 200, "bad \ufffd", ["list"]])
+    said = writer.predict(["The fox", "word " * 200, "bad \0", ["list"]])
     first, long, broken, listed = said.json()["answers"]
     assert said.status_code == 200
     assert first["text"]
     assert "shorten the prompt" in long["error"]
-    assert "U+FFFD" in broken["error"]
+    assert "NUL" in broken["error"]
     assert "a text is needed" in listed["error"]
     assert writer.predict("word " * 200).status_code == 422
     (pair,) = writer.predict({"text": "The fox", "text_pair": "runs"}).json()["answers"]

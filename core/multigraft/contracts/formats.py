@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 Quotes = Literal["auto", "on", "off"]
 UTF8 = "UTF-8"
+AUTO = "auto"
+"""An encoding that is found for each file (see `multigraft.data.sources.encodings`)."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class Layout:
     """Layout of text files, as far as the file cannot say it and a recipe does."""
 
     encoding: str = UTF8
+    """Of text; a format's `read` is always told one that Python knows."""
     quotes: Quotes = "auto"
     """Whether quotes enclose a cell of a CSV file, or are text like any other sign.
 
@@ -62,3 +65,5 @@ class Format:
     alone is wrong goes to `Parsed.bad`."""
     folders: bool = False
     """Whether `read` takes a folder too, where it is asked for by name."""
+    text: bool = True
+    """Whether it is text, whose encoding is found where a recipe names none."""

@@ -15,8 +15,9 @@ from multigraft.data.checks.leakage import Leak, find_leaks, judge_leaks
 from multigraft.data.checks.sketches import sketch_tables
 from multigraft.data.checks.suspicious import flaw_notes, group_notes
 from multigraft.data.label_cells import LabelsIn, label_lists
-from multigraft.data.sources.load import CORE
+from multigraft.data.sources.parsing import CORE
 from multigraft.data.sources.rewriting import Rewrite
+from multigraft.data.sources.several import Source
 from multigraft.data.sources.source_table import source_table
 from multigraft.data.sources.table import Table
 from multigraft.data.splitting import limit_rows, split_table
@@ -82,11 +83,16 @@ def load_splits(
     train, validation, test = split_table(train, shares, labels=labels(train), seed=seed)
     if data.limit is not None:
         train = limit_rows(train, data.limit, labels=labels(train), seed=seed)
-    splits = {
-        "train": train,
+    held_out = {
         "validation": own.get("validation", validation),
         "test": own.get("test", test),
     }
+    if data.limit_held_out is not None:
+        held_out = {
+            split: limit_rows(table, data.limit_held_out, labels=labels(table), seed=seed)
+            for split, table in held_out.items()
+        }
+    splits = {"train": train, **held_out}
     leaks, warnings = ([], []) if settled else _compare(splits, data, modality)
     notes = [note for table in own.values() for note in table.notes]
     return Splits(
@@ -97,7 +103,7 @@ def load_splits(
     )
 
 
-def _sources(data: Data) -> dict[str, str]:
+def _sources(data: Data) -> dict[str, Source]:
     given = {"train": data.train, "validation": data.validation, "test": data.test}
     return {split: path for split, path in given.items() if path is not None}
 

@@ -71,15 +71,35 @@ def register_tasks() -> Sequence[Task]:
 
 @hookimpl
 def register_formats() -> Sequence[Format]:
-    """What tables are mostly kept in; `data.sources.formats` reads them."""
-    return tuple(
-        Format(name=name, endings=endings, read=Lazy(f"multigraft.data.sources.formats:{read}"))
-        for name, endings, read in (
-            ("csv", (".csv", ".tsv"), "read_csv"),
-            ("json", (".json", ".jsonl", ".ndjson"), "read_json"),
-            ("parquet", (".parquet",), "read_parquet"),
-        )
+    """What tables and texts are mostly kept in; `data.sources` reads them."""
+    return (
+        Format(name="csv", endings=(".csv", ".tsv"), read=_reader("formats:read_csv")),
+        Format(
+            name="json", endings=(".json", ".jsonl", ".ndjson"), read=_reader("formats:read_json")
+        ),
+        Format(
+            name="parquet", endings=(".parquet",), read=_reader("formats:read_parquet"), text=False
+        ),
+        Format(
+            name="arrow",
+            endings=(".arrow", ".feather"),
+            read=_reader("arrow_files:read_arrow"),
+            folders=True,
+            text=False,
+        ),
+        Format(
+            name="xlsx",
+            endings=(".xlsx", ".xlsm"),
+            read=_reader("sheets:read_workbook"),
+            text=False,
+        ),
+        Format(name="lines", endings=(".txt",), read=_reader("text_lines:read_lines")),
+        Format(name="paragraphs", endings=(), read=_reader("text_lines:read_paragraphs")),
     )
+
+
+def _reader(name: str) -> Lazy:
+    return Lazy(f"multigraft.data.sources.{name}")
 
 
 @hookimpl(trylast=True)

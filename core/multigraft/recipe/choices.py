@@ -135,5 +135,5 @@ def listed(value: Any) -> Any:
 
 
 def trained(value: Any) -> Any:
-    """Read data, where a path alone is its training rows."""
-    return {"train": str(value)} if isinstance(value, str | Path) else value
+    """Read data, where a path alone, or a list of them, is its training rows."""
+    return {"train": value} if isinstance(value, str | Path | list | tuple) else value

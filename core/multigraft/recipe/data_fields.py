@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from glob import has_magic
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from multigraft.contracts.formats import AUTO
 from multigraft.recipe.choices import Section
 from multigraft.system.files import expanded, whole_path
 
@@ -14,6 +17,18 @@ Count = Annotated[int, Field(ge=1, le=2**53)]
 """A number that sizes nothing; one that does has a limit of its own, since a recipe may be a
 stranger's."""
 ALLOWED_BAD = 0.05
+
+
+def _listed(value: Any) -> Any:
+    """Read a source, or a list of them; anything else is told in one line."""
+    several = list(value) if isinstance(value, list | tuple) else [value]
+    if not several or not all(isinstance(each, str | Path) for each in several):
+        raise ValueError("it should be a path, a name on the hub, a URL, or a list of these")
+    return tuple(map(str, several)) if isinstance(value, list | tuple) else str(value)
+
+
+Sources = Annotated[str | tuple[str, ...], BeforeValidator(_listed)]
+"""A source of rows, or several that are read as one."""
 
 
 class Split(Section):
@@ -43,18 +58,20 @@ class Leakage(Section):
 class Data(Section):
     """Sources of rows, and what their columns mean."""
 
-    train: str
-    """A file (CSV, JSON lines, Parquet, or of a plugin's format), a folder (one subfolder a
-    class), or ``hub:owner/name``."""
-    validation: str | None = None
+    train: Sources
+    """A file (CSV, JSON lines, Parquet, or of a plugin's format), a folder (one subfolder a class,
+    or files of rows), a pattern (``parts/*.csv``), a list of these, ``hub:owner/name``, or a
+    URL."""
+    validation: Sources | None = None
     """Rows of their own for validation; unset: a share of ``train``."""
-    test: str | None = None
+    test: Sources | None = None
     """Rows of their own for the test; unset: a share of ``train``."""
     format: str = "auto"
-    """What ``train`` is: ``csv``, ``json``, ``parquet``, a plugin's, as ``conll``, ``folder`` or
-    ``hub``; ``auto`` goes by its ending."""
-    encoding: str = "UTF-8"
-    """In what CSV and JSON files are written, as ``cp1252`` or ``utf-16``."""
+    """What ``train`` is: ``csv``, ``json``, ``parquet``, ``arrow``, ``xlsx``, ``lines``,
+    ``paragraphs``, a plugin's, as ``conll``, ``folder`` or ``hub``; ``auto`` goes by its ending."""
+    encoding: str = "auto"
+    """In what files of text are written, as ``cp1252`` or ``utf-16``; ``auto``: UTF-8, or what a
+    file's bytes tell, which is noted."""
     quotes: Literal["auto", "on", "off"] = "auto"
     """Whether quotes enclose a cell of a CSV file (``on``) or are text (``off``); ``auto``: ``off``
     where tabs separate the cells, unless the header is quoted."""
@@ -74,10 +91,14 @@ class Data(Section):
     leakage: Leakage = Field(default_factory=Leakage)
     limit: Count | None = None
     """Use at most this many training rows, drawn with the seed and in the labels' shares."""
+    limit_held_out: Count | None = None
+    """The same of the rows of validation, and of the test."""
 
     @field_validator("encoding")
     @classmethod
     def _is_known(cls, value: str) -> str:
+        if value == AUTO:
+            return value
         try:
             "".encode(value)
         except (LookupError, ValueError) as error:
@@ -108,3 +129,16 @@ def given_path(value: str | None) -> str | None:
     if value is None or not expanded(value).exists():
         return value
     return str(whole_path(value))
+
+
+def given_source(value: Sources | None) -> Sources | None:
+    """Complete the local paths of a source, patterns among them."""
+    if isinstance(value, tuple):
+        return tuple(map(_whole_source, value))
+    return None if value is None else _whole_source(value)
+
+
+def _whole_source(value: str) -> str:
+    found = given_path(value) or value
+    local = found == value and has_magic(value) and "://" not in value
+    return str(expanded(value).absolute()) if local and not value.startswith("hub:") else found

@@ -26,7 +26,7 @@ from multigraft.recipe.choices import (
     named_list,
     trained,
 )
-from multigraft.recipe.data_fields import Count, Data, Share, given_path
+from multigraft.recipe.data_fields import Count, Data, Share, given_path, given_source
 from multigraft.system.files import whole_path
 from multigraft.system.validation import problem_lines
 
@@ -199,7 +199,7 @@ class Recipe(Section):
     def anchored(self) -> Recipe:
         """The same recipe with whole paths, so that it means the same from any folder."""
         sources = {
-            name: given_path(getattr(self.data, name)) for name in ("train", "validation", "test")
+            name: given_source(getattr(self.data, name)) for name in ("train", "validation", "test")
         }
         data = self.data.model_copy(update=sources)
         backbone = self._with_weights(given_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from multigraft.contracts.report import Report
 from multigraft.data import Problem, Rows, part_of, rewrite_of, source_table, told
 from multigraft.data.checks.leakage import find_leaks
+from multigraft.data.given import as_source, shape_of
+from multigraft.data.sources.containers import is_rows
 from multigraft.data.sources.naming import of_other_data
 from multigraft.errors import RunError
 from multigraft.evaluation.row_answers import check_rows_file
@@ -27,7 +29,7 @@ REASONS = 5
 
 def on_other_data(
     run: Run,
-    source: str,
+    source: Any,
     name: str,
     *,
     columns: Mapping[str, str],
@@ -36,26 +38,28 @@ def on_other_data(
 ) -> Run:
     """The run with the rows of ``source`` as those that it is measured on, under ``name``.
 
-    They are read as the run's were; ``columns`` are further names of columns, and an empty one
-    takes that of the recipe away. Rows that cannot be used are left out and told. Raises DataError
-    where none can be.
+    The source is what `data.train` may be, or rows themselves (see `multigraft.data.given`). They
+    are read as the run's were; ``columns`` are further names of columns, and an empty one takes
+    that of the recipe away. Rows that cannot be used are left out and told. Raises DataError where
+    none can be.
     """
     task, catalog = run.resolved.task, run.catalog
     wanted = {**run.recipe.data.columns, **columns}
     named = {ours: theirs for ours, theirs in wanted.items() if theirs}
     data = run.recipe.data.model_copy(update={"columns": named})
     formats = catalog.formats()
-    table = source_table(
-        part_of(source, split or run.recipe.evaluation.split, formats),
-        data,
-        modality=run.resolved.modality,
-        task_columns=task.columns,
-        split=split or "test",
-        files=task.files,
-        rewrite=rewrite_of(task, run.resolved.task_options),
-        formats=formats,
-        naming=of_other_data,
-    )
+    with as_source(source, shape_of(run.resolved.modality, task, named)) as found:
+        table = source_table(
+            part_of(found, split or run.recipe.evaluation.split, formats),
+            data,
+            modality=run.resolved.modality,
+            task_columns=task.columns,
+            split=split or "test",
+            files=task.files,
+            rewrite=rewrite_of(task, run.resolved.task_options),
+            formats=formats,
+            naming=of_other_data,
+        )
     rows = Rows.audit(
         table, run.reader, run.objective, allowed_bad=1.0, name=name, seed=run.recipe.seed
     )
@@ -88,14 +92,17 @@ def left_out(name: str, problems: Iterable[Problem]) -> list[str]:
     return [*lines, f"{name}: {others} more rows left out"] if others else lines
 
 
-def named_sources(data: Any, name: str | None, split: str | None) -> dict[str, str]:
-    """The sources to measure on, by the names their reports get. Raises RunError."""
-    if isinstance(data, Mapping):
+def named_sources(
+    data: Any, name: str | None, split: str | None, columns: Collection[str] = ()
+) -> dict[str, Any]:
+    """The sources to measure on, by the names their reports get; a mapping that has one of the
+    ``columns`` is of columns, and one source. Raises RunError."""
+    if isinstance(data, Mapping) and not set(data) & set(columns):
         if name is not None:
             raise RunError("name: several sources have a name each already; leave it out")
-        found = {str(each): str(source) for each, source in data.items()}
+        found = {str(each): _given(source) for each, source in data.items()}
     else:
-        found = {name or name_of_source(str(data), split): str(data)}
+        found = {name or name_of_source(data, split): _given(data)}
     for each in found:
         if each in OWN or not NAME.fullmatch(each):
             raise RunError(
@@ -107,14 +114,24 @@ def named_sources(data: Any, name: str | None, split: str | None) -> dict[str, s
     return found
 
 
-def name_of_source(source: str, split: str | None) -> str:
-    """A name for a source: that of its file or folder, and the folder's where it is a split.
+def _given(source: Any) -> Any:
+    return str(source) if isinstance(source, Path) else source
+
+
+def name_of_source(source: Any, split: str | None) -> str:
+    """A name for a source: that of its file or folder, and the folder's where it is a split; of
+    several files the first's, and ``data`` for rows given in Python.
 
     >>> name_of_source("reviews/books.csv", None), name_of_source("books/test.csv", None)
     ('books', 'books-test')
     >>> name_of_source("books", "test"), name_of_source("hub:stanfordnlp/imdb", "test")
     ('books-test', 'imdb-test')
     """
+    if isinstance(source, list | tuple) and source and not is_rows(source):
+        source = source[0]
+    if not isinstance(source, str | Path):
+        return "data"
+    source = str(source)
     path = Path(source.removeprefix("hub:"))
     path = path.absolute() if not source.startswith("hub:") else path
     stem = path.name if path.is_dir() else path.stem

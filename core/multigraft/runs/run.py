@@ -129,7 +129,7 @@ class Run:
 
     def evaluate(
         self,
-        data: str | Path | Mapping[str, str | Path] | None = None,
+        data: Any = None,
         *,
         name: str | None = None,
         columns: Mapping[str, str] | None = None,
@@ -141,12 +141,13 @@ class Run:
     ) -> Report:
         """Measure the trained model on its held-out rows, or on other ``data``.
 
-        ``data`` is what a recipe's ``data.train`` may be; a mapping from names to several of them
-        gives one report with a table. It is read as the recipe says, ``columns`` (our name ->
-        theirs) going first; ``split`` is that of a hub set, or of a folder that holds a file for
-        each. ``name`` is what its report is kept under, beside those of the run's own rows. Rows
-        of labels that the run does not know are left out, counted and told. ``rows`` is a file
-        (``.jsonl``, ``.csv``, ``.parquet``) that gets the answer to each row, in their order.
+        ``data`` is what a recipe's ``data.train`` may be, rows in Python too; a mapping from names
+        to several of them gives one report with a table. It is read as the recipe says, ``columns``
+        (our name -> theirs) going first; ``split`` is that of a hub set, or of a folder that holds
+        a file for each. ``name`` is what its report is kept under, beside those of the run's own
+        rows. Rows of labels that the run does not know are left out, counted and told. ``rows`` is
+        a file (``.jsonl``, ``.csv``, ``.parquet``) that gets the answer to each row, in their
+        order.
         ``asked`` is what is asked of the answers, as ``{"flip": True}``, for the figure that a
         deployer gets who asks the same. ``groups`` is a column, as ``domain``, for whose values the
         task's metric is told too, and for the worst; the recipe's unless given. ``quiet`` shows no
@@ -159,7 +160,7 @@ class Run:
 
     def _measured(
         self,
-        data: str | Path | Mapping[str, str | Path] | None,
+        data: Any,
         name: str | None,
         columns: Mapping[str, str] | None,
         split: str | None,
@@ -170,7 +171,7 @@ class Run:
             if name is not None or columns:
                 raise RunError("name and columns are those of other data: give data too")
             return self.dispatch("evaluate", replace(self._on(split), answers_file=file))
-        sources = named_sources(data, name, split)
+        sources = named_sources(data, name, split, self._columns(columns or {}))
         files = answers_files(file, sources)
         reports = {
             each: self.dispatch(
@@ -187,6 +188,12 @@ class Run:
             for each, source in sources.items()
         }
         return table_of(reports) if len(reports) > 1 else next(iter(reports.values()))
+
+    def _columns(self, named: Mapping[str, str]) -> set[str]:
+        """What the columns that are measured on may be called, here and in a table."""
+        ours = {*self.resolved.modality.columns, *self.resolved.task.columns}
+        called = {**self.recipe.data.columns, **named}
+        return ours | {theirs for name, theirs in called.items() if name in ours}
 
     def _checked(self, asked: Mapping[str, Any] | None) -> dict[str, Any]:
         if not asked:

@@ -10,7 +10,7 @@ export async function openReader(spec, file) {
   return {
     // {text}, or {columns} with a text and a second one.
     read({ text, columns }) {
-      const texts = (columns ? Object.values(columns) : [text]).map(clean);
+      const texts = (columns ? Object.values(columns) : [text]).map((each) => clean(each, spec));
       if (texts.length > 2) throw new Error(`found ${texts.length} texts; one or two are needed`);
       const { ids, types } = tokenizer.encode(...texts);
       const row = { input_ids: ids, attention_mask: ids.map(() => 1) };
@@ -22,12 +22,13 @@ export async function openReader(spec, file) {
 
 const int64 = (values) => ({ data: BigInt64Array.from(values, BigInt), dims: [values.length] });
 
-function clean(text) {
+function clean(text, spec) {
   if (typeof text !== "string") throw new Error(`found ${typeof text}; text is needed`);
   if (text.length > MAX_CHARACTERS) refuseLong([...text].length);
   if (!text.trim()) throw new Error("the text is empty");
   if (text.includes("\0")) throw new Error("the text holds a NUL; is it binary?");
-  if (text.includes("\ufffd")) throw new Error("the text holds U+FFFD: bytes that could not be decoded");
+  if (spec.refuse_replaced && text.includes("\ufffd"))
+    throw new Error("the text holds U+FFFD: bytes that could not be decoded");
   if (/\p{Surrogate}/u.test(text)) throw new Error("the text holds half a surrogate pair");
   return text;
 }

@@ -259,7 +259,7 @@ def test_missing_columns_are_named(
         ("a.jsonl", "[" * 100_000, ["a.jsonl"]),
         ("a.jsonl", "\n", ["is empty"]),
         ("a.parquet", b"PAR1 nonsense", ["not a sound Parquet file"]),
-        ("a.txt", "x", ["'.txt'", "data.format"]),
+        ("a.doc", "x", ["'.doc'", "data.format"]),
     ],
 )
 def test_files_that_cannot_be_parsed(
@@ -328,13 +328,17 @@ def test_missing_files_and_wrong_kinds(tmp_path: Path, text: Modality, image: Mo
     write(tmp_path / "reviews.csv", "text\nx\n")
     with pytest.raises(DataError, match=r"did you mean 'reviews\.csv'\?"):
         load(tmp_path / "review.csv", text)
+    assert load(tmp_path, text).column("text") == ["x"]
+    (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="text is not read from a folder of files; give a file of "):
-        load(tmp_path, text)
+        load(tmp_path / "empty", text)
     for split in ("train", "test"):
         write(tmp_path / "splits" / f"{split}.csv", "text\nx\n")
     with pytest.raises(DataError, match=r"data: {train: .*train\.csv, test: .*test\.csv}"):
         load(tmp_path / "splits", text)
     with pytest.raises(DataError, match=r"holds no file ending in \.png, \.jpg"):
+        load(tmp_path / "empty", image)
+    with pytest.raises(DataError, match=r"column 'image' is missing"):
         load(tmp_path, image)
     with pytest.raises(DataError, match=r"is a folder, but data\.format is 'csv'"):
         load_table(str(tmp_path), format="csv", modality=text, columns={})

@@ -35,6 +35,22 @@ class RawColumns:
     """The endings by which a further one is known to hold file names; without any none does."""
 
 
+@dataclass(frozen=True)
+class Member:
+    """One of several files that were joined: its name, and how its rows are called."""
+
+    name: str
+    rows: int
+    kind: str = "row"
+    paths: Sequence[str] | None = None
+
+    def where(self, row: int) -> tuple[str, int | None]:
+        """The file of a row, counted from 0, and its number there; None where the file is it."""
+        if self.paths is not None:
+            return f"{self.name}/{self.paths[row]}", None
+        return self.name, row + 1
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Content:
     """Content of one source; every table cut from it shares this."""
@@ -68,8 +84,18 @@ class Content:
     """Our names of columns -> the file's, where they differ."""
     kind: str = "row"
     """What one row is called in its place."""
+    members: Sequence[Member] = ()
+    """The files in it, in the order of their rows, where several were joined."""
     key: str | None = None
     """What names the raw columns in the cache, where they are kept there."""
+
+    def member(self, row: int) -> tuple[Member, int]:
+        """The file that a row stands in, and its number there, both counted from 0."""
+        if not self.members:
+            return Member(self.name, len(self), self.kind, self.paths), row
+        ends = np.cumsum([member.rows for member in self.members])
+        found = int(np.searchsorted(ends, row, side="right"))
+        return self.members[found], row - int(ends[found] - self.members[found].rows)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), []))
@@ -118,12 +144,13 @@ def _value(content: Content, name: str, value: Any) -> Any:
     """A cell as a reader takes it: bytes, a whole file name, or the value itself."""
     if isinstance(value, dict) and value.keys() == {"bytes", "path"}:  # how `datasets` stores media
         value = value["path"] if value["bytes"] is None else value["bytes"]
-    if content.folder is not None and _names_file(content, name, value):
+    if content.folder is not None and names_file(content, name, value):
         return _resolve(content.folder, value)
     return value
 
 
-def _names_file(content: Content, name: str, value: Any) -> bool:
+def names_file(content: Content, name: str, value: Any) -> bool:
+    """Tell whether a cell of a raw column is the name of a file."""
     if content.folder is None or not isinstance(value, str):
         return False
     own = next((each for each in content.branches.values() if name in each.names), None)
@@ -187,7 +214,7 @@ def _parts(content: Content, names: Sequence[str], raw: Any, hashes: FileHashes)
     values = raw if isinstance(raw, tuple) else (raw,)
     return [
         hashes.digest(value)
-        if _names_file(content, name, value)
+        if names_file(content, name, value)
         else _beside(content, value, hashes)
         for name, value in zip(names, values, strict=False)
     ]
@@ -232,11 +259,14 @@ def _attached_file(content: Content, value: str) -> str | None:
 
 
 def canonical(values: Sequence[Any]) -> bytes:
-    """Write values as JSON that is the same everywhere; bytes count by their hash."""
+    """Write values as JSON that is the same everywhere; bytes and arrays count by their hash."""
     return CANONICAL.encode(values).encode()
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        told = f"{value.dtype.str} {value.shape} ".encode()
+        return hashlib.sha256(told + np.ascontiguousarray(value).tobytes()).hexdigest()
     return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else str(value)
 
 

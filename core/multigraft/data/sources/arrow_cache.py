@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from multigraft.contracts.formats import Parsed, Warnings
 from multigraft.data.sources.columns import Coded, Column, Piece, Pieces
+from multigraft.data.sources.marks import form_of, marked
 from multigraft.errors import DataError
 from multigraft.system import cache
 from multigraft.system.about import __version__
@@ -25,14 +26,13 @@ FORM = 2
 """Raised when the same file would be converted into something else."""
 FIRST = 3
 """Of the rows that should be looked at, so many are named."""
-CODED = {b"multigraft": b"json"}
 
 
 @dataclass(frozen=True)
 class Chunk:
     """A chunk of consecutive rows of a file. ``bad`` counts rows from the file's first."""
 
-    columns: Mapping[str, pa.Array | pa.ChunkedArray | list[Any]]
+    columns: Mapping[str, pa.Array | pa.ChunkedArray | Coded | list[Any]]
     rows: int
     bad: Mapping[int, str] = field(default_factory=dict)
     warnings: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -72,7 +72,7 @@ def convert(path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int, ki
     ``kind`` is how ``chunks`` reads it. Where the cache has no room, all is read into memory.
     Raises DataError where the file changes meanwhile.
     """
-    key = _key(path, kind)
+    key = file_key(path, kind)
     parsed = _opened(cache.find_entry(KIND, key), key)
     if parsed is None and cache.room_for(size):
         _make(path, chunks, kind)
@@ -85,17 +85,17 @@ def convert(path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int, ki
 
 def _make(path: Path, chunks: Callable[[Path], Iterator[Chunk]], kind: str) -> None:
     """Write the entry; where the disk is full there is none."""
-    key = _key(path, kind)
+    key = file_key(path, kind)
     try:
         with cache.new_entry(KIND, key) as folder:
             _write(folder, chunks(path))
-            if _key(path, kind) != key:
+            if file_key(path, kind) != key:
                 raise DataError(f"{path.name}: changed while it was read; start again")
     except OSError as error:
         log.warning("%s: the cache cannot be written: %s", path.name, error)
 
 
-def _key(path: Path, kind: str) -> str:
+def file_key(path: Path, kind: str) -> str:
     """What a file is as far as can be told without reading it."""
     facts = path.stat()
     told = [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino]
@@ -146,7 +146,8 @@ def _piece(batch: pa.RecordBatch, name: str) -> Piece:
     if name not in batch.schema.names:
         return None
     values = batch.column(name)
-    return Coded(values) if batch.schema.field(name).metadata == CODED else values
+    form = form_of(batch.schema.field(name))
+    return values if form is None else Coded(values, form)
 
 
 def _write(folder: Path, chunks: Iterable[Chunk]) -> None:
@@ -177,14 +178,14 @@ def _write(folder: Path, chunks: Iterable[Chunk]) -> None:
 def _batch(chunk: Chunk) -> pa.RecordBatch:
     fields, arrays = [], []
     for name, values in chunk.columns.items():
-        array = _coded(values) if isinstance(values, list) else values
+        coded = _coded(values) if isinstance(values, list) else values
+        form = coded.form if isinstance(coded, Coded) else None
+        array = coded.values if isinstance(coded, Coded) else coded
         arrays.append(array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array)
-        fields.append(
-            pa.field(name, array.type, metadata=CODED if isinstance(values, list) else None)
-        )
+        fields.append(pa.field(name, array.type, metadata=marked(form)))
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def _coded(values: Any) -> pa.Array:
+def _coded(values: Any) -> Coded:
     texts = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
-    return pa.array(texts, pa.large_string())
+    return Coded(pa.array(texts, pa.large_string()))

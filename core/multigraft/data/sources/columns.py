@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +16,27 @@ import pyarrow as pa
 BLOCK = 1024
 
 
+Form = Literal["json", "npy"]
+"""How a value that is no plain one is written: as JSON text, or an array as a ``.npy`` file."""
+
+
 @dataclass(frozen=True)
 class Coded:
-    """Values of mixed types, each as JSON text."""
+    """Values that Arrow has no type for, each written as its form says."""
 
-    texts: pa.Array
+    values: pa.Array
+    form: Form = "json"
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.values)
+
+    def decoded(self, written: Any) -> Any:
+        """A value as it was given. Raises ValueError for what is not of the form."""
+        if written is None:
+            return None
+        if self.form == "json":
+            return json.loads(written)
+        return np.load(io.BytesIO(written), allow_pickle=False)
 
 
 Piece: TypeAlias = pa.Array | pa.ChunkedArray | Coded | list[Any] | None
@@ -34,7 +48,7 @@ class Pieces:
 
     def __init__(
         self,
-        pieces: Sequence[Piece],
+        pieces: Sequence[Piece | Pieces],
         counts: Sequence[int],
         restore: tuple[Callable[..., Any], tuple[Any, ...]] | None = None,
     ) -> None:
@@ -46,6 +60,12 @@ class Pieces:
 
     def __len__(self) -> int:
         return self._starts[-1]
+
+    @property
+    def type(self) -> pa.DataType | None:
+        """Arrow's type of all of it; None where it has several, or values of none."""
+        found = {getattr(piece, "type", None) for piece in self._pieces if piece is not None}
+        return next(iter(found)) if len(found) == 1 else None
 
     def __getitem__(self, row: int) -> Any:
         """The value of one row."""
@@ -99,7 +119,7 @@ def cell(column: Column | Piece, row: int) -> Any:
     if column is None or isinstance(column, list | Pieces):
         return None if column is None else column[row]
     if isinstance(column, Coded):
-        return _decoded(column.texts[row].as_py())
+        return column.decoded(column.values[row].as_py())
     return column[row].as_py()
 
 
@@ -112,14 +132,10 @@ def take(column: Column | Piece, rows: np.ndarray) -> list[Any]:
     if isinstance(column, Pieces):
         return column.take(rows)
     if isinstance(column, Coded):
-        return [_decoded(text) for text in take(column.texts, rows)]
+        return [column.decoded(written) for written in take(column.values, rows)]
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
         chosen = column.slice(int(rows[0]), len(rows))  # nothing is copied
     else:
         chosen = column.take(pa.array(rows))
     values: list[Any] = chosen.to_pylist()
     return values
-
-
-def _decoded(text: str | None) -> Any:
-    return None if text is None else json.loads(text)

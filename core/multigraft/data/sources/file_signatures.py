@@ -14,15 +14,15 @@ SIGNS: Mapping[bytes, str] = {
     b"\0\0\xfe\xff": "is UTF-32; save it as UTF-8, or set data.encoding: utf-32",
     b"\xff\xfe": "is UTF-16; save it as UTF-8, or set data.encoding: utf-16",
     b"\xfe\xff": "is UTF-16; save it as UTF-8, or set data.encoding: utf-16",
-    b"PK\x03\x04": "is a zip archive, as workbooks are (.xlsx, .ods); save the sheet as CSV in "
-    "UTF-8",
+    b"PK\x03\x04": "is a zip archive, as workbooks are: name it .zip or .xlsx, or save the sheet "
+    "as CSV in UTF-8",
     b"\xd0\xcf\x11\xe0": "is a workbook of old Excel (.xls); save the sheet as CSV in UTF-8",
-    b"\x1f\x8b": "is compressed by gzip; unpack it first: gunzip",
-    b"\x28\xb5\x2f\xfd": "is compressed by zstd; unpack it first: unzstd",
-    b"BZh": "is compressed by bzip2; unpack it first: bunzip2",
-    b"\xfd7zXZ\0": "is compressed by xz; unpack it first: unxz",
+    b"\x1f\x8b": "is compressed by gzip; name it with .gz at its end, or: gunzip",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd; name it with .zst at its end, or: unzstd",
+    b"BZh": "is compressed by bzip2; name it with .bz2 at its end, or: bunzip2",
+    b"\xfd7zXZ\0": "is compressed by xz; name it with .xz at its end, or: unxz",
     b"PAR1": "is a Parquet file; name it .parquet, or set data.format: parquet",
-    b"ARROW1\0\0": "is an Arrow file; write it as Parquet",
+    b"ARROW1\0\0": "is an Arrow file; name it .arrow, or set data.format: arrow",
     b"version https://git-lfs": "is a pointer of Git LFS, not the file itself; fetch that: git lfs "
     "pull",
     b"<!DOCTYPE html": "is a page of the web; download the file itself",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pyarrow as pa
 from multigraft.contracts.formats import PLAIN, Layout, Parsed
 from multigraft.data.sources.arrow_cache import Chunk, convert, gather
 from multigraft.data.sources.cells import broken, column, open_text
+from multigraft.data.sources.columns import Coded
 from multigraft.data.sources.delimited import (
     Form,
     find_form,
@@ -28,6 +30,7 @@ from multigraft.data.sources.delimited import (
     without_empty_end,
 )
 from multigraft.data.sources.json_rows import read_objects
+from multigraft.data.sources.marks import folder_told, form_of
 from multigraft.errors import DataError, first_line, refused_as
 
 NO_PARQUET = "is not a sound Parquet file"
@@ -45,12 +48,16 @@ def read_csv(path: Path, layout: Layout = PLAIN) -> Parsed:
     CSV knows no types: every cell is text, an empty one None. Raises DataError with the lines of
     records that have more or fewer cells than the header.
     """
-    return _read(path, partial(csv_chunks, layout=layout), path.stat().st_size, f"csv {layout}")
+    return read_chunks(
+        path, partial(csv_chunks, layout=layout), path.stat().st_size, f"csv {layout}"
+    )
 
 
 def read_json(path: Path, layout: Layout = PLAIN) -> Parsed:
     """Read JSON lines or one list of objects. Raises DataError with the lines that are not JSON."""
-    return _read(path, partial(json_chunks, layout=layout), path.stat().st_size, f"json {layout}")
+    return read_chunks(
+        path, partial(json_chunks, layout=layout), path.stat().st_size, f"json {layout}"
+    )
 
 
 def read_parquet(path: Path, layout: Layout = PLAIN) -> Parsed:
@@ -62,10 +69,14 @@ def read_parquet(path: Path, layout: Layout = PLAIN) -> Parsed:
         size = sum(
             facts.row_group(number).total_byte_size for number in range(facts.num_row_groups)
         )
-    return _read(path, parquet_chunks, size, "parquet")
+    parsed = read_chunks(path, parquet_chunks, size, "parquet")
+    return replace(parsed, folder=folder_told(facts.metadata))
 
 
-def _read(path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int, kind: str) -> Parsed:
+def read_chunks(
+    path: Path, chunks: Callable[[Path], Iterator[Chunk]], size: int, kind: str
+) -> Parsed:
+    """Join the chunks of a file of ``size`` bytes in memory, or map those of a large one."""
     return convert(path, chunks, size, kind) if size >= LARGE else gather(chunks(path))
 
 
@@ -81,7 +92,7 @@ def csv_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
         check_names(path, names)
         rows = without_empty_end(records, notes)
         first = 0
-        for block in _blocks((record, sum(map(len, record))) for record in rows):
+        for block in blocks((record, sum(map(len, record))) for record in rows):
             yield _csv_chunk(
                 block, names, header=header, form=form, first=first, encoding=layout.encoding
             )
@@ -114,7 +125,7 @@ def json_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
     """Read the rows of JSON lines, some at a time; a list is parsed whole."""
     first = 0
     with open_text(path, layout.encoding) as file:
-        for block in _blocks(read_objects(file, path)):
+        for block in blocks(read_objects(file, path)):
             names = list(dict.fromkeys(name for row in block for name in row))
             check_names(path, names)
             bad: dict[int, str] = {}
@@ -146,10 +157,10 @@ def parquet_chunks(path: Path) -> Iterator[Chunk]:
             table = pa.Table.from_batches([batch])
             # text that is not UTF-8 would else be found in the middle of training
             table.validate(full=True)
-            yield Chunk(_named(table.replace_schema_metadata(features)), len(table))
+            yield Chunk(columns_of(table.replace_schema_metadata(features)), len(table))
 
 
-def _blocks(rows: Iterable[tuple[Any, int]]) -> Iterator[list[Any]]:
+def blocks(rows: Iterable[tuple[Any, int]]) -> Iterator[list[Any]]:
     """Rows, each with its bytes, as lists of not too many rows or bytes."""
     block: list[Any] = []
     total = 0
@@ -182,10 +193,10 @@ def read_hub(name: str, split: str) -> Parsed:
     if split not in found:
         raise DataError(f"hub:{name}: has no split {split!r}; it has: {', '.join(found)}")
     with refused_as(DataError, f"hub:{name}: cannot be read"):
-        return Parsed(dict(_named(found[split].with_format("arrow")[:])))
+        return Parsed(dict(columns_of(found[split].with_format("arrow")[:])))
 
 
-def _named(table: pa.Table) -> Mapping[str, Any]:
+def columns_of(table: pa.Table) -> Mapping[str, Any]:
     """The columns of an Arrow table; classes that `datasets` numbers get their names back.
 
     Raises whatever is wrong with what the file says of its classes.
@@ -195,8 +206,18 @@ def _named(table: pa.Table) -> Mapping[str, Any]:
     columns: dict[str, Any] = {}
     for name in table.column_names:
         names = kinds.get(name, {}).get("names") if isinstance(kinds.get(name), dict) else None
-        columns[name] = _class_names(table[name], name, names) if names else table[name]
+        form = form_of(table.schema.field(name))
+        if form is not None:
+            columns[name] = _written(Coded(table[name].combine_chunks(), form))
+        else:
+            columns[name] = _class_names(table[name], name, names) if names else table[name]
     return columns
+
+
+def _written(coded: Coded) -> Coded | list[Any]:
+    """Values that are no plain ones; each is looked at now, as any may be broken."""
+    decoded = [coded.decoded(written) for written in coded.values.to_pylist()]
+    return decoded if coded.form == "json" else coded
 
 
 def check_names(path: Path, names: Sequence[str]) -> None:

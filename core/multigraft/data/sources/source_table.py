@@ -7,18 +7,21 @@ from pathlib import Path
 
 from multigraft.contracts.formats import Format, Layout
 from multigraft.contracts.records import Modality
-from multigraft.data.sources.load import CORE, endings_of, load_table
+from multigraft.data.sources.load import load_table
 from multigraft.data.sources.naming import Naming, in_recipe
+from multigraft.data.sources.parsing import CORE, endings_of
 from multigraft.data.sources.rewriting import Rewrite, rewritten
+from multigraft.data.sources.several import Source
 from multigraft.data.sources.table import Table, require
 from multigraft.recipe import Data
+from multigraft.system.file_endings import ending_of
 from multigraft.system.files import expanded
 
 TRAIN = "train"
 
 
 def source_table(
-    path: str,
+    path: Source,
     data: Data,
     *,
     modality: Modality,
@@ -54,13 +57,13 @@ def source_table(
     return table
 
 
-def part_of(path: str, split: str, formats: Sequence[Format] = CORE) -> str:
+def part_of(path: Source, split: str, formats: Sequence[Format] = CORE) -> Source:
     """What a folder holds as that split, as ``test.csv`` or a folder ``test``; else the path.
 
     Raises nothing: what is no folder, or holds none or several such, is read as it is.
     """
-    folder = expanded(path)
-    if not folder.is_dir():
+    folder = expanded(path) if isinstance(path, str) else None
+    if folder is None or not folder.is_dir():
         return path
     known = endings_of(formats)
     held = [each for each in sorted(folder.iterdir()) if each.stem == split]
@@ -68,11 +71,16 @@ def part_of(path: str, split: str, formats: Sequence[Format] = CORE) -> str:
     return str(fit[0]) if len(fit) == 1 else path
 
 
-def _format(data: Data, split: str, path: str, formats: Sequence[Format]) -> str:
+def _format(data: Data, split: str, path: Source, formats: Sequence[Format]) -> str:
     """``data.format`` is for the training rows, and for other files with their ending; the rest go
     by their ending if it tells."""
-    ending, learned = (Path(each).suffix.lower() for each in (path, data.train))
+    ending, learned = map(_ending, (path, data.train))
     told = ending in endings_of(formats) and ending != learned
     if split == TRAIN or (not told and data.format in {each.name for each in formats}):
         return data.format
     return "auto"
+
+
+def _ending(source: Source) -> str:
+    """The ending of a source, of several the first's."""
+    return ending_of(source if isinstance(source, str) else source[0])

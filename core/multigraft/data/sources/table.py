@@ -115,16 +115,20 @@ class Table:
     def place(self, index: int) -> str:
         """Place of a row, as a person finds it: ``reviews.csv row 17``, ``photos/cat/3.jpg``."""
         file, row = self.where(index)
-        return file if row is None else f"{file} {self.content.kind} {row}"
+        if row is None:
+            return file
+        member, _ = self.content.member(self._origin(index))
+        return f"{file} {member.kind} {row}"
 
     def where(self, index: int) -> tuple[str, int | None]:
         """The file of this row, and its number there from 1; None where the file is the row."""
+        member, row = self.content.member(self._origin(index))
+        return member.where(row)
+
+    def _origin(self, index: int) -> int:
+        """The number in the source of the row, or of that which it is a part of."""
         row = int(self.indices[index])
-        if self.content.origins is not None:
-            row = int(self.content.origins[row])
-        if self.content.paths is not None:
-            return f"{self.name}/{self.content.paths[row]}", None
-        return self.name, row + 1
+        return row if self.content.origins is None else int(self.content.origins[row])
 
     def called(self, column: str) -> str:
         """The name in the file of a column of ours."""
