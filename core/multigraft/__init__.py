@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from multigraft.contracts.web import NpmPackage, WebReader
     from multigraft.engine import Engine
     from multigraft.errors import MultigraftError, RowError, WeightsError
+    from multigraft.evaluation.file_answers import predict_file
     from multigraft.experiments import Experiment, experiment
     from multigraft.plugins.catalog import Catalog
     from multigraft.plugins.hookspecs import hookimpl
@@ -78,6 +79,7 @@ _HOMES = {
     "contracts.report": ("Measure", "Report"),
     "runs.run": ("Run",),
     "contracts.padding": ("Fill",),
+    "evaluation.file_answers": ("predict_file",),
     "runtime": ("Gallery", "Predictor", "load"),
     "contracts.samples": ("Samples", "Trial"),
     "contracts.web": ("NpmPackage", "WebReader"),
@@ -135,6 +137,7 @@ __all__ = [
     "list_runs",
     "load",
     "open_run",
+    "predict_file",
     "pretrain",
     "rerun",
     "resume",

@@ -278,3 +278,75 @@ def test_a_column_that_is_missing_is_named_with_what_predict_takes(
     assert "did you mean 'my text'? write --columns 'text=my text'" in told.err
     odd = cli("predict", "bundle", str(table), "--columns", "text=mytext")
     assert "--columns text=mytext: there is no column 'mytext'; did you mean 'my text'?" in odd.err
+
+
+class TestFiles:
+    @pytest.fixture
+    def filled(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+        """What was asked for; three rows of five fail, or all where the data is ``bad.csv``."""
+        import multigraft.evaluation.file_answers as file_answers
+
+        calls: list[tuple[Any, ...]] = []
+
+        def fill(predictor: Any, data: str, into: Path, **settings: Any) -> Any:
+            settings.pop("display"), settings.pop("catalog")
+            calls.append((data, into, settings))
+            if data == "slow.csv":
+                raise KeyboardInterrupt
+            failed = 5 if data == "bad.csv" else 3
+            return file_answers.FileAnswers(into, 5, failed, resumed=2, seconds=1.5)
+
+        monkeypatch.setattr(file_answers, "predict_file", fill)
+        return calls
+
+    def test_a_file_is_filled(self, cli: Any, loaded: list[Any], filled: list[Any]) -> None:
+        said = cli(
+            *("predict", "bundle", "--data", "a.csv", "--into", "b.parquet", "--keep", "id"),
+            *("--columns", "text=review", "--top-k", "1", "--ask", "unit=m", "--long", "window"),
+        )
+        assert (said.code, said.out) == (0, "b.parquet\n")
+        assert "5 rows answered, 2 of them before, 2 a second" in said.err
+        assert "3 of 5 rows could not be answered: answer_error says why" in said.err
+        wanted = {"top_k": 1, "unit": "m", "long": "window"}
+        columns = {"text": "review"}
+        assert filled == [
+            ("a.csv", Path("b.parquet"), {"keep": ["id"], "columns": columns} | wanted)
+        ]
+
+    def test_where_no_row_can_be_answered_that_is_a_failure(
+        self, cli: Any, loaded: list[Any], filled: list[Any]
+    ) -> None:
+        assert cli("predict", "bundle", "--data", "bad.csv", "--into", "b.csv").code == 1
+
+    def test_one_that_was_stopped_says_how_it_goes_on(
+        self, cli: Any, loaded: list[Any], filled: list[Any]
+    ) -> None:
+        said = cli("predict", "bundle", "--data", "slow.csv", "--into", "b.csv")
+        assert said.code == 130 and "the same command goes on where it was" in said.err
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            (("--data", "a.csv"), "belong together"),
+            (("--into", "a.csv"), "belong together"),
+            (("--data", "a.csv", "--into", "b.csv", "a text"), "leave the other inputs out"),
+            (("--data", "a.csv", "--into", "b.csv", "--stdin"), "leave the other inputs out"),
+            (("--keep", "id", "a text"), "--keep names columns of --data"),
+        ],
+    )
+    def test_half_a_wish_is_wrong_usage(
+        self, cli: Any, loaded: list[Any], arguments: tuple[str, ...], told: str
+    ) -> None:
+        said = cli("predict", "bundle", *arguments)
+        assert said.code == 2 and told in " ".join(said.err.replace("│", "").split())
+        assert loaded == []
+
+
+def test_a_packed_table_stands_for_its_rows(cli: Any, loaded: list[Any], tmp_path: Path) -> None:
+    import gzip
+
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(gzip.compress(b"text\na\nb\n"))
+    said = cli("predict", "bundle", str(path), "--json")
+    assert [each["input"] for each in json.loads(said.out)] == ["a", "b"]
+    assert "does not exist" in cli("predict", "bundle", str(tmp_path / "rwos.csv.gz")).err

@@ -96,6 +96,24 @@ def test_finetuning_and_the_bundle(desk: Path) -> None:
     assert Path(str(scope["bundle"])).is_dir()
 
 
+def test_rows_in_python(desk: Path) -> None:
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    scope: dict[str, object] = {}
+    exec(example(page, "containers"), scope)
+    assert (desk / "runs" / "rows" / "data" / "train.parquet").is_file()
+
+
+def test_answers_for_a_file(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scope: dict[str, object] = {}
+    exec(example(QUICKSTART, "finetune"), scope)
+    page = (ROOT / "docs" / "predicting.md").read_text(encoding="utf-8")
+    capsys.readouterr()
+    exec(example(page, "predict file").replace("runs/reviews/bundle", str(scope["bundle"])), {})
+    assert capsys.readouterr().out == "80 0\n"
+    heading = (desk / "answers.csv").read_text().splitlines()[0]
+    assert heading.startswith("label,answer_label,answer_score,answer_scores_")
+
+
 def test_pretraining_and_its_run_as_weights(desk: Path) -> None:
     scope: dict[str, object] = {}
     exec(example(QUICKSTART, "pretrain"), scope)

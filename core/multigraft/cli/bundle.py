@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from multigraft.cli import FAILED
+from multigraft.cli.answer_table import table
 from multigraft.cli.asks import Ask, named_values
-from multigraft.cli.inputs import Input, gather, tables_of
+from multigraft.cli.drawing import draw
+from multigraft.cli.inputs import Input, gather
+from multigraft.cli.predict_file import Data, Into, Keep, fill_file
 from multigraft.cli.shell import AsJson, Shell
 from multigraft.cli.train import (
     Columns,
@@ -22,11 +25,10 @@ from multigraft.cli.train import (
     with_settings,
 )
 from multigraft.errors import BundleError
+from multigraft.evaluation.file_answers.bundle_tables import tables_of
 from multigraft.system.resume_command import RECORD, resume_command
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from multigraft.runtime import Predictor
 
 
@@ -111,6 +113,15 @@ Provider = Annotated[
         "--provider", help="cpu, cuda, openvino, coreml ...; what is installed.", show_default="cpu"
     ),
 ]
+Draw = Annotated[
+    Path | None,
+    typer.Option(
+        "--draw",
+        metavar="FOLDER",
+        help="Write pictures with the boxes drawn on them, or label maps as PNG, into a folder.",
+        show_default=False,
+    ),
+]
 TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="Keep the best scores only.")]
 
 
@@ -146,6 +157,9 @@ def predict(
     inputs: Inputs = None,
     *,
     stdin: FromStdin = False,
+    data: Data = None,
+    into: Into = None,
+    keep: Keep = None,
     top_k: TopK = None,
     threshold: Threshold = None,
     ask: Ask = None,
@@ -153,38 +167,64 @@ def predict(
     columns: Columns = None,
     provider: Provider = None,
     precision: OnePrecision = None,
+    drawn: Draw = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer texts, images or sounds with a bundle; needs no torch.
 
     Every input has an answer in its place; where one cannot be read, that is an error, and the exit
-    code 1.
+    code 1. With --data and --into every row of a table is answered into a file, errors in a column
+    of their own; called again after it was stopped, it goes on where it was.
     """
-    _check_given(inputs, stdin=stdin)
+    _check_given(inputs, stdin=stdin, data=data, into=into, keep=keep, drawn=drawn)
     from multigraft.plugins.catalog import Catalog
     from multigraft.runtime import load
 
     catalog = Catalog()
     wanted = None if precision is None else precision.value
     predictor = load(held(bundle), precision=wanted, providers=provider, catalog=catalog)
-    tables = tables_of(predictor.bundle, predictor.modality, catalog, named_columns(columns or ()))
-    asked = gather(inputs or [], predictor.modality, stdin=stdin, tables=tables)
     flags = {"top_k": top_k, "threshold": threshold, "long": None if long is None else long.value}
     given = {name: value for name, value in flags.items() if value is not None}
-    answers = answered(predictor, asked, **given, **named_values(ask or []))
+    given |= named_values(ask or [])
+    named = named_columns(columns or ())
+    if data is not None and into is not None:
+        fill_file(shell, predictor, data, into, keep=keep, columns=named, catalog=catalog, **given)
+        return
+    tables = tables_of(predictor.bundle, predictor.modality, catalog, named)
+    asked = gather(inputs or [], predictor.modality, stdin=stdin, tables=tables)
+    answers = answered(predictor, asked, **given)
     shown = [each.shown for each in asked]
     if as_json:
         pairs = zip(shown, answers, strict=True)
         shell.say_json([{"input": value, "answer": answer} for value, answer in pairs])
     elif asked:
         shell.out.print(table(shown, answers))
+    if drawn is not None:
+        files = draw(drawn, asked, answers, predictor.labels)
+        shell.tell(f"{len(files)} pictures drawn in {drawn}")
     if failed := sum("error" in answer for answer in answers):
         shell.warn(f"{failed} of {len(answers)} inputs could not be answered", style="red")
         raise typer.Exit(FAILED)
 
 
-def _check_given(inputs: list[str] | None, *, stdin: bool) -> None:
-    if not inputs and not stdin:
+def _check_given(
+    inputs: list[str] | None,
+    *,
+    stdin: bool,
+    data: str | None,
+    into: Path | None,
+    keep: list[str] | None,
+    drawn: Path | None,
+) -> None:
+    if (data is None) != (into is None):
+        raise typer.BadParameter("--data FILE and --into FILE belong together: give both")
+    if data is not None and (inputs or stdin):
+        raise typer.BadParameter("--data answers the rows of a file; leave the other inputs out")
+    if drawn is not None and data is not None:
+        raise typer.BadParameter("--draw is for inputs that are shown; leave --data out")
+    if keep and into is None:
+        raise typer.BadParameter("--keep names columns of --data: give --data and --into")
+    if data is None and not inputs and not stdin:
         raise typer.BadParameter(
             "no inputs: give texts, paths or tables as arguments, or --stdin to read a line each"
         )
@@ -207,36 +247,6 @@ def _unnumbered(answer: dict[str, Any], index: int) -> dict[str, Any]:
     if "error" not in answer:
         return answer
     return {**answer, "error": answer["error"].removeprefix(f"item {index}: ")}
-
-
-def table(values: Sequence[Any], answers: list[dict[str, Any]]) -> Table:
-    """Inputs and answers side by side."""
-    from rich import box
-    from rich.table import Table
-
-    from multigraft.evaluation.report.table import words
-
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    shown.add_column("input", overflow="fold", max_width=60)
-    headings = list(dict.fromkeys(key for answer in answers for key in answer))
-    for heading in headings:
-        shown.add_column(words(heading), overflow="fold")
-    for value, answer in zip(values, answers, strict=True):
-        cells = [_cell(value), *(_cell(answer.get(heading)) for heading in headings)]
-        shown.add_row(*map(words, cells))
-    return shown
-
-
-def _cell(value: Any) -> str:
-    """A value of an answer in a line or a few."""
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    if isinstance(value, dict):
-        return "\n".join(f"{name} {_cell(inner)}" for name, inner in list(value.items())[:5])
-    if isinstance(value, list | tuple):
-        short = ", ".join(_cell(inner) for inner in value[:6])
-        return f"{short}, ... ({len(value)})" if len(value) > 6 else short
-    return "" if value is None else str(value)
 
 
 def held(folder: Path) -> Path:

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from multigraft.errors import DataError, RowError, did_you_mean
+from multigraft.errors import DataError, RowError
+from multigraft.evaluation.file_answers.bundle_tables import PLAIN, Tables, read_tables
+from multigraft.system.file_endings import ending_of
 
 if TYPE_CHECKING:
-    from multigraft.contracts.formats import Format
     from multigraft.contracts.records import Modality
-    from multigraft.data.sources.table import Table
-    from multigraft.plugins.catalog import Catalog
-    from multigraft.runtime.bundle import Bundle
 
 LINES = ".txt"
 LINES_BYTES = 2**30
 """The most of a file of lines, which is in memory whole."""
-TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
-"""The endings of the tables that core reads; plugins bring more."""
 
 
 @dataclass(frozen=True)
@@ -35,57 +30,6 @@ class Input:
     value: Any
     shown: Any
     error: str = ""
-
-
-@dataclass(frozen=True)
-class Tables:
-    """How files of rows are read."""
-
-    formats: Sequence[Format] = ()
-    """Those that are known; none: core's."""
-    rewrite: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
-    """The task's `Task.rows`, for rows that do not hold the raw value as it is."""
-    columns: tuple[str, ...] = ()
-    """Those of the bundle's values; none: the modality's."""
-    names: Mapping[str, str] = field(default_factory=dict)
-    """Our names of columns -> those of the training table, taken where a table has them."""
-    asked: Mapping[str, str] = field(default_factory=dict)
-    """Our names of columns -> theirs, as a person says."""
-
-    @property
-    def endings(self) -> tuple[str, ...]:
-        """The endings of their files."""
-        return tuple(ending for each in self.formats for ending in each.endings) or TABLES
-
-
-PLAIN = Tables()
-
-
-def tables_of(
-    bundle: Bundle, modality: Modality, catalog: Catalog, asked: Mapping[str, str]
-) -> Tables:
-    """How a bundle's rows are read, with what is installed here; ``asked`` are names of columns."""
-    from multigraft.runtime.describing import columns
-    from multigraft.runtime.manifest import COLUMNS
-
-    tables = Tables(
-        catalog.formats(),
-        columns=columns(bundle, modality),
-        names=_names_in(bundle.facts.get(COLUMNS)),
-        asked=asked,
-    )
-    task = {each.name: each for each in catalog.tasks()}.get(bundle.task)
-    if task is None or task.rows is None:
-        return tables
-    from multigraft.contracts.options import defaults
-    from multigraft.data import rewrite_of
-    from multigraft.runtime.manifest import TASK_OPTIONS
-
-    told = bundle.facts.get(TASK_OPTIONS)  # not in bundles of earlier versions
-    options = {name: told[name] for name in task.options if name in told} if told else {}
-    rewrite = rewrite_of(task, {**defaults(task.options), **options})
-    blank = dict.fromkeys(task.columns)  # what is to be answered needs no target, nor a right one
-    return replace(tables, rewrite=rewrite and (lambda row: rewrite({**row, **blank})))
 
 
 def gather(
@@ -134,7 +78,7 @@ def _meant(argument: str, modality: Modality, tables: Tables) -> Iterator[Input]
     """What an argument stands for."""
     typed = not modality.suffixes
     path = Path(argument)
-    ending = path.suffix.lower()
+    ending = ending_of(argument)
     spaced = any(sign.isspace() for sign in argument)
     if typed and not argument:
         yield Input(argument, argument)
@@ -142,7 +86,7 @@ def _meant(argument: str, modality: Modality, tables: Tables) -> Iterator[Input]
         yield _of_branches(argument, modality)
     elif typed and ending == LINES and _is_there(path):
         yield from (Input(line, line) for line in split_lines(_content(path)))
-    elif (ending in tables.endings and (_is_there(path) or not spaced)) or (
+    elif (ending in tables.endings and ending != LINES and (_is_there(path) or not spaced)) or (
         not typed and _is_folder(path)
     ):
         yield from _rows(path, modality, tables)
@@ -152,6 +96,8 @@ def _meant(argument: str, modality: Modality, tables: Tables) -> Iterator[Input]
             f"wanted: {', '.join((*tables.endings, LINES))} are read row by row; a text of these "
             "very letters can be given on stdin, with -"
         )
+    elif typed and ending == LINES and not spaced:
+        raise DataError(f"{argument}: does not exist; its lines would be answered")
     else:
         yield Input(argument, argument)
 
@@ -187,23 +133,7 @@ def _content(path: Path) -> bytes:
 
 def _rows(path: Path, modality: Modality, tables: Tables) -> Iterator[Input]:
     """The raw values of a table or a folder; a row that has none keeps its place."""
-    from multigraft.data import load_table
-    from multigraft.data.sources.load import CORE
-    from multigraft.data.sources.naming import on_command_line
-    from multigraft.data.sources.rewriting import rewritten
-    from multigraft.data.sources.table import require
-
-    formats = tables.formats or CORE
-    modality = replace(modality, columns=tables.columns or modality.columns)
-    load = partial(load_table, str(path), modality=modality, formats=formats, raw=False)
-    table = load(columns={})
-    _check_asked(tables.asked, table)
-    if named := {**_other_names(tables.names, table.columns), **tables.asked}:
-        table = load(columns=named)
-    needed = {*modality.required, *tables.columns}
-    if tables.rewrite is not None and not needed <= set(table.columns):
-        table = rewritten(table, tables.rewrite, modality.columns, on_command_line)
-    require(table, modality.required, on_command_line)
+    _, table = read_tables(str(path), modality, tables)
     for index in range(len(table)):
         place = table.place(index)
         try:
@@ -213,28 +143,3 @@ def _rows(path: Path, modality: Modality, tables: Tables) -> Iterator[Input]:
         else:
             texts = value if isinstance(value, tuple) else (value,)
             yield Input(value, value if all(isinstance(each, str) for each in texts) else place)
-
-
-def _check_asked(asked: Mapping[str, str], table: Table) -> None:
-    """Raise DataError for a column that a person names, and the table does not have."""
-    for ours, theirs in asked.items():
-        if theirs not in table.columns:
-            raise DataError(
-                f"{table.name}: --columns {ours}={theirs}: there is no column {theirs!r}; "
-                f"{did_you_mean(theirs, table.columns)}"
-            )
-
-
-def _names_in(told: Any) -> dict[str, str]:
-    """A manifest's names of columns, which anybody may have written; none where it has none."""
-    pairs = told.items() if isinstance(told, Mapping) else ()
-    return {ours: theirs for ours, theirs in pairs if isinstance(theirs, str)}
-
-
-def _other_names(names: Mapping[str, str], there: Sequence[str]) -> dict[str, str]:
-    """Those of the names that a table without ours has.
-
-    >>> _other_names({"text": "review", "label": "mood"}, ["review", "id"])
-    {'text': 'review'}
-    """
-    return {ours: theirs for ours, theirs in names.items() if theirs in there and ours not in there}

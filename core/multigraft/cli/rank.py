@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from multigraft.cli.bundle import BundleFolder, OnePrecision, Provider, TopK, held, table
-from multigraft.cli.inputs import Input, gather, tables_of
+from multigraft.cli.answer_table import table
+from multigraft.cli.bundle import BundleFolder, OnePrecision, Provider, TopK, held
+from multigraft.cli.inputs import Input, gather
 from multigraft.cli.shell import AsJson, Shell
 from multigraft.cli.train import Columns, named_columns
 from multigraft.errors import RowError
+from multigraft.evaluation.file_answers.bundle_tables import tables_of
 
 if TYPE_CHECKING:
     from multigraft.runtime import Predictor

@@ -8,16 +8,18 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from multigraft.contracts.answers import Answers
 from multigraft.contracts.types import Answer
-from multigraft.data import Rows
 from multigraft.errors import DataError
-from multigraft.evaluation.answer_scores import RowMetrics
 from multigraft.system.files import write_text
+
+if TYPE_CHECKING:
+    from multigraft.data import Rows
+    from multigraft.evaluation.answer_scores import RowMetrics
 
 ENDINGS = (".jsonl", ".csv", ".parquet")
 SCORES = ("scores", "score")

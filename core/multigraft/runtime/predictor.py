@@ -26,6 +26,7 @@ from multigraft.runtime.bundle import Bundle
 from multigraft.runtime.flipping import asks_of
 from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import ASKS, Asked
+from multigraft.runtime.given_values import given_values
 from multigraft.runtime.length_batches import cut, read_ahead, wide_shapes
 from multigraft.runtime.long_values import check_long, usual_long
 from multigraft.runtime.read_value import ReadValue, ValueReader, in_views, in_windows, is_many
@@ -103,7 +104,9 @@ class Predictor:
         on_error: OnError = "raise",
         **asked: Any,
     ) -> Any:
-        """Answer one value, or each of many (a list or an iterator gives a list in the same order).
+        """Answer one value, or each of many: a list or an iterator gives a list in the same order,
+        and so do an array of texts, an array [pictures, H, W, channels], a column of pandas,
+        polars or pyarrow, and the rows of a table.
 
         A value is what the modality reads: a text, a path, bytes, an array, a Pillow image; of
         several branches a mapping with the value of each; a tuple is one value of several columns,
@@ -120,6 +123,7 @@ class Predictor:
         its answer is ``{"error": ...}``, and the others are answered. A bundle that generates
         answers as `generate` does.
         """
+        raw = given_values(raw, self.bundle, self.modality)
         check_counts(batch_size=batch_size)
         check_choices(on_error=(on_error, get_args(OnError)))
         long = self._checked(long)

@@ -1,0 +1,65 @@
+"""``predict --data --into``: a table's answers as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from multigraft.cli import FAILED
+from multigraft.cli.shell import Shell
+
+if TYPE_CHECKING:
+    from multigraft.runtime import Predictor
+
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help="Answer each row of a table, a folder, or lines of a .txt; with --into.",
+        show_default=False,
+    ),
+]
+Into = Annotated[
+    Path | None,
+    typer.Option(
+        "--into",
+        metavar="FILE",
+        help="The file of answers: .parquet, .csv or .jsonl.",
+        show_default=False,
+    ),
+]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep",
+        metavar="COLUMN",
+        help="A column of --data that stands beside the answers; all by default. Repeatable.",
+        show_default=False,
+    ),
+]
+
+
+def fill_file(shell: Shell, predictor: Predictor, data: str, into: Path, **settings: Any) -> None:
+    """Answer every row of ``data`` into a file, and tell how it went."""
+    from multigraft.contracts.display import UNSEEN
+    from multigraft.evaluation.file_answers import predict_file
+    from multigraft.training.callbacks.progress import usual_progress
+
+    with (None if shell.quiet else usual_progress()) or UNSEEN as display:
+        try:
+            made = predict_file(predictor, data, into, display=display, **settings)
+        except KeyboardInterrupt:
+            shell.warn("stopped; the same command goes on where it was")
+            raise
+    before = f", {made.resumed:,} of them before" if made.resumed else ""
+    shell.tell(f"{made.rows:,} rows answered{before}, {made.rows_per_second:,.0f} a second")
+    shell.say(str(made.path))
+    if made.failed:
+        shell.warn(
+            f"{made.failed:,} of {made.rows:,} rows could not be answered: answer_error says why"
+        )
+    if made.failed == made.rows:
+        raise typer.Exit(FAILED)
