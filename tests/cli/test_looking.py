@@ -72,7 +72,11 @@ def fields(model: Any = Recipe) -> list[str]:
     return names
 
 
-def test_the_starter_is_a_valid_recipe_with_every_field(cli: Any, tmp_path: Path) -> None:
+def test_the_starter_is_a_valid_recipe_with_every_field(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my rows.csv").touch()
     said = cli(
         "recipe",
         "--task",
@@ -122,6 +126,32 @@ def test_check_gives_every_problem_as_json(cli: Any, tmp_path: Path) -> None:
     assert said.code == 2
     problems = json.loads(said.out)["problems"]
     assert {problem.split(":")[0] for problem in problems} == {"task", "backbone", "data"}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("rwos.csv", r"data.train: rwos.csv: does not exist; did you mean 'rows.csv'?"),
+        ("{train: rows.csv, test: nowhere/t.csv}", "data.test: nowhere/t.csv: does not exist"),
+        ("{train: [rows.csv, photos], test: 'p/*.csv'}", "data.train: photos: does not exist"),
+        ("{train: rows.csv, test: 'p/*.csv'}", "data.test: p/*.csv: matches no file"),
+        ("{train: 'hub:a/b', test: 's3://a/b.csv'}", ""),
+        ("{train: a/b, format: hub}", ""),
+        ("[rows.csv, '*.csv', .]", ""),
+    ],
+)
+def test_check_looks_whether_the_data_is_there(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").touch()
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"task: text-classification\nbackbone: bert-tiny\ndata: {data}\n")
+    checked = cli("recipe", "check", str(path))
+    assert checked.code == (2 if said else 0), checked.err
+    assert said in checked.err
+    problems = json.loads(cli("recipe", "check", str(path), "--json").out)["problems"]
+    assert any(said in problem for problem in problems) if said else not problems
 
 
 def test_doctor_says_what_is_missing_and_what_brings_it(

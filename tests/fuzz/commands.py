@@ -74,7 +74,8 @@ def prepare(folder: Path) -> None:
     recipes.catalog()
     (folder / "recipe.yaml").write_text(recipes.TEXT)
     (folder / "rows.csv").write_text("text,label\na,b\n")
-    (folder / "empty").touch()
+    for name in ("empty", "reviews.csv"):
+        (folder / name).touch()
     for name in ("folder", "run", "bundle"):
         (folder / name).mkdir()
     (folder / "run" / "run.json").write_text('{"state": "finished"}')

@@ -315,6 +315,25 @@ def test_names_are_suggested() -> None:
         catalog.strategy("loar")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("bert-base-uncased", "did you mean 'bert-base', which has these weights?"),
+        ("google-bert/bert-base-uncased", "did you mean 'bert-base', which has these weights?"),
+        ("gpt2", "did you mean 'gpt-small', which has these weights?"),
+        ("bert-base-cased", "did you mean 'bert-base'?"),
+        ("microsoft/resnet-50", "did you mean 'resnet-50'?"),
+        ("wav2vec2", "its size is missing: wav2vec2-base, wav2vec2-large, wav2vec2-tiny"),
+        ("resnet50", "did you mean 'resnet-50'?"),
+        ("distilbert-base-uncased", "others by their own names: detr/<name>, timm/<name>, trans"),
+    ],
+)
+def test_names_of_other_libraries_are_known(name: str, meant: str) -> None:
+    with pytest.raises(UnknownName) as caught:
+        Catalog().backbone(name)
+    assert meant in str(caught.value)
+
+
 def test_a_size_can_be_resolved_by_the_family() -> None:
     class Open:
         @mg.hookimpl

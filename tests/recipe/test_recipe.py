@@ -19,6 +19,7 @@ import multigraft_series
 from multigraft.errors import MultigraftError, RecipeError
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe, assign, check, read_mapping, schema
+from multigraft.recipe.other_names import OTHER_NAMES
 from multigraft.recipe.resolve import read_recipe
 
 GOOD: dict[str, Any] = {"task": "series-classification", "backbone": "tcn-tiny", "data": "rows.csv"}
@@ -36,6 +37,47 @@ def problems(raw: Any, catalog: Catalog) -> tuple[str, ...]:
     with pytest.raises(RecipeError) as caught:
         read_recipe(raw, catalog)
     return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"training": {"lr": 1e-3}},
+            "training.lr: no such field; did you mean 'training.learning_",
+        ),
+        ({"epochs": 3}, "epochs: no such field; did you mean 'training.epochs'?"),
+        ({"max_steps": 3}, "max_steps: no such field; did you mean 'training.steps'?"),
+        (
+            {"batch_size": 3},
+            "batch_size: no such field; did you mean 'training.batch_size' or 'evaluation.batch_s",
+        ),
+        (
+            {"training": {"epoch": 3}},
+            "training.epoch: no such field; did you mean 'training.epochs'",
+        ),
+        ({"output_dir": "x"}, "output_dir: no such field; did you mean 'output'?"),
+        ({"outptu": "x"}, "outptu: no such field; did you mean 'output'?"),
+    ],
+)
+def test_names_of_other_libraries_are_known(
+    catalog: Catalog, fields: dict[str, Any], said: str
+) -> None:
+    (problem,) = problems({**GOOD, **fields}, catalog)
+    assert problem.startswith(said)
+
+
+def test_each_of_those_names_stands_for_a_field() -> None:
+    def fields(model: type[BaseModel], above: str = "") -> Iterator[str]:
+        for name, field in model.model_fields.items():
+            yield f"{above}{name}"
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                yield from fields(field.annotation, f"{above}{name}.")
+
+    known = {*fields(Recipe), "backbone.weights"}
+    wrong = [name for name in OTHER_NAMES.values() if name not in known]
+    assert [name for name in wrong if not name.startswith("reader.")] == []
+    assert OTHER_NAMES.keys().isdisjoint(name.rpartition(".")[2] for name in known)
 
 
 def test_short_forms_and_yaml_round_trip() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from multigraft.cli.shell import AsJson, Shell, command
+
+if TYPE_CHECKING:
+    from multigraft.recipe.resolved import ResolvedRecipe
 
 TaskName = Annotated[str, typer.Option("--task", help="What is learned.")]
 BackboneName = Annotated[str, typer.Option("--backbone", help="What it is learned with.")]
@@ -47,21 +50,40 @@ def starter(
 
 
 def check(shell: Shell, recipe: File, as_json: AsJson = False) -> None:
-    """Check a recipe file and print every problem in it."""
+    """Check a recipe file and print every problem in it, files that are not there among them."""
     from multigraft.cli.choices import choose
     from multigraft.errors import RecipeError
     from multigraft.plugins.catalog import Catalog
 
-    if not as_json:
-        choose(recipe, {}, (), catalog=Catalog())
-        shell.tell(f"{recipe}: right")
-        return
     try:
-        choose(recipe, {}, (), catalog=Catalog())
+        found = choose(recipe, {}, (), catalog=Catalog())
+        if absent := _absent(found):
+            raise RecipeError(absent, source=str(recipe))
     except RecipeError as error:
+        if not as_json:
+            raise
         shell.say_json({"recipe": str(recipe), "problems": list(error.problems)})
         raise typer.Exit(2) from error
-    shell.say_json({"recipe": str(recipe), "problems": []})
+    if as_json:
+        shell.say_json({"recipe": str(recipe), "problems": []})
+    else:
+        shell.tell(f"{recipe}: right")
+
+
+def _absent(resolved: ResolvedRecipe) -> list[str]:
+    """A line for each source of rows that is not there."""
+    from multigraft.data.sources.several import missing
+
+    data = resolved.recipe.data
+    if data.format == "hub":
+        return []
+    sources = {"train": data.train, "validation": data.validation, "test": data.test}
+    return [
+        f"data.{split}: {line}"
+        for split, source in sources.items()
+        if source is not None
+        for line in missing(source)
+    ]
 
 
 def schema(shell: Shell) -> None:

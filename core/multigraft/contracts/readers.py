@@ -25,6 +25,7 @@ from multigraft.errors import (
     as_ours,
     first_line,
     refused_as,
+    shown,
 )
 from multigraft.system.files import check_plain, is_plain_name, leads_out, open_plain
 from multigraft.system.validation import problem_lines
@@ -33,6 +34,8 @@ log = logging.getLogger("multigraft")
 Checked = TypeVar("Checked", bound=BaseModel)
 SPEC_BYTES = 2**28
 """The most bytes of a file that belongs to a spec; the largest published tokenizer takes 35 MB."""
+UNREAD = "the file cannot be read"
+"""How the reason begins for which a row's file was refused."""
 
 
 @contextmanager
@@ -171,9 +174,18 @@ def row_file(path: str | Path, *, limit: int | None = None) -> Iterator[BinaryIO
         with open_plain(path, limit=limit) as file:
             yield file
     except OSError as error:
-        raise RowError(
-            f"the file cannot be read: {error.strerror or type(error).__name__}"
-        ) from error
+        raise RowError(f"{UNREAD}: {error.strerror or type(error).__name__}") from error
+
+
+def naming_file(reason: str, name: Any) -> str:
+    """Why a row's file cannot be read with its name, for who gave it; any other reason as it is.
+
+    >>> naming_file("the file cannot be read: No such file or directory", "a.png")
+    "the file cannot be read: No such file or directory: 'a.png'"
+    """
+    if not isinstance(name, str | Path) or not reason.startswith(UNREAD):
+        return reason
+    return f"{reason}: {shown(str(name))}"
 
 
 def row_bytes(path: str | Path, *, limit: int) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from multigraft.contracts.readers import naming_file
 from multigraft.data.sources.table import Table
 from multigraft.errors import DataError, RowError
 from multigraft.system.files import write_text
@@ -30,6 +31,8 @@ class Problem:
     reason: str
     column: str | None = None
     """The cell that is wrong, where one alone is."""
+    file: str | None = None
+    """The name in it of a file that cannot be read."""
 
     @property
     def place(self) -> str:
@@ -38,7 +41,12 @@ class Problem:
 
     def __str__(self) -> str:
         column = None if self._whole_file() else self.called
-        return f"{self.place}{in_column(column, self.reason)}: {self.reason}"
+        return f"{self.place}{in_column(column, self.reason)}: {self.told}"
+
+    @property
+    def told(self) -> str:
+        """The reason, with the name of the file that it is about."""
+        return naming_file(self.reason, self.file)
 
     @property
     def called(self) -> str | None:
@@ -48,7 +56,7 @@ class Problem:
     def record(self) -> dict[str, Any]:
         """File, row, column and reason, ready for JSON."""
         file, row = self.table.where(self.index)
-        return {"file": file, "row": row, "column": self.called, "reason": self.reason}
+        return {"file": file, "row": row, "column": self.called, "reason": self.told}
 
     def _whole_file(self) -> bool:
         """Whether the place is the wrong cell itself: a file in a folder."""
@@ -74,7 +82,9 @@ def undecodable(table: Table, index: int) -> Problem:
 
 def refused(table: Table, index: int, error: RowError) -> Problem:
     """The problem of a row that a reader or an objective refused."""
-    return Problem(table, index, str(error), error.column)
+    cell = table.row(index).get(error.column) if error.column else None
+    file = cell if isinstance(cell, str) and table.where(index)[1] is not None else None
+    return Problem(table, index, str(error), error.column, file)
 
 
 def judge(problems: Sequence[Problem], total: int, allowed: float, name: str) -> None:

@@ -6,7 +6,7 @@ import os
 import time
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
@@ -18,6 +18,7 @@ from multigraft.contracts.formats import Format
 from multigraft.contracts.records import Backbone, Modality, Record, Size, Strategy, Task
 from multigraft.errors import PluginError, UnknownName, did_you_mean
 from multigraft.plugins import builtin, hookspecs
+from multigraft.plugins.backbone_names import meant_backbone
 from multigraft.plugins.discovery import check_version, installed, noted_signals, unwanted
 from multigraft.plugins.info import (
     IN_TREE,
@@ -130,7 +131,7 @@ class Catalog:
             found = entry[0].find(size_name)
             if found is not None:
                 return entry[0], size_name, found
-        raise self._unknown("backbone", name, sized)
+        raise self._unknown("backbone", name, meant_backbone(name, sized, self.backbones()))
 
     def backbones(self) -> tuple[Backbone, ...]:
         """Every backbone family."""
@@ -165,11 +166,12 @@ class Catalog:
     def _find(self, kind: str, name: str, record: type[R]) -> R:
         entry = self._records[kind].get(name)
         if entry is None or not isinstance(entry[0], record):
-            raise self._unknown(record.__name__.lower(), name, self._records[kind])
+            meant = did_you_mean(name, self._records[kind])
+            raise self._unknown(record.__name__.lower(), name, meant)
         return entry[0]
 
-    def _unknown(self, noun: str, name: str, allowed: Iterable[str]) -> UnknownName:
-        lines = [f"unknown {noun} {name!r}: {did_you_mean(name, allowed)}"]
+    def _unknown(self, noun: str, name: str, meant: str) -> UnknownName:
+        lines = [f"unknown {noun} {name!r}: {meant}"]
         lines += [
             f"  plugin {info.name!r} is off: {info.error}" for info in self.plugins if info.error
         ]

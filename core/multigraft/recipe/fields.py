@@ -27,6 +27,7 @@ from multigraft.recipe.choices import (
     trained,
 )
 from multigraft.recipe.data_fields import Count, Data, Share, given_path, given_source
+from multigraft.recipe.other_names import OTHER_NAMES
 from multigraft.system.files import whole_path
 from multigraft.system.validation import problem_lines
 
@@ -263,7 +264,7 @@ def check(raw: Any) -> tuple[Recipe | None, list[str]]:
     try:
         return Recipe.model_validate(raw), []
     except ValidationError as error:
-        return None, problem_lines(error, Recipe)
+        return None, problem_lines(error, Recipe, OTHER_NAMES)
 
 
 def schema() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from multigraft.contracts.answers import Answers
 from multigraft.contracts.reader import Reader, WindowReader
-from multigraft.contracts.readers import all_windows, read_row, row_errors
+from multigraft.contracts.readers import all_windows, naming_file, read_row, row_errors
 from multigraft.contracts.types import Arrays
 from multigraft.errors import RowError
 from multigraft.runtime.asking import Long, OnError
@@ -97,7 +97,8 @@ class ValueReader:
             check_columns(self.columns, raw)
             return ReadValue(raw, self._rows(raw), self.asked)
         except RowError as error:
-            text = str(error) if index is None else f"item {index}: {error}"
+            why = naming_file(str(error), raw)
+            text = why if index is None else f"item {index}: {why}"
             if self.on_error == "return":
                 return ReadValue(raw, (), self.asked, text)
             raise RowError(text) from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -13,9 +15,16 @@ FORMS = ("<one>", "<by branch>")
 """Tags of fields that may be written in two forms; nobody writes them."""
 
 
-def problem_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One line for each problem: the field of ``model``, what was found, what is allowed."""
-    return [_line(problem, model) for problem in error.errors()]
+def problem_lines(
+    error: ValidationError,
+    model: type[BaseModel],
+    other_names: Mapping[str, str] = MappingProxyType({}),
+) -> list[str]:
+    """One line for each problem: the field of ``model``, what was found, what is allowed.
+
+    ``other_names`` are names by which people know fields from elsewhere, and the fields' own.
+    """
+    return [_line(problem, model, other_names) for problem in error.errors()]
 
 
 def short(value: Any) -> str:
@@ -24,17 +33,35 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _line(problem: Any, model: type[BaseModel]) -> str:
+def _line(problem: Any, model: type[BaseModel], other_names: Mapping[str, str]) -> str:
     location = [str(part) for part in problem["loc"] if part not in FORMS]
     field = ".".join(location) or model.__name__.lower()
     kind = problem["type"]
     if kind == "extra_forbidden":
-        return (
-            f"{field}: no such field; {did_you_mean(location[-1], _fields_beside(location, model))}"
-        )
+        return f"{field}: no such field; {_meant(location, model, other_names)}"
     if kind == "missing":
         return f"{field}: is missing"
     return f"{field}: found {short(problem['input'])}; {_wanted(problem)}"
+
+
+def _meant(location: list[str], model: type[BaseModel], other_names: Mapping[str, str]) -> str:
+    """Which field a name that is none may stand for: one that is called so elsewhere comes
+    first."""
+    name = location[-1]
+    known = [other_names[name]] if name in other_names else list(_fields_called(name, model))
+    if known:
+        return f"did you mean {' or '.join(map(repr, known))}?"
+    return did_you_mean(name, _fields_beside(location, model))
+
+
+def _fields_called(name: str, model: type[BaseModel], above: str = "") -> Iterator[str]:
+    """The fields of that name in a model and those within it, from the root."""
+    for own, field in model.model_fields.items():
+        if own == name:
+            yield f"{above}{own}"
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _fields_called(name, inner, f"{above}{own}.")
 
 
 def _wanted(problem: Any) -> str:

@@ -85,8 +85,26 @@ def test_a_cell_that_is_a_label(value: Any) -> None:
 
 
 def test_labels_that_are_all_equal_are_an_error() -> None:
-    with pytest.raises(DataError, match="holds 1 different values in the training rows"):
+    with pytest.raises(DataError) as caught:
         label_spec({"label": ["a", "a", None]})
+    assert str(caught.value) == (
+        "column 'label' holds the label 'a' alone in the training rows: in 1 of 3 the label is "
+        "missing; at least 2 labels are needed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ([["a", "b"], ["b"]], "in 2 of 2 the label is a list; text or a number is needed"),
+        ([["a", "b"], ["b"]], "several labels each there are the tasks of several labels"),
+        ([float("nan"), None], "in 1 of 2 the label is missing: NaN; in 1 of 2 the label is miss"),
+    ],
+)
+def test_where_no_label_can_be_used_the_reason_is_told(cells: list[Any], said: str) -> None:
+    with pytest.raises(DataError, match="holds no label that can be used") as caught:
+        label_spec({"label": cells})
+    assert said in str(caught.value)
 
 
 def test_numbers_stand_by_their_value_however_many_digits_they_have() -> None:

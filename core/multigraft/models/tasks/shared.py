@@ -11,7 +11,7 @@ from typing import Any
 from multigraft.contracts.lazy import Lazy
 from multigraft.contracts.records import Option, Task
 from multigraft.contracts.types import Spec
-from multigraft.errors import DataError
+from multigraft.errors import DataError, shown
 
 
 def classification_task(name: str, *modalities: str) -> Task:
@@ -49,12 +49,23 @@ def label_spec(columns: Mapping[str, Sequence[Any]]) -> Spec:
     """
     counts = Counter(label_name(value) for value in columns["label"] if label_fault(value) is None)
     if len(counts) < 2:
-        raise DataError(
-            f"column 'label' holds {len(counts)} different values in the training rows; at least 2 "
-            "are needed"
-        )
+        raise DataError(_too_few(columns["label"], list(counts)))
     labels = sorted(counts, key=natural)
     return {"labels": labels, "counts": [counts[label] for label in labels]}
+
+
+def _too_few(cells: Sequence[Any], found: Sequence[str]) -> str:
+    """Say why a column has fewer than two labels: what is in it."""
+    faults = Counter(fault for cell in cells if (fault := label_fault(cell)) is not None)
+    told = [f"in {count:,} of {len(cells):,} {fault}" for fault, count in faults.most_common(3)]
+    held = f"the label {shown(found[0])} alone" if found else "no label that can be used"
+    why = f": {'; '.join(told)}" if told else ""
+    several = any(isinstance(cell, list | tuple) for cell in cells)
+    more = "; for rows of several labels each there are the tasks of several labels (multilabel)"
+    return (
+        f"column 'label' holds {held} in the training rows{why}; at least 2 labels are needed"
+        + (more if several else "")
+    )
 
 
 def label_fault(value: Any) -> str | None:
