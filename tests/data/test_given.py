@@ -64,6 +64,14 @@ CONTAINERS: dict[str, Callable[[], Any]] = {
     "a mapping of lists": lambda: COLUMNS,
     "a mapping of arrays": lambda: {"text": np.array(TEXTS), "label": np.array(LABELS, object)},
     "a pair of lists": lambda: (TEXTS, LABELS),
+    "a pair of columns of pandas": lambda: (
+        pd.Series(TEXTS, index=range(5, 14)),
+        pd.Series(LABELS, dtype=object, index=range(5, 14)),
+    ),
+    "a mapping of columns of pyarrow": lambda: {
+        "text": pa.array(TEXTS),
+        "label": pa.chunked_array([LABELS[:4], LABELS[4:]]),
+    },
     "pandas": lambda: pd.DataFrame(COLUMNS, index=range(100, 109)),
     "pandas with objects": lambda: pd.DataFrame(
         {"text": pd.Series(TEXTS, dtype=object), "label": pd.Categorical(LABELS)}
@@ -214,6 +222,10 @@ def test_names_of_files_start_where_python_runs(
     [
         (object(), "data: object holds no rows; give a file, a list of mappings"),
         ({"text": "a", "label": "b"}, "column 'text' is str; a column is a list"),
+        (
+            pd.DataFrame([["a", "b"]], columns=["text", "text"]),
+            "two columns have one name: text, t",
+        ),
         ({"text": ["a"], "label": []}, "columns differ in their number of rows: 'text' 1, 'la"),
         ([{"text": {1, 2}}], "column 'text', row 1: set cannot be kept"),
         ([("a", "b", "c")], "row 1 is 3 values without names"),
@@ -235,7 +247,8 @@ def test_what_is_no_row_is_named(
 def test_pairs_are_for_tasks_with_a_label(text: Modality) -> None:
     with pytest.raises(DataError, match=r"this task learns of no label; .* {'text': values}"):
         read((TEXTS, LABELS), text, Shape("text"))
-    assert read(np.array(TEXTS), text, Shape("text")).column("text") == TEXTS
+    for values in (np.array(TEXTS), pd.Series(TEXTS), pa.array(TEXTS)):
+        assert read(values, text, Shape("text")).column("text") == TEXTS
 
 
 class TestRecipes:

@@ -49,9 +49,13 @@ def blocks_of(rows: Any, shape: Shape) -> Iterator[Block]:
     columns, an array, a table of pandas, polars, pyarrow (whatever has ``__arrow_c_stream__``), a
     set of `datasets`, or a data set of PyTorch. Raises DataError for anything else.
     """
-    if _is_pandas(rows):
-        columns = {str(name): _pandas_cells(rows[name]) for name in rows.columns}
-        yield from _of_columns(columns, shape)
+    if _is_column(rows):
+        yield from _of_columns({shape.raw: rows}, shape)
+    elif _is_pandas(rows):
+        names = [str(name) for name in rows.columns]
+        if len(set(names)) < len(names):
+            raise DataError(f"two columns have one name: {', '.join(names)}")
+        yield from _of_columns({str(name): rows[name] for name in rows.columns}, shape)
     elif hasattr(rows, "with_format") and hasattr(rows, "features"):
         for table in rows.with_format("arrow").iter(batch_size=ROWS):
             yield _arrow_columns(table)
@@ -62,22 +66,32 @@ def blocks_of(rows: Any, shape: Shape) -> Iterator[Block]:
         yield from _of_columns({str(name): values for name, values in rows.items()}, shape)
     elif _is_pair_of_columns(rows):
         yield from _of_columns(dict(zip(_pair_names(shape), rows, strict=True)), shape)
-    elif isinstance(rows, np.ndarray) or hasattr(rows, "detach"):
-        yield from _of_columns({shape.raw: rows}, shape)
     else:
         yield from _of_items(rows, shape)
 
 
 def _is_pandas(rows: Any) -> bool:
-    return type(rows).__module__.split(".")[0] == "pandas" and hasattr(rows, "columns")
+    return type(rows).__module__.split(".")[0] == "pandas"
 
 
-def _pandas_cells(series: Any) -> Any:
-    """A column of pandas, whose NaN stands for nothing."""
-    if series.dtype == object:
-        empty = series.isna()
-        return [None if none else each for none, each in zip(empty, series, strict=True)]
-    return pa.chunked_array([pa.Array.from_pandas(series)])
+def _is_column(values: Any) -> bool:
+    """Tell an array, a tensor, or a column of pandas, polars or pyarrow, from a table."""
+    if isinstance(values, np.ndarray | pa.Array | pa.ChunkedArray) or hasattr(values, "detach"):
+        return True
+    return hasattr(values, "to_list") and hasattr(values, "dtype")
+
+
+def _column(values: Any) -> Any:
+    """A column as a list, an array or Arrow's; NaN of pandas stands for nothing."""
+    if isinstance(values, pa.Array):
+        return pa.chunked_array([values])
+    if not _is_column(values) or not hasattr(values, "to_list"):
+        return values
+    if not _is_pandas(values):
+        return values.to_list()
+    if values.dtype == object:
+        return [None if none else each for none, each in zip(values.isna(), values, strict=True)]
+    return pa.chunked_array([pa.Array.from_pandas(values)])
 
 
 def _arrow_columns(table: pa.Table) -> Block:
@@ -110,7 +124,8 @@ def _pair_names(shape: Shape) -> tuple[str, str]:
     return shape.raw, shape.label
 
 
-def _of_columns(columns: Mapping[str, Any], shape: Shape) -> Iterator[Block]:
+def _of_columns(given: Mapping[str, Any], shape: Shape) -> Iterator[Block]:
+    columns = {name: _column(values) for name, values in given.items()}
     lengths = {name: _length(name, values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name!r} {count}" for name, count in lengths.items())
