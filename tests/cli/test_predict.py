@@ -313,6 +313,24 @@ class TestFiles:
             ("a.csv", Path("b.parquet"), {"keep": ["id"], "columns": columns} | wanted)
         ]
 
+    def test_a_log_gets_a_line_now_and_then(
+        self, cli: Any, loaded: list[Any], filled: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import multigraft.evaluation.file_answers as file_answers
+        from multigraft.cli import predict_file
+
+        monkeypatch.setattr(predict_file, "EVERY", 0.0)
+
+        def fill(predictor: Any, data: str, into: Path, *, display: Any, **_: Any) -> Any:
+            display.begin("answering", 1024)
+            display.advance(512)
+            return file_answers.FileAnswers(into, 1024, 0, 0, seconds=1.0)
+
+        monkeypatch.setattr(file_answers, "predict_file", fill)
+        arguments = ("predict", "bundle", "--data", "a.csv", "--into", "b.csv")
+        assert "answering: 512 of 1,024 rows" in cli(*arguments).err
+        assert cli(*arguments, "--quiet").err == ""
+
     def test_where_no_row_can_be_answered_that_is_a_failure(
         self, cli: Any, loaded: list[Any], filled: list[Any]
     ) -> None:

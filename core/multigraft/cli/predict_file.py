@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +13,7 @@ from multigraft.cli import FAILED
 from multigraft.cli.shell import Shell
 
 if TYPE_CHECKING:
+    from multigraft.contracts.display import Display
     from multigraft.runtime import Predictor
 
 Data = Annotated[
@@ -42,13 +45,49 @@ Keep = Annotated[
 ]
 
 
+EVERY = 30.0
+"""Seconds between two lines of progress where no bar can be shown."""
+
+
+class Lines:
+    """Progress as lines beside the answer, for a log: a `Display`."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._what, self._done, self._total, self._told = "", 0, 0, 0.0
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def begin(self, what: str, total: int | None = None) -> None:
+        """Say nothing yet: what is done soon needs no line."""
+        self._what, self._done, self._total = what, 0, total or 0
+        self._told = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        """Say how far it is, now and then."""
+        self._done += count
+        if time.monotonic() - self._told >= EVERY:
+            self._told = time.monotonic()
+            self._shell.tell(f"{self._what}: {self._done:,} of {self._total:,} rows")
+
+
 def fill_file(shell: Shell, predictor: Predictor, data: str, into: Path, **settings: Any) -> None:
     """Answer every row of ``data`` into a file, and tell how it went."""
     from multigraft.contracts.display import UNSEEN
     from multigraft.evaluation.file_answers import predict_file
     from multigraft.training.callbacks.progress import usual_progress
 
-    with (None if shell.quiet else usual_progress()) or UNSEEN as display:
+    shown: Display = UNSEEN if shell.quiet else usual_progress() or Lines(shell)
+    with shown as display:
         try:
             made = predict_file(predictor, data, into, display=display, **settings)
         except KeyboardInterrupt:

@@ -330,6 +330,14 @@ class TestJournal:
         journal.add([{"a": np.float32(0.5), "b": np.arange(2), "c": float("nan"), "d": "\ud83d"}])
         assert list(journal.answers()) == [{"a": 0.5, "b": [0, 1], "c": None, "d": "\ud83d"}]
 
+    def test_no_other_process_writes_it_meanwhile(self, tmp_path: Path) -> None:
+        journal = Journal(tmp_path / "j", {}, 1)
+        with pytest.raises(DataError, match="another process is writing it"):
+            Journal(tmp_path / "j", {}, 1)
+        journal.add([{"a": 1}])
+        journal.leave()
+        assert Journal(tmp_path / "j", {}, 1).done == 1
+
     def test_what_is_no_journal_is_begun_anew(self, tmp_path: Path) -> None:
         for content in (b"", b"nonsense", b"\0" * 100, b'{"other": 1}\n{}\n'):
             (tmp_path / "j").write_bytes(content)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from multigraft.errors import DataError
 from multigraft.system.json_numbers import finite
 
 SYNCED = 1.0
@@ -23,16 +24,19 @@ class Journal:
     """
 
     def __init__(self, path: Path, facts: Mapping[str, Any], group: int) -> None:
-        """``group`` answers are made together, so that those of a part of one are not kept."""
+        """``group`` answers are made together, so that those of a part of one are not kept.
+
+        Raises DataError where another process has it open.
+        """
         self.path = path
         head = json.dumps(facts, sort_keys=True).encode() + b"\n"
+        self._file: BinaryIO = path.open("a+b")
+        _hold(self._file, path)
         self.done, size = _whole_groups(path, head, group)
         """Answers that it held when it was opened."""
-        self._file: BinaryIO = path.open("r+b" if size else "wb")
-        if size:
-            self._file.truncate(size)
-            self._file.seek(size)
-        else:
+        self._file.truncate(size)
+        self._file.seek(size)
+        if not size:
             self._file.write(head)
         self._start = len(head)
         self._synced = time.monotonic()
@@ -66,6 +70,23 @@ class Journal:
         """Remove the file: its answers are where they belong."""
         self._file.close()
         self.path.unlink(missing_ok=True)
+
+
+def _hold(file: BinaryIO, path: Path) -> None:
+    """Keep other processes out, where the system can."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise DataError(
+            f"{path}: another process is writing it; wait, or name another file"
+        ) from error
+    except OSError:  # a disk without locks
+        return
 
 
 def _whole_groups(path: Path, head: bytes, group: int) -> tuple[int, int]:
