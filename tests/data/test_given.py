@@ -20,8 +20,9 @@ import multigraft_series
 from helpers.toys import write_rows
 from multigraft.contracts.records import Modality
 from multigraft.data import Table, load_table
-from multigraft.data.given import as_source, without_rows
+from multigraft.data.given import without_rows
 from multigraft.data.sources.containers import Shape
+from multigraft.data.sources.rows_file import as_source
 from multigraft.engine import Engine
 from multigraft.errors import DataError, RecipeError, RunError
 from multigraft.runs.run import Run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,8 +14,6 @@ from multigraft.contracts.records import Modality, Task
 from multigraft.data.sources.containers import Shape, is_rows
 from multigraft.data.sources.folders import split_of
 from multigraft.data.sources.rows_file import write_rows_file
-from multigraft.data.sources.several import Source
-from multigraft.errors import DataError
 from multigraft.recipe import Data
 from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.system.compute.processes import World
@@ -106,17 +103,3 @@ def shape_of(modality: Modality, task: Task, columns: Mapping[str, str]) -> Shap
         None if label is None else columns.get(label, label),
         media=bool(modality.suffixes),
     )
-
-
-@contextmanager
-def as_source(source: Any, shape: Shape) -> Iterator[Source]:
-    """A source of rows as something to be read: of rows given in Python a file, for a while."""
-    if not is_rows(source):
-        if not isinstance(source, str | list | tuple):
-            raise DataError(f"{source!r} names no file; give a path, a list of paths, or rows")
-        yield source
-        return
-    with tempfile.TemporaryDirectory(prefix="multigraft-") as folder:
-        path = Path(folder) / _file_name(FOLDER)
-        write_rows_file(path, source, shape)
-        yield str(path)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from multigraft.contracts.report import Report
 from multigraft.data import Problem, Rows, part_of, rewrite_of, source_table, told
 from multigraft.data.checks.leakage import find_leaks
-from multigraft.data.given import as_source, shape_of
+from multigraft.data.given import shape_of
 from multigraft.data.sources.containers import is_rows
 from multigraft.data.sources.naming import of_other_data
+from multigraft.data.sources.rows_file import as_source
 from multigraft.errors import RunError
 from multigraft.evaluation.row_answers import check_rows_file
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from pyarrow import parquet, table
 
@@ -250,6 +251,14 @@ def test_blank_lines_of_a_text_stay_rows(
     assert [row["text"] for row in found] == ["1 2", "", "3", ""]
     assert [row["answer_error"] is None for row in found] == [True, False, True, False]
     assert "no numbers" in found[1]["answer_error"]  # what this toy makes of a row without tokens
+
+
+def test_rows_may_be_given_in_python(
+    answer: Callable[..., FileAnswers], rows: Path, tmp_path: Path
+) -> None:
+    given = pd.read_csv(rows, keep_default_na=False).replace("", None)
+    made = answer(given, tmp_path / "given.csv").path
+    assert read(made) == read(answer(rows, tmp_path / "file.csv").path)
 
 
 def test_several_files_are_one(

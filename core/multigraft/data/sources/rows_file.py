@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ import pyarrow as pa
 
 from multigraft.data.sources.cells import SCALARS
 from multigraft.data.sources.columns import Form
-from multigraft.data.sources.containers import Block, Shape, blocks_of
+from multigraft.data.sources.containers import Block, Shape, blocks_of, is_rows
 from multigraft.data.sources.marks import form_of, marked, with_folder
+from multigraft.data.sources.several import Source
 from multigraft.errors import DataError
 from multigraft.system.files import new_file
 
@@ -34,6 +37,20 @@ def write_rows_file(path: Path, rows: Any, shape: Shape, name: str = "data") -> 
             _write(file, blocks_of(rows, shape))
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
+
+
+@contextmanager
+def as_source(source: Any, shape: Shape) -> Iterator[Source]:
+    """A source of rows as something to be read: of rows given in Python a file, for a while."""
+    if not is_rows(source):
+        if not isinstance(source, str | list | tuple):
+            raise DataError(f"{source!r} names no file; give a path, a list of paths, or rows")
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="multigraft-") as folder:
+        path = Path(folder) / "data.parquet"
+        write_rows_file(path, source, shape)
+        yield str(path)
 
 
 def _write(file: Any, blocks: Iterable[Block]) -> None:

@@ -14,14 +14,18 @@ import numpy as np
 
 from multigraft.contracts.display import UNSEEN, Display
 from multigraft.errors import BundleError, DataError, RowError, did_you_mean
-from multigraft.evaluation.file_answers.bundle_tables import Tables, read_tables, tables_of
+from multigraft.evaluation.file_answers.bundle_tables import (
+    Tables,
+    line_table,
+    read_tables,
+    tables_of,
+)
 from multigraft.evaluation.file_answers.flat_answers import AnswerColumns
 from multigraft.evaluation.file_answers.journal import Journal
 from multigraft.evaluation.file_answers.sinks import Part, write_parts
 from multigraft.evaluation.row_answers import check_rows_file
 
 if TYPE_CHECKING:
-    from multigraft.data.sources.several import Source
     from multigraft.data.sources.table import Table
     from multigraft.plugins.catalog import Catalog
     from multigraft.runtime import Predictor
@@ -52,7 +56,7 @@ class FileAnswers:
 
 def predict_file(
     predictor: Predictor,
-    data: Source,
+    data: Any,
     into: str | Path,
     *,
     keep: Sequence[str] | None = None,
@@ -65,7 +69,8 @@ def predict_file(
     own columns.
 
     ``into`` ends in ``.parquet``, ``.csv`` or ``.jsonl``. ``data`` is what a recipe's
-    ``data.train`` may be; of a ``.txt`` each line is a row, blank ones too. ``keep`` names the
+    ``data.train`` may be, rows in Python too; of a ``.txt`` each line is a row, blank ones too.
+    ``keep`` names the
     table's columns that stand beside the answers; unset, all that a file of text can hold.
     ``columns`` are further names of columns, ours to theirs; ``asked`` is what `Predictor.predict`
     takes. An answer's fields are columns of their own, as ``answer_label``; a mapping of plain
@@ -108,14 +113,17 @@ def _tables(predictor: Predictor, catalog: Catalog | None, columns: Mapping[str,
     return tables_of(predictor.bundle, predictor.modality, known, columns)
 
 
-def _read(data: Source, predictor: Predictor, tables: Tables) -> tuple[Table, Table]:
-    from multigraft.evaluation.file_answers.bundle_tables import line_table
+def _read(data: Any, predictor: Predictor, tables: Tables) -> tuple[Table, Table]:
+    from multigraft.data.sources.containers import Shape
+    from multigraft.data.sources.rows_file import as_source
 
     modality = predictor.modality
     lines = line_table(data, modality) if isinstance(data, str | Path) else None
     if lines is not None:
         return lines, lines
-    return read_tables(str(data) if isinstance(data, Path) else data, modality, tables)
+    shape = Shape(modality.required[0], media=bool(modality.suffixes))
+    with as_source(str(data) if isinstance(data, Path) else data, shape) as source:
+        return read_tables(source, modality, tables)
 
 
 def _kept(own: Table, keep: Sequence[str] | None) -> list[str]:
