@@ -273,6 +273,10 @@ class TestRecipes:
     def test_what_names_files_stays(self, data: Any) -> None:
         assert without_rows({"data": data}) == ({"data": data}, {})
 
+    def test_texts_are_no_files(self, finetune: Callable[..., Run]) -> None:
+        with pytest.raises(DataError, match=r"a text: does not exist.*given as {'text': \[...\]}"):
+            finetune(data=["a text", "another text"])
+
     def test_a_typo_in_the_section_is_no_column(self) -> None:
         raw, rows = without_rows({"data": {"trian": "a.csv"}})
         assert raw == {"data": {"trian": "a.csv"}} and not rows

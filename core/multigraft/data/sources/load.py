@@ -106,7 +106,7 @@ class _Loader:
         try:
             if not (file.is_file() or file.is_dir()):  # a device or a pipe would be read for ever
                 what = "is no plain file" if file.exists() else f"does not exist{looked_in(file)}"
-                raise DataError(f"{path}: {what}")
+                raise DataError(f"{path}: {what}{_meant(path)}")
             return self._of_folder(file) if file.is_dir() else self._of_file(file)
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
@@ -196,3 +196,9 @@ class _Loader:
                 f"{did_you_mean(ending, known)}, a folder, or set data.format"
             )
         return known[ending]
+
+
+def _meant(path: str) -> str:
+    """What to write where a text was given in a file's place."""
+    spaced = len(path.split()) > 1 and not Path(path).suffix
+    return "; texts themselves are given as {'text': [...]}" if spaced else ""

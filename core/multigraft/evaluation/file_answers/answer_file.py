@@ -47,6 +47,7 @@ class FileAnswers:
     resumed: int
     """Rows that an earlier call had answered."""
     seconds: float
+    """Of answering, without reading the table and writing the file."""
 
     @property
     def rows_per_second(self) -> float:
@@ -81,7 +82,7 @@ def predict_file(
     again: it goes on there, and the file is the one that an undisturbed call makes. Raises
     DataError, PredictError, BundleError.
     """
-    path, began = check_rows_file(Path(into)), time.perf_counter()
+    path = check_rows_file(Path(into))
     tables = _tables(predictor, catalog, columns or {})
     own, table = _read(data, predictor, tables)
     kept = _kept(own, keep)
@@ -90,7 +91,7 @@ def predict_file(
     path.parent.mkdir(parents=True, exist_ok=True)
     journal = Journal(path.with_name(f".{path.name}.journal"), facts, group)
     try:
-        resumed = journal.done
+        resumed, began = journal.done, time.perf_counter()
         display.begin("answering", len(table))
         display.advance(resumed)
         for start in range(resumed, len(table), group):
