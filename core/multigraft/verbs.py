@@ -17,7 +17,7 @@ from safetensors.torch import save_model
 from multigraft.contracts.objectives import Baseline, settles
 from multigraft.contracts.report import Cost, Measure, Report, WorstRow
 from multigraft.data import Rows, labelled_rows
-from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes
+from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes, odd_notes
 from multigraft.data.row_lists import row_lists
 from multigraft.errors import RunError, refused_as
 from multigraft.evaluation.answer_scores import RowMetrics
@@ -173,6 +173,7 @@ def evaluate(run: Run) -> Report:
     notes += leak_notes(run.facts, split)
     other = run.other_data
     notes += bad_row_notes(run.facts, split) if other is None else run.facts["left_out"]
+    notes += odd_notes(rows, split)
     scores = {name: measure.value for name, measure in metrics.items()}
     baseline = run.objective.baseline(row_metrics)
     notes += _warned(

@@ -15,6 +15,7 @@ PLUGINS: dict[str, object] = {
     "text": "text",
     "vision": "vision",
     "speech": "speech",
+    "table": "table",
     "series": multigraft_series,
     "greys": helpers.greys,
 }

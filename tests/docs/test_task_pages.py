@@ -90,6 +90,20 @@ def test_numbers_with_quantiles(desk: Path, capsys: pytest.CaptureFixture[str]) 
     assert "'quantiles': {'0.1':" in capsys.readouterr().out
 
 
+def test_a_table(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = random.Random(0)
+    rows = []
+    for number in range(80):
+        age, city = rng.randint(1, 90), rng.choice(("Lima", "Lagos"))
+        day = f"2024-{1 + number % 12:02d}-01"
+        rows.append((age, city, day, f"{rng.randint(1, 3)}7", "old" if age > 50 else "young"))
+    write(desk / "people.csv", ("age", "city", "joined", "zip", "label"), rows)
+    names = run("tables.md", "table")
+    assert "categories: city, zip" in " ".join(names["run"].facts["notes"])
+    assert set(names["predictor"].predict({"age": 88})["scores"]) == {"old", "young"}
+    assert "'label':" in capsys.readouterr().out
+
+
 def test_texts_that_belong_together(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [(f"what of {text}", f"that {text} is fine") for text in texts()]
     write(desk / "questions.csv", ("question", "answer"), rows)

@@ -16,21 +16,28 @@ from fuzz.harness import Border, WrongAnswer
 from multigraft.contracts.readers import load_spec
 from multigraft.errors import RowError
 from multigraft_speech.reader import audio_reader
+from multigraft_table.reader import table_reader
+from multigraft_table.samples import good
+from multigraft_table.specs import fit
 from multigraft_text.reader import TextReader
 from multigraft_vision.reader import image_reader
 
-BUILD = {"text": TextReader, "image": image_reader, "audio": audio_reader}
+BUILD = {"text": TextReader, "image": image_reader, "audio": audio_reader, "table": table_reader}
 RAW: dict[str, Any] = {
     "text": "a fine film",
     "image": np.zeros((30, 40, 3), np.uint8),
     "audio": sounds.tone(),
+    "table": {"age": 30.5, "city": "Lima", "joined": "2024-02-29"},
 }
 
 
 @functools.cache
 def sound_specs() -> dict[str, dict[str, Any]]:
     """A spec of each modality."""
-    return {"text": texts.reader().spec(), "image": pictures.SPEC, "audio": sounds.SPEC}
+    rows = good(np.random.default_rng(0), 20, Path())
+    table = fit(rows, {"kind": "table"})
+    spec = {"text": texts.reader().spec(), "image": pictures.SPEC, "audio": sounds.SPEC}
+    return {**spec, "table": table}
 
 
 def _small() -> dict[str, Any]:

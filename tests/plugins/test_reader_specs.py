@@ -11,7 +11,7 @@ from multigraft.plugins.catalog import Catalog
 
 
 @pytest.mark.parametrize("spec", [[], None, "image", 3, [{"kind": "image"}]])
-@pytest.mark.parametrize("name", ["text", "image", "audio"])
+@pytest.mark.parametrize("name", ["text", "image", "audio", "table"])
 def test_what_is_no_spec_is_refused(name: str, spec: Any) -> None:
     modality = Catalog().modality(name)
     with pytest.raises(MultigraftError):

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from multigraft.contracts.padding import Fill, Fills, fill_of
-from multigraft.contracts.reader import Augment, MeasuredReader, Reader
-from multigraft.contracts.readers import read_row
+from multigraft.contracts.reader import Augment, MeasuredReader, Reader, TellingReader
+from multigraft.contracts.readers import oddities_of, read_row
 from multigraft.contracts.records import Modality
 from multigraft.contracts.types import Arrays, Spec, Strength
 from multigraft.errors import BundleError, DataError, RowError, refused_as
@@ -129,6 +129,24 @@ class BranchesReader:
         }
         return sum(reader.memory(raw[branch]) for branch, reader in measured.items())
 
+    def told(self) -> Sequence[str]:
+        """What the branches' readers tell of how they read (see `TellingReader`)."""
+        return [
+            f"{branch}: {line}"
+            for branch, reader in self.branches.items()
+            if isinstance(reader.own, TellingReader)
+            for line in reader.own.told()
+        ]
+
+    def oddities(self, raw: Mapping[str, Any]) -> Sequence[str]:
+        """What the branches' readers tell of the values that a row has."""
+        return [
+            f"{branch}: {line}"
+            for branch, reader in self.branches.items()
+            if raw.get(branch) is not None
+            for line in oddities_of(reader.own, raw[branch])
+        ]
+
     def spec(self) -> Spec:
         """Each branch's own, with its names told apart."""
         own = {branch: reader.spec() for branch, reader in self.branches.items()}
@@ -191,6 +209,7 @@ def compose(branches: Mapping[str, Modality], *, missing: bool) -> Modality:
         ),
         fit=partial(_fitted, branches, missing),
         augment=partial(_augment, augmented) if augmented else None,
+        repeats=all(each.repeats for each in branches.values()),
         suffixes=tuple(suffix for each in branches.values() for suffix in each.suffixes),
         branches=branches,
     )

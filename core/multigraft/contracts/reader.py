@@ -139,6 +139,24 @@ class LongReader(Protocol):
 
 
 @runtime_checkable
+class TellingReader(Protocol):
+    """A reader with something to say about how it reads: optional, beside `Reader`."""
+
+    def told(self) -> Sequence[str]:
+        """What a person should know of how every value is read, once a run: types that were
+        guessed, say."""
+        ...
+
+    def oddities(self, raw: Any) -> Sequence[str]:
+        """What a person should know of a value that can be read, as a category that no training
+        row has; values of which the same is said are counted.
+
+        Raises RowError for what `read` would refuse.
+        """
+        ...
+
+
+@runtime_checkable
 class MeasuredReader(Protocol):
     """A reader that tells what a value takes before it is read: optional, beside `Reader`.
 

@@ -15,7 +15,13 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from multigraft.contracts.padding import Fills, pad
-from multigraft.contracts.reader import CountingReader, Excess, Reader, WindowReader
+from multigraft.contracts.reader import (
+    CountingReader,
+    Excess,
+    Reader,
+    TellingReader,
+    WindowReader,
+)
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import (
     BundleError,
@@ -100,6 +106,15 @@ def excess_of(reader: Reader, raw: Any, row: Arrays) -> Excess | None:
         return None
     with row_errors():
         return reader.excess(raw, row)
+
+
+def oddities_of(reader: Reader, raw: Any) -> Sequence[str]:
+    """`TellingReader.oddities` as the engine calls it; nothing where the reader tells nothing.
+    Raises RowError."""
+    if not isinstance(reader, TellingReader):
+        return ()
+    with row_errors():
+        return reader.oddities(raw)
 
 
 def collate(rows: Sequence[Arrays], fills: Fills) -> Arrays:

@@ -95,6 +95,15 @@ class Modality:
     samples: Samples | None = None
     """Values to try readers, backbones and tasks with; None: `multigraft.testing` cannot try
     them."""
+    gathers: bool = False
+    """Whether its raw value is a mapping of cells by their columns' names: of those of the table
+    that ``data.columns`` lists, or of all that nothing else reads."""
+    repeats: bool = False
+    """Whether different rows may well hold equal values, as those of a table of few categories:
+    equal rows in two splits are told, and stop no run unless ``data.leakage.allowed`` is set."""
+    least_steps: int = 0
+    """The optimizer steps that a recipe without epochs and steps makes up for with further passes
+    over few rows, 200 at the most; for values of which a backbone learns little a step."""
     web: WebReader | None = None
     """How a page reads a value without a server; None: only Python does."""
     branches: Mapping[str, Modality] = field(default_factory=dict)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from multigraft.data.rows import Rows
     from multigraft.data.sources.load import load_table
     from multigraft.data.sources.rewriting import rewrite_of, with_known
-    from multigraft.data.sources.source_table import part_of, source_table
+    from multigraft.data.sources.source_table import gathered_as, part_of, source_table
     from multigraft.data.sources.table import Table
     from multigraft.data.splits import Splits, load_splits
     from multigraft.data.splitting import limit_rows, split_table
@@ -39,7 +39,7 @@ _HOMES = {
     "rows": ("Rows",),
     "sources.load": ("load_table",),
     "sources.rewriting": ("rewrite_of", "with_known"),
-    "sources.source_table": ("part_of", "source_table"),
+    "sources.source_table": ("gathered_as", "part_of", "source_table"),
     "sources.table": ("Table",),
     "splits": ("Splits", "load_splits"),
     "splitting": ("limit_rows", "split_table"),
@@ -57,6 +57,7 @@ __all__ = [
     "Splits",
     "Table",
     "choose_workers",
+    "gathered_as",
     "iterate",
     "label_lists",
     "label_notes",

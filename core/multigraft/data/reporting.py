@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from multigraft.data.bad_rows import in_column
+from multigraft.data.rows import Rows
 
 Table = tuple[tuple[str, ...], ...]
 LEFT_OUT, TWICE = "Rows left out", "Rows in two splits"
@@ -14,6 +15,8 @@ TWICE_HEADING = (
     *("split", "row", "other split", "other row", "likeness"),
     *("holds", "other holds"),
 )
+ODD = 10
+"""The most notes on one split of what its reader tells."""
 PLACES = 5
 """The columns in front of what rows hold, which is told of texts alone."""
 
@@ -26,6 +29,13 @@ def bad_row_notes(facts: Mapping[str, Any], split: str | None = None) -> list[st
         for name, found in facts.get("bad_rows", {}).items()
         if split in (None, name)
     ]
+
+
+def odd_notes(rows: Rows, split: str) -> list[str]:
+    """What the reader tells of a split's rows, and of how many: the most first."""
+    found = sorted(rows.odd.items(), key=lambda each: (-each[1], each[0]))
+    more = [f"{split}: {len(found) - ODD} notes of that kind more"] if len(found) > ODD else []
+    return [f"{split}: {count} of {len(rows)} rows: {what}" for what, count in found[:ODD]] + more
 
 
 def leak_notes(facts: Mapping[str, Any], split: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from array import array
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -11,8 +12,14 @@ import numpy as np
 
 from multigraft.contracts.frames import plane
 from multigraft.contracts.objectives import Objective
-from multigraft.contracts.reader import CountingReader, Reader
-from multigraft.contracts.readers import all_windows, excess_of, read_row, row_errors
+from multigraft.contracts.reader import CountingReader, Reader, TellingReader
+from multigraft.contracts.readers import (
+    all_windows,
+    excess_of,
+    oddities_of,
+    read_row,
+    row_errors,
+)
 from multigraft.contracts.types import Arrays
 from multigraft.data.arranging import arranged_rows, parted_rows
 from multigraft.data.bad_rows import Problem, judge, refused, undecodable
@@ -41,6 +48,7 @@ class Rows:
         targets: Targets,
         problems: Sequence[Problem],
         name: str,
+        odd: Mapping[str, int] | None = None,
     ) -> None:
         """Use `Rows.audit`. ``kept`` and ``targets`` are what need not be read again, by row
         number."""
@@ -48,6 +56,8 @@ class Rows:
         self.lengths = lengths
         """[rows] int64: each row's `Reader.length`."""
         self.problems = tuple(problems)
+        self.odd = dict(odd or {})
+        """What the reader tells of rows that can be read (`TellingReader`), and of how many."""
         self.name = name
         self.reader = reader
         self.objective = objective
@@ -90,6 +100,8 @@ class Rows:
         if learned:
             arranged = parted_rows(arranged, objective)
         good, lengths, targets, longest = array("q"), array("q"), Targets(), 0
+        odd: Counter[str] = Counter()
+        tells = isinstance(reader, TellingReader)
         with RowDecoder(arranged, reader, memory=memory, name=name) as keeper:
             for index in range(len(arranged)):
                 try:
@@ -98,6 +110,8 @@ class Rows:
                     if objective.whole:
                         full = reader.length(arrays) >= NEARLY * longest
                         _check_whole(arranged.raw(index), arrays, reader, full=full)
+                    if tells:
+                        odd.update(oddities_of(reader, arranged.raw(index)))
                 except RowError as error:
                     problems.append(refused(arranged, index, error))
                     continue
@@ -118,6 +132,7 @@ class Rows:
             targets=targets,
             problems=problems,
             name=name,
+            odd=odd,
         )
 
     def __len__(self) -> int:

@@ -18,10 +18,13 @@ from multigraft.data.label_cells import LabelsIn, label_lists
 from multigraft.data.sources.parsing import CORE
 from multigraft.data.sources.rewriting import Rewrite
 from multigraft.data.sources.several import Source
-from multigraft.data.sources.source_table import source_table
+from multigraft.data.sources.source_table import gathered_as, source_table
 from multigraft.data.sources.table import Table
 from multigraft.data.splitting import limit_rows, split_table
 from multigraft.recipe import Data
+
+ALLOWED = 0.5
+"""The share of rows that may stand in two splits where a recipe does not say."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,11 @@ def load_splits(
     ``base``. ``settled``: a run was begun with these rows, so they are not compared with each other
     again. Raises DataError.
     """
-    own = {
-        split: source_table(
+    own: dict[str, Table] = {}
+    for split, path in _sources(data).items():
+        own[split] = source_table(
             path,
-            data,
+            gathered_as(data, own["train"]) if own else data,
             modality=modality,
             task_columns=task_columns,
             split=split,
@@ -73,8 +77,6 @@ def load_splits(
             rewrite=rewrite,
             formats=formats,
         )
-        for split, path in _sources(data).items()
-    }
     if ID in data.columns:
         own = check_ids(own)
     shares = data.split.model_copy(update={split: 0.0 for split in own if split != "train"})
@@ -119,6 +121,13 @@ def _facts(table: Table) -> dict[str, Any]:
     return {"rows": len(table), "source": table.name, "fingerprint": table.fingerprint}
 
 
+def _allowed(data: Data, modality: Modality) -> float:
+    """The share of rows that may stand in two splits."""
+    if data.leakage.allowed is not None:
+        return data.leakage.allowed
+    return 1.0 if modality.repeats else ALLOWED
+
+
 def _compare(
     splits: dict[str, Table], data: Data, modality: Modality
 ) -> tuple[list[Leak], list[str]]:
@@ -126,7 +135,7 @@ def _compare(
     likeness = modality.likeness if data.leakage.near else None
     sketches = sketch_tables(splits, likeness) if likeness is not None else {}
     leaks = find_leaks(splits, sketches, likeness)
-    judge_leaks(leaks, data.leakage)
+    judge_leaks(leaks, _allowed(data, modality))
     notes = [note for leak in leaks for note in leak.notes()]
     if data.split.group is not None:
         notes += group_notes(splits, data.split.group)

@@ -210,7 +210,8 @@ def _columns(run: Run) -> tuple[str, ...]:
 
 def _row_facts(run: Run) -> dict[str, Any]:
     """How rows are read, for who asks a bundle for rows of a table."""
-    named = {ours: theirs for ours, theirs in run.recipe.data.columns.items() if theirs}
+    columns = {**run.recipe.data.columns, **run.facts.get("gathered", {})}
+    named = {ours: theirs for ours, theirs in columns.items() if theirs}
     found: dict[str, Any] = {COLUMNS: named} if named else {}
     if run.resolved.task.rows is None:
         return found

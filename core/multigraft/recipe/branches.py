@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from multigraft.contracts.records import Task
+from multigraft.contracts.records import Modality, Task
 from multigraft.errors import did_you_mean
 from multigraft.recipe.fields import Recipe
 from multigraft.recipe.resolved import ResolvedBranch
@@ -14,8 +14,9 @@ from multigraft.system.files import check_plain
 from multigraft.system.resume_command import RECORD, RECORD_BYTES
 
 
-def form_problems(recipe: Recipe) -> Iterator[str]:
-    """Where something is said by branch of a branch that there is not."""
+def form_problems(recipe: Recipe, modalities: Mapping[str, Modality]) -> Iterator[str]:
+    """Where something is said by branch of a branch that there is not, or does not fit its
+    modality."""
     branches = recipe.branches.keys()
     several = len(branches) > 1
     told = {
@@ -29,6 +30,7 @@ def form_problems(recipe: Recipe) -> Iterator[str]:
                 yield f"{field}.{branch}: there is one backbone, no branches"
             elif branch not in branches:
                 yield f"{field}.{branch}: no such branch; {did_you_mean(branch, branches)}"
+    yield from _list_problems(recipe, modalities)
     if not several and recipe.data.missing == "allow":
         yield (
             "data.missing: found 'allow'; it is for several branches: of one, a row without a "
@@ -65,6 +67,18 @@ def branch_problems(
         )
     if recipe.export.web:
         yield "export.web: a page without a server reads one modality; use multigraft serve"
+
+
+def _list_problems(recipe: Recipe, modalities: Mapping[str, Modality]) -> Iterator[str]:
+    """Where a list of columns is given to what reads one."""
+    gather = {branch or each.columns[0] for branch, each in modalities.items() if each.gathers}
+    for ours, names in recipe.data.listed.items():
+        field = f"data.columns.{ours}"
+        if ours not in gather:
+            allowed = ", ".join(sorted(gather)) or "no column here"
+            yield f"{field}: found a list; one column is read there, and of several: {allowed}"
+        elif len(set(names)) < len(names):
+            yield f"{field}: a column stands twice in it"
 
 
 def _dual_problems(recipe: Recipe, task: Task) -> Iterator[str]:

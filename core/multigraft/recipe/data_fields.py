@@ -6,11 +6,19 @@ from glob import has_magic
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 
 from multigraft.contracts.formats import AUTO
 from multigraft.recipe.choices import Section
 from multigraft.system.files import expanded, whole_path
+from multigraft.system.validation import FORMS
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=2**53)]
@@ -29,6 +37,18 @@ def _listed(value: Any) -> Any:
 
 Sources = Annotated[str | tuple[str, ...], BeforeValidator(_listed)]
 """A source of rows, or several that are read as one."""
+
+
+def _form(value: Any) -> str:
+    return FORMS[isinstance(value, list | tuple)]
+
+
+Names = Annotated[
+    Annotated[str, Tag(FORMS[0])]
+    | Annotated[list[str], Field(min_length=1, max_length=100_000), Tag(FORMS[1])],
+    Discriminator(_form),
+]
+"""A column of the data, or several that make one value."""
 
 
 class Split(Section):
@@ -50,9 +70,10 @@ class Leakage(Section):
     near: bool = True
     """Look for nearly equal rows too, where the modality can tell them; equal ones are always
     looked for."""
-    allowed: Annotated[float, Field(ge=0, le=1)] = 0.5
+    allowed: Annotated[float, Field(ge=0, le=1)] | None = None
     """The share of a split's rows that may also stand in training, equal or nearly so, before the
-    run stops. A note is given from the first; fewer than five stop a run only where this is 0."""
+    run stops. A note is given from the first; fewer than five stop a run only where this is 0.
+    Unset: 0.5, or 1 of tables, whose rows may well be equal."""
 
 
 class Data(Section):
@@ -75,9 +96,10 @@ class Data(Section):
     quotes: Literal["auto", "on", "off"] = "auto"
     """Whether quotes enclose a cell of a CSV file (``on``) or are text (``off``); ``auto``: ``off``
     where tabs separate the cells, unless the header is quoted."""
-    columns: dict[str, str] = Field(default_factory=dict)
+    columns: dict[str, Names] = Field(default_factory=dict)
     """Our name of a column -> its name in the data, as ``{text: review, label: stars}``; the values
-    of ``id`` must not repeat, in any split."""
+    of ``id`` must not repeat, in any split. A table's are a list, as ``{table: [age, city]}``;
+    unset, it has every column that nothing else reads."""
     missing: Literal["refuse", "allow"] = "refuse"
     """Of several branches: whether rows that lack a value of some are learned from (``allow``) or
     are bad rows (``refuse``)."""
@@ -115,6 +137,16 @@ class Data(Section):
                 "data.on_bad_row is 'stop', which allows none: set it to 'skip' or 'quarantine'"
             )
         return value
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Our names of columns that are one column of the data -> its name there."""
+        return {ours: each for ours, each in self.columns.items() if isinstance(each, str)}
+
+    @property
+    def listed(self) -> dict[str, list[str]]:
+        """Our names of columns that are several of the data -> those."""
+        return {ours: each for ours, each in self.columns.items() if isinstance(each, list)}
 
     @property
     def bad_share(self) -> float:

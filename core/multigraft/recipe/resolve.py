@@ -76,7 +76,9 @@ class _Finder:
         branches = {name: each for name, each in found.items() if each is not None}
         if task is None or len(branches) < len(found):
             return None
-        self.problems += form_problems(recipe)
+        self.problems += form_problems(
+            recipe, {name: each.modality for name, each in branches.items()}
+        )
         if recipe.evaluation.probe is not None and task.stage != "pretrain":
             self.problems.append(
                 f"evaluation.probe: {task.name!r} learns from its labels; the probe is for tasks "

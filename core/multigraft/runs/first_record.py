@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 
+from multigraft.contracts.reader import TellingReader
 from multigraft.contracts.readers import fingerprint
 from multigraft.contracts.types import Spec
 from multigraft.data import Rows, Splits, label_notes, labels_in, told
+from multigraft.data.reporting import odd_notes
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.runs.provenance import owners_of
@@ -57,10 +59,13 @@ def data_facts(
         "data": {
             split: {**facts, **_left_out(rows.get(split))} for split, facts in splits.facts.items()
         },
+        "gathered": splits.train.content.gathered,
         "bad_rows": told({split: each.problems for split, each in rows.items()}),
         "leaks": [leak.record() for leak in splits.leaks],
         "notes": [
             *_missing(rows, resolved),
+            *_told(rows.get("train")),
+            *(note for split, each in rows.items() for note in odd_notes(each, split)),
             *splits.notes,
             *_doubts(rows.get("train")),
             *label_notes(
@@ -82,6 +87,12 @@ def _missing(rows: Mapping[str, Rows], resolved: ResolvedRecipe) -> Iterator[str
         for branch in resolved.branches:
             if lacking := sum(branch not in raw for raw in held):
                 yield f"{split}: {lacking} of {len(held)} rows have no {branch!r}"
+
+
+def _told(rows: Rows | None) -> Iterator[str]:
+    """What the reader has to say of how it reads."""
+    if rows is not None and isinstance(rows.reader, TellingReader):
+        yield from rows.reader.told()
 
 
 def _weights(resolved: ResolvedRecipe) -> str:

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multigraft.contracts.report import Report
-from multigraft.data import Problem, Rows, part_of, rewrite_of, source_table, told
+from multigraft.data import (
+    Problem,
+    Rows,
+    gathered_as,
+    part_of,
+    rewrite_of,
+    source_table,
+    told,
+)
 from multigraft.data.checks.leakage import find_leaks
 from multigraft.data.given import shape_of
 from multigraft.data.sources.containers import is_rows
@@ -48,6 +56,7 @@ def on_other_data(
     wanted = {**run.recipe.data.columns, **columns}
     named = {ours: theirs for ours, theirs in wanted.items() if theirs}
     data = run.recipe.data.model_copy(update={"columns": named})
+    data = gathered_as(data, run.rows["train"].table)
     formats = catalog.formats()
     with as_source(source, shape_of(run.resolved.modality, task, named)) as found:
         table = source_table(

@@ -29,7 +29,14 @@ from multigraft.runtime.generation.options import ASKS, Asked
 from multigraft.runtime.given_values import given_values
 from multigraft.runtime.length_batches import cut, read_ahead, wide_shapes
 from multigraft.runtime.long_values import check_long, usual_long
-from multigraft.runtime.read_value import ReadValue, ValueReader, in_views, in_windows, is_many
+from multigraft.runtime.read_value import (
+    ReadValue,
+    ValueReader,
+    in_views,
+    in_windows,
+    is_many,
+    warned_of_oddities,
+)
 from multigraft.runtime.session import Session
 from multigraft.runtime.transcribing.transcriber import Transcriber, transcriber_of, whole
 
@@ -132,13 +139,15 @@ class Predictor:
             return self._written(raw, on_error, long, settings)
         checked = self.check(asked)
         read = ValueReader(self.reader, self.bundle.columns, checked, long, on_error)
-        if not is_many(raw):
-            return self.answers([read((None, raw))], batch_size=batch_size)[0]
+        many = is_many(raw)
+        numbered = enumerate(raw) if many else [(None, raw)]
         size = attrgetter("size" if isinstance(raw, list) else "whole_size")
         answers: list[Answer] = []
-        for values in read_ahead(enumerate(raw), read, size):
-            answers += self.answers(values, batch_size=batch_size)
-        return answers
+        with warned_of_oddities() as count:
+            for values in read_ahead(numbered, read, size):
+                count(values)
+                answers += self.answers(values, batch_size=batch_size)
+        return answers if many else answers[0]
 
     def check(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """What is asked of an answer, the defaults filled in. Raises PredictError."""

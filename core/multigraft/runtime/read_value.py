@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import IOBase
 from typing import Any
 
 from multigraft.contracts.answers import Answers
 from multigraft.contracts.reader import Reader, WindowReader
-from multigraft.contracts.readers import all_windows, naming_file, read_row, row_errors
+from multigraft.contracts.readers import (
+    all_windows,
+    naming_file,
+    oddities_of,
+    read_row,
+    row_errors,
+)
 from multigraft.contracts.types import Arrays
 from multigraft.errors import RowError
 from multigraft.runtime.asking import Long, OnError
@@ -18,6 +27,10 @@ from multigraft.runtime.describing import check_columns
 from multigraft.runtime.flipping import with_mirrored
 from multigraft.runtime.length_batches import nbytes
 from multigraft.runtime.long_values import bounded
+
+log = logging.getLogger("multigraft")
+NOTED = 10
+"""The most warnings of one call."""
 
 
 def never() -> bool:
@@ -35,6 +48,8 @@ class ReadValue:
     asked: Mapping[str, Any]
     """As `asking.check_asked` gives it."""
     error: str = ""
+    odd: tuple[str, ...] = ()
+    """What its reader tells of it (`TellingReader`)."""
     place: int = 0
     """Among the values that were asked for together."""
     gone: Callable[[], bool] = never
@@ -95,7 +110,9 @@ class ValueReader:
         index, raw = numbered
         try:
             check_columns(self.columns, raw)
-            return ReadValue(raw, self._rows(raw), self.asked)
+            rows = self._rows(raw)
+            odd = tuple(oddities_of(self.reader, raw))
+            return ReadValue(raw, rows, self.asked, odd=odd)
         except RowError as error:
             why = naming_file(str(error), raw)
             text = why if index is None else f"item {index}: {why}"
@@ -111,6 +128,24 @@ class ValueReader:
         if self.long == "refuse":
             bounded(self.reader, raw, row, self.long)
         return (row,)
+
+
+@contextmanager
+def warned_of_oddities() -> Iterator[Callable[[Iterable[ReadValue]], None]]:
+    """Count what the reader tells of the values that are handed over, and warn of it at the end,
+    once of each thing."""
+    counts: Counter[str] = Counter()
+    total = 0
+
+    def count(values: Iterable[ReadValue]) -> None:
+        nonlocal total
+        for value in values:
+            counts.update(value.odd)
+            total += 1
+
+    yield count
+    for what, number in counts.most_common(NOTED):
+        log.warning("%d of %d values: %s", number, total, what)
 
 
 def is_many(raw: Any) -> bool:

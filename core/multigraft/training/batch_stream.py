@@ -36,11 +36,17 @@ class BatchStream:
             by_length=not run.objective.random_batches,
             budget=run.budget(),
             world=run.world.size,
-            epochs=run.resolved.task.epochs or default_epochs(run.plan),
+            epochs=run.resolved.task.epochs
+            or default_epochs(run.plan, self._passes_for(run.resolved.modality.least_steps)),
             per_pass=self._per_pass(),
         )
         self._names: frozenset[str] | None = None
         self._workers = 0
+
+    def _passes_for(self, steps: int) -> float:
+        """How many passes over the training rows so many steps are."""
+        together = self.training.batch_size * self.training.accumulation * self.run.world.size
+        return steps * together / len(self.run.rows["train"])
 
     def begin(self, names: frozenset[str] | None, *, whole: bool = False) -> None:
         """Read only these arrays (None: all) from now on, with the workers that this needs;

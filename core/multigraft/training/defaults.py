@@ -13,14 +13,18 @@ from multigraft.training.standardization import lone_linear
 EPOCHS = 3.0
 PROBE_EPOCHS = 10.0
 """Of a linear layer alone: the frozen part is computed once, so that epochs are almost free."""
+MOST_EPOCHS = 200.0
+"""However few the rows are."""
 PROBE_RATE, PROBE_WIDTH = 3e-3, 384
 """Of a linear layer alone that reads as many standardised features
 (`multigraft.training.standardization`)."""
 
 
-def default_epochs(plan: Plan) -> float:
-    """The passes over the training rows where the recipe gives none."""
-    return EPOCHS if lone_linear(plan) is None else PROBE_EPOCHS
+def default_epochs(plan: Plan, least: float = 0) -> float:
+    """The passes over the training rows where the recipe gives none: at ``least`` so many, of few
+    rows and within `MOST_EPOCHS`."""
+    usual = EPOCHS if lone_linear(plan) is None else PROBE_EPOCHS
+    return max(usual, min(math.ceil(least), MOST_EPOCHS))
 
 
 def default_rate(plan: Plan, *, scratch: bool) -> float:

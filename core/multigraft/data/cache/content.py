@@ -82,6 +82,8 @@ class Content:
     """What a person should know about how it was read."""
     called: Mapping[str, str] = field(default_factory=dict)
     """Our names of columns -> the file's, where they differ."""
+    gathered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The columns of ours that several of the source make up -> those."""
     kind: str = "row"
     """What one row is called in its place."""
     members: Sequence[Member] = ()
@@ -124,10 +126,17 @@ def raw_value(content: Content, row: int, cells: Sequence[Any]) -> Any:
         raw = _joined(list(values.values()))
     if raw is None or (content.branches and not raw):
         names = [own.names[0] for own in content.branches.values()] or content.raw[:1]
-        said = [repr(content.called.get(name, name)) for name in names]
-        told = f"columns {', '.join(said)} are" if names[1:] else f"column {said[0]} is"
-        raise RowError(f"{told} empty", column=names[0])
+        said = [repr(each) for name in names for each in _called(content, name)]
+        told = f"columns {', '.join(said)} are" if said[1:] else f"column {said[0]} is"
+        first, *_ = content.gathered.get(names[0], names)
+        raise RowError(f"{told} empty", column=first)
     return raw
+
+
+def _called(content: Content, name: str) -> tuple[str, ...]:
+    """What a raw column is called in the source, where it may be several."""
+    each = content.gathered.get(name, (name,))
+    return tuple(content.called.get(one, one) for one in each)
 
 
 def _joined(values: list[Any]) -> Any:

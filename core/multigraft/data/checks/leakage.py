@@ -16,7 +16,6 @@ from multigraft.data.checks.near_duplicates import find_near
 from multigraft.data.checks.sketches import Sketches
 from multigraft.data.sources.table import Table
 from multigraft.errors import DataError
-from multigraft.recipe import Leakage
 
 SHOWN, NAMED, HELD = 20, 3, 60
 FEW = 5
@@ -173,15 +172,14 @@ def _beginning(raw: Any) -> str:
     return text if len(text) <= HELD else f"{text[:HELD]}..."
 
 
-def judge_leaks(leaks: Sequence[Leak], settings: Leakage) -> None:
-    """Raise DataError, with examples, where too many of a split's rows stand in training."""
-    least = FEW if settings.allowed else 1
+def judge_leaks(leaks: Sequence[Leak], allowed: float) -> None:
+    """Raise DataError, with examples, where more of a split's rows than that share stand in
+    training."""
+    least = FEW if allowed else 1
     over = [
         leak
         for leak in leaks
-        if leak.other == "train"
-        and leak.share > settings.allowed
-        and leak.equal + leak.near >= least
+        if leak.other == "train" and leak.share > allowed and leak.equal + leak.near >= least
     ]
     if not over:
         return
@@ -190,7 +188,7 @@ def judge_leaks(leaks: Sequence[Leak], settings: Leakage) -> None:
         lines.append(
             f"{leak.split}: {leak.equal + leak.near} of {leak.rows} rows ({leak.share:.1%}) also "
             f"stand in training, {leak.equal} equal and {leak.near} nearly so; "
-            f"{settings.allowed:.1%} may"
+            f"{allowed:.1%} may"
         )
         lines += [f"  {pair}" for pair in leak.first[:SHOWN]]
     share = min(1.0, float(np.ceil(max(leak.share for leak in over) * 100) / 100))

@@ -1,11 +1,13 @@
-"""Columns: plain lists, Arrow arrays, or chunks of both; read by row or in blocks."""
+"""Columns: plain lists, Arrow arrays, chunks of both, or several as one; read by row or in
+blocks."""
 
 from __future__ import annotations
 
 import io
 import json
+import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Literal, TypeAlias, overload
@@ -87,7 +89,36 @@ class Pieces:
         return self._restore or (Pieces, (self._pieces, self._counts))
 
 
-Column: TypeAlias = pa.Array | pa.ChunkedArray | Pieces | list[Any]
+@dataclass(frozen=True)
+class Gathered:
+    """Several columns as one: a mapping from a column's name to its cell, None where every cell is
+    empty."""
+
+    columns: Mapping[str, Column]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, row: int) -> dict[str, Any] | None:
+        """The cells of one row."""
+        return _held({name: cell(values, row) for name, values in self.columns.items()})
+
+    def take(self, rows: np.ndarray) -> list[Any]:
+        """The cells of some rows, in their order."""
+        cells = zip(*(take(values, rows) for values in self.columns.values()), strict=True)
+        return [_held(dict(zip(self.columns, each, strict=True))) for each in cells]
+
+
+def _held(cells: dict[str, Any]) -> dict[str, Any] | None:
+    """The cells, where any holds something: neither nothing nor NaN, as a data frame writes it."""
+    return cells if any(not _is_empty(value) for value in cells.values()) else None
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+Column: TypeAlias = pa.Array | pa.ChunkedArray | Pieces | Gathered | list[Any]
 
 
 class Cells(Sequence[Any]):
@@ -116,7 +147,7 @@ class Cells(Sequence[Any]):
 
 def cell(column: Column | Piece, row: int) -> Any:
     """One value."""
-    if column is None or isinstance(column, list | Pieces):
+    if column is None or isinstance(column, list | Pieces | Gathered):
         return None if column is None else column[row]
     if isinstance(column, Coded):
         return column.decoded(column.values[row].as_py())
@@ -129,7 +160,7 @@ def take(column: Column | Piece, rows: np.ndarray) -> list[Any]:
         return [None] * len(rows)
     if isinstance(column, list):
         return [column[row] for row in rows.tolist()]
-    if isinstance(column, Pieces):
+    if isinstance(column, Pieces | Gathered):
         return column.take(rows)
     if isinstance(column, Coded):
         return [column.decoded(written) for written in take(column.values, rows)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from multigraft.data.sources.arrow_files import saved_set, saved_split
 from multigraft.data.sources.contents import content_of, joined
 from multigraft.data.sources.folders import list_folder
 from multigraft.data.sources.formats import read_hub
+from multigraft.data.sources.gathering import gathered, gatherers
 from multigraft.data.sources.media_folders import METADATA, media_folder
 from multigraft.data.sources.naming import Naming, in_recipe
 from multigraft.data.sources.parsing import CORE, endings_of, parse
@@ -33,6 +34,7 @@ from multigraft.system.file_endings import ending_of, is_packed
 from multigraft.system.files import expanded
 
 HUB = "hub:"
+NO_LISTS: Mapping[str, Sequence[str]] = {}
 
 
 def load_table(
@@ -48,6 +50,8 @@ def load_table(
     formats: Sequence[Format] = CORE,
     raw: bool = True,
     naming: Naming = in_recipe,
+    lists: Mapping[str, Sequence[str]] | None = NO_LISTS,
+    apart: Collection[str] = (),
 ) -> Table:
     """Read ``path`` (relative to ``base``), or several as one; ``columns`` maps our names to those
     in the data.
@@ -57,15 +61,23 @@ def load_table(
     relative to it; one of files of rows of one kind; one that `datasets` saved. ``split`` is that
     of a hub set or a saved one, ``layout`` says how files of text are written, ``files`` names
     further columns that hold names of files, ``formats`` are those that are known. Unless ``raw``,
-    the modality's column may come later. Raises DataError where the source, its form or its columns
-    are not what is needed, or no row of it can be read.
+    the modality's column may come later. ``lists`` names the columns of values that have several
+    (see `gathered`; None: none is gathered), ``apart`` those that are read for something else.
+    Raises DataError where the source, its form or its columns are not what is needed, or no row of
+    it can be read.
     """
     loader = _Loader(format, modality, columns, split=split, layout=layout, formats=formats)
     contents = [each for one in sources_in(path, base) for each in loader.contents(one, base)]
     if raw:
+        plain = [name for name in modality.required if name not in gatherers(modality)]
         for content in contents:
-            require(whole(content), modality.required, naming)
-    table = whole(replace(joined(contents, modality, files), files=files))
+            require(whole(content), plain, naming)
+    content = joined(contents, modality, files)
+    if lists is not None:
+        content = gathered(content, modality, lists, apart)
+    table = whole(replace(content, files=files))
+    if raw:
+        require(table, modality.required, naming)
     if not len(table):
         raise DataError(f"{table.name}: holds no rows")
     _refuse_unreadable(table)

@@ -42,7 +42,7 @@ def source_table(
         path,
         format=_format(data, split, path, formats),
         modality=modality,
-        columns=data.columns,
+        columns=data.named,
         base=base,
         split=split,
         layout=Layout(data.encoding, data.quotes),
@@ -50,11 +50,20 @@ def source_table(
         formats=formats,
         raw=rewrite is None,
         naming=naming,
+        lists=data.listed,
+        apart=[*task_columns, *([] if data.split.group is None else [data.split.group])],
     )
     if rewrite is not None:
         table = rewritten(table, rewrite, modality.columns, naming)
     require(table, (*task_columns, *modality.required), naming)
     return table
+
+
+def gathered_as(data: Data, table: Table) -> Data:
+    """``data`` with the columns of each value as they were gathered in ``table``, so that other
+    rows are read alike."""
+    lists = {into: list(names) for into, names in table.content.gathered.items()}
+    return data.model_copy(update={"columns": {**data.columns, **lists}})
 
 
 def part_of(path: Source, split: str, formats: Sequence[Format] = CORE) -> Source:

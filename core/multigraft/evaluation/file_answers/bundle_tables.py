@@ -37,6 +37,8 @@ class Tables:
     """Those of the bundle's values; none: the modality's."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Our names of columns -> those of the training table, taken where a table has them."""
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Our names of columns that several of the training table made up -> those."""
     asked: Mapping[str, str] = field(default_factory=dict)
     """Our names of columns -> theirs, as a person says."""
 
@@ -60,6 +62,7 @@ def tables_of(
         catalog.formats(),
         columns=columns(bundle, modality),
         names=_names_in(bundle.facts.get(COLUMNS)),
+        lists=_lists_in(bundle.facts.get(COLUMNS)),
         asked=asked,
     )
     task = {each.name: each for each in catalog.tasks()}.get(bundle.task)
@@ -82,6 +85,7 @@ def read_tables(path: Source, modality: Modality, tables: Tables) -> tuple[Table
     Raises DataError where it cannot be read, or lacks a column.
     """
     from multigraft.data import load_table
+    from multigraft.data.sources.gathering import gatherers
     from multigraft.data.sources.naming import on_command_line
     from multigraft.data.sources.parsing import CORE
     from multigraft.data.sources.rewriting import rewritten
@@ -92,10 +96,11 @@ def read_tables(path: Source, modality: Modality, tables: Tables) -> tuple[Table
     load = partial(
         load_table, path, modality=modality, formats=formats, layout=Layout(AUTO), raw=False
     )
-    own = table = load(columns={})
+    own = table = load(columns={}, lists=None)
     _check_asked(tables.asked, table)
-    if named := {**_other_names(tables.names, table.columns), **tables.asked}:
-        table = load(columns=named)
+    named = {**_other_names(tables.names, table.columns), **tables.asked}
+    if named or gatherers(modality):
+        table = load(columns=named, lists=tables.lists)
     needed = {*modality.required, *tables.columns}
     if tables.rewrite is not None and not needed <= set(table.columns):
         table = rewritten(table, tables.rewrite, modality.columns, on_command_line)
@@ -137,6 +142,12 @@ def _names_in(told: Any) -> dict[str, str]:
     """A manifest's names of columns, which anybody may have written; none where it has none."""
     pairs = told.items() if isinstance(told, Mapping) else ()
     return {ours: theirs for ours, theirs in pairs if isinstance(theirs, str)}
+
+
+def _lists_in(told: Any) -> dict[str, list[str]]:
+    """A manifest's columns that several make up, which anybody may have written."""
+    pairs = told.items() if isinstance(told, Mapping) else ()
+    return {ours: list(map(str, each)) for ours, each in pairs if isinstance(each, list)}
 
 
 def _other_names(names: Mapping[str, str], there: Sequence[str]) -> dict[str, str]:

@@ -42,6 +42,8 @@ class Form:
     columns: tuple[str, ...]
     typed: bool
     """Whether it is a text that a person types, rather than a file's content."""
+    gathers: bool = False
+    """Whether it is an object of cells, by its columns."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,9 @@ class Model:
 
     def __init__(self, name: str, predictor: Predictor, modality: Modality) -> None:
         self.name = name
-        self.form = Form(columns(predictor.bundle, modality), typed=not modality.suffixes)
+        self.form = _form(columns(predictor.bundle, modality), modality)
         self.branches = {
-            branch: Form(branch_columns(predictor.bundle, branch, each), typed=not each.suffixes)
+            branch: _form(branch_columns(predictor.bundle, branch, each), each)
             for branch, each in modality.branches.items()
         }
         """The form of each value of several; empty where there is one."""
@@ -192,6 +194,10 @@ class Model:
         return {**facts, **told}
 
 
+def _form(columns: tuple[str, ...], modality: Modality) -> Form:
+    return Form(columns, typed=not modality.suffixes, gathers=modality.gathers)
+
+
 def _prompt(value: ReadValue) -> Prompt:
     read = value.rows[0]
     row = {name: array for name, array in read.items() if name not in (PROMPT, CUT)}
@@ -215,4 +221,6 @@ def _kept(chosen: Settings) -> int:
 def _bytes(value: Any) -> int:
     if isinstance(value, Mapping):
         return sum(map(_bytes, value.values()))
-    return sum(map(_bytes, value)) if isinstance(value, tuple) else len(value)
+    if isinstance(value, tuple):
+        return sum(map(_bytes, value))
+    return len(value) if isinstance(value, str | bytes) else 0

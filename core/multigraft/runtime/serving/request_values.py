@@ -148,7 +148,7 @@ def _any_value(raw: Any, model: Askable) -> Any:
 def _value(raw: Any, form: Form) -> Any:
     """What the reader takes for one value in JSON: of several columns a tuple."""
     if isinstance(raw, Mapping):
-        return _columns(raw, form)
+        return dict(raw) if form.gathers else _columns(raw, form)
     if not isinstance(raw, str):
         return Fault(
             f"found {_kind(raw)}; {'a text' if form.typed else 'a file in base64'} is needed"

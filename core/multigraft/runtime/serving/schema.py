@@ -9,8 +9,9 @@ from multigraft.contracts.records import Option
 from multigraft.runtime.describing import shown
 
 _VALUE = {
-    "description": "A text, or a file in base64. Of several columns, an object by their names.",
-    "anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}],
+    "description": "A text, or a file in base64. Of several columns, an object by their names; its "
+    "values are texts, but for those of a table's columns.",
+    "anyOf": [{"type": "string"}, {"type": "object"}],
 }
 _ERROR = {
     "type": "object",
