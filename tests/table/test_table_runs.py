@@ -118,7 +118,7 @@ def test_a_text_and_a_table_are_learned_side_by_side(tmp_path: Path) -> None:
     run = learn(
         {"train": str(path), "columns": {"table": ["age", "city"]}, "missing": "allow"},
         tmp_path / "run",
-        task="classification",
+        task={"name": "classification", "fusion": "cross-attention", "modality_dropout": 0.2},
         backbone={"text": "bert-tiny", "table": "ft-transformer-tiny"},
         reader={"text": {"max_length": 16, "vocabulary": 60}},
         training={**QUICK["training"], "steps": 2},

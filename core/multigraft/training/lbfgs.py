@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.readers import read_row
+from multigraft.models.fusion import HIDES
 from multigraft.training.checkpoint import Progress
 from multigraft.training.forward import Forward, replay_setting
 from multigraft.training.replay import UnfitError, check_inputs, untouched
@@ -70,6 +71,8 @@ def solve(
     several processes.
     """
     if standard is None or run.recipe.training.solve == "off" or run.world.size > 1:
+        return None
+    if run.resolved.task_options.get(HIDES):  # other branches at every step
         return None
     if "validation" not in run.rows or not _fits(run, standard.layer):
         return None

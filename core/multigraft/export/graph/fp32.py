@@ -22,7 +22,7 @@ from multigraft.export.graph.branch_graphs import (
 )
 from multigraft.export.graph.rewriting import rewritten
 from multigraft.export.graph.storage import delete
-from multigraft.export.graph.trace import ByName, Served, export_graph
+from multigraft.export.graph.trace import ByName, Served, export_graph, uneven
 from multigraft.export.sample_rows import spread
 from multigraft.models.branches import Branch
 from multigraft.runtime.session import Session
@@ -91,11 +91,10 @@ def _make_branches(context: ExportContext, served: Served, trials: Sequence[Case
         parts[name] = BranchServed(branch, fields[name], tuple(own[0])).eval()
         fills = reader.branches[name].own.fills
         _make(context, parts[name], paths[name], fills, _trials(rows, chosen, own, fills))
-    given = head_rows(parts, arrays)
+    longest, other = uneven([arrays[-1], arrays[0]], reader.fills)
+    given = head_rows(parts, [longest, other, *arrays[1:-1]])
     head = HeadServed(run.graft, run.objective, tuple(given[0])).eval()
-    export_graph(
-        head, [given[-1], given[0]], head_fills(given), paths[HEAD], opset=run.recipe.export.opset
-    )
+    export_graph(head, given[:2], head_fills(given), paths[HEAD], opset=run.recipe.export.opset)
     return check_parity(served.answer, context.session(FP32).run, trials, reader.fills)
 
 

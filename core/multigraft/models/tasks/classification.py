@@ -16,18 +16,27 @@ from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Baseline, Brief, Objective, Outputs, Row, RowLoss
 from multigraft.contracts.types import Arrays
 from multigraft.errors import RowError, did_you_mean, shown
+from multigraft.models.fusion.choice import fusion_of
 from multigraft.models.tasks.class_scores import confused, macro_scores
 from multigraft.models.tasks.shared import label_fault, label_name
 
 
 class LinearHead(nn.Module):
-    """Dropout and one linear layer on the pooled features: ``logits`` [B, classes], or by another
-    name."""
+    """Dropout and one linear layer on the pooled features, or on the ``fusion`` of several
+    branches: ``logits`` [B, classes], or by another name."""
 
     def __init__(
-        self, width: int, classes: int, *, bias: bool, dropout: float, output: str = "logits"
+        self,
+        width: int,
+        classes: int,
+        *,
+        bias: bool,
+        dropout: float,
+        output: str = "logits",
+        fusion: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.fusion = fusion
         self.output = output
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(width, classes, bias=bias)
@@ -37,7 +46,8 @@ class LinearHead(nn.Module):
 
     def forward(self, features: Features, batch: Batch) -> Outputs:
         """[B, D] -> {"logits": [B, classes]}."""
-        return {self.output: self.linear(self.dropout(features.pooled))}
+        pooled = features.pooled if self.fusion is None else self.fusion(features)
+        return {self.output: self.linear(self.dropout(pooled))}
 
 
 class Classification(Objective):
@@ -58,11 +68,13 @@ class Classification(Objective):
     def head(self) -> nn.Module:
         """A linear layer from the backbone's width to the labels."""
         backbone: Any = self.brief.backbone
+        fusion, width = fusion_of(self.brief)
         return LinearHead(
-            backbone.width,
+            width,
             len(self.labels),
             bias=backbone.head_bias,
             dropout=self.brief.options["dropout"],
+            fusion=fusion,
         )
 
     def encode(self, row: Row, arrays: Arrays) -> Arrays:

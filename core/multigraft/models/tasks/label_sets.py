@@ -14,6 +14,7 @@ from multigraft.contracts.lazy import Lazy
 from multigraft.contracts.records import Option, Task
 from multigraft.contracts.types import Spec
 from multigraft.errors import DataError, RowError
+from multigraft.models.fusion import FUSION_OPTIONS
 from multigraft.models.tasks.shared import label_fault, label_name, natural
 
 log = logging.getLogger("multigraft")
@@ -55,6 +56,7 @@ def multilabel_task(name: str, *modalities: str) -> Task:
                 "shares",
             ),
             "dropout": Option(default=0.1, low=0, high=0.9, help="in front of the classifier"),
+            **({} if modalities else FUSION_OPTIONS),
         },
     )
 

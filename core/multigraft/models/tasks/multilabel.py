@@ -14,6 +14,7 @@ from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Baseline, Brief, Objective, Outputs, Row, RowLoss
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import RowError, did_you_mean, shown
+from multigraft.models.fusion.choice import fusion_of
 from multigraft.models.tasks.classification import LinearHead
 from multigraft.models.tasks.label_set_scores import (
     HALF,
@@ -57,11 +58,13 @@ class MultiLabel(Objective):
         that labels are rare (Lin et al. 2017, "Focal Loss for Dense Object Detection", 4.1).
         """
         backbone: Any = self.brief.backbone
+        fusion, width = fusion_of(self.brief)
         head = LinearHead(
-            backbone.width,
+            width,
             len(self.labels),
             bias=backbone.head_bias,
             dropout=self.brief.options["dropout"],
+            fusion=fusion,
         )
         if backbone.head_bias and self.weights is None:  # balanced, every share is one half
             with torch.no_grad():

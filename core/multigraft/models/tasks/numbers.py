@@ -14,6 +14,7 @@ from multigraft.contracts.lazy import Lazy
 from multigraft.contracts.records import Option, Task
 from multigraft.contracts.types import Spec
 from multigraft.errors import DataError, RowError, shown
+from multigraft.models.fusion import FUSION_OPTIONS
 
 COLUMN = "target"
 
@@ -44,6 +45,7 @@ def regression_task(name: str, *modalities: str) -> Task:
                 help="answer these too, as [0.1, 0.5, 0.9]; the loss is then the pinball loss",
             ),
             "dropout": Option(default=0.1, low=0, high=0.9, help="in front of the last layer"),
+            **({} if modalities else FUSION_OPTIONS),
         },
     )
 

@@ -14,6 +14,7 @@ from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Baseline, Brief, Objective, Outputs, Row, RowLoss
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import RecipeError, RowError
+from multigraft.models.fusion.choice import fusion_of
 from multigraft.models.tasks.classification import LinearHead
 from multigraft.models.tasks.number_scores import number_scores, quantile_scores
 from multigraft.models.tasks.numbers import COLUMN, numbers_in
@@ -52,10 +53,10 @@ class Regression(Objective):
 
     def head(self) -> nn.Module:
         """A linear layer from the backbone's width to the numbers, or to each one's quantiles."""
-        backbone: Any = self.brief.backbone
+        fusion, width = fusion_of(self.brief)
         count = len(self.names) * (1 if self.levels is None else len(self.levels))
         dropout = self.brief.options["dropout"]
-        return LinearHead(backbone.width, count, bias=True, dropout=dropout, output=OUTPUT)
+        return LinearHead(width, count, bias=True, dropout=dropout, output=OUTPUT, fusion=fusion)
 
     def encode(self, row: Row, arrays: Arrays) -> Arrays:
         """The numbers, standardised [numbers]. Raises RowError where one is missing."""

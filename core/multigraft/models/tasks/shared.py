@@ -12,6 +12,7 @@ from multigraft.contracts.lazy import Lazy
 from multigraft.contracts.records import Option, Task
 from multigraft.contracts.types import Spec
 from multigraft.errors import DataError, shown
+from multigraft.models.fusion import FUSION_OPTIONS
 
 
 def classification_task(name: str, *modalities: str) -> Task:
@@ -37,6 +38,7 @@ def classification_task(name: str, *modalities: str) -> Task:
                 help="balanced: weigh each class by the inverse of its share",
             ),
             "dropout": Option(default=0.1, low=0, high=0.9, help="in front of the classifier"),
+            **({} if modalities else FUSION_OPTIONS),
         },
     )
 
