@@ -41,8 +41,8 @@ class Training(Section):
 
     epochs: Annotated[float, Field(ge=0, le=100_000)] | None = None
     """Passes over the training rows; may be a fraction; 0 leaves the weights as they are, to be
-    evaluated and exported. Unset: 3, or 10 where only a linear layer on a frozen backbone
-    learns."""
+    evaluated and exported. Unset: 3, or 10 where only a linear layer on a frozen backbone learns,
+    and more of few rows of a table (`docs/tasks/tables.md`)."""
     steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Optimizer steps; overrides ``epochs``."""
     batch_size: Size = 32
