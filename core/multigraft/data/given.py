@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -94,12 +94,18 @@ def kept_rows(
         raise
 
 
-def shape_of(modality: Modality, task: Task, columns: Mapping[str, str]) -> Shape:
+def shape_of(modality: Modality, task: Task, columns: Mapping[str, str | Sequence[str]]) -> Shape:
     """How rows without names of columns are called, as a recipe's names of columns say."""
     raw = modality.required[0]
     label = next(iter(task.columns), None)
     return Shape(
-        columns.get(raw, raw),
-        None if label is None else columns.get(label, label),
+        _called(columns, raw),
+        None if label is None else _called(columns, label),
         media=bool(modality.suffixes),
     )
+
+
+def _called(columns: Mapping[str, str | Sequence[str]], ours: str) -> str:
+    """What one column of ours is called; ours, where several make it up."""
+    theirs = columns.get(ours, ours)
+    return theirs if isinstance(theirs, str) else ours

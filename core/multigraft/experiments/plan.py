@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from multigraft.experiments.combinations import combinations
 from multigraft.experiments.fields import Grid, check_fields
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import read_mapping
-from multigraft.recipe.data_fields import given_path
+from multigraft.recipe.data_fields import given_source
 from multigraft.system.files import expanded, whole_path
 
 NAME = re.compile(r"\w[\w.-]{0,99}")
@@ -31,7 +32,7 @@ class Domain:
     """Rows that every run is tested on."""
 
     name: str
-    source: str
+    source: str | Sequence[str]
     columns: Mapping[str, str]
     """Our name of a column -> its name there."""
 
@@ -69,7 +70,8 @@ def _domains(grid: Grid) -> Iterator[Domain]:
         columns = dict(shared.get("columns", {})) if isinstance(shared, Mapping) else {}
         if "columns" in data.model_fields_set:
             columns = dict(data.columns)
-        yield Domain(name, str(given_path(data.test)), columns)
+        if data.test is not None:
+            yield Domain(name, given_source(data.test) or data.test, columns)
 
 
 def _own_fields(grid: Grid) -> Iterator[str]:
@@ -103,9 +105,15 @@ def _names(grid: Grid) -> Iterator[str]:
 def _missing_files(grid: Grid) -> Iterator[str]:
     for name, data in grid.domains.items():
         for split in SPLITS:
-            source = getattr(data, split)
-            if source and not source.startswith("hub:") and not expanded(source).exists():
-                yield f"domains.{name}.{split}: {source}: there is no such file or folder"
+            for source in _each(getattr(data, split)):
+                elsewhere = source.startswith("hub:") or "://" in source or has_magic(source)
+                if not elsewhere and not expanded(source).exists():
+                    yield f"domains.{name}.{split}: {source}: there is no such file or folder"
+
+
+def _each(source: str | Sequence[str] | None) -> Sequence[str]:
+    """The sources that are read as one."""
+    return [source] if isinstance(source, str) else source or ()
 
 
 def _untestable(grid: Grid) -> Iterator[str]:
@@ -136,5 +144,5 @@ def sources_of(plan: Plan) -> Sequence[Path]:
     """The files and folders on this machine from which the cells take rows."""
     named = [run.recipe["data"][split] for run in plan.runs for split in SPLITS]
     named += [domain.source for domain in plan.domains]
-    found = dict.fromkeys(name for name in named if name)
+    found = dict.fromkeys(each for source in named for each in _each(source))
     return [whole_path(name) for name in found if expanded(name).exists()]

@@ -164,8 +164,10 @@ def _seconds(folder: Path, facts: Mapping[str, Any]) -> float | None:
 
 
 def _data(recipe: Recipe) -> str:
-    """The training rows' file or folder, by the end of its path."""
-    return recipe.data.train if ":" in recipe.data.train else "/".join(_end(recipe.data.train))
+    """The training rows' files or folder, by the ends of their paths."""
+    train = recipe.data.train
+    sources = [train] if isinstance(train, str) else train
+    return ", ".join(each if ":" in each else "/".join(_end(each)) for each in sources)
 
 
 def _end(path: str) -> tuple[str, ...]:

@@ -193,7 +193,8 @@ class Run:
         """What the columns that are measured on may be called, here and in a table."""
         ours = {*self.resolved.modality.columns, *self.resolved.task.columns}
         called = {**self.recipe.data.columns, **named}
-        return ours | {theirs for name, theirs in called.items() if name in ours}
+        theirs = [each for name, each in called.items() if name in ours]
+        return ours.union(*([each] if isinstance(each, str) else each for each in theirs))
 
     def _checked(self, asked: Mapping[str, Any] | None) -> dict[str, Any]:
         if not asked:
