@@ -74,6 +74,11 @@ def check_alike(candidates: Sequence[Candidate]) -> None:
 def _other_rows(first: Candidate, other: Candidate) -> str:
     ours, theirs = first.results.identities, other.results.identities
     lost, more = (len(np.setdiff1d(one, two)) for one, two in ((ours, theirs), (theirs, ours)))
+    if not lost and not more and len(ours) == len(theirs):
+        return (
+            f"{first.folder} and {other.folder} were measured on the same rows in another order; "
+            "measure both on one file: multigraft evaluate RUN --data FILE --name NAME"
+        )
     return (
         f"{first.folder} and {other.folder} were measured on different rows: {lost} of the "
         f"{len(ours)} {first.results.data} rows of the first are not among the {len(theirs)} "

@@ -15,8 +15,8 @@ from multigraft.data.row_identities import row_identities
 from multigraft.errors import RunError, did_you_mean
 from multigraft.evaluation.answer_scores import Metrics, RowMetrics
 from multigraft.evaluation.groups import GROUP, GroupMetrics, groups_of
-from multigraft.evaluation.statistics import Summary
-from multigraft.runs.row_results import RowResults, drawn, in_order, keep_results, results_file
+from multigraft.evaluation.statistics import Summary, metric_draws
+from multigraft.runs.row_results import SHARED, RowResults, keep_results, results_file
 from multigraft.runs.run import Run
 
 Tables = dict[str, tuple[tuple[str, ...], ...]]
@@ -73,7 +73,6 @@ def results_of(
     """The metrics on the rows and on resamples of them, which the run's folder keeps too.
     ``right`` are the rows [rows] that are answered right, where that says something."""
     rows, count = run.rows[split], run.recipe.evaluation.bootstrap
-    identities = row_identities(rows, run.resolved.task)
     summary: Summary = metrics
     if grouping is not None:
         summary, kept = grouping.metrics(run), {**kept, GROUP: grouping.places}
@@ -82,10 +81,10 @@ def results_of(
         data=split,
         metric=run.objective.monitor,
         greater=run.objective.greater_is_better,
-        identities=np.sort(identities),
+        identities=row_identities(rows, run.resolved.task),
         values=dict(summary.summarise(kept)),
-        draws=drawn(summary, kept, identities, count=count),
-        right=None if right is None else in_order(right, identities),
+        draws=metric_draws(summary, kept, count=count, seed=SHARED),
+        right=right,
         asked=json.dumps(dict(run.asked)) if run.asked else "",
     )
     keep_results(results, results_file(run.folder, run.other_data))

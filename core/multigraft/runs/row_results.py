@@ -13,13 +13,13 @@ import numpy as np
 
 from multigraft.contracts.report import Measure
 from multigraft.errors import RunError, refused_as
-from multigraft.evaluation.statistics import Summary, measured, metric_draws
+from multigraft.evaluation.statistics import measured
 from multigraft.runs.report_files import report_file
 from multigraft.system.files import check_plain, new_file
 
 FORMAT = 1
 SHARED = 0
-"""The seed of the resamples of every run: those of the same rows are then drawn alike."""
+"""The seed of the resamples of every run."""
 BYTES = 2**28
 """The most bytes of such a file, unpacked; one of a million rows takes some 10 MB."""
 DRAWS = "draws "
@@ -27,8 +27,7 @@ DRAWS = "draws "
 
 @dataclass(frozen=True, kw_only=True)
 class RowResults:
-    """A run's metrics on its rows and on resamples of them, the rows in an order that depends on
-    the rows alone."""
+    """A run's metrics on its rows and on resamples of them."""
 
     task: str
     data: str
@@ -38,11 +37,12 @@ class RowResults:
     greater: bool
     """Whether larger values of it are better."""
     identities: np.ndarray
-    """[rows] uint64, ascending (`row_identities`)."""
+    """[rows] uint64, in the rows' order (`row_identities`)."""
     values: Mapping[str, float]
     """Each metric on all rows."""
     draws: Mapping[str, np.ndarray]
-    """Each metric on resamples of the rows, [resamples]; the same rows for every run."""
+    """Each metric on resamples of the rows, [resamples], by the seed `SHARED`: of the same rows in
+    the same order they are the same for every run."""
     right: np.ndarray | None = None
     """[rows] bool: which are answered right; None where that says nothing."""
     asked: str = ""
@@ -59,20 +59,6 @@ class RowResults:
             name: measured(value, self.draws[name], confidence)
             for name, value in self.values.items()
         }
-
-
-def drawn(
-    metrics: Summary, kept: Mapping[str, np.ndarray], identities: np.ndarray, *, count: int | None
-) -> dict[str, np.ndarray]:
-    """Each metric on ``count`` resamples (None: `usual_count`) of what is kept of rows [rows, ...],
-    in the order of their identities: [count] each."""
-    ordered = {name: in_order(values, identities) for name, values in kept.items()}
-    return metric_draws(metrics, ordered, count=count, seed=SHARED)
-
-
-def in_order(values: np.ndarray, identities: np.ndarray) -> np.ndarray:
-    """Values [rows, ...] in the order of their rows' identities."""
-    return values[np.argsort(identities, kind="stable")]
 
 
 def results_file(folder: Path, other_data: str | None = None) -> Path:
