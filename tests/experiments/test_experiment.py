@@ -217,3 +217,38 @@ def test_threads_are_what_a_person_chose_else_the_cores_by_the_workers(
     compute(vary={"data": ["a"], "seed": [0, 1]}, threads=None)
     records = [json.loads(path.read_text()) for path in (tmp_path / "made/records").iterdir()]
     assert {record["facts"]["threads"] for record in records} == {1}, "as it was begun"
+
+
+def test_a_probe_of_several_seeds_computes_its_backbone_once(
+    compute: Compute, grid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from multigraft.training.replay.player import Player
+
+    key = compute(vary={"data": ["a"]}).cells[0].key
+    rows: list[int] = []
+    computed = Player.compute
+    monkeypatch.setattr(
+        Player,
+        "compute",
+        lambda player, arrays: rows.append(len(arrays)) or computed(player, arrays),
+    )
+    weights = str(tmp_path / "made/cells" / key)
+    recipe = {
+        **grid["recipe"],
+        "backbone": {"name": "tcn-tiny", "weights": weights},
+        "strategy": "linear-probe",
+        "training": {**grid["recipe"]["training"], "epochs": 2},
+    }
+    # validation rows of their own: then all seeds have the same rows
+    domains = {name: {**each, "validation": each["test"]} for name, each in grid["domains"].items()}
+    ended: list[int] = []
+    compute(
+        recipe=recipe,
+        domains=domains,
+        vary={"data": ["a"], "seed": [0, 1]},
+        output=str(tmp_path / "probes"),
+        tell=lambda update: ended.append(sum(rows)),
+    )
+    first, both = ended
+    assert first >= 48 + 40 + 40
+    assert both - first <= 20, "the second only tries a few rows"

@@ -129,6 +129,10 @@ def _where(found: Sequence[_Found]) -> str:
 
 def _run(grid: Grid, found: _Found, resolved: ResolvedRecipe, fields: Sequence[str]) -> PlannedRun:
     recipe = resolved.anchored().recipe.model_copy(update={"output": None})
+    turn = _turn(resolved, recipe)
+    if turn is not None:  # other cells will evaluate the same rows, from the same frozen part
+        training = recipe.training.model_copy(update={"replay": "on"})
+        recipe = recipe.model_copy(update={"training": training})
     raw = recipe.model_dump(mode="json")
     chosen = found.combination
     cell = Cell(
@@ -138,7 +142,7 @@ def _run(grid: Grid, found: _Found, resolved: ResolvedRecipe, fields: Sequence[s
         data=_domain_of(grid, chosen),
         scratch=resolved.scratch,
     )
-    return PlannedRun(cell, resolved.task.stage, raw, _turn(resolved, recipe))
+    return PlannedRun(cell, resolved.task.stage, raw, turn)
 
 
 def _value(choice: Any) -> Any:

@@ -212,7 +212,8 @@ def replay_setting(run: Run, *, branch: str = "", precision: Precision = FP32) -
 
 
 def replayed_split(run: Run, split: str) -> Replay | None:
-    """Results of what training left frozen, to evaluate a split; None where none were kept."""
+    """Results of what training left frozen, to evaluate a split; None where none were kept, and
+    ``training.replay`` does not ask to keep them."""
     told = run.facts.get("frozen", 0)
     depths = told if isinstance(told, dict) else {"": told}
     if run.recipe.training.replay == "off" or not any(depths.values()):
@@ -231,7 +232,9 @@ def _kept_branch(run: Run, split: str, branch: str, depth: int) -> Replayed | No
         return None
     rows, _ = having(run.rows[split], branch)
     try:
-        player = open_player(replay_setting(run, branch=branch), depth, rows, only_kept=True)
+        # "on" is for runs to come, too: they evaluate the same rows
+        kept = run.recipe.training.replay != "on"
+        player = open_player(replay_setting(run, branch=branch), depth, rows, only_kept=kept)
         return None if player is None else player.take(rows)
     except Exception as error:
         log.info("evaluation computes the frozen part%s anew: %s", _of(branch), why(error))
