@@ -16,7 +16,8 @@ from safetensors.torch import save_model
 
 from multigraft.contracts.objectives import Baseline, settles
 from multigraft.contracts.report import Cost, Measure, Report, WorstRow
-from multigraft.data import Rows, labelled_rows
+from multigraft.data import Rows
+from multigraft.data.labelled_rows import labelled_rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes, odd_notes
 from multigraft.data.row_lists import row_lists
 from multigraft.errors import RunError, refused_as

@@ -12,7 +12,7 @@ import torch
 
 import multigraft as mg
 import multigraft_series
-from multigraft.data import labelled_rows
+from multigraft.data.labelled_rows import labelled_rows
 from multigraft.engine import Engine
 from multigraft.errors import DataError, RecipeError
 from multigraft.runs.run import Run

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from multigraft.data.checks.labels import label_notes
     from multigraft.data.chosen_rows import ChosenRows, SomeRows
     from multigraft.data.label_cells import label_lists, labels_in
-    from multigraft.data.labelled_rows import LabelledRows, labelled_rows
+    from multigraft.data.labelled_rows import LabelledRows
     from multigraft.data.rows import Rows
     from multigraft.data.sources.load import load_table
     from multigraft.data.sources.rewriting import rewrite_of, with_known
@@ -35,7 +35,7 @@ _HOMES = {
     "checks.labels": ("label_notes",),
     "chosen_rows": ("ChosenRows", "SomeRows"),
     "label_cells": ("label_lists", "labels_in"),
-    "labelled_rows": ("LabelledRows", "labelled_rows"),
+    "labelled_rows": ("LabelledRows",),
     "rows": ("Rows",),
     "sources.load": ("load_table",),
     "sources.rewriting": ("rewrite_of", "with_known"),
@@ -61,7 +61,6 @@ __all__ = [
     "iterate",
     "label_lists",
     "label_notes",
-    "labelled_rows",
     "labels_in",
     "limit_rows",
     "load_splits",

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from multigraft.contracts.readers import read_row
-from multigraft.data import LabelledRows, SomeRows, labelled_rows, plan_batches
+from multigraft.data import LabelledRows, SomeRows, plan_batches
+from multigraft.data.labelled_rows import labelled_rows
 from multigraft.errors import DataError
 from multigraft.models.modes import evaluating
 from multigraft.runs.run import Run
