@@ -14,7 +14,13 @@ from multigraft.errors import DataError, RecipeError
 from table.conftest import made, write
 
 QUICK: dict[str, Any] = {
-    "training": {"steps": 60, "precision": "fp32", "workers": 0, "compile": "off"},
+    "training": {
+        "steps": 60,
+        "learning_rate": 3e-3,
+        "precision": "fp32",
+        "workers": 0,
+        "compile": "off",
+    },
     "evaluation": {"bootstrap": 10},
     "export": {"precisions": ["fp32"], "repair": 0},
 }
