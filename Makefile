@@ -23,6 +23,7 @@ demo: $(STAMP)  ## Pretrain, finetune, export and predict in text, vision and sp
 	$(BIN)/multigraft demo
 
 docs: $(STAMP)  ## The documentation as a site, in build/site
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	$(BIN)/python docs/website
 
 lint: $(STAMP)  ## Style, types and the floors of the house
