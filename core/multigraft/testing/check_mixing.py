@@ -42,7 +42,8 @@ def _raised(options: Mapping[str, Option]) -> Iterator[dict[str, Any]]:
     yield usual
     for name, option in options.items():
         if option.high is not None and not isinstance(option.default, bool):
-            yield {**usual, name: type(option.default)(option.high)}
+            kind = float if option.default is None else type(option.default)
+            yield {**usual, name: kind(option.high)}
 
 
 def _mixed(change: MixingAugment, batch: Arrays) -> Iterator[str]:

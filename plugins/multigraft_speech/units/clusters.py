@@ -13,7 +13,7 @@ import numpy as np
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.readers import read_row
 from multigraft.contracts.types import Arrays, Spec
-from multigraft.errors import DataError, RowError
+from multigraft.errors import DataError, MultigraftError, RowError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +24,8 @@ FRAMES = 100_000
 SOUNDS = 2_000
 """Sounds they are of, at most."""
 SEED = 0
+WAVE = "input_values"
+"""The array that holds a sound's samples."""
 
 
 def unit_spec(
@@ -38,6 +40,11 @@ def unit_spec(
     from multigraft_speech.units.features import clustered
 
     del columns
+    if WAVE not in reader.fills:
+        raise MultigraftError(
+            "masked-units clusters what a sound's samples give, and fits the hubert and wav2vec2 "
+            "backbones; this one reads no samples"
+        )
     features, teacher = clustered(options, reader.spec()["sample_rate"])
     frames = _frames(_read(raws, reader), features, options["clusters"])
     told = base64.b64encode(_centroids(frames, options["clusters"]).tobytes()).decode()
