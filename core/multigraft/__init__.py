@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from multigraft.contracts.web import NpmPackage, WebReader
     from multigraft.engine import Engine
     from multigraft.errors import MultigraftError, RowError, WeightsError
-    from multigraft.evaluation.file_answers import predict_file
+    from multigraft.evaluation.file_answers.answer_file import predict_file
     from multigraft.experiments import Experiment, experiment
     from multigraft.plugins.catalog import Catalog
     from multigraft.plugins.hookspecs import hookimpl
@@ -79,7 +79,7 @@ _HOMES = {
     "contracts.report": ("Measure", "Report"),
     "runs.run": ("Run",),
     "contracts.padding": ("Fill",),
-    "evaluation.file_answers": ("predict_file",),
+    "evaluation.file_answers.answer_file": ("predict_file",),
     "runtime": ("Gallery", "Predictor", "load"),
     "contracts.samples": ("Samples", "Trial"),
     "contracts.web": ("NpmPackage", "WebReader"),

@@ -8,7 +8,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import typer
 
 from multigraft.cli.inputs import Input
@@ -105,6 +104,7 @@ def _with_boxes(
 
 
 def _label_map(answer: Mapping[str, Any], labels: Sequence[str]) -> Image.Image:
+    import numpy as np
     from PIL import Image
 
     from multigraft.runtime.answers.label_maps.run_lengths import from_text, mask_of

@@ -83,7 +83,7 @@ class Lines:
 def fill_file(shell: Shell, predictor: Predictor, data: str, into: Path, **settings: Any) -> None:
     """Answer every row of ``data`` into a file, and tell how it went."""
     from multigraft.contracts.display import UNSEEN
-    from multigraft.evaluation.file_answers import predict_file
+    from multigraft.evaluation.file_answers.answer_file import predict_file
     from multigraft.training.callbacks.progress import usual_progress
 
     shown: Display = UNSEEN if shell.quiet else usual_progress() or Lines(shell)

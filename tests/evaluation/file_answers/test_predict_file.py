@@ -22,7 +22,8 @@ from pyarrow import parquet, table
 
 from helpers.toy_bundles import LABELS, shipped
 from multigraft.errors import DataError, PredictError
-from multigraft.evaluation.file_answers import FileAnswers, answer_file, predict_file
+from multigraft.evaluation.file_answers import answer_file
+from multigraft.evaluation.file_answers.answer_file import FileAnswers, predict_file
 from multigraft.evaluation.file_answers.flat_answers import AnswerColumns
 from multigraft.evaluation.file_answers.journal import Journal
 from multigraft.runtime import Predictor, load

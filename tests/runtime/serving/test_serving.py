@@ -231,6 +231,7 @@ def test_the_api_describes_itself(numbers: Served) -> None:
     described = numbers.client.get("/openapi.json").json()
     assert set(described["paths"]) == {
         *("/predict", "/models", "/models/{name}", "/models/{name}/predict"),
+        *("/transcribe", "/models/{name}/transcribe"),
         *("/healthz", "/readyz", "/metrics"),
     }
     body = described["paths"]["/predict"]["post"]["requestBody"]["content"]
