@@ -139,7 +139,7 @@ def test_every_mistake_is_told_at_once(grid: Any) -> None:
         "exclude.0.sed: does not vary; did you mean 'seed'?",
         "exclude.1.seed: found 5; ",
         "trainin: no such field; did you mean 'training'?",
-        "training.epoch: no such field; did you mean 'epochs'?",
+        "training.epoch: no such field; did you mean 'training.epochs'?",
         "strategy.0: unknown strategy 'ful': did you mean 'full'?",
     ):
         assert line in told

@@ -21,6 +21,8 @@ from multigraft.system.versions import installed_versions
 PACKAGE = "multigraft"
 TOOLS = frozenset({"dev", "docs"})
 """Extras for people who work on this package itself."""
+TRAIN = "train"
+"""The extra of what every modality needs to train; that of tables brings no more."""
 FORMATS = {
     "bf16": {"avx512_bf16", "amx_bf16"},
     "int8 (VNNI)": {"avx512_vnni", "avx_vnni"},
@@ -69,7 +71,7 @@ def libraries() -> list[Library]:
     """List the libraries in this package's metadata, with the smallest extra that brings each."""
     lines = [parse_requirement(line) for line in requires(PACKAGE) or ()]
     sizes = Counter(extra for _, _, extra in lines if extra is not None)
-    smallest_first = sorted(lines, key=lambda line: sizes[line[2]] if line[2] is not None else 0)
+    smallest_first = sorted(lines, key=lambda line: (sizes.get(line[2] or "", 0), line[2] != TRAIN))
     found: dict[str, Library] = {}
     for name, wanted, extra in smallest_first:
         if name != PACKAGE and extra not in TOOLS and name not in found:
