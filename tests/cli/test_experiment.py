@@ -53,7 +53,7 @@ def test_every_mistake_is_told_with_exit_code_2(cli: Any, grid: dict[str, Any]) 
     assert said.code == 2
     assert "grid.yaml: 3 problems" in said.err
     assert "test_on: no domain is called 'book'; did you mean 'books'?" in said.err
-    assert "training.epoch: no such field; did you mean 'epochs'?" in said.err
+    assert "training.epoch: no such field; did you mean 'training.epochs'?" in said.err
 
 
 @pytest.fixture

@@ -162,7 +162,8 @@ def test_many_equal_rows_in_two_splits_stop_no_run(tmp_path: Path) -> None:
 
 
 def test_the_command_line_takes_tables_and_json(people: Path, tmp_path: Path) -> None:
-    from multigraft.cli.inputs import Tables, gather, tables_of
+    from multigraft.cli.inputs import gather
+    from multigraft.evaluation.file_answers.bundle_tables import Tables, tables_of
 
     run = learn(str(people), tmp_path / "run", training={**QUICK["training"], "steps": 1})
     bundle = mg.load(run.export().files["bundle"])
