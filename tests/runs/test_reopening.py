@@ -27,7 +27,7 @@ HEAVY: list[tuple[str, str, dict[str, Any]]] = [
     ("text", "gpt", {"dropout": 0.3, "pooling": "mean"}),
     *(("text", name, {"dropout": 0.3, "prefix": "say: "}) for name in ("t5", "bart", "marian")),
     *(("vision", name, {"drop_path": 0.2}) for name in ("resnet", "vit", "timm")),
-    *(("speech", name, {"spec_augment": 0.2}) for name in ("wav2vec2", "hubert", "whisper")),
+    *(("speech", name, {"spec_augment": 0.2}) for name in ("wav2vec2", "hubert", "whisper", "ast")),
     ("speech", "logmel", {"dropout": 0.3, "spec_augment": 0.2}),
 ]
 OF_PUBLISHED_WEIGHTS = {"source_language", "target_language", "language", "task"}
