@@ -23,7 +23,7 @@ PAGE = (ROOT / "docs" / "plugins" / "tutorial.md").read_text(encoding="utf-8")
 BLOCK = re.compile(
     r"(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.S
 )
-TABLE = Path("multigraft-table")
+TABLE = Path("multigraft-measures")
 
 
 def follow(folder: Path, carry_out: Callable[[str, Path], str]) -> Iterator[tuple[str, str]]:
@@ -69,9 +69,9 @@ def commands(folder: Path, python: str, *, pip: str) -> str:
 
 def check(said: Mapping[str, str]) -> None:
     """What the page promises of its commands."""
-    assert "\n  on" in said["multigraft plugins --why table"]
+    assert "\n  on" in said["multigraft plugins --why measures"]
     assert re.search(r"\d passed", said["pytest -q"])
-    assert "0 failed" in said["multigraft check-plugin table"]
+    assert "0 failed" in said["multigraft check-plugin measures"]
     predicted = next(out for line, out in said.items() if line.startswith("multigraft predict"))
     assert predicted.index("long") < predicted.index("short")
     assert "accuracy" in said["multigraft evaluate runs/first"]
@@ -113,7 +113,7 @@ def test_followed_without_pip(
     try:
         check(dict(follow(tmp_path, carry_out)))
     finally:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "multigraft_table"]:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "multigraft_measures"]:
             del sys.modules[name]
 
 
@@ -126,7 +126,7 @@ def test_followed_in_a_fresh_environment(tmp_path: Path) -> None:
     check(dict(follow(tmp_path, partial(in_a_process, environment=environment))))
     facts = json.loads((tmp_path / TABLE / "runs" / "first" / "run.json").read_text())
     assert facts["owners"]["task"] == {
-        "plugin": "table",
+        "plugin": "measures",
         "version": "0.1.0",
-        "distribution": "multigraft-table",
+        "distribution": "multigraft-measures",
     }
