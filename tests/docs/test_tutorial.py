@@ -113,8 +113,9 @@ def test_followed_without_pip(
     try:
         check(dict(follow(tmp_path, carry_out)))
     finally:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "multigraft_measures"]:
-            del sys.modules[name]
+        for name in list(sys.modules):
+            if name.partition(".")[0] == "multigraft_measures":
+                del sys.modules[name]
 
 
 @pytest.mark.slow
