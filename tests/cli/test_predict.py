@@ -284,7 +284,7 @@ class TestFiles:
     @pytest.fixture
     def filled(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         """What was asked for; three rows of five fail, or all where the data is ``bad.csv``."""
-        import multigraft.evaluation.file_answers as file_answers
+        from multigraft.evaluation.file_answers import answer_file
 
         calls: list[tuple[Any, ...]] = []
 
@@ -294,9 +294,9 @@ class TestFiles:
             if data == "slow.csv":
                 raise KeyboardInterrupt
             failed = 5 if data == "bad.csv" else 3
-            return file_answers.FileAnswers(into, 5, failed, resumed=2, seconds=1.5)
+            return answer_file.FileAnswers(into, 5, failed, resumed=2, seconds=1.5)
 
-        monkeypatch.setattr(file_answers, "predict_file", fill)
+        monkeypatch.setattr(answer_file, "predict_file", fill)
         return calls
 
     def test_a_file_is_filled(self, cli: Any, loaded: list[Any], filled: list[Any]) -> None:
@@ -316,17 +316,17 @@ class TestFiles:
     def test_a_log_gets_a_line_now_and_then(
         self, cli: Any, loaded: list[Any], filled: list[Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        import multigraft.evaluation.file_answers as file_answers
         from multigraft.cli import predict_file
+        from multigraft.evaluation.file_answers import answer_file
 
         monkeypatch.setattr(predict_file, "EVERY", 0.0)
 
         def fill(predictor: Any, data: str, into: Path, *, display: Any, **_: Any) -> Any:
             display.begin("answering", 1024)
             display.advance(512)
-            return file_answers.FileAnswers(into, 1024, 0, 0, seconds=1.0)
+            return answer_file.FileAnswers(into, 1024, 0, 0, seconds=1.0)
 
-        monkeypatch.setattr(file_answers, "predict_file", fill)
+        monkeypatch.setattr(answer_file, "predict_file", fill)
         arguments = ("predict", "bundle", "--data", "a.csv", "--into", "b.csv")
         assert "answering: 512 of 1,024 rows" in cli(*arguments).err
         assert cli(*arguments, "--quiet").err == ""
