@@ -96,7 +96,7 @@ def ours(found: Words, turn: Turn, settings: Settings) -> tuple[Trained, float |
         "output": str(turn.folder / "run"),
     }
     done = run_ours(recipe, rows=rows)
-    return done, None if turn.warm else _share(done.model.evaluate().metrics["wer"].value)
+    return done, None if turn.warm else share(done.model.evaluate().metrics["wer"].value)
 
 
 def trainers(found: Words, turn: Turn, settings: Settings) -> tuple[Trained, float | None]:
@@ -133,10 +133,10 @@ def _right(model: Any, tokenizer: Any, file: Path, size: int = 64) -> float:
         said += tokenizer.batch_decode(found, skip_special_tokens=True)
     pairs = zip(said, rows, strict=True)
     counts = [edit_counts(units(text), units(target)) for text, (_, target) in pairs]
-    return _share(error_rate(np.sum(counts, axis=0)))
+    return share(error_rate(np.sum(counts, axis=0)))
 
 
-def _share(error: float) -> float:
+def share(error: float) -> float:
     """Of what is right, beside an error rate; 0 where more is wrong than there is."""
     return max(0.0, 1 - error)
 

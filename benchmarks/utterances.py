@@ -19,6 +19,7 @@ import soundfile
 
 from benchmarks import sounds
 from benchmarks.harness import Turn
+from benchmarks.letters import share
 from benchmarks.training import Settings, Trained, theirs
 from benchmarks.training import ours as run_ours
 
@@ -86,7 +87,7 @@ def ours(found: Utterances, turn: Turn, settings: Settings) -> tuple[Trained, fl
         "output": str(turn.folder / "run"),
     }
     done = run_ours(recipe, rows=rows)
-    return done, None if turn.warm else _share(done.model.evaluate().metrics["cer"].value)
+    return done, None if turn.warm else share(done.model.evaluate().metrics["cer"].value)
 
 
 def trainers(found: Utterances, turn: Turn, settings: Settings) -> tuple[Trained, float | None]:
@@ -136,12 +137,7 @@ def _right(model: Any, processor: Any, file: Path, settings: Settings) -> float:
         said = processor.batch_decode(best)
         pairs = zip(said, part, strict=True)
         counts += [edit_counts(list(text), list(row["text"])) for text, row in pairs]
-    return _share(error_rate(np.sum(counts, axis=0)))
-
-
-def _share(error: float) -> float:
-    """Of what is right, beside an error rate; 0 where more is wrong than there is."""
-    return max(0.0, 1 - error)
+    return share(error_rate(np.sum(counts, axis=0)))
 
 
 def _dataset(file: Path, processor: Any) -> list[dict[str, Any]]:

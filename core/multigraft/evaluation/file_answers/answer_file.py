@@ -71,12 +71,11 @@ def predict_file(
 
     ``into`` ends in ``.parquet``, ``.csv`` or ``.jsonl``. ``data`` is what a recipe's
     ``data.train`` may be, rows in Python too; of a ``.txt`` each line is a row, blank ones too.
-    ``keep`` names the
-    table's columns that stand beside the answers; unset, all that a file of text can hold.
-    ``columns`` are further names of columns, ours to theirs; ``asked`` is what `Predictor.predict`
-    takes. An answer's fields are columns of their own, as ``answer_label``; a mapping of plain
-    values has one for each key (``answer_scores_good``), and what is nested is JSON. A row that
-    cannot be answered says why in ``answer_error``.
+    ``keep`` names the table's columns that stand beside the answers; unset, all that a file of text
+    can hold. ``columns`` are further names of columns, ours to theirs; ``asked`` is what
+    `Predictor.predict` takes. An answer's fields are columns of their own, as ``answer_label``; a
+    mapping of plain values has one for each key (``answer_scores_good``), and what is nested is
+    JSON. A row that cannot be answered says why in ``answer_error``.
 
     Answers are kept in a file beside ``into`` while they are made. A call that was killed is called
     again: it goes on there, and the file is the one that an undisturbed call makes. Raises
