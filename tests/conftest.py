@@ -20,6 +20,12 @@ def pytest_configure() -> None:
     switch_off_reports()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case of bytes by its argument: archives hold the second they were made in, and
+    workers that collect in different seconds must find the same names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True, scope="session")
 def no_process_is_left() -> Iterator[None]:
     """Whoever starts a process ends it, also where the test fails; torn down after every other
