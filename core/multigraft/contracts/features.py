@@ -63,6 +63,25 @@ class Level:
     stride: int
 
 
+def patches_of(backbone: object) -> Patches | None:
+    """Patches of a backbone that computes some alone; a layer of that name is not meant.
+
+    >>> patches_of(nn.Identity())
+    """
+    found = getattr(backbone, "patches", None)
+    return found if isinstance(found, Patches) else None
+
+
+def levels_of(backbone: object) -> tuple[Level, ...]:
+    """Levels of a backbone's pyramid, finest first; layers of that name are not meant.
+
+    >>> levels_of(nn.Identity())
+    ()
+    """
+    found = getattr(backbone, "levels", ())
+    return () if isinstance(found, nn.Module) else tuple(found)
+
+
 @runtime_checkable
 class BackboneModule(Protocol):
     """An `nn.Module` with these members is a backbone; nothing is inherited.

@@ -11,6 +11,7 @@ from safetensors.torch import load_model
 from torch import nn
 
 from multigraft.contracts.branches import BRANCHES, of_branch
+from multigraft.contracts.features import levels_of
 from multigraft.contracts.objectives import Brief, Objective
 from multigraft.contracts.plan import Plan
 from multigraft.contracts.reader import Reader
@@ -76,7 +77,7 @@ def _backbone(resolved: ResolvedRecipe, spec: Spec) -> nn.Module:
 
 def _ask_for_levels(backbone: Any, resolved: ResolvedRecipe) -> None:
     """Have the backbone give its pyramid. Raises RecipeError where it has none."""
-    if not getattr(backbone, "levels", ()):
+    if not levels_of(backbone):
         raise RecipeError([_no_levels(resolved)])
     backbone.pyramid = True
 

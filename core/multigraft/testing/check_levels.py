@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multigraft.contracts.features import Level
+from multigraft.contracts.features import Level, levels_of
 from multigraft.contracts.frames import EXTENT
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.readers import collate
@@ -28,7 +28,7 @@ ODD = 77
 def levels(subject: Subject) -> Iterator[str]:
     """Maps of the channels and strides that the module says, beside the same pooled features."""
     grown = grow(subject.bench, subject.record)
-    if not getattr(grown.module, "levels", ()):
+    if not levels_of(grown.module):
         raise Skipped("its module has no levels")
     options = dict(trial_of(grown.family).reader)
     if "places" in grown.modality.options:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from multigraft.contracts.features import VISIBLE, Batch, Patches
+from multigraft.contracts.features import VISIBLE, Batch, Patches, patches_of
 from multigraft.testing.checks import Skipped
 from multigraft.testing.untrained import Grown, computed, distance, grow
 from multigraft.testing.workbench import Subject
@@ -18,7 +18,7 @@ ROWS = 2
 def patches(subject: Subject) -> Iterator[str]:
     """Shapes, order and blindness of the patches that are computed alone."""
     grown = grow(subject.bench, subject.record)
-    told: Patches | None = getattr(grown.module, "patches", None)
+    told = patches_of(grown.module)
     if told is None:
         raise Skipped("it computes no patches alone")
     batch = grown.batch(*range(ROWS))

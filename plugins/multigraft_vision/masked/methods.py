@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from multigraft import Brief, MultigraftError, Objective
+from multigraft.contracts.features import patches_of
 from multigraft_vision.masked.autoencoder import MaskedAutoencoder
 from multigraft_vision.masked.simmim import SimMIM
 
 
 def masked_image_modeling(brief: Brief) -> Objective:
     """The method that the task's options name. Raises MultigraftError where it does not fit."""
-    plain = getattr(brief.backbone, "patches", None) is not None
+    plain = patches_of(brief.backbone) is not None
     method = brief.options["method"]
     if method == "mae" and not plain:
         raise MultigraftError(
