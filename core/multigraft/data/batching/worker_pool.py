@@ -26,6 +26,8 @@ SILENT = 300.0
 """Seconds without a byte of the batch that is waited for, after which a worker counts as hung."""
 PATIENCE = 2.0
 """Seconds that a worker has to leave, before it is told to, and then is killed."""
+KILLED = 30.0
+"""Seconds that a busy machine may need to take a killed worker away."""
 WORD = struct.Struct("<q")
 INDICES = ""
 """The name under which a batch's row numbers travel."""
@@ -134,16 +136,16 @@ class _Pool:
         for line in self._lines:
             line.close()
         self._lines = []
-        for tell in (
-            lambda process: None,
-            lambda process: process.terminate(),
-            lambda process: process.kill(),
+        for tell, patience in (
+            (lambda process: None, PATIENCE),
+            (lambda process: process.terminate(), PATIENCE),
+            (lambda process: process.kill(), KILLED),
         ):
             left = [process for process in self._processes if process.is_alive()]
             for process in left:
                 tell(process)
             for process in left:
-                process.join(PATIENCE / len(left))
+                process.join(patience / len(left))
 
     def _ask(self, place: int) -> None:
         if self._pending[place]:
