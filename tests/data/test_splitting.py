@@ -133,6 +133,18 @@ def test_rows_without_a_group_stay_together() -> None:
             "leave nothing for training",
         ),
         (table(x=list(range(9))), Split(), list(range(9)), "9 rows with 9 labels are too few"),
+        (
+            table(x=list(range(9))),
+            Split(),
+            [f"{each / 8}" for each in range(9)],
+            r"stratify: false; numbers with decimals are learned by a task of regression$",
+        ),
+        (
+            table(x=list(range(9))),
+            Split(),
+            list(range(9)),
+            r"or set data.split.stratify: false$",
+        ),
         (table(x=[1, 2, 3, 4]), Split(validation=0.5, test=0.49), None, "too few"),
         (table(x=[1, 2, 3]), Split(group="speaker"), None, "column 'speaker' is missing"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ def split_table(
         part = _divide_groups(groups, labelled, shares, rng)
     else:
         _need(table, "rows", len(table), wanted)
-        part = _divide_rows(table, labelled, shares, rng)
+        part = _divide_rows(table, labelled, shares, rng, labels=labels)
     train, validation, test = (table.select(np.flatnonzero(part == number)) for number in range(3))
     return train, validation, test
 
@@ -88,7 +89,12 @@ def _spread(order: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarr
 
 
 def _divide_rows(
-    table: Table, labelled: Labelling, shares: np.ndarray, rng: np.random.Generator
+    table: Table,
+    labelled: Labelling,
+    shares: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    labels: Sequence[Any] | None,
 ) -> np.ndarray:
     """The part (0 training, 1 validation, 2 test) of each row."""
     classes = labelled.classes
@@ -104,10 +110,29 @@ def _divide_rows(
                 f"{table.name}: {len(classes)} rows with {labelled.labels.max() + 1} labels are "
                 f"too few: every label needs a row in training, and {count} rows must be held out; "
                 "lower the shares under data.split, or set data.split.stratify: false"
+                + _numbers_hint(labels or ())
             )
         part[_mixed(_spread(free, count, rng), free, classes)] = number
         free = free[part[free] == 0]
     return part
+
+
+def _numbers_hint(labels: Sequence[Any]) -> str:
+    """What to do where labels are measured numbers, which hardly ever agree; else nothing.
+
+    >>> _numbers_hint(["0.25", "cat"]), _numbers_hint(["3", 4])
+    ('', '')
+    """
+    if all(map(_is_number, labels)) and any(float(label) % 1 for label in labels):
+        return "; numbers with decimals are learned by a task of regression"
+    return ""
+
+
+def _is_number(label: Any) -> bool:
+    try:
+        return math.isfinite(float(label))
+    except (TypeError, ValueError):
+        return False
 
 
 def _mixed(drawn: np.ndarray, free: np.ndarray, classes: np.ndarray) -> np.ndarray:
