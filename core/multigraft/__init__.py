@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         resume,
     )
     from multigraft.contracts.answers import Answers, Window
+    from multigraft.contracts.explaining import Attribution
     from multigraft.contracts.features import BackboneModule, Features, Level, Patches
     from multigraft.contracts.formats import Format, Layout, Parsed
     from multigraft.contracts.generation import Generating, NewTokens, Writing, WrittenMetric
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from multigraft.contracts.padding import Fill
     from multigraft.contracts.records import (
         Backbone,
+        Explainer,
         Likeness,
         Modality,
         Option,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     )
     from multigraft.contracts.report import Measure, Report
     from multigraft.contracts.samples import Samples, Trial
+    from multigraft.contracts.units import Units
     from multigraft.contracts.web import NpmPackage, WebReader
     from multigraft.engine import Engine
     from multigraft.errors import MultigraftError, RowError, WeightsError
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from multigraft.recipe import Recipe
     from multigraft.runs.run import Run
     from multigraft.runtime import Gallery, Predictor, load
+    from multigraft.runtime.explain.explanation import Explanation
 
 # Names are imported when they are first used, so that `import multigraft` costs a deployer nothing.
 _HOMES = {
@@ -65,6 +69,7 @@ _HOMES = {
     "experiments": ("Experiment", "experiment"),
     "errors": ("MultigraftError", "RowError", "WeightsError"),
     "contracts.answers": ("Answers", "Window"),
+    "contracts.explaining": ("Attribution",),
     "contracts.features": ("BackboneModule", "Features", "Level", "Patches"),
     "contracts.formats": ("Format", "Layout", "Parsed"),
     "contracts.generation": ("Generating", "NewTokens", "Writing", "WrittenMetric"),
@@ -73,7 +78,7 @@ _HOMES = {
     "recipe": ("Recipe",),
     "contracts.lazy": ("Lazy",),
     "contracts.records": (
-        *("Backbone", "Likeness", "Modality", "Option", "Origin"),
+        *("Backbone", "Explainer", "Likeness", "Modality", "Option", "Origin"),
         *("Size", "Strategy", "Task"),
     ),
     "contracts.report": ("Measure", "Report"),
@@ -81,19 +86,24 @@ _HOMES = {
     "contracts.padding": ("Fill",),
     "evaluation.file_answers.answer_file": ("predict_file",),
     "runtime": ("Gallery", "Predictor", "load"),
+    "runtime.explain.explanation": ("Explanation",),
     "contracts.samples": ("Samples", "Trial"),
+    "contracts.units": ("Units",),
     "contracts.web": ("NpmPackage", "WebReader"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Answers",
+    "Attribution",
     "Backbone",
     "BackboneModule",
     "Brief",
     "Catalog",
     "Engine",
     "Experiment",
+    "Explainer",
+    "Explanation",
     "Features",
     "Fill",
     "Format",
@@ -124,6 +134,7 @@ __all__ = [
     "Strategy",
     "Task",
     "Trial",
+    "Units",
     "WebReader",
     "WeightsError",
     "Window",

@@ -27,6 +27,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "Compare": ("docs/comparing", "docs/experiments"),
     "Run and ship": (
         "docs/predicting",
+        "docs/explaining",
         "docs/serving",
         "docs/web",
         "docs/speed",

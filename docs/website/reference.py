@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from multigraft.contracts.records import Backbone, Format, Modality, Option, Strategy, Task
+from multigraft.contracts.records import (
+    Backbone,
+    Explainer,
+    Format,
+    Modality,
+    Option,
+    Strategy,
+    Task,
+)
 from multigraft.plugins.catalog import Catalog
 
 FOR_WHOM = {
@@ -107,7 +115,7 @@ def _default(field: Any) -> str:
 
 
 def catalogue() -> Iterator[str]:
-    """Each modality, backbone, task, strategy and format that the installed plugins bring."""
+    """Each record that the installed plugins bring, by its kind."""
     found = Catalog()
     yield "# Catalogue\n\nWhat the plugins of this project register, with every option; "
     yield "`multigraft plugins` lists those of your machine.\n"
@@ -116,6 +124,7 @@ def catalogue() -> Iterator[str]:
     yield from _chapter("Backbones", found.backbones(), _backbone)
     yield from _chapter("Modalities", found.modalities(), _modality)
     yield from _chapter("Formats", found.formats(), _format)
+    yield from _chapter("Explainers", found.explainers(), _explainer)
 
 
 def _chapter(
@@ -160,6 +169,13 @@ def _modality(modality: Modality) -> Iterator[str]:
 
 def _format(form: Format) -> Iterator[str]:
     yield f"Files that end in {', '.join(map(code, form.endings)) or 'anything'}.\n"
+
+
+def _explainer(explainer: Explainer) -> Iterator[str]:
+    needs = "a run" if explainer.gradients else "a bundle, or a run"
+    of = f", of {' and '.join(explainer.kinds)}" if explainer.kinds else ""
+    yield f"{explainer.help[0].upper()}{explainer.help[1:]}; explains {needs}{of}.\n"
+    yield from options(explainer.options)
 
 
 def options(found: Mapping[str, Option]) -> Iterator[str]:

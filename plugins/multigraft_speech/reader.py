@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from multigraft.contracts.reader import Excess, Stretches
 from multigraft.contracts.readers import check_spec, row_file
 from multigraft.contracts.types import Arrays, Spec
+from multigraft.contracts.units import Units
 from multigraft.errors import RowError
 from multigraft_speech.headers import MAX_CHANNELS, RATES, check_header, check_whole
 from multigraft_speech.windows import LONGEST_SECONDS, STEP, cut_windows
@@ -148,6 +149,13 @@ class AudioReader:
     def whole(self, raw: Any) -> tuple[np.ndarray, int]:
         """Mono samples of an array or a pair (samples, rate), however many; and their rate."""
         return replace(self, max_seconds=MOST_SECONDS).decoded(raw)
+
+    def units(self, raw: Any, row: Arrays) -> Units:
+        """Time-frequency cells (see `sound_units`)."""
+        from multigraft_speech.cells import sound_units
+
+        del raw
+        return sound_units(row, self.sample_rate)
 
     def stretches(self, raw: Any) -> AbstractContextManager[Stretches]:
         """Open a sound of any length, to read rows of ``max_seconds`` of it."""

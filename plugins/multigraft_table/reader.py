@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from multigraft.contracts.readers import check_spec
 from multigraft.contracts.types import Arrays, Spec
+from multigraft.contracts.units import Units
 from multigraft.errors import BundleError, RowError, did_you_mean
 from multigraft_table.cells import plain
 from multigraft_table.encodings import MISSING, CategoryColumn, Column, Name, Scaling
+from multigraft_table.fields import field_units
 
 NAMED = 20
 """The most columns that a note names."""
@@ -107,6 +109,10 @@ class TableReader:
             and (value := held.get(column.name)) is not None
             and column.is_new(value)
         ]
+
+    def units(self, raw: Any, row: Arrays) -> Units:
+        """The columns that hold something (see `field_units`)."""
+        return field_units(self.columns, self._cells(raw), row)
 
     def spec(self) -> Spec:
         """What `table_reader` builds this reader from again."""

@@ -15,12 +15,14 @@ from multigraft import MultigraftError, RowError
 from multigraft.contracts.reader import Excess
 from multigraft.contracts.readers import check_spec, no_panic
 from multigraft.contracts.types import Arrays, Spec
+from multigraft.contracts.units import Units
 from multigraft.errors import BundleError, refused_as
 from multigraft_text.bounds import Growth, refuse_costly
 from multigraft_text.cleaning import MAX_CHARACTERS, clean, parts_of, refuse_replaced
 from multigraft_text.passages import passage_rows
 from multigraft_text.places import NOWHERE, cut_off, own_tokens, token_places
 from multigraft_text.windows import overlapping, step_of
+from multigraft_text.words import hiding_token, word_units
 
 TOKENIZING = 500
 """Bytes a character may take while tokenized: a token of its own, with offsets and words."""
@@ -119,6 +121,14 @@ class TextReader:
             (whole,) = self._whole.encode_batch_fast([texts if len(texts) > 1 else texts[0]])
         has = len(whole.ids)
         return Excess(has, most, "tokens", "max_length") if has > most else None
+
+    def units(self, raw: Any, row: Arrays) -> Units:
+        """The words of a row (see `word_units`)."""
+        texts = self._texts(raw)
+        with no_panic():
+            (encoding,) = self._tokenizer.encode_batch([texts if len(texts) > 1 else texts[0]])
+        hidden = hiding_token(self._spec, self._tokenizer.token_to_id)
+        return word_units(encoding, texts, row, prefix=len(self._prefix), hidden=hidden)
 
     def _texts(self, raw: Any) -> tuple[str, ...]:
         """The texts of a value as the tokenizer gets them. Raises RowError."""

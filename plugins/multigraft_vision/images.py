@@ -13,10 +13,12 @@ from PIL import Image
 
 from multigraft import RowError
 from multigraft.contracts.types import Arrays, Spec
+from multigraft.contracts.units import Units
 from multigraft_vision.channels.planes import Picture, values_of
 from multigraft_vision.channels.settings import KIND, Channels
 from multigraft_vision.footprint import footprint, size_of
 from multigraft_vision.pictures import open_rgb
+from multigraft_vision.pieces import patch_units
 
 INTERPOLATIONS = {
     "nearest": Image.Resampling.NEAREST,
@@ -60,6 +62,11 @@ class ImageReader:
     def mirrored(self, row: Arrays) -> Arrays:
         """The row with left and right exchanged."""
         return {**row, "image": row["image"][:, ::-1]}
+
+    def units(self, raw: Any, row: Arrays) -> Units:
+        """Patches in a grid (see `patch_units`)."""
+        del raw
+        return patch_units(row)
 
     def memory(self, raw: Any) -> int:
         """The most bytes that `read` takes at a time, as the header tells: decoded, and resized."""

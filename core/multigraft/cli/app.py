@@ -18,6 +18,7 @@ from multigraft.cli import (
     demo_command,
     doctor,
     experiment,
+    explain,
     generate,
     new_plugin,
     plugins,
@@ -66,6 +67,7 @@ def build() -> typer.Typer:
     app.command("resume", rich_help_panel=TRAINING)(command(train.resume))
     app.command("rerun", rich_help_panel=TRAINING)(command(rerun.rerun))
     app.command("evaluate", rich_help_panel=TRAINING)(command(train.evaluate))
+    app.command("explain", rich_help_panel=TRAINING)(command(explain.explain))
     app.command("compare", rich_help_panel=TRAINING)(command(compare.compare))
     app.command("runs", rich_help_panel=TRAINING)(command(compare.runs))
     app.add_typer(experiment.build(), rich_help_panel=TRAINING)

@@ -80,14 +80,19 @@ class Lines:
             self._shell.tell(f"{self._what}: {self._done:,} of {self._total:,} rows")
 
 
-def fill_file(shell: Shell, predictor: Predictor, data: str, into: Path, **settings: Any) -> None:
-    """Answer every row of ``data`` into a file, and tell how it went."""
+def shown_progress(shell: Shell) -> Display:
+    """A bar, lines for a log where none can be shown, or nothing where it is quiet."""
     from multigraft.contracts.display import UNSEEN
-    from multigraft.evaluation.file_answers.answer_file import predict_file
     from multigraft.training.callbacks.progress import usual_progress
 
-    shown: Display = UNSEEN if shell.quiet else usual_progress() or Lines(shell)
-    with shown as display:
+    return UNSEEN if shell.quiet else usual_progress() or Lines(shell)
+
+
+def fill_file(shell: Shell, predictor: Predictor, data: str, into: Path, **settings: Any) -> None:
+    """Answer every row of ``data`` into a file, and tell how it went."""
+    from multigraft.evaluation.file_answers.answer_file import predict_file
+
+    with shown_progress(shell) as display:
         try:
             made = predict_file(predictor, data, into, display=display, **settings)
         except KeyboardInterrupt:

@@ -11,6 +11,7 @@ import numpy as np
 
 from multigraft.contracts.records import Option
 from multigraft.contracts.types import Answer, Arrays
+from multigraft.errors import PredictError
 
 Named = Literal[
     "classification",
@@ -45,6 +46,18 @@ class Window:
     """
     length: int = 1
     """The row's `Reader.length`."""
+
+
+@dataclass(frozen=True)
+class ExplainedNumber:
+    """The one number of an answer that an explanation is of."""
+
+    name: str
+    """The label whose probability it is, or what a regression calls it."""
+    output: str
+    """The output of the graph that holds it."""
+    place: tuple[int, ...]
+    """Where it stands in that output of one row."""
 
 
 class Answers(Protocol):
@@ -104,7 +117,20 @@ class Answers(Protocol):
         wrong, as with numbers, or the objective's `details` say it."""
         return None
 
+    def explained(self, answer: Answer, of: str | None) -> ExplainedNumber:
+        """The number of an answer that is explained: ``of`` a label or a number by its name; None:
+        the one that the answer is first of all. Raises PredictError for a name that there is not.
+
+        Who does not write it makes answers of which no one number is the whole.
+        """
+        raise PredictError("its answer is no one number")
+
 
 def scores(answers: Answers) -> bool:
     """Whether metrics are computed from these answers."""
     return getattr(answers.score, "__func__", None) is not Answers.score
+
+
+def explains(answers: Answers) -> bool:
+    """Whether one number of these answers can be explained."""
+    return getattr(answers.explained, "__func__", None) is not Answers.explained

@@ -1,4 +1,5 @@
-"""Built-in plugin: strategies, tasks of several modalities, file formats, and the verbs' defaults.
+"""Built-in plugin: strategies, tasks of several modalities, file formats, explainers, and the
+verbs' defaults.
 
 It enters by the same door as a stranger's, only first, and its verbs answer last.
 """
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from multigraft.contracts.formats import Format
 from multigraft.contracts.lazy import Lazy
-from multigraft.contracts.records import Option, Strategy, Task
+from multigraft.contracts.records import Explainer, Option, Strategy, Task
 from multigraft.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -95,6 +96,66 @@ def register_formats() -> Sequence[Format]:
         ),
         Format(name="lines", endings=(".txt",), read=_reader("text_lines:read_lines")),
         Format(name="paragraphs", endings=(), read=_reader("text_lines:read_paragraphs")),
+    )
+
+
+@hookimpl
+def register_explainers() -> Sequence[Explainer]:
+    """Two that ask for answers alone, and three that ask for gradients."""
+    return (
+        Explainer(
+            name="occlusion",
+            explain=Lazy("multigraft.runtime.explain.occlusion:occlusion"),
+            help="what the answer loses where one unit alone is hidden",
+        ),
+        Explainer(
+            name="lime",
+            explain=Lazy("multigraft.runtime.explain.surrogate:lime"),
+            help="a linear model of the answers where some units are hidden at random",
+            options={
+                "samples": Option(
+                    default=256, low=16, high=10_000, help="rows with units hidden at random"
+                ),
+                "width": Option(
+                    default=0.25, low=0.01, high=10, help="of the kernel that weighs near rows more"
+                ),
+                "ridge": Option(default=1.0, low=0, high=1e6, help="the L2 penalty"),
+            },
+        ),
+        Explainer(
+            name="integrated-gradients",
+            explain=Lazy("multigraft.evaluation.explain.gradients:integrated_gradients"),
+            help="gradients along the way from the row with all hidden to the row itself",
+            gradients=True,
+            options={
+                "steps": Option(default=32, low=2, high=4096, help="points on the way at first"),
+                "most_steps": Option(
+                    default=512,
+                    low=2,
+                    high=65_536,
+                    help="they are doubled up to here while the weights do not add up",
+                ),
+                "tolerance": Option(
+                    default=0.01,
+                    low=0,
+                    high=1,
+                    help="the share of the answer's change by which the sum may be off",
+                ),
+            },
+        ),
+        Explainer(
+            name="gradient-x-input",
+            explain=Lazy("multigraft.evaluation.explain.gradients:gradient_x_input"),
+            help="the gradient at the row times what each unit adds to what is hidden",
+            gradients=True,
+        ),
+        Explainer(
+            name="grad-cam",
+            explain=Lazy("multigraft.evaluation.explain.grad_cam:grad_cam"),
+            help="where the last map that the gradient favours is large",
+            gradients=True,
+            kinds=("patches",),
+        ),
     )
 
 

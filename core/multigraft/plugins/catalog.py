@@ -15,7 +15,15 @@ from typing import Any, TypeVar
 import pluggy
 
 from multigraft.contracts.formats import Format
-from multigraft.contracts.records import Backbone, Modality, Record, Size, Strategy, Task
+from multigraft.contracts.records import (
+    Backbone,
+    Explainer,
+    Modality,
+    Record,
+    Size,
+    Strategy,
+    Task,
+)
 from multigraft.errors import PluginError, UnknownName, did_you_mean
 from multigraft.plugins import builtin, hookspecs
 from multigraft.plugins.backbone_names import meant_backbone
@@ -111,6 +119,10 @@ class Catalog:
         """The file format of that name. Raises UnknownName."""
         return self._find("formats", name, Format)
 
+    def explainer(self, name: str) -> Explainer:
+        """The explainer of that name. Raises UnknownName."""
+        return self._find("explainers", name, Explainer)
+
     def backbone(self, name: str) -> tuple[Backbone, str, Size]:
         """Resolve ``timm/resnet50`` to family, size name and size. Raises UnknownName."""
         sized = {
@@ -152,6 +164,10 @@ class Catalog:
     def formats(self) -> tuple[Format, ...]:
         """Every file format."""
         return self._all("formats", Format)
+
+    def explainers(self) -> tuple[Explainer, ...]:
+        """Every way to explain an answer."""
+        return self._all("explainers", Explainer)
 
     def owner(self, kind: str, name: str) -> PluginInfo:
         """The plugin that registered a record; ``kind`` is a key of `KINDS`."""

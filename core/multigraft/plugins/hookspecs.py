@@ -1,4 +1,4 @@
-"""Hook specifications: five nouns to register, four verbs to answer, two moments to watch.
+"""Hook specifications: six nouns to register, four verbs to answer, two moments to watch.
 
 A plugin is a module or an object with functions marked ``@multigraft.hookimpl`` under the names
 below.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from multigraft.contracts.formats import Format
-from multigraft.contracts.records import Backbone, Modality, Strategy, Task
+from multigraft.contracts.records import Backbone, Explainer, Modality, Strategy, Task
 
 if TYPE_CHECKING:
     from multigraft.contracts.report import Report
@@ -49,6 +49,11 @@ def register_strategies() -> Sequence[Strategy]:  # type: ignore[empty-body]
 @hookspec
 def register_formats() -> Sequence[Format]:  # type: ignore[empty-body]
     """Give the file formats this plugin brings. Called once; must be cheap."""
+
+
+@hookspec
+def register_explainers() -> Sequence[Explainer]:  # type: ignore[empty-body]
+    """Give the ways to explain an answer this plugin brings. Called once; must be cheap."""
 
 
 @hookspec(firstresult=True)

@@ -9,7 +9,15 @@ import pluggy
 
 from multigraft.contracts.answers import NAMES
 from multigraft.contracts.formats import Format
-from multigraft.contracts.records import Backbone, Modality, Record, Strategy, Task
+from multigraft.contracts.records import (
+    Backbone,
+    Explainer,
+    Modality,
+    Record,
+    Strategy,
+    Task,
+)
+from multigraft.contracts.units import UNIT_KINDS
 from multigraft.errors import PluginError, did_you_mean
 
 KINDS: Mapping[str, type[Record]] = {
@@ -18,6 +26,7 @@ KINDS: Mapping[str, type[Record]] = {
     "tasks": Task,
     "strategies": Strategy,
     "formats": Format,
+    "explainers": Explainer,
 }
 SOURCES = ("auto", "folder", "hub")
 """What ``data.format`` may be besides a format's name."""
@@ -56,6 +65,16 @@ def check_record(hook: str, kind: str, record: object) -> None:
         )
     if isinstance(record, Format):
         _check_endings(hook, record)
+    if isinstance(record, Explainer):
+        _check_kinds(hook, record)
+
+
+def _check_kinds(hook: str, record: Explainer) -> None:
+    for kind in record.kinds:
+        if kind not in UNIT_KINDS:
+            raise PluginError(
+                f"{hook}: {record.name!r} weighs {kind!r}; {did_you_mean(kind, UNIT_KINDS)}"
+            )
 
 
 def _check_endings(hook: str, record: Format) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from multigraft.contracts.display import UNSEEN, Display
 from multigraft.contracts.objectives import Objective
@@ -26,9 +26,13 @@ from multigraft.recipe import Recipe
 from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.runs.other_data import answers_files, named_sources, on_other_data, table_of
 from multigraft.runtime.answers import make_answers
+from multigraft.runtime.explain.explain import USUAL
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import write_json
 from multigraft.system.resume_command import RECORD
+
+if TYPE_CHECKING:
+    from multigraft.evaluation.explain.explanations import Explanations
 
 RECIPE, METRICS, MODEL, HEAD, PAGE = (
     "recipe.yaml",
@@ -215,6 +219,47 @@ class Run:
             return self
         section = self.recipe.evaluation.model_copy(update=given)
         return replace(self, recipe=self.recipe.model_copy(update={"evaluation": section}))
+
+    def explain(
+        self,
+        rows: int | Sequence[Any] = 20,
+        *,
+        method: str | Sequence[str] = USUAL,
+        of: str | None = None,
+        faithfulness: bool = True,
+        sanity: bool = True,
+        seed: int = 0,
+        into: str | Path | None = None,
+        quiet: bool = False,
+        **options: Any,
+    ) -> Explanations:
+        """Explain answers of the trained model: how much each unit of a value (word, patch,
+        time-frequency cell, field) raises the number that is answered.
+
+        ``rows`` is how many held-out rows are drawn, or a list of raw values. ``method`` names one
+        explainer or several: ``occlusion``, ``lime``, ``integrated-gradients``,
+        ``gradient-x-input``, ``grad-cam`` for pictures, or a plugin's; ``options`` are theirs.
+        ``of`` is the label, or the number of a regression, that is explained; unset, each row's
+        answer. ``faithfulness`` measures how the answer falls where units are hidden in the order
+        of their weights, against random orders; ``sanity`` whether weights change where the
+        network's are random (Adebayo et al. 2018). A page and a record are written into the run's
+        folder, or ``into`` another, and the run's report tells the figures.
+
+        Raises PredictError for what cannot be explained, RunError where no row is held out.
+        """
+        from multigraft.runs.explaining import Wanted, explain_run
+
+        methods = (method,) if isinstance(method, str) else tuple(method)
+        wanted = Wanted(
+            methods=methods,
+            of=of,
+            faithfulness=faithfulness,
+            sanity=sanity,
+            seed=seed,
+            options=options,
+        )
+        with self._watched(quiet=quiet) as run:
+            return explain_run(run, rows, wanted, None if into is None else Path(into))
 
     def export(self, *, quiet: bool = False) -> Report:
         """Write the bundle; ``report.files["bundle"]`` is its folder. ``quiet`` shows no

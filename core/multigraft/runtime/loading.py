@@ -71,7 +71,8 @@ def load(
     bundle = open_bundle(folder)
     wanted = None if precision == "auto" else precision
     chosen, file = choose(bundle, wanted or (_on_graphics(bundle) if half else None))
-    modality, answers = look_up(bundle, catalog if catalog is not None else Catalog())
+    known = catalog if catalog is not None else Catalog()
+    modality, answers = look_up(bundle, known)
     with refused_as(BundleError, f"{folder}: cannot be opened"):
         main = Session(folder / file, threads=threads, providers=providers)
         roles = {
@@ -92,6 +93,7 @@ def load(
         modality=modality,
         answers=answers,
         generator=generator,
+        explainers=known.explainers(),
         opening=Opening(folder, chosen, threads, providers, catalog, _hash(bundle)),
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 from multigraft.contracts.answers import Answers, Window
 from multigraft.contracts.reader import PromptReader, Reader
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Modality, Option
+from multigraft.contracts.records import Explainer, Modality, Option
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, refused_as
 from multigraft.runtime import embedding, ranking, zero_shot
@@ -23,6 +23,7 @@ from multigraft.runtime import gallery as galleries
 from multigraft.runtime.asking import Long, OnError, check_asked, check_choices, check_counts
 from multigraft.runtime.branches import BranchSession
 from multigraft.runtime.bundle import Bundle
+from multigraft.runtime.explain import values as explaining
 from multigraft.runtime.flipping import asks_of
 from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import ASKS, Asked
@@ -64,6 +65,7 @@ class Predictor:
         modality: Modality,
         answers: Answers,
         generator: Generator | None = None,
+        explainers: Sequence[Explainer] = (),
         opening: Opening | None = None,
     ) -> None:
         """Use `loading.load`."""
@@ -75,6 +77,8 @@ class Predictor:
         self.reader = reader
         self.writer = generator
         """What writes texts; None where the bundle answers in one step."""
+        self.explainers = tuple(explainers)
+        """The ways to explain an answer that are installed here."""
         self._session = session
         self._maker = answers
         self._long = usual_long(answers, reader, bundle)
@@ -84,6 +88,11 @@ class Predictor:
     def labels(self) -> tuple[str, ...]:
         """The labels an answer may have; empty where the task has none."""
         return tuple(self.bundle.targets.get("labels", ()))
+
+    @property
+    def maker(self) -> Answers:
+        """What makes answers of the graph's outputs."""
+        return self._maker
 
     @property
     def asks(self) -> Mapping[str, Option]:
@@ -270,6 +279,7 @@ class Predictor:
             found += self._outputs([value.rows[0] for value in held], batch_size)
         return found
 
+    explain = explaining.explain
     embed = embedding.embed
     gallery = galleries.make_gallery
     rank = ranking.rank
@@ -299,6 +309,10 @@ class Predictor:
             raise BundleError(
                 f"a bundle of task {self.bundle.task!r} writes texts and nothing else"
             )
+
+    def row_outputs(self, rows: Sequence[Arrays]) -> list[Arrays]:
+        """The graph's outputs for each of rows that were read, in order."""
+        return self._outputs(rows, None)
 
     def _outputs(self, rows: Sequence[Arrays], batch_size: int | None) -> list[Arrays]:
         """The graph's outputs for each row, in order; rows of like length are computed together."""

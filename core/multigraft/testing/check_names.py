@@ -8,7 +8,7 @@ from typing import get_args
 
 from multigraft.contracts.formats import Format
 from multigraft.contracts.options import misfit
-from multigraft.contracts.records import Backbone, Modality, Option, Strategy, Task
+from multigraft.contracts.records import Backbone, Explainer, Modality, Option, Strategy, Task
 from multigraft.contracts.types import Quantization, Stage
 from multigraft.errors import UnknownName
 from multigraft.testing.workbench import Subject
@@ -89,6 +89,15 @@ def format(subject: Subject) -> Iterator[str]:
     """Name of a file format; its endings are checked when it is admitted."""
     record: Format = subject.record
     yield from _name(record.name)
+
+
+def explainer(subject: Subject) -> Iterator[str]:
+    """Name, help and options of an explainer; its kinds are checked when it is admitted."""
+    record: Explainer = subject.record
+    yield from _name(record.name)
+    yield from _options(record.options)
+    if not record.help.strip():
+        yield "it has no help, by which a person chooses"
 
 
 def _name(name: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["plugin", "modality", "backbone", "task", "strategy", "format"]
+Kind = Literal["plugin", "modality", "backbone", "task", "strategy", "format", "explainer"]
 
 
 class Skipped(Exception):

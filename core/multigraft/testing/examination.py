@@ -115,7 +115,7 @@ class Examination:
 
     def _place(self, case: Case) -> str:
         """The function behind a record; of a plugin's own checks, its module."""
-        for name in ("build", "reader", "objective", "plan", "read"):
+        for name in ("build", "reader", "objective", "plan", "read", "explain"):
             if hasattr(case.record, name):
                 return place_of(getattr(case.record, name))
         return self.plugin.module or self.plugin.name

@@ -55,7 +55,7 @@ RECORDS = tuple(
         why="recipes, error messages and the schema are made from these fields",
         mend="correct the field; plugins/README.md has each one's meaning",
     )
-    for kind in ("modality", "backbone", "task", "strategy", "format")
+    for kind in ("modality", "backbone", "task", "strategy", "format", "explainer")
 )
 FORMATS = (
     Check(
@@ -65,6 +65,26 @@ FORMATS = (
         what="An empty file, and files of another kind, raise, or give columns of one length.",
         why="a person names the wrong file sooner or later, and is told so",
         mend="raise multigraft.errors.DataError with what the file should hold",
+    ),
+)
+EXPLAINING = (
+    Check(
+        name="units",
+        of="modality",
+        run=Lazy("multigraft.testing.check_units:units"),
+        what="Units have a name and a place each; hiding them keeps shapes and types, and adds up.",
+        why="explanations hide units, and gradients are shared out among them",
+        mend="let Units.hide change what a unit holds and nothing else, in the place where it is",
+    ),
+    Check(
+        name="weighs",
+        of="explainer",
+        run=Lazy("multigraft.testing.check_units:weighs"),
+        what="It gives a finite weight for each unit, the same again, the largest where the answer "
+        "rises most.",
+        why="weights are ranked, drawn and compared",
+        mend="give mg.Attribution(weights) with one number a unit, positive where it raises the "
+        "answer, and draw all chance from subject.seed",
     ),
 )
 READING = (

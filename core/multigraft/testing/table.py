@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from multigraft.testing.checks import Check
-from multigraft.testing.promises import ENTERING, FORMATS, READING, RECORDS
+from multigraft.testing.promises import ENTERING, EXPLAINING, FORMATS, READING, RECORDS
 from multigraft.testing.promises_of_models import COMPUTING, STEERING, TEACHING, WATCHING
 
 CHECKS: tuple[Check, ...] = (
@@ -11,6 +11,7 @@ CHECKS: tuple[Check, ...] = (
     *RECORDS,
     *FORMATS,
     *READING,
+    *EXPLAINING,
     *COMPUTING,
     *TEACHING,
     *STEERING,

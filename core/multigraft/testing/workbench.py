@@ -31,6 +31,7 @@ OF_KIND: dict[Kind, str] = {
     "task": "tasks",
     "strategy": "strategies",
     "format": "formats",
+    "explainer": "explainers",
 }
 
 

@@ -84,6 +84,11 @@ def mel_filters(mels: int) -> np.ndarray:
     return found
 
 
+def mel_beginnings(mels: int) -> np.ndarray:
+    """The frequencies at which the triangles begin, in Hz: [mels]."""
+    return _frequency(np.linspace(0, _mel(RATE / 2), mels + 2))[:mels]
+
+
 LINEAR_HERTZ, LINEAR_MELS = 1000.0, 15.0
 """Up to here Slaney's scale is linear."""
 LOGARITHM = 27 / math.log(6.4)

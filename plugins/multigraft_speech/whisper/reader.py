@@ -14,6 +14,7 @@ from pydantic import Field
 from multigraft.contracts.reader import Excess, Stretches
 from multigraft.contracts.readers import check_spec
 from multigraft.contracts.types import Arrays, Spec
+from multigraft.contracts.units import Units
 from multigraft_speech.long_sound import opened, seconds_beyond
 from multigraft_speech.reader import AudioReader, AudioSpec
 from multigraft_speech.whisper.log_mel import HOP, frame_count, log_powers, normalised
@@ -68,6 +69,13 @@ class LogMelReader:
         most = round(self.sound.max_seconds * self.sound.sample_rate)
         full = len(row["input_features"]) >= min(frame_count(most), self.frames)
         return seconds_beyond(raw, self.sound) if full else None
+
+    def units(self, raw: Any, row: Arrays) -> Units:
+        """Time-frequency cells of the spectrogram (see `spectrogram_units`)."""
+        from multigraft_speech.cells import spectrogram_units
+
+        del raw
+        return spectrogram_units(row)
 
     def stretches(self, raw: Any) -> AbstractContextManager[Stretches]:
         """Open a sound of any length, to read rows of as many frames as the encoder reads."""

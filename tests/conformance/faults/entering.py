@@ -45,6 +45,18 @@ class Uneven(Plugin):
         return [mg.Format(name="uneven", endings=(), read=lambda path, layout: parsed)]
 
 
+class Explains(Plugin):
+    """Brings a way to explain."""
+
+    def __init__(self, explain: Any) -> None:
+        super().__init__()
+        object.__setattr__(self, "explain", explain)
+
+    @mg.hookimpl
+    def register_explainers(self) -> list[mg.Explainer]:
+        return [mg.Explainer(name="odd", explain=self.explain, help="odd")]
+
+
 HEAD = """
 import multigraft as mg
 

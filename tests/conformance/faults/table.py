@@ -10,6 +10,7 @@ import multigraft as mg
 from conformance.faults import (
     decoders,
     entering,
+    explaining,
     levels,
     networks,
     patches,
@@ -116,6 +117,30 @@ ENTERING = (
         "foreign-files",
         "columns of different lengths",
         entering.Uneven(),
+    ),
+)
+EXPLAINING = (
+    _read("hiding that shortens a row", "units", "changes the shape", explaining.Shortening),
+    _read("hiding that does not add up", "units", "does not add up", explaining.Averaging),
+    _read("hiding that hides nothing", "units", "changes nothing", explaining.HidingNothing),
+    _read("places of another kind", "units", "4] are needed", explaining.Elsewhere),
+    Fault(
+        "an explainer that draws without the seed",
+        "weighs",
+        "other weights the second time",
+        entering.Explains(explaining.drawing),
+    ),
+    Fault(
+        "an explainer whose weights are upside down",
+        "weighs",
+        "the largest weight",
+        entering.Explains(explaining.upside_down),
+    ),
+    Fault(
+        "an explainer with too few weights",
+        "weighs",
+        "weights [1] for 6 units",
+        entering.Explains(explaining.too_few),
     ),
 )
 READERS = (
@@ -446,4 +471,4 @@ TASKS = (
     ),
     _strategy("a plan changed in place", "plans", "changes the plan", tasks.in_place),
 )
-FAULTS = (*ENTERING, *READERS, *NETWORKS, *TASKS, *WATCHING)
+FAULTS = (*ENTERING, *EXPLAINING, *READERS, *NETWORKS, *TASKS, *WATCHING)

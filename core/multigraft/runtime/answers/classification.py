@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.answers import Answers, Window
+from multigraft.contracts.answers import Answers, ExplainedNumber, Window
 from multigraft.contracts.records import Option
 from multigraft.contracts.types import Answer, Spec
-from multigraft.errors import BundleError
+from multigraft.errors import BundleError, PredictError, did_you_mean
 
 
 class Classification(Answers):
@@ -53,6 +53,23 @@ class Classification(Answers):
             scores = {name: score for name, score in scores.items() if score >= asked["threshold"]}
         label, score = next(iter(scores.items()), (None, None))
         return {"label": label, "score": score, "scores": scores}
+
+    def explained(self, answer: Answer, of: str | None) -> ExplainedNumber:
+        """The probability of a label; of the answered one unless another is asked for."""
+        return probability_of(self._labels, of or next(iter(answer["scores"])))
+
+
+def probability_of(labels: Sequence[str], name: str) -> ExplainedNumber:
+    """The probability of a label among ``probabilities``. Raises PredictError for one that there is
+    not."""
+    return ExplainedNumber(name, "probabilities", (place_of(name, labels, noun="label"),))
+
+
+def place_of(name: str, names: Sequence[str], *, noun: str) -> int:
+    """Where a name stands. Raises PredictError where it does not."""
+    if name not in names:
+        raise PredictError(f"there is no {noun} {name!r}; {did_you_mean(name, names)}")
+    return names.index(name)
 
 
 def mean_probabilities(windows: Sequence[Window], labels: Sequence[str]) -> np.ndarray:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.answers import Answers, Window
+from multigraft.contracts.answers import Answers, ExplainedNumber, Window
 from multigraft.contracts.records import Option
 from multigraft.contracts.types import Answer, Spec
 from multigraft.errors import BundleError
-from multigraft.runtime.answers.classification import mean_probabilities, names_of
+from multigraft.runtime.answers.classification import mean_probabilities, names_of, probability_of
 
 HALF = 0.5
 
@@ -58,6 +58,10 @@ class MultiLabel(Answers):
             "labels": [self._labels[place] for place in order if reached[place]],
             "scores": {self._labels[place]: float(found[place]) for place in order},
         }
+
+    def explained(self, answer: Answer, of: str | None) -> ExplainedNumber:
+        """The probability of a label; of the most probable one unless another is asked for."""
+        return probability_of(self._labels, of or next(iter(answer["scores"])))
 
 
 def above(probabilities: np.ndarray, thresholds: Any) -> np.ndarray:

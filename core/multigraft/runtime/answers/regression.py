@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.answers import Answers, Window
+from multigraft.contracts.answers import Answers, ExplainedNumber, Window
 from multigraft.contracts.types import Answer, Spec
 from multigraft.errors import BundleError
-from multigraft.runtime.answers.classification import names_of, weighted_mean
+from multigraft.runtime.answers.classification import names_of, place_of, weighted_mean
 
 ALONE = ["target"]
 """The names where a cell holds one number, without a name."""
@@ -58,6 +58,14 @@ class Regression(Answers):
             **_named("value", self._names, middle, one=one),
             "quantiles": quantiles[0] if one else dict(zip(self._names, quantiles, strict=True)),
         }
+
+    def explained(self, answer: Answer, of: str | None) -> ExplainedNumber:
+        """A number in its unit, the first unless another is asked for; with quantiles the output
+        that was trained for its median."""
+        name = of or self._names[0]
+        place = place_of(name, self._names, noun="number")
+        middle = (self._levels.index(0.5),) if self._levels else ()
+        return ExplainedNumber(name, "numbers", (place, *middle))
 
 
 def _named(name: str, names: Sequence[str], values: list[float], *, one: bool) -> Answer:

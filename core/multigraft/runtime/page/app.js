@@ -2,6 +2,7 @@
 import { showAnswer, spoken } from "./answer.js";
 import { Refused, models, predict, predictAll, program, transcribe, useToken } from "./ask.js";
 import { find, make } from "./dom.js";
+import { explainable, whyButton } from "./explanation.js";
 import { ranked } from "./ranking.js";
 import { transcript } from "./transcript.js";
 import { widgetFor } from "./widgets.js";
@@ -69,6 +70,7 @@ async function answer() {
     const { answer: found, time } = await askedFor(value, (show) => own === asked && show());
     if (own !== asked) return;
     showAnswer(find("answer"), found, value, model, widget.seek);
+    if (explainable(model, value)) find("answer").append(whyButton(value, () => why(model, value), complain));
     find("time").textContent = `${time}, ${(performance.now() - began).toFixed(0)} ms in all`;
     find("result").hidden = false;
     find("spoken").textContent = spoken(found);
@@ -80,6 +82,12 @@ async function answer() {
   } finally {
     if (own === asked) busy(false);
   }
+}
+
+// A page without a server has no explanations, and its `ask.js` no such function.
+async function why(model, value) {
+  const { explain } = await import("./ask.js");
+  return explain(model, value);
 }
 
 // What the model says of a value; `shown` shows what it said until now where nothing else was asked meanwhile.

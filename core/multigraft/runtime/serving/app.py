@@ -21,6 +21,7 @@ from multigraft.errors import did_you_mean
 from multigraft.runtime.serving import schema
 from multigraft.runtime.serving.access import Token
 from multigraft.runtime.serving.batcher import Batcher, Outcome
+from multigraft.runtime.serving.explanations import explained, explains_of
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.limits import Limits
 from multigraft.runtime.serving.memory_budget import Room
@@ -116,6 +117,13 @@ class House:
         respond = partial(self._respond, name, started)
         return await transcribed(batcher, wanted, respond, events=events)
 
+    async def explain(self, name: str, request: Request) -> Response:
+        """Tell why one value is answered as it is."""
+        started = time.perf_counter()
+        batcher = self.find(name)
+        wanted = await asked(request, explains_of(batcher), self.limits)
+        return self._respond(name, started, [await explained(batcher, wanted)])
+
     def only(self, path: str) -> str:
         """The name of the only model. Raises Refusal where there are several."""
         if len(self.models) > 1:
@@ -163,6 +171,8 @@ def build_app(
     _add_answers(app, house, schema.body([model.asks for model in models]))
     spoken = [each for model in models if (each := model.transcripts) is not None]
     _add_transcripts(app, house, schema.body([each.asks for each in spoken]))
+    explaining = [found.asks for model in models if (found := model.explains) is not None]
+    _add_explanations(app, house, schema.body(explaining))
     _add_states(app, house)
     _add_page(app)
     return Border(app, limits=limits, meters=house.meters, token=token, local=local)
@@ -214,6 +224,26 @@ def _add_transcripts(app: FastAPI, house: House, body: dict[str, Any]) -> None:
     )
     async def transcribe_only(request: Request) -> Response:
         return await house.transcribe(house.only("transcribe"), request)
+
+
+def _add_explanations(app: FastAPI, house: House, body: dict[str, Any]) -> None:
+    @app.post(
+        "/models/{name}/explain",
+        summary="Why a value is answered as it is: what each of its units adds",
+        openapi_extra=body,
+        responses=schema.RESPONSES,
+    )
+    async def explain(name: str, request: Request) -> Response:
+        return await house.explain(name, request)
+
+    @app.post(
+        "/explain",
+        summary="The same, of the only model",
+        openapi_extra=body,
+        responses=schema.RESPONSES,
+    )
+    async def explain_only(request: Request) -> Response:
+        return await house.explain(house.only("explain"), request)
 
 
 def _add_states(app: FastAPI, house: House) -> None:

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -86,6 +86,10 @@ class Batcher:
     def compute(self, function: Callable[..., V], *given: Any) -> asyncio.Future[V]:
         """Have the worker, which does one thing at a time, do this in its turn."""
         return asyncio.get_running_loop().run_in_executor(self._worker, function, *given)
+
+    def submit(self, function: Callable[..., V], *given: Any) -> Future[V]:
+        """The same, asked for by another thread than the event loop's."""
+        return self._worker.submit(function, *given)
 
     async def run(self) -> None:
         """Read values and compute batches until cancelled."""

@@ -14,7 +14,16 @@ from multigraft.contracts.reader import MeasuredReader, MeasuredWindowReader
 from multigraft.contracts.records import Modality, Option
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, GenerationError, RowError
+from multigraft.runtime.asking import check_asked
 from multigraft.runtime.describing import branch_columns, columns, describe, shown
+from multigraft.runtime.explain.subject import Compute
+from multigraft.runtime.explain.values import (
+    asked_way,
+    can_explain,
+    explain_value,
+    explanation_asks,
+    why_unexplained,
+)
 from multigraft.runtime.generation.generator import Steps
 from multigraft.runtime.generation.methods import Prompt
 from multigraft.runtime.generation.options import Asked, Settings
@@ -69,6 +78,34 @@ class Transcripts:
         yield from self.transcriber.windows(value, asked)
 
 
+@dataclass(frozen=True)
+class Explains:
+    """How a model is asked why it answers so. Thread-safe."""
+
+    form: Form
+    predictor: Predictor
+    branches: Mapping[str, Form] = field(default_factory=dict)
+
+    @property
+    def asks(self) -> Mapping[str, Option]:
+        """What may be asked of an explanation."""
+        return explanation_asks(self.predictor)
+
+    def check(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is asked, the defaults filled in. Raises PredictError."""
+        return check_asked(self.asks, asked, task=self.predictor.bundle.task)
+
+    def compute(self, rows: Sequence[Arrays]) -> Sequence[Arrays]:
+        """The graph's outputs for each of rows."""
+        return self.predictor.row_outputs(rows)
+
+    def explain(self, value: Any, asked: Mapping[str, Any], compute: Compute) -> Answer:
+        """The explanation of one value as JSON, by what ``compute`` gives for rows. Raises
+        RowError, PredictError."""
+        way = asked_way(self.predictor, asked)
+        return explain_value(self.predictor, value, way, compute=compute).to_dict()
+
+
 class Model:
     """A predictor under a name, with what a person has to know to ask it. Thread-safe."""
 
@@ -99,6 +136,18 @@ class Model:
         """How it is asked for transcripts; None where it does not transcribe."""
         transcriber = self._predictor.transcriber
         return None if transcriber is None else Transcripts(self.form, transcriber)
+
+    @property
+    def explains(self) -> Explains | None:
+        """How it is asked for explanations; None where it gives none."""
+        if not can_explain(self._predictor):
+            return None
+        return Explains(self.form, self._predictor, self.branches)
+
+    @property
+    def unexplained(self) -> str:
+        """Why it gives none."""
+        return f"{self.name}: {why_unexplained(self._predictor)}"
 
     def within(self, limits: Limits) -> Model:
         """The same model as a server of these limits offers it."""
@@ -191,6 +240,9 @@ class Model:
         if transcripts is not None:
             path = f"/models/{self.name}/transcribe"
             told["transcribes"] = {"path": path, "asks": shown(transcripts.asks)}
+        if (explains := self.explains) is not None:
+            path = f"/models/{self.name}/explain"
+            told["explains"] = {"path": path, "asks": shown(explains.asks)}
         return {**facts, **told}
 
 

@@ -31,6 +31,13 @@ export async function predict(model, value, { told, signal } = {}) {
   return first(await lastOf(await answerTo(path, { method: "POST", headers, body, signal }), heard));
 }
 
+// Why a typed value is answered so.
+export async function explain(model, value) {
+  const body = JSON.stringify({ inputs: await written(value) });
+  const { answers } = await call(`models/${model.name}/explain`, { method: "POST", headers: JSON_BODY, body });
+  return answers[0];
+}
+
 // What is said in a sound; `told` hears the segments until now, and how many seconds of it were heard.
 export async function transcribe(model, { file }, { told, signal } = {}) {
   const body = new FormData();

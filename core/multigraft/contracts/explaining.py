@@ -1,0 +1,71 @@
+"""Explainers: what a plugin registers to weigh the units of a value, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from multigraft.contracts.types import Arrays
+from multigraft.contracts.units import Units
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from multigraft.contracts.features import Batch
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What an explainer gives."""
+
+    weights: np.ndarray
+    """[U]: how much each unit raises the explained number; below 0, lowers it."""
+    told: Mapping[str, float] = field(default_factory=dict)
+    """What it tells of itself, as the error of completeness."""
+
+
+class Subject(Protocol):
+    """One value and the number that is explained: all that an explainer may ask. Torch-free."""
+
+    @property
+    def units(self) -> Mapping[str, Units]:
+        """The units of each branch, in order; of one alone under an empty name."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """U, the units of all branches."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """What all chance follows from."""
+        ...
+
+    def hide(self, hidden: np.ndarray) -> Arrays:
+        """bool [U] -> the row with these units hidden."""
+        ...
+
+    def scores(self, hidden: np.ndarray) -> np.ndarray:
+        """bool [N, U] -> the explained number [N] of the row with these units hidden, float64."""
+        ...
+
+
+class GradientSubject(Subject, Protocol):
+    """The same of a run, whose network is there: for explainers that ask for gradients."""
+
+    @property
+    def graft(self) -> nn.Module:
+        """The network in evaluation mode; ``graft.backbone`` gives the features."""
+        ...
+
+    def batch(self, hidden: np.ndarray) -> Batch:
+        """bool [N, U] -> the rows with these units hidden, as tensors on the model's device."""
+        ...
+
+    def number(self, batch: Batch) -> Tensor:
+        """The explained number [N] of a batch, with its gradient."""
+        ...

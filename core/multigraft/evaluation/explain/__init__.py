@@ -1,0 +1,2 @@
+"""Explanations of a run's answers with its gradients, their faithfulness over rows, and the page
+that shows them."""

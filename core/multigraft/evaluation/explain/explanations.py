@@ -1,0 +1,141 @@
+"""Explanations of several rows: what their methods are worth over all of them, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multigraft.contracts.report import Measure, Report
+from multigraft.evaluation.statistics import percentile
+from multigraft.runtime.explain.explanation import Explanation
+from multigraft.system.files import write_json
+
+CONFIDENCE = 0.95
+PAGE, RECORD = "explanations.html", "explanations.json"
+SANITY = "rank correlation with random weights"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainedRow:
+    """One row, by every method."""
+
+    place: str
+    """Where a person finds it, or the value itself."""
+    by: Mapping[str, Explanation]
+    random: Mapping[str, float] = field(default_factory=dict)
+    """Of each method, the rank correlation with its weights where the network's are random; NaN
+    where it has none."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        kept = {name: value for name, value in self.random.items() if np.isfinite(value)}
+        told = {name: each.to_dict() for name, each in self.by.items()}
+        return {"row": self.place, "explanations": told, **({SANITY: kept} if kept else {})}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanations:
+    """Of several rows, by one method or more."""
+
+    title: str
+    rows: tuple[ExplainedRow, ...]
+    methods: tuple[str, ...]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seed: int = 0
+
+    def measures(self) -> dict[str, Measure]:
+        """The figures of each method: means over rows with bootstrap intervals."""
+        found: dict[str, Measure] = {}
+        for method in self.methods:
+            start = f"{method}: " if len(self.methods) > 1 else ""
+            for name, values in self.figures(method).items():
+                found[f"{start}{name}"] = self._mean(values)
+        return found
+
+    def figures(self, method: str) -> dict[str, np.ndarray]:
+        """What is known of a method, a number a row; of rows that have one."""
+        each = [row.by[method] for row in self.rows]
+        measured = [one.faithfulness for one in each if one.faithfulness is not None]
+        found = {
+            "deletion gain over random": [one.deletion_gain for one in measured],
+            "insertion gain over random": [one.insertion_gain for one in measured],
+            SANITY: [row.random.get(method, np.nan) for row in self.rows],
+            **{name: [one.told[name] for one in each] for name in each[0].told},
+        }
+        arrays = {name: np.array(values, dtype=np.float64) for name, values in found.items()}
+        finite = {name: values[np.isfinite(values)] for name, values in arrays.items()}
+        return {name: values for name, values in finite.items() if len(values)}
+
+    def report(self, files: Mapping[str, str] | None = None) -> Report:
+        """The answer of the verb, for a terminal and the run's page."""
+        return Report(
+            verb="explain",
+            title=self.title,
+            metrics=self.measures(),
+            tables={"methods": tuple(self._table())},
+            facts={**self.facts, "rows": str(len(self.rows)), "confidence": f"{CONFIDENCE:g}"},
+            notes=self.notes,
+            files=files or {},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        measures = {
+            name: {"value": each.value, "low": each.low, "high": each.high}
+            for name, each in self.measures().items()
+        }
+        return {
+            "title": self.title,
+            "facts": dict(self.facts),
+            "methods": list(self.methods),
+            "measures": measures,
+            "rows": [row.to_dict() for row in self.rows],
+            "notes": list(self.notes),
+        }
+
+    def save(self, folder: str | Path) -> dict[str, str]:
+        """Write ``explanations.html`` and ``explanations.json`` into a folder; the files by what
+        they are."""
+        from multigraft.evaluation.explain.page import write_explanations
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / RECORD, self.to_dict())
+        write_explanations(self, folder / PAGE)
+        return {"page": str(folder / PAGE), "record": str(folder / RECORD)}
+
+    def _table(self) -> Iterator[tuple[str, ...]]:
+        yield "method", "deletion AUC", "insertion AUC", "random", "calls a row", "seconds a row"
+        for method in self.methods:
+            each = [row.by[method] for row in self.rows]
+            measured = [one.faithfulness for one in each if one.faithfulness is not None]
+            areas = [
+                [one.deletion_auc for one in measured],
+                [one.insertion_auc for one in measured],
+                [one.random_auc for one in measured],
+            ]
+            calls = np.mean([one.calls for one in each])
+            seconds = np.mean([one.seconds for one in each])
+            means = (f"{np.mean(values):.4f}" if values else "" for values in areas)
+            yield method, *means, f"{calls:.0f}", f"{seconds:.3g}"
+
+    def _mean(self, values: np.ndarray) -> Measure:
+        return percentile(values, count=None, confidence=CONFIDENCE, seed=self.seed)
+
+
+def mean_curves(found: Sequence[Explanation], points: int = 33) -> dict[str, np.ndarray]:
+    """The mean curves of deletion, insertion and random orders at shares 0 to 1: [points] each."""
+    shares = np.linspace(0, 1, points)
+    measured = [each.faithfulness for each in found if each.faithfulness is not None]
+    return {
+        "insertion": np.mean([np.interp(shares, f.shares, f.insertion) for f in measured], axis=0),
+        "deletion": np.mean([np.interp(shares, f.shares, f.deletion) for f in measured], axis=0),
+        "random": np.mean(
+            [np.interp(shares, f.shares, f.random.mean(0)) for f in measured], axis=0
+        ),
+    }
