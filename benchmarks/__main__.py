@@ -37,6 +37,7 @@ MODULES = (
     "step_overhead",
     "hooks",
     "evaluation_memory",
+    "near_duplicates",
     "predict_text",
     "predict_text_single",
     "predict_entities",

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from multigraft.contracts.answers import Answers, Window
     from multigraft.contracts.explaining import Attribution
     from multigraft.contracts.features import BackboneModule, Features, Level, Patches
-    from multigraft.contracts.formats import Format, Layout, Parsed
+    from multigraft.contracts.filters import Dropped, Filter
+    from multigraft.contracts.formats import Chunk, Format, Layout, Parsed
     from multigraft.contracts.generation import Generating, NewTokens, Writing, WrittenMetric
     from multigraft.contracts.lazy import Lazy
     from multigraft.contracts.objectives import Brief, Objective, RowLoss
@@ -53,10 +54,12 @@ if TYPE_CHECKING:
     from multigraft.experiments import Experiment, experiment
     from multigraft.plugins.catalog import Catalog
     from multigraft.plugins.hookspecs import hookimpl
+    from multigraft.preparing import Prepared, prepare
     from multigraft.recipe import Recipe
     from multigraft.runs.run import Run
     from multigraft.runtime import Gallery, Predictor, load
     from multigraft.runtime.explain.explanation import Explanation
+    from multigraft.training.doubts import doubt_labels
 
 # Names are imported when they are first used, so that `import multigraft` costs a deployer nothing.
 _HOMES = {
@@ -71,10 +74,12 @@ _HOMES = {
     "contracts.answers": ("Answers", "Window"),
     "contracts.explaining": ("Attribution",),
     "contracts.features": ("BackboneModule", "Features", "Level", "Patches"),
-    "contracts.formats": ("Format", "Layout", "Parsed"),
+    "contracts.filters": ("Dropped", "Filter"),
+    "contracts.formats": ("Chunk", "Format", "Layout", "Parsed"),
     "contracts.generation": ("Generating", "NewTokens", "Writing", "WrittenMetric"),
     "plugins.hookspecs": ("hookimpl",),
     "contracts.objectives": ("Brief", "Objective", "RowLoss"),
+    "preparing": ("Prepared", "prepare"),
     "recipe": ("Recipe",),
     "contracts.lazy": ("Lazy",),
     "contracts.records": (
@@ -87,6 +92,7 @@ _HOMES = {
     "evaluation.file_answers.answer_file": ("predict_file",),
     "runtime": ("Gallery", "Predictor", "load"),
     "runtime.explain.explanation": ("Explanation",),
+    "training.doubts": ("doubt_labels",),
     "contracts.samples": ("Samples", "Trial"),
     "contracts.units": ("Units",),
     "contracts.web": ("NpmPackage", "WebReader"),
@@ -100,12 +106,15 @@ __all__ = [
     "BackboneModule",
     "Brief",
     "Catalog",
+    "Chunk",
+    "Dropped",
     "Engine",
     "Experiment",
     "Explainer",
     "Explanation",
     "Features",
     "Fill",
+    "Filter",
     "Format",
     "Gallery",
     "Generating",
@@ -124,6 +133,7 @@ __all__ = [
     "Parsed",
     "Patches",
     "Predictor",
+    "Prepared",
     "Recipe",
     "Report",
     "RowError",
@@ -142,6 +152,7 @@ __all__ = [
     "WrittenMetric",
     "__version__",
     "compare",
+    "doubt_labels",
     "experiment",
     "finetune",
     "hookimpl",
@@ -149,6 +160,7 @@ __all__ = [
     "load",
     "open_run",
     "predict_file",
+    "prepare",
     "pretrain",
     "rerun",
     "resume",

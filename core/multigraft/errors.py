@@ -225,6 +225,8 @@ EXTRAS = {
     "tifffile": "tiff",
     "imagecodecs": "tiff",
     "openpyxl": "excel",
+    "ftfy": "prepare",
+    "py3langid": "prepare",
     "tensorboard": "track",
     "mlflow": "track",
     "sqlalchemy": "track",

@@ -5,7 +5,14 @@ from __future__ import annotations
 
 START = "README"
 PARTS: dict[str, tuple[str, ...]] = {
-    "Start": ("docs/quickstart", "docs/data", "docs/backbones", "docs/strategies"),
+    "Start": (
+        "docs/quickstart",
+        "docs/data",
+        "docs/preparing",
+        "docs/filters",
+        "docs/backbones",
+        "docs/strategies",
+    ),
     "Tasks": (
         "docs/tasks/classification",
         "docs/tasks/regression",

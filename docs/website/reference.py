@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from multigraft.contracts.filters import Filter
 from multigraft.contracts.records import (
     Backbone,
     Explainer,
@@ -124,6 +125,7 @@ def catalogue() -> Iterator[str]:
     yield from _chapter("Backbones", found.backbones(), _backbone)
     yield from _chapter("Modalities", found.modalities(), _modality)
     yield from _chapter("Formats", found.formats(), _format)
+    yield from _chapter("Filters", found.filters(), _filter)
     yield from _chapter("Explainers", found.explainers(), _explainer)
 
 
@@ -176,6 +178,12 @@ def _explainer(explainer: Explainer) -> Iterator[str]:
     of = f", of {' and '.join(explainer.kinds)}" if explainer.kinds else ""
     yield f"{explainer.help[0].upper()}{explainer.help[1:]}; explains {needs}{of}.\n"
     yield from options(explainer.options)
+
+
+def _filter(record: Filter) -> Iterator[str]:
+    yield f"Of {record.modality or 'any modality'}: {record.help}\n"
+    yield f"Source: {record.source}.\n"
+    yield from options(record.options)
 
 
 def options(found: Mapping[str, Option]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from multigraft import (
     Backbone,
+    Filter,
     Lazy,
     Likeness,
     Modality,
@@ -18,6 +19,7 @@ from multigraft import (
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
 from multigraft_speech.ast.records import AST
+from multigraft_speech.filters import FILTERS
 from multigraft_speech.options import SPEC_AUGMENT, SPECTROGRAM_AUGMENT
 from multigraft_speech.recognition import RECOGNITION
 from multigraft_speech.whisper.records import WHISPER
@@ -215,6 +217,12 @@ MASKED_SPECTROGRAM = Task(
         ),
     },
 )
+
+
+@hookimpl
+def register_filters() -> Sequence[Filter]:
+    """What corpora of sounds are judged by."""
+    return FILTERS
 
 
 @hookimpl

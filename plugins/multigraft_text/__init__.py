@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from multigraft import (
     Backbone,
+    Filter,
     Format,
     Lazy,
     Likeness,
@@ -20,6 +21,7 @@ from multigraft import (
     hookimpl,
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
+from multigraft_text.filters import FILTERS
 from multigraft_text.options import DROPOUT, NOT_POOLED, POOLING
 from multigraft_text.schemes import SCHEMES
 from multigraft_text.seq2seq import records as seq2seq
@@ -265,6 +267,12 @@ def register_tasks() -> Sequence[Task]:
     """Ways to pretrain; labels and numbers of a text, what stands where in it, alone or in answer
     to a question, and other texts."""
     return (*TASKS, *seq2seq.TASKS)
+
+
+@hookimpl
+def register_filters() -> Sequence[Filter]:
+    """What corpora of text are mended, masked and judged by."""
+    return FILTERS
 
 
 @hookimpl

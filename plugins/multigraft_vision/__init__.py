@@ -7,6 +7,7 @@ from typing import Any
 
 from multigraft import (
     Backbone,
+    Filter,
     Format,
     Lazy,
     Likeness,
@@ -21,6 +22,7 @@ from multigraft import (
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
 from multigraft_vision.detection.task import OBJECT_DETECTION
+from multigraft_vision.filters import FILTERS
 from multigraft_vision.masked import MASKED
 from multigraft_vision.options import DROP_PATH, MOST_PIXELS
 from multigraft_vision.segmentation.task import SEMANTIC_SEGMENTATION
@@ -197,6 +199,12 @@ _DETR = Backbone(
     quantization="static",
     trial=Trial(size="rt_detr-tiny", reader={"size": 64}),
 )
+
+
+@hookimpl
+def register_filters() -> Sequence[Filter]:
+    """What corpora of pictures are judged by."""
+    return FILTERS
 
 
 @hookimpl

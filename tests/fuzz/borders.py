@@ -11,6 +11,7 @@ from fuzz import (
     masks,
     pairs,
     pictures,
+    preparations,
     questions,
     recipes,
     runs,
@@ -32,7 +33,7 @@ BORDERS = {
             for each in (
                 *(recipes, tables, target_cells, texts, entities, questions, pairs, written),
                 *(pictures, channels, masks, sounds, transcripts),
-                *(specs, bundles, runs, commands),
+                *(specs, bundles, runs, commands, preparations),
             )
         ),
         *annotations.BORDERS,

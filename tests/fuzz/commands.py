@@ -49,7 +49,9 @@ ASSIGNED = st.tuples(recipes.FIELDS, VALUES).map(
     lambda pair: ["finetune", "recipe.yaml", "--set", "=".join(pair)]
 )
 OPENING = st.tuples(
-    st.sampled_from(["resume", "evaluate", "compare", "runs", "export", "predict", "rank"]),
+    st.sampled_from(
+        ["resume", "evaluate", "compare", "runs", "export", "predict", "rank", "doubts", "prepare"]
+    ),
     VALUES,
     st.lists(VALUES | st.sampled_from(["--stdin", "-", "--json"]), max_size=3),
 ).map(lambda said: [said[0], said[1], *said[2]])

@@ -17,11 +17,13 @@ from multigraft.cli import (
     compare,
     demo_command,
     doctor,
+    doubts,
     experiment,
     explain,
     generate,
     new_plugin,
     plugins,
+    prepare,
     rank,
     recipes,
     rerun,
@@ -68,9 +70,11 @@ def build() -> typer.Typer:
     app.command("rerun", rich_help_panel=TRAINING)(command(rerun.rerun))
     app.command("evaluate", rich_help_panel=TRAINING)(command(train.evaluate))
     app.command("explain", rich_help_panel=TRAINING)(command(explain.explain))
+    app.command("doubts", rich_help_panel=TRAINING)(command(doubts.doubts))
     app.command("compare", rich_help_panel=TRAINING)(command(compare.compare))
     app.command("runs", rich_help_panel=TRAINING)(command(compare.runs))
     app.add_typer(experiment.build(), rich_help_panel=TRAINING)
+    app.command("prepare", rich_help_panel=TRAINING)(command(prepare.prepare))
     app.command("export", rich_help_panel=SHIPPING)(command(bundle.export))
     app.command("predict", rich_help_panel=SHIPPING)(command(bundle.predict))
     app.command("search", rich_help_panel=SHIPPING)(command(search.search))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -53,6 +53,20 @@ class Parsed:
     """Where a row is a file: its name, for its place."""
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """A chunk of consecutive rows of a file. ``bad`` counts rows from the file's first."""
+
+    columns: Mapping[str, Any]
+    """Name -> a value a row, as in `Parsed`."""
+    rows: int
+    bad: Mapping[int, str] = field(default_factory=dict)
+    warnings: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """What should be looked at -> in which rows, counted as in ``bad``."""
+    notes: Sequence[str] = ()
+    """What a person should know about the file as a whole."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Format:
     """A kind of file that holds rows: by its endings, or asked for by name as ``data.format``."""
@@ -67,3 +81,5 @@ class Format:
     """Whether `read` takes a folder too, where it is asked for by name."""
     text: bool = True
     """Whether it is text, whose encoding is found where a recipe names none."""
+    chunks: Callable[[Path, Layout], Iterator[Chunk]] | None = None
+    """Read a file some rows at a time, for corpora larger than memory; None: it is read whole."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from multigraft.contracts.filters import Filter
 from multigraft.contracts.formats import Format
 from multigraft.contracts.samples import Samples, Trial
 from multigraft.contracts.web import WebReader
@@ -311,4 +312,4 @@ class Explainer:
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
-Record = Modality | Backbone | Task | Strategy | Format | Explainer
+Record = Modality | Backbone | Task | Strategy | Format | Filter | Explainer

@@ -1,4 +1,4 @@
-"""Built-in plugin: strategies, tasks of several modalities, file formats, explainers, and the
+"""Built-in plugin: strategies, tasks of several modalities, formats, filters, explainers, and the
 verbs' defaults.
 
 It enters by the same door as a stranger's, only first, and its verbs answer last.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from multigraft.contracts.filters import Filter
 from multigraft.contracts.formats import Format
 from multigraft.contracts.lazy import Lazy
 from multigraft.contracts.records import Explainer, Option, Strategy, Task
@@ -74,12 +75,24 @@ def register_tasks() -> Sequence[Task]:
 def register_formats() -> Sequence[Format]:
     """What tables and texts are mostly kept in; `data.sources` reads them."""
     return (
-        Format(name="csv", endings=(".csv", ".tsv"), read=_reader("formats:read_csv")),
         Format(
-            name="json", endings=(".json", ".jsonl", ".ndjson"), read=_reader("formats:read_json")
+            name="csv",
+            endings=(".csv", ".tsv"),
+            read=_reader("formats:read_csv"),
+            chunks=_reader("formats:csv_chunks"),
         ),
         Format(
-            name="parquet", endings=(".parquet",), read=_reader("formats:read_parquet"), text=False
+            name="json",
+            endings=(".json", ".jsonl", ".ndjson"),
+            read=_reader("formats:read_json"),
+            chunks=_reader("formats:json_chunks"),
+        ),
+        Format(
+            name="parquet",
+            endings=(".parquet",),
+            read=_reader("formats:read_parquet"),
+            text=False,
+            chunks=_reader("formats:parquet_chunks"),
         ),
         Format(
             name="arrow",
@@ -87,6 +100,7 @@ def register_formats() -> Sequence[Format]:
             read=_reader("arrow_files:read_arrow"),
             folders=True,
             text=False,
+            chunks=_reader("arrow_files:arrow_chunks"),
         ),
         Format(
             name="xlsx",
@@ -94,8 +108,55 @@ def register_formats() -> Sequence[Format]:
             read=_reader("sheets:read_workbook"),
             text=False,
         ),
-        Format(name="lines", endings=(".txt",), read=_reader("text_lines:read_lines")),
-        Format(name="paragraphs", endings=(), read=_reader("text_lines:read_paragraphs")),
+        Format(
+            name="lines",
+            endings=(".txt",),
+            read=_reader("text_lines:read_lines"),
+            chunks=_reader("text_lines:line_chunks"),
+        ),
+        Format(
+            name="paragraphs",
+            endings=(),
+            read=_reader("text_lines:read_paragraphs"),
+            chunks=_reader("text_lines:paragraph_chunks"),
+        ),
+    )
+
+
+@hookimpl
+def register_filters() -> Sequence[Filter]:
+    """What finds duplicates among values of any modality; the other filters come with theirs."""
+    return (
+        Filter(
+            name="exact-duplicates",
+            help="Drop a row whose value stood in an earlier one; files count by their bytes.",
+            source="own; SHA-256 cut to 128 bits",
+            likeness=Lazy("multigraft.data.prepare.equality:exact"),
+            options={
+                "fold": Option(
+                    default=False,
+                    help="texts that differ in case, spaces, digits and punctuation alone count as "
+                    "equal (as in CCNet, Wenzek et al. 2020)",
+                )
+            },
+        ),
+        Filter(
+            name="near-duplicates",
+            help="Drop a row that is nearly the same as an earlier one, directly or through "
+            "others, by the modality's sketches: MinHash of texts, hashes of pictures and sounds.",
+            source="Broder 1997 (MinHash), Indyk and Motwani 1998 (LSH)",
+            likeness=Lazy("multigraft.data.prepare.equality:near"),
+            options={
+                "near": Option(
+                    default=None,
+                    types=(int, float),
+                    low=0.3,
+                    high=1,
+                    help="the share of equal sketch values from which rows are near; unset: the "
+                    "modality's, 0.8 of texts",
+                )
+            },
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
+from multigraft.contracts.filters import Filter
 from multigraft.contracts.formats import Format
 from multigraft.contracts.records import (
     Backbone,
@@ -123,6 +124,10 @@ class Catalog:
         """The explainer of that name. Raises UnknownName."""
         return self._find("explainers", name, Explainer)
 
+    def filter(self, name: str) -> Filter:
+        """The filter of that name. Raises UnknownName."""
+        return self._find("filters", name, Filter)
+
     def backbone(self, name: str) -> tuple[Backbone, str, Size]:
         """Resolve ``timm/resnet50`` to family, size name and size. Raises UnknownName."""
         sized = {
@@ -168,6 +173,10 @@ class Catalog:
     def explainers(self) -> tuple[Explainer, ...]:
         """Every way to explain an answer."""
         return self._all("explainers", Explainer)
+
+    def filters(self) -> tuple[Filter, ...]:
+        """Every filter."""
+        return self._all("filters", Filter)
 
     def owner(self, kind: str, name: str) -> PluginInfo:
         """The plugin that registered a record; ``kind`` is a key of `KINDS`."""

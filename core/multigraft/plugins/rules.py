@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import pluggy
 
 from multigraft.contracts.answers import NAMES
+from multigraft.contracts.filters import Filter
 from multigraft.contracts.formats import Format
 from multigraft.contracts.records import (
     Backbone,
@@ -26,6 +27,7 @@ KINDS: Mapping[str, type[Record]] = {
     "tasks": Task,
     "strategies": Strategy,
     "formats": Format,
+    "filters": Filter,
     "explainers": Explainer,
 }
 SOURCES = ("auto", "folder", "hub")
@@ -65,6 +67,8 @@ def check_record(hook: str, kind: str, record: object) -> None:
         )
     if isinstance(record, Format):
         _check_endings(hook, record)
+    if isinstance(record, Filter):
+        _check_filter(hook, record)
     if isinstance(record, Explainer):
         _check_kinds(hook, record)
 
@@ -75,6 +79,19 @@ def _check_kinds(hook: str, record: Explainer) -> None:
             raise PluginError(
                 f"{hook}: {record.name!r} weighs {kind!r}; {did_you_mean(kind, UNIT_KINDS)}"
             )
+
+
+def _check_filter(hook: str, record: Filter) -> None:
+    if (record.judge is None) == (record.likeness is None):
+        raise PluginError(
+            f"{hook}: {record.name!r} needs either judge, for values one by one, or likeness, for "
+            "duplicates among them"
+        )
+    if "column" in record.options:
+        raise PluginError(
+            f"{hook}: {record.name!r} has an option 'column', which every step has: call it "
+            "otherwise"
+        )
 
 
 def _check_endings(hook: str, record: Format) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
+from multigraft.contracts.filters import Filter
 from multigraft.contracts.formats import Format
 from multigraft.contracts.options import misfit
 from multigraft.contracts.records import Backbone, Explainer, Modality, Option, Strategy, Task
@@ -98,6 +99,19 @@ def explainer(subject: Subject) -> Iterator[str]:
     yield from _options(record.options)
     if not record.help.strip():
         yield "it has no help, by which a person chooses"
+
+
+def filter(subject: Subject) -> Iterator[str]:
+    """Name, modality, options and what a person is told of a filter."""
+    record: Filter = subject.record
+    yield from _name(record.name)
+    yield from _options(record.options)
+    if record.modality:
+        yield from _known(subject, record.modality)
+    for group in record.groups:
+        yield from _name(group)
+    if not record.help.strip() or not record.source.strip():
+        yield "it does not say what it does, and where its rule comes from: help and source"
 
 
 def _name(name: str) -> Iterator[str]:

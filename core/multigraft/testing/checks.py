@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["plugin", "modality", "backbone", "task", "strategy", "format", "explainer"]
+Kind = Literal[
+    "plugin", "modality", "backbone", "task", "strategy", "format", "filter", "explainer"
+]
 
 
 class Skipped(Exception):

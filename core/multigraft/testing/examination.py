@@ -115,8 +115,17 @@ class Examination:
 
     def _place(self, case: Case) -> str:
         """The function behind a record; of a plugin's own checks, its module."""
-        for name in ("build", "reader", "objective", "plan", "read", "explain"):
-            if hasattr(case.record, name):
+        for name in (
+            "build",
+            "reader",
+            "objective",
+            "plan",
+            "read",
+            "judge",
+            "likeness",
+            "explain",
+        ):
+            if callable(getattr(case.record, name, None)):
                 return place_of(getattr(case.record, name))
         return self.plugin.module or self.plugin.name
 

@@ -55,7 +55,7 @@ RECORDS = tuple(
         why="recipes, error messages and the schema are made from these fields",
         mend="correct the field; plugins/README.md has each one's meaning",
     )
-    for kind in ("modality", "backbone", "task", "strategy", "format", "explainer")
+    for kind in ("modality", "backbone", "task", "strategy", "format", "filter", "explainer")
 )
 FORMATS = (
     Check(
@@ -85,6 +85,40 @@ EXPLAINING = (
         why="weights are ranked, drawn and compared",
         mend="give mg.Attribution(weights) with one number a unit, positive where it raises the "
         "answer, and draw all chance from subject.seed",
+    ),
+)
+FILTERS = (
+    Check(
+        name="examples",
+        of="filter",
+        run=Lazy("multigraft.testing.check_filter:examples"),
+        what="What `keeps` makes is kept as it is, and what `drops` makes is dropped or mended.",
+        why="they are the examples of its page",
+        mend="correct the rule, or the example; `trial` gives options to try them with",
+    ),
+    Check(
+        name="same-verdict",
+        of="filter",
+        run=Lazy("multigraft.testing.check_filter:steady"),
+        what="A value gets the same verdict again, after other values and from another judge.",
+        why="a corpus that is prepared in several processes, or gone on with, ends the same",
+        mend="keep no state between values, and draw nothing at random",
+    ),
+    Check(
+        name="odd-values",
+        of="filter",
+        run=Lazy("multigraft.testing.check_filter:odd_values"),
+        what="Any value is kept, mended or dropped; nothing but RowError is raised.",
+        why="a corpus holds whatever was collected, and one row must not end its preparation",
+        mend="give mg.Dropped for what is no value of yours",
+    ),
+    Check(
+        name="sketches",
+        of="filter",
+        run=Lazy("multigraft.testing.check_filter:sketches"),
+        what="Sketches are unsigned integers, a row for each value; equal values have equal ones.",
+        why="duplicates are found by them alone",
+        mend="let a sketch depend on the value alone, and give zeros for what is no value",
     ),
 )
 READING = (

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from multigraft.testing.checks import Check
-from multigraft.testing.promises import ENTERING, EXPLAINING, FORMATS, READING, RECORDS
+from multigraft.testing.promises import (
+    ENTERING,
+    EXPLAINING,
+    FILTERS,
+    FORMATS,
+    READING,
+    RECORDS,
+)
 from multigraft.testing.promises_of_models import COMPUTING, STEERING, TEACHING, WATCHING
 
 CHECKS: tuple[Check, ...] = (
     *ENTERING,
     *RECORDS,
     *FORMATS,
+    *FILTERS,
     *READING,
     *EXPLAINING,
     *COMPUTING,

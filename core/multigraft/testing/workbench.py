@@ -32,6 +32,7 @@ OF_KIND: dict[Kind, str] = {
     "strategy": "strategies",
     "format": "formats",
     "explainer": "explainers",
+    "filter": "filters",
 }
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 import multigraft as mg
 from conformance.faults.good import Plugin
 
@@ -55,6 +57,48 @@ class Explains(Plugin):
     @mg.hookimpl
     def register_explainers(self) -> list[mg.Explainer]:
         return [mg.Explainer(name="odd", explain=self.explain, help="odd")]
+
+
+class Judging(Plugin):
+    """Brings one filter, as it is given."""
+
+    def __init__(self, judge: Any, **fields: Any) -> None:
+        super().__init__()
+        told = {"help": "Drop it.", "source": "own", "keeps": lambda: "a", "drops": lambda: "b"}
+        self.filter = mg.Filter(name="odd", judge=judge, **{**told, **fields})
+
+    @mg.hookimpl
+    def register_filters(self) -> list[mg.Filter]:
+        return [self.filter]
+
+
+def drops_b(options: Any) -> Any:
+    return lambda value: mg.Dropped("b") if value == "b" else value
+
+
+def keeps_all(options: Any) -> Any:
+    return lambda value: value
+
+
+def once(options: Any) -> Any:
+    known: list[Any] = []
+
+    def judge(value: Any) -> Any:
+        known.append(value)
+        return mg.Dropped("again") if known.count(value) > 1 or value == "b" else value
+
+    return judge
+
+
+def strict(options: Any) -> Any:
+    return lambda value: value.strip() if value != "b" else mg.Dropped("b")
+
+
+def signed(options: Any, modality: Any) -> mg.Likeness:
+    return mg.Likeness(
+        sketch=lambda raws: (np.ones((len(raws), 2), np.int64), np.zeros(len(raws), np.uint8)),
+        near=1.0,
+    )
 
 
 HEAD = """

@@ -118,6 +118,42 @@ ENTERING = (
         "columns of different lengths",
         entering.Uneven(),
     ),
+    Fault(
+        "a filter without a source",
+        "record",
+        "where its rule comes from",
+        entering.Judging(entering.drops_b, source=""),
+    ),
+    Fault(
+        "a filter that drops nothing",
+        "examples",
+        "stays as it is",
+        entering.Judging(entering.keeps_all),
+    ),
+    Fault(
+        "a filter that drops what it keeps",
+        "examples",
+        "which it says it keeps, is dropped",
+        entering.Judging(entering.drops_b, keeps=lambda: "b"),
+    ),
+    Fault(
+        "a filter that remembers",
+        "same-verdict",
+        "one thing, and then another",
+        entering.Judging(entering.once),
+    ),
+    Fault(
+        "a filter that takes all for texts",
+        "odd-values",
+        "raised AttributeError",
+        entering.Judging(entering.strict),
+    ),
+    Fault(
+        "sketches with a sign",
+        "sketches",
+        "of int64",
+        entering.Judging(None, likeness=entering.signed),
+    ),
 )
 EXPLAINING = (
     _read("hiding that shortens a row", "units", "changes the shape", explaining.Shortening),

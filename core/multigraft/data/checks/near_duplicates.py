@@ -28,7 +28,7 @@ def find_near(asked: Sketches, known: Sketches, near: float) -> tuple[np.ndarray
     bytes each.
     """
     match, likeness = np.full(len(asked), -1), np.zeros(len(asked))
-    for columns, factors in _tables(asked.values.shape[1], near):
+    for columns, factors in tables(asked.values.shape[1], near):
         open_rows = np.flatnonzero(match < 0)
         keys, order = _sorted_keys(known, columns, factors)
         queries = _keys(asked, open_rows, columns, factors)
@@ -47,11 +47,14 @@ def find_near(asked: Sketches, known: Sketches, near: float) -> tuple[np.ndarray
     return match, likeness
 
 
-def _tables(values: int, near: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Draw for each table the columns it looks at and the factors of its keys; always the same."""
+def tables(values: int, near: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Draw for each table the columns it looks at and the factors of its keys; always the same.
+
+    Where rows are near only if they are equal, one table of all columns finds them all.
+    """
     rng = np.random.default_rng(SEED)
     width = _width(values, near)
-    for _ in range(TABLES):
+    for _ in range(TABLES if width < values else 1):
         yield (
             rng.permutation(values)[:width],
             rng.integers(0, 2**63, width, np.uint64) * np.uint64(2) + np.uint64(1),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from multigraft.contracts.formats import Parsed, Warnings
+from multigraft.contracts.formats import Chunk, Parsed, Warnings
 from multigraft.data.sources.columns import Coded, Column, Piece, Pieces
 from multigraft.data.sources.marks import form_of, marked
 from multigraft.errors import DataError
@@ -26,19 +26,6 @@ FORM = 2
 """Raised when the same file would be converted into something else."""
 FIRST = 3
 """Of the rows that should be looked at, so many are named."""
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A chunk of consecutive rows of a file. ``bad`` counts rows from the file's first."""
-
-    columns: Mapping[str, pa.Array | pa.ChunkedArray | Coded | list[Any]]
-    rows: int
-    bad: Mapping[int, str] = field(default_factory=dict)
-    warnings: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    """What should be looked at -> in which rows, counted as in ``bad``."""
-    notes: Sequence[str] = ()
-    """What a person should know about the file as a whole."""
 
 
 def gather(chunks: Iterable[Chunk]) -> Parsed:
@@ -163,7 +150,7 @@ def _write(folder: Path, chunks: Iterable[Chunk]) -> None:
             kept.append(replace(chunk, columns={}))
             starts.append(file.tell())
             counts.append(chunk.rows)
-            batch = _batch(chunk)
+            batch = record_batch(chunk)
             with pa.ipc.new_stream(file, batch.schema) as stream:
                 stream.write_batch(batch)
         size = file.tell()
@@ -175,7 +162,8 @@ def _write(folder: Path, chunks: Iterable[Chunk]) -> None:
     (folder / INDEX).write_text(json.dumps(facts), encoding="utf-8")
 
 
-def _batch(chunk: Chunk) -> pa.RecordBatch:
+def record_batch(chunk: Chunk) -> pa.RecordBatch:
+    """A chunk as Arrow has it; what is no plain value as JSON, which a field's metadata says."""
     fields, arrays = [], []
     for name, values in chunk.columns.items():
         coded = _coded(values) if isinstance(values, list) else values

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from multigraft.contracts.formats import PLAIN, Layout, Parsed
-from multigraft.data.sources.arrow_cache import Chunk, gather
+from multigraft.contracts.formats import PLAIN, Chunk, Layout, Parsed
+from multigraft.data.sources.arrow_cache import gather
 from multigraft.data.sources.formats import columns_of
 from multigraft.data.sources.several import in_order
 from multigraft.errors import DataError, refused_as
@@ -42,7 +42,7 @@ def read_arrow(path: Path, layout: Layout = PLAIN) -> Parsed:
     Raises DataError where it is none.
     """
     files = _files_in(path) if path.is_dir() else [path]
-    return gather(chunk for file in files for chunk in _chunks(file))
+    return gather(chunk for file in files for chunk in arrow_chunks(file))
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -54,7 +54,8 @@ def _files_in(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names, key=in_order)]
 
 
-def _chunks(file: Path) -> Iterator[Chunk]:
+def arrow_chunks(file: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
+    """Read the rows of an Arrow file or stream, some at a time."""
     with refused_as(DataError, f"{file.name}: {NO_ARROW}"):
         source = pa.memory_map(str(file))
         reader = _reader(source)

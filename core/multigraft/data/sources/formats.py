@@ -16,8 +16,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from multigraft.contracts.formats import PLAIN, Layout, Parsed
-from multigraft.data.sources.arrow_cache import Chunk, convert, gather
+from multigraft.contracts.formats import PLAIN, Chunk, Layout, Parsed
+from multigraft.data.sources.arrow_cache import convert, gather
 from multigraft.data.sources.cells import broken, column, open_text
 from multigraft.data.sources.columns import Coded
 from multigraft.data.sources.delimited import (
@@ -141,8 +141,8 @@ def json_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
         )
 
 
-def parquet_chunks(path: Path) -> Iterator[Chunk]:
-    """Read the rows of a Parquet file, some at a time."""
+def parquet_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
+    """Read the rows of a Parquet file, some at a time, whatever the layout of text."""
     from pyarrow import parquet
 
     with refused_as(DataError, f"{path.name}: {NO_PARQUET}"), parquet.ParquetFile(path) as file:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from multigraft.contracts.formats import PLAIN, Layout, Parsed
-from multigraft.data.sources.arrow_cache import Chunk
+from multigraft.contracts.formats import PLAIN, Chunk, Layout, Parsed
 from multigraft.data.sources.cells import column, open_text
 from multigraft.data.sources.delimited import refuse_returns
 from multigraft.data.sources.formats import blocks, read_chunks
@@ -18,14 +17,24 @@ TEXT = "text"
 
 def read_lines(path: Path, layout: Layout = PLAIN) -> Parsed:
     """Read a row a line; blank lines are left out and noted."""
-    chunks = partial(_chunks, layout=layout, cut=_lines)
+    chunks = partial(line_chunks, layout=layout)
     return read_chunks(path, chunks, path.stat().st_size, f"lines {layout}")
 
 
 def read_paragraphs(path: Path, layout: Layout = PLAIN) -> Parsed:
     """Read a row a paragraph: the lines between blank ones, joined by line feeds."""
-    chunks = partial(_chunks, layout=layout, cut=_paragraphs)
+    chunks = partial(paragraph_chunks, layout=layout)
     return read_chunks(path, chunks, path.stat().st_size, f"paragraphs {layout}")
+
+
+def line_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
+    """Read a row a line, some at a time."""
+    return _chunks(path, layout=layout, cut=_lines)
+
+
+def paragraph_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
+    """Read a row a paragraph, some at a time."""
+    return _chunks(path, layout=layout, cut=_paragraphs)
 
 
 def _chunks(

@@ -1,0 +1,63 @@
+"""``doubts``: the rows of a run whose labels are likely wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from multigraft.cli.shell import AsJson, Shell
+from multigraft.cli.train import SplitChoice
+
+if TYPE_CHECKING:
+    from multigraft.training.doubts import DoubtedRow
+
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
+OfSplit = Annotated[SplitChoice, typer.Option("--split", help="The rows whose labels are doubted.")]
+Folds = Annotated[int, typer.Option(min=2, max=100, help="Folds of the cross-validation.")]
+Into = Annotated[
+    Path | None,
+    typer.Option("--into", help="A CSV file of all rows, the most doubtful first."),
+]
+Count = Annotated[int, typer.Option("--count", min=1, help="The most rows that are shown.")]
+
+
+def doubts(
+    shell: Shell,
+    run: Folder,
+    *,
+    split: OfSplit = SplitChoice.TRAIN,
+    folds: Folds = 5,
+    into: Into = None,
+    count: Count = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Name the rows whose labels are likely wrong, by a cross-validated probe on the run's
+    features."""
+    from multigraft.api import open_run
+    from multigraft.training.doubts import doubt_labels
+
+    found = doubt_labels(open_run(run, quiet=shell.quiet), split=split.value, folds=folds)
+    if into is not None:
+        found.write(into)
+    if as_json:
+        shell.say_json({"split": found.split, "rows": [asdict(row) for row in found.rows]})
+        return
+    _show(shell, found.doubted[:count])
+    shell.say(f"{len(found.doubted):,} of {len(found.rows):,} labels are doubtful")
+    if into is not None:
+        shell.tell(f"all rows: {into}")
+
+
+def _show(shell: Shell, rows: Sequence[DoubtedRow]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("row", "given", "likely", "score", "value"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(row.row, row.given, row.likely, f"{row.score:.3f}", row.value)
+    shell.out.print(table)

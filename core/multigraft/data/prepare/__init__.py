@@ -1,0 +1,1 @@
+"""Preparation of corpora: clean, filter, deduplicate and split, in memory that does not grow."""

@@ -1,0 +1,216 @@
+"""Judging a block: each row goes through the steps of a pass, until one drops it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from multigraft.contracts.filters import Dropped, Judge
+from multigraft.contracts.formats import Chunk
+from multigraft.contracts.readers import row_errors
+from multigraft.data.prepare.plan import Pass, Step
+from multigraft.data.prepare.tally import Example, Tally, draw, shown
+from multigraft.data.sources.arrow_cache import record_batch
+from multigraft.data.sources.cells import column
+from multigraft.data.sources.columns import Coded
+from multigraft.data.sources.marks import form_of
+from multigraft.errors import RowError
+
+READ = -1
+"""The number of the step that is none: rows that cannot be read."""
+SKETCHED = 64
+"""Values that are sketched at a time: what a sketch computes with then stays in the processor's
+cache."""
+EMPTY = "the column is empty, or there is none"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is left of a block."""
+
+    batch: pa.RecordBatch
+    rows: np.ndarray
+    """[rows left] int64: each one's place in the source."""
+    tallies: dict[int, Tally]
+    """By the number of the step."""
+    keys: np.ndarray | None
+    """[rows left, values]: the sketches by which duplicates are found."""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A step with its function."""
+
+    step: Step
+    judge: Judge
+    opened: Callable[[Any], Any] | None
+
+
+@dataclass(frozen=True)
+class OpenPass:
+    """A pass with the functions of its steps, which may hold a model: opened once a process."""
+
+    given: Pass
+    steps: tuple[_Opened, ...]
+
+
+def open_pass(given: Pass) -> OpenPass:
+    """Build the functions of a pass. Raises what a filter's own code does, as MissingDependency."""
+    return OpenPass(given, tuple(map(_open, given.steps)))
+
+
+def judge_block(
+    opened: OpenPass,
+    batch: pa.RecordBatch,
+    rows: np.ndarray,
+    *,
+    bad: Mapping[int, str] | None = None,
+    folder: str | None = None,
+    examples: int = 0,
+) -> Judged:
+    """Go through the steps of a pass with the rows of a block, and sketch those that are left."""
+    given, steps = opened.given, opened.steps
+    names = {step.column for step in (*given.steps, *_some(given.duplicates))}
+    columns = {name: raw_cells(batch, name) for name in sorted(names)}
+    tallies = {step.number: Tally() for step in given.steps}
+    if given.number == 0:
+        tallies[READ] = Tally(seen=len(rows))
+    judged = _Rows(steps, columns, tallies, rows, bad or {}, folder, examples)
+    kept = [place for place in range(len(rows)) if judged.keeps(place)]
+    left = _mended(batch, columns, judged.changed).take(pa.array(kept, pa.int64()))
+    keys = None
+    if given.duplicates is not None:
+        keys = _keys(given.duplicates, columns[given.duplicates.column], kept, folder)
+    return Judged(left, rows[kept], tallies, keys)
+
+
+def _some(step: Step | None) -> Sequence[Step]:
+    return () if step is None else (step,)
+
+
+def _open(step: Step) -> _Opened:
+    assert step.filter.judge is not None
+    return _Opened(step, step.filter.judge(step.options), step.filter.opened)
+
+
+@dataclass
+class _Rows:
+    """The rows of a block on their way through the steps."""
+
+    steps: Sequence[_Opened]
+    columns: dict[str, list[Any]]
+    tallies: dict[int, Tally]
+    rows: np.ndarray
+    bad: Mapping[int, str]
+    folder: str | None
+    examples: int
+
+    def __post_init__(self) -> None:
+        self.changed: set[str] = set()
+
+    def keeps(self, place: int) -> bool:
+        """Whether a row gets through all steps; what they mend of it is in the columns then."""
+        if (why := self._unread(place)) is not None:
+            self._drop(READ, place, "", why)
+            return False
+        opened: dict[Any, Any] = {}
+        for each in self.steps:
+            column = self.columns[each.step.column]
+            tally = self.tallies[each.step.number]
+            tally.seen += 1
+            before = column[place]
+            after = self._judged(each, before, opened)
+            if isinstance(after, Dropped):
+                self._drop(each.step.number, place, before, after.why)
+                return False
+            if each.opened is None and after != before:
+                column[place] = after
+                self.changed.add(each.step.column)
+                tally.mended += 1
+                self._show(each.step.number, "mended", place, before, shown(after))
+        return True
+
+    def _unread(self, place: int) -> str | None:
+        if place in self.bad:
+            return self.bad[place]
+        first = self.tallies.get(READ)
+        if first is None:
+            return None
+        empty = [name for name, cells in self.columns.items() if cells[place] is None]
+        return f"column {empty[0]!r}: {EMPTY}" if empty else None
+
+    def _judged(self, each: _Opened, value: Any, opened: dict[Any, Any]) -> Any:
+        if each.opened is None:
+            return each.judge(value)
+        key = each.step.column, each.opened
+        try:
+            if key not in opened:
+                with row_errors():
+                    opened[key] = each.opened(whole_name(value, self.folder))
+            return each.judge(opened[key])
+        except RowError as error:
+            return Dropped(str(error))
+
+    def _drop(self, number: int, place: int, value: Any, why: str) -> None:
+        self.tallies[number].drop(why)
+        self._show(number, "dropped", place, value, why)
+
+    def _show(self, number: int, kind: str, place: int, value: Any, told: str) -> None:
+        row = int(self.rows[place])
+        if self.examples:
+            example = Example(row, shown(value), told, draw(number, row))
+            self.tallies[number].show(kind, example, self.examples)
+
+
+def whole_name(value: Any, folder: str | None) -> Any:
+    """A raw value as a reader takes it: a relative name of a file from the root. Raises RowError
+    for one that leads out of the data's folder."""
+    if isinstance(value, dict) and value.keys() == {"bytes", "path"}:  # how `datasets` stores media
+        value = value["path"] if value["bytes"] is None else value["bytes"]
+    if folder is None or not isinstance(value, str):
+        return value
+    path = Path(value)
+    if not path.is_absolute() and ".." in path.parts:
+        raise RowError("its name leaves the data's folder")
+    return str(Path(folder) / path)
+
+
+def raw_cells(batch: pa.RecordBatch, name: str) -> list[Any]:
+    """A column's values as they were given; of a column that is not there, nothing."""
+    if name not in batch.schema.names:
+        return [None] * batch.num_rows
+    values = batch.column(name)
+    form = form_of(batch.schema.field(name))
+    cells: list[Any] = values.to_pylist()
+    if form is None:
+        return cells
+    coded = Coded(values, form)
+    return [coded.decoded(each) for each in cells]
+
+
+def _mended(batch: pa.RecordBatch, columns: Mapping[str, list[Any]], changed: set[str]) -> Any:
+    """The batch with the columns that steps changed."""
+    for name in sorted(changed):
+        at = batch.schema.get_field_index(name)
+        mended = record_batch(Chunk({name: column(columns[name], name, {})}, batch.num_rows))
+        batch = batch.set_column(at, mended.schema.field(0), mended.column(0))
+    return batch
+
+
+def _keys(step: Step, cells: Sequence[Any], kept: Sequence[int], folder: str | None) -> np.ndarray:
+    values = []
+    for place in kept:
+        try:
+            values.append(whole_name(cells[place], folder))
+        except RowError:
+            values.append(None)
+    sketch = step.likeness().sketch
+    parts = [
+        sketch(values[at : at + SKETCHED])[0] for at in range(0, max(1, len(values)), SKETCHED)
+    ]
+    return np.ascontiguousarray(np.concatenate(parts))

@@ -1,0 +1,211 @@
+"""Passes over a corpus: blocks are judged side by side, then duplicates are found among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from multigraft.contracts.display import Display
+from multigraft.data.prepare.duplicates import KeyFile, find_duplicates
+from multigraft.data.prepare.judging import judge_block, open_pass, raw_cells
+from multigraft.data.prepare.plan import Pass, Plan, Step
+from multigraft.data.prepare.reading import Block, Sources
+from multigraft.data.prepare.tally import Example, Tally, draw, shown, summed
+from multigraft.data.prepare.workers import in_workers
+from multigraft.data.prepare.workspace import Workspace
+from multigraft.errors import DataError
+
+INSTEAD = "kept instead, row {row:,}: {value}"
+DUPLICATE = "near an earlier row"
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A block that is to be judged; of later passes its rows lie in the workspace."""
+
+    number: int
+    block: Block | None = None
+    first: int = 0
+    matched: np.ndarray | None = None
+    """[rows behind the pass before] the row that each is a duplicate of, or -1."""
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Takes a corpus through the steps of a plan, in a workspace."""
+
+    plan: Plan
+    work: Workspace
+    sources: Sources
+    workers: int
+    display: Display
+
+    def run(self) -> int:
+        """Go through all that is not done yet; the number of blocks."""
+        blocks = 0
+        for each in self.plan.passes:
+            facts = self.work.finished(each.number) or self._finished(each, blocks)
+            blocks = int(facts["blocks"])
+            if each.number:
+                self.work.drop_pass(each.number - 1)
+            if each.duplicates is not None and self.work.match(each.number) is None:
+                self._match(each, each.duplicates, blocks)
+        return blocks
+
+    def _finished(self, given: Pass, blocks: int) -> dict[str, Any]:
+        """Take all blocks through a pass, and note what came of it."""
+        open_pass(given)  # what is missing is told here, and not by a worker
+        names = ", ".join(step.name for step in given.steps) or "reading"
+        self.display.begin(f"pass {given.number + 1}: {names}")
+        jobs = self._read(given) if given.number == 0 else self._again(given, blocks)
+        counted = list[int]()
+        work = partial(_worker, given, self.work, self.plan.recipe.examples)
+        waiting = _Counted(jobs, counted)
+        for rows in in_workers(work, waiting, self.workers):
+            self.display.advance(rows)
+        total = counted[-1] + 1 if counted else 0
+        tallies = summed(
+            (self.work.tallies(given.number, block) for block in range(total)),
+            self.plan.recipe.examples,
+        )
+        if given.number == 0 and not sum(tally.seen for tally in tallies.values()):
+            raise DataError(f"{self.plan.recipe.source}: holds no rows")
+        facts = {
+            "blocks": total,
+            "rows": sum(self.work.facts(given.number, block)["rows"] for block in range(total)),
+            "notes": self._notes(given.number, total),
+            "tallies": {str(step): tally.facts() for step, tally in sorted(tallies.items())},
+        }
+        self.work.finish(given.number, facts)
+        return facts
+
+    def _notes(self, number: int, blocks: int) -> list[str]:
+        notes = [
+            note for block in range(blocks) for note in self.work.facts(number, block)["notes"]
+        ]
+        return list(dict.fromkeys(notes))
+
+    def _read(self, given: Pass) -> Iterator[_Job | int]:
+        """The blocks of the source; of one that is done already, its number alone."""
+        first = 0
+        for number, block in enumerate(self.sources.blocks()):
+            if not first:
+                self._check_columns(block)
+            yield number if self.work.has(given.number, number) else _Job(number, block, first)
+            first += block.batch.num_rows
+
+    def _check_columns(self, block: Block) -> None:
+        """Raise DataError where the first rows lack a column that a step looks at."""
+        there = block.batch.schema.names
+        missing = [step.column for step in self.plan.steps if step.column not in there]
+        if missing and there:
+            raise DataError(
+                f"{block.name}: there is no column {missing[0]!r}; it holds: {', '.join(there)}; "
+                f"name the one that is meant, as columns: {{{missing[0]}: {there[0]}}}"
+            )
+
+    def _again(self, given: Pass, blocks: int) -> Iterator[_Job | int]:
+        """The blocks of the pass before, without the duplicates that were found behind it."""
+        matched = self.work.match(given.number - 1)
+        for number, (start, stop) in enumerate(self.work.starts(given.number - 1, blocks)):
+            if self.work.has(given.number, number):
+                yield number
+            else:
+                some = None if matched is None else np.array(matched[start:stop])
+                yield _Job(number, matched=some)
+
+    def _match(self, given: Pass, step: Step, blocks: int) -> None:
+        """Find the duplicates behind a pass, count them, and show some."""
+        self.display.begin(step.name)
+        if blocks == 0:
+            self.work.keep_match(given.number, np.zeros(0, np.int64))
+            return
+        keys = KeyFile(self.work.join_keys(given.number, blocks))
+        found = find_duplicates(keys, step.likeness().near)
+        tally = Tally(seen=len(found))
+        if duplicates := int((found >= 0).sum()):
+            what = "equal to an earlier row" if step.likeness().near >= 1 else DUPLICATE
+            tally.dropped[what] = duplicates
+            _show(tally, self._pairs(given, step, found, blocks), self.plan.recipe.examples)
+        noted = self.work.finished(given.number)
+        assert noted is not None
+        noted["tallies"][str(step.number)] = tally.facts()
+        self.work.finish(given.number, noted)
+        self.work.keep_match(given.number, found)
+
+    def _pairs(self, given: Pass, step: Step, found: np.ndarray, blocks: int) -> list[Example]:
+        """Examples of duplicates: those that come first in the draw, with what stays of each."""
+        rows = np.flatnonzero(found >= 0)
+        draws = np.array([draw(step.number, row) for row in rows.tolist()])
+        chosen = rows[np.argsort(draws, kind="stable")[: self.plan.recipe.examples]]
+        asked = {int(row) for row in chosen} | {int(found[row]) for row in chosen}
+        values = dict(self._values(given.number, step.column, asked, blocks))
+        examples = []
+        for row in chosen.tolist():
+            place, value = values[row]
+            first, stays = values[int(found[row])]
+            told = INSTEAD.format(row=first + 1, value=shown(stays))
+            examples.append(Example(place, shown(value), told, draw(step.number, row)))
+        return examples
+
+    def _values(
+        self, number: int, column: str, asked: set[int], blocks: int
+    ) -> Iterator[tuple[int, tuple[int, Any]]]:
+        """For each row asked for its place in the source, and its value."""
+        for block, (start, stop) in enumerate(self.work.starts(number, blocks)):
+            mine = sorted(row for row in asked if start <= row < stop)
+            if mine:
+                batch, places = self.work.rows(number, block)
+                cells = raw_cells(batch, column)
+                for row in mine:
+                    yield row, (int(places[row - start]), cells[row - start])
+
+
+def _show(tally: Tally, examples: list[Example], most: int) -> None:
+    for each in examples:
+        tally.show("dropped", each, most)
+
+
+class _Counted:
+    """Jobs as they are taken; what is done already is counted and left out."""
+
+    def __init__(self, jobs: Iterator[_Job | int], numbers: list[int]) -> None:
+        self._jobs = jobs
+        self._numbers = numbers
+
+    def __iter__(self) -> Iterator[_Job]:
+        for job in self._jobs:
+            number = job if isinstance(job, int) else job.number
+            self._numbers[:] = [number]
+            if not isinstance(job, int):
+                yield job
+
+
+def _worker(given: Pass, work: Workspace, examples: int) -> Callable[[_Job], int]:
+    """The function of one process: judge a block, keep what is left, tell how many rows it saw."""
+    opened = open_pass(given)
+
+    def judge(job: _Job) -> int:
+        if job.block is None:
+            batch, rows = work.rows(given.number - 1, job.number)
+            if job.matched is not None:
+                stays = np.flatnonzero(job.matched < 0)
+                batch, rows = batch.take(pa.array(stays)), rows[stays]
+            facts = work.facts(given.number - 1, job.number)
+            told = {name: facts[name] for name in ("name", "folder", "notes")}
+            bad: dict[int, str] = {}
+        else:
+            batch, bad = job.block.batch, dict(job.block.bad)
+            rows = np.arange(job.first, job.first + batch.num_rows)
+            told = {"name": job.block.name, "folder": job.block.folder}
+            told["notes"] = list(job.block.notes)
+        judged = judge_block(opened, batch, rows, bad=bad, folder=told["folder"], examples=examples)
+        work.write(given.number, job.number, judged, told)
+        return len(rows)
+
+    return judge

@@ -1,0 +1,108 @@
+"""`multigraft.prepare`: a corpus is cleaned, filtered, deduplicated and split; a page shows it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multigraft.contracts.display import UNSEEN, Display
+from multigraft.data.prepare.corpus import MANIFEST, Corpus, open_corpus, prepare_corpus
+from multigraft.data.prepare.fields import Preparation
+from multigraft.data.prepare.plan import Plan, read_plan
+from multigraft.data.prepare.tally import Tally
+from multigraft.data.prepare.trial import try_plan
+from multigraft.evaluation.report.prepared import write_prepared_page
+from multigraft.plugins.catalog import Catalog
+from multigraft.recipe import read_mapping
+from multigraft.system.files import expanded
+
+PAGE = "report.html"
+OUTPUTS = "prepared"
+Source = Preparation | Mapping[str, Any] | str | Path
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared corpus: its folder, its counts, and where each split lies."""
+
+    corpus: Corpus
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.corpus.folder
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What was read, by which steps, how many rows each dropped, and a hash of each shard."""
+        return self.corpus.manifest
+
+    @property
+    def page(self) -> Path:
+        """The page that shows it."""
+        return self.folder / PAGE
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Its splits as the ``data:`` of a training recipe."""
+        return {split: str(self.folder / split) for split in self.manifest["rows"]}
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Prepared:
+        """A corpus that was prepared before. Raises RunError."""
+        return cls(open_corpus(expanded(folder)))
+
+
+def prepare(
+    recipe: Source | None = None,
+    *,
+    plugins: Sequence[object] = (),
+    quiet: bool = False,
+    **fields: Any,
+) -> Prepared:
+    """Prepare a corpus: give a recipe, or its fields, or both: the fields win.
+
+    Killed and called again it goes on, and ends with the same shards. Where stderr is a terminal,
+    and in a notebook, a bar shows the progress, unless ``quiet``.
+    """
+    plan, folder = planned(recipe, fields, Catalog(plugins))
+    made = (folder / MANIFEST).is_file()
+    corpus = prepare_corpus(plan, folder, display=UNSEEN if quiet else _display())
+    if not made or not (folder / PAGE).is_file():
+        write_prepared_page(corpus.manifest, corpus.examples, folder / PAGE, title=folder.name)
+    return Prepared(corpus)
+
+
+def planned(
+    recipe: Source | None,
+    fields: Mapping[str, Any],
+    catalog: Catalog,
+    *,
+    source: str = "recipe",
+) -> tuple[Plan, Path]:
+    """The checked plan of a recipe, and the folder that it is written to. Raises RecipeError."""
+    named = isinstance(recipe, str | Path)
+    raw: Any = read_mapping(Path(recipe)) if isinstance(recipe, str | Path) else recipe
+    if isinstance(raw, Preparation):
+        raw = raw.model_dump(mode="json", exclude_unset=True)
+    if fields:
+        given = {name: str(v) if isinstance(v, Path) else v for name, v in fields.items()}
+        raw = {**(raw or {}), **given}
+    plan = read_plan(raw if raw is not None else {}, catalog, str(recipe) if named else source)
+    output = plan.recipe.output or Path(OUTPUTS) / (Path(str(recipe)).stem if named else "corpus")
+    return plan, expanded(output)
+
+
+def tried(plan: Plan) -> dict[int, Tally]:
+    """What the steps of a plan make of the first rows, with nothing written."""
+    with tempfile.TemporaryDirectory(prefix="multigraft-") as folder:
+        return try_plan(plan, Path(folder))
+
+
+def _display() -> Display:
+    from multigraft.training.callbacks.progress import usual_progress
+
+    return usual_progress() or UNSEEN

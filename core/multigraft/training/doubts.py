@@ -1,0 +1,127 @@
+"""Doubtful labels of a run's rows: a linear probe on frozen features, cross-validated."""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multigraft.data.labelled_rows import LabelledRows, labelled_rows
+from multigraft.errors import DataError, RunError, did_you_mean
+from multigraft.evaluation.label_doubts import Doubts, label_doubts
+from multigraft.runs.run import Run
+from multigraft.system.files import write_text
+from multigraft.training.probe import pooled_features
+
+FOLDS = 5
+STRENGTH = 0.01
+"""Of the penalty's inverse (C): a probe that is regularised so follows single labels little."""
+COLUMNS = ("row", "given", "likely", "score", "doubted", "value")
+SHOWN = 200
+"""Characters of a value in the table."""
+
+
+@dataclass(frozen=True)
+class DoubtedRow:
+    """One row, and what is said of its label."""
+
+    row: str
+    """Its place, as ``reviews.csv row 12``."""
+    given: str
+    likely: str
+    score: float
+    """0 to 1: how well the given label fits."""
+    doubted: bool
+    """Whether another label is confidently likelier."""
+    value: str
+    """How its raw value begins."""
+
+
+@dataclass(frozen=True)
+class LabelDoubts:
+    """The rows of a split, the most doubtful label first."""
+
+    split: str
+    rows: Sequence[DoubtedRow]
+
+    @property
+    def doubted(self) -> Sequence[DoubtedRow]:
+        """Those of which another label is confidently likelier."""
+        return [row for row in self.rows if row.doubted]
+
+    def write(self, path: str | Path) -> Path:
+        """Write all rows as CSV, whole or not at all. Raises OSError."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([getattr(row, name) for name in COLUMNS] for row in self.rows)
+        write_text(Path(path), text.getvalue())
+        return Path(path)
+
+
+def doubt_labels(run: Run, *, split: str = "train", folds: int = FOLDS) -> LabelDoubts:
+    """Doubt the labels of a split by the features of a run's backbone.
+
+    Each row's probabilities are those of a logistic regression that learned on the other folds,
+    by labels as they are given. A backbone that was itself trained on these labels has seen them:
+    ask a run whose backbone stayed frozen. Raises DataError where there are too few labels.
+    """
+    if split not in run.rows:
+        raise RunError(f"the run has no split {split!r}; {did_you_mean(split, run.rows)}")
+    labelled = labelled_rows(run.rows[split])
+    if labelled is None:
+        raise DataError(f"{split}: no row has a label in a column 'label'")
+    names, given = np.unique(labelled.labels, return_inverse=True)
+    counts = np.bincount(given)
+    if len(names) < 2 or counts.min() < folds:
+        least = names[counts.argmin()]
+        raise DataError(
+            f"{split}: {folds} folds need {folds} rows of each of at least two labels; "
+            f"{least!r} has {counts.min()}: lower the folds, or join rare labels"
+        )
+    features = pooled_features(run, labelled.rows)
+    found = label_doubts(given, out_of_fold(features, given, folds, run.recipe.seed))
+    return LabelDoubts(split, list(_rows(labelled, found, names, given)))
+
+
+def out_of_fold(features: np.ndarray, given: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """[rows, K] probabilities of each row by a probe that learned on the other folds."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=200))
+    parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found: np.ndarray = cross_val_predict(
+            probe, features, given, cv=parts, method="predict_proba"
+        )
+    return found
+
+
+def _rows(
+    labelled: LabelledRows, found: Doubts, names: np.ndarray, given: np.ndarray
+) -> Iterator[DoubtedRow]:
+    for row in found.order.tolist():
+        yield DoubtedRow(
+            row=labelled.rows.rows.place(int(labelled.rows.numbers[row])),
+            given=str(names[given[row]]),
+            likely=str(names[found.likely[row]]),
+            score=round(float(found.score[row]), 6),
+            doubted=bool(found.doubted[row]),
+            value=_shown(labelled.rows.raw(row)),
+        )
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."

@@ -1,0 +1,91 @@
+"""Judges of sounds; each is decoded once for all of them, its first ten minutes at the most."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multigraft import Dropped
+from multigraft_speech.likeness import FULL
+from multigraft_speech.reader import MOST_SECONDS, AudioReader
+
+SECONDS = 600.0
+"""Of a sound that are decoded."""
+FRAME = 0.02
+"""Seconds of a frame whose loudness is measured."""
+Sound = tuple[np.ndarray, int]
+"""Mono samples, full scale being 1, and their rate."""
+
+
+def sound(raw: Any) -> Sound:
+    """The samples of a sound, at their own rate. Raises RowError."""
+    return AudioReader(max_seconds=SECONDS, min_seconds=0.0).decoded(raw)
+
+
+def seconds(raw: Any) -> float:
+    """How long a sound is, as its header tells. Raises RowError."""
+    reader = AudioReader(max_seconds=MOST_SECONDS, min_seconds=0.0)
+    if isinstance(raw, bytes | str | Path):
+        return reader.heard(io.BytesIO(raw) if isinstance(raw, bytes) else raw)[0]
+    samples, rate = reader.decoded(raw)
+    return len(samples) / rate
+
+
+def broken(options: Mapping[str, Any]) -> Callable[[Sound], Any]:
+    """Whatever can be decoded is kept, if it holds samples."""
+    del options
+    return lambda found: found if len(found[0]) else Dropped("it holds no samples")
+
+
+def length(options: Mapping[str, Any]) -> Callable[[float], Any]:
+    """The seconds of a sound."""
+    low, high = options["low"], options["high"]
+
+    def judged(found: float) -> Any:
+        if found < low:
+            return Dropped(f"less than {low:g} seconds")
+        return found if found <= high else Dropped(f"more than {high:,g} seconds")
+
+    return judged
+
+
+def silent(options: Mapping[str, Any]) -> Callable[[Sound], Any]:
+    """The share of frames that are loud enough."""
+    least, share = 10 ** (options["decibels"] / 20), options["share"]
+
+    def judged(found: Sound) -> Any:
+        loud = loudness(*found) >= least
+        return found if loud.any() and loud.mean() >= share else Dropped("silent")
+
+    return judged
+
+
+def clipped(options: Mapping[str, Any]) -> Callable[[Sound], Any]:
+    """The share of samples at full scale."""
+    most = options["share"]
+
+    def judged(found: Sound) -> Any:
+        share = float(np.mean(np.abs(found[0]) >= FULL)) if len(found[0]) else 0.0
+        told = f"more than {most:.0%} of samples at full scale"
+        return found if share <= most else Dropped(told)
+
+    return judged
+
+
+def loudness(samples: np.ndarray, rate: int) -> np.ndarray:
+    """[frames]: the root of the mean square of each frame of 20 ms, the last one as it is.
+
+    >>> loudness(np.array([3.0, 3.0, 4.0, 4.0, 1.0]), 100).tolist()
+    [3.0, 4.0, 1.0]
+    """
+    size = max(1, round(FRAME * rate))
+    starts = np.arange(0, len(samples), size)
+    if not len(starts):
+        return np.zeros(0)
+    sums = np.add.reduceat(np.square(samples, dtype=np.float64), starts)
+    lengths = np.diff(np.append(starts, len(samples)))
+    return np.sqrt(sums / lengths)

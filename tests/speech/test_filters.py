@@ -1,0 +1,90 @@
+"""Filters of sounds, and a table of them that is prepared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+import multigraft as mg
+from helpers.corpora import rows_of
+from multigraft.contracts.filters import Dropped
+from multigraft.contracts.options import defaults
+from multigraft.plugins.catalog import Catalog
+
+CATALOG = Catalog()
+RATE = 16_000
+
+
+def tone(seconds: float, loud: float = 0.3, pitch: float = 440) -> np.ndarray:
+    time = np.arange(round(seconds * RATE)) / RATE
+    return (loud * np.sin(2 * np.pi * pitch * time)).astype(np.float32)
+
+
+def verdict(name: str, samples: np.ndarray, **options: Any) -> str:
+    record = CATALOG.filter(name)
+    assert record.judge is not None and record.opened is not None
+    opened = record.opened((samples, RATE))
+    found = record.judge({**defaults(record.options), **options})(opened)
+    return found.why if isinstance(found, Dropped) else "kept"
+
+
+HALF = np.concatenate([tone(1), np.zeros(RATE, np.float32)])
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "options", "said"),
+    [
+        ("audio-length", tone(0.1), {}, "kept"),
+        ("audio-length", tone(0.09), {}, "less than 0.1 seconds"),
+        ("audio-length", tone(3), {"high": 2.0}, "more than 2 seconds"),
+        ("audio-silent", tone(1, 0.0009), {}, "silent"),
+        ("audio-silent", tone(1, 0.01), {}, "kept"),
+        ("audio-silent", HALF, {"share": 0.4}, "kept"),
+        ("audio-silent", HALF, {"share": 0.6}, "silent"),
+        ("audio-clipped", tone(1, 0.9), {}, "kept"),
+        ("audio-clipped", np.clip(tone(1, 3), -1, 1), {}, "more than 1% of samples at full scale"),
+        ("audio-broken", tone(1), {}, "kept"),
+    ],
+)
+def test_verdicts(name: str, samples: np.ndarray, options: dict[str, Any], said: str) -> None:
+    assert verdict(name, samples, **options) == said
+
+
+def test_a_table_of_sounds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = ["audio,label"]
+    for number in range(5):
+        notes = [tone(0.2, 0.3, pitch) for pitch in rng.uniform(200, 3000, 8)]
+        soundfile.write(tmp_path / f"{number}.wav", np.concatenate(notes), RATE)
+        lines.append(f"{number}.wav,{'ab'[number % 2]}")
+    soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    (tmp_path / "copy.wav").write_bytes((tmp_path / "0.wav").read_bytes())
+    samples, _ = soundfile.read(tmp_path / "1.wav")
+    soundfile.write(tmp_path / "softer.flac", 0.5 * samples, RATE)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    lines += [f"{name},a" for name in ("silent.wav", "copy.wav", "softer.flac", "broken.wav")]
+    lines += ["missing.wav,a", "../x.wav,a"]
+    (tmp_path / "sounds.csv").write_text("\n".join(lines) + "\n")
+    found = mg.prepare(
+        source=tmp_path / "sounds.csv",
+        modality="audio",
+        steps=["audio-flaws", "exact-duplicates", "near-duplicates"],
+        output=tmp_path / "out",
+        quiet=True,
+    )
+    dropped = {each["name"]: sum(each["dropped"].values()) for each in found.manifest["steps"]}
+    assert dropped == {
+        "audio-broken": 3,
+        "audio-length": 0,
+        "audio-silent": 1,
+        "audio-clipped": 0,
+        "exact-duplicates": 1,
+        "near-duplicates": 1,
+    }
+    assert [row["audio"] for row in rows_of(found.folder / "train")] == [
+        f"{number}.wav" for number in range(5)
+    ]

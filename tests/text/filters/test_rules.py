@@ -1,0 +1,220 @@
+"""Rules for texts: known values on both sides of each threshold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from multigraft.contracts.filters import Dropped
+from multigraft.contracts.options import defaults
+from multigraft.plugins.catalog import Catalog
+from multigraft_text.filters.personal_data import luhn
+
+CATALOG = Catalog()
+
+
+def judged(name: str, text: Any, **options: Any) -> Any:
+    record = CATALOG.filter(name)
+    assert record.judge is not None
+    return record.judge({**defaults(record.options), **options})(text)
+
+
+def why(name: str, text: str, **options: Any) -> str:
+    found = judged(name, text, **options)
+    assert isinstance(found, Dropped), found
+    return found.why
+
+
+def kept(name: str, text: str, **options: Any) -> bool:
+    return bool(judged(name, text, **options) == text)
+
+
+W = "word"
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("gopher-words", " ".join([W] * 50), " ".join([W] * 49)),
+        ("gopher-words", " ".join([W] * 100_000), " ".join([W] * 100_001)),
+        ("gopher-word-length", "abc def", "abc de"),
+        ("gopher-word-length", "a" * 10, "a" * 11),
+        ("gopher-symbols", f"# {W * 1} " + "a " * 8, f"# # {W} " + "a " * 8),
+        ("gopher-symbols", "a... " + "b " * 9, "a... b… " + "c " * 9),
+        ("gopher-bullets", "\n".join(["• a"] * 9 + ["b"]), "\n".join(["• a"] * 10 + ["b"])),
+        ("gopher-ellipsis-lines", "\n".join(["a..."] * 3 + ["b"] * 7), "a…\nb\nc"),
+        ("gopher-alphabetic", "a b c d 1", "a b c 1 2"),
+        ("gopher-stop-words", "The end of it", "The end"),
+        ("gopher-repeated-lines", "\n".join("aabbccdefghij"), "\n".join("aaabbbccde")),
+        ("gopher-repeated-paragraphs", "a\n\nb\n\nc", "a\n\na\n\nb"),
+        ("c4-lorem-ipsum", "lorem", "Lorem Ipsum"),
+        ("c4-curly-brackets", "a (b)", "a {b"),
+        ("c4-sentences", "A. B! C? D. E.", "A. B! C? D."),
+        ("length", "a" * 5, "a" * 4),
+    ],
+)
+def test_each_side_of_a_threshold(name: str, good: str, bad: str) -> None:
+    options = {"low": 5} if name == "length" else {}
+    if name == "gopher-repeated-lines":
+        options = {"most_characters": 1.0}
+    assert kept(name, good, **options)
+    assert isinstance(judged(name, bad, **options), Dropped)
+
+
+def test_the_share_of_characters_in_repeated_lines() -> None:
+    text = "\n".join(["a" * 100, "b" * 100, "a" * 100, *"cdefghijk"])
+    assert why("gopher-repeated-lines", text) == "more than 20% of characters in repeated lines"
+
+
+def test_top_ngrams() -> None:
+    words = [f"w{number:03d}" for number in range(100)]
+    assert kept("gopher-top-ngrams", " ".join(words))
+    ten = " ".join(["x001 x002", *words[:18]] * 1)
+    assert kept("gopher-top-ngrams", ten), "an n-gram that stands once repeats nothing"
+    many = " ".join([*["aaaa bbbb"] * 6, *words[:47]])  # 12 of 59 words
+    assert why("gopher-top-ngrams", many) == "one 2-gram makes up more than 20%"
+
+
+def test_repeated_ngrams_count_each_character_once() -> None:
+    words = [f"w{number:03d}" for number in range(94)]
+    once = " ".join([*words, *words[:6]])  # 6 of 100 words stood before
+    assert kept("gopher-repeated-ngrams", once)
+    twice = " ".join([*words[:60], *words[:16]])
+    assert why("gopher-repeated-ngrams", twice) == "more than 15% in repeated 5-grams"
+    assert kept("gopher-repeated-ngrams", twice, scale=2.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "left"),
+    [
+        ("c4-terminal-punctuation", "Menu\nA line.\nMore ...\nYes!", "A line.\nYes!"),
+        ("c4-line-words", "One two\nOne two three", "One two three"),
+        ("c4-javascript", "Enable JavaScript now.\nText.", "Text."),
+        ("c4-policy", "Our Privacy Policy changed.\nText.", "Text."),
+        ("c4-citations", "So it is.[12][edit] And[citation needed] so.", "So it is. And so."),
+        ("boilerplate", "Sign in | Register\nThe text of it.", "The text of it."),
+        ("markup", "<p>a<br>b</p><style>p{}</style> &amp; c", "a\nb\n  & c"),
+        ("spaces", " a \t b\r\n\n\n\nc ", "a b\n\nc"),
+        ("unicode", "cafÃ© &eacute;", "café é"),
+    ],
+)
+def test_what_is_left_of_a_text(name: str, text: str, left: str) -> None:
+    assert judged(name, text) == left
+
+
+def test_nothing_left_is_dropped() -> None:
+    assert why("c4-terminal-punctuation", "Menu") == "nothing is left"
+    assert judged("markup", 3) == Dropped("the value is no text")
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("a@b.example, c.d+e@mail.example.org.", "<EMAIL>, <EMAIL>."),
+        ("user@host and a@b", "user@host and a@b"),
+    ],
+)
+def test_emails(text: str, masked: str) -> None:
+    assert judged("mask-emails", text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("call +44 20 7946 0958 now", "call <PHONE> now"),
+        ("(030) 901820-12", "<PHONE>"),
+        ("555-010-4477", "<PHONE>"),
+        ("+4915112345678", "<PHONE>"),
+        ("0800 123 4567", "<PHONE>"),
+        ("from 1914-1918, on 2024-05-17 or 17.05.2024", ""),
+        ("pages 100-120 1234 5678", ""),
+        ("1.234.567 or 3.14159 26535", ""),
+        ("192.168.100.200", ""),
+        ("ISBN 978-3-16-148410-0", ""),
+    ],
+)
+def test_phones(text: str, masked: str) -> None:
+    assert judged("mask-phones", text) == (masked or text)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked", "private"),
+    [
+        ("8.8.8.8 and 10.0.0.1", "<IP> and 10.0.0.1", False),
+        ("8.8.8.8 and 10.0.0.1", "<IP> and <IP>", True),
+        ("2001:4860:4860::8888", "<IP>", False),
+        ("at 12:30:45 in 1.2.3.4.5, version 1.2.3", "", False),
+        ("999.1.1.1, a::b and std::vector", "", False),
+    ],
+)
+def test_addresses(text: str, masked: str, private: bool) -> None:
+    assert judged("mask-ips", text, private=private) == (masked or text)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("4111 1111 1111 1111", "<CARD>"),
+        ("378282246310005.", "<CARD>."),
+        ("4111 1111 1111 1112", ""),
+        ("0000000000000000", ""),
+        ("12345678901234567890123", ""),
+    ],
+)
+def test_cards(text: str, masked: str) -> None:
+    assert judged("mask-cards", text) == (masked or text)
+
+
+def test_luhn_takes_one_last_digit_of_ten() -> None:
+    for number in ("7992739871", "453201511283036"):
+        right = [last for last in range(10) if luhn([*map(int, number), last])]
+        assert len(right) == 1
+    assert luhn([*map(int, "79927398713")])
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("AKIA" + "ABCDEFGHIJKLMNOP", "<KEY>"),
+        ("password = 'h8Kd02mZq1'", "password = '<KEY>'"),
+        ("api_key: 9f8e7d6c5b4a3f2e1d", "api_key: <KEY>"),
+        ("the password = correcthorse", ""),
+        ("token of appreciation", ""),
+        (
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----.",
+            "<KEY>.",
+        ),
+    ],
+)
+def test_keys(text: str, masked: str) -> None:
+    assert judged("mask-keys", text) == (masked or text)
+
+
+def test_words_of_a_list(tmp_path: Any) -> None:
+    (tmp_path / "words.txt").write_text("# a note\nbad thing\nworse\n")
+    options = {"words": ["ugly"], "file": str(tmp_path / "words.txt")}
+    text = "An UGLY uglyness, a bad\n thing, Worse."
+    assert judged("mask-words", text, **options) == "An *** uglyness, a ***, ***."
+    assert why("mask-words", text, most=2, **options) == "too many words of the list"
+    assert judged("mask-words", text, most=3, **options) == "An *** uglyness, a ***, ***."
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("O rio nasce nas montanhas e corre para o mar depois de uma longa viagem.", "pt"),
+        ("Der Fluss entspringt in den Bergen und fließt nach langer Reise ins Meer.", "de"),
+        ("The river rises in the hills and runs to the sea after a long journey.", "en"),
+    ],
+)
+def test_languages(text: str, language: str) -> None:
+    assert kept("language", text, keep=[language, "fr"])
+    assert why("language", text, keep="fr") == f"its language is {language}"
+
+
+def test_short_texts_have_no_language() -> None:
+    assert kept("language", "Haus", keep="en")
+    assert why("language", "Haus", keep="en", keep_short=False) == (
+        "too short to tell its language"
+    )

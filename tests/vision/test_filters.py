@@ -1,0 +1,116 @@
+"""Filters of pictures, and folders of them that are prepared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import multigraft as mg
+from helpers.corpora import rows_of
+from multigraft.contracts.filters import Dropped
+from multigraft.contracts.options import defaults
+from multigraft.plugins.catalog import Catalog
+from multigraft_vision.filters.examples import blurred, grey, sharp
+from multigraft_vision.filters.judging import sharpness
+
+CATALOG = Catalog()
+
+
+def verdict(name: str, raw: Any, **options: Any) -> str:
+    record = CATALOG.filter(name)
+    assert record.judge is not None and record.opened is not None
+    found = record.judge({**defaults(record.options), **options})(record.opened(raw))
+    return found.why if isinstance(found, Dropped) else "kept"
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "said"),
+    [
+        ("image-tiny", np.zeros((32, 32, 3), np.uint8), "kept"),
+        ("image-tiny", np.zeros((31, 64, 3), np.uint8), "a side below 32 pixels"),
+        ("image-tiny", np.zeros((32, 320, 3), np.uint8), "kept"),
+        ("image-tiny", np.zeros((32, 321, 3), np.uint8), "longer than 10 times a side"),
+        ("image-blank", np.full((40, 40, 3), 9, np.uint8), "nearly of one brightness"),
+        ("image-blank", sharp(), "kept"),
+        ("image-blurred", sharp(), "kept"),
+        ("image-blurred", blurred(), "no sharp edge"),
+    ],
+)
+def test_verdicts(name: str, raw: np.ndarray, said: str) -> None:
+    assert verdict(name, raw) == said
+
+
+def test_sharpness_is_the_variance_of_the_laplacian() -> None:
+    picture = np.random.default_rng(0).uniform(0, 255, (20, 30))
+    kernel = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
+    windows = np.lib.stride_tricks.sliding_window_view(picture, (3, 3))
+    assert sharpness(picture) == pytest.approx(float((windows * kernel).sum((2, 3)).var()))
+    assert sharpness(np.zeros((2, 9))) == 0
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of two classes: sharp pictures, a copy, one scaled, and one of each flaw."""
+    rng = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(6):
+            low = Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8))
+            low.resize((96, 96), Image.Resampling.NEAREST).save(
+                tmp_path / "photos" / label / f"{number}.png"
+            )
+    cats = tmp_path / "photos" / "cat"
+    (cats / "7-copy.png").write_bytes((cats / "0.png").read_bytes())
+    with Image.open(cats / "1.png") as picture:
+        picture.resize((120, 120)).save(cats / "8-near.jpg", quality=80)
+    (cats / "9-broken.png").write_bytes((cats / "2.png").read_bytes()[:60])
+    Image.fromarray(grey()).save(cats / "9-grey.png")
+    Image.new("RGB", (8, 8)).save(cats / "9-tiny.png")
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_folder_of_pictures(photos: Path, tmp_path: Path, workers: int) -> None:
+    found = mg.prepare(
+        source=photos,
+        modality="image",
+        steps=["image-flaws", "exact-duplicates", "near-duplicates"],
+        output=tmp_path / "out",
+        workers=workers,
+        quiet=True,
+    )
+    dropped = {each["name"]: sum(each["dropped"].values()) for each in found.manifest["steps"]}
+    assert dropped == {
+        "image-broken": 1,
+        "image-tiny": 1,
+        "image-blank": 1,
+        "image-blurred": 0,
+        "exact-duplicates": 1,
+        "near-duplicates": 1,
+    }
+    rows = list(rows_of(found.folder / "train"))
+    assert len(rows) == 12 and {row["label"] for row in rows} == {"cat", "dog"}
+    assert rows[0]["image"] == "cat/0.png"
+
+
+def test_its_shards_are_learned_from(photos: Path, tmp_path: Path) -> None:
+    found = mg.prepare(
+        source=photos,
+        modality="image",
+        steps="image-flaws",
+        output=tmp_path / "out",
+        quiet=True,
+    )
+    run = mg.finetune(
+        task="image-classification",
+        backbone="resnet-tiny",
+        data={**found.data, "split": {"test": 0.2, "validation": 0.2}},
+        training={"steps": 1, "batch_size": 4},
+        output=tmp_path / "run",
+        quiet=True,
+    )
+    assert run.facts["data"]["train"]["rows"] > 5
