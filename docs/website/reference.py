@@ -22,7 +22,7 @@ from multigraft.contracts.records import (
 from multigraft.plugins.catalog import Catalog
 
 FOR_WHOM = {
-    "To train and measure": ("api", "engine", "recipe", "runs"),
+    "To train and measure": ("api", "engine", "preparing", "recipe", "runs", "training"),
     "To answer": ("runtime",),
     "To extend": ("contracts", "plugins"),
     "Errors": ("errors",),

@@ -66,7 +66,7 @@ def photos(tmp_path: Path) -> Path:
     cats = tmp_path / "photos" / "cat"
     (cats / "7-copy.png").write_bytes((cats / "0.png").read_bytes())
     with Image.open(cats / "1.png") as picture:
-        picture.resize((120, 120)).save(cats / "8-near.jpg", quality=80)
+        picture.save(cats / "8-near.jpg", quality=80)
     (cats / "9-broken.png").write_bytes((cats / "2.png").read_bytes()[:60])
     Image.fromarray(grey()).save(cats / "9-grey.png")
     Image.new("RGB", (8, 8)).save(cats / "9-tiny.png")

@@ -13,7 +13,17 @@ HIDDEN = re.compile(r"<(script|style|head|noscript)\b[^>]{0,2000}>.*?</\1\s*>", 
 BREAKS = re.compile(
     r"</?(?:p|div|br|li|ul|ol|tr|table|h[1-6]|section|article)\b[^<>]{0,2000}>", re.I
 )
-TAG = re.compile(r"</?[a-zA-Z][^<>]{0,2000}>|<!--.*?-->", re.S)
+NAMES = (
+    "a abbr acronym address area article aside audio b base bdi bdo big blink blockquote body br "
+    "button canvas caption center cite code col colgroup data datalist dd del details dfn dialog "
+    "dir div dl dt em embed fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 "
+    "h5 h6 head header hr html i iframe img input ins kbd label legend li link main map mark menu "
+    "meta meter nav noscript object ol optgroup option output p param picture pre progress q rp rt "
+    "ruby s samp script section select small source span strike strong style sub summary sup svg "
+    "table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr"
+).split()
+"""Elements of HTML; what else stands in angle brackets, as an address or a type, is text."""
+TAG = re.compile(rf"</?(?:{'|'.join(NAMES)})(?:\s[^<>]{{0,2000}})?/?>|<!--.*?-->", re.I | re.S)
 PHRASES = (
     "all rights reserved, copyright ©, © copyright, privacy policy, cookie policy, terms of use, "
     "terms of service, terms and conditions, uses cookies, use of cookies, use cookies, "

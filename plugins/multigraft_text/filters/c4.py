@@ -22,7 +22,7 @@ POLICY = (
 )
 SENTENCE = re.compile(r"[^.!?]*[^\W_][^.!?]*[.!?]+[\"'”’)]*(?=\s|$)|[^.!?]*[^\W_][^.!?]*$", re.M)
 """What ends with a mark before a blank, or with its line, and holds a letter or digit."""
-CITATION = re.compile(r"\[(?:\d{1,4}|edit|citation needed)\]")
+CITATION = re.compile(r"\[(?:\d{1,4}|edit|citation needed)\](?!\w)")
 
 
 def terminal_punctuation(options: Mapping[str, Any]) -> Judge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,10 +17,8 @@ SHORT = "too short to tell its language"
 
 def in_languages(options: Mapping[str, Any]) -> Callable[[Any], Any]:
     """Texts of other languages are dropped (py3langid, after Lui and Baldwin 2012)."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
     kept = options["keep"] if isinstance(options["keep"], list) else [options["keep"]]
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier = _identifier()
     if unknown := [each for each in kept if each not in identifier.labels]:
         raise DataError(f"language: {unknown[0]!r}: {did_you_mean(unknown[0], identifier.labels)}")
 
@@ -32,3 +31,11 @@ def in_languages(options: Mapping[str, Any]) -> Callable[[Any], Any]:
         return text if language in kept else Dropped(f"its language is {language}")
 
     return on_texts(judged)
+
+
+@functools.cache
+def _identifier() -> Any:
+    """The model, once a process; it only ever reads."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -46,8 +46,8 @@ KEYS = re.compile(
     re.S,
 )
 NAMED_SECRET = re.compile(
-    r"(?i)\b((?:api[_-]?key|secret|token|passw(?:or)?d|pwd|auth)[\w-]{0,20}[\"']?\s{0,3}[:=]{1,2}>?\s{0,3})"
-    r"([\"']?)([^\s\"',;]{8,200})\2"
+    r"(?i)(\b[\w-]{0,20}(?:api[_-]?key|secret|token|passw(?:or)?d|pwd)[\"']?"
+    r"\s{0,3}(?:=>|:=|==?|:(?!:))\s{0,3})([\"']?)([^\s\"',;]{8,200})\2"
 )
 BITS = 3.0
 """Bits a sign from which what stands behind ``key =`` is a secret and no word (Shannon entropy)."""

@@ -190,9 +190,9 @@ def test_groups_stay_together(tmp_path: Path) -> None:
 
 
 def test_shards_are_cut_by_size(tmp_path: Path) -> None:
-    texts = planted(8000, share=0).texts
+    texts = planted(4000, share=0).texts
     for part in range(4):
-        write_lines(tmp_path / f"{part}.jsonl", texts[2000 * part : 2000 * part + 2000])
+        write_lines(tmp_path / f"{part}.jsonl", texts[1000 * part : 1000 * part + 1000])
     found = prepared(tmp_path, source=f"{tmp_path}/*.jsonl", shard_mb=1)
     assert [each["file"] for each in found.manifest["shards"]] == [
         f"train/{number:05d}.parquet" for number in range(len(found.manifest["shards"]))
@@ -227,7 +227,7 @@ def test_rows_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     found = prepared(tmp_path, source=path, steps=["spaces"], encoding="utf-8")
     assert found.manifest["rows_read"] == 4
     assert sum(found.manifest["unread"].values()) == 2
-    assert any("is not UTF-8" in why for why in found.manifest["unread"])
+    assert any("is not utf-8" in why for why in found.manifest["unread"])
     assert found.manifest["steps"][0]["dropped"] == {"the value is no text": 1}
 
 
@@ -257,6 +257,31 @@ def test_what_cannot_be_prepared_is_told(
     (tmp_path / "a.jsonl").write_text(content)
     with pytest.raises(DataError, match=said):
         prepared(tmp_path, source=tmp_path / "a.jsonl", **fields)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("rowz.jsonl", "does not exist; did you mean 'rows.jsonl'"),
+        ("/dev/zero", "is no plain file"),
+        ("no/*.csv", "matches no file"),
+        ("rows.odd", "cannot tell its format by the ending '.odd'"),
+    ],
+)
+def test_a_source_that_is_none_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("rows.jsonl", "rows.odd"):
+        (tmp_path / name).write_text('{"text": "a"}')
+    with pytest.raises(DataError, match=said):
+        prepared(tmp_path, source=source)
+
+
+def test_a_step_on_a_column_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("body\na\n")
+    with pytest.raises(DataError, match="no column 'text'; it holds: body; name the one"):
+        prepared(tmp_path, source=tmp_path / "a.csv", steps=["spaces"])
 
 
 def test_a_prepared_corpus_is_the_data_of_a_recipe(tmp_path: Path) -> None:

@@ -95,12 +95,14 @@ def test_repeated_ngrams_count_each_character_once() -> None:
         ("c4-citations", "So it is.[12][edit] And[citation needed] so.", "So it is. And so."),
         ("boilerplate", "Sign in | Register\nThe text of it.", "The text of it."),
         ("markup", "<p>a<br>b</p><style>p{}</style> &amp; c", "a\nb\n  & c"),
+        ("markup", "see <URL:http://a.b/>, <j@a.b> and vector<int>", None),
+        ("c4-citations", "driver for 1[234]xx", None),
         ("spaces", " a \t b\r\n\n\n\nc ", "a b\n\nc"),
         ("unicode", "cafÃ© &eacute;", "café é"),
     ],
 )
-def test_what_is_left_of_a_text(name: str, text: str, left: str) -> None:
-    assert judged(name, text) == left
+def test_what_is_left_of_a_text(name: str, text: str, left: str | None) -> None:
+    assert judged(name, text) == (text if left is None else left)
 
 
 def test_nothing_left_is_dropped() -> None:
@@ -181,6 +183,7 @@ def test_luhn_takes_one_last_digit_of_ten() -> None:
         ("api_key: 9f8e7d6c5b4a3f2e1d", "api_key: <KEY>"),
         ("the password = correcthorse", ""),
         ("token of appreciation", ""),
+        ("the Authen::Krb5::Admin module, secret::Vault5Key9Box2", ""),
         (
             "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----.",
             "<KEY>.",

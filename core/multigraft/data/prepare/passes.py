@@ -63,40 +63,37 @@ class Passes:
         names = ", ".join(step.name for step in given.steps) or "reading"
         self.display.begin(f"pass {given.number + 1}: {names}")
         jobs = self._read(given) if given.number == 0 else self._again(given, blocks)
-        counted = list[int]()
         work = partial(_worker, given, self.work, self.plan.recipe.examples)
-        waiting = _Counted(jobs, counted)
-        for rows in in_workers(work, waiting, self.workers):
+        for rows in in_workers(work, jobs, self.workers):
             self.display.advance(rows)
-        total = counted[-1] + 1 if counted else 0
-        tallies = summed(
-            (self.work.tallies(given.number, block) for block in range(total)),
-            self.plan.recipe.examples,
-        )
-        if given.number == 0 and not sum(tally.seen for tally in tallies.values()):
-            raise DataError(f"{self.plan.recipe.source}: holds no rows")
-        facts = {
-            "blocks": total,
-            "rows": sum(self.work.facts(given.number, block)["rows"] for block in range(total)),
-            "notes": self._notes(given.number, total),
-            "tallies": {str(step): tally.facts() for step, tally in sorted(tallies.items())},
-        }
+        facts = self._facts(given.number)
         self.work.finish(given.number, facts)
         return facts
 
-    def _notes(self, number: int, blocks: int) -> list[str]:
-        notes = [
-            note for block in range(blocks) for note in self.work.facts(number, block)["notes"]
-        ]
-        return list(dict.fromkeys(notes))
+    def _facts(self, number: int) -> dict[str, Any]:
+        """What came of all blocks of a pass."""
+        blocks = self.work.blocks(number)
+        notes = (note for b in range(blocks) for note in self.work.facts(number, b)["notes"])
+        tallies = summed(
+            (self.work.tallies(number, block) for block in range(blocks)),
+            self.plan.recipe.examples,
+        )
+        if number == 0 and not sum(tally.seen for tally in tallies.values()):
+            raise DataError(f"{self.plan.recipe.source}: holds no rows")
+        return {
+            "blocks": blocks,
+            "notes": list(dict.fromkeys(notes)),
+            "tallies": {str(step): tally.facts() for step, tally in sorted(tallies.items())},
+        }
 
-    def _read(self, given: Pass) -> Iterator[_Job | int]:
-        """The blocks of the source; of one that is done already, its number alone."""
+    def _read(self, given: Pass) -> Iterator[_Job]:
+        """The blocks of the source, without those that are done already."""
         first = 0
         for number, block in enumerate(self.sources.blocks()):
             if not first:
                 self._check_columns(block)
-            yield number if self.work.has(given.number, number) else _Job(number, block, first)
+            if not self.work.has(given.number, number):
+                yield _Job(number, block, first)
             first += block.batch.num_rows
 
     def _check_columns(self, block: Block) -> None:
@@ -109,13 +106,11 @@ class Passes:
                 f"name the one that is meant, as columns: {{{missing[0]}: {there[0]}}}"
             )
 
-    def _again(self, given: Pass, blocks: int) -> Iterator[_Job | int]:
-        """The blocks of the pass before, without the duplicates that were found behind it."""
+    def _again(self, given: Pass, blocks: int) -> Iterator[_Job]:
+        """The blocks of the pass before that are not done already, with the duplicates in them."""
         matched = self.work.match(given.number - 1)
         for number, (start, stop) in enumerate(self.work.starts(given.number - 1, blocks)):
-            if self.work.has(given.number, number):
-                yield number
-            else:
+            if not self.work.has(given.number, number):
                 some = None if matched is None else np.array(matched[start:stop])
                 yield _Job(number, matched=some)
 
@@ -131,7 +126,7 @@ class Passes:
         if duplicates := int((found >= 0).sum()):
             what = "equal to an earlier row" if step.likeness().near >= 1 else DUPLICATE
             tally.dropped[what] = duplicates
-            _show(tally, self._pairs(given, step, found, blocks), self.plan.recipe.examples)
+            tally.examples["dropped"] = self._pairs(given, step, found, blocks)
         noted = self.work.finished(given.number)
         assert noted is not None
         noted["tallies"][str(step.number)] = tally.facts()
@@ -164,26 +159,6 @@ class Passes:
                 cells = raw_cells(batch, column)
                 for row in mine:
                     yield row, (int(places[row - start]), cells[row - start])
-
-
-def _show(tally: Tally, examples: list[Example], most: int) -> None:
-    for each in examples:
-        tally.show("dropped", each, most)
-
-
-class _Counted:
-    """Jobs as they are taken; what is done already is counted and left out."""
-
-    def __init__(self, jobs: Iterator[_Job | int], numbers: list[int]) -> None:
-        self._jobs = jobs
-        self._numbers = numbers
-
-    def __iter__(self) -> Iterator[_Job]:
-        for job in self._jobs:
-            number = job if isinstance(job, int) else job.number
-            self._numbers[:] = [number]
-            if not isinstance(job, int):
-                yield job
 
 
 def _worker(given: Pass, work: Workspace, examples: int) -> Callable[[_Job], int]:

@@ -76,15 +76,23 @@ class Sources:
                 return
 
     def files(self) -> list[Path]:
-        """The files on this machine that are read; those of a folder of pictures or sounds one by
-        one."""
+        """The files on this machine that are read, those of a folder one by one. Raises DataError
+        where one is not there."""
         found: list[Path] = []
         for path in sources_in(self.recipe.source, self.base):
-            file = (self.base or Path()) / expanded(path)
             if path.startswith(HUB) or is_remote(path):
                 continue
+            file = self._there(path)
             found += sorted(p for p in file.rglob("*") if p.is_file()) if file.is_dir() else [file]
         return found
+
+    def _there(self, path: str) -> Path:
+        """A file or folder of this machine. Raises DataError where it is none."""
+        file = (self.base or Path()) / expanded(path)
+        if not (file.is_file() or file.is_dir()):  # a device or a pipe would be read for ever
+            what = "is no plain file" if file.exists() else f"does not exist{looked_in(file)}"
+            raise DataError(f"{path}: {what}")
+        return file
 
     def _blocks(self) -> Iterator[Block]:
         for path in sources_in(self.recipe.source, self.base):
@@ -98,10 +106,7 @@ class Sources:
                     yield from self._of_path(path)
 
     def _of_path(self, path: str) -> Iterator[Block]:
-        file = (self.base or Path()) / expanded(path)
-        if not (file.is_file() or file.is_dir()):  # a device or a pipe would be read for ever
-            what = "is no plain file" if file.exists() else f"does not exist{looked_in(file)}"
-            raise DataError(f"{path}: {what}")
+        file = self._there(path)
         if not file.is_dir():
             yield from self._of_file(file)
             return

@@ -51,6 +51,11 @@ class Workspace:
         """Whether a block went through a pass."""
         return self.block(number, block).is_dir()
 
+    def blocks(self, number: int) -> int:
+        """How many blocks went through a pass."""
+        folder = self.folder / f"pass-{number}"
+        return sum(path.name.isdecimal() for path in folder.iterdir()) if folder.is_dir() else 0
+
     def write(self, number: int, block: int, judged: Judged, told: Mapping[str, Any]) -> None:
         """Keep a block that went through a pass, whole or not at all."""
         path = self.block(number, block)
