@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from multigraft.contracts.answers import Answers, Window
-from multigraft.contracts.options import defaults
-from multigraft.contracts.readers import read_row
-from multigraft.contracts.types import Answer, Arrays
+from multigraft.contracts.answers import explains
 from multigraft.errors import PredictError, RowError
 from multigraft.evaluation.explain.explanations import ExplainedRow, Explanations
-from multigraft.evaluation.explain.graft_subject import GraftSubject, Served
-from multigraft.evaluation.explain.sanity import randomised, rank_correlation
+from multigraft.evaluation.explain.graft_subject import Served
+from multigraft.evaluation.explain.sanity import randomised
+from multigraft.evaluation.explain.trained import AnsweredRow, Trained
 from multigraft.models.modes import evaluating
 from multigraft.runs.reports import keep_report
 from multigraft.runtime.answers import make_answers
-from multigraft.runtime.explain.explain import Way, explained, number_of, shared_options, way_of
+from multigraft.runtime.explain.explain import Way, refusal, shared_options, way_of
 from multigraft.runtime.explain.explanation import Explanation
-from multigraft.runtime.explain.subject import units_of
 from multigraft.system.disk import explaining
 from multigraft.system.lock import alone_in
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run
 
-log = logging.getLogger("multigraft")
 FOLDER = "explanations"
 
 
@@ -51,28 +46,32 @@ def explain_run(
     run: Run, rows: int | Sequence[Any], wanted: Wanted, into: Path | None
 ) -> Explanations:
     """Explain held-out rows of a run, or raw values; page and record are kept in its folder, or
-    ``into`` another."""
+    ``into`` another. Raises PredictError for a task that cannot be explained, and what is wrong
+    with ``wanted``; RowError where no row can be read."""
     started = time.perf_counter()
     ways = _ways(run, wanted)
     served = Served(run.graft, run.objective, run.reader)
-    values = list(_held_out(run, rows, wanted.seed) if isinstance(rows, int) else _given(run, rows))
-    if not values:
-        raise PredictError("there is no row to explain")
-    run.display.begin("explaining", len(values) * len(ways))
+    resolved = run.resolved
+    answers = make_answers(resolved.task, run.targets)
+    if not explains(answers):
+        raise PredictError(refusal(resolved.task.name))
+    trained = Trained(served, answers, resolved.modality.name, resolved.task.name)
+    values = _held_out(run, rows, wanted.seed) if isinstance(rows, int) else _given(run, rows)
     with evaluating(run.graft):
-        rows_found, notes = _explained_rows(run, served, values, ways, sanity=wanted.sanity)
-    if not rows_found:
-        raise RowError(notes[0])
+        read, notes = _read(trained, values)
+        if not read:
+            raise RowError(notes[0] if notes else "there is no row to explain")
+        explained = tuple(_explained(run, trained, read, ways, sanity=wanted.sanity))
     found = Explanations(
         title=f"{run.resolved.task.name} with {run.recipe.backbone_name}",
-        rows=tuple(rows_found),
-        methods=tuple(ways),
+        rows=explained,
+        methods=tuple(wanted.methods),
         facts={
             "run": str(run.folder),
             "task": run.resolved.task.name,
             "backbone": run.recipe.backbone_name,
             "strategy": run.recipe.strategy_name,
-            "explained rows": str(len(rows_found)),
+            "explained rows": str(len(explained)),
             "seconds": f"{time.perf_counter() - started:.3g}",
         },
         notes=tuple(notes),
@@ -108,64 +107,40 @@ def _given(run: Run, rows: Sequence[Any]) -> Iterator[tuple[str, Any]]:
         yield str(raw) if files and isinstance(raw, str | Path) else f"row {number}", raw
 
 
-def _explained_rows(
-    run: Run,
-    served: Served,
-    values: Sequence[tuple[str, Any]],
-    ways: Mapping[str, Way],
-    *,
-    sanity: bool,
-) -> tuple[list[ExplainedRow], list[str]]:
+def _read(
+    trained: Trained, values: Iterable[tuple[str, Any]]
+) -> tuple[list[AnsweredRow], list[str]]:
     """The rows that can be read, and what is wrong with the others."""
-    rows: list[ExplainedRow] = []
+    rows: list[AnsweredRow] = []
     notes: list[str] = []
     for place, raw in values:
         try:
-            by, random = _one(run, served, raw, ways, sanity=sanity)
+            rows.append(trained.read(place, raw))
         except RowError as error:
             notes.append(f"{place}: {error}")
-            continue
-        rows.append(ExplainedRow(place=place, by=by, random=random))
     return rows, notes
 
 
-def _one(
-    run: Run, served: Served, raw: Any, ways: Mapping[str, Way], *, sanity: bool
-) -> tuple[dict[str, Explanation], dict[str, float]]:
-    row = read_row(run.reader, raw)
-    answers = make_answers(run.resolved.task, run.targets)
-    answer = _answer(answers, served, raw, row)
-    modality, task = run.resolved.modality.name, run.resolved.task.name
-
-    def ask(way: Way) -> Explanation:
-        subject = GraftSubject(
-            row,
-            units_of(run.reader, raw, row, modality=modality),
-            number_of(answers, answer, way.of, task=task),
-            served.compute,
-            way.seed,
-            served=served,
-        )
-        return explained(subject, way, answer)
-
-    by: dict[str, Explanation] = {}
-    random: dict[str, float] = {}
-    for method, way in ways.items():
-        by[method] = ask(way)
-        if sanity:
-            with randomised(run.graft, way.seed + 1):
-                other = ask(_unmeasured(way))
-            random[method] = rank_correlation(by[method].weights, other.weights)
+def _explained(
+    run: Run,
+    trained: Trained,
+    rows: Sequence[AnsweredRow],
+    ways: Mapping[str, Way],
+    *,
+    sanity: bool,
+) -> Iterator[ExplainedRow]:
+    """Every row by every method; then all of them once more with random weights."""
+    found: list[dict[str, Explanation]] = []
+    run.display.begin("explaining", len(rows))
+    for row in rows:
+        found.append({name: trained.explain(row, way) for name, way in ways.items()})
         run.display.advance(1)
-    return by, random
-
-
-def _unmeasured(way: Way) -> Way:
-    return Way(way.explainer, way.options, of=way.of, seed=way.seed)
-
-
-def _answer(answers: Answers, served: Served, raw: Any, row: Arrays) -> Answer:
-    """The answer to one row, as the bundle gives it."""
-    (outputs,) = served.compute([row])
-    window = Window(row, outputs, served.reader.length(row))
-    return answers.answer(raw, [window], defaults(answers.asks))
+    random: list[dict[str, float]] = [{} for _ in rows]
+    if sanity:
+        run.display.begin("explaining random weights", len(rows))
+        with randomised(run.graft, next(iter(ways.values())).seed + 1):
+            for number, row in enumerate(rows):
+                random[number] = trained.correlations(row, found[number], ways)
+                run.display.advance(1)
+    for row, by, each in zip(rows, found, random, strict=True):
+        yield ExplainedRow(place=row.place, by=by, random=each)

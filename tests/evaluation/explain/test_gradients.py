@@ -43,7 +43,7 @@ def test_integrated_gradients_are_complete(modality: str) -> None:
     subject = subject_of(made.run, made.value)
     found = integrated_gradients(subject, OPTIONS)
     whole, hidden = subject.scores(np.array([[False] * subject.count, [True] * subject.count]))
-    assert found.told["completeness"] <= 0.01
+    assert found.told["completeness_error"] <= 0.01
     assert found.weights.sum() == pytest.approx(whole - hidden, rel=0.011)
 
 

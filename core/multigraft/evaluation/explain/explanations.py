@@ -110,18 +110,20 @@ class Explanations:
         return {"page": str(folder / PAGE), "record": str(folder / RECORD)}
 
     def _table(self) -> Iterator[tuple[str, ...]]:
-        yield "method", "deletion AUC", "insertion AUC", "random", "calls a row", "seconds a row"
+        measured = any(each.faithfulness for row in self.rows for each in row.by.values())
+        areas = ("deletion AUC", "insertion AUC", "random") if measured else ()
+        yield "method", *areas, "calls a row", "seconds a row"
         for method in self.methods:
             each = [row.by[method] for row in self.rows]
-            measured = [one.faithfulness for one in each if one.faithfulness is not None]
-            areas = [
-                [one.deletion_auc for one in measured],
-                [one.insertion_auc for one in measured],
-                [one.random_auc for one in measured],
-            ]
+            found = [one.faithfulness for one in each if one.faithfulness is not None]
+            sides = (
+                [one.deletion_auc for one in found],
+                [one.insertion_auc for one in found],
+                [one.random_auc for one in found],
+            )
+            means = [f"{np.mean(values):.4f}" for values in sides if values]
             calls = np.mean([one.calls for one in each])
             seconds = np.mean([one.seconds for one in each])
-            means = (f"{np.mean(values):.4f}" if values else "" for values in areas)
             yield method, *means, f"{calls:.0f}", f"{seconds:.3g}"
 
     def _mean(self, values: np.ndarray) -> Measure:

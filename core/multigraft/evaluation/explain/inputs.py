@@ -22,6 +22,8 @@ Inputs = dict[str, Tensor]
 def inputs_of(subject: GradientSubject, batch: Batch) -> Inputs:
     """The differentiable inputs of rows."""
     numbers = {name: value.float() for name, value in batch.items() if value.dtype not in IDS}
+    if not _embeddings(subject.graft):
+        return numbers
     with torch.no_grad(), _heard(subject.graft) as heard:
         subject.number(batch)
     rows = len(next(iter(batch.values())))
@@ -65,13 +67,16 @@ def _replaced(graft: nn.Module, inputs: Mapping[str, Tensor]) -> Iterator[None]:
 
 @contextmanager
 def _hooked(graft: nn.Module, hook: Any) -> Iterator[None]:
-    embeddings = [each for each in graft.modules() if isinstance(each, nn.Embedding)]
-    handles = [each.register_forward_hook(hook) for each in embeddings]
+    handles = [each.register_forward_hook(hook) for each in _embeddings(graft)]
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _embeddings(graft: nn.Module) -> list[nn.Embedding]:
+    return [each for each in graft.modules() if isinstance(each, nn.Embedding)]
 
 
 def _name(place: int) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 
 from multigraft.contracts.explaining import Subject
 
-STEPS = 16
+STEPS = 10
 """Points of a curve behind its first, where there are as many units."""
-ORDERS = 8
+ORDERS = 5
 """Random orders that an explanation's is compared with."""
 
 

@@ -84,7 +84,7 @@ def explanation_asks(predictor: Predictor) -> dict[str, Option]:
             help="the label, or the number of a regression, that is explained; unset: the answer",
         ),
         "faithfulness": Option(
-            default=False, help="measure it against random orders; takes some 150 further rows"
+            default=False, help="measure it against random orders; takes some 80 further rows"
         ),
         "seed": Option(default=0, low=0, high=2**31, help="what all chance follows from"),
     }
