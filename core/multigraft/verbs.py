@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from multigraft.data import Rows
 from multigraft.data.labelled_rows import labelled_rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes, odd_notes
 from multigraft.data.row_lists import row_lists
-from multigraft.errors import RunError, refused_as
 from multigraft.evaluation.answer_scores import RowMetrics
 from multigraft.evaluation.measure import baseline_notes, measure_split
 from multigraft.evaluation.report.confusion import confusion_of
@@ -30,12 +28,14 @@ from multigraft.evaluation.unanswered import unanswered_notes
 from multigraft.models.adapters import merge_adapters
 from multigraft.runs.answers_file import keeper_of, written_answers
 from multigraft.runs.growing import bind
+from multigraft.runs.metrics_log import read_curves, read_lines
 from multigraft.runs.resampled import grouping_of, results_of, right_of, told_by_group
 from multigraft.runs.run import HEAD, MODEL, Run
 from multigraft.system.compute.device import peak_memory_mb
 from multigraft.system.files import whole_folder
 from multigraft.training.checkpoint import Progress
 from multigraft.training.forward import replayed_split
+from multigraft.training.importance import weigh_rows
 from multigraft.training.loop import Fit
 from multigraft.training.probe import check_probe, pooled_features, probe
 
@@ -45,6 +45,7 @@ log = logging.getLogger("multigraft")
 def train(run: Run) -> Report:
     """Fit the run, keep its best model, and report how the training went."""
     check_probe(run)
+    weighing = weigh_rows(run)
     progress = Fit(run).fit()
     if run.world.leads:
         save_model_folder(run)
@@ -52,6 +53,7 @@ def train(run: Run) -> Report:
     run.record(steps=progress.step, best=_best(run, progress))
     best = [entry["metrics"] for entry in progress.history if entry["step"] == progress.best_step]
     notes = [f"stopped early: {progress.stop}"] if progress.stop else []
+    notes += weighing
     notes += [] if progress.step else ["training.epochs is 0: the weights are as they were"]
     notes += [f"plugin {name!r} raised {what} and was off" for name, what in _off(run).items()]
     notes += _no_better(run, (best or [{}])[-1])
@@ -270,7 +272,7 @@ def _cost(run: Run, progress: Progress) -> Cost:
     seconds = progress.seconds
     if seconds <= 0:
         return Cost(seconds, peak_memory_mb())
-    shares = [line["padding"] for line in _lines(run.metrics_file) if "padding" in line]
+    shares = [line["padding"] for line in read_lines(run.metrics_file) if "padding" in line]
     return Cost(
         seconds,
         peak_memory_mb(),
@@ -279,23 +281,3 @@ def _cost(run: Run, progress: Progress) -> Cost:
         saving=progress.saving / (seconds + progress.saving),
         padding=shares[-1] if shares else None,
     )
-
-
-def read_curves(path: Path) -> dict[str, tuple[tuple[float, float], ...]]:
-    """The lines of metrics.jsonl as curves: ``loss``, ``learning_rate``, ``validation ...``."""
-    curves: dict[str, list[tuple[float, float]]] = {}
-    with refused_as(RunError, f"{path}: cannot be read"):
-        for entry in _lines(path):
-            values = {
-                f"validation {name}": value for name, value in entry.get("validation", {}).items()
-            }
-            values |= {name: entry[name] for name in ("loss", "learning_rate") if name in entry}
-            for name, value in values.items():
-                curves.setdefault(name, []).append((float(entry["step"]), float(value)))
-    return {name: tuple(points) for name, points in curves.items()}
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    return [json.loads(line) for line in text.splitlines()]

@@ -197,3 +197,22 @@ def test_a_format_holds_where_an_ending_says_nothing(tmp_path: Path, text: Modal
     data = Data(train=train, validation=str(tmp_path / "c.jsonl"), test=test, format="csv")
     splits = load(data, text)
     assert [len(splits.train), len(splits.validation), len(splits.test)] == [50, 1, 5]
+
+
+def test_leaving_a_domain_out_learns_and_chooses_from_the_others(
+    tmp_path: Path, text: Modality
+) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"{'abcdefgh'[row % 8] * 3},{row % 2},{'xyz'[row % 3]}" for row in range(120)]
+    path.write_text("\n".join(["text,label,domain", *rows]) + "\n")
+    data = Data.model_validate(
+        {"train": str(path), "leakage": {"allowed": 1}, "split": {"hold_out": {"domain": "y"}}}
+    )
+    splits = load(data, text)
+    assert set(splits.test.column("domain")) == {"y"}
+    assert len(splits.test) == 40
+    assert set(splits.train.column("domain")) == set(splits.validation.column("domain"))
+    assert len(splits.validation) == 8
+    assert splits.facts["test"]["rows"] == 40
+    with pytest.raises(ValueError, match=r"data.test has rows of its own"):
+        Data.model_validate({**data.model_dump(), "test": str(path)})

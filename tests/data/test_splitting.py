@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from multigraft.data import Table, limit_rows, split_table
 from multigraft.data.sources.table import Content, whole
+from multigraft.data.splitting import hold_out
 from multigraft.errors import DataError
 from multigraft.recipe import Split
 
@@ -182,3 +183,29 @@ def test_a_limit_without_labels_is_a_random_draw() -> None:
     draws = [limit_rows(source, 50, labels=None, seed=seed).indices for seed in (0, 1)]
     assert not np.array_equal(*draws)
     assert 300 < draws[0].mean() < 700
+
+
+def test_held_out_values_are_the_test_and_nothing_else_is() -> None:
+    domains = ["books", "films", None, "books", 7, "films"]
+    parts = hold_out(table(domain=domains), {"domain": ("films", "7")})
+    assert parts["test"].indices.tolist() == [1, 4, 5]
+    assert parts["train"].indices.tolist() == [0, 2, 3]
+    both = {"domain": ("books",), "year": ("1", "2")}
+    parts = hold_out(table(domain=domains, year=[1, 1, 1, 3, 2, 2]), both)
+    assert parts["test"].indices.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"domain": ("film",)}, r"no row of toy.csv has 'film' there; did you mean 'films'"),
+        ({"domain": ("books", "films")}, "names every row of toy.csv; name some"),
+        ({"domain": ("books",), "year": ("2",)}, "names no row of toy.csv"),
+        ({"area": ("books",)}, "column 'area' is missing"),
+    ],
+)
+def test_values_that_hold_out_nothing_or_all_are_refused(
+    wanted: dict[str, tuple[str, ...]], said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        hold_out(table(domain=["books", "films"], year=[1, 2]), wanted)

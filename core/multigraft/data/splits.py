@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from multigraft.contracts.formats import Format
 from multigraft.contracts.records import Modality
@@ -20,7 +22,7 @@ from multigraft.data.sources.rewriting import Rewrite
 from multigraft.data.sources.several import Source
 from multigraft.data.sources.source_table import gathered_as, source_table
 from multigraft.data.sources.table import Table
-from multigraft.data.splitting import limit_rows, split_table
+from multigraft.data.splitting import hold_out, limit_rows, split_table
 from multigraft.recipe import Data
 
 ALLOWED = 0.5
@@ -40,6 +42,11 @@ class Splits:
     """Notes: rows in two splits, rows that look wrong, files left out."""
     leaks: tuple[Leak, ...] = ()
     """Rows that stand in two splits."""
+
+    def train_alone(self) -> Splits:
+        """The same training rows, and none held out."""
+        nothing = self.train.select(np.arange(0))
+        return replace(self, validation=nothing, test=nothing)
 
 
 def load_splits(
@@ -79,6 +86,8 @@ def load_splits(
         )
     if ID in data.columns:
         own = check_ids(own)
+    if data.split.hold_out:
+        own |= hold_out(own["train"], data.split.hold_out)
     shares = data.split.model_copy(update={split: 0.0 for split in own if split != "train"})
     train = own["train"]
     labels = partial(_labels, name=stratify_by, labels_in=labels_in)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from multigraft.data.labelling import Labelling, codes, labelling
 from multigraft.data.sources.table import Table, require
-from multigraft.errors import DataError
+from multigraft.errors import DataError, did_you_mean, shown
 from multigraft.recipe import Split
 
 SPLIT, LIMIT = 1, 2
@@ -62,6 +62,34 @@ def limit_rows(table: Table, count: int, *, labels: Sequence[Any] | None, seed: 
     rest = np.delete(order, first)
     chosen = np.concatenate([order[first], _spread(rest, count - len(first), rng)])
     return table.select(np.sort(chosen))
+
+
+def hold_out(table: Table, wanted: Mapping[str, Sequence[str]]) -> dict[str, Table]:
+    """Leave-one-domain-out: the rows whose cells are among those ``wanted`` of every column as
+    ``test``, and the others as ``train``.
+
+    Raises DataError where a value has no row, or all rows do.
+    """
+    require(table, tuple(wanted))
+    held = np.ones(len(table), dtype=bool)
+    for column, values in wanted.items():
+        cells = np.array(["" if cell is None else str(cell) for cell in table.cells(column)])
+        for value in values:
+            if not (cells == value).any():
+                raise DataError(
+                    f"data.split.hold_out.{column}: no row of {table.name} has {shown(value)} "
+                    f"there; {did_you_mean(value, sorted(set(cells.tolist())))}"
+                )
+        held &= np.isin(cells, list(values))
+    if held.all() or not held.any():
+        which = "every row" if held.any() else "no row"
+        raise DataError(
+            f"data.split.hold_out: names {which} of {table.name}; name some of the domains"
+        )
+    return {
+        "train": table.select(np.flatnonzero(~held)),
+        "test": table.select(np.flatnonzero(held)),
+    }
 
 
 def _need(table: Table, what: str, found: int, wanted: int) -> None:

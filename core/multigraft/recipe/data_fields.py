@@ -51,6 +51,16 @@ Names = Annotated[
 """A column of the data, or several that make one value."""
 
 
+def _words(value: Any) -> Any:
+    """Read a value, or several, as the text that a cell holds."""
+    several = list(value) if isinstance(value, list | tuple) else [value]
+    return tuple(map(str, several))
+
+
+Values = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
+"""A value of a column, or several."""
+
+
 class Split(Section):
     """Shares of rows for the splits that have no file of their own."""
 
@@ -62,6 +72,9 @@ class Split(Section):
     """The column whose equal values stay together (a speaker, a patient)."""
     stratify: bool = True
     """Keep the labels' shares in every split, where the task has labels."""
+    hold_out: dict[str, Values] = Field(default_factory=dict)
+    """Column -> the value, or values, whose rows are the test, as ``{domain: films}``, and from
+    which nothing is learned; ``test`` then says nothing (leave-one-domain-out)."""
 
 
 class Leakage(Section):
@@ -74,6 +87,17 @@ class Leakage(Section):
     """The share of a split's rows that may also stand in training, equal or nearly so, before the
     run stops. A note is given from the first; fewer than five stop a run only where this is 0.
     Unset: 0.5, or 1 of tables, whose rows may well be equal."""
+
+
+class Importance(Section):
+    """Importance weighting: training rows count as rows of another domain would."""
+
+    toward: Sources
+    """Rows of that domain; no labels are needed."""
+    clip: Annotated[float, Field(gt=1, le=1e6)] = 10.0
+    """The largest weight, and one over the least, before all are divided by their mean."""
+    limit: Count = 2000
+    """Use at most this many of those rows, drawn with the seed."""
 
 
 class Data(Section):
@@ -111,6 +135,9 @@ class Data(Section):
     """The share of a split's rows that ``skip`` and ``quarantine`` leave out before the run stops
     all the same; unset: 0.05."""
     leakage: Leakage = Field(default_factory=Leakage)
+    importance: Importance | None = None
+    """Weigh the loss of each training row by how much more probable its features, by the backbone
+    as it begins, are in another domain; unset: all rows count the same."""
     limit: Count | None = None
     """Use at most this many training rows, drawn with the seed and in the labels' shares."""
     limit_held_out: Count | None = None
@@ -127,6 +154,13 @@ class Data(Section):
             raise ValueError(
                 "it is no encoding of text, as UTF-8, cp1252 and utf-16 are"
             ) from error
+        return value
+
+    @field_validator("split")
+    @classmethod
+    def _is_the_only_test(cls, value: Split, info: ValidationInfo) -> Split:
+        if value.hold_out and info.data.get("test") is not None:
+            raise ValueError("data.test has rows of its own: leave it out, or hold_out")
         return value
 
     @field_validator("allowed_bad")

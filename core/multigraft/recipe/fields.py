@@ -199,9 +199,13 @@ class Recipe(Section):
 
     def anchored(self) -> Recipe:
         """The same recipe with whole paths, so that it means the same from any folder."""
-        sources = {
+        sources: dict[str, Any] = {
             name: given_source(getattr(self.data, name)) for name in ("train", "validation", "test")
         }
+        importance = self.data.importance
+        if importance is not None:
+            toward = given_source(importance.toward)
+            sources["importance"] = importance.model_copy(update={"toward": toward})
         data = self.data.model_copy(update=sources)
         backbone = self._with_weights(given_path)
         output = None if self.output is None else str(whole_path(self.output))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -65,12 +65,15 @@ def assemble(
     dispatch: Callable[[str, Run], Report],
     saved: Saved | None = None,
     trained: bool = False,
+    held_out: bool = True,
     world: World = ALONE,
 ) -> Run:
-    """Build a complete run in ``folder``. ``trained`` takes the weights from its ``model``
-    folder."""
+    """Build a complete run in ``folder``. ``trained`` takes the weights from its ``model`` folder;
+    without ``held_out`` the rows of validation and test are cut off, but not read."""
     recipe = resolved.recipe
-    splits = _splits(resolved, catalog, settled=saved is not None)
+    splits = _splits(resolved, catalog, settled=saved is not None or not held_out)
+    if not held_out:
+        splits = splits.train_alone()
     if trained:
         resolved = with_weights_of(resolved, folder / MODEL)
     learned = saved or _learn(resolved, splits.train)
@@ -162,18 +165,27 @@ def _splits(resolved: ResolvedRecipe, catalog: Catalog, *, settled: bool) -> Spl
     )
 
 
-def _learn(resolved: ResolvedRecipe, train: Table) -> Saved:
-    """The reader's spec and the targets' description, from the weights and the training rows."""
+def train_table(resolved: ResolvedRecipe, catalog: Catalog) -> Table:
+    """The training rows of a recipe, before any is read."""
+    return _splits(resolved, catalog, settled=True).train
+
+
+def reader_spec(resolved: ResolvedRecipe, raws: Iterable[Any]) -> Spec:
+    """The reader's spec, from the weights and raw values."""
     with _outside(resolved, None):
         specs = {
             name: branch.backbone.reader(branch.origin, branch.reader_options)
             for name, branch in resolved.branches.items()
         }
-    spec, task = join_branches(specs) if resolved.several else specs[""], resolved.task
-    if resolved.modality.fit is not None:
-        raws = train.raws()
-        written = raws if task.writes is None else chain(raws, train.cells(task.writes))
-        spec = resolved.modality.fit(written, spec)
+    spec = join_branches(specs) if resolved.several else specs[""]
+    return spec if resolved.modality.fit is None else resolved.modality.fit(raws, spec)
+
+
+def _learn(resolved: ResolvedRecipe, train: Table) -> Saved:
+    """The reader's spec and the targets' description, from the weights and the training rows."""
+    task, raws = resolved.task, train.raws()
+    written = raws if task.writes is None else chain(raws, train.cells(task.writes))
+    spec = reader_spec(resolved, written)
     columns: dict[str, Sequence[Any]] = {
         name: train.files(name) if name in task.files else train.cells(name)
         for name in task.columns

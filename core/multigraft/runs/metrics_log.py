@@ -10,6 +10,7 @@ from typing import Any
 
 import xxhash
 
+from multigraft.errors import RunError, refused_as
 from multigraft.system.files import write_text
 
 
@@ -73,3 +74,23 @@ def _until(line: str, step: int, epoch: int) -> bool:
         return line.endswith("\n") and said["step"] <= step and said.get("epoch", 0) <= epoch
     except (ValueError, TypeError, KeyError, AttributeError):
         return False
+
+
+def read_curves(path: Path) -> dict[str, tuple[tuple[float, float], ...]]:
+    """The lines of metrics.jsonl as curves: ``loss``, ``learning_rate``, ``validation ...``."""
+    curves: dict[str, list[tuple[float, float]]] = {}
+    with refused_as(RunError, f"{path}: cannot be read"):
+        for entry in read_lines(path):
+            values = {
+                f"validation {name}": value for name, value in entry.get("validation", {}).items()
+            }
+            values |= {name: entry[name] for name in ("loss", "learning_rate") if name in entry}
+            for name, value in values.items():
+                curves.setdefault(name, []).append((float(entry["step"]), float(value)))
+    return {name: tuple(points) for name, points in curves.items()}
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [json.loads(line) for line in text.splitlines()]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+import numpy as np
+
 from multigraft.contracts.display import UNSEEN, Display
 from multigraft.contracts.objectives import Objective
 from multigraft.contracts.plan import Plan
@@ -72,6 +74,8 @@ class Run:
     dispatch: Callable[[str, Run], Report]
     world: World = ALONE
     """The processes that train it together."""
+    row_weights: np.ndarray | None = None
+    """[training rows]: what the loss of each counts for, 1 on the mean; None: all the same."""
     total_steps: int = 0
     """Known once training begins."""
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -88,6 +92,10 @@ class Run:
     """What `evaluate` asks of answers, as a deployer may (`Predictor.predict`)."""
     display: Display = UNSEEN
     """Where `evaluate` and `export` show what they are at."""
+
+    def weights_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """What these training rows count for; None: all the same."""
+        return None if self.row_weights is None else self.row_weights[np.asarray(rows)]
 
     @property
     def metrics(self) -> Metrics:

@@ -25,6 +25,7 @@ from multigraft.contracts.readers import read_row
 from multigraft.models.fusion import HIDES
 from multigraft.training.checkpoint import Progress
 from multigraft.training.forward import Forward, replay_setting
+from multigraft.training.mixed_loss import weighted
 from multigraft.training.replay import UnfitError, check_inputs, untouched
 from multigraft.training.standardization import Standard, evaluated
 from multigraft.training.validation import validate
@@ -58,6 +59,8 @@ class Inputs:
     targets: Batch
     output: str
     """The name under which the head gives what the layer computed."""
+    weights: np.ndarray | None
+    """[N]: what each row counts for; None: all the same."""
 
 
 def solve(
@@ -156,15 +159,16 @@ def _minimise(run: Run, train: Inputs, weights: list[Tensor], strength: float) -
 
 def _loss(run: Run, inputs: Inputs, weights: list[Tensor]) -> Tensor:
     outputs = {inputs.output: F.linear(inputs.features, *weights)}
-    return run.objective.loss(outputs, inputs.targets).mean()
+    return weighted(run.objective.loss(outputs, inputs.targets), inputs.weights).mean()
 
 
 def _inputs(run: Run, forward: Forward, standard: Standard, split: str) -> Inputs:
     """Take a split through the graft in evaluation. Raises UnfitError if the head does more."""
-    layer, parts, output = standard.layer, [], ""
+    layer, parts, output, rows = standard.layer, [], "", []
     own = read_row(run.reader, run.rows[split].raw(0)).keys()
     with untouched(run.graft), _in_evaluation(run), _listening(layer) as seen:
-        for batch, outputs in evaluated(run, forward, split, np.arange(len(run.rows[split]))):
+        every = np.arange(len(run.rows[split]))
+        for numbers, batch, outputs in evaluated(run, forward, split, every):
             (given, computed) = seen.pop()
             names = [name for name, value in outputs.items() if value is computed]
             if len(outputs) != 1 or not names or given.ndim != 2:
@@ -172,11 +176,13 @@ def _inputs(run: Run, forward: Forward, standard: Standard, split: str) -> Input
             targets = {name: value for name, value in batch.items() if name not in own}
             parts.append({**targets, "": (given.float() - standard.mean) / standard.scale})
             output = names[0]
+            rows.append(numbers)
     try:
         whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     except (RuntimeError, KeyError) as error:
         raise UnfitError("the rows' targets are of several shapes") from error
-    return Inputs(whole.pop(""), whole, output)
+    weights = run.weights_of(np.concatenate(rows)) if split == "train" else None
+    return Inputs(whole.pop(""), whole, output, weights)
 
 
 @contextmanager

@@ -1,6 +1,9 @@
-"""The loss of rows that were mixed: each row's share of its own loss and of its partner's."""
+"""The loss of training rows: of mixed ones by their shares, of weighted ones by their weights."""
 
 from __future__ import annotations
+
+import numpy as np
+import torch
 
 from multigraft.contracts.features import Batch
 from multigraft.contracts.mixing import OWN_SHARE, of_partners
@@ -19,3 +22,12 @@ def training_loss(objective: Objective, outputs: Outputs, batch: Batch) -> RowLo
         share * own.total + (1 - share) * theirs.total,
         share * own.weight + (1 - share) * theirs.weight,
     )
+
+
+def weighted(loss: RowLoss, weights: np.ndarray | None) -> RowLoss:
+    """The loss of rows, each counted by its weight [rows] where there are some, as class weights
+    count."""
+    if weights is None:
+        return loss
+    factors = torch.from_numpy(weights).to(loss.total)
+    return RowLoss(loss.total * factors, loss.weight * factors.to(loss.weight))

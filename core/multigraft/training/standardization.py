@@ -178,8 +178,9 @@ def _pass(run: Run, forward: Forward) -> None:
 
 def evaluated(
     run: Run, forward: Forward, split: str, chosen: np.ndarray
-) -> Iterator[tuple[Batch, Outputs]]:
-    """Each batch of some rows of a split, and the graft's outputs: replayed where the split is."""
+) -> Iterator[tuple[np.ndarray, Batch, Outputs]]:
+    """Each batch of some rows of a split: their numbers, the batch, and the graft's outputs,
+    replayed where the split is."""
     rows, replayed = run.rows[split], forward.replayed.get(split)
     planned = plan_batches(
         rows.lengths[chosen],
@@ -203,4 +204,4 @@ def evaluated(
                 if replayed is None
                 else replayed.outputs(run.graft, moved, numbers)
             )
-        yield moved, outputs
+        yield numbers, moved, outputs

@@ -15,7 +15,7 @@ import torch
 from multigraft.contracts.features import Batch
 from multigraft.errors import OutOfMemory, first_line, out_of_memory
 from multigraft.evaluation.microbatches import batch_size, halve_on_shortage, split_batch
-from multigraft.training.mixed_loss import training_loss
+from multigraft.training.mixed_loss import training_loss, weighted
 
 if TYPE_CHECKING:
     from multigraft.runs.run import Run
@@ -56,6 +56,7 @@ class Gradient:
         self.forward = forward
         self.world = run.world
         self.clip = run.recipe.training.clip
+        self.weights_of = run.weights_of
         self.standard: Standard | None = None
         """The coordinates the gradient is left in, where they are not the weights' own."""
 
@@ -91,6 +92,7 @@ class Gradient:
             with self.forward.precision.autocast():
                 outputs = self.forward.in_parts(batch, rows, parts)
                 loss = training_loss(self.objective, outputs, batch)
+                loss = weighted(loss, self.weights_of(rows))
             summed = loss.total.sum()
             summed.backward()
             total, weight = total + float(summed.detach()), weight + float(loss.weight.sum())
