@@ -28,6 +28,7 @@ MODULES = (
     "seq2seq_finetune",
     "linear_probe_text",
     "partial",
+    "choose_backbone",
     "image_finetune",
     "objects_finetune",
     "masks_finetune",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         rerun,
         resume,
     )
+    from multigraft.choosing import choose, domain_distance
     from multigraft.contracts.answers import Answers, Window
     from multigraft.contracts.explaining import Attribution
     from multigraft.contracts.features import BackboneModule, Features, Level, Patches
@@ -67,6 +68,7 @@ _HOMES = {
         *("compare", "finetune", "list_runs", "open_run"),
         *("pretrain", "rerun", "resume"),
     ),
+    "choosing": ("choose", "domain_distance"),
     "plugins.catalog": ("Catalog",),
     "engine": ("Engine",),
     "experiments": ("Experiment", "experiment"),
@@ -151,7 +153,9 @@ __all__ = [
     "Writing",
     "WrittenMetric",
     "__version__",
+    "choose",
     "compare",
+    "domain_distance",
     "doubt_labels",
     "experiment",
     "finetune",

@@ -55,7 +55,7 @@ def pretrain(
     is trained: ``run.evaluate()``, ``run.export()``, and its folder as another recipe's
     ``weights``.
     """
-    raw, source = _raw(recipe, fields)
+    raw, source = raw_recipe(recipe, fields)
     with _shown(plugins, quiet=quiet) as (display, watching):
         run = Engine(watching).start(raw, "pretrain", source=source)
     run.display = display
@@ -71,7 +71,7 @@ def finetune(
 ) -> Run:
     """Train a pretrained backbone, or a new one, for a task on labelled rows. Called as `pretrain`
     is."""
-    raw, source = _raw(recipe, fields)
+    raw, source = raw_recipe(recipe, fields)
     with _shown(plugins, quiet=quiet) as (display, watching):
         run = Engine(watching).start(raw, "finetune", source=source)
     run.display = display
@@ -150,7 +150,7 @@ def _shown(plugins: Sequence[object], *, quiet: bool) -> Iterator[tuple[Display,
         yield progress, [*plugins, progress]
 
 
-def _raw(recipe: Source | None, fields: Fields) -> tuple[dict[str, Any], str]:
+def raw_recipe(recipe: Source | None, fields: Fields) -> tuple[dict[str, Any], str]:
     """A recipe and the fields that replace its own, as plain data, and what to call it."""
     raw, source = _read(recipe)
     given = {

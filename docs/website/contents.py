@@ -31,7 +31,7 @@ PARTS: dict[str, tuple[str, ...]] = {
         "docs/branches",
         "docs/tokenizers",
     ),
-    "Compare": ("docs/comparing", "docs/experiments"),
+    "Compare": ("docs/choosing", "docs/comparing", "docs/experiments"),
     "Run and ship": (
         "docs/predicting",
         "docs/explaining",
@@ -75,6 +75,7 @@ PARTS: dict[str, tuple[str, ...]] = {
         "docs/internals/training",
         "docs/internals/export",
         "docs/internals/testing",
+        "docs/internals/choosing",
         "docs/internals/experiments",
         "docs/internals/cli",
         "CONTRIBUTING",

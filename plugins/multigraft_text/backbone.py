@@ -76,6 +76,12 @@ class TextBackbone(nn.Module):
         return [embedding_holder(base, layers), *layers]
 
     @property
+    def classifier(self) -> str | None:
+        """transformers' name of the last linear layer, in files of a classifier; None where it
+        would read something else than is pooled here."""
+        return self.linear if self.pooling == OWN else None
+
+    @property
     def embedding(self) -> nn.Module:
         """The token embeddings, [V, E], which language modeling heads share."""
         module: nn.Module = self.model.get_input_embeddings()

@@ -58,6 +58,12 @@ class TimmBackbone(nn.Module):
         return [self.model.get_submodule(path) for path in self.survey.blocks]
 
     @property
+    def classifier(self) -> str | None:
+        """timm's name of the classifier's layer, in files of weights; None where it has several."""
+        names = tuple(self.survey.classifier)
+        return names[0] if len(names) == 1 else None
+
+    @property
     def levels(self) -> tuple[Level, ...]:
         """The maps of its pyramid: a convolutional network's own from stride 4 on, a plain
         transformer's last one at three strides."""

@@ -14,6 +14,7 @@ from multigraft.cli import (
     bundle,
     cache,
     check,
+    choose,
     compare,
     demo_command,
     doctor,
@@ -66,6 +67,8 @@ def build() -> typer.Typer:
     app.command("pretrain", help=PRETRAIN, rich_help_panel=TRAINING)(
         command(train.trainer("pretrain"))
     )
+    app.command("choose", rich_help_panel=TRAINING)(command(choose.choose))
+    app.command("distance", rich_help_panel=TRAINING)(command(choose.distance))
     app.command("resume", rich_help_panel=TRAINING)(command(train.resume))
     app.command("rerun", rich_help_panel=TRAINING)(command(rerun.rerun))
     app.command("evaluate", rich_help_panel=TRAINING)(command(train.evaluate))

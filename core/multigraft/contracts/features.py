@@ -111,6 +111,9 @@ class BackboneModule(Protocol):
     those patches alone and sees nothing of the others: ``sequence`` is [B, before + K, D], in the
     order asked for, and ``maps`` is empty. Masked autoencoders ask for them.
 
+    ``classifier: str | None`` may be there too: what the linear layer on ``pooled`` is called in
+    files of weights that hold one, as ``fc``. LEEP and NCE read it.
+
     ``detection_head(labels) -> nn.Module`` and ``detection_loss(outputs, batch)`` may be there too:
     a detector that brings its own head along, with what its weights know of the labels, and the
     loss that it is trained with, as `RowLoss` has it: (total, weight), [B] each. The head gives
