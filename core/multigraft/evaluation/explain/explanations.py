@@ -16,7 +16,10 @@ from multigraft.system.files import write_json
 
 CONFIDENCE = 0.95
 PAGE, RECORD = "explanations.html", "explanations.json"
+DELETION, INSERTION = "deletion gain over random", "insertion gain over random"
 SANITY = "rank correlation with random weights"
+COMMON = (DELETION, INSERTION, SANITY)
+"""What is measured of every method."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +65,8 @@ class Explanations:
         each = [row.by[method] for row in self.rows]
         measured = [one.faithfulness for one in each if one.faithfulness is not None]
         found = {
-            "deletion gain over random": [one.deletion_gain for one in measured],
-            "insertion gain over random": [one.insertion_gain for one in measured],
+            DELETION: [one.deletion_gain for one in measured],
+            INSERTION: [one.insertion_gain for one in measured],
             SANITY: [row.random.get(method, np.nan) for row in self.rows],
             **{name: [one.told[name] for one in each] for name in each[0].told},
         }
@@ -76,7 +79,7 @@ class Explanations:
         return Report(
             verb="explain",
             title=self.title,
-            metrics=self.measures(),
+            metrics=self.measures() if len(self.methods) == 1 else {},
             tables={"methods": tuple(self._table())},
             facts={**self.facts, "rows": str(len(self.rows)), "confidence": f"{CONFIDENCE:g}"},
             notes=self.notes,
@@ -110,24 +113,29 @@ class Explanations:
         return {"page": str(folder / PAGE), "record": str(folder / RECORD)}
 
     def _table(self) -> Iterator[tuple[str, ...]]:
-        measured = any(each.faithfulness for row in self.rows for each in row.by.values())
-        areas = ("deletion AUC", "insertion AUC", "random") if measured else ()
-        yield "method", *areas, "calls a row", "seconds a row"
-        for method in self.methods:
+        """A line for each method: its figures with their intervals, and what it cost."""
+        figures = {method: self.figures(method) for method in self.methods}
+        shared = [name for name in COMMON if any(name in each for each in figures.values())]
+        yield "method", *shared, "of its own", "calls a row", "seconds a row"
+        for method, own in figures.items():
             each = [row.by[method] for row in self.rows]
-            found = [one.faithfulness for one in each if one.faithfulness is not None]
-            sides = (
-                [one.deletion_auc for one in found],
-                [one.insertion_auc for one in found],
-                [one.random_auc for one in found],
+            cells = [shown(self._mean(own[name])) if name in own else "" for name in shared]
+            told = (
+                f"{name} {values.mean():.3g}" for name, values in own.items() if name not in COMMON
             )
-            means = [f"{np.mean(values):.4f}" for values in sides if values]
             calls = np.mean([one.calls for one in each])
             seconds = np.mean([one.seconds for one in each])
-            yield method, *means, f"{calls:.0f}", f"{seconds:.3g}"
+            yield method, *cells, ", ".join(told), f"{calls:.0f}", f"{seconds:.3g}"
 
     def _mean(self, values: np.ndarray) -> Measure:
         return percentile(values, count=None, confidence=CONFIDENCE, seed=self.seed)
+
+
+def shown(measure: Measure) -> str:
+    """A figure with its interval, as a cell."""
+    if measure.low is None or measure.high is None:
+        return f"{measure.value:.3f}"
+    return f"{measure.value:.3f} [{measure.low:.3f}, {measure.high:.3f}]"
 
 
 def mean_curves(found: Sequence[Explanation], points: int = 33) -> dict[str, np.ndarray]:
