@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from multigraft.contracts.display import UNSEEN, Display
 from multigraft.data.prepare.corpus import MANIFEST, Corpus, open_corpus, prepare_corpus
@@ -22,6 +22,26 @@ from multigraft.system.files import expanded
 PAGE = "report.html"
 OUTPUTS = "prepared"
 Source = Preparation | Mapping[str, Any] | str | Path
+
+
+class Fields(TypedDict, total=False):
+    """The fields of a `Preparation`, as they are written in one."""
+
+    source: str | Path | Sequence[str | Path]
+    format: str
+    encoding: str
+    quotes: str
+    columns: Mapping[str, str]
+    modality: str
+    steps: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+    keep: str | Sequence[str] | None
+    split: Mapping[str, Any]
+    shard_mb: int
+    workers: int | str
+    examples: int
+    limit: int | None
+    seed: int
+    output: str | Path
 
 
 @dataclass(frozen=True)
@@ -61,9 +81,10 @@ def prepare(
     *,
     plugins: Sequence[object] = (),
     quiet: bool = False,
-    **fields: Any,
+    **fields: Unpack[Fields],
 ) -> Prepared:
-    """Prepare a corpus: give a recipe, or its fields, or both: the fields win.
+    """Clean, filter, deduplicate and split a corpus: give a recipe, or its fields, or both: the
+    fields win.
 
     Killed and called again it goes on, and ends with the same shards. Where stderr is a terminal,
     and in a notebook, a bar shows the progress, unless ``quiet``.

@@ -38,8 +38,8 @@ FILTERS = (
         tells="Drop sounds of less than 0.1 or more than 3,600 seconds.",
         source="own",
         drops="short",
-        low=Option(default=0.1, low=0, help="seconds at the least"),
-        high=Option(default=3600.0, low=0, help="seconds at the most"),
+        low=Option(default=0.1, low=0, high=1e6, help="seconds at the least"),
+        high=Option(default=3600.0, low=0, high=1e6, help="seconds at the most"),
     ),
     _filter(
         "silent",
@@ -48,7 +48,7 @@ FILTERS = (
         "than 1% is louder than that.",
         source="own",
         drops="silence",
-        decibels=Option(default=-60.0, high=0, help="of full scale, of frames of 20 ms"),
+        decibels=Option(default=-60.0, low=-200, high=0, help="of full scale, of frames of 20 ms"),
         share=Option(default=0.01, low=0, high=1, help="the share of frames that are louder"),
     ),
     _filter(

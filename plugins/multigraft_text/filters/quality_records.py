@@ -72,7 +72,10 @@ def _c4(name: str, attribute: str, tells: str, drops: str, **more: Any) -> Filte
 
 
 SCALE = Option(
-    default=1.0, low=0, help="all thresholds times this; more keeps texts that repeat more"
+    default=1.0,
+    low=0,
+    high=1e6,
+    help="all thresholds times this; more keeps texts that repeat more",
 )
 QUALITY = (
     _gopher(
@@ -88,15 +91,15 @@ QUALITY = (
         "word_length",
         "Drop texts whose words have fewer than 3 or more than 10 letters in the mean.",
         "internationalisation/configuration/initialisation.xml org.example.application.Main",
-        low=Option(default=3.0, low=0, help="letters in the mean at the least"),
-        high=Option(default=10.0, low=1, help="letters in the mean at the most"),
+        low=Option(default=3.0, low=0, high=1e6, help="letters in the mean at the least"),
+        high=Option(default=10.0, low=1, high=1e6, help="letters in the mean at the most"),
     ),
     _gopher(
         "symbols",
         "symbols",
         "Drop texts with more than one hash sign, or ellipsis, for ten words.",
         SHOP,
-        most=Option(default=0.1, low=0, help="of each, by the number of words"),
+        most=Option(default=0.1, low=0, high=1e6, help="of each, by the number of words"),
     ),
     _gopher(
         "bullets",

@@ -37,7 +37,9 @@ FILTERS = (
         "own",
         "small",
         side=Option(default=32, low=1, help="pixels of the shorter side at the least"),
-        ratio=Option(default=10.0, low=1, help="the longer side by the shorter one at the most"),
+        ratio=Option(
+            default=10.0, low=1, high=1e6, help="the longer side by the shorter one at the most"
+        ),
     ),
     _filter(
         "blank",
@@ -53,6 +55,8 @@ FILTERS = (
         "wide and high, is below 20.",
         "Pech-Pacheco et al. 2000 (variance of the Laplacian); the threshold is own",
         "blurred",
-        sharpness=Option(default=20.0, low=0, help="the variance from which a picture is sharp"),
+        sharpness=Option(
+            default=20.0, low=0, high=1e6, help="the variance from which a picture is sharp"
+        ),
     ),
 )

@@ -12,6 +12,7 @@ from multigraft.data.prepare.fields import Preparation, schema
 from multigraft.data.prepare.plan import read_plan
 from multigraft.errors import RecipeError
 from multigraft.plugins.catalog import Catalog
+from multigraft.preparing import Fields
 
 CATALOG = Catalog()
 
@@ -75,6 +76,10 @@ def test_a_pass_ends_with_what_looks_for_duplicates() -> None:
         (["markup"], None),
     ]
     assert len(read_plan({"source": "a.txt"}, CATALOG).passes) == 1
+
+
+def test_the_fields_of_the_function_are_those_of_the_recipe() -> None:
+    assert list(Fields.__annotations__) == list(Preparation.model_fields)
 
 
 def test_a_recipe_is_the_same_once_it_is_written() -> None:

@@ -66,7 +66,9 @@ class Preparation(Section):
     steps: Steps = ()
     """What is done to each row, in this order: filters and groups of filters by name, with
     options."""
-    keep: Annotated[tuple[str, ...] | None, BeforeValidator(listed)] = None
+    keep: Annotated[
+        Annotated[tuple[str, ...], Field(min_length=1)] | None, BeforeValidator(listed)
+    ] = None
     """The columns that are written, by our names; unset: all."""
     split: Parts = Field(default_factory=Parts)
     """Where a share of rows is held out, in folders ``validation`` and ``test`` beside

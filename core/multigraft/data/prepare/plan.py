@@ -168,8 +168,7 @@ class _Finder:
             elif problem := misfit(value, record.options[name]):
                 self.problems.append(f"{field}.{name}: found {value!r}; {problem}")
             else:
-                kind = type(record.options[name].default)
-                options[name] = float(value) if kind is float else value
+                options[name] = value
         return options
 
 
