@@ -231,6 +231,8 @@ EXTRAS = {
     "mlflow": "track",
     "sqlalchemy": "track",
     "alembic": "track",
+    "optuna": "search",
+    "ray": "ray",
 }
 """Libraries that one extra brings; `TRAINING` ones come with each of text, vision and speech."""
 TRAINING = {

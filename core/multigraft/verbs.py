@@ -19,6 +19,7 @@ from multigraft.data import Rows
 from multigraft.data.labelled_rows import labelled_rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes, odd_notes
 from multigraft.data.row_lists import row_lists
+from multigraft.data.shown_content import content_of
 from multigraft.evaluation.answer_scores import RowMetrics
 from multigraft.evaluation.measure import baseline_notes, measure_split
 from multigraft.evaluation.report.confusion import confusion_of
@@ -251,6 +252,7 @@ def _worst(
             float(losses[index]),
             expected[index] if expected else None,
             answered[index] if answered else None,
+            content_of(rows, index),
         )
         for index in np.argsort(-losses, kind="stable")[: min(count, counted.sum())].tolist()
     )

@@ -94,3 +94,13 @@ def test_runs_are_listed_and_sorted(cli: Any, folder: Path) -> None:
     assert cli("runs", str(folder / "none")).code == 1
     assert cli("runs", str(folder), "--sort", "colour").code == 2
     assert [each.value for each in Sort] == list(SORTS)
+
+
+def test_a_folder_is_its_leaderboard_and_lists_are_exported(cli: Any, folder: Path) -> None:
+    alone = json.loads(cli("compare", str(folder), "--json").out)
+    assert alone == json.loads(cli("compare", *runs_in(folder), "--json").out)
+    table = list(csv.reader(io.StringIO(cli("runs", str(folder), "--csv").out)))
+    assert [line[0] for line in table] == ["run", "full-s0", "full-s1", "full-s2", "probe"]
+    assert "| probe |" in cli("runs", str(folder), "--markdown").out
+    assert cli("runs", str(folder), "--latex").out.startswith("\\begin{tabular}")
+    assert cli("runs", str(folder), "--latex", "--json").code == 2

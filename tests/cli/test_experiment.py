@@ -90,6 +90,35 @@ def test_it_is_shown_as_json_csv_and_markdown(cli: Any, folder: Path) -> None:
     assert "| learned from | a | b |\n|---|---|---|\n| a | 0.750 [" in text
 
 
+def test_tables_are_exported(cli: Any, folder: Path) -> None:
+    said = cli("experiment", "table", str(folder))
+    assert said.code == 0, said.err
+    assert said.out.startswith("**leaderboard**\n\n|  | cells | accuracy |")
+    assert "**accuracy, source by target**" in said.out
+    latex = cli("experiment", "table", str(folder), "--format", "latex", "--only", "leader").out
+    assert latex.startswith("\\begin{tabular}") and "%" not in latex.splitlines()[0]
+    text = cli("experiment", "table", str(folder), "--format", "csv", "--only", "accuracy").out
+    table = list(csv.reader(io.StringIO(text)))
+    assert table[0] == ["learned from", "a", "b"] and table[1][1].startswith("0.750 [")
+    wrong = cli("experiment", "table", str(folder), "--only", "leaderbord")
+    assert wrong.code == 1 and "did you mean 'leaderboard'?" in wrong.err
+
+
+def test_a_search_is_planned_before_it_begins(cli: Any, grid: dict[str, Any]) -> None:
+    space = {"training.learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}}
+    said = cli("experiment", write({**grid, "search": {"space": space}}), "--dry-run")
+    assert said.code == 0, said.err
+    assert said.out == "search of books\n"
+    assert "1 x 50 trials, judged by validation rows; then 2 cells with the best" in said.err
+    found = json.loads(cli("experiment", "grid.yaml", "--dry-run", "--json").out)
+    assert found["searches"] == ["books"] and found["cells"] == []
+
+
+def test_an_address_is_that_of_a_cluster(cli: Any, grid: dict[str, Any]) -> None:
+    said = cli("experiment", write(grid), "--address", "auto")
+    assert said.code == 2 and "give it with engine ray" in said.err
+
+
 def test_a_folder_that_is_none_and_two_forms_are_refused(
     cli: Any, folder: Path, tmp_path: Path
 ) -> None:
@@ -108,5 +137,6 @@ def test_a_folder_that_is_none_and_two_forms_are_refused(
 
 def test_help_is_of_both_commands(cli: Any) -> None:
     said = cli("experiment", "--help")
-    assert said.code == 0 and "show" in said.out and "run" in said.out
+    assert said.code == 0
+    assert all(name in said.out for name in ("show", "run", "table"))
     assert "--retry" in cli("experiment", "run", "--help").out

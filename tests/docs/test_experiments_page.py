@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from helpers.samples import write_texts
 from multigraft.experiments.fields import Grid
+from multigraft.experiments.search.space import Dimension, Search
 
 PAGE = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text(encoding="utf-8")
 
@@ -38,6 +39,24 @@ def test_the_grid_makes_the_cells_that_it_says(grid: str) -> None:
     cells = [line for line in done.output.splitlines() if line.startswith(("books-", "films-"))]
     assert len(cells) == 2 * 2 * 3
     Grid.model_validate(yaml.safe_load(grid))
+
+
+def test_the_search_is_one(grid: str) -> None:
+    from multigraft.experiments.plan import read_plan
+    from multigraft.plugins.catalog import Catalog
+
+    found = re.search(r"<!-- test: search -->\n```yaml\n(.*?)```", PAGE, re.S)
+    assert found
+    Path("search.yaml").write_text(found[1], encoding="utf-8")
+    plan = read_plan("search.yaml", Catalog())
+    assert [study.name for study in plan.studies] == ["books, full", "books, lora"]
+    assert [len(study.finals) for study in plan.studies] == [3, 3]
+
+
+def test_every_field_of_a_search_is_told() -> None:
+    table = PAGE.split("## Search")[1].split("\n- ")[0]
+    names = [*Search.model_fields, *Dimension.model_fields]
+    assert [name for name in names if f"`{name}`" not in table] == []
 
 
 def test_every_field_of_a_grid_is_told() -> None:

@@ -145,6 +145,18 @@ def test_mistakes_are_told_with_what_to_do(write: Callable[..., Path], tmp_path:
         compare_metrics([first, second])
 
 
+def test_a_folder_stands_for_the_runs_in_it_that_were_evaluated(
+    write: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs = [write("full/s0"), write("full/s1", seed=1), write("probe", 0.5, strategy="partial")]
+    late = write("late", strategy="linear-probe")
+    results_file(late).unlink()
+    assert compare_metrics([tmp_path]) == compare_metrics(runs)
+    assert "1 of 4 runs were not evaluated, and are left out" in caplog.text
+    with pytest.raises(RunError, match="found 0 run; give at least two"):
+        compare_metrics([tmp_path], data="books")
+
+
 @pytest.mark.parametrize("damage", ["torn", "pickled", "other", "shapes", "bomb"])
 def test_damaged_results_are_refused(
     write: Callable[..., Path], damage: str, monkeypatch: pytest.MonkeyPatch

@@ -27,7 +27,11 @@ class Sort(StrEnum):
 
 Folders = Annotated[
     list[Path],
-    typer.Argument(metavar="RUN...", help="Folders of evaluated runs.", show_default=False),
+    typer.Argument(
+        metavar="RUN...",
+        help="Folders of evaluated runs, or of folders of them.",
+        show_default=False,
+    ),
 ]
 Baseline = Annotated[
     Path | None,
@@ -72,10 +76,7 @@ def compare(
 ) -> None:
     """Lay evaluated runs side by side on the same rows: which is best, and is the difference
     real."""
-    asked = {"markdown": markdown, "latex": latex, "csv": csv}
-    forms = [name for name, wanted in asked.items() if wanted]
-    if len(forms) + as_json > 1:
-        raise typer.BadParameter("--json, --markdown, --latex and --csv: give one of them")
+    form = _form(as_json=as_json, markdown=markdown, latex=latex, csv=csv)
     from multigraft.runs.compare_metrics import compare_metrics
 
     found = compare_metrics(
@@ -84,8 +85,8 @@ def compare(
     if as_json:
         shell.say_json(found.to_dict())
         return
-    if forms:
-        shell.say(found.to(forms[0]).rstrip("\n"))
+    if form is not None:
+        shell.say(found.to(form).rstrip("\n"))
         return
     from multigraft.evaluation.report.table import show
 
@@ -98,15 +99,32 @@ def runs(
     *,
     sort: SortBy = Sort.NAME,
     reverse: Reverse = False,
+    markdown: Markdown = False,
+    latex: Latex = False,
+    csv: Csv = False,
     as_json: AsJson = False,
 ) -> None:
     """List the runs in a folder: what each is, how good, how long it took, and its state."""
-    from multigraft.runs.listing import listed_runs, listing_report
+    form = _form(as_json=as_json, markdown=markdown, latex=latex, csv=csv)
+    from multigraft.runs.listing import listed_runs, listing_report, listing_table
 
     found = listed_runs(folder, sort=sort.value, reverse=reverse)
     if as_json:
         shell.say_json([each.to_dict() for each in found])
         return
+    if form is not None:
+        from multigraft.evaluation.report.formats import FORMATS
+
+        shell.say(FORMATS[form](listing_table(found)).rstrip("\n"))
+        return
     from multigraft.evaluation.report.table import show
 
     show(listing_report(found, folder), shell.out)
+
+
+def _form(*, as_json: bool, **forms: bool) -> str | None:
+    """The one form that is asked for; None: JSON, or a table for people."""
+    asked = [name for name, wanted in forms.items() if wanted]
+    if len(asked) + as_json > 1:
+        raise typer.BadParameter("--json, --markdown, --latex and --csv: give one of them")
+    return asked[0] if asked else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -15,8 +15,11 @@ from multigraft.cli.shell import AsJson, Shell, command
 
 if TYPE_CHECKING:
     from multigraft.experiments import Experiment
+    from multigraft.experiments.plan import Plan
 
 RUN = "run"
+HEADINGS = {"markdown": "**{}**\n", "latex": "% {}", "csv": "# {}"}
+"""What stands over each of several tables."""
 File = Annotated[Path, typer.Argument(metavar="GRID", help="A grid file, YAML or JSON.")]
 Folder = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="An experiment's folder.", show_default=False)
@@ -30,6 +33,21 @@ Workers = Annotated[
 ]
 Retry = Annotated[bool, typer.Option("--retry", help="Take up cells again that failed.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the cells, and train none.")]
+EngineName = Annotated[
+    Literal["processes", "ray"],
+    typer.Option("--engine", help="What trains the cells: this machine, or a cluster of Ray."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="Of Ray's cluster, as auto.", show_default="a new one here"),
+]
+Form = Annotated[
+    Literal["markdown", "latex", "csv"], typer.Option("--format", help="How tables are written.")
+]
+Only = Annotated[
+    str | None,
+    typer.Option("--only", help="The table that is called so, or begins so.", show_default="all"),
+]
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")]
 AsCsv = Annotated[
     bool, typer.Option("--csv", help="Print a row for each cell, domain and metric, as CSV.")
@@ -56,6 +74,7 @@ def build() -> typer.Typer:
     )
     group.command(RUN)(command(run))
     group.command("show")(command(show))
+    group.command("table")(command(table))
     return group
 
 
@@ -65,6 +84,8 @@ def run(
     *,
     out: Out = None,
     workers: Workers = None,
+    engine: EngineName = "processes",
+    address: Address = None,
     retry: Retry = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -81,21 +102,24 @@ def run(
     plan = read_plan(grid, Catalog())
     found = prepared(plan, grid, out)
     left = [each.key for each in waiting(found, plan, retry=retry)]
+    searches = [each.name for each in plan.studies]
     if dry_run and as_json:
         cells = [cell.key for cell in found.cells]
-        shell.say_json({"folder": str(found.folder), "cells": cells, "to_compute": left})
+        told = {"folder": str(found.folder), "cells": cells, "to_compute": left}
+        shell.say_json(told | ({"searches": searches} if searches else {}))
         return
-    where = f" on {', '.join(found.domains)}" if found.domains else ""
-    shell.tell(f"{found.folder}: {len(plan.runs)} cells, {len(left)} to compute, tested{where}")
+    shell.tell(_told(found, plan, len(left)))
     if dry_run:
-        for key in left:
-            shell.say(key)
+        for name in [*(f"search of {each}" for each in searches), *left]:
+            shell.say(name)
         return
     try:
         made = experiment(
             grid,
             output=out,
             workers=workers,
+            engine=engine,
+            address=address,
             retry=retry,
             tell=lambda update: shell.tell(line_of(update)),
         )
@@ -106,6 +130,19 @@ def run(
     if made.problems:
         shell.tell(f"{len(made.problems)} cells failed; try them again with --retry")
         raise typer.Exit(FAILED)
+
+
+def _told(found: Experiment, plan: Plan, left: int) -> str:
+    """What is going to be computed, in a line."""
+    where = f" on {', '.join(found.domains)}" if found.domains else ""
+    cells = f"{len(plan.runs)} cells, {left} to compute, tested{where}"
+    if plan.grid.search is None:
+        return f"{found.folder}: {cells}"
+    chosen = sum(len(each.finals) for each in plan.studies)
+    return (
+        f"{found.folder}: {len(plan.studies)} x {plan.grid.search.trials} trials, judged by "
+        f"validation rows; then {chosen} cells with the best of them, and {cells}"
+    )
 
 
 def show(
@@ -131,6 +168,23 @@ def show(
             shell.say(f"**{title}**\n\n{markdown(table)}")
     else:
         _show(shell, found, as_json=as_json)
+
+
+def table(shell: Shell, folder: Folder, *, form: Form = "markdown", only: Only = None) -> None:
+    """Print the leaderboard, the matrices and the comparisons for a paper or a spreadsheet."""
+    from multigraft.errors import RunError, did_you_mean
+    from multigraft.evaluation.report.formats import FORMATS
+    from multigraft.experiments import Experiment
+
+    tables = Experiment.open(folder).report().tables
+    wanted = {name: rows for name, rows in tables.items() if name.startswith(only or "")}
+    if not wanted:
+        hint = did_you_mean(only or "", tables) if tables else "nothing was measured yet"
+        raise RunError(f"{folder}: has no table {only!r}; {hint}")
+    for place, (name, rows) in enumerate(wanted.items()):
+        if len(wanted) > 1:
+            shell.say(("\n" if place else "") + HEADINGS[form].format(name))
+        shell.say(FORMATS[form](rows).rstrip("\n"))
 
 
 def _show(shell: Shell, found: Experiment, *, as_json: bool) -> None:

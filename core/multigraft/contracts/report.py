@@ -51,6 +51,8 @@ class WorstRow:
     loss: float
     expected: str | None = None
     answered: str | None = None
+    content: str | None = None
+    """What the model read, in short: the text, or the path of a file."""
 
 
 @dataclass(frozen=True)

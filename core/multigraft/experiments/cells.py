@@ -12,8 +12,9 @@ from typing import Any
 
 from multigraft.contracts.types import Stage
 from multigraft.errors import RecipeError
-from multigraft.experiments.combinations import DATA, SEED, Combination, fields_of, plain
+from multigraft.experiments.combinations import DATA, SEED, fields_of, plain
 from multigraft.experiments.fields import Grid
+from multigraft.experiments.values import Combination
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe, assign
 from multigraft.recipe.resolve import read_recipe
@@ -80,6 +81,16 @@ def planned_runs(
         if first[run.key.rpartition("-")[2]] is not run.key:
             problems.append(f"cells {other} and {run.key} are the same run; leave one out")
     return runs
+
+
+def planned_run(grid: Grid, base: Combination, drawn: Combination, catalog: Catalog) -> PlannedRun:
+    """A run whose fields were drawn by a search, beside those of ``base``, which name its cell.
+
+    Raises RecipeError.
+    """
+    resolved = read_recipe(raw_recipe(grid, {**base, **drawn}), catalog)
+    fields = [field for field in base if field != SEED]
+    return _run(grid, _Found(base, resolved, ()), resolved, fields)
 
 
 def _read(grid: Grid, combination: Combination, catalog: Catalog) -> _Found:

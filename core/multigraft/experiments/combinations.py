@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from multigraft.errors import did_you_mean
 from multigraft.experiments.fields import ALL, Grid
+from multigraft.experiments.values import (
+    Choice,
+    Combination,
+    choices_of,
+    is_value,
+    label_of,
+    several,
+)
 from multigraft.system.validation import short
 
 DATA, SEED = "data", "seed"
@@ -18,20 +24,14 @@ MOST = 10_000
 """The most cells of one experiment."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One value of a field that varies, and what people call it."""
-
-    label: str
-    value: Any
-
-
-Combination = Mapping[str, Choice]
-"""What a cell has of each field that varies."""
-
-
 def combinations(grid: Grid, problems: list[str]) -> list[Combination]:
     """Every combination of a grid; what is wrong with it is added to ``problems``."""
+    crossed, listed = cross_product(grid, problems), listed_cells(grid, problems)
+    return [*crossed, *listed] if grid.vary or listed else [{}]
+
+
+def cross_product(grid: Grid, problems: list[str]) -> list[Combination]:
+    """The combinations of what varies, without those excluded."""
     axes = {field: _axis(grid, field, given, problems) for field, given in grid.vary.items()}
     count = 1
     for choices in axes.values():
@@ -41,24 +41,12 @@ def combinations(grid: Grid, problems: list[str]) -> list[Combination]:
         return []
     drawn = product(*axes.values()) if axes else ()
     crossed = [dict(zip(axes, each, strict=True)) for each in drawn]
-    kept = _without(grid, axes, crossed, problems)
-    listed = [_listed(grid, place, each, problems) for place, each in enumerate(grid.cells)]
-    return [*kept, *listed] if axes or listed else [{}]
+    return _without(grid, axes, crossed, problems)
 
 
-def label_of(value: Any) -> str:
-    """What people call a value.
-
-    >>> label_of(0.01), label_of({"name": "partial", "blocks": 2}), label_of(["lora", "bitfit"])
-    ('0.01', 'partial blocks=2', 'lora+bitfit')
-    """
-    if isinstance(value, Mapping):
-        named = [str(value["name"])] if "name" in value else []
-        others = {key: each for key, each in value.items() if key != "name"}
-        return " ".join([*named, *(f"{key}={label_of(each)}" for key, each in others.items())])
-    if isinstance(value, list | tuple):
-        return "+".join(map(label_of, value))
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+def listed_cells(grid: Grid, problems: list[str]) -> list[Combination]:
+    """The cells that are listed one by one."""
+    return [_listed(grid, place, each, problems) for place, each in enumerate(grid.cells)]
 
 
 def plain(text: str) -> str:
@@ -76,10 +64,7 @@ def _axis(grid: Grid, field: str, given: Any, problems: list[str]) -> list[Choic
     if field == DATA:
         given = _data(grid, given)
         _known(grid, at, given.values() if isinstance(given, Mapping) else given, problems)
-    if isinstance(given, Mapping):
-        choices = [Choice(str(label), value) for label, value in given.items()]
-    else:
-        choices = [Choice(label_of(value), value) for value in given]
+    choices = choices_of(given)
     if not choices:
         problems.append(f"{at}: holds no value; give one at least, or leave the field out")
     labels = [each.label for each in choices]
@@ -133,8 +118,8 @@ def _rule_problems(
     ]
     for field, wanted in rule.items():
         known = axes.get(field, ())
-        for value in _several(wanted):
-            if known and not any(_is(each, value) for each in known):
+        for value in several(wanted):
+            if known and not any(is_value(each, value) for each in known):
                 allowed = did_you_mean(label_of(value), [each.label for each in known])
                 found.append(f"exclude.{place}.{field}: found {short(value)}; {allowed}")
     problems += found
@@ -143,17 +128,9 @@ def _rule_problems(
 
 def _matches(combination: Combination, rule: Mapping[str, Any]) -> bool:
     return all(
-        any(_is(combination[field], value) for value in _several(wanted))
+        any(is_value(combination[field], value) for value in several(wanted))
         for field, wanted in rule.items()
     )
-
-
-def _several(wanted: Any) -> Sequence[Any]:
-    return wanted if isinstance(wanted, list) else [wanted]
-
-
-def _is(choice: Choice, value: Any) -> bool:
-    return choice.value == value or choice.label == label_of(value)
 
 
 def _listed(grid: Grid, place: int, given: Mapping[str, Any], problems: list[str]) -> Combination:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, get_args
 
 from multigraft.errors import RecipeError
 from multigraft.experiments.cells import PlannedRun
+from multigraft.experiments.engines import Engine, Name
 from multigraft.experiments.folder import begin, held
-from multigraft.experiments.job import Ended, Job, work
+from multigraft.experiments.job import Job
 from multigraft.experiments.opening import Experiment
 from multigraft.experiments.plan import Plan, read_plan
-from multigraft.experiments.processes import Processes
 from multigraft.experiments.progress import Told, Update, usual_teller
 from multigraft.experiments.records import read_cell_record
+from multigraft.experiments.search.phase import searched
 from multigraft.experiments.turns import Turns
 from multigraft.plugins.catalog import Catalog
 from multigraft.system.files import whole_path
@@ -28,19 +29,13 @@ EVERY = 2.0
 """Seconds, at least, between two writings of the table while cells end."""
 
 
-class Workers(Protocol):
-    """An engine: what trains the cells."""
-
-    def run(self, turns: Turns) -> Generator[Ended]:
-        """Make every cell, and tell of each as it ends."""
-        ...
-
-
 def experiment(
     grid: Mapping[str, Any] | str | Path,
     *,
     output: str | Path | None = None,
     workers: int | None = None,
+    engine: Name = "processes",
+    address: str | None = None,
     retry: bool = False,
     plugins: Sequence[object] = (),
     tell: Told | None = None,
@@ -50,24 +45,46 @@ def experiment(
 
     Called again, also after a kill, it goes on where it was: cells that ended are left as they are,
     and ``retry`` takes up those again that failed. ``workers`` and ``output`` go before the grid's.
-    ``plugins`` are plugin objects for the runs, with one worker alone; ``tell`` is told of each
-    cell that ends; unset, and unless ``quiet``, lines are written where stderr is a terminal. A
-    cell that fails keeps none from ending: see `Experiment.problems`. Raises RecipeError with every
-    mistake in the grid, RunError where another process is at work in the folder or the data changed
-    since.
+    ``engine`` is ``processes``, of this machine, or ``ray``, whose cluster has an ``address``, as
+    ``auto``. ``plugins`` are plugin objects for the runs, with one worker alone; ``tell`` is told
+    of each cell that ends; unset, and unless ``quiet``, lines are written where stderr is a
+    terminal. A cell that fails keeps none from ending: see `Experiment.problems`.
+
+    Raises RecipeError with every mistake in the grid, RunError where another process is at work in
+    the folder, the data changed since, or no trial of a search ended well.
     """
-    plan = read_plan(grid, Catalog(plugins))
-    count = workers or plan.grid.workers
-    if plugins and count > 1:
-        raise RecipeError(
-            ["plugins: objects cannot be given to other processes; use one worker, or install them"]
-        )
+    catalog = Catalog(plugins)
+    plan = read_plan(grid, catalog)
+    asked = Engine(
+        name=engine,
+        workers=workers or plan.grid.workers,
+        gpus=plan.grid.gpus,
+        address=address,
+        plugins=plugins,
+    )
+    _check(asked)
     found = prepared(plan, grid, output)
     said = tell or (None if quiet else usual_teller())
     with held(found.folder):
-        threads = begin(found.folder, plan, count)
-        _compute(found, plan, count=count, threads=threads, retry=retry, plugins=plugins, tell=said)
+        asked = replace(asked, threads=begin(found.folder, plan, asked.sharing))
+        if plan.studies:
+            plan = searched(plan, found.folder, asked, catalog, said)
+            begin(found.folder, plan, asked.sharing)
+            found.cells = [run.cell for run in plan.runs]
+        _compute(found, plan, asked, retry=retry, tell=said)
     return found
+
+
+def _check(asked: Engine) -> None:
+    """Raise RecipeError for what an engine cannot do."""
+    if asked.name not in get_args(Name):
+        raise RecipeError([f"engine: found {asked.name!r}; allowed: {', '.join(get_args(Name))}"])
+    if asked.plugins and (asked.workers > 1 or asked.name == "ray"):
+        raise RecipeError(
+            ["plugins: objects cannot be given to other processes; use one worker, or install them"]
+        )
+    if asked.address is not None and asked.name != "ray":
+        raise RecipeError(["address: is that of a cluster; give it with engine ray"])
 
 
 def prepared(plan: Plan, grid: Any, output: str | Path | None) -> Experiment:
@@ -89,19 +106,14 @@ def waiting(found: Experiment, plan: Plan, *, retry: bool) -> list[PlannedRun]:
 
 
 def _compute(
-    found: Experiment,
-    plan: Plan,
-    *,
-    count: int,
-    threads: int,
-    retry: bool,
-    plugins: Sequence[object],
-    tell: Told | None,
+    found: Experiment, plan: Plan, asked: Engine, *, retry: bool, tell: Told | None
 ) -> None:
     """Make what is missing, tell of it, and keep the table up to date."""
     runs = waiting(found, plan, retry=retry)
     table = Table(found)
-    engine = _engine(found, plan, min(count, len(runs)), threads, plugins)
+    engine = asked.start(
+        found.folder, lambda run: Job.of(run, plan, found.folder, asked.threads), len(runs)
+    )
     planned, began = {run.key: run for run in runs}, time.monotonic()
     try:
         with closing(engine.run(Turns(runs))) as events:
@@ -124,32 +136,6 @@ def _compute(
     finally:
         table.write(now=True)
     table.write_page()
-
-
-def _engine(
-    found: Experiment, plan: Plan, count: int, threads: int, plugins: Sequence[object]
-) -> Workers:
-    def job(run: PlannedRun) -> Job:
-        return Job.of(run, plan, found.folder, threads)
-
-    if count > 1:
-        return Processes(found.folder, count=count, threads=threads, job=job)
-    return InProcess(job, plugins)
-
-
-@dataclass(frozen=True)
-class InProcess:
-    """Engine of one worker: this process."""
-
-    job: Callable[[PlannedRun], Job]
-    plugins: Sequence[object] = ()
-
-    def run(self, turns: Turns) -> Generator[Ended]:
-        """Make one cell after another."""
-        while (run := turns.take()) is not None:
-            ended = work(self.job(run), self.plugins)
-            turns.ended(run.key)
-            yield ended
 
 
 @dataclass

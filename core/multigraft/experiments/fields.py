@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError
 
+from multigraft.experiments.search.space import Search
 from multigraft.recipe import Data, Section
 from multigraft.recipe.choices import trained
 from multigraft.system.validation import problem_lines
@@ -39,6 +40,9 @@ class Grid(Section):
     test_on: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(several)] = ()
     """The domains on whose test rows every run is measured, labels matched by name; unset: each run
     on its own held-out rows alone."""
+    search: Search | None = None
+    """A search for the best values of further fields; what varies is then trained with the best
+    that were found for it."""
     metric: str | None = None
     """What tables and figures show; unset: what the task is monitored by."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
@@ -46,6 +50,8 @@ class Grid(Section):
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     """Threads of each cell; unset: the cores of this machine by the workers. Sums of floats depend
     on it, so an experiment keeps what it began with."""
+    gpus: Annotated[float, Field(ge=0)] = 0
+    """GPUs of each cell where Ray shares them out; cells may have parts of one."""
     keep: Literal["runs", "scores"] = "runs"
     """What stays of a cell once it is measured: its whole run, or all of it but the weights."""
     output: str | None = None

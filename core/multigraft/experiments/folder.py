@@ -16,12 +16,13 @@ from multigraft.experiments.plan import Plan, sources_of
 from multigraft.system.cpu import usable_cores
 from multigraft.system.files import check_plain, write_json, write_text
 
-GRID, STATE, RESULTS, PAGE, WORKERS = (
+GRID, STATE, RESULTS, PAGE, WORKERS, SEARCH = (
     "grid.yaml",
     "experiment.json",
     "results.parquet",
     "report.html",
     "workers",
+    "search",
 )
 ORPHANS = 60.0
 """Seconds that workers of a process that was killed may take to end."""
@@ -59,7 +60,8 @@ def _await_orphans(folder: Path) -> None:
     """Wait for workers whose starter was killed: they end as soon as they see it."""
     from filelock import FileLock, Timeout
 
-    for path in sorted((folder / WORKERS).glob("*.lock")):
+    places = (folder / WORKERS, folder / SEARCH / WORKERS)
+    for path in sorted(path for place in places for path in place.glob("*.lock")):
         try:
             with FileLock(path, timeout=ORPHANS):
                 path.unlink(missing_ok=True)
@@ -88,7 +90,10 @@ def begin(folder: Path, plan: Plan, workers: int) -> int:
     write_text(folder / GRID, plan.grid.to_yaml())
     state = {"threads": threads, "data": {**known, **digests}}
     told = {"metric": plan.grid.metric, "domains": [each.name for each in plan.domains]}
-    write_json(folder / STATE, {**state, **told, "cells": [asdict(run.cell) for run in plan.runs]})
+    cells = [asdict(run.cell) for run in plan.runs]
+    if plan.studies:  # what they chose before stays until they have chosen again
+        cells = before.get("cells", cells)
+    write_json(folder / STATE, {**state, **told, "cells": cells})
     return int(threads)
 
 

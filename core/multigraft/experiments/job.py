@@ -8,16 +8,17 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multigraft.contracts.types import Stage
-from multigraft.errors import MultigraftError, first_line
+from multigraft.errors import MultigraftError, RunError, first_line
 from multigraft.experiments.cell_log import logged
 from multigraft.experiments.cells import PlannedRun, folder_of
 from multigraft.experiments.plan import Domain, Plan
 from multigraft.experiments.records import Record, Score, Tested, write_record
+from multigraft.experiments.search.pruning import Pruning, TrialPlace
 from multigraft.system.resume_command import RECORD
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Job:
     domains: tuple[Domain, ...]
     threads: int
     keep: str
+    trial: TrialPlace | None = None
+    """Whose trial of a search it is, judged by its validation rows alone; None: of none."""
 
     @classmethod
     def of(cls, run: PlannedRun, plan: Plan, folder: Path, threads: int) -> Job:
@@ -74,7 +77,9 @@ class Job:
     def from_json(cls, text: str) -> Job:
         """Undo `to_json`."""
         raw = json.loads(text)
-        return cls(**{**raw, "domains": tuple(Domain(**each) for each in raw["domains"])})
+        domains = tuple(Domain(**each) for each in raw["domains"])
+        trial = None if raw["trial"] is None else TrialPlace(**raw["trial"])
+        return cls(**{**raw, "domains": domains, "trial": trial})
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,9 @@ def _computing(threads: int) -> Iterator[None]:
 def _record(job: Job, plugins: Sequence[object]) -> Record:
     """How a cell ended."""
     try:
-        return _measured_on_all(_trained(job, plugins), job)
+        if job.trial is None:
+            return _measured_on_all(_trained(job, plugins), job)
+        return _tried(_trained(job, [*plugins, Pruning(job.trial)]), job)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a panic of Rust is no Exception
@@ -130,11 +137,35 @@ def _record(job: Job, plugins: Sequence[object]) -> Record:
 
 
 def _measured_on_all(run: Run, job: Job) -> Record:
-    """A trained run on every domain."""
+    """A trained run on every domain, with what its answers cost."""
+    from multigraft.experiments.row_cost import row_ms, weight_megabytes
+
+    tested = [_tested(run, job, domain) for domain in job.domains] or [_on_own_rows(run, job)]
+    return replace(
+        _learned(run, job),
+        tested=tuple(tested),
+        ms=row_ms(run),
+        megabytes=weight_megabytes(run),
+    )
+
+
+def _tried(run: Run, job: Job) -> Record:
+    """A trial of a search: nothing but its validation is looked at. Raises RunError where it has
+    no validation rows."""
+    record = _learned(run, job)
+    if record.validation is None:
+        raise RunError(
+            "a search chooses by validation rows, and there are none; give data.validation, or a "
+            "share in data.split"
+        )
+    return record
+
+
+def _learned(run: Run, job: Job) -> Record:
+    """How a training went."""
     from multigraft.runs.report_files import read_report, report_file
 
     trained = read_report(report_file(run.folder, job.stage))
-    tested = [_tested(run, job, domain) for domain in job.domains] or [_on_own_rows(run, job)]
     return Record(
         cell=job.key,
         state="finished",
@@ -143,7 +174,7 @@ def _measured_on_all(run: Run, job: Job) -> Record:
         train_rows=len(run.rows["train"]),
         monitor=run.objective.monitor,
         greater_is_better=run.objective.greater_is_better,
-        tested=tuple(tested),
+        validation=run.facts.get("best", {}).get("value"),
         facts={"threads": job.threads},
     )
 

@@ -17,6 +17,7 @@ from multigraft.system.files import is_plain_name, whole_path
 
 if TYPE_CHECKING:
     from multigraft.contracts.report import Report
+    from multigraft.experiments.search.outcome import Tried
     from multigraft.experiments.transfer import Transfer
 
 
@@ -56,7 +57,7 @@ class Experiment:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields that vary, the seed apart."""
-        return tuple(self.cells[0].varied)
+        return tuple(self.cells[0].varied) if self.cells else ()
 
     def records(self) -> dict[str, Record]:
         """The record of each cell that ended, by its key."""
@@ -72,6 +73,12 @@ class Experiment:
         from multigraft.experiments.overview import report_of
 
         return report_of(self)
+
+    def trials(self) -> list[Tried]:
+        """The trials of its search that ended; empty where it searches nothing."""
+        from multigraft.experiments.search.outcome import read_trials
+
+        return read_trials(self.folder)
 
     def transfers(self) -> list[Transfer]:
         """Every domain that was learned from, on every domain it was tested on, beside what the

@@ -7,17 +7,22 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from multigraft.contracts.report import Measure, Report
-from multigraft.evaluation.report.numbers import duration, figure, interval
+from multigraft.evaluation.report.numbers import duration, figure, interval, quantity
 from multigraft.evaluation.statistics import Estimate, Standing
 from multigraft.experiments.efficiency import curves
+from multigraft.experiments.leaderboard import Entry, Leaderboard, leaderboard
 from multigraft.experiments.opening import Experiment
+from multigraft.experiments.search.outcome import by_study
 from multigraft.experiments.summary import Group, Summary
 from multigraft.experiments.transfer import Transfer, transfers
 
 Rows = tuple[tuple[str, ...], ...]
 NOTHING = "no cell has ended yet"
+LEADERBOARD = "leaderboard"
 TRANSFER, BESIDE = "transfer", "what learned from the same rows"
 """Titles of tables."""
+TRIALS = 10
+"""Of a search that are shown."""
 LEAST = 0.001
 """The least p-value that is written out."""
 
@@ -37,11 +42,13 @@ def report_of(found: Experiment) -> Report:
 
 def _facts(summary: Summary) -> dict[str, str]:
     found, records = summary.experiment, summary.records
+    trials = found.trials()
     failed = len(found.problems)
     spent = sum(each.seconds + sum(one.seconds for one in each.tested) for each in records.values())
     return {
         "folder": str(found.folder),
         "cells": f"{len(found.cells)}, {len(records)} of them ended",
+        **({"trials": str(len(trials))} if trials else {}),
         "failed": str(failed),
         "metric": str(summary.metric),
         "computing": duration(spent),
@@ -56,6 +63,11 @@ def _notes(summary: Summary) -> Iterator[str]:
         yield (
             f"metric: no cell measured {summary.metric!r}; measured were "
             f"{', '.join(summary.metrics)}"
+        )
+    if trials := summary.experiment.trials():
+        yield (
+            f"search: of {len(trials)} trials the validation rows chose; the rows of the figures "
+            "here were measured once, for what was chosen, and no trial saw them"
         )
     yield from _told_of_rows(summary)
     worse = [
@@ -81,6 +93,8 @@ def _told_of_rows(summary: Summary) -> Iterator[str]:
 
 
 def _tables(summary: Summary) -> Iterator[tuple[str, Rows]]:
+    board = leaderboard(summary)
+    yield LEADERBOARD, () if board is None else leaderboard_table(board)
     found = list(matrices(summary))
     yield from found or [(f"{summary.metric} of every cell, seeds together", _measured(summary))]
     yield BESIDE, _standings(summary)
@@ -88,7 +102,42 @@ def _tables(summary: Summary) -> Iterator[tuple[str, Rows]]:
     for name, steps in curves(summary).items():
         told = ((str(step.rows), *_parts(step.estimate)) for step in steps)
         yield f"training rows: {name}", (("rows", str(summary.metric), "interval"), *told)
+    yield from search_tables(summary.experiment)
     yield "failed", failures(summary.experiment)
+
+
+def leaderboard_table(board: Leaderboard) -> Rows:
+    """The leaderboard, without the columns of which nothing is known."""
+    lines = [_entry(place, each, board) for place, each in enumerate(board.entries, 1)]
+    beside = ("beside the best", "p (Holm)", "mean rank")
+    costs = ("training s", "ms a row", "MB", "Pareto front")
+    return _filled([("", "cells", board.metric, *beside, *costs), *lines])
+
+
+def _entry(place: int, each: Entry, board: Leaderboard) -> tuple[str, ...]:
+    costs = each.costs
+    lacking = f"on {each.measured} of {len(board.pairs)}"
+    return (
+        "" if each.estimate is None else str(place),
+        each.name,
+        lacking if each.estimate is None else told(each.estimate),
+        "best" if each.difference is None and place == 1 else told(each.difference),
+        "" if each.adjusted is None else p_value(each.adjusted),
+        "" if each.rank is None else f"{each.rank:.2f}",
+        "" if costs.seconds is None else quantity(costs.seconds),
+        "" if costs.ms is None else quantity(costs.ms),
+        "" if costs.megabytes is None else quantity(costs.megabytes),
+        "front" if each.front else "",
+    )
+
+
+def p_value(p: float) -> str:
+    """A p-value in two digits.
+
+    >>> p_value(0.0314), p_value(0.00002)
+    ('0.031', '<0.001')
+    """
+    return f"{p:.2g}" if p >= LEAST else f"<{LEAST:g}"
 
 
 def matrices(summary: Summary) -> Iterator[tuple[str, Rows]]:
@@ -146,7 +195,7 @@ def _standing(each: Standing, data: str | None) -> tuple[str, ...]:
     if each.difference is None:
         return name, told(each.estimate), "best", ""
     p = 1.0 if each.adjusted is None else each.adjusted
-    return name, told(each.estimate), told(each.difference), f"{p:.2g}" if p >= LEAST else "<0.001"
+    return name, told(each.estimate), told(each.difference), p_value(p)
 
 
 def _filled(rows: Sequence[tuple[str, ...]]) -> Rows:
@@ -170,6 +219,31 @@ def _transfer(each: Transfer) -> tuple[str, ...]:
         "" if each.over_scratch is None else told(each.over_scratch),
         "negative" if each.negative else "",
     )
+
+
+def search_tables(found: Experiment) -> Iterator[tuple[str, Rows]]:
+    """The best trials of each search, the one that was chosen first."""
+    for study, trials in by_study(found.trials()).items():
+        best = sorted(trials, key=lambda each: (-each.goodness, each.number))[:TRIALS]
+        fields = list(dict.fromkeys(name for each in best for name in each.drawn))
+        metric = next((each.metric for each in trials if each.metric), "value")
+        heading = ("trial", *(name.rpartition(".")[2] for name in fields), f"validation {metric}")
+        lines = [
+            (
+                str(each.number),
+                *(_drawn(each.drawn.get(name)) for name in fields),
+                "" if each.value is None else f"{each.value:.4g}",
+                f"{each.state}, {each.reason}" if each.reason else each.state,
+                duration(each.seconds),
+            )
+            for each in best
+        ]
+        name = "search" if study == "search" else f"search: {study}"
+        yield f"{name}, best of {len(trials)} trials", ((*heading, "ended", "time"), *lines)
+
+
+def _drawn(value: object) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def failures(found: Experiment) -> Rows:

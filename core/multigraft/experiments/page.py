@@ -1,68 +1,53 @@
-"""HTML page of an experiment: the matrix as a heat map, intervals as a forest plot, what failed."""
+"""HTML page of an experiment: leaderboard, plots, comparisons, the worst rows, what failed."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from multigraft.contracts.report import Measure
-from multigraft.evaluation.report.axes import tick_label, value_axis
-from multigraft.evaluation.report.charts import line_chart, range_bar
-from multigraft.evaluation.report.numbers import figure, interval
+from multigraft.evaluation.report.charts import line_chart
 from multigraft.evaluation.report.page import templates
-from multigraft.evaluation.statistics import Estimate
 from multigraft.experiments.efficiency import curves
 from multigraft.experiments.folder import PAGE
+from multigraft.experiments.leaderboard import Leaderboard, leaderboard
 from multigraft.experiments.opening import Experiment
-from multigraft.experiments.overview import BESIDE, TRANSFER, failures, report_of, told
-from multigraft.experiments.summary import Point, Summary
-from multigraft.experiments.transfer import Transfer, transfers
+from multigraft.experiments.overview import (
+    BESIDE,
+    LEADERBOARD,
+    TRANSFER,
+    failures,
+    p_value,
+    report_of,
+    search_tables,
+)
+from multigraft.experiments.plots.critical_difference import diagram
+from multigraft.experiments.plots.forest import Forest, average_differences, differences, forests
+from multigraft.experiments.plots.heat_map import heat_maps
+from multigraft.experiments.plots.learning_curves import learning_plots
+from multigraft.experiments.plots.pareto import pareto_plots
+from multigraft.experiments.plots.search_history import search_plots
+from multigraft.experiments.summary import Summary
+from multigraft.experiments.worst_rows import worst_rows
 from multigraft.system.about import __version__
 
-
-@dataclass(frozen=True)
-class Shade:
-    """A square of a heat map."""
-
-    value: str
-    interval: str
-    share: float
-    """How deep its colour is, from 0 to 1."""
-    said: str
-    own: bool
-    negative: bool
+Drawn = tuple[str, Markup]
+"""A title, and the drawing below it."""
 
 
 @dataclass(frozen=True)
-class HeatMap:
-    """Sources (lines) by targets."""
+class Standings:
+    """The leaderboard's section of the page."""
 
-    title: str
-    targets: tuple[str, ...]
-    lines: tuple[tuple[str, tuple[Shade | None, ...]], ...]
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of a forest plot."""
-
-    name: str
-    value: str
-    bar: Markup
-
-
-@dataclass(frozen=True)
-class Forest:
-    """The intervals of several groups of cells on one axis."""
-
-    title: str
-    lines: tuple[Line, ...]
-    low: str
-    high: str
+    rows: Sequence[Sequence[str]] = ()
+    where: str = ""
+    """What the figures are averaged over."""
+    beside: Forest | None = None
+    diagram: Markup | None = None
+    friedman: str = ""
+    fronts: Sequence[Drawn] = field(default_factory=tuple)
 
 
 def write_page(found: Experiment) -> None:
@@ -81,102 +66,58 @@ def render(found: Experiment) -> str:
         version=__version__,
         report=report,
         metric=str(summary.metric),
+        board=_standings(leaderboard(summary), report.tables.get(LEADERBOARD, ())),
         maps=list(heat_maps(summary)),
         forests=list(forests(summary)),
+        differences=list(differences(summary)),
         tables={name: report.tables[name] for name in (TRANSFER, BESIDE) if name in report.tables},
-        chart=_chart(summary),
+        chart=_label_efficiency(summary),
+        searches=_drawn(search_plots(found.trials())),
+        tried=list(search_tables(found)),
+        learning=_drawn(learning_plots(summary)),
+        worst=list(worst_rows(summary)),
         failed=failures(found),
     )
 
 
-def heat_maps(summary: Summary) -> Iterator[HeatMap]:
-    """A map for each combination of what varies besides the data, all on one scale of colour."""
-    found = transfers(summary)
-    values = [each.estimate.value for each in found]
-    sources = {each.source for each in found}
-    if len(sources) < 2 or len(summary.domains) < 2:
-        return
-    for name, some in groupby(sorted(found, key=_name), _name):
-        lines = [
-            (source, _shades(summary, list(line), values))
-            for source, line in groupby(some, lambda each: each.source)
-        ]
-        title = f"{summary.metric}: {name}" if name else str(summary.metric)
-        yield HeatMap(title, tuple(summary.domains), tuple(lines))
-
-
-def _name(each: Transfer) -> str:
-    return each.group.name
-
-
-def _shades(
-    summary: Summary, line: Sequence[Transfer], values: Sequence[float]
-) -> tuple[Shade | None, ...]:
-    by_target = {each.target: each for each in line}
-    return tuple(
-        _shade(by_target[target], values) if target in by_target else None
-        for target in summary.domains
+def _standings(board: Leaderboard | None, rows: Sequence[Sequence[str]]) -> Standings | None:
+    if board is None:
+        return None
+    drawn = diagram(board)
+    return Standings(
+        rows=rows,
+        where=_where(board),
+        beside=average_differences(board),
+        diagram=None if drawn is None else Markup(drawn),
+        friedman=_friedman(board),
+        fronts=_drawn(pareto_plots(board)),
     )
 
 
-def _shade(each: Transfer, values: Sequence[float]) -> Shade:
-    low, high = min(values), max(values)
-    share = (each.estimate.value - low) / (high - low) if high > low else 0.5
-    value, ends = _parts(each.estimate)
-    more = [
-        f"minus {name} {told(gap)}"
-        for name, gap in (("its own model", each.over_own), ("scratch", each.over_scratch))
-        if gap is not None
-    ]
-    return Shade(
-        value=value,
-        interval=ends,
-        share=0.05 + 0.85 * (share if each.greater_is_better else 1 - share),
-        said="; ".join([f"{each.source} on {each.target}: {told(each.estimate)}", *more]),
-        own=each.source == each.target,
-        negative=each.negative,
+def _where(board: Leaderboard) -> str:
+    """What the figures of a leaderboard are averaged over, in words."""
+    targets = ", ".join(dict.fromkeys(target for _, target in board.pairs))
+    sources = ", ".join(dict.fromkeys(source for source, _ in board.pairs if source is not None))
+    learned = f", learned from {sources}" if sources else ""
+    averaged = f", averaged over {len(board.pairs)} pairs" if len(board.pairs) > 1 else ""
+    return f"{targets}{learned}{averaged}"
+
+
+def _friedman(board: Leaderboard) -> str:
+    if board.ranks is None:
+        return ""
+    return (
+        f"Friedman's test of {len(board.ranked)} systems in {board.blocks} blocks: chi-squared "
+        f"{board.ranks.statistic:.3g}, p {p_value(board.ranks.p)}"
     )
 
 
-def forests(summary: Summary) -> Iterator[Forest]:
-    """A forest plot for each domain (Lewis & Clarke 2001)."""
-    for domain in summary.domains:
-        points = [point for point in summary.points if point.domain == domain]
-        if points:
-            yield _forest(f"{summary.metric} on {domain}", points)
+def _drawn(plots: Iterator[tuple[str, str]]) -> list[Drawn]:
+    return [(title, Markup(drawing)) for title, drawing in plots]
 
 
-def _forest(title: str, points: Sequence[Point]) -> Forest:
-    ends = [end for point in points for end in _ends(point.estimate)]
-    axis = value_axis(min(ends), max(ends))
-    lines = tuple(
-        Line(
-            point.group.whole_name,
-            told(point.estimate),
-            Markup(
-                range_bar(
-                    point.estimate.value,
-                    point.estimate.low,
-                    point.estimate.high,
-                    start=axis.low,
-                    end=axis.high,
-                    stretched=True,
-                )
-            ),
-        )
-        for point in points
-    )
-    return Forest(title, lines, tick_label(axis.low), tick_label(axis.high))
-
-
-def _ends(estimate: Estimate) -> tuple[float, float, float]:
-    low = estimate.value if estimate.low is None else estimate.low
-    high = estimate.value if estimate.high is None else estimate.high
-    return low, estimate.value, high
-
-
-def _chart(summary: Summary) -> Markup | None:
-    """Label efficiency as curves."""
+def _label_efficiency(summary: Summary) -> Markup | None:
+    """The metric by the number of training rows."""
     series = {
         name: [(float(step.rows), step.estimate.value) for step in steps]
         for name, steps in curves(summary).items()
@@ -184,8 +125,3 @@ def _chart(summary: Summary) -> Markup | None:
     if not series:
         return None
     return Markup(line_chart(series, title=str(summary.metric), x_label="training rows"))
-
-
-def _parts(estimate: Estimate) -> tuple[str, str]:
-    measure = Measure(estimate.value, estimate.low, estimate.high)
-    return figure(measure), interval(measure)

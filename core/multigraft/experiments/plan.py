@@ -11,8 +11,10 @@ from typing import Any
 
 from multigraft.errors import RecipeError, did_you_mean
 from multigraft.experiments.cells import PlannedRun, planned_runs
-from multigraft.experiments.combinations import combinations
+from multigraft.experiments.combinations import combinations, listed_cells
 from multigraft.experiments.fields import Grid, check_fields
+from multigraft.experiments.search.space import space_problems
+from multigraft.experiments.search.studies import PlannedStudy, planned_studies
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import read_mapping
 from multigraft.recipe.data_fields import given_source
@@ -44,6 +46,8 @@ class Plan:
     grid: Grid
     runs: tuple[PlannedRun, ...]
     domains: tuple[Domain, ...]
+    studies: tuple[PlannedStudy, ...] = ()
+    """Searches that come first: what they find are further runs."""
 
 
 def read_plan(grid: Grid | Mapping[str, Any] | str | Path, catalog: Catalog) -> Plan:
@@ -54,13 +58,23 @@ def read_plan(grid: Grid | Mapping[str, Any] | str | Path, catalog: Catalog) -> 
         raw = raw.model_dump(mode="json", exclude_unset=True)
     checked, problems = check_fields(raw)
     problems += [*_own_fields(checked), *_domain_problems(checked)]
-    combined = combinations(checked, problems)
+    combined = (combinations if checked.search is None else listed_cells)(checked, problems)
+    studies = _studies(checked, catalog, problems)
     runs = planned_runs(checked, combined, catalog, problems)
-    if not combined and not problems:
+    if not combined and not studies and not problems:
         problems.append("exclude: leaves no cell; leave some of it out")
     if problems:
         raise RecipeError(list(dict.fromkeys(problems)), source=source)
-    return Plan(checked, tuple(runs), tuple(_domains(checked)))
+    return Plan(checked, tuple(runs), tuple(_domains(checked)), tuple(studies))
+
+
+def _studies(grid: Grid, catalog: Catalog, problems: list[str]) -> list[PlannedStudy]:
+    """The searches of a grid, their trials checked where it can be told what is drawn."""
+    if grid.search is None:
+        return []
+    wrong = list(space_problems(grid.search, grid.vary))
+    problems += wrong
+    return [] if wrong else planned_studies(grid, catalog, problems)
 
 
 def _domains(grid: Grid) -> Iterator[Domain]:
@@ -76,7 +90,8 @@ def _domains(grid: Grid) -> Iterator[Domain]:
 
 def _own_fields(grid: Grid) -> Iterator[str]:
     """Fields of a recipe that the experiment decides."""
-    for at, fields in (("recipe", grid.recipe), ("vary", grid.vary)):
+    space = {} if grid.search is None else grid.search.space
+    for at, fields in (("recipe", grid.recipe), ("vary", grid.vary), ("search.space", space)):
         if OUTPUT in fields:
             yield (
                 f"{at}.{OUTPUT}: every run lies in the experiment's folder; leave it out, or give "
@@ -142,7 +157,8 @@ def _written_otherwise(grid: Grid) -> Iterator[str]:
 
 def sources_of(plan: Plan) -> Sequence[Path]:
     """The files and folders on this machine from which the cells take rows."""
-    named = [run.recipe["data"][split] for run in plan.runs for split in SPLITS]
+    runs = [*plan.runs, *(study.example for study in plan.studies)]
+    named = [run.recipe["data"][split] for run in runs for split in SPLITS]
     named += [domain.source for domain in plan.domains]
     found = dict.fromkeys(each for source in named for each in _each(source))
     return [whole_path(name) for name in found if expanded(name).exists()]

@@ -17,7 +17,7 @@ from pathlib import Path
 from multigraft.experiments.cells import PlannedRun
 from multigraft.experiments.job import LOGS, Ended, Job
 from multigraft.experiments.records import Record, write_record
-from multigraft.experiments.turns import Turns
+from multigraft.experiments.turns import Queue
 
 WORKER = "multigraft.experiments.worker"
 LIVES = 3
@@ -51,12 +51,14 @@ class Processes:
         self._said: queue.Queue[tuple[Worker, str]] = queue.Queue()
         """Lines of the workers; an empty one: the worker has ended."""
 
-    def run(self, turns: Turns) -> Generator[Ended]:
+    def run(self, turns: Queue) -> Generator[Ended]:
         """Make every cell, and tell of each as it ends. Where this is left early, the workers save
         what they have."""
         try:
             while turns.left:
                 self._employ(turns)
+                if not any(worker.run for worker in self._workers):
+                    continue  # what was left has ended without work
                 worker, line = self._said.get()
                 ended = self._heard(worker, line, turns)
                 if ended is not None:
@@ -64,7 +66,7 @@ class Processes:
         finally:
             self._dismiss()
 
-    def _employ(self, turns: Turns) -> None:
+    def _employ(self, turns: Queue) -> None:
         """Give cells to idle workers, and to new ones while fewer than allowed are there."""
         while self._has_room() and (run := turns.take()) is not None:
             worker = self._idle()
@@ -108,7 +110,7 @@ class Processes:
             self._said.put((worker, line))
         self._said.put((worker, ""))
 
-    def _heard(self, worker: Worker, line: str, turns: Turns) -> Ended | None:
+    def _heard(self, worker: Worker, line: str, turns: Queue) -> Ended | None:
         """What a worker's line means for the cell that it was at."""
         run, worker.run = worker.run, None
         if line:
@@ -119,7 +121,7 @@ class Processes:
         self._workers.remove(worker)
         return None if run is None else self._died(run, code, turns)
 
-    def _died(self, run: PlannedRun, code: int, turns: Turns) -> Ended | None:
+    def _died(self, run: PlannedRun, code: int, turns: Queue) -> Ended | None:
         """Take up a cell again whose process ended in the middle; not for ever."""
         self._deaths[run.key] += 1
         if self._deaths[run.key] < LIVES:

@@ -70,7 +70,9 @@ def _said(update: Update) -> str:
 
 
 def _scores(record: Record, metric: str | None) -> Iterator[str]:
-    """The metric that is shown, on every domain."""
+    """The metric that is shown, on every domain; of a trial its validation."""
+    if record.validation is not None and not record.tested:
+        yield f"validation {record.monitor} {figure(Measure(record.validation))}"
     for tested in record.tested:
         if tested.reason is not None:
             yield f"{tested.domain} failed: {tested.reason.splitlines()[0]}"

@@ -60,7 +60,13 @@ class Record:
     monitor: str | None = None
     """The metric that its task is monitored by."""
     greater_is_better: bool = True
+    validation: float | None = None
+    """The best validation of its training by what its task is monitored by; None: it had none."""
     tested: tuple[Tested, ...] = ()
+    ms: float | None = None
+    """Milliseconds in which one row is read and computed, alone."""
+    megabytes: float | None = None
+    """Of its weights."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What it was computed with, as ``{"threads": 1}``."""
 

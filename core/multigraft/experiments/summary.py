@@ -82,6 +82,11 @@ class Summary:
         was measured yet."""
         if self.experiment.metric is not None:
             return self.experiment.metric
+        return self.monitor
+
+    @property
+    def monitor(self) -> str | None:
+        """What the task is monitored by; None: no cell has ended yet."""
         return next((each.monitor for each in self.records.values() if each.monitor), None)
 
     @cached_property
@@ -144,6 +149,16 @@ class Summary:
         method = "bootstrap over rows" if score.low is not None else "one value"
         return Estimate(method=method, value=value, low=score.low, high=score.high, n=tested.rows)
 
+    def values(self, group: Group, domain: str) -> dict[int, float]:
+        """The metric of each of a group's trainings on a domain, by its seed."""
+        seeds = {cell.key: cell.seed for cell in group.cells}
+        return {
+            seeds[key]: score.value
+            for key, tested in self._tested(group, domain)
+            for score in tested.scores
+            if score.metric == self.metric and score.value is not None
+        }
+
     def difference(self, first: Group, second: Group, domain: str) -> Estimate | None:
         """First minus second on a domain; None where they were not tested on the same rows."""
         pair = self._together([first, second], domain)
@@ -166,15 +181,21 @@ class Summary:
     def _together(self, groups: Sequence[Group], domain: str) -> list[System]:
         """The systems of groups that were tested on the same rows; none where others were not."""
         found = [(each, self.system(each, domain)) for each in groups]
+        known = [(group, system) for group, system in found if system is not None]
+        if not self.same_rows([group for group, _ in known], domain):
+            return []
+        count = min((each.draws.shape[1] for _, each in known), default=0)
+        return [replace(each, draws=each.draws[:, :count]) for _, each in known]
+
+    def same_rows(self, groups: Sequence[Group], domain: str) -> bool:
+        """Whether all groups were tested on the same rows of a domain, each seed of them too."""
         rows = {
-            self._results(group, domain)[0].identities.tobytes()
-            for group, system in found
-            if system is not None
+            None
+            if self.system(group, domain) is None
+            else self._results(group, domain)[0].identities.tobytes()
+            for group in groups
         }
-        known = [system for _, system in found if system is not None]
-        count = min((each.draws.shape[1] for each in known), default=0)
-        alike = [replace(each, draws=each.draws[:, :count]) for each in known]
-        return alike if len(rows) == 1 else []
+        return len(rows) == 1 and None not in rows
 
     def _results(self, group: Group, domain: str) -> list[RowResults]:
         """What was kept of rows, one for each seed; empty where one of them has none."""

@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from multigraft.experiments.cells import PlannedRun
+
+
+class Queue(Protocol):
+    """What an engine takes runs from."""
+
+    def take(self) -> PlannedRun | None:
+        """The next run that may be trained now; None where none may."""
+        ...
+
+    def ended(self, key: str) -> None:
+        """A run has ended, well or not."""
+        ...
+
+    def again(self, key: str) -> None:
+        """A run was cut short and is to be taken up first."""
+        ...
+
+    @property
+    def left(self) -> int:
+        """How many wait or are being trained."""
+        ...
 
 
 class Turns:

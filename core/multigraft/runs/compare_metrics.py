@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,7 +27,11 @@ from multigraft.runs.candidates import (
     listed,
     names_of,
 )
-from multigraft.runs.row_results import RowResults
+from multigraft.runs.listing import run_folders
+from multigraft.runs.row_results import RowResults, results_file
+from multigraft.system.resume_command import RECORD
+
+log = logging.getLogger("multigraft")
 
 LOWER = re.compile(r"(^|_)(loss|error|wer|cer|perplexity|rmse|mae|mse|rate)$")
 """Metrics, other than the one that a task is judged by, of which less is better."""
@@ -131,13 +136,15 @@ def compare_metrics(
     confidence: float = 0.95,
 ) -> MetricComparison:
     """Compare evaluated runs by ``metric`` (the one that their task is judged by), on their own
-    rows or on other ``data`` by the name that `evaluate` kept it under.
+    rows or on other ``data`` by the name that `evaluate` kept it under. A folder alone, of
+    runs, stands for those in it that were evaluated so.
 
     Runs that differ by the seed alone are one line. Differences are to the ``baseline``, one of
     the runs, or else to the best. Raises RunError where tasks or rows differ, or a run was not
     evaluated.
     """
-    candidates = [candidate(Path(folder), data) for folder in dict.fromkeys(map(str, folders))]
+    given = [Path(folder) for folder in dict.fromkeys(map(str, folders))]
+    candidates = [candidate(folder, data) for folder in _inside(given, data)]
     if len(candidates) < 2:
         raise RunError(f"found {len(candidates)} run; give at least two runs to compare")
     check_alike(candidates)
@@ -169,6 +176,20 @@ def compare_metrics(
         runs=tuple(_compared(each, named[each.name]) for each in standings),
         notes=tuple(_notes(named, standings)),
     )
+
+
+def _inside(folders: Sequence[Path], data: str | None) -> Sequence[Path]:
+    """The folders of runs; of a lone one that is no run what lies in it and was evaluated."""
+    if len(folders) != 1 or (folders[0] / RECORD).exists() or not folders[0].is_dir():
+        return folders
+    found = list(run_folders(folders[0]))
+    evaluated = [folder for folder in found if results_file(folder, data).exists()]
+    if len(evaluated) < len(found):
+        log.warning(
+            "%s: %d of %d runs were not evaluated%s, and are left out",
+            *(folders[0], len(found) - len(evaluated), len(found), f" on {data}" if data else ""),
+        )
+    return evaluated
 
 
 def _metric(candidates: Sequence[Candidate], wanted: str | None) -> str:

@@ -67,7 +67,7 @@ def listed_runs(
     root = Path(folder)
     if not root.is_dir():
         raise RunError(f"{root}: is no folder; give one that holds runs")
-    found = [_listed(path, root) for path in _folders(root, DEPTH)]
+    found = [_listed(path, root) for path in run_folders(root)]
     known = [each for each in found if _place(each, sort) is not None]
     rest = [each for each in found if _place(each, sort) is None]
     ordered = sorted(known, key=lambda each: (_place(each, sort), each.name), reverse=reverse)
@@ -86,6 +86,16 @@ def listing_report(runs: Sequence[ListedRun], folder: str | Path) -> Report:
         facts={name: columns[name][0] for name in same if columns[name][0]},
         notes=() if runs else ("no run lies here; train one with: multigraft finetune RECIPE",),
     )
+
+
+def listing_table(runs: Sequence[ListedRun]) -> tuple[tuple[str, ...], ...]:
+    """The list as rows of cells, the heading first, with every column."""
+    return (tuple(COLUMNS), *(tuple(told(run) for told in COLUMNS.values()) for run in runs))
+
+
+def run_folders(root: Path) -> Iterator[Path]:
+    """The folders of runs in one and the folders in it, or itself."""
+    return _folders(root, DEPTH)
 
 
 def _folders(root: Path, depth: int) -> Iterator[Path]:

@@ -21,6 +21,7 @@ from multigraft.evaluation.report.axes import (
     tick_label,
     value_axis,
 )
+from multigraft.evaluation.report.svg import svg, text
 
 MOST_POINTS = 400
 SMOOTH_FROM = 60
@@ -46,12 +47,12 @@ def line_chart(
     }
     values = [y for points in drawn.values() for _, y in points]
     if not values:
-        return _svg(
+        return svg(
             WIDTH,
             90,
             title,
             "no values",
-            _text(WIDTH / 2, 50, "no values to draw", "empty", "middle"),
+            text(WIDTH / 2, 50, "no values to draw", "empty", "middle"),
         )
     steps = [x for points in drawn.values() for x, _ in points]
     log = log and min(values) > 0
@@ -61,7 +62,7 @@ def line_chart(
     body = [*_frame(across, up, x_label), *legend]
     for index, (name, points) in enumerate(series.items()):
         body += _curve(name, points, index % COLOURS, across, up, smooth=smooth)
-    return _svg(WIDTH, HEIGHT, title, _described(drawn), "".join(body))
+    return svg(WIDTH, HEIGHT, title, _described(drawn), "".join(body))
 
 
 def interval_bar(value: float, low: float | None, high: float | None, *, end: float) -> str:
@@ -77,9 +78,11 @@ def range_bar(
     start: float,
     end: float,
     stretched: bool = False,
+    mark: float | None = None,
 ) -> str:
     """A value on a line from ``start`` to ``end``, with its interval as a band; ``stretched``: as
-    wide as there is room, and no higher for it."""
+    wide as there is room, and no higher for it. ``mark`` is where a line stands that it is seen
+    beside, as 0 of a difference."""
     if not all(map(_finite, (value, start, end))) or end <= start or not start <= value <= end:
         return ""
     across = Axis(start, end, 6, 234, ())
@@ -93,8 +96,12 @@ def range_bar(
     needle = f'<line class="needle" x1="{at:.1f}" x2="{at:.1f}" y1="2" y2="18"/>'
     said = f"{value:.4g}" if not band else f"{value:.4g}, between {low:.4g} and {high:.4g}"
     title = f"{said} on a scale from {start:g} to {end:g}"
-    body = line + band + needle
-    return _svg(240, 20, title, "", body, kind="interval", stretched=stretched)
+    stroke = ""
+    if mark is not None and start <= mark <= end:
+        stroke = f'<line class="zero" x1="{across.place(mark):.1f}" x2="{across.place(mark):.1f}" '
+        stroke += 'y1="0" y2="20"/>'
+    body = line + stroke + band + needle
+    return svg(240, 20, title, "", body, kind="interval", stretched=stretched)
 
 
 def heat_grid(labels: Sequence[str], matrix: Sequence[Sequence[int]], *, title: str) -> str:
@@ -113,11 +120,11 @@ def heat_grid(labels: Sequence[str], matrix: Sequence[Sequence[int]], *, title: 
                 f'y="{20 + row * side:.2f}" width="{side:.2f}" height="{side:.2f}" '
                 f'fill-opacity="{0.15 + 0.85 * count / total:.2f}"><title>{said}</title></rect>'
             )
-    names = _text(260, 13, "answered", "label", "middle") + _text(
+    names = text(260, 13, "answered", "label", "middle") + text(
         13, 260, "expected", "label", "middle", turn=True
     )
     frame = '<rect class="box" x="20" y="20" width="480" height="480"/>'
-    return _svg(
+    return svg(
         520, 504, title, f"{len(labels)} labels", names + frame + "".join(cells), kind="heat"
     )
 
@@ -178,16 +185,16 @@ def _frame(across: Axis, up: Axis, x_label: str) -> Iterator[str]:
         yield (
             f'<line class="grid" x1="{across.start}" x2="{across.end}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
-        yield _text(across.start - 8, y + 4, tick_label(tick), "tick", "end")
+        yield text(across.start - 8, y + 4, tick_label(tick), "tick", "end")
     for tick in across.ticks:
         x = across.place(tick)
         yield f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{up.start}" y2="{up.start + 5}"/>'
-        yield _text(x, up.start + 19, tick_label(tick), "tick", "middle")
+        yield text(x, up.start + 19, tick_label(tick), "tick", "middle")
     yield (
         f'<line class="axis" x1="{across.start}" x2="{across.end}" '
         f'y1="{up.start}" y2="{up.start}"/>'
     )
-    yield _text((across.start + across.end) / 2, HEIGHT - 4, x_label, "label", "middle")
+    yield text((across.start + across.end) / 2, HEIGHT - 4, x_label, "label", "middle")
 
 
 def _legend(names: Sequence[str], *, log: bool) -> tuple[list[str], int]:
@@ -203,11 +210,11 @@ def _legend(names: Sequence[str], *, log: bool) -> tuple[list[str], int]:
             f'<line class="line c{index % COLOURS}" '
             f'x1="{x:.0f}" x2="{x + 18:.0f}" y1="{y}" y2="{y}"/>'
         )
-        parts.append(_text(x + 24, y + 4, short, "label", "start"))
+        parts.append(text(x + 24, y + 4, short, "label", "start"))
         x += wide
     lines = line + 1 if parts else 0
     if log:
-        parts.append(_text(WIDTH - RIGHT, 16 + lines * LEGEND, "log scale", "tick", "end"))
+        parts.append(text(WIDTH - RIGHT, 16 + lines * LEGEND, "log scale", "tick", "end"))
     return parts, lines + log
 
 
@@ -220,30 +227,6 @@ def _described(drawn: Mapping[str, Sequence[Point]]) -> str:
         if points
     ]
     return "; ".join(parts) + "."
-
-
-def _svg(
-    width: float,
-    height: float,
-    title: str,
-    described: str,
-    body: str,
-    *,
-    kind: str = "chart",
-    stretched: bool = False,
-) -> str:
-    ratio = ' preserveAspectRatio="none"' if stretched else ""
-    desc = f"<desc>{escape(described)}</desc>" if described else ""
-    return (
-        f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}"{ratio} role="img">'
-        f"<title>{escape(title)}</title>{desc}{body}</svg>"
-    )
-
-
-def _text(x: float, y: float, text: str, css: str, anchor: str, *, turn: bool = False) -> str:
-    turned = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turn else ""
-    start = f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turned}>'
-    return f"{start}{escape(text)}</text>"
 
 
 def _finite(value: float) -> bool:

@@ -28,7 +28,7 @@ PREFIX = "validation "
 RATE = "Learning rate"
 OTHER_DATA = "data"
 """The fact that names other data than the run's own."""
-NUMBER = re.compile(r"[+\-−]?\d[\d.,]*(e[+-]?\d+)?( ?[%\w/µ]{1,8})?( \[[^]]*\])?")
+NUMBER = re.compile(r"[<+\-−]?\d[\d.,]*(e[+-]?\d+)?( ?[%\w/µ]{1,8})?( \[[^]]*\])?")
 
 
 @dataclass(frozen=True)

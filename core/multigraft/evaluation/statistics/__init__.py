@@ -11,6 +11,7 @@ from multigraft.evaluation.statistics.aggregates import (
     interquartile_mean,
     probability_of_improvement,
 )
+from multigraft.evaluation.statistics.averages import Block, average_difference, average_of
 from multigraft.evaluation.statistics.bayes import Belief, correlated_bayes, signed_rank_bayes
 from multigraft.evaluation.statistics.bootstrap import (
     FEW,
@@ -54,11 +55,14 @@ from multigraft.evaluation.statistics.systems import (
 __all__ = [
     "FEW",
     "Belief",
+    "Block",
     "Estimate",
     "Ranks",
     "Standing",
     "Summary",
     "System",
+    "average_difference",
+    "average_of",
     "compare_systems",
     "corrected_t",
     "correlated_bayes",

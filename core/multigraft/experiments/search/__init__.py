@@ -1,0 +1,1 @@
+"""Search: hyperparameters chosen by validation rows, with Optuna's samplers and pruners."""
