@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from multigraft.choosing import choose, domain_distance
     from multigraft.contracts.answers import Answers, Window
     from multigraft.contracts.explaining import Attribution
-    from multigraft.contracts.features import BackboneModule, Features, Level, Patches
+    from multigraft.contracts.features import (
+        BackboneModule,
+        Features,
+        Level,
+        Patches,
+        SharedSpace,
+    )
     from multigraft.contracts.filters import Dropped, Filter
     from multigraft.contracts.formats import Chunk, Format, Layout, Parsed
     from multigraft.contracts.generation import Generating, NewTokens, Writing, WrittenMetric
@@ -75,7 +81,7 @@ _HOMES = {
     "errors": ("MultigraftError", "RowError", "WeightsError"),
     "contracts.answers": ("Answers", "Window"),
     "contracts.explaining": ("Attribution",),
-    "contracts.features": ("BackboneModule", "Features", "Level", "Patches"),
+    "contracts.features": ("BackboneModule", "Features", "Level", "Patches", "SharedSpace"),
     "contracts.filters": ("Dropped", "Filter"),
     "contracts.formats": ("Chunk", "Format", "Layout", "Parsed"),
     "contracts.generation": ("Generating", "NewTokens", "Writing", "WrittenMetric"),
@@ -142,6 +148,7 @@ __all__ = [
     "RowLoss",
     "Run",
     "Samples",
+    "SharedSpace",
     "Size",
     "Strategy",
     "Task",

@@ -127,7 +127,7 @@ def save_model_folder(run: Run) -> None:
             backbone.save_sequence(folder, head=tagger[0], labels=tagger[1])
         else:
             backbone.save(folder, head=linear, labels=labels, **told)
-        run.objective.save(folder)
+        run.objective.save(folder, run.graft.head)
         save_model(run.graft.head, str(folder / HEAD))
 
 

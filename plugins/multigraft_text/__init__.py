@@ -21,6 +21,7 @@ from multigraft import (
     hookimpl,
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
+from multigraft_text.clip.record import CLIP_TEXT
 from multigraft_text.filters import FILTERS
 from multigraft_text.options import DROPOUT, NOT_POOLED, POOLING
 from multigraft_text.schemes import SCHEMES
@@ -258,8 +259,8 @@ def register_modalities() -> Sequence[Modality]:
 @hookimpl
 def register_backbones() -> Sequence[Backbone]:
     """BERT, GPT and encoder-decoders, which open the folders of relatives too; any other encoder or
-    decoder of transformers by its name."""
-    return (BERT, GPT, *seq2seq.BACKBONES, TRANSFORMERS)
+    decoder of transformers by its name; the text towers of CLIP and SigLIP."""
+    return (BERT, GPT, *seq2seq.BACKBONES, TRANSFORMERS, CLIP_TEXT)
 
 
 @hookimpl

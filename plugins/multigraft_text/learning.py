@@ -36,10 +36,17 @@ GPT_SPECIAL = {
     "bos_token": "<|endoftext|>",
     "eos_token": "<|endoftext|>",
 }
+CLIP_SPECIAL = {
+    "bos_token": "<|startoftext|>",
+    "eos_token": "<|endoftext|>",
+    "unk_token": "<|endoftext|>",
+    "pad_token": "<|endoftext|>",
+}
 SEQ2SEQ_SPECIAL = {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "</s>"}
 SPECIAL = {
     "bert": BERT_SPECIAL,
     "gpt": GPT_SPECIAL,
+    "clip": CLIP_SPECIAL,
     "seq2seq": SEQ2SEQ_SPECIAL,
     "t5": SEQ2SEQ_SPECIAL,
     "bart": {**SEQ2SEQ_SPECIAL, "mask_token": "<mask>"},
@@ -203,12 +210,16 @@ def _normalizer(lowercase: bool) -> Any:
 
 
 def _template(tokenizer: Tokenizer, style: str) -> Any:
-    """``[CLS] A [SEP] B [SEP]`` as BERT has it; else each text closed by the end token."""
+    """``[CLS] A [SEP] B [SEP]`` as BERT has it; else each text closed by the end token, and of
+    CLIP begun by a token too."""
     if style == "bert":
         single, pair, tokens = "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", ["[CLS]", "[SEP]"]
     else:
         end = SPECIAL[style]["eos_token"]
         single, pair, tokens = f"$A {end}", f"$A {end} $B:1 {end}:1", [end]
+    if style == "clip":
+        begin = CLIP_SPECIAL["bos_token"]
+        single, pair, tokens = f"{begin} {single}", f"{begin} {pair}", [begin, *tokens]
     return processors.TemplateProcessing(
         single=single,
         pair=pair,

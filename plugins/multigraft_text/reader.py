@@ -19,6 +19,7 @@ from multigraft.contracts.units import Units
 from multigraft.errors import BundleError, refused_as
 from multigraft_text.bounds import Growth, refuse_costly
 from multigraft_text.cleaning import MAX_CHARACTERS, clean, parts_of, refuse_replaced
+from multigraft_text.full_length import full_length
 from multigraft_text.passages import passage_rows
 from multigraft_text.places import NOWHERE, cut_off, own_tokens, token_places
 from multigraft_text.windows import overlapping, step_of
@@ -41,6 +42,7 @@ class TextSpec(BaseModel):
     passage: bool = False
     refuse_replaced: bool = False
     prefix: str = ""
+    full_length: bool = False
 
 
 class TextReader:
@@ -51,7 +53,8 @@ class TextReader:
     "[MASK]"}``), ``places`` (whether rows say which characters their tokens are of), ``passage``
     (whether values are questions with a passage each, see `passage_rows`), ``refuse_replaced``
     (whether a text that holds U+FFFD is refused), ``prefix`` (put in front of every text that is
-    read).
+    read), ``full_length`` (whether every row is padded to ``max_length``, and padding read as
+    tokens are).
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -94,6 +97,9 @@ class TextReader:
         Raises RowError for what is no text, empty, or holds undecodable characters; also for a
         list, which is a row's tokens or several texts, but no pair.
         """
+        return self._full(self._read(raw))
+
+    def _read(self, raw: Any) -> Arrays:
         if self._passage:
             return next(self._passages(raw))
         texts = self._texts(raw)
@@ -183,9 +189,12 @@ class TextReader:
     def windows(self, raw: Any) -> list[Arrays]:
         """Cut a text, or a question's passage, into rows that overlap; another pair of texts is one
         row, as `read` cuts it."""
+        return [self._full(row) for row in self._windows(raw)]
+
+    def _windows(self, raw: Any) -> list[Arrays]:
         if self._passage:
             return list(self._passages(raw))
-        row = self.read(raw)
+        row = self._read(raw)
         if isinstance(raw, tuple) or self.length(row) < self._spec["max_length"]:
             return [row]
         text = self._prefix + self._clean(raw)
@@ -193,6 +202,12 @@ class TextReader:
         windows = [encoding, *encoding.overflowing]
         rows = [self._arrays(window) for window in windows]
         return self._placed(rows, windows, text) if self._places else rows
+
+    def _full(self, row: Arrays) -> Arrays:
+        """The row, padded where rows are to have one length."""
+        if not self._spec.get("full_length"):
+            return row
+        return full_length(row, self._spec["max_length"], self._fills)
 
     def _placed(self, rows: list[Arrays], windows: Sequence[Any], text: str) -> list[Arrays]:
         """The rows of a text's windows, with where they lie."""

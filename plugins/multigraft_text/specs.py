@@ -26,6 +26,7 @@ LEARNED = ("tokenizer", "vocabulary", "lowercase")
 USUAL: Mapping[str, str] = {
     "bert": "wordpiece",
     "gpt": "bpe",
+    "clip": "bpe",
     "seq2seq": "bpe",
     "t5": "bpe",
     "bart": "bpe",

@@ -21,6 +21,7 @@ from multigraft import (
     hookimpl,
 )
 from multigraft.models.tasks import classification_task, multilabel_task, regression_task
+from multigraft_vision.clip.record import CLIP_IMAGE
 from multigraft_vision.detection.task import OBJECT_DETECTION
 from multigraft_vision.filters import FILTERS
 from multigraft_vision.masked import MASKED
@@ -215,8 +216,8 @@ def register_modalities() -> Sequence[Modality]:
 
 @hookimpl
 def register_backbones() -> Sequence[Backbone]:
-    """ResNets, ViTs, Inceptions, every other network of timm as ``timm/<name>``, and detectors of
-    transformers as ``detr/<type>``."""
+    """ResNets, ViTs, Inceptions, every other network of timm as ``timm/<name>``; image towers of
+    CLIP and SigLIP as ``clip-image/<name>``, and detectors as ``detr/<type>``."""
     resnets = {
         "tiny": _TINY_RESNET,
         "18": _size("resnet18", "a1_in1k"),
@@ -246,6 +247,7 @@ def register_backbones() -> Sequence[Backbone]:
             Trial(size="test_vit", reader={"size": 48}),
             Lazy("multigraft_vision.plan:find"),
         ),
+        CLIP_IMAGE,
         _DETR,
     ]
 

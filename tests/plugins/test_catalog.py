@@ -325,7 +325,10 @@ def test_names_are_suggested() -> None:
         ("microsoft/resnet-50", "did you mean 'resnet-50'?"),
         ("wav2vec2", "its size is missing: wav2vec2-base, wav2vec2-large, wav2vec2-tiny"),
         ("resnet50", "did you mean 'resnet-50'?"),
-        ("distilbert-base-uncased", "others by their own names: detr/<name>, timm/<name>, trans"),
+        (
+            "distilbert-base-uncased",
+            "others by their own names: clip-image/<name>, clip-text/<name>, detr",
+        ),
     ],
 )
 def test_names_of_other_libraries_are_known(name: str, meant: str) -> None:

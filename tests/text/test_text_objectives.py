@@ -341,7 +341,7 @@ def test_the_plugin_is_admitted_whole() -> None:
         "summarization",
         "translation",
     }
-    families = {"bert", "gpt", "t5", "bart", "marian", "transformers"}
+    families = {"bert", "gpt", "t5", "bart", "marian", "transformers", "clip-text"}
     assert {family.name for family in catalog.backbones()} == families
     assert [each.name for each in catalog.formats()][-2:] == ["conll", "squad"]
     assert catalog.modality("text").columns == ("text", "text_pair")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -61,6 +61,37 @@ class Level:
 
     channels: int
     stride: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedSpace:
+    """Where a tower of a published dual encoder, as CLIP, embeds its values beside the other's."""
+
+    model: str
+    """The kind of dual encoder: towers of different kinds share no space."""
+    width: int
+    """Of the embeddings."""
+    projection: nn.Module
+    """`Features.pooled` [B, D] -> [B, width]; no part of the backbone, but of a head that takes it.
+    The backbone's ``save`` writes it as it then is."""
+    loss: Literal["infonce", "siglip"]
+    """The loss it was trained by."""
+    log_scale: float | None = None
+    """Logits are cosines times the exponential of it; None where these weights do not say."""
+    bias: float | None = None
+    """Added to logits, where each pair is judged by itself."""
+    save: Callable[[Path, Mapping[str, Path], float, float | None], None] | None = None
+    """(folder, the saved folder of each tower by its branch, log scale, bias): write what lets the
+    ecosystem open both towers as one model. One of two towers has it."""
+
+
+def shared_space_of(backbone: object) -> SharedSpace | None:
+    """Where a tower of a dual encoder embeds; None of any other backbone.
+
+    >>> shared_space_of(nn.Identity())
+    """
+    found = getattr(backbone, "shared_space", None)
+    return found if isinstance(found, SharedSpace) else None
 
 
 def patches_of(backbone: object) -> Patches | None:
@@ -121,6 +152,9 @@ class BackboneModule(Protocol):
     input, and while it trains whatever the loss reads; the batch has ``boxes`` [B, N, 4] by their
     corners in the input's pixels and ``classes`` [B, N], below 0 what is no object. Beside them
     ``size`` is the input's height and width. The task of object detection asks for them.
+
+    ``shared_space: SharedSpace`` may be there too: a tower of a dual encoder, with the projection
+    and the temperature of its weights. Contrastive learning goes on with them.
 
     ``writing: Writing``, ``remember`` and ``step`` may be there too, as `generation.Decoder` has
     them: an encoder-decoder, which tasks that write a text about a value ask for.

@@ -233,9 +233,9 @@ class Objective(Protocol):
         its classes; it is saved by a backbone's ``save_sequence``, where that has one."""
         return None
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, head: nn.Module) -> None:
         """Write beside the backbone's own files what the ecosystem needs to open them as this
-        task's: where to pool, say. By default nothing."""
+        task's: where to pool, say, or what only the trained ``head`` knows. By default nothing."""
         return
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from multigraft.contracts.branches import PRESENT, of_branch
-from multigraft.contracts.features import FIELDS, Batch, Features
+from multigraft.contracts.features import FIELDS, Batch, Features, SharedSpace, shared_space_of
 from multigraft.models.modes import evaluating
 
 
@@ -41,6 +41,11 @@ class Branch(nn.Module):
     def later(self) -> Sequence[nn.Module]:
         """The backbone's."""
         return list(getattr(self.backbone, "later", ()))
+
+    @property
+    def shared_space(self) -> SharedSpace | None:
+        """The backbone's, where it is a tower of a dual encoder."""
+        return shared_space_of(self.backbone)
 
     def forward(self, batch: Batch) -> Features:
         """The features of the rows that have this branch, those alone: [rows that have it, ...]."""

@@ -53,14 +53,14 @@ def register_formats() -> Sequence[Format]:  # type: ignore[empty-body]
 
 
 @hookspec
-def register_explainers() -> Sequence[Explainer]:  # type: ignore[empty-body]
-    """Give the ways to explain an answer this plugin brings. Called once; must be cheap."""
-
-
-@hookspec
 def register_filters() -> Sequence[Filter]:  # type: ignore[empty-body]
     """Give the filters this plugin brings, by which `multigraft prepare` cleans a corpus. Called
     once; must be cheap."""
+
+
+@hookspec
+def register_explainers() -> Sequence[Explainer]:  # type: ignore[empty-body]
+    """Give the ways to explain an answer this plugin brings. Called once; must be cheap."""
 
 
 @hookspec(firstresult=True)

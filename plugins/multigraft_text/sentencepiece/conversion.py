@@ -40,6 +40,8 @@ class Layout:
     pair: str
     mask: str | None = None
     """The special one that takes the space before it."""
+    first: Sequence[Any] = ()
+    """Normalizers in front of the file's own."""
     known: frozenset[str] = frozenset()
     """Letters; where there are any, others are unknown as runs and not one by one."""
 
@@ -55,7 +57,7 @@ def tokenizer_json(layout: Layout, model: PieceModel) -> dict[str, Any]:
 def _tokenizer(layout: Layout, model: PieceModel) -> Tokenizer:
     pieces, unknown = list(layout.pieces), layout.unknown
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=unknown, byte_fallback=model.bytes))
-    tokenizer.normalizer = _normalizer(model.charsmap, layout.known)
+    tokenizer.normalizer = _normalizer(layout, model.charsmap)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
     shown = decoders.ByteFallback() if model.bytes else decoders.Replace(HIDDEN, "")
     tokenizer.decoder = decoders.Sequence([shown, decoders.Metaspace(prepend_scheme="always")])
@@ -72,9 +74,11 @@ def _tokenizer(layout: Layout, model: PieceModel) -> Tokenizer:
     return tokenizer
 
 
-def _normalizer(charsmap: bytes, known: frozenset[str]) -> Any:
+def _normalizer(layout: Layout, charsmap: bytes) -> Any:
     """Characters by the file's map; then no space at the ends, and one between words."""
+    known = layout.known
     steps = [
+        *layout.first,
         *([normalizers.Precompiled(charsmap)] if charsmap else []),
         normalizers.Replace(Regex("^ +| +$"), ""),
         normalizers.Replace(Regex(" {2,}"), " "),

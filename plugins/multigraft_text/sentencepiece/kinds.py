@@ -1,9 +1,11 @@
-"""How T5, XLM-R, mBART and DeBERTa number the pieces of their SentencePiece file."""
+"""How T5, XLM-R, mBART, DeBERTa and SigLIP number the pieces of their SentencePiece file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from tokenizers import Regex, normalizers
 
 from multigraft.errors import WeightsError
 from multigraft_text.sentencepiece.conversion import Layout
@@ -14,6 +16,8 @@ FAIRSEQ = ("<s>", "<pad>", "</s>", "<unk>")
 SENTINELS = {"t5": 100, "mt5": 0}
 """Of each kind, where its settings do not say."""
 MOST_SENTINELS = 1000
+PUNCTUATION = r"[!-/:-@\[-`{-~]"
+"""Python's `string.punctuation`."""
 Settings = Mapping[str, Any]
 
 
@@ -73,6 +77,25 @@ def deberta(model: PieceModel, settings: Settings, kind: str) -> Layout:
     )
 
 
+def siglip(model: PieceModel, settings: Settings, kind: str) -> Layout:
+    """The pieces as they are, of texts in lower case and without ASCII's punctuation, as
+    transformers' tokenizer makes them first."""
+    del kind
+    lower = [normalizers.Lowercase()] if settings.get("do_lower_case", True) else []
+    return Layout(
+        pieces=model.pieces,
+        unknown=model.unknown,
+        special=model.control,
+        single="$A </s>",
+        pair="$A </s> $B </s>",
+        first=[
+            *lower,
+            normalizers.Replace(Regex(PUNCTUATION), ""),
+            normalizers.Replace(Regex(r"\s+"), " "),
+        ],
+    )
+
+
 def _fairseq(model: PieceModel, languages: tuple[str, ...], single: str, pair: str) -> Layout:
     behind = (*languages, "<mask>")
     return Layout(
@@ -95,5 +118,6 @@ KINDS: Mapping[str, tuple[str, Callable[[PieceModel, Settings, str], Layout]]] =
     "xlm-roberta": ("sentencepiece.bpe.model", xlm_roberta),
     "mbart": ("sentencepiece.bpe.model", mbart),
     "deberta-v2": ("spm.model", deberta),
+    **dict.fromkeys(("siglip", "siglip_text_model"), ("spiece.model", siglip)),
 }
 """By model type: the file, and its layout."""

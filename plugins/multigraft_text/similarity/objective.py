@@ -147,8 +147,9 @@ class SentenceSimilarity(Objective):
         counts = [str(len(np.unique(kept[name]))) for name in (VALUE_ID, CANDIDATE_ID)]
         return {"tables": {"what was ranked": (("different texts", "candidates"), tuple(counts))}}
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, head: nn.Module) -> None:
         """Make the saved folder one that sentence-transformers opens."""
+        del head
         backbone: Any = self.brief.backbone
         spec = self.brief.reader.spec()
         save_embedder(folder, spec=spec, pooling=self.pooling, width=backbone.width)

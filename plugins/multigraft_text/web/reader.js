@@ -15,12 +15,21 @@ export async function openReader(spec, file) {
       const { ids, types } = tokenizer.encode(...texts);
       const row = { input_ids: ids, attention_mask: ids.map(() => 1) };
       if (spec.token_types) row.token_type_ids = types;
+      if (spec.full_length) fill(row, spec);
       return Object.fromEntries(Object.entries(row).map(([name, values]) => [name, int64(values)]));
     },
   };
 }
 
 const int64 = (values) => ({ data: BigInt64Array.from(values, BigInt), dims: [values.length] });
+
+// Pad a row to its full length; padding is then read as tokens are.
+function fill(row, spec) {
+  const missing = (value) => Array(spec.max_length - row.input_ids.length).fill(value);
+  row.attention_mask = [...row.attention_mask, ...missing(1)];
+  if (spec.token_types) row.token_type_ids = [...row.token_type_ids, ...missing(0)];
+  row.input_ids = [...row.input_ids, ...missing(spec.pad_id)];
+}
 
 function clean(text, spec) {
   if (typeof text !== "string") throw new Error(`found ${typeof text}; text is needed`);

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import SiglipTokenizer
 
 import multigraft as mg
 from multigraft.errors import WeightsError
@@ -100,6 +101,22 @@ def test_deberta_has_a_mask_behind_its_pieces(tmp_path: Path, texts: list[str], 
     made = reader(written(tmp_path, "spm.model", model), "deberta-v2")
     check(made, texts, lambda text: [1, *model.encode(text), 2])
     assert made._tokenizer.token_to_id("[MASK]") == model.get_piece_size()
+
+
+def test_siglip_reads_words_without_case_and_punctuation(
+    tmp_path: Path, texts: list[str], train: Any
+) -> None:
+    folder = written(tmp_path, "spiece.model", train(**T5))
+    theirs = SiglipTokenizer(str(folder / "spiece.model"))
+    kept = [text for text in texts if theirs.canonicalize_text(text)]
+    assert len(kept) > 400
+    check(reader(folder, "siglip"), kept, lambda text: theirs(text)["input_ids"])
+    cased = SiglipTokenizer(str(folder / "spiece.model"), do_lower_case=False)
+    check(
+        reader(folder, "siglip", do_lower_case=False),
+        kept[:50],
+        lambda text: cased(text)["input_ids"],
+    )
 
 
 def test_folders_of_such_weights_open(tmp_path: Path, train: Any) -> None:

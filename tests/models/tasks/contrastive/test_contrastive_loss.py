@@ -31,7 +31,12 @@ def features(rows: int) -> Features:
 
 
 def head(*, temperature: float = 0.07, biased: bool = False) -> DualHead:
-    return DualHead({"text": 4, "image": 6}, 5, temperature=temperature, biased=biased)
+    return DualHead(
+        {"text": 4, "image": 6},
+        5,
+        log_scale=-math.log(temperature),
+        bias=FIRST_BIAS if biased else None,
+    )
 
 
 def test_the_sigmoid_loss_asks_of_each_pair_by_itself() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -27,20 +28,30 @@ class DualHead(nn.Module):
     """
 
     def __init__(
-        self, widths: Mapping[str, int], width: int, *, temperature: float, biased: bool
+        self,
+        widths: Mapping[str, int],
+        width: int,
+        *,
+        log_scale: float,
+        bias: float | None,
+        brought: Mapping[str, nn.Module] = MappingProxyType({}),
     ) -> None:
+        """``widths`` are the branches' own; what some ``brought`` along projects them."""
         super().__init__()
         self.names = tuple(widths)
         self.projections = nn.ModuleList(
-            nn.Linear(own, width, bias=False) for own in widths.values()
+            brought[name] if name in brought else nn.Linear(own, width, bias=False)
+            for name, own in widths.items()
         )
-        for layer in self.projections:  # as CLIP's: directions alone count, so any scale would do
-            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
-        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
-        self.bias = nn.Parameter(torch.tensor(FIRST_BIAS)) if biased else None
+        for name, layer in zip(self.names, self.projections, strict=True):
+            if name not in brought:  # as CLIP's: directions alone count, so any scale would do
+                nn.init.normal_(layer.weight, std=widths[name] ** -0.5)
+        self.log_scale = nn.Parameter(torch.tensor(log_scale))
+        self.bias = None if bias is None else nn.Parameter(torch.tensor(bias))
+        self._most = max(math.log(MOST), float(self.log_scale.detach()))
 
     def forward(self, features: Features, batch: Batch) -> Outputs:
-        """A row that lacks a branch has zeros for its embedding."""
+        """A row that lacks a branch has zeros for its embedding, unless a projection has a bias."""
         del batch
         found = {
             output_of(name): _unit(layer(features.branches[name].pooled))
@@ -52,14 +63,19 @@ class DualHead(nn.Module):
             found[BIAS] = self.bias.float() * ones
         return found
 
+    def logits(self) -> tuple[float, float | None]:
+        """What makes logits of cosines: the log of their scale, and the bias where there is one."""
+        bias = None if self.bias is None else float(self.bias.detach())
+        return min(float(self.log_scale.detach()), self._most), bias
+
     def _scale(self) -> Tensor:
-        """The scale, held below `MOST` after a step that went beyond, so that it may come back."""
-        most = math.log(MOST)
+        """The scale, held below `MOST`, or below what the weights began with, after a step that
+        went beyond, so that it may come back."""
         if self.training and self.log_scale.requires_grad:
             with torch.no_grad():
-                self.log_scale.clamp_(max=most)
+                self.log_scale.clamp_(max=self._most)
             return self.log_scale.float().exp()  # a clamp here would stop the gradient at the bound
-        return self.log_scale.float().clamp(max=most).exp()
+        return self.log_scale.float().clamp(max=self._most).exp()
 
 
 def _unit(vectors: Tensor) -> Tensor:

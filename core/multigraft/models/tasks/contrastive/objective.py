@@ -4,6 +4,7 @@ far from them."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,11 @@ from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.objectives import Baseline, Brief, Objective, Outputs, Row, RowLoss
 from multigraft.contracts.types import Arrays
 from multigraft.errors import RowError
-from multigraft.models.tasks.contrastive.head import DualHead
 from multigraft.models.tasks.contrastive.losses import pairwise_sigmoid
-from multigraft.models.tasks.contrastive.task import INFO_NCE, SIGLIP
+from multigraft.models.tasks.contrastive.start import Start
+from multigraft.models.tasks.contrastive.task import SIGLIP
 from multigraft.models.tasks.in_batch_negatives import in_batch_negatives, negatives
 from multigraft.runtime.answers.embeddings import BIAS, SCALE, id_of, output_of, value_id
-
-TEMPERATURES = {INFO_NCE: 0.07, SIGLIP: 0.1}
-"""At first: Radford et al. 2021, 2.5; Zhai et al. 2023, 3.2."""
 
 
 class Contrastive(Objective):
@@ -41,19 +39,13 @@ class Contrastive(Objective):
 
     def __init__(self, brief: Brief) -> None:
         backbone: Any = brief.backbone
-        self.options = brief.options
         self.widths = {name: branch.width for name, branch in backbone.named.items()}
         self.names = tuple(self.widths)
+        self.start = Start.of(backbone.named, brief.options)
 
     def head(self) -> nn.Module:
-        """A projection of each branch."""
-        loss = self.options["loss"]
-        return DualHead(
-            self.widths,
-            self.options["width"],
-            temperature=self.options["temperature"] or TEMPERATURES[loss],
-            biased=loss == SIGLIP,
-        )
+        """A projection of each branch: of a tower of a dual encoder its own, else a new one."""
+        return self.start.head(self.widths)
 
     def encode(self, row: Row, arrays: Arrays) -> Arrays:
         """A number of each value, equal for equal ones. Raises RowError where one is missing."""
@@ -72,7 +64,7 @@ class Contrastive(Objective):
         allowed, scale = negatives(our_ids, their_ids, their_ids), outputs[SCALE][0]
         # bf16 would round a logit of 50 to quarters
         with torch.autocast(ours.device.type, enabled=False):
-            if self.options["loss"] == SIGLIP:
+            if self.start.loss == SIGLIP:
                 total = pairwise_sigmoid(ours, theirs, allowed, scale=scale, bias=outputs[BIAS][0])
             else:
                 total = in_batch_negatives(
@@ -101,6 +93,14 @@ class Contrastive(Objective):
         counts = [str(self._different(kept, name)) for name in self.names]
         heading = tuple(f"different values of {name}" for name in self.names)
         return {"tables": {"what was ranked": ((*heading, "rows"), (*counts, str(_rows(kept))))}}
+
+    def save(self, folder: Path, head: nn.Module) -> None:
+        """Let the ecosystem open towers of one dual encoder as that model."""
+        savers = [space.save for space in self.start.spaces.values() if space.save is not None]
+        if len(self.start.spaces) < len(self.names) or not savers:
+            return
+        trained: Any = head
+        savers[0](folder, {name: folder / name for name in self.names}, *trained.logits())
 
     def _different(self, kept: Mapping[str, np.ndarray], name: str) -> int:
         return len(np.unique(kept[id_of(name)]))

@@ -21,13 +21,20 @@ def contrastive_task(name: str) -> Task:
         epochs=10.0,
         options={
             "loss": Option(
-                default=INFO_NCE,
+                default=None,
+                types=(str,),
                 choices=(INFO_NCE, SIGLIP),
                 help="infonce: each value is to find its own among the batch's, both ways, as in "
-                "CLIP; siglip: each pair is told to belong together or not",
+                "CLIP; siglip: each pair is told to belong together or not; unset: as the weights "
+                "of a dual encoder were trained, else infonce",
             ),
             "width": Option(
-                default=512, low=1, high=65536, help="of the embeddings, which both branches share"
+                default=None,
+                types=(int,),
+                low=1,
+                high=65536,
+                help="of the embeddings, which both branches share; unset: as the weights of a "
+                "dual encoder have it, else 512",
             ),
             "temperature": Option(
                 default=None,
@@ -35,7 +42,8 @@ def contrastive_task(name: str) -> Task:
                 low=0.01,
                 high=100,
                 help="cosines are divided by it at first, and then by what is learned, of at least "
-                "0.01; unset: 0.07, or 0.1 of siglip, as their papers have it",
+                "0.01; unset: as the weights of a dual encoder have it, else 0.07, or 0.1 of "
+                "siglip, as their papers have it",
             ),
         },
     )

@@ -1,0 +1,1 @@
+"""Image towers of dual encoders: CLIP's and SigLIP's, as transformers publishes them."""
