@@ -44,7 +44,9 @@ ANSWER = """
 import json, sys
 import multigraft as mg
 print(mg.__file__)
-print(json.dumps(mg.load(sys.argv[1]).predict(sys.argv[2])["scores"]))
+predictor = mg.load(sys.argv[1])
+print(json.dumps(predictor.predict(sys.argv[2])["scores"]))
+print(json.dumps(predictor.explain(sys.argv[2]).weights.tolist()))
 """
 
 
@@ -123,10 +125,12 @@ def test_a_bundle_answers_as_it_does_beside_torch(
     bundle, value = export(modality, tmp_path)
     done = deployed.run("-c", ANSWER, str(bundle), value)
     assert done.returncode == 0, done.stderr
-    where, answer = done.stdout.splitlines()
+    where, answer, weights = done.stdout.splitlines()
     assert Path(where).is_relative_to(deployed.folder)
     found: Mapping[str, Any] = json.loads(answer)
-    assert found == pytest.approx(mg.load(bundle).predict(value)["scores"], abs=1e-6)
+    predictor = mg.load(bundle)
+    assert found == pytest.approx(predictor.predict(value)["scores"], abs=1e-6)
+    assert json.loads(weights) == pytest.approx(predictor.explain(value).weights, abs=1e-6)
 
 
 def test_the_wheel_holds_the_page(deployed: Environment, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from multigraft.contracts.explaining import Attribution, GradientSubject
 from multigraft.contracts.features import Batch
 from multigraft.evaluation.explain.inputs import Inputs, inputs_of, number_at
 
-NOISE = 1e-4
+NOISE = 1e-5
 """The share of a number that is not told apart: float32 rounds some thousand times on the way."""
 TOGETHER = 16
 """Points on the way, or rows, that are computed at a time."""
