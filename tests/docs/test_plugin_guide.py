@@ -25,7 +25,7 @@ GUIDE = ROOT / "docs" / "plugins"
 CHECKS = (
     "record arrays same-value-same-arrays reader-from-json reader-threads row-errors builds "
     "features padding steady-forward blocks strategies save-load saved-reader replay losses chance "
-    "trains resumes plans"
+    "trains resumes plans weighs"
 ).split()
 """Those that need no package of its own for the plugin, less the slow ones of the graph."""
 NOUNS = [f"register_{kind}" for kind in KINDS]

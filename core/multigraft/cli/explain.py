@@ -105,14 +105,16 @@ def explain(
 
     Of a run with gradients too, and checked against random weights; of a bundle without torch.
     """
+    from multigraft.evaluation.explain.explanations import PAGE
+
     if inputs and data is not None:
         raise typer.BadParameter("--data names the rows; leave the other inputs out")
     settings: dict[str, Any] = {
+        **named_values(ask or []),
         "method": tuple(dict.fromkeys(method or ("occlusion",))),
         "of": of,
         "seed": seed,
         "faithfulness": not unchecked,
-        **named_values(ask or []),
     }
     given = [*(inputs or []), *([] if data is None else [data])]
     named = named_columns(columns or ())
@@ -120,7 +122,7 @@ def explain(
         run = opened(shell, model)
         chosen = _of_run(run, given, named, rows, seed)
         found = run.explain(chosen, sanity=not unchecked, into=into, **settings)
-        files = {"page": str(into or model / "explanations")}
+        files = {"page": str((into or run.folder / "explanations") / PAGE)}
     else:
         found = _of_bundle(
             shell, model, given, named=named, rows=rows, precision=precision, settings=settings
