@@ -18,8 +18,8 @@ CONFIDENCE = 0.95
 PAGE, RECORD = "explanations.html", "explanations.json"
 DELETION, INSERTION = "deletion gain over random", "insertion gain over random"
 SANITY = "rank correlation with random weights"
-COMMON = (DELETION, INSERTION, SANITY)
-"""What is measured of every method."""
+COMMON = {DELETION: "deletion gain", INSERTION: "insertion gain", SANITY: "random weights"}
+"""What is measured of every method, and its heading in a table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,13 +116,13 @@ class Explanations:
         """A line for each method: its figures with their intervals, and what it cost."""
         figures = {method: self.figures(method) for method in self.methods}
         shared = [name for name in COMMON if any(name in each for each in figures.values())]
-        yield "method", *shared, "of its own", "calls a row", "seconds a row"
+        headings = [COMMON[name] for name in shared]
+        yield "method", *headings, "of its own", "calls a row", "seconds a row"
         for method, own in figures.items():
             each = [row.by[method] for row in self.rows]
             cells = [shown(self._mean(own[name])) if name in own else "" for name in shared]
-            told = (
-                f"{name} {values.mean():.3g}" for name, values in own.items() if name not in COMMON
-            )
+            others = {name: values for name, values in own.items() if name not in COMMON}
+            told = [f"{name.replace('_', ' ')} {mean.mean():.3g}" for name, mean in others.items()]
             calls = np.mean([one.calls for one in each])
             seconds = np.mean([one.seconds for one in each])
             yield method, *cells, ", ".join(told), f"{calls:.0f}", f"{seconds:.3g}"

@@ -60,7 +60,7 @@ def _charts(found: Explanations) -> Iterator[tuple[str, Markup]]:
             name: list(zip(np.linspace(0, 100, len(curve)).tolist(), curve.tolist(), strict=True))
             for name, curve in mean_curves(each).items()
         }
-        title = f"{method}: mean of {each[0].of}" if _same(each) else f"{method}: mean answer"
+        title = f"{method}: mean of {each[0].of!r}" if _same(each) else f"{method}: mean answer"
         chart = charts.line_chart(series, title=title, x_label="% of units hidden or shown")
         yield title, Markup(chart)
 
