@@ -115,7 +115,7 @@ def test_a_disk_that_fills_up_is_told(
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(arrow_cache, "_batch", full)
+    monkeypatch.setattr(arrow_cache, "record_batch", full)
     assert load().column("label") == list(range(10))
     assert "No space left" in caplog.text
     assert not list(cache.cache_folder().rglob("*.arrow"))
