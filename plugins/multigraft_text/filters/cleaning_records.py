@@ -75,7 +75,7 @@ CLEANING = (
                 help="the probability from which the likeliest language counts",
             ),
             "shortest": Option(
-                default=20, low=0, help="characters from which a language is told at all"
+                default=50, low=0, help="characters from which a language is told at all"
             ),
             "keep_short": Option(default=True, help="keep shorter texts, of whatever language"),
         },

@@ -24,8 +24,9 @@ DATE = re.compile(r"\d{4}[-.]\d{1,2}[-.]\d{1,2}|\d{1,2}[-.]\d{1,2}[-.]\d{2,4}")
 NORTH_AMERICAN = re.compile(r"(?:1[\s.-])?\d{3}[\s.-]\d{3}[\s.-]\d{4}")
 BEGINS = ("+", "(", "0")
 """How other numbers of phones begin: spans of years and measures do not."""
-PHONE_DIGITS = range(8, 16)
-"""How many digits a number of a phone has: at most 15 (ITU-T E.164); fewer than 8 are left."""
+PHONE_DIGITS, NATIONAL = range(8, 16), 9
+"""How many digits a number of a phone has: at most 15 (ITU-T E.164), at least 8, and 9 where it
+begins with a zero, as numbers of standards do too."""
 IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)")
 IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:]*::?[0-9A-Fa-f:]*)[0-9A-Fa-f:]{3,39}(?![\w:])")
 UNICAST = ipaddress.ip_network("2000::/3")
@@ -66,7 +67,8 @@ def phones(options: Mapping[str, Any]) -> Judge:
     def masked(found: re.Match[str]) -> str:
         number = found[0]
         digits = sum(map(str.isdigit, number))
-        form = number.startswith(BEGINS) or NORTH_AMERICAN.fullmatch(number)
+        long = not number.startswith("0") or digits >= NATIONAL
+        form = (number.startswith(BEGINS) and long) or NORTH_AMERICAN.fullmatch(number)
         return word if form and digits in PHONE_DIGITS and not DATE.fullmatch(number) else number
 
     return on_texts(lambda text: PHONE.sub(masked, text))
