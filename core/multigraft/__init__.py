@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from multigraft.choosing import choose, domain_distance
     from multigraft.contracts.answers import Answers, Window
-    from multigraft.contracts.explaining import Attribution
+    from multigraft.contracts.explaining import Attribution, Explainer
     from multigraft.contracts.features import (
         BackboneModule,
         Features,
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from multigraft.contracts.padding import Fill
     from multigraft.contracts.records import (
         Backbone,
-        Explainer,
         Likeness,
         Modality,
         Option,
@@ -80,7 +79,7 @@ _HOMES = {
     "experiments": ("Experiment", "experiment"),
     "errors": ("MultigraftError", "RowError", "WeightsError"),
     "contracts.answers": ("Answers", "Window"),
-    "contracts.explaining": ("Attribution",),
+    "contracts.explaining": ("Attribution", "Explainer"),
     "contracts.features": ("BackboneModule", "Features", "Level", "Patches", "SharedSpace"),
     "contracts.filters": ("Dropped", "Filter"),
     "contracts.formats": ("Chunk", "Format", "Layout", "Parsed"),
@@ -91,7 +90,7 @@ _HOMES = {
     "recipe": ("Recipe",),
     "contracts.lazy": ("Lazy",),
     "contracts.records": (
-        *("Backbone", "Explainer", "Likeness", "Modality", "Option", "Origin"),
+        *("Backbone", "Likeness", "Modality", "Option", "Origin"),
         *("Size", "Strategy", "Task"),
     ),
     "contracts.report": ("Measure", "Report"),

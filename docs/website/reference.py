@@ -9,16 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from multigraft.contracts.explaining import Explainer
 from multigraft.contracts.filters import Filter
-from multigraft.contracts.records import (
-    Backbone,
-    Explainer,
-    Format,
-    Modality,
-    Option,
-    Strategy,
-    Task,
-)
+from multigraft.contracts.records import Backbone, Format, Modality, Option, Strategy, Task
 from multigraft.plugins.catalog import Catalog
 
 FOR_WHOM = {

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from multigraft.contracts.types import Arrays
-from multigraft.contracts.units import Units
+from multigraft.contracts.units import UnitKind, Units
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from multigraft.contracts.features import Batch
+    from multigraft.contracts.records import Option
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,24 @@ class Attribution:
     """[U]: how much each unit raises the explained number; below 0, lowers it."""
     told: Mapping[str, float] = field(default_factory=dict)
     """What it tells of itself, as the error of completeness."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explainer:
+    """A way to weigh the units of a value by how much they raise what is answered (feature
+    attribution)."""
+
+    name: str
+    explain: Callable[[Any, Mapping[str, Any]], Attribution]
+    """(subject, options) -> the weights: a `Subject`, or where ``gradients`` are asked for a
+    `GradientSubject`."""
+    help: str
+    """In a line, for a person who chooses one."""
+    gradients: bool = False
+    """Whether it needs the network, and so a run; else it explains a bundle too, without torch."""
+    kinds: tuple[UnitKind, ...] = ()
+    """The kinds of units that it weighs, as ``("patches",)``; empty: any."""
+    options: Mapping[str, Option] = field(default_factory=dict)
 
 
 class Subject(Protocol):

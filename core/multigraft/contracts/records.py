@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from multigraft.contracts.explaining import Explainer
 from multigraft.contracts.filters import Filter
 from multigraft.contracts.formats import Format
 from multigraft.contracts.samples import Samples, Trial
@@ -18,12 +19,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from multigraft.contracts.answers import Answers
-    from multigraft.contracts.explaining import Attribution
     from multigraft.contracts.objectives import Brief, Objective
     from multigraft.contracts.plan import Plan
 from multigraft.contracts.reader import Augment, Reader
 from multigraft.contracts.types import Quantization, Spec, Stage, Strength
-from multigraft.contracts.units import UnitKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,24 +290,6 @@ class Strategy:
     name: str
     plan: Callable[[Plan, Mapping[str, Any]], Plan]
     """(plan so far, options) -> plan."""
-    options: Mapping[str, Option] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explainer:
-    """A way to weigh the units of a value by how much they raise what is answered (feature
-    attribution)."""
-
-    name: str
-    explain: Callable[[Any, Mapping[str, Any]], Attribution]
-    """(subject, options) -> the weights: a `multigraft.contracts.explaining.Subject`, or where
-    ``gradients`` are asked for a `GradientSubject`."""
-    help: str
-    """In a line, for a person who chooses one."""
-    gradients: bool = False
-    """Whether it needs the network, and so a run; else it explains a bundle too, without torch."""
-    kinds: tuple[UnitKind, ...] = ()
-    """The kinds of units that it weighs, as ``("patches",)``; empty: any."""
     options: Mapping[str, Option] = field(default_factory=dict)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from multigraft.contracts.explaining import Explainer
 from multigraft.contracts.filters import Filter
 from multigraft.contracts.formats import Format
 from multigraft.contracts.lazy import Lazy
-from multigraft.contracts.records import Explainer, Option, Strategy, Task
+from multigraft.contracts.records import Option, Strategy, Task
 from multigraft.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:

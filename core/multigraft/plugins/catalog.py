@@ -14,17 +14,10 @@ from typing import Any, TypeVar
 
 import pluggy
 
+from multigraft.contracts.explaining import Explainer
 from multigraft.contracts.filters import Filter
 from multigraft.contracts.formats import Format
-from multigraft.contracts.records import (
-    Backbone,
-    Explainer,
-    Modality,
-    Record,
-    Size,
-    Strategy,
-    Task,
-)
+from multigraft.contracts.records import Backbone, Modality, Record, Size, Strategy, Task
 from multigraft.errors import PluginError, UnknownName, did_you_mean
 from multigraft.plugins import builtin, hookspecs
 from multigraft.plugins.backbone_names import meant_backbone

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from multigraft.contracts.explaining import Explainer
 from multigraft.contracts.filters import Filter
 from multigraft.contracts.formats import Format
-from multigraft.contracts.records import Backbone, Explainer, Modality, Strategy, Task
+from multigraft.contracts.records import Backbone, Modality, Strategy, Task
 
 if TYPE_CHECKING:
     from multigraft.contracts.report import Report

@@ -8,16 +8,10 @@ from collections.abc import Iterable, Mapping
 import pluggy
 
 from multigraft.contracts.answers import NAMES
+from multigraft.contracts.explaining import Explainer
 from multigraft.contracts.filters import Filter
 from multigraft.contracts.formats import Format
-from multigraft.contracts.records import (
-    Backbone,
-    Explainer,
-    Modality,
-    Record,
-    Strategy,
-    Task,
-)
+from multigraft.contracts.records import Backbone, Modality, Record, Strategy, Task
 from multigraft.contracts.units import UNIT_KINDS
 from multigraft.errors import PluginError, did_you_mean
 

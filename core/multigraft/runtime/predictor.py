@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Unpack, cast, get_args
 import numpy as np
 
 from multigraft.contracts.answers import Answers, Window
+from multigraft.contracts.explaining import Explainer
 from multigraft.contracts.reader import PromptReader, Reader
 from multigraft.contracts.readers import collate
-from multigraft.contracts.records import Explainer, Modality, Option
+from multigraft.contracts.records import Modality, Option
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, refused_as
 from multigraft.runtime import embedding, ranking, zero_shot

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
+from multigraft.contracts.explaining import Explainer
 from multigraft.contracts.filters import Filter
 from multigraft.contracts.formats import Format
 from multigraft.contracts.options import misfit
-from multigraft.contracts.records import Backbone, Explainer, Modality, Option, Strategy, Task
+from multigraft.contracts.records import Backbone, Modality, Option, Strategy, Task
 from multigraft.contracts.types import Quantization, Stage
 from multigraft.errors import UnknownName
 from multigraft.testing.workbench import Subject

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.explaining import Attribution
+from multigraft.contracts.explaining import Attribution, Explainer
 from multigraft.contracts.options import defaults
-from multigraft.contracts.records import Explainer, Modality
+from multigraft.contracts.records import Modality
 from multigraft.contracts.types import Arrays
 from multigraft.contracts.units import UNIT_KINDS, WIDTHS, UnitReader, Units
 from multigraft.testing.checks import Skipped

@@ -10,9 +10,8 @@ from typing import Any, cast
 import numpy as np
 
 from multigraft.contracts.answers import Answers, ExplainedNumber, explains
-from multigraft.contracts.explaining import Attribution
+from multigraft.contracts.explaining import Attribution, Explainer
 from multigraft.contracts.options import defaults, misfit
-from multigraft.contracts.records import Explainer
 from multigraft.contracts.types import Answer
 from multigraft.errors import PluginError, PredictError, did_you_mean
 from multigraft.runtime.explain.explanation import Explanation
