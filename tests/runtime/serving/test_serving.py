@@ -232,6 +232,7 @@ def test_the_api_describes_itself(numbers: Served) -> None:
     assert set(described["paths"]) == {
         *("/predict", "/models", "/models/{name}", "/models/{name}/predict"),
         *("/transcribe", "/models/{name}/transcribe"),
+        *("/explain", "/models/{name}/explain"),
         *("/healthz", "/readyz", "/metrics"),
     }
     body = described["paths"]["/predict"]["post"]["requestBody"]["content"]
