@@ -27,7 +27,9 @@ CONTRASTS = """() => {
   };
   const contrast = (element) => {
     const behind = [];
-    for (let at = element; at; at = at.parentElement) behind.unshift(getComputedStyle(at).backgroundColor);
+    for (let at = element; at; at = at.parentElement) {
+      behind.unshift(getComputedStyle(at).backgroundColor);
+    }
     const pair = [bright(behind), bright([...behind, getComputedStyle(element).color])];
     const [high, low] = pair.sort((a, b) => b - a);
     return (high + 0.05) / (low + 0.05);
