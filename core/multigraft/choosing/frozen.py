@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import statistics
 import time
 from collections.abc import Iterator, Mapping
@@ -28,7 +27,6 @@ from multigraft.system.compute.processes import ALONE
 from multigraft.training.probe import pooled_features
 from multigraft.training.replay import tensors
 
-log = logging.getLogger("multigraft")
 TIMED_ROWS, PASSES = 16, 3
 
 

@@ -41,7 +41,7 @@ def _layer_in(path: Path, run: Run) -> Layer | None:
         return _layer(path / HEAD, LINEAR) if task in labelled else None
     named = getattr(run.graft.backbone, "classifier", None)
     file = path / FILE if path.is_dir() else path
-    return None if named is None else _layer(file, named)
+    return _layer(file, named) if isinstance(named, str) else None  # a module may be called so
 
 
 def _layer(file: Path, name: str) -> Layer | None:
