@@ -89,7 +89,9 @@ def save_tokenizer(spec: Spec, folder: Path, *, writes: bool) -> None:
     Of a model that ``writes``, a text is a prompt to whoever opens the folder: it is padded on the
     left, and not closed by an end token, behind which the model would begin another text.
     """
-    names = ["input_ids", *(["token_type_ids"] if spec["token_types"] else []), "attention_mask"]
+    types = ["token_type_ids"] if spec["token_types"] else []
+    mask = [] if spec.get("full_length") else ["attention_mask"]  # padding is read there
+    names = ["input_ids", *types, *mask]
     tokenizer = spec["tokenizer.json"]
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",

@@ -70,8 +70,8 @@ def _check_tokens(folder: Path, config: Any, spec: Spec) -> None:
 
 
 def _logits(folder: Path) -> dict[str, float]:
-    """What makes logits of cosines, by name, where a folder holds it: that of a whole dual
-    encoder does."""
+    """What makes logits of cosines, by name, where a folder holds it: that of a whole dual encoder
+    does, and that of a text tower that was saved beside its image tower."""
     found: dict[str, float] = {}
     with refused_as(WeightsError, f"{folder}: its logit_scale cannot be read"):
         for file in sorted(folder.glob("*.safetensors")):

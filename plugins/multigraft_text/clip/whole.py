@@ -22,7 +22,10 @@ def save_whole(
     folder: Path, towers: Mapping[str, Path], log_scale: float, bias: float | None
 ) -> None:
     """Write config.json and an index of both towers' weights, so that ``AutoModel`` opens the
-    folder as ``CLIPModel`` or ``SiglipModel``."""
+    folder as ``CLIPModel`` or ``SiglipModel``.
+
+    What makes logits of cosines lies in the text tower's folder, which thereby knows it too.
+    """
     configs = {name: _json(path / "config.json") for name, path in towers.items()}
     kinds = {config["model_type"]: name for name, config in configs.items()}
     model = next(whole for whole, tower in TOWERS.items() if tower in kinds)
@@ -31,8 +34,8 @@ def save_whole(
     if model == "siglip":
         scalars = {**logits, "logit_bias": torch.tensor(bias or 0.0)}
         logits = {name: value.reshape(1) for name, value in scalars.items()}
-    save_file(logits, folder / LOGITS, metadata={"format": "pt"})
-    places = dict.fromkeys(logits, LOGITS)
+    save_file(logits, towers[text] / LOGITS, metadata={"format": "pt"})
+    places = dict.fromkeys(logits, f"{text}/{LOGITS}")
     for name, path in towers.items():
         with safe_open(path / WEIGHTS, framework="pt") as tensors:
             places |= dict.fromkeys(tensors.keys(), f"{name}/{WEIGHTS}")

@@ -54,7 +54,7 @@ def recipe(folder: Path, kind: str, name: str, **fields: Any) -> dict[str, Any]:
         },
         "training": {"epochs": 0, "workers": 0, **fields.pop("training", {})},
         "evaluation": {"bootstrap": 20},
-        "export": {"rows": 6, "repair": 0, "budget": 10},
+        "export": {"precisions": ["fp32"]},
         "output": str(folder / name),
         **fields,
     }
