@@ -16,11 +16,15 @@ from rich.console import Console
 from rich.live import Live
 
 import multigraft as mg
+from helpers.read_html import read_html
 from helpers.samples import write_texts
 from multigraft.callbacks import Progress
 from multigraft.contracts.display import UNSEEN
-from multigraft.training.callbacks import progress as module
+from multigraft.experiments.cells import Cell
+from multigraft.experiments.progress import Update, usual_teller
+from multigraft.training.callbacks import notebook_screen
 from multigraft.training.callbacks.progress import usual_progress
+from system.test_notebook import watch
 
 
 def recipe(folder: Path) -> dict[str, Any]:
@@ -142,17 +146,78 @@ def test_a_progress_of_one_s_own_takes_the_place_of_the_usual_one(
     assert run.display is UNSEEN
 
 
-def test_a_notebook_shows_a_bar_where_widgets_can_and_lines_elsewhere(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    shell = type("ZMQInteractiveShell", (), {})  # as rich knows a kernel by
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
+    """A notebook's kernel, as rich knows one; gives what it shows."""
+    shell = type("ZMQInteractiveShell", (), {})
     monkeypatch.setattr(builtins, "get_ipython", shell, raising=False)
     monkeypatch.delenv("RANK", raising=False)
-    found = usual_progress()
-    assert found is not None and found.console.is_jupyter
-    for spec, moves in ((object(), True), (None, False)):
-        monkeypatch.setattr(module, "find_spec", lambda name, spec=spec: spec)
-        assert found._moves is moves
+    return watch(monkeypatch)
+
+
+def test_a_notebook_shows_each_verb_in_one_output(
+    tmp_path: Path, kernel: list[tuple[str, dict[str, str]]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = mg.finetune(recipe(tmp_path))
+    assert [kind for kind, _ in kernel].count("display") == 1
+    tags, said = read_html(kernel[-1][1]["text/html"])
+    assert {"epoch", "loss", "validation accuracy", "2/2"} <= set(said)
+    assert "progress" not in tags, "a bar that is done makes room"
+    assert "training, 2 steps, " in said[-1]
+    assert any("<progress" in shown["text/html"] for _, shown in kernel)
+    kernel.clear()
+    run.export()
+    assert [kind for kind, _ in kernel].count("display") == 1
+    last = kernel[-1][1]["text/html"]
+    assert all(stage in last for stage in ("making fp32", "judging int8", "timing"))
+    kernel.clear()
+    run.evaluate(quiet=True)
+    assert kernel == []
+    assert capfd.readouterr().err == ""
+
+
+def test_the_bar_of_a_notebook_moves_now_and_then(
+    kernel: list[tuple[str, dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(notebook_screen.time, "monotonic", lambda: now[0])
+    with usual_progress() or pytest.fail("nothing is shown") as progress:
+        progress.begin("judging <int8>", 100)
+        for _ in range(50):
+            now[0] += 0.01
+            progress.advance(1)
+        texts = [shown["text/plain"] for _, shown in kernel]
+        assert texts == ["judging <int8>  0/100"] + [
+            f"judging <int8>  {done}/100  {left} left"
+            for done, left in ((25, "750 ms"), (50, "500 ms"))
+        ]
+        assert 'value="50" max="100"' in kernel[-1][1]["text/html"]
+        assert "&lt;int8&gt;" in kernel[-1][1]["text/html"]
+    assert kernel[-1][1]["text/plain"] == "judging <int8>, 50 rows, 500 ms"
+
+
+def test_an_experiment_shows_its_cells_in_one_output(
+    kernel: list[tuple[str, dict[str, str]]], tmp_path: Path
+) -> None:
+    cell = Cell("a-0", varied={}, seed=0)
+    tell = usual_teller()
+    assert tell is not None
+    for done in (1, 2):
+        tell(
+            Update(
+                cell=cell,
+                record=None,
+                unrecorded="no space",
+                done=done,
+                left=2 - done,
+                seconds=4.0,
+                metric=None,
+                folder=tmp_path,
+            )
+        )
+    assert [kind for kind, _ in kernel] == ["display", "update"]
+    _, said = read_html(kernel[-1][1]["text/html"])
+    assert said == ["cell", *["a-0", "failed: no space"] * 2, "2 of 2 cells"]
 
 
 def test_where_nothing_moves_a_stage_is_a_line() -> None:

@@ -13,7 +13,7 @@ from multigraft.errors import RecipeError
 from multigraft.recipe import Recipe, read_mapping
 from multigraft.runs.compare import Comparison
 from multigraft.runs.compare_metrics import MetricComparison, compare_metrics
-from multigraft.runs.listing import ListedRun, listed_runs
+from multigraft.runs.listing import RunList, listed_runs
 from multigraft.runs.row_results import results_file
 from multigraft.runs.run import Run
 from multigraft.training.callbacks.progress import Progress, usual_progress
@@ -130,12 +130,10 @@ def compare(
     return compare_metrics(folders, baseline=base, metric=metric, data=data, confidence=confidence)
 
 
-def list_runs(
-    folder: str | Path = "runs", *, sort: str = "name", reverse: bool = False
-) -> list[ListedRun]:
+def list_runs(folder: str | Path = "runs", *, sort: str = "name", reverse: bool = False) -> RunList:
     """The runs in a folder and in the folders in it, by one of their fields; by ``value`` the best
     of each metric first. Raises RunError where there is no such folder or field."""
-    return listed_runs(folder, sort=sort, reverse=reverse)
+    return RunList(Path(folder), tuple(listed_runs(folder, sort=sort, reverse=reverse)))
 
 
 @contextmanager

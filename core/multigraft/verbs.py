@@ -7,14 +7,15 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from inspect import signature
 from typing import Any
 
 import numpy as np
 from safetensors.torch import save_model
 
-from multigraft.contracts.objectives import Baseline, settles
-from multigraft.contracts.report import Cost, Measure, Report, WorstRow
+from multigraft.contracts.objectives import settles
+from multigraft.contracts.report import Baseline, Cost, Measure, Report, WorstRow
 from multigraft.data import Rows
 from multigraft.data.labelled_rows import labelled_rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes, odd_notes
@@ -23,7 +24,7 @@ from multigraft.data.shown_content import content_of
 from multigraft.evaluation.answer_scores import RowMetrics
 from multigraft.evaluation.measure import baseline_notes, measure_split
 from multigraft.evaluation.report.confusion import confusion_of
-from multigraft.evaluation.report.page import OTHER_DATA
+from multigraft.evaluation.report.page import OTHER_DATA, PREFIX
 from multigraft.evaluation.statistics import percentile
 from multigraft.evaluation.unanswered import unanswered_notes
 from multigraft.models.adapters import merge_adapters
@@ -57,7 +58,9 @@ def train(run: Run) -> Report:
     notes += weighing
     notes += [] if progress.step else ["training.epochs is 0: the weights are as they were"]
     notes += [f"plugin {name!r} raised {what} and was off" for name, what in _off(run).items()]
-    notes += _no_better(run, (best or [{}])[-1])
+    scores = (best or [{}])[-1]
+    baseline = _validation_baseline(run)
+    notes += _no_better(run, baseline, scores, "validation")
     if progress.skipped:
         notes.append(
             f"{progress.skipped} steps were left out, their loss or gradient being no finite "
@@ -66,9 +69,8 @@ def train(run: Run) -> Report:
     return Report(
         verb=run.resolved.task.stage,
         title=f"{run.resolved.task.name} with {run.recipe.backbone_name}",
-        metrics={
-            f"validation {name}": Measure(value) for name, value in (best or [{}])[-1].items()
-        },
+        metrics={f"{PREFIX}{name}": Measure(value) for name, value in scores.items()},
+        baseline=baseline and replace(baseline, metric=f"{PREFIX}{baseline.metric}"),
         curves=read_curves(run.metrics_file),
         cost=_cost(run, progress),
         facts=_facts(run),
@@ -88,12 +90,18 @@ def _best(run: Run, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _no_better(run: Run, metrics: Mapping[str, float]) -> list[str]:
-    """Said in the log too, where the best validation is no better than an answer without a look."""
+def _validation_baseline(run: Run) -> Baseline | None:
+    """What an answer without a look would have scored; it is the same in every validation."""
     raw = run.facts.get("baseline")
-    found = None if raw is None else Baseline(**raw)
+    return None if raw is None else Baseline(**raw)
+
+
+def _no_better(
+    run: Run, baseline: Baseline | None, scores: Mapping[str, float], rows: str
+) -> list[str]:
+    """Said in the log too, where a run is no better than an answer without a look."""
     greater = run.objective.greater_is_better
-    return _warned(baseline_notes(metrics, found, rows="validation", greater=greater))
+    return _warned(baseline_notes(scores, baseline, rows=rows, greater=greater))
 
 
 def _warned(notes: list[str]) -> list[str]:
@@ -180,9 +188,7 @@ def evaluate(run: Run) -> Report:
     notes += odd_notes(rows, split)
     scores = {name: measure.value for name, measure in metrics.items()}
     baseline = run.objective.baseline(row_metrics)
-    notes += _warned(
-        baseline_notes(scores, baseline, rows=split, greater=run.objective.greater_is_better)
-    )
+    notes += _no_better(run, baseline, scores, split)
     notes += unanswered_notes(details, rows=split)
     if run.resolved.task.stage == "pretrain":
         run.display.begin("probing features")
@@ -194,6 +200,7 @@ def evaluate(run: Run) -> Report:
         title=f"{run.resolved.task.name} with {run.recipe.backbone_name}"
         + ("" if other is None else f" on {other}"),
         metrics=metrics,
+        baseline=baseline if baseline and baseline.metric in metrics else None,
         confusion=confusion_of(details["confusion"]) if "confusion" in details else None,
         worst=_worst(rows, row_metrics, details, settings.worst),
         tables={**details.get("tables", {}), **tables},

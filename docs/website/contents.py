@@ -7,6 +7,7 @@ START = "README"
 PARTS: dict[str, tuple[str, ...]] = {
     "Start": (
         "docs/quickstart",
+        "docs/notebooks",
         "docs/data",
         "docs/preparing",
         "docs/filters",

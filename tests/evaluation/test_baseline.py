@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from multigraft.contracts.objectives import Baseline
+from multigraft.contracts.report import Baseline
 from multigraft.engine import Engine
 from multigraft.evaluation.measure import baseline_notes
 from multigraft.runs.record import check_facts

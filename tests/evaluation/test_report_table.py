@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
+from multigraft.contracts.numbers import duration, figure, interval
 from multigraft.contracts.report import Confusion, Cost, Measure, Report, WorstRow
-from multigraft.evaluation.report.numbers import duration, figure, interval
 from multigraft.evaluation.report.table import show
 
 REPORT = Report(

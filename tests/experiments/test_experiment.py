@@ -13,6 +13,7 @@ from pyarrow import parquet
 import multigraft as mg
 import multigraft_series
 from experiments.conftest import Compute
+from helpers.read_html import read_html
 from multigraft.errors import RunError
 from multigraft.experiments.progress import Update, line_of
 
@@ -21,6 +22,9 @@ COLUMNS = "cell data seed domain metric value low high n seconds state reason".s
 
 def test_the_table_holds_what_every_run_reports(compute: Compute, tmp_path: Path) -> None:
     made = compute()
+    assert repr(made) == f"<Experiment {tmp_path / 'made'}: 2 cells, 2 ended>"
+    _, said = read_html(made._repr_html_())
+    assert {"2, 2 of them ended", "accuracy, source by target"} <= set(said)
     rows = made.rows()
     table = parquet.read_table(tmp_path / "made/results.parquet")
     assert table.column_names == COLUMNS

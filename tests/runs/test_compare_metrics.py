@@ -16,6 +16,9 @@ import pytest
 
 import multigraft as mg
 from helpers.evaluated_runs import ROWS, write_run
+from helpers.read_html import read_html
+from multigraft.contracts.numbers import figure, interval
+from multigraft.contracts.report_view import beside
 from multigraft.errors import RunError
 from multigraft.evaluation.statistics import mcnemar
 from multigraft.runs import row_results
@@ -244,6 +247,25 @@ def test_trained_runs_are_evaluated_compared_and_listed(trained: list[Run]) -> N
     assert values == sorted(values, reverse=True)
     assert {each.seed for each in listed} == {0, 1}
     assert all(each.seconds and each.state == "finished" for each in listed)
+
+
+def test_runs_comparisons_and_lists_are_shown_in_notebooks(trained: list[Run]) -> None:
+    first, found = trained[0], mg.compare(trained)
+    accuracy = first.evaluate(quiet=True).metrics["accuracy"]
+    told = f"accuracy {beside(accuracy)}"
+    assert repr(first) == f"<Run series-classification with tcn-tiny, {first.folder}: {told}>"
+    _, said = read_html(first._repr_html_())
+    assert {figure(accuracy), interval(accuracy), str(first.folder), "baseline"} <= set(said)
+    assert repr(found).startswith("<MetricComparison by accuracy on test: ")
+    _, said = read_html(found._repr_html_())
+    assert {"full", "probe", "p (Holm)"} <= set(said)
+    listed = mg.list_runs(first.folder.parent)
+    names = ", ".join(each.name for each in listed)
+    assert repr(listed) == f"<RunList of {first.folder.parent}: {names}>"
+    tags, said = read_html(listed._repr_html_())
+    assert {each.name for each in listed} <= set(said)
+    assert tags.count("tr") == len(listed) + 1
+    assert listed[0] is listed.runs[0]
 
 
 def test_other_data_by_its_name(trained: list[Run]) -> None:

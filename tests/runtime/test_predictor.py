@@ -17,8 +17,11 @@ import pytest
 
 import multigraft as mg
 from helpers import toy_plugin
+from helpers.read_html import read_html
 from helpers.toy_bundles import LABELS, shipped
 from multigraft.contracts.answers import Answers, Window
+from multigraft.contracts.numbers import figure
+from multigraft.contracts.report import Measure
 from multigraft.contracts.types import Answer
 from multigraft.errors import BundleError, PredictError, RowError
 from multigraft.runtime import Predictor, load
@@ -49,6 +52,19 @@ def test_answers_are_right_and_in_order(predictor: Predictor, run: Any) -> None:
     assert [answer["label"] for answer in predictor.predict(rows.raws)] == rows.labels
     assert predictor.labels == tuple(LABELS)
     assert predictor.precision == "fp32"
+
+
+def test_a_notebook_shows_what_it_answers_and_how_well(predictor: Predictor, run: Any) -> None:
+    folder = run.folder / "bundle"
+    assert repr(predictor).startswith(f"<Predictor {folder}: ")
+    assert repr(predictor).endswith(", fp32>")
+    _, said = read_html(predictor._repr_html_())
+    chosen = predictor.bundle.precisions["fp32"]
+    assert chosen.metric is not None and chosen.value is not None
+    assert {str(folder), ", ".join(LABELS), chosen.metric, "predictor, fp32"} <= set(said)
+    assert figure(Measure(chosen.value, chosen.low, chosen.high)) in said
+    other = predictor.with_reader(predictor.reader)
+    assert other.folder is None and str(folder) not in other._repr_html_()
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])

@@ -116,7 +116,7 @@ def table(shapes: Sequence[Shape], found: Sequence[Timing], default: str) -> Tab
     from rich import box
     from rich.table import Table
 
-    from multigraft.evaluation.report.numbers import quantity
+    from multigraft.contracts.numbers import quantity
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("batch", "length", "", "p50 ms", "p95 ms", "rows/s", "speed"):

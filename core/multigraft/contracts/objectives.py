@@ -14,6 +14,7 @@ from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.generation import Generating
 from multigraft.contracts.padding import Fill
 from multigraft.contracts.reader import Reader
+from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import PluginError
 
@@ -55,17 +56,6 @@ class RowLoss:
     def mean(self) -> Tensor:
         """The batch's loss."""
         return self.total.sum() / self.weight.sum().clamp(min=1e-12)
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """The score of an answer that does not look at its input."""
-
-    metric: str
-    """A key of `Objective.summarise`."""
-    value: float
-    answer: str
-    """In words, behind "no better than", as ``always answering 'a'``."""
 
 
 class Objective(Protocol):

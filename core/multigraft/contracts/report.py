@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from multigraft.system.notebook import page_part
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -19,6 +21,25 @@ class Measure:
         if self.low is None or self.high is None:
             return f"{self.value:.4g}"
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The score of an answer that does not look at its input."""
+
+    metric: str
+    """A key of `Objective.summarise`."""
+    value: float
+    answer: str
+    """In words, behind "no better than", as ``always answering 'a'``."""
+
+    def __str__(self) -> str:
+        """Say it beside metrics.
+
+        >>> print(Baseline("accuracy", 0.5251, "always answering 'a'"))
+        accuracy 0.5251, always answering 'a'
+        """
+        return f"{self.metric} {self.value:.4g}, {self.answer}"
 
 
 @dataclass(frozen=True)
@@ -71,13 +92,16 @@ class Cost:
     """The share of the time that was spent writing checkpoints."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Report:
-    """The answer of a verb. `multigraft.evaluation.report.table` and `.page` show it."""
+    """The answer of a verb. `multigraft.evaluation.report.table` and `.page` show it, and a
+    notebook as the last line of a cell."""
 
     verb: str
     title: str
     metrics: Mapping[str, Measure] = field(default_factory=dict)
+    baseline: Baseline | None = None
+    """What one of the metrics would be without a look at the inputs."""
     curves: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
     """Name -> points (step, value)."""
     confusion: Confusion | None = None
@@ -91,6 +115,16 @@ class Report:
     """What was replaced, refused or left out, and why."""
     files: Mapping[str, str] = field(default_factory=dict)
     """What was written, as ``{"bundle": "runs/x/bundle"}``."""
+
+    def __repr__(self) -> str:
+        from multigraft.contracts.report_view import line_of
+
+        return line_of(self)
+
+    def _repr_html_(self) -> str:
+        from multigraft.contracts.report_view import view_of
+
+        return page_part(view_of(self))
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""

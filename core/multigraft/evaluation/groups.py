@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from multigraft.contracts.numbers import figure, interval
 from multigraft.contracts.report import Measure
 from multigraft.errors import RunError, shown
-from multigraft.evaluation.report.numbers import figure, interval
 from multigraft.evaluation.statistics import Summary
 
 GROUP = "group of rows"

@@ -14,9 +14,10 @@ from torch import nn
 
 from multigraft.contracts.display import UNSEEN, Display
 from multigraft.contracts.features import Batch, Features
-from multigraft.contracts.objectives import Baseline, Outputs
+from multigraft.contracts.objectives import Outputs
 from multigraft.contracts.reader import MirrorReader
 from multigraft.contracts.readers import collate
+from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays
 from multigraft.data import Epoch, Rows, iterate, plan_batches
 from multigraft.evaluation.answer_scores import (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multigraft.contracts.report_view import view_of
 from multigraft.errors import RunError, refused_as
 from multigraft.experiments import folder as places
 from multigraft.experiments.cells import Cell
@@ -14,6 +15,7 @@ from multigraft.experiments.plan import Plan
 from multigraft.experiments.records import Record, read_cell_record
 from multigraft.experiments.results import rows_of, write_results
 from multigraft.system.files import is_plain_name, whole_path
+from multigraft.system.notebook import page_part
 
 if TYPE_CHECKING:
     from multigraft.contracts.report import Report
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from multigraft.experiments.transfer import Transfer
 
 
-@dataclass
+@dataclass(repr=False)
 class Experiment:
     """An experiment's folder and cells; what ended is read anew from its records each time."""
 
@@ -33,6 +35,14 @@ class Experiment:
     """What is shown; None: what the task is monitored by."""
     unrecorded: dict[str, str] = field(default_factory=dict)
     """Cells that ended without a record, and what the disk said."""
+
+    def __repr__(self) -> str:
+        ended, failed = len(self.records()), len(self.problems)
+        told = f"{len(self.cells)} cells, {ended} ended" + (f", {failed} failed" if failed else "")
+        return f"<Experiment {self.folder}: {told}>"
+
+    def _repr_html_(self) -> str:
+        return page_part(view_of(self.report()))
 
     @classmethod
     def open(cls, folder: str | Path) -> Experiment:

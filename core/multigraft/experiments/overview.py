@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from multigraft.contracts.numbers import duration, figure, interval, quantity
 from multigraft.contracts.report import Measure, Report
-from multigraft.evaluation.report.numbers import duration, figure, interval, quantity
 from multigraft.evaluation.statistics import Estimate, Standing
 from multigraft.experiments.efficiency import curves
 from multigraft.experiments.leaderboard import Entry, Leaderboard, leaderboard

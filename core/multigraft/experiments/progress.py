@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from multigraft.contracts.numbers import duration, figure, interval
 from multigraft.contracts.report import Measure
-from multigraft.evaluation.report.numbers import duration, figure, interval
 from multigraft.experiments.cells import Cell, folder_of
 from multigraft.experiments.records import Record, Tested
+from multigraft.system.console import watched_console
 from multigraft.system.disk import megabytes, size_of
+from multigraft.system.notebook import Output, table
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Update:
 
 
 Told = Callable[[Update], None]
+SHOWN = 12
+"""As many of the last cells are shown in a notebook."""
 
 
 def line_of(update: Update) -> str:
@@ -93,10 +96,27 @@ def shown_score(record: Record, tested: Tested, metric: str | None) -> tuple[str
 
 
 def usual_teller() -> Told | None:
-    """Lines on standard error, where that is a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    """A line a cell on standard error where that is a terminal, and in a notebook."""
+    console = watched_console()
+    if console is None:
         return None
-    from multigraft.system.console import Console
-
-    console = Console(stderr=True)
+    if console.is_jupyter:
+        return NotebookLines().tell
     return lambda update: console.print(line_of(update), markup=False, highlight=False)
+
+
+@dataclass
+class NotebookLines:
+    """The cells that ended, as one output of a notebook's cell."""
+
+    output: Output = field(default_factory=Output)
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+
+    def tell(self, update: Update) -> None:
+        """Add a cell, and show them all with a bar."""
+        self.rows.append((update.cell.key, _said(update)))
+        total = update.done + update.left
+        bar = f'<progress value="{update.done}" max="{total}"></progress>'
+        rest = f", about {duration(update.seconds_left)} left" if update.left else ""
+        said = f"<p>{bar}<small>{update.done} of {total} cells{rest}</small></p>"
+        self.output.show(table((("cell", ""), *self.rows[-SHOWN:])) + said, line_of(update))

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from multigraft.contracts.numbers import quantity
 from multigraft.errors import RunError, refused_as
-from multigraft.evaluation.report.numbers import quantity
 from multigraft.evaluation.report.svg import cut
 from multigraft.experiments.cells import folder_of
 from multigraft.experiments.records import Tested

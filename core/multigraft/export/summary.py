@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
+from multigraft.contracts.numbers import quantity
 from multigraft.contracts.report import Cost, Measure, Report
-from multigraft.evaluation.report.numbers import quantity
 from multigraft.runtime.bundle import Bundle, Precision
 from multigraft.system.compute.device import peak_memory_mb
 

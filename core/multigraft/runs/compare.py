@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 from multigraft.errors import RunError, refused_as
 from multigraft.runs.record import read_record
 from multigraft.runs.run import METRICS, MODEL
+from multigraft.system.notebook import Table, View, page_part
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """A run beside its repetition."""
 
@@ -33,6 +34,36 @@ class Comparison:
     def equal(self) -> bool:
         """Tell whether weights and metrics are the same to the bit."""
         return self.step is None and all(gap == 0 for gap in self.weights.values())
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {self.first} and {self.second}: {self._said}>"
+
+    def _repr_html_(self) -> str:
+        return page_part(
+            View(
+                heading=self._said,
+                aside="rerun",
+                facts={"first": str(self.first), "second": str(self.second)},
+                tables=self._differences(),
+            )
+        )
+
+    @property
+    def _said(self) -> str:
+        return "the same to the bit" if self.equal else "not the same"
+
+    def _differences(self) -> dict[str, Table]:
+        """What differs, as tables; empty where nothing does."""
+        gaps = [
+            (name, "only one has it" if gap is None else f"{gap:.3g}")
+            for name, gap in self.weights.items()
+            if gap != 0
+        ]
+        changed = [(name, str(one), str(other)) for name, (one, other) in self.changed.items()]
+        return {
+            "weights": (("file", "largest difference"), *gaps) if gaps else (),
+            "changed since": (("what", "first", "second"), *changed) if changed else (),
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""

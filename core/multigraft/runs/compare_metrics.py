@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.report import Measure, Report
+from multigraft.contracts.numbers import figure, interval, percent
+from multigraft.contracts.report import Report
+from multigraft.contracts.report_view import beside, view_of
 from multigraft.errors import RunError, did_you_mean
 from multigraft.evaluation.report.formats import FORMATS
-from multigraft.evaluation.report.numbers import figure, interval, percent
 from multigraft.evaluation.statistics import Estimate, Standing, System, compare_systems
 from multigraft.recipe import Recipe
 from multigraft.runs.candidates import (
@@ -29,6 +30,7 @@ from multigraft.runs.candidates import (
 )
 from multigraft.runs.listing import run_folders
 from multigraft.runs.row_results import RowResults, results_file
+from multigraft.system.notebook import page_part
 from multigraft.system.resume_command import RECORD
 
 log = logging.getLogger("multigraft")
@@ -55,7 +57,7 @@ class Compared:
     """The difference's p-value by Holm."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class MetricComparison:
     """Runs beside each other by one metric on the same rows, the best first."""
 
@@ -94,6 +96,13 @@ class MetricComparison:
 
     def __str__(self) -> str:
         return self.to("markdown")
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{each.name} {beside(each.estimate.measure)}" for each in self.runs)
+        return f"<MetricComparison by {self.metric} on {self.data}: {told}>"
+
+    def _repr_html_(self) -> str:
+        return page_part(view_of(self.report()))
 
     @property
     def _family(self) -> str:
@@ -296,20 +305,14 @@ def _cells(run: Compared) -> tuple[str, ...]:
 
 
 def _short_cells(run: Compared) -> tuple[str, ...]:
-    gap = "" if run.difference is None else _beside(run.difference.measure)
+    gap = "" if run.difference is None else beside(run.difference.measure)
     return (
         run.name,
         " ".join(map(str, run.seeds)),
-        _beside(run.estimate.measure),
+        beside(run.estimate.measure),
         gap,
         _p(run.adjusted),
     )
-
-
-def _beside(measure: Measure) -> str:
-    """A figure with its interval."""
-    between = interval(measure)
-    return f"{figure(measure)} [{between}]" if between else figure(measure)
 
 
 def _p(value: float | None) -> str:

@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from multigraft.contracts.numbers import duration
 from multigraft.contracts.report import Measure, Report
+from multigraft.contracts.report_view import SHORT, beside, view_of
 from multigraft.errors import MultigraftError, RunError, did_you_mean
-from multigraft.evaluation.report.numbers import duration, figure, interval
 from multigraft.recipe import Recipe
 from multigraft.runs.record import read_record
 from multigraft.runs.report_files import read_report, report_file
 from multigraft.runs.row_results import read_results, results_file
+from multigraft.system.notebook import page_part
 from multigraft.system.resume_command import RECORD
 
 log = logging.getLogger("multigraft")
@@ -49,6 +51,36 @@ class ListedRun:
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True, repr=False)
+class RunList:
+    """Runs in order, as a sequence; a notebook shows them as a table."""
+
+    folder: Path
+    """In which they were looked for."""
+    runs: tuple[ListedRun, ...]
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __iter__(self) -> Iterator[ListedRun]:
+        return iter(self.runs)
+
+    def __getitem__(self, place: int) -> ListedRun:
+        return self.runs[place]
+
+    def report(self) -> Report:
+        """As a terminal shows it; what is the same for all runs is told once."""
+        return listing_report(self.runs, self.folder)
+
+    def __repr__(self) -> str:
+        names = ", ".join(each.name for each in self.runs[:SHORT])
+        more = f" and {len(self) - SHORT} more" if len(self) > SHORT else ""
+        return f"<RunList of {self.folder}: {names or 'no runs'}{more}>"
+
+    def _repr_html_(self) -> str:
+        return page_part(view_of(self.report()))
 
 
 SORTS = ("name", "state", "task", "backbone", "strategy", "data", "seed", "value", "seconds")
@@ -196,9 +228,7 @@ def _figure(run: ListedRun) -> str:
     """The metric with its value and interval, in a cell."""
     if run.value is None:
         return ""
-    between = interval(run.value)
-    told = f"{run.metric} {figure(run.value)}"
-    return f"{told} [{between}]" if between else told
+    return f"{run.metric} {beside(run.value)}"
 
 
 COLUMNS: Mapping[str, Callable[[ListedRun], str]] = {

@@ -27,10 +27,12 @@ from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.runs.other_data import answers_files, named_sources, on_other_data, table_of
+from multigraft.runs.run_view import run_line, run_view
 from multigraft.runtime.answers import make_answers
 from multigraft.runtime.explain.explain import USUAL
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import write_json
+from multigraft.system.notebook import page_part
 from multigraft.system.resume_command import RECORD
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class Reading(TypedDict):
     budget: float | None
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class Run:
     """Everything one training is made of. It is complete before a verb is called."""
 
@@ -92,6 +94,12 @@ class Run:
     """What `evaluate` asks of answers, as a deployer may (`Predictor.predict`)."""
     display: Display = UNSEEN
     """Where `evaluate` and `export` show what they are at."""
+
+    def __repr__(self) -> str:
+        return run_line(self)
+
+    def _repr_html_(self) -> str:
+        return page_part(run_view(self))
 
     def weights_of(self, rows: np.ndarray) -> np.ndarray | None:
         """What these training rows count for; None: all the same."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast, get_args
 
 import numpy as np
@@ -31,6 +32,7 @@ from multigraft.runtime.generation.options import ASKS, Asked
 from multigraft.runtime.given_values import given_values
 from multigraft.runtime.length_batches import cut, read_ahead, wide_shapes
 from multigraft.runtime.long_values import check_long, usual_long
+from multigraft.runtime.predictor_view import predictor_view
 from multigraft.runtime.read_value import (
     ReadValue,
     ValueReader,
@@ -41,6 +43,7 @@ from multigraft.runtime.read_value import (
 )
 from multigraft.runtime.session import Session
 from multigraft.runtime.transcribing.transcriber import Transcriber, transcriber_of, whole
+from multigraft.system.notebook import page_part
 
 if TYPE_CHECKING:
     from multigraft.runtime.loading import Opening
@@ -84,6 +87,19 @@ class Predictor:
         self._maker = answers
         self._long = usual_long(answers, reader, bundle)
         self._budget = bundle.precisions[precision].batch_length
+
+    def __repr__(self) -> str:
+        where = "" if self.folder is None else f" {self.folder}"
+        named = f"{self.bundle.task} with {self.bundle.backbone}"
+        return f"<Predictor{where}: {named}, {self.precision}>"
+
+    def _repr_html_(self) -> str:
+        return page_part(predictor_view(self))
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the bundle lies; None of a predictor with another reader."""
+        return None if self._opening is None else self._opening.folder
 
     @property
     def labels(self) -> tuple[str, ...]:

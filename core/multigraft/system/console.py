@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 from rich.console import Console as RichConsole
@@ -28,3 +29,10 @@ class Console(RichConsole):
         """Render what is printed, in pieces; only those of rich may control the terminal."""
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else harmless(text), style, control)
+
+
+def watched_console() -> Console | None:
+    """Standard error where somebody watches: a terminal, or a notebook's cell; None elsewhere."""
+    console = Console(stderr=True)
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    return console if terminal or console.is_jupyter else None

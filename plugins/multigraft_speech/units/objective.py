@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from multigraft.contracts.features import Batch, Features
-from multigraft.contracts.objectives import Baseline, Brief, Objective, Outputs, RowLoss
+from multigraft.contracts.objectives import Brief, Objective, Outputs, RowLoss
+from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays
 from multigraft.errors import MultigraftError
 from multigraft_speech.masking import mask_spans

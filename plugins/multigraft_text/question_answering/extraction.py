@@ -11,7 +11,8 @@ from torch import nn
 
 from multigraft import Brief, Features, MultigraftError, Objective, RowLoss
 from multigraft.contracts.features import Batch
-from multigraft.contracts.objectives import Baseline, Outputs, Row
+from multigraft.contracts.objectives import Outputs, Row
+from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.runtime.answers.extraction import ANSWERABLE, null_threshold
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from multigraft import Brief, Features, Objective, RowError, RowLoss
 from multigraft.contracts.features import Batch
-from multigraft.contracts.objectives import LENGTHS, Baseline, Outputs, Row
+from multigraft.contracts.objectives import LENGTHS, Outputs, Row
+from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays
 from multigraft.models.tasks.in_batch_negatives import in_batch_negatives, negatives
 from multigraft.models.tasks.number_scores import number_scores

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from multigraft import Brief, Features, MultigraftError, Objective, Patches, RowLoss
 from multigraft.contracts.features import VISIBLE, Batch
-from multigraft.contracts.objectives import Baseline, Outputs
+from multigraft.contracts.objectives import Outputs
+from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays
 from multigraft_vision.masked.drawing import drawn, numbers
 from multigraft_vision.masked.pixels import channels_of, shares

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from multigraft.contracts.objectives import Baseline
+from multigraft.contracts.report import Baseline
 
 PLAIN = "plain"
 """What is kept of each row besides loss and weight: the loss of the plain answer."""

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from multigraft import Brief, Features, MultigraftError, Objective, RowLoss
 from multigraft.contracts.features import Batch
-from multigraft.contracts.objectives import Baseline, Outputs
+from multigraft.contracts.objectives import Outputs
+from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays
 from multigraft.models.modes import evaluating
 from multigraft_vision.masked.drawing import drawn, enlarged, painted

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from multigraft import Brief, Features, Fill, Objective, RowError, RowLoss
 from multigraft.contracts.features import Batch
 from multigraft.contracts.frames import PICTURE
-from multigraft.contracts.objectives import Baseline, Outputs, Row
+from multigraft.contracts.objectives import Outputs, Row
+from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays
 from multigraft.runtime.answers.label_maps.areas import ANSWERED, SHARED, WANTED
 from multigraft.runtime.answers.label_maps.classes import IGNORE, classes_of

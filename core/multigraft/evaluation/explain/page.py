@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from multigraft.contracts.numbers import figure, interval
 from multigraft.evaluation.explain.drawing import Drawing, drawing_of
 from multigraft.evaluation.report import charts
-from multigraft.evaluation.report.numbers import figure, interval
 from multigraft.evaluation.report.page import templates
 from multigraft.runtime.explain.explanation import Explanation
 from multigraft.system.about import __version__

@@ -11,10 +11,11 @@ from pathlib import Path
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from multigraft.contracts.numbers import cost_line, figure, interval, percent
 from multigraft.contracts.report import Confusion, Measure, Report
+from multigraft.contracts.report_view import facts_of
 from multigraft.evaluation.report import axes, charts
 from multigraft.evaluation.report.confusion import reduced
-from multigraft.evaluation.report.numbers import cost_line, figure, interval, percent
 from multigraft.system.about import __version__
 
 CELLS = 20
@@ -121,7 +122,7 @@ def is_number(text: str) -> bool:
 
 
 def _section(report: Report, shared: Mapping[str, str]) -> dict[str, object]:
-    facts = {name: value for name, value in report.facts.items() if name not in shared}
+    facts = {name: value for name, value in facts_of(report).items() if name not in shared}
     confusion = None if report.confusion is None else reduced(report.confusion)
     labels = () if confusion is None else confusion.labels
     return {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from rich import box
 from rich.cells import cell_len
@@ -12,8 +11,16 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from multigraft.contracts.numbers import cost_line, figure, interval, percent
 from multigraft.contracts.report import Confusion, Measure, Report, WorstRow
-from multigraft.evaluation.report.numbers import cost_line, figure, interval, percent
+from multigraft.contracts.report_view import (
+    FOLDED,
+    edges,
+    facts_of,
+    folded_notes,
+    folded_rows,
+    is_share,
+)
 from multigraft.system.terminal import harmless
 
 LABELS_SHOWN = 20
@@ -27,10 +34,6 @@ PLAIN_SPARKS, PLAIN_BAR = "_.-:=+*#", "-.o"
 SPARK_WIDTH = 32
 GAP = 3
 """Between columns."""
-NOTES, FOLDED = 8, 3
-"""More notes than these push the metrics off a screen; then so many are shown, and so many rows of
-a list."""
-PAGE = "report.html"
 
 
 def show(report: Report, console: Console | None = None) -> None:
@@ -56,35 +59,18 @@ def _parts(report: Report, width: int, *, plain: bool) -> Iterator[RenderableTyp
     for title, rows in report.tables.items():
         if rows:
             file = report.files.get(title)
-            shown = _folded_rows(rows, file)
+            shown = folded_rows(rows, file)
             yield _table(title, shown, width)
             if len(shown) < len(rows):
                 yield words(f"the first {FOLDED}; all of them: {file}\n")
     for note in folded_notes(report):
         yield Text.assemble(("note  ", "yellow"), words(note))
-    facts = dict(report.facts)
+    facts = facts_of(report)
     if report.cost is not None:
         facts["cost"] = cost_line(report.cost)
     yield _pairs({**facts, **report.files})
     if report.metrics:
         yield _metrics(report.metrics, report.facts.get("confidence"), PLAIN_BAR if plain else BAR)
-
-
-def folded_notes(report: Report) -> list[str]:
-    """The notes; of more than a few the first, how many there are, and where all of them stand."""
-    notes = list(report.notes)
-    if len(notes) <= NOTES:
-        return notes
-    folder = report.facts.get("run")
-    where = "" if folder is None else f"; all of them: {Path(folder) / PAGE}"
-    return [*notes[:FOLDED], f"and {len(notes) - FOLDED} more{where}"]
-
-
-def _folded_rows(rows: Sequence[Sequence[str]], file: str | None) -> Sequence[Sequence[str]]:
-    """Of a table whose rows are listed in a file the first."""
-    if file is None or len(rows) - 1 <= FOLDED:
-        return rows
-    return rows[: FOLDED + 1]
 
 
 def _metrics(metrics: Mapping[str, Measure], confidence: str | None, signs: str) -> Table:
@@ -93,30 +79,18 @@ def _metrics(metrics: Mapping[str, Measure], confidence: str | None, signs: str)
     table.add_column("value", justify="right", style="bold")
     if any(interval(measure) for measure in metrics.values()):
         table.add_column(f"{percent(confidence)} interval".strip())
-    if any(_share(name, measure) for name, measure in metrics.items()):
+    if any(is_share(name, measure) for name, measure in metrics.items()):
         table.add_column(f"0{'1':>{BAR_WIDTH - 1}}")
     for name, measure in metrics.items():
-        bar = _bar(measure, signs) if _share(name, measure) else ""
+        bar = _bar(measure, signs) if is_share(name, measure) else ""
         cells: list[Text | str] = [words(name), figure(measure), interval(measure), bar]
         table.add_row(*cells[: len(table.columns)])
     return table
 
 
-def _share(name: str, measure: Measure) -> bool:
-    """Whether a measure has an interval, and lies between 0 and 1 by its nature."""
-    inside = all(0 <= edge <= 1 for edge in _edges(measure))
-    return inside and bool(interval(measure)) and not name.endswith("loss")
-
-
-def _edges(measure: Measure) -> tuple[float, float, float]:
-    low = measure.value if measure.low is None else measure.low
-    high = measure.value if measure.high is None else measure.high
-    return low, measure.value, high
-
-
 def _bar(measure: Measure, signs: str) -> Text:
     """The interval and the value on a line from 0 to 1."""
-    low, value, high = (round(edge * (BAR_WIDTH - 1)) for edge in _edges(measure))
+    low, value, high = (round(edge * (BAR_WIDTH - 1)) for edge in edges(measure))
     cells = [signs[0] if low <= place <= high else signs[1] for place in range(BAR_WIDTH)]
     cells[value] = signs[2]
     text = Text("".join(cells), "dim")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from multigraft.evaluation.report.numbers import figure, interval
+from multigraft.contracts.numbers import figure, interval
 from multigraft.experiments.overview import told
 from multigraft.experiments.summary import Summary
 from multigraft.experiments.transfer import Transfer, transfers

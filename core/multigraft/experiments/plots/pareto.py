@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
+from multigraft.contracts.numbers import quantity
 from multigraft.evaluation.report.axes import (
     BOTTOM,
     HEIGHT,
@@ -20,7 +21,6 @@ from multigraft.evaluation.report.axes import (
     tick_label,
     value_axis,
 )
-from multigraft.evaluation.report.numbers import quantity
 from multigraft.evaluation.report.svg import svg, text
 from multigraft.evaluation.statistics import Estimate
 from multigraft.experiments.costs import Costs, undominated

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from torchmetrics.functional import classification as scores
 
 from multigraft.contracts.features import Batch, Features
-from multigraft.contracts.objectives import Baseline, Brief, Objective, Outputs, Row, RowLoss
+from multigraft.contracts.objectives import Brief, Objective, Outputs, Row, RowLoss
+from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays
 from multigraft.errors import RowError, did_you_mean, shown
 from multigraft.models.fusion.choice import fusion_of

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from multigraft.contracts.features import Batch, Features
-from multigraft.contracts.objectives import Baseline, Brief, Objective, Outputs, Row, RowLoss
+from multigraft.contracts.objectives import Brief, Objective, Outputs, Row, RowLoss
+from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import RowError, did_you_mean, shown
 from multigraft.models.fusion.choice import fusion_of

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from multigraft.contracts.branches import PRESENT, of_branch
 from multigraft.contracts.features import Batch, Features
-from multigraft.contracts.objectives import Baseline, Brief, Objective, Outputs, Row, RowLoss
+from multigraft.contracts.objectives import Brief, Objective, Outputs, Row, RowLoss
+from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays
 from multigraft.errors import RowError
 from multigraft.models.tasks.contrastive.losses import pairwise_sigmoid
