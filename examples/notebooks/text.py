@@ -88,7 +88,7 @@ report
 # ## Where is it wrong?
 #
 # `rows="answers.csv"` kept the answer to every test row.
-# The rows with the largest loss are those that the model was sure about, and wrong: mostly short names, or names that look alike in two languages.
+# The rows with the largest loss are those that the model was sure about, and wrong: here names that are nearly the same in two languages, as *Tadjikistan* and *Tadzjikistan*, and short ones.
 
 # %%
 answers = pd.read_csv("answers.csv").assign(text=test["text"].to_numpy())

@@ -258,7 +258,8 @@ def test_runs_comparisons_and_lists_are_shown_in_notebooks(trained: list[Run]) -
     assert {figure(accuracy), interval(accuracy), str(first.folder), "baseline"} <= set(said)
     assert repr(found).startswith("<MetricComparison by accuracy on test: ")
     _, said = read_html(found._repr_html_())
-    assert {"full", "probe", "p (Holm)"} <= set(said)
+    assert {"full", "probe", "strategy", "linear-probe", "p (Holm)"} <= set(said)
+    assert not {"method", "backbone"} & set(said)
     listed = mg.list_runs(first.folder.parent)
     names = ", ".join(each.name for each in listed)
     assert repr(listed) == f"<RunList of {first.folder.parent}: {names}>"

@@ -125,6 +125,19 @@ def _tables(report: Report) -> Iterator[tuple[str, Sequence[Sequence[str]]]]:
         yield (name if shown is rows else f"{name}, the first {FOLDED} of {len(rows) - 1}"), shown
 
 
+def differing_columns(
+    rows: Sequence[Sequence[str]], *, without: Sequence[str] = ()
+) -> tuple[tuple[str, ...], ...]:
+    """A table without the columns whose cells are all the same, and ``without`` those named.
+
+    >>> differing_columns([("run", "seed"), ("a", "0"), ("b", "0")])
+    (('run',), ('a',), ('b',))
+    """
+    columns = list(zip(*rows, strict=True))
+    kept = [each for each in columns if len(set(each[1:])) > 1 and each[0] not in without]
+    return tuple(zip(*kept, strict=True))
+
+
 def facts_of(report: Report) -> dict[str, str]:
     """The facts with the baseline among them."""
     floor = {} if report.baseline is None else {"baseline": str(report.baseline)}

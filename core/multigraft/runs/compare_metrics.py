@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from multigraft.contracts.numbers import figure, interval, percent
 from multigraft.contracts.report import Report
-from multigraft.contracts.report_view import beside, view_of
+from multigraft.contracts.report_view import beside, differing_columns, view_of
 from multigraft.errors import RunError, did_you_mean
 from multigraft.evaluation.report.formats import FORMATS
 from multigraft.evaluation.statistics import Estimate, Standing, System, compare_systems
@@ -102,7 +102,8 @@ class MetricComparison:
         return f"<MetricComparison by {self.metric} on {self.data}: {told}>"
 
     def _repr_html_(self) -> str:
-        return page_part(view_of(self.report()))
+        told = differing_columns(self.table(), without=("p", "method"))
+        return page_part(view_of(replace(self.report(), tables={"the best first": told})))
 
     @property
     def _family(self) -> str:
@@ -306,13 +307,8 @@ def _cells(run: Compared) -> tuple[str, ...]:
 
 def _short_cells(run: Compared) -> tuple[str, ...]:
     gap = "" if run.difference is None else beside(run.difference.measure)
-    return (
-        run.name,
-        " ".join(map(str, run.seeds)),
-        beside(run.estimate.measure),
-        gap,
-        _p(run.adjusted),
-    )
+    seeds = " ".join(map(str, run.seeds))
+    return run.name, seeds, beside(run.estimate.measure), gap, _p(run.adjusted)
 
 
 def _p(value: float | None) -> str:

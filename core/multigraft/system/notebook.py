@@ -50,17 +50,18 @@ STYLE = """
 .mg-view caption { caption-side: top; padding: 0; color: inherit; text-align: left; opacity: .7; }
 .mg-view table tr:nth-child(n) { background: none; border: 0; }
 .mg-view table tr:nth-child(n) > * { padding: .15rem 1.2em .15rem 0; border: 0; text-align: left;
-  vertical-align: middle; max-width: 30rem; white-space: normal; overflow-wrap: anywhere; }
+  vertical-align: middle; max-width: 30rem; white-space: normal; overflow-wrap: break-word; }
 .mg-view table tr:nth-child(n) > td { border-top: 1px solid rgba(128, 128, 128, .25); }
 .mg-view table tr:nth-child(n) > .mg-whole { white-space: nowrap; }
+.mg-view table tr:nth-child(n) > :not(.mg-whole) { min-width: 9rem; }
 .mg-view dl { display: grid; gap: .1rem 1.5rem; margin: .4rem 0; padding: 0;
   grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); }
 .mg-view dl div { display: flex; gap: .6em; align-items: baseline; min-width: 0; }
 .mg-view dt { flex: none; float: none; width: auto; margin: 0; }
 .mg-view dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
 .mg-view dl .mg-wide { grid-column: 1 / -1; }
-.mg-view ul { margin: .4rem 0; padding: 0 0 0 .8em; border-left: 3px solid #d99a1c; }
-.mg-view li { list-style: none; margin: 0; }
+.mg-view ul.mg-notes { margin: .4rem 0; padding: 0 0 0 .8em; border-left: 3px solid #d99a1c; }
+.mg-view ul.mg-notes li { list-style: none; margin: 0; }
 .mg-view details { margin: .2rem 0; }
 .mg-rail { position: relative; display: inline-block; width: 10rem; max-width: 30vw; height: 1em;
   vertical-align: -.15em;
@@ -71,6 +72,10 @@ STYLE = """
 .mg-rail .mg-mark { width: 2px; background: currentColor; opacity: .6; }
 .mg-view progress { width: 14rem; max-width: 40vw; margin-right: .75em; vertical-align: middle;
   accent-color: #3a8fd9; }
+@media (max-width: 30rem) {
+  .mg-view table tr:nth-child(n) > * { padding-right: .7em; }
+  .mg-rail { width: 3.25rem; }
+}
 """
 """Colours are the page's own, whatever its theme: grey is transparent, and the one blue reads on
 light and on dark. Notebooks have rules for tables, which these outdo."""
@@ -99,7 +104,8 @@ def _parts(view: View) -> Iterator[str]:
     for caption, rows in view.tables.items():
         yield table(rows, caption)
     if view.notes:
-        yield f"<ul>{''.join(f'<li>{words(note)}</li>' for note in view.notes)}</ul>"
+        notes = "".join(f"<li>{words(note)}</li>" for note in view.notes)
+        yield f'<ul class="mg-notes">{notes}</ul>'
     if view.facts:
         yield f"<dl>{''.join(_fact(name, value) for name, value in view.facts.items())}</dl>"
     for caption, rows in view.folded.items():
@@ -127,7 +133,7 @@ def _row(cells: Sequence[Cell], tag: str) -> str:
 
 def _cell(cell: Cell, tag: str) -> str:
     if isinstance(cell, Rail):
-        return f"<{tag}>{_rail(cell)}</{tag}>"
+        return f'<{tag} class="mg-whole">{_rail(cell)}</{tag}>'
     whole = ' class="mg-whole"' if len(cell) <= WHOLE else ""
     return f"<{tag}{whole}>{words(cell)}</{tag}>"
 
