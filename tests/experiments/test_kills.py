@@ -180,3 +180,41 @@ def test_killed_twenty_times_it_ends_with_the_same_rows(
     last = Life(desk, grid)
     assert last.end() == 0, last.log.read_text()[-3000:]
     assert rows_of(folder) == rows_of(desk / "calm-24")
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_draws_and_chooses_the_same(
+    desk: Path, chance: np.random.Generator
+) -> None:
+    """Of random draws, which do not depend on what ended before: two workers beside one."""
+    pytest.importorskip("optuna")
+    rate = {"low": 1e-5, "high": 1e-1, "log": True}
+    space = {"strategy": ["full", "linear-probe"], "training.learning_rate": rate}
+    fields = {
+        "vary": {"data": ["a", "b"], "seed": [0]},
+        "search": {"space": space, "trials": 6, "sampler": "random", "pruner": "none"},
+    }
+    calm = write_grid(desk, "calm-search", **fields)
+    assert Life(desk, calm, "--workers", "1").end() == 0
+    grid, folder = write_grid(desk, "struck-search", **fields), desk / "struck-search"
+    for _ in range(4):
+        life = Life(desk, grid)
+        await_ended(life, folder / "search", ended(folder / "search") + 1)
+        time.sleep(float(chance.uniform(0, 1)))
+        struck = life.workers()[:1] if chance.random() < 0.5 else []
+        for worker in struck:
+            kill(worker)
+            time.sleep(float(chance.uniform(0, 1)))
+        kill(life.process.pid)
+        life.end()
+    last = Life(desk, grid)
+    assert last.end() == 0, last.log.read_text()[-3000:]
+    assert rows_of(folder) == rows_of(desk / "calm-search")
+    found, whole = (
+        {
+            (each.study, each.number): (each.drawn, each.value, each.state)
+            for each in mg.Experiment.open(each_folder).trials()
+        }
+        for each_folder in (folder, desk / "calm-search")
+    )
+    assert found == whole and len(found) == 12

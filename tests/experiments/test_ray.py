@@ -48,7 +48,7 @@ def test_a_node_that_is_killed_changes_no_bit(
     calm = {**toy_grid(domains, tmp_path / "calm"), "vary": VARY}
     whole = mg.experiment(calm)
     struck = tmp_path / "struck.yaml"
-    struck.write_text(yaml.safe_dump({**calm, "output": str(tmp_path / "struck")}))
+    struck.write_text(yaml.safe_dump({**calm, "output": str(tmp_path / "struck")}, sort_keys=False))
     ended: list[str] = []
 
     def strike(update: Any) -> None:

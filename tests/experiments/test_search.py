@@ -12,7 +12,7 @@ import multigraft as mg
 import multigraft_series
 from experiments.conftest import Compute
 from experiments.test_experiment import timeless
-from multigraft.errors import RunError
+from multigraft.errors import MissingDependency, RunError
 from multigraft.experiments.page import render
 from multigraft.experiments.progress import Update, line_of
 
@@ -74,6 +74,22 @@ def test_again_nothing_is_computed_more_trials_go_on_and_another_space_is_refuse
     recipe = {**grid["recipe"], "training": {**grid["recipe"]["training"], "batch_size": 8}}
     with pytest.raises(RunError, match="was begun with another recipe"):
         compute(**fields, recipe=recipe)
+
+
+@pytest.mark.parametrize("library", ["optuna", "ray"])
+def test_what_is_missing_is_told_with_its_extra(
+    grid: Any, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    from multigraft.experiments import driver
+
+    monkeypatch.setattr(driver, "find_spec", lambda name: None)
+    fields = {"search": SEARCH} if library == "optuna" else {}
+    extra = {"optuna": "search"}.get(library, library)
+    asked = "ray" if library == "ray" else "processes"
+    grid["recipe"].update(task="text-classification", backbone="bert-tiny")
+    grid["recipe"]["data"]["columns"] = {"text": "series"}
+    with pytest.raises(MissingDependency, match=rf'pip install "multigraft\[{extra}\]"'):
+        mg.experiment({**grid, **fields}, engine=asked)  # type: ignore[arg-type]
 
 
 def test_without_validation_rows_no_trial_ends_well(compute: Compute, grid: Any) -> None:

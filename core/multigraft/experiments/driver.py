@@ -7,10 +7,11 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
-from multigraft.errors import RecipeError
+from multigraft.errors import RecipeError, missing_dependency
 from multigraft.experiments.cells import PlannedRun
 from multigraft.experiments.engines import Engine, Name
 from multigraft.experiments.folder import begin, held
@@ -51,7 +52,8 @@ def experiment(
     terminal. A cell that fails keeps none from ending: see `Experiment.problems`.
 
     Raises RecipeError with every mistake in the grid, RunError where another process is at work in
-    the folder, the data changed since, or no trial of a search ended well.
+    the folder, the data changed since, or no trial of a search ended well, MissingDependency where
+    a search lacks Optuna, or the engine Ray.
     """
     catalog = Catalog(plugins)
     plan = read_plan(grid, catalog)
@@ -63,6 +65,7 @@ def experiment(
         plugins=plugins,
     )
     _check(asked)
+    _need(*(["optuna"] if plan.studies else []), *(["ray"] if engine == "ray" else []))
     found = prepared(plan, grid, output)
     said = tell or (None if quiet else usual_teller())
     with held(found.folder):
@@ -85,6 +88,14 @@ def _check(asked: Engine) -> None:
         )
     if asked.address is not None and asked.name != "ray":
         raise RecipeError(["address: is that of a cluster; give it with engine ray"])
+
+
+def _need(*libraries: str) -> None:
+    """Raise MissingDependency, with the extra that brings it, for what is not installed."""
+    for library in libraries:
+        missing = missing_dependency(ModuleNotFoundError(name=library))
+        if missing is not None and find_spec(library) is None:
+            raise missing
 
 
 def prepared(plan: Plan, grid: Any, output: str | Path | None) -> Experiment:

@@ -34,10 +34,14 @@ class RayCluster:
 
     def run(self, turns: Queue) -> Generator[Ended]:
         """Make every cell, and tell of each as it ends. Where this is left early, the tasks are
-        asked to stop and save what they have."""
+        asked to stop and save what they have. A connection that the script has to Ray is used."""
         import ray
 
-        ray.init(self._asked.address, log_to_driver=False, ignore_reinit_error=True)
+        if not turns.left:
+            return
+        ours = not ray.is_initialized()
+        if ours:
+            ray.init(self._asked.address, log_to_driver=False)
         mark = self._marked()
         task = self._task(str(mark))
         running: dict[Any, PlannedRun] = {}
@@ -54,7 +58,8 @@ class RayCluster:
         finally:
             _cancel(list(running))
             mark.unlink(missing_ok=True)
-            ray.shutdown()
+            if ours:
+                ray.shutdown()
 
     def _task(self, mark: str) -> Any:
         """The remote function, with the resources of a cell."""

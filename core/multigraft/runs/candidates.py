@@ -4,6 +4,7 @@ by the seed alone."""
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from typing import Any
 import numpy as np
 
 from multigraft.errors import RunError, did_you_mean
+from multigraft.runs.listing import run_folders
 from multigraft.runs.recipe_changes import deciding
 from multigraft.runs.record import read_record
 from multigraft.runs.row_results import RowResults, read_results, results_file
+from multigraft.system.resume_command import RECORD
 
+log = logging.getLogger("multigraft")
 FEWEST = 100
 """Resamples below which a comparison says nothing."""
 
@@ -48,6 +52,20 @@ def candidate(folder: Path, data: str | None = None) -> Candidate:
             f"measure it with: multigraft evaluate {folder}{more}"
         )
     return Candidate(folder=folder, facts=facts, results=read_results(path))
+
+
+def evaluated(folders: Sequence[Path], data: str | None) -> Sequence[Path]:
+    """The folders of runs; of a lone one that is no run what lies in it and was evaluated."""
+    if len(folders) != 1 or (folders[0] / RECORD).exists() or not folders[0].is_dir():
+        return folders
+    found = list(run_folders(folders[0]))
+    kept = [folder for folder in found if results_file(folder, data).exists()]
+    if len(kept) < len(found):
+        log.warning(
+            "%s: %d of %d runs were not evaluated%s, and are left out",
+            *(folders[0], len(found) - len(kept), len(found), f" on {data}" if data else ""),
+        )
+    return kept
 
 
 def check_alike(candidates: Sequence[Candidate]) -> None:

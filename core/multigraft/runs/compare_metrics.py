@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,17 +22,14 @@ from multigraft.runs.candidates import (
     Candidate,
     candidate,
     check_alike,
+    evaluated,
     group_of,
     grouped,
     listed,
     names_of,
 )
-from multigraft.runs.listing import run_folders
-from multigraft.runs.row_results import RowResults, results_file
+from multigraft.runs.row_results import RowResults
 from multigraft.system.notebook import page_part
-from multigraft.system.resume_command import RECORD
-
-log = logging.getLogger("multigraft")
 
 LOWER = re.compile(r"(^|_)(loss|error|wer|cer|perplexity|rmse|mae|mse|rate)$")
 """Metrics, other than the one that a task is judged by, of which less is better."""
@@ -154,7 +150,7 @@ def compare_metrics(
     evaluated.
     """
     given = [Path(folder) for folder in dict.fromkeys(map(str, folders))]
-    candidates = [candidate(folder, data) for folder in _inside(given, data)]
+    candidates = [candidate(folder, data) for folder in evaluated(given, data)]
     if len(candidates) < 2:
         raise RunError(f"found {len(candidates)} run; give at least two runs to compare")
     check_alike(candidates)
@@ -186,20 +182,6 @@ def compare_metrics(
         runs=tuple(_compared(each, named[each.name]) for each in standings),
         notes=tuple(_notes(named, standings)),
     )
-
-
-def _inside(folders: Sequence[Path], data: str | None) -> Sequence[Path]:
-    """The folders of runs; of a lone one that is no run what lies in it and was evaluated."""
-    if len(folders) != 1 or (folders[0] / RECORD).exists() or not folders[0].is_dir():
-        return folders
-    found = list(run_folders(folders[0]))
-    evaluated = [folder for folder in found if results_file(folder, data).exists()]
-    if len(evaluated) < len(found):
-        log.warning(
-            "%s: %d of %d runs were not evaluated%s, and are left out",
-            *(folders[0], len(found) - len(evaluated), len(found), f" on {data}" if data else ""),
-        )
-    return evaluated
 
 
 def _metric(candidates: Sequence[Candidate], wanted: str | None) -> str:
