@@ -121,12 +121,13 @@ def spec(kind: str, max_length: int) -> dict[str, Any]:
         "vocabulary": 600,
         "lowercase": lowercase,
     }
-    return fit(TEXTS * 5, {**settings, "learn": wanted})
+    whole = {"full_length": True} if style.startswith("seq2seq") else {}
+    return fit(TEXTS * 5, {**settings, **whole, "learn": wanted})
 
 
 KINDS = [
     *("wordpiece bert lower", "wordpiece bert", "bpe gpt lower", "bpe gpt", "character bert lower"),
-    *("character gpt", "unigram bert lower", "unigram", "roberta"),
+    *("character gpt", "unigram bert lower", "unigram", "roberta", "bpe clip", "bpe seq2seq lower"),
 ]
 
 

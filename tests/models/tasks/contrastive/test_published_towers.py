@@ -177,6 +177,29 @@ def test_what_learned_opens_in_transformers(
     )
 
 
+class Interrupts:
+    """Stops a training once, as Ctrl-C does."""
+
+    @mg.hookimpl
+    def step_end(self, step: int) -> None:
+        if step == 3:
+            raise KeyboardInterrupt
+
+
+def test_a_training_that_was_interrupted_ends_with_the_same_bits(
+    folder: Path, tmp_path: Path
+) -> None:
+    training = {"epochs": 2, "batch_size": 3, "learning_rate": 1e-3}
+    told = recipe(folder, "siglip", "none", training=training)
+    whole = mg.finetune({**told, "output": str(tmp_path / "whole")})
+    with pytest.raises(KeyboardInterrupt):
+        mg.finetune({**told, "output": str(tmp_path / "cut")}, plugins=[Interrupts()])
+    resumed = mg.resume(tmp_path / "cut")
+    ours, theirs = (run.graft.state_dict() for run in (resumed, whole))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
 def test_another_run_goes_on_from_it(
     kept: tuple[str, mg.Run], folder: Path, tmp_path: Path
 ) -> None:
@@ -200,6 +223,16 @@ def test_one_tower_alone_starts_a_new_head_for_the_other(folder: Path, tmp_path:
         "no scale of another pair"
     )
     assert not (tmp_path / "run" / "model" / "config.json").exists()
+
+
+def test_two_text_towers_are_no_whole_model(folder: Path, tmp_path: Path) -> None:
+    told = recipe(folder, "clip", "none")
+    told["backbone"] = dict.fromkeys(("text", "other"), f"clip-text/{folder / 'clip'}")
+    told["data"]["columns"] = {"other": "image"}
+    run = mg.finetune({**told, "output": str(tmp_path / "run")})
+    assert sorted(path.name for path in (run.folder / "model").iterdir()) == [
+        *("head.safetensors", "other", "text")
+    ]
 
 
 def test_what_the_recipe_says_goes_before_the_weights(folder: Path, tmp_path: Path) -> None:

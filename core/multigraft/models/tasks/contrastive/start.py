@@ -42,14 +42,9 @@ class Start:
         first = next(iter(spaces.values()), None)
         loss = options["loss"] or (INFO_NCE if first is None else first.loss)
         width = options["width"] or (WIDTH if first is None else first.width)
-        known = _known(spaces) if len(spaces) == len(branches) else None
-        taken = known if known is not None and known.loss == loss else None
-        log_scale, bias = -math.log(options["temperature"] or TEMPERATURES[loss]), FIRST_BIAS
-        if taken is not None and taken.log_scale is not None and not options["temperature"]:
-            log_scale = taken.log_scale
-        if taken is not None and taken.bias is not None:
-            bias = taken.bias
-        return cls(loss, width, log_scale, bias if loss == SIGLIP else None, spaces)
+        known = _known(spaces, loss) if len(spaces) == len(branches) else None
+        log_scale, bias = _logits(known, loss, options["temperature"])
+        return cls(loss, width, log_scale, bias, spaces)
 
     def head(self, widths: Mapping[str, int]) -> nn.Module:
         """A head of the projections that are brought along, and new ones."""
@@ -59,9 +54,22 @@ class Start:
         )
 
 
-def _known(spaces: Mapping[str, SharedSpace]) -> SharedSpace | None:
-    """The first that says how its cosines become logits."""
-    return next((space for space in spaces.values() if space.log_scale is not None), None)
+def _known(spaces: Mapping[str, SharedSpace], loss: str) -> SharedSpace | None:
+    """The space that says how cosines become logits of this loss."""
+    said = (each for each in spaces.values() if each.log_scale is not None and each.loss == loss)
+    return next(said, None)
+
+
+def _logits(
+    known: SharedSpace | None, loss: str, temperature: float | None
+) -> tuple[float, float | None]:
+    """The log of the scale, and the bias of a loss that has one."""
+    log_scale = -math.log(temperature or TEMPERATURES[loss])
+    if known is not None and known.log_scale is not None and temperature is None:
+        log_scale = known.log_scale
+    if loss != SIGLIP:
+        return log_scale, None
+    return log_scale, FIRST_BIAS if known is None or known.bias is None else known.bias
 
 
 def _apart(spaces: Mapping[str, SharedSpace]) -> list[str]:
