@@ -21,7 +21,8 @@ TITLES = {
 }
 HEAD = """# Filters: the steps of `multigraft prepare`
 
-Each with its rule, where rule and defaults come from, its options, and an example on both sides.
+Each with its rule, where rule and defaults come from, and its options.
+Those that judge a text by itself have an example on both sides.
 [Preparing](preparing.md) says how they are used.
 This page is made of the filters' records by `python docs/website/filters.py`.
 Words are what blanks part, unless a rule says otherwise.

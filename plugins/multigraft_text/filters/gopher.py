@@ -96,12 +96,12 @@ def alphabetic(options: Mapping[str, Any]) -> Judge:
 
 
 def stop_words(options: Mapping[str, Any]) -> Judge:
-    """How many of a few frequent words there are, each occurrence counted."""
+    """How many of a few frequent words there are, each counted once."""
     least = options["least"]
     known = frozenset(options["words"] or STOP_WORDS)
 
     def judged(text: str) -> str | Dropped:
-        found = sum(word.strip(AROUND) in known for word in text.lower().split())
+        found = len(known & {word.strip(AROUND) for word in text.lower().split()})
         return text if found >= least else Dropped(f"fewer than {least} stop words")
 
     return on_texts(judged)

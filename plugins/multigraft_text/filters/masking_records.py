@@ -73,7 +73,7 @@ MASKING = (
         "phones",
         "Mask numbers of 8 to 15 digits that are written as those of phones.",
         word="<PHONE>",
-        drops="Call +44 20 7946 0958 or (555) 010-4477 55.",
+        drops="Call +44 20 7946 0958 or (555) 010-4477.",
         source="own; lengths from ITU-T E.164",
     ),
     Filter(

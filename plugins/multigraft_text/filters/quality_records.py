@@ -127,7 +127,7 @@ QUALITY = (
         "stop_words",
         "Drop texts with fewer than two of the words the, be, to, of, and, that, have, with.",
         "shoes sale buy cheap shoes online store best price",
-        least=Option(default=2, low=0, help="how often they stand in it at the least"),
+        least=Option(default=2, low=0, help="how many different ones at the least"),
         words=Option(
             default=None, types=(list,), help="other words, as for other languages; unset: those"
         ),
@@ -169,7 +169,7 @@ QUALITY = (
         "citations",
         "citations",
         "Take out marks of citations, as [12] and [edit].",
-        f"{PROSE} It was first described in 1841.[3]",
+        "It was first described in 1841.[3] The valley[edit] has had a bridge since then.",
         source=C4_CODE,
     ),
     _c4(
@@ -182,11 +182,11 @@ QUALITY = (
     _c4(
         "line-words",
         "line_words",
-        "Take out lines of fewer than 3 words, or with a word of more than 1,000 letters.",
+        "Take out lines of fewer than 5 words, or with a word of more than 1,000 letters.",
         f"Share it!\n{PROSE}",
-        least=Option(default=3, low=1, help="words of a line at the least"),
+        least=Option(default=5, low=1, help="words of a line at the least"),
         longest_word=Option(default=1000, low=1, help="letters of its longest word at the most"),
-        source=f"{C4}; the longest word: {C4_CODE}",
+        source=f"{C4_CODE}; editions of the paper say 5 and 3",
     ),
     _c4(
         "javascript",
@@ -216,9 +216,10 @@ QUALITY = (
     _c4(
         "sentences",
         "sentences",
-        "Drop texts of fewer than 5 sentences.",
+        "Drop texts of fewer than 3 sentences.",
         "A single sentence is not much.",
-        least=Option(default=5, low=0, help="sentences at the least"),
+        least=Option(default=3, low=0, help="sentences at the least"),
+        source=f"{C4_CODE}; editions of the paper say 3 and 5",
     ),
     Filter(
         name="decontaminate",
