@@ -12,13 +12,17 @@ from typing import Any
 from multigraft_text.filters.texts import on_texts
 
 Judge = Callable[[Any], Any]
+UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+"""Letters that touch an address though they are none of it."""
 EMAIL = re.compile(
-    r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?\.){1,8}"
-    r"[A-Za-z]{2,24}(?![\w-])"
+    rf"(?:(?<![\w.+-])|(?<=[{UNSPACED}]))[A-Za-z0-9][\w.+-]{{0,63}}@"
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?\.){1,8}"
+    rf"[A-Za-z]{{2,24}}(?:(?![\w-])|(?=[{UNSPACED}]))(?!:[\w~/])"
 )
 PHONE = re.compile(
-    r"(?<![\w.+])(?:\+\d{1,3}[\s.-]?|00\d{1,3}[\s.-])?(?:\(\d{1,5}\)[\s.-]?)?\d{2,8}"
-    r"(?:[\s.-]\d{2,8}){1,5}(?![\w-]|[.,:]\d)|(?<![\w.])\+\d{8,15}(?!\w)"
+    r"(?<![\w.+])(?<!\d\s)(?:\+\d{1,3}[\s.-]?|00\d{1,3}[\s.-]|1[\s.-])?(?:\(\d{1,5}\)[\s.-]?)?"
+    r"\d{2,8}(?:[\s.-]\d{2,8}){1,5}(?![\w-]|[.,:]\d)|(?<![\w.])\+\d{8,15}(?!\w)"
+    r"|(?<![\w.+])\+\d{1,3}\s?(?:\(\d{1,5}\)\s?)?\d{2,5}\s?/\s?\d{2,8}(?:[\s-]\d{2,8}){0,3}(?!\w)"
 )
 DATE = re.compile(r"\d{4}[-.]\d{1,2}[-.]\d{1,2}|\d{1,2}[-.]\d{1,2}[-.]\d{2,4}")
 NORTH_AMERICAN = re.compile(r"(?:1[\s.-])?\d{3}[\s.-]\d{3}[\s.-]\d{4}")
@@ -31,7 +35,11 @@ IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)")
 IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:]*::?[0-9A-Fa-f:]*)[0-9A-Fa-f:]{3,39}(?![\w:])")
 UNICAST = ipaddress.ip_network("2000::/3")
 """Of IPv6 what is given to machines of the Internet (RFC 4291); `a::b` in a program is no such."""
-CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-]|\.\d)")
+CARD = re.compile(
+    r"(?<![\w.-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5})"
+    r"(?![\w-]|\.\d)"
+)
+"""In one, or in groups as cards have them: fours, and 4-6-5 or 4-6-4."""
 KEYS = re.compile(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.{0,8000}?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
     r"|(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"
@@ -40,16 +48,19 @@ KEYS = re.compile(
     r"|(?<![A-Za-z0-9])glpat-[A-Za-z0-9_-]{20,}"
     r"|(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{10,}"
     r"|(?<![A-Za-z0-9])(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{16,}"
-    r"|(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{20,}"
+    r"|(?<![A-Za-z0-9])sk-(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{20,}"
+    r"|(?<![A-Za-z0-9])npm_[A-Za-z0-9]{36}"
     r"|(?<![A-Za-z0-9])hf_[A-Za-z0-9]{30,}"
     r"|(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}"
     r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
     re.S,
 )
 NAMED_SECRET = re.compile(
-    r"(?i)(\b[\w-]{0,20}(?:api[_-]?key|secret|token|passw(?:or)?d|pwd)[\"']?"
-    r"\s{0,3}(?:=>|:=|==?|:(?!:))\s{0,3})([\"']?)([^\s\"',;]{8,200})\2"
+    r"(?i)(\b[\w-]{0,20}(?:(?:api|access|secret|private|auth)[_-]?key|secret|token|passw(?:or)?[dt]"
+    r"|pwd)[\"']?\s{0,3}(?:=>|:=|==?|:(?!:))\s{0,3})([\"']?)([^\s\"',;]{8,200})\2"
 )
+BEARER = re.compile(r"(?i)(\bbearer\s{1,3})()([A-Za-z0-9._~+/-]{16,400}=*)")
+"""A token behind the name of its scheme (RFC 6750)."""
 BITS = 3.0
 """Bits a sign from which what stands behind ``key =`` is a secret and no word (Shannon entropy)."""
 
@@ -122,7 +133,7 @@ def keys(options: Mapping[str, Any]) -> Judge:
         random = _bits(found[3]) >= BITS and any(map(str.isdigit, found[3]))
         return f"{found[1]}{found[2]}{word}{found[2]}" if random else found[0]
 
-    return on_texts(lambda text: NAMED_SECRET.sub(named, KEYS.sub(word, text)))
+    return on_texts(lambda text: BEARER.sub(named, NAMED_SECRET.sub(named, KEYS.sub(word, text))))
 
 
 def _bits(text: str) -> float:

@@ -114,6 +114,8 @@ def test_nothing_left_is_dropped() -> None:
     ("text", "masked"),
     [
         ("a@b.example, c.d+e@mail.example.org.", "<EMAIL>, <EMAIL>."),
+        ("用户jane@example.com联系", "用户<EMAIL>联系"),
+        ("git@host.example:team/tool.git", "git@host.example:team/tool.git"),
         ("user@host and a@b", "user@host and a@b"),
     ],
 )
@@ -129,6 +131,9 @@ def test_emails(text: str, masked: str) -> None:
         ("555-010-4477", "<PHONE>"),
         ("+4915112345678", "<PHONE>"),
         ("0800 123 4567", "<PHONE>"),
+        ("1 800 555 0143 or 1-800-555-0143", "<PHONE> or <PHONE>"),
+        ("+49 (0)30 / 123 45 67", "<PHONE>"),
+        ("1 000 000 000 people", ""),
         ("from 1914-1918, on 2024-05-17 or 17.05.2024", ""),
         ("pages 100-120 1234 5678", ""),
         ("1.234.567 or 3.14159 26535", ""),
@@ -181,6 +186,10 @@ def test_luhn_takes_one_last_digit_of_ten() -> None:
     [
         ("AKIA" + "ABCDEFGHIJKLMNOP", "<KEY>"),
         ("password = 'h8Kd02mZq1'", "password = '<KEY>'"),
+        ("aws_secret_access_key = wJalrXUtn1EMI/K7MDENGbPxR", "aws_secret_access_key = <KEY>"),
+        ("Authorization: Bearer f3a9c1d47be2604895ab3c7d", "Authorization: Bearer <KEY>"),
+        ("npm_" + "abcdefghijklmnopqrstuvwxyz0123456789", "<KEY>"),
+        ("sk-learn-is-a-package-for-machine-learning", ""),
         ("api_key: 9f8e7d6c5b4a3f2e1d", "api_key: <KEY>"),
         ("the password = correcthorse", ""),
         ("token of appreciation", ""),
