@@ -52,6 +52,13 @@ def test_mistakes_end_with_exit_code_2(cli: Any, desk: Path) -> None:
     assert cli("prepare").code == 2
 
 
+def test_fields_are_enough(cli: Any, desk: Path) -> None:
+    said = cli("prepare", "--set", "source=rows.jsonl", "--set", "steps=[exact-duplicates]")
+    assert said.code == 0, said.err
+    assert (desk / "prepared" / "corpus" / "manifest.json").is_file()
+    assert "recipe: 1 problem" in cli("prepare", "--set", "source=rows.jsonl", "--set", "x=1").err
+
+
 def test_the_filters_are_listed(cli: Any) -> None:
     told = json.loads(cli("prepare", "--list", "--json").out)
     names = [each["name"] for each in told]

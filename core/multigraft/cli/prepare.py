@@ -66,13 +66,16 @@ def prepare(
     if list_filters:
         _list(shell, as_json=as_json)
         return
-    if recipe is None:
-        raise typer.BadParameter("give a recipe file, or --list the filters that there are")
+    if recipe is None and not assignments:
+        raise typer.BadParameter(
+            "give a recipe file, or fields by --set source=rows.jsonl --set steps=[unicode]; --list "
+            "shows the filters that there are"
+        )
     flags = {"output": None if out is None else str(out), "workers": workers}
     raw = merge(recipe, flags, assignments or ())
-    if "output" not in raw:
+    if "output" not in raw and recipe is not None:
         raw["output"] = str(Path("prepared") / recipe.stem)
-    plan, _ = planned(raw, {}, Catalog(), source=str(recipe))
+    plan, _ = planned(raw, {}, Catalog(), source="recipe" if recipe is None else str(recipe))
     if dry_run:
         _show_trial(shell, plan, tried(plan), as_json=as_json)
         return
