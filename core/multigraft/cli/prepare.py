@@ -68,8 +68,8 @@ def prepare(
         return
     if recipe is None and not assignments:
         raise typer.BadParameter(
-            "give a recipe file, or fields by --set source=rows.jsonl --set steps=[unicode]; --list "
-            "shows the filters that there are"
+            "give a recipe file, or fields by --set source=rows.jsonl --set steps=[unicode]; "
+            "--list shows the filters that there are"
         )
     flags = {"output": None if out is None else str(out), "workers": workers}
     raw = merge(recipe, flags, assignments or ())
