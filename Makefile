@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
-demo: $(STAMP)  ## Pretrain, finetune, export and predict in text, vision and speech
+demo: $(STAMP) $(MINILM)  ## Pretrain, finetune, export and predict in text, vision and speech
 	$(BIN)/multigraft demo
 
 docs: $(STAMP)  ## The documentation as a site, in build/site

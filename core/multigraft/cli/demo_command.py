@@ -24,7 +24,8 @@ Only = Annotated[Modality | None, typer.Option("--only", help="One modality.", s
 
 
 def demo(shell: Shell, out: Out = Path("demo-out"), only: Only = None) -> None:
-    """Pretrain, finetune, export and predict on data made on the spot."""
+    """Pretrain, finetune, export and predict on data made on the spot, and from published
+    weights where their packages are installed."""
     from multigraft.cli import demo as show
 
     show.main(out, only=None if only is None else only.value)

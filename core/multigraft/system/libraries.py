@@ -11,6 +11,7 @@ import importlib
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,8 @@ def switch_off_reports() -> None:
     """Switch off what libraries report, in this process and in those it starts."""
     for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)
+    # tqdm, where a notebook has no ipywidgets for its bars, of which none is shown
+    warnings.filterwarnings("ignore", message="IProgress not found")
 
 
 def offline() -> str | None:

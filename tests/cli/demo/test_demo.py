@@ -6,15 +6,22 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import timm
+import torch
+from torch import Tensor
 
-from multigraft.cli.demo import sets_image, sets_text
+from multigraft.cli import demo
+from multigraft.cli.demo import chapters, sets_image, sets_text, sets_things
 from multigraft.cli.demo.chapters import CHAPTERS, Chapter
 from multigraft.cli.demo.figures import gain, over_seeds, row, verdict
+from multigraft.cli.demo.published import LITE, MINILM, as_timm
 from multigraft.cli.demo.sets import DemoSet
 from multigraft.cli.demo.story import Ending
+from multigraft.errors import MultigraftError
 
 
 def texts(path: Path) -> list[str]:
@@ -44,7 +51,7 @@ def test_digits_are_in_one_split_only(tmp_path: Path) -> None:
     assert sum(len(split) for split in pictures) == len(set.union(*pictures))
 
 
-@pytest.mark.parametrize("build", [sets_text.build, sets_image.build])
+@pytest.mark.parametrize("build", [sets_text.build, sets_image.build, sets_things.build])
 def test_a_set_is_the_same_each_time(build: object, tmp_path: Path) -> None:
     contents = []
     for name in ("a", "b"):
@@ -93,8 +100,66 @@ def test_a_line_of_the_table() -> None:
     assert row(told)[5:] == ("50.0", "40.0 (refused)", "2.00", "0.25", "", "fp32 39/40")
 
 
-def test_every_modality_has_a_chapter() -> None:
-    assert [chapter.modality for chapter in CHAPTERS] == ["text", "image", "audio"]
+def test_every_modality_is_pretrained_and_published_weights_are_beside() -> None:
+    names = [(chapter.modality, chapter.name) for chapter in CHAPTERS]
+    assert names == [
+        ("text", "text"),
+        ("image", "image"),
+        ("audio", "audio"),
+        ("text", "MiniLM"),
+        ("image", "EfficientNet-Lite0"),
+    ]
+    assert all(bool(each.pretraining) != bool(each.published) for each in CHAPTERS)
+
+
+def test_things_are_balanced_and_in_one_split_only(tmp_path: Path) -> None:
+    data = sets_things.build(tmp_path)
+    splits = [texts(path) for path in (data.train, data.validation, data.test)]
+    assert [len(split) for split in splits] == list(data.rows.values()) == [25, 20, 120]
+    assert len(set().union(*splits)) == 165
+    assert data.unlabelled is None
+    assert "cat" in sets_things._names("animal")
+    assert not [name for name in sets_things._names("animal") if name.endswith(" face")]
+
+
+def test_missing_packages_are_left_out_with_what_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = replace(MINILM, package="gt-none")
+    chapter = next(each for each in CHAPTERS if each.name == "MiniLM")
+    monkeypatch.setattr(chapters, "CHAPTERS", (replace(chapter, published=absent),))
+    demo.main(tmp_path)
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"left out: its weights are not installed; {MINILM.add}" in said
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_a_package_without_its_weights_is_refused(tmp_path: Path) -> None:
+    hollow = replace(MINILM, package="pluggy", inside="pluggy/none")
+    with pytest.raises(MultigraftError, match="pluggy: has no pluggy/none; install it: pip"):
+        hollow.weights(tmp_path)
+
+
+def test_a_checkpoint_becomes_a_folder_of_timm(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = timm.create_model(LITE, pretrained=False).eval()
+    packed = [_as_published(each) for each in network.state_dict().values()]
+    theirs = {f"their.{number}": each for number, each in enumerate(packed)}
+    torch.save(theirs, tmp_path / "theirs.pth")
+    folder = as_timm(tmp_path / "theirs.pth", tmp_path / "ours")
+    found = timm.create_model(LITE, checkpoint_path=str(folder / "model.safetensors")).eval()
+    picture = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(found(picture), network(picture))
+    theirs.popitem()
+    torch.save(theirs, tmp_path / "less.pth")
+    with pytest.raises(MultigraftError, match="does not hold the arrays"):
+        as_timm(tmp_path / "less.pth", tmp_path / "no")
+
+
+def _as_published(array: Tensor) -> Tensor:
+    """As the checkpoint has them: filters with the channels last."""
+    return array.contiguous(memory_format=torch.channels_last) if array.ndim == 4 else array
 
 
 def test_the_offline_process_cannot_import_torch() -> None:

@@ -55,6 +55,6 @@ def test_progress_is_told_and_the_page_holds_the_table(
         "exporting,",
     ]
     assert len(row(ending)) == len(HEADING)
-    report = summary([ending], seeds=SEEDS, seconds=1.0)
+    report = summary([ending], seconds=1.0)
     page = write_page([report, *ending.reports], tmp_path / "report.html", title=report.title)
     assert "equal answers without torch" in page.read_text(encoding="utf-8")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-SEEDS = (0, 1, 2, 3)
-
 
 def main(folder: Path, *, only: str | None = None) -> None:
     """Tell every chapter (or ``only`` one) and write ``folder/report.html``; always starts afresh.
@@ -32,15 +30,17 @@ def main(folder: Path, *, only: str | None = None) -> None:
             continue
         begun = time.monotonic()
 
-        def say(text: str, name: str = chapter.modality, begun: float = begun) -> None:
-            console.print(
-                f"[bold]{name:5}[/] {time.monotonic() - begun:4.0f} s  {text}", highlight=False
-            )
+        def say(text: str, name: str = chapter.name, begun: float = begun) -> None:
+            took = f"{time.monotonic() - begun:4.0f} s"
+            console.print(f"[bold]{name:18}[/] {took}  {text}", highlight=False)
 
-        shutil.rmtree(folder / chapter.modality, ignore_errors=True)
-        endings.append(tell(chapter, folder / chapter.modality, seeds=SEEDS, say=say))
+        if chapter.published is not None and chapter.published.found() is None:
+            say(f"left out: its weights are not installed; {chapter.published.add}")
+            continue
+        shutil.rmtree(folder / chapter.name, ignore_errors=True)
+        endings.append(tell(chapter, folder / chapter.name, seeds=range(chapter.seeds), say=say))
         say(verdict(endings[-1]))
-    report = summary(endings, seeds=SEEDS, seconds=time.monotonic() - started)
+    report = summary(endings, seconds=time.monotonic() - started)
     show(report, Console())
     details = [detail for ending in endings for detail in ending.reports]
     page = write_page([report, *details], folder / "report.html", title=report.title)

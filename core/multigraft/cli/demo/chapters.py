@@ -1,13 +1,15 @@
-"""Demo chapters: for each modality a data set, a backbone and two recipes."""
+"""Demo chapters: for each modality a data set, a backbone and two recipes; and published weights on
+rows of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from multigraft.cli.demo import sets_audio, sets_image, sets_text
+from multigraft.cli.demo import sets_audio, sets_image, sets_text, sets_things
+from multigraft.cli.demo.published import EFFICIENTNET, LITE, MINILM, Published
 from multigraft.cli.demo.sets import DemoSet
 
 
@@ -22,9 +24,17 @@ class Chapter:
     modality: str
     build: Callable[[Path], DemoSet]
     backbone: Mapping[str, Any]
-    pretraining: Mapping[str, Any]
-    """Fields of the pretraining recipe, `task` among them."""
+    pretraining: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the pretraining recipe, `task` among them; empty where weights are published."""
     finetuning: Mapping[str, Any]
+    published: Published | None = None
+    seeds: int = 8
+    """How many: so many that what is said of the gain is said again on another machine."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, beside the others of its modality."""
+        return self.modality if self.published is None else self.published.name
 
 
 CHAPTERS = (
@@ -85,5 +95,34 @@ CHAPTERS = (
             "task": "audio-classification",
             "training": {"epochs": 25, "batch_size": 16, "learning_rate": 2e-3},
         },
+    ),
+    Chapter(
+        modality="text",
+        build=sets_things.build,
+        backbone={"name": "bert-small"},
+        finetuning={
+            "task": "text-classification",
+            "reader": {"max_length": 16},
+            "training": {"epochs": 12, "batch_size": 8, "learning_rate": 2e-4},
+        },
+        published=MINILM,
+        seeds=3,
+    ),
+    Chapter(
+        modality="image",
+        build=sets_image.build,
+        backbone={"name": f"timm/{LITE}"},
+        finetuning={
+            "task": "image-classification",
+            "reader": {"size": 64},
+            "training": {
+                "epochs": 8,
+                "batch_size": 16,
+                "learning_rate": 1e-3,
+                "precision": "fp32",
+            },
+        },
+        published=EFFICIENTNET,
+        seeds=3,
     ),
 )

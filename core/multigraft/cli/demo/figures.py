@@ -10,7 +10,7 @@ from multigraft.contracts.report import Measure, Report
 from multigraft.evaluation.statistics import student
 
 HEADING = (
-    "modality",
+    "what",
     "labels",
     "from scratch",
     "pretrained",
@@ -54,19 +54,20 @@ def verdict(ending: Ending) -> str:
     """Say whether pretraining helped, in words."""
     gained = gain(ending)
     points = gained.shown(sign="+")
-    name = ending.chapter.modality
+    name = ending.chapter.name
+    what = "pretraining" if ending.chapter.published is None else "starting from published weights"
     if gained.low > 0:
-        return f"{name}: pretraining helped, by {points} points of accuracy"
+        return f"{name}: {what} helped, by {points} points of accuracy"
     if gained.high < 0:
-        return f"{name}: pretraining did harm here, {points} points of accuracy"
-    return f"{name}: no clear help from pretraining here, {points} points of accuracy"
+        return f"{name}: {what} did harm here, {points} points of accuracy"
+    return f"{name}: no clear help from {what} here, {points} points of accuracy"
 
 
 def row(ending: Ending) -> tuple[str, ...]:
     """One line of the table."""
     figures = ending.exported
     return (
-        ending.chapter.modality,
+        ending.chapter.name,
         str(ending.data.rows["train"]),
         over_seeds(ending.scratch).shown(),
         over_seeds(ending.pretrained).shown(),
@@ -77,13 +78,13 @@ def row(ending: Ending) -> tuple[str, ...]:
     )
 
 
-def summary(endings: Sequence[Ending], *, seeds: Sequence[int], seconds: float) -> Report:
+def summary(endings: Sequence[Ending], *, seconds: float) -> Report:
     """The demo as one report."""
     return Report(
         verb="demo",
         title="multigraft: pretrain, finetune, export, predict",
         metrics={
-            f"{ending.chapter.modality} {kind}": Measure(interval.mean, interval.low, interval.high)
+            f"{ending.chapter.name} {kind}": Measure(interval.mean, interval.low, interval.high)
             for ending in endings
             for kind, values in (
                 ("from scratch", ending.scratch),
@@ -92,12 +93,12 @@ def summary(endings: Sequence[Ending], *, seeds: Sequence[int], seconds: float) 
             for interval in (over_seeds(values),)
         },
         facts={
-            "seeds": ", ".join(map(str, seeds)),
+            "seeds": ", ".join(f"{len(e.scratch)} of {e.chapter.name}" for e in endings),
             "intervals": "Student's, 95%, over seeds",
             "settings": "sizes and label counts were chosen on these sets, where pretraining can "
             "help",
             "time": f"{seconds:.0f} s",
-            **{f"{e.chapter.modality} set": "; ".join(e.data.facts.values()) for e in endings},
+            **{f"{e.chapter.name} set": "; ".join(e.data.facts.values()) for e in endings},
         },
         tables={
             "test accuracy in %, and milliseconds a row": (HEADING, *(row(e) for e in endings))

@@ -13,8 +13,8 @@ class DemoSet:
     """One modality's data on disk; no row of ``test`` or ``validation`` is in another split."""
 
     modality: str
-    unlabelled: Path
-    """The rows to pretrain on: no labels."""
+    unlabelled: Path | None
+    """The rows to pretrain on: no labels. None where the weights are published ones."""
     train: Path
     """The few labelled rows."""
     validation: Path

@@ -50,11 +50,8 @@ def tell(
         f"{data.facts['what']} "
         f"({', '.join(f'{rows:,} {split}' for split, rows in data.rows.items())})"
     )
-    say(
-        f"pretraining {chapter.backbone['name']} on {data.rows['unlabelled']:,} rows without labels"
-    )
-    start = api.pretrain(_pretraining(chapter, data), output=folder / "pretrained")
-    accuracies: dict[str, list[float]] = {SCRATCH: [], str(start.folder): []}
+    start = str(_weights(chapter, data, folder, say))
+    accuracies: dict[str, list[float]] = {SCRATCH: [], start: []}
     runs: list[Run] = []
     reports: list[Report] = []
     for weights, found in accuracies.items():
@@ -69,7 +66,7 @@ def tell(
             found.append(report.metrics["accuracy"].value)
             if seed == seeds[0]:
                 runs.append(run)
-                reports.append(replace(report, title=f"{chapter.modality}, {kind}, seed {seed}"))
+                reports.append(replace(report, title=f"{chapter.name}, {kind}, seed {seed}"))
     shipped = runs[-1]
     say("exporting, and asking the bundle in a process without torch")
     exported = shipped.export()
@@ -78,14 +75,25 @@ def tell(
         chapter=chapter,
         data=data,
         scratch=tuple(accuracies[SCRATCH]),
-        pretrained=tuple(accuracies[str(start.folder)]),
+        pretrained=tuple(accuracies[start]),
         exported=_figures(bundle, exported),
         agreeing=_ask(shipped, bundle),
         reports=(
             *reports,
-            replace(exported, title=f"{chapter.modality}, pretrained, seed {seeds[0]}"),
+            replace(exported, title=f"{chapter.name}, pretrained, seed {seeds[0]}"),
         ),
     )
+
+
+def _weights(chapter: Chapter, data: DemoSet, folder: Path, say: Callable[[str], None]) -> Path:
+    """What finetuning starts from: published weights, or a pretraining on the rows without
+    labels."""
+    if chapter.published is not None:
+        say(f"starting from {chapter.published.what}")
+        return chapter.published.weights(folder / "published")
+    rows = data.rows["unlabelled"]
+    say(f"pretraining {chapter.backbone['name']} on {rows:,} rows without labels")
+    return api.pretrain(_pretraining(chapter, data), output=folder / "pretrained").folder
 
 
 def _pretraining(chapter: Chapter, data: DemoSet) -> dict[str, Any]:
@@ -97,7 +105,8 @@ def _pretraining(chapter: Chapter, data: DemoSet) -> dict[str, Any]:
 
 
 def _finetuning(chapter: Chapter, data: DemoSet, weights: str) -> dict[str, Any]:
-    reader = chapter.pretraining.get("reader", {}) if weights == SCRATCH else {}
+    """A pretraining's reader comes with its weights; without them it is made as it was."""
+    made = chapter.pretraining.get("reader", {}) if weights == SCRATCH else {}
     return {
         **chapter.finetuning,
         "backbone": {**chapter.backbone, "weights": weights},
@@ -106,7 +115,7 @@ def _finetuning(chapter: Chapter, data: DemoSet, weights: str) -> dict[str, Any]
             "validation": str(data.validation),
             "test": str(data.test),
         },
-        "reader": reader,
+        "reader": {**made, **chapter.finetuning.get("reader", {})},
     }
 
 
