@@ -73,6 +73,12 @@ def test_more_labels_than_fit_point_to_the_page() -> None:
     assert "see report.html" in shown(large)
 
 
+def test_an_interval_that_is_rounding_decides_no_digits() -> None:
+    assert figure(Measure(0.4, 0.4 - 1e-9, 0.4 + 1e-9)) == "0.4"
+    assert figure(Measure(0.0, 0.0, 0.0)) == "0"
+    assert figure(Measure(0.4, 0.3999, 0.4001)) == "0.40000"
+
+
 def test_an_empty_report_is_a_title() -> None:
     assert shown(Report(verb="export", title="t")).split() == ["t", "export"]
 

@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,12 @@ def test_compilers_keep_their_own_folder_where_there_is_a_reason(
         monkeypatch.setenv("MULTIGRAFT_CACHE", str(cache_folder / "file"))
     libraries.house_compilers()
     assert os.environ.get(COMPILERS) == ("/somewhere" if why == "said" else None)
+
+
+def test_tqdm_does_not_ask_for_widgets_that_nobody_needs() -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        libraries.switch_off_reports()
+        warnings.warn("IProgress not found. Please update jupyter and ipywidgets.", stacklevel=1)
+        warnings.warn("something else", stacklevel=1)
+    assert [str(each.message) for each in said] == ["something else"]

@@ -7,6 +7,8 @@ import math
 from multigraft.contracts.report import Cost, Measure
 
 NOT_A_NUMBER = "n/a"
+ROUNDING = 1e-6
+"""An interval so narrow, as a share of the value, is none: it comes of rounding."""
 
 
 def figure(measure: Measure) -> str:
@@ -107,7 +109,7 @@ def _decimals(measure: Measure) -> int | None:
     if measure.low is None or measure.high is None:
         return None
     half = (measure.high - measure.low) / 2
-    if not math.isfinite(half) or half <= 0:
+    if not math.isfinite(half) or half <= ROUNDING * abs(measure.value):
         return None
     return min(max(0, 1 - math.floor(math.log10(half))), 8)
 
