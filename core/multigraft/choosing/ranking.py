@@ -29,7 +29,7 @@ class ScoredBackbone:
     width: int
     parameters: int
     milliseconds: float
-    """A row, in a batch of 16."""
+    """A row, in a batch of 8."""
     megabytes: float
     seconds: float
     """Of reading the sample, computing its features, and the answers of neighbours and probe."""

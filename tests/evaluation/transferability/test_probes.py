@@ -34,6 +34,25 @@ def test_the_ridge_probe_is_scikit_learns(monkeypatch: pytest.MonkeyPatch) -> No
         np.testing.assert_allclose(found[test], expected, atol=1e-9)
 
 
+@pytest.mark.parametrize("width", [4, 60])
+def test_the_logistic_probe_is_scikit_learns_also_where_features_outnumber_rows(width: int) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 3, 50)
+    features = rng.normal(size=(50, width)) + np.eye(3)[labels] @ rng.normal(size=(3, width))
+    fold = folds_of(labels, 50, seed=0)
+    found = logistic_probe(features, labels, fold, strengths=(0.1,))
+    for number in range(5):
+        train, test = fold != number, fold == number
+        model = LogisticRegression(C=1 / (0.1 * train.sum()), max_iter=2000, tol=1e-8)
+        pipeline = make_pipeline(StandardScaler(), model).fit(features[train], labels[train])
+        expected = pipeline.predict_proba(features[test])
+        np.testing.assert_allclose(found[test], expected, atol=1e-3)
+
+
 def test_probes_find_no_more_than_chance_in_noise() -> None:
     rng = np.random.default_rng(1)
     features, labels = rng.normal(size=(200, 100)), rng.integers(0, 2, 200)

@@ -40,10 +40,17 @@ def logistic_probe(
 
     Of several ``strengths`` of L2 the one whose probabilities have the least log loss.
     """
-    answers = [_logistic(features, labels, fold, strength) for strength in strengths]
+    answers = np.zeros((len(strengths), len(labels), int(labels.max()) + 1))
+    for train, test in _divided(fold):
+        known = np.unique(labels[train])
+        given, asked = _rotated(*_standardised(features[train], features[test]))
+        for place, strength in enumerate(strengths):
+            shares = _logistic(given, labels[train], asked, strength)
+            answers[place][np.ix_(test, known)] = shares
     own = np.arange(len(labels))
-    losses = [-np.log(np.maximum(each[own, labels], 1e-12)).mean() for each in answers]
-    return answers[int(np.argmin(losses))]
+    losses = -np.log(np.maximum(answers[:, own, labels], 1e-12)).mean(1)
+    best: np.ndarray = answers[int(np.argmin(losses))]
+    return best
 
 
 def ridge_probe(features: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> np.ndarray:
@@ -64,24 +71,29 @@ def ridge_probe(features: np.ndarray, targets: np.ndarray, fold: np.ndarray) -> 
 
 
 def _logistic(
-    features: np.ndarray, labels: np.ndarray, fold: np.ndarray, strength: float
+    given: np.ndarray, labels: np.ndarray, asked: np.ndarray, strength: float
 ) -> np.ndarray:
+    """The probabilities [asked, labels that occur] of rows ``asked``."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    answered = np.zeros((len(labels), int(labels.max()) + 1))
-    for train, test in _divided(fold):
-        given, asked = _standardised(features[train], features[test])
-        known = np.unique(labels[train])
-        if len(known) == 1:
-            answered[test, known[0]] = 1.0
-            continue
-        model = LogisticRegression(C=1 / (strength * len(train)), max_iter=200)
-        with warnings.catch_warnings():  # 200 iterations rank backbones well enough
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(given, labels[train])
-        answered[np.ix_(test, known)] = model.predict_proba(asked)
-    return answered
+    if len(np.unique(labels)) == 1:
+        return np.ones((len(asked), 1))
+    model = LogisticRegression(C=1 / (strength * len(labels)), max_iter=200)
+    with warnings.catch_warnings():  # 200 iterations rank backbones well enough
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(given, labels)
+    found: np.ndarray = model.predict_proba(asked)
+    return found
+
+
+def _rotated(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both in the space that the training rows span, where that is smaller: L2 is the same in every
+    rotation, so a penalised fit is."""
+    if train.shape[1] <= len(train):
+        return train, test
+    right = np.linalg.svd(train, full_matrices=False)[2]
+    return train @ right.T, test @ right.T
 
 
 def _divided(fold: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
