@@ -162,6 +162,14 @@ def test_the_front_is_that_of_every_subset_by_brute_force(greater: bool) -> None
         assert undominated(systems, greater=greater) == expected
 
 
+def test_a_system_alone_is_no_best(tmp_path: Path) -> None:
+    cells = cells_of(["full"], sources="a")
+    board = board_of(make_experiment(tmp_path, cells, ["a"], rights))
+    heading, line = leaderboard_table(board)
+    assert heading == ("", "cells", "accuracy", "training s")
+    assert line[:2] == ("1", "full")
+
+
 def test_before_anything_was_measured_there_is_none(tmp_path: Path) -> None:
     found = make_experiment(tmp_path, [], ["a"], rights)
     found.cells = [make_cell("a", strategy="full")]

@@ -117,17 +117,18 @@ def leaderboard_table(board: Leaderboard) -> Rows:
 def _entry(place: int, each: Entry, board: Leaderboard) -> tuple[str, ...]:
     costs = each.costs
     lacking = f"on {each.measured} of {len(board.pairs)}"
+    several = len(board.entries) > 1
     return (
         "" if each.estimate is None else str(place),
         each.name,
         lacking if each.estimate is None else told(each.estimate),
-        "best" if each.difference is None and place == 1 else told(each.difference),
+        "best" if several and place == 1 else told(each.difference),
         "" if each.adjusted is None else p_value(each.adjusted),
         "" if each.rank is None else f"{each.rank:.2f}",
         "" if costs.seconds is None else quantity(costs.seconds),
         "" if costs.ms is None else quantity(costs.ms),
         "" if costs.megabytes is None else quantity(costs.megabytes),
-        "front" if each.front else "",
+        "front" if several and each.front else "",
     )
 
 
