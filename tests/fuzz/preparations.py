@@ -94,7 +94,7 @@ def sound() -> list[tuple[str, Any]]:
         ("recipe", SOUND),
         ("jsonl", LINES),
         ("csv", b"text,n\na fine film,1\n"),
-        ("txt", b"a\nlonger line\n"),
+        ("txt", b"a longer line of text\n"),
     ]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from multigraft.contracts.filters import Dropped, Filter
 from multigraft.contracts.options import defaults
+from multigraft.contracts.readers import row_errors
 from multigraft.contracts.records import Modality
 from multigraft.errors import RowError
 from multigraft.testing.checks import Skipped
@@ -97,7 +98,17 @@ def _judge(record: Filter) -> Callable[[Any], Any]:
     if record.judge is None:
         raise Skipped("it looks for duplicates alone")
     judge, opened = record.judge({**defaults(record.options), **record.trial}), record.opened
-    return judge if opened is None else lambda value: judge(opened(value))
+    if opened is None:
+        return judge
+
+    def judged(value: Any) -> Any:
+        try:
+            with row_errors():
+                return judge(opened(value))
+        except RowError as error:  # as a preparation does
+            return Dropped(str(error))
+
+    return judged
 
 
 def _values(subject: Subject) -> list[Any]:
@@ -108,9 +119,10 @@ def _values(subject: Subject) -> list[Any]:
 
 def _verdict(judge: Callable[[Any], Any], value: Any) -> str:
     try:
-        return repr(judge(value))
+        found = judge(value)
     except RowError as error:
         return str(error)
+    return repr(found) if isinstance(found, Dropped | str) else "kept"
 
 
 def _changed(found: Any, value: Any) -> str | None:
