@@ -53,7 +53,10 @@ INPUTS = st.one_of(
             lambda rows: "".join(json.dumps(row) + "\n" for row in rows).encode()
         ),
     ),
-    st.tuples(st.just("csv"), broken_bytes(st.just(b"text,n\na fine film,1\nanother,2\n"))),
+    st.tuples(
+        st.just("csv"),
+        broken_bytes(st.just(b"text,n\na very fine old film,1\nanother one of some words,2\n")),
+    ),
     st.tuples(st.just("txt"), st.binary(max_size=300)),
 )
 
@@ -93,7 +96,7 @@ def sound() -> list[tuple[str, Any]]:
     return [
         ("recipe", SOUND),
         ("jsonl", LINES),
-        ("csv", b"text,n\na fine film,1\n"),
+        ("csv", b"text,n\na very fine old film,1\n"),
         ("txt", b"a longer line of text\n"),
     ]
 

@@ -11,7 +11,6 @@ import typer
 from multigraft.cli import FAILED
 from multigraft.cli.asks import named_values
 from multigraft.cli.bundle import OnePrecision, held
-from multigraft.cli.explained_rows import shown_rows
 from multigraft.cli.inputs import Input, gather
 from multigraft.cli.predict_file import shown_progress
 from multigraft.cli.shell import AsJson, Shell
@@ -105,6 +104,7 @@ def explain(
 
     Of a run with gradients too, and checked against random weights; of a bundle without torch.
     """
+    from multigraft.cli.explained_rows import shown_rows
     from multigraft.evaluation.explain.explanations import PAGE
 
     if inputs and data is not None:
