@@ -63,7 +63,7 @@ def test_a_group_stands_for_its_filters_at_their_defaults() -> None:
     names = [step.name for step in plan.steps]
     assert names[0] == "c4-citations" and names[-2:] == ["c4-sentences", "spaces"]
     assert [step.number for step in plan.steps] == list(range(len(names)))
-    assert dict(plan.steps[-2].options) == {"least": 5}
+    assert dict(plan.steps[-2].options) == {"least": 3}
 
 
 def test_a_pass_ends_with_what_looks_for_duplicates() -> None:
