@@ -48,6 +48,10 @@ class Listener:
         return [] if letter == " " else [{"start": second, "end": second + 1, "text": text}]
 
 
+class Words(mg.Answers):
+    """Answers that are no one number."""
+
+
 @dataclass
 class Ear:
     """Stands for a predictor: what `Model` asks of one that transcribes."""
@@ -56,6 +60,7 @@ class Ear:
     asks: Any = field(default_factory=dict)
     precision: str = "fp32"
     writer: None = None
+    maker: Any = field(default_factory=Words)
     windows: bool = True
     reader: Any = None
 

@@ -38,7 +38,8 @@ def test_it_has_the_size_that_is_asked_for_and_reads_what_it_saw(style: str) -> 
     unknown = ids[SPECIAL[style]["unk_token"]]
     for text in TEXTS:
         tokens = reader.read(f"  {text.replace(' ', '   ')}\n")["input_ids"].tolist()
-        assert unknown not in tokens
+        if style != "clip":  # whose end of a text is its unknown token too
+            assert unknown not in tokens
         assert reader.text(tokens) == " ".join(text.split()), "spaces aside, nothing is lost"
 
 

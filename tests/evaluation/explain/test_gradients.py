@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from captum.attr import IntegratedGradients, LayerIntegratedGradients, Saliency
 
 import multigraft as mg
 from helpers.explained_runs import tiny
@@ -23,6 +22,13 @@ from multigraft.evaluation.explain.sanity import randomised, rank_correlation
 from multigraft.models.modes import evaluating
 from multigraft.runtime.answers import make_answers
 from multigraft.runtime.explain.subject import units_of
+
+
+def captum() -> Any:
+    """The library that is the oracle; it brings matplotlib, whose mere presence slows others, so it
+    is not among what is installed for tests."""
+    return pytest.importorskip("captum.attr")
+
 
 MODALITIES = ("text", "image", "audio", "table")
 OPTIONS = {"steps": 32, "most_steps": 1024, "tolerance": 0.01}
@@ -59,8 +65,10 @@ def test_of_tokens_they_are_captums() -> None:
         return subject.number({**same, "input_ids": ids})
 
     ids, hidden = batch["input_ids"][:1], batch["input_ids"][1:]
-    theirs = LayerIntegratedGradients(number, words).attribute(
-        ids, baselines=hidden, n_steps=64, method="gausslegendre"
+    theirs = (
+        captum()
+        .LayerIntegratedGradients(number, words)
+        .attribute(ids, baselines=hidden, n_steps=64, method="gausslegendre")
     )
     tokens = theirs.sum(-1)[0].detach().numpy()
     changed = np.array(
@@ -80,8 +88,10 @@ def test_of_pixels_they_are_captums() -> None:
     subject = subject_of(made.run, made.value)
     batch = subject.batch(np.array([[False] * subject.count, [True] * subject.count]))
     image = batch["image"].float()
-    theirs = IntegratedGradients(lambda pixels: subject.number({"image": pixels})).attribute(
-        image[:1], baselines=image[1:], n_steps=512, method="gausslegendre"
+    theirs = (
+        captum()
+        .IntegratedGradients(lambda pixels: subject.number({"image": pixels}))
+        .attribute(image[:1], baselines=image[1:], n_steps=512, method="gausslegendre")
     )
     pixels = theirs.sum(-1)[0].detach().numpy()
     height, width = pixels.shape
@@ -95,7 +105,11 @@ def test_the_gradient_at_the_row_is_captums() -> None:
     made = tiny("image")
     subject = subject_of(made.run, made.value)
     image = subject.batch(np.zeros((1, subject.count), bool))["image"].float()
-    theirs = Saliency(lambda pixels: subject.number({"image": pixels})).attribute(image, abs=False)
+    theirs = (
+        captum()
+        .Saliency(lambda pixels: subject.number({"image": pixels}))
+        .attribute(image, abs=False)
+    )
     ours = GradientPath(subject).gradients(np.ones(1), np.ones(1))["image"]
     torch.testing.assert_close(ours, theirs)
 
