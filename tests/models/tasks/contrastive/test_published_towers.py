@@ -76,7 +76,7 @@ def asked(folder: Path) -> list[str]:
     return sorted(map(str, (folder / "asked").iterdir()))
 
 
-@pytest.fixture(scope="module", params=["clip", "siglip"])
+@pytest.fixture(scope="module", params=["clip", pytest.param("siglip", marks=pytest.mark.slow)])
 def kept(request: pytest.FixtureRequest, folder: Path) -> tuple[str, mg.Run]:
     """A run whose weights are as they were published."""
     return request.param, mg.finetune(recipe(folder, request.param, f"kept-{request.param}"))
