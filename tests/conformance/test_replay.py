@@ -23,8 +23,8 @@ from multigraft.training.replay import UnfitError, open_player
 CATALOG = Catalog([multigraft_series])
 SETTINGS = [("fp32", 1), ("bf16", 1), ("bf16", 2)]
 """Precision, and threads."""
-LARGE = ("inception", "timm")
-"""Families whose smallest size takes a minute on two threads."""
+LARGE = ("inception", "timm", "vit", "detr")
+"""Families whose smallest size takes long on two threads in bf16."""
 
 
 def cases() -> Iterator[Any]:
