@@ -31,7 +31,7 @@ TIMED_ROWS, PASSES = 8, 2
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a backbone costs."""
+    """Cost of a backbone: its size, and the time of a forward pass."""
 
     parameters: int
     milliseconds: float

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Attribution:
-    """What an explainer gives."""
+    """Attribution: how much each unit of a value raises the number that is explained."""
 
     weights: np.ndarray
     """[U]: how much each unit raises the explained number; below 0, lowers it."""
@@ -30,8 +30,7 @@ class Attribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Explainer:
-    """A way to weigh the units of a value by how much they raise what is answered (feature
-    attribution)."""
+    """Feature attribution: weigh the units of a value by how much they raise the answer."""
 
     name: str
     explain: Callable[[Any, Mapping[str, Any]], Attribution]
@@ -74,7 +73,7 @@ class Subject(Protocol):
 
 
 class GradientSubject(Subject, Protocol):
-    """The same of a run, whose network is there: for explainers that ask for gradients."""
+    """Subject with gradients: one value of a run, whose network is there."""
 
     @property
     def graft(self) -> nn.Module:

@@ -24,8 +24,11 @@ MARKS = "workers"
 
 
 class RayCluster:
-    """Tasks of a Ray cluster. A task whose node is lost is started again by Ray, on another, and
-    goes on from the cell's checkpoint in the folder that all nodes share."""
+    """Ray engine: a task for each cell.
+
+    A task whose node is lost is started again by Ray, on another, and goes on from the cell's
+    checkpoint in the folder that all nodes share.
+    """
 
     def __init__(self, folder: Path, asked: Engine, job: Callable[[PlannedRun], Job]) -> None:
         self._folder = folder

@@ -26,7 +26,7 @@ TOGETHER = 16
 
 
 class GradientPath:
-    """The straight way from the row with all units hidden to the row itself."""
+    """Straight-line path from the baseline, the row with all units hidden, to the row itself."""
 
     def __init__(self, subject: GradientSubject) -> None:
         self.subject = subject
