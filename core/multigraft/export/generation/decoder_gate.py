@@ -109,7 +109,7 @@ def _compare_case(
     at_once = _whole(writer.begin(arrays, len(tokens)), tokens, real)
     with torch.inference_mode():
         wanted = run.graft(batch)
-        found = generating.outputs(torch.from_numpy(at_once), batch)
+        found = generating.outputs(torch.tensor(at_once), batch)
     gaps = [
         _gap(expected.numpy(), found[name].numpy(), f"output {name!r}, {case.name}")
         for name, expected in wanted.items()

@@ -15,12 +15,12 @@ import numpy as np
 from multigraft.runtime.generation.decoder_cache import Decoding, left_padded
 from multigraft.runtime.generation.methods import Line
 from multigraft.runtime.generation.options import Settings
-from multigraft.runtime.generation.sampling import log_softmax, penalise, without, without_repeats
+from multigraft.runtime.generation.sampling import log_softmax, penalise, without_repeats
 from multigraft.runtime.generation.text import Ended, Stops
 
 NEVER = np.float32(-1e9)
 """The score of a beam that must not be chosen."""
-RUN = 64
+GROUP = 64
 """Scores of which the highest is looked at first."""
 
 
@@ -86,13 +86,9 @@ class Search:
     def _candidates(self, logits: np.ndarray) -> list[Candidate]:
         """The best continuations of all beams, best first; enough of them that ``beams`` have not
         ended."""
-        seen = [self.line.seen(tokens) for tokens in self.running]
-        likely = penalise(log_softmax(logits), seen, self.settings.repetition_penalty)
-        first = () if self.running[0] else self.suppress_first
-        likely = without(likely, [*self.suppress, *first])
-        if size := self.settings.no_repeat_ngram:
-            likely = without_repeats(likely, [self.line.whole(t) for t in self.running], size)
-        totals = (likely + self.scores[:, None]).ravel()
+        totals = self._likely(logits)
+        totals += self.scores[:, None]
+        totals = totals.ravel()
         count = min(max(2, 1 + len(self.stops.tokens)) * self.settings.beams, totals.size)
         best = best_of(totals, count)
         found = []
@@ -103,6 +99,19 @@ class Search:
                 Candidate(totals[place], parent, tokens, self.stops.ended(tokens, self.line.limit))
             )
         return found
+
+    def _likely(self, logits: np.ndarray) -> np.ndarray:
+        """The log-probability of each next token, an array of its own; -inf of what must not
+        follow."""
+        likely, settings = log_softmax(logits), self.settings
+        if settings.repetition_penalty != 1:
+            seen = [self.line.seen(tokens) for tokens in self.running]
+            likely = penalise(likely, seen, settings.repetition_penalty)
+        first = () if self.running[0] else self.suppress_first
+        likely[:, [*self.suppress, *first]] = -np.inf
+        if size := settings.no_repeat_ngram:
+            likely = without_repeats(likely, [self.line.whole(t) for t in self.running], size)
+        return likely
 
     def _keep(self, candidates: Sequence[Candidate]) -> None:
         for each in candidates:
@@ -122,8 +131,11 @@ def best_of(scores: np.ndarray, count: int) -> np.ndarray:
     >>> best_of(np.array([1.0, 3.0, 2.0, 3.0]), 3).tolist()
     [1, 3, 2]
     """
-    highest = np.maximum.reduceat(scores, np.arange(0, len(scores), RUN))
-    # so many runs have a score of at least this: to sort those is quicker than to part all
+    groups = len(scores) // GROUP
+    whole = groups * GROUP
+    # a group's members lie apart, so that numpy compares many groups at once
+    highest = np.append(scores[:whole].reshape(GROUP, groups).max(axis=0), scores[whole:])
+    # so many groups have a score of at least this: to sort those is quicker than to part all
     least = np.partition(highest, -count)[-count] if count <= len(highest) else -np.inf
     places = np.flatnonzero(scores >= least)
     return places[np.lexsort((places, -scores[places]))][:count]

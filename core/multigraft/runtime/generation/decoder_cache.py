@@ -10,6 +10,9 @@ import numpy as np
 from multigraft.contracts.types import Arrays
 from multigraft.runtime.bundle import CachePort, Generation
 
+PROCESSOR = 1
+"""DLPack's number of it, `kDLCPU`."""
+
 
 class StepGraph(Protocol):
     """A decoder's step: a session of its graph, or the model itself."""
@@ -77,14 +80,14 @@ class Decoding:
         self.mask = mask
         self._cache = {port.past: found[port.present] for port in ports.cache}
         self._alignment = None if ports.alignment is None else found[ports.alignment]
-        logits: np.ndarray = found[ports.logits].numpy()
+        logits: np.ndarray = array_of(found[ports.logits])
         return logits if every else logits[:, -1]
 
     def aligned(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Read new tokens, [B, T]: the logits of each, [B, T, V], and where in the source what
         follows it is said, [B, heads, T, source]; for a graph that tells."""
         logits = self.advance(tokens, every=True)
-        weights: np.ndarray = self._alignment.numpy()
+        weights: np.ndarray = array_of(self._alignment)
         return logits, weights
 
     def choose(self, rows: Sequence[int]) -> None:
@@ -96,10 +99,10 @@ class Decoding:
         spare = int(self.mask.argmax(axis=1).min(initial=self.mask.shape[1]))
         self.mask = self.mask[:, spare:]
         for port in self.ports.cache:
-            taken = self._cache[port.past].numpy()[rows]
-            if port.growing is not None:
-                taken = taken[(slice(None),) * port.growing + (slice(spare, None),)]
-            self._cache[port.past] = self.session.value(taken)
+            kept = array_of(self._cache[port.past])
+            if port.growing is not None and spare:
+                kept = kept[(slice(None),) * port.growing + (slice(spare, None),)]
+            self._cache[port.past] = self.session.value(kept[rows])
         self._choose_memory(rows)
 
     def _choose_memory(self, rows: Sequence[int]) -> None:
@@ -108,9 +111,20 @@ class Decoding:
         sources = self._sources[rows]
         if not np.array_equal(sources, self._sources):
             self._memory = {
-                name: self.session.value(each.numpy()[rows]) for name, each in self._memory.items()
+                name: self.session.value(array_of(each)[rows])
+                for name, each in self._memory.items()
             }
         self._sources = sources
+
+
+def array_of(value: Any) -> np.ndarray:
+    """The elements of a value that a step took or gave: to be read, in its own memory where that is
+    the processor's."""
+    device = getattr(value, "__dlpack_device__", None)
+    found: np.ndarray = (
+        np.from_dlpack(value) if device and device()[0] == PROCESSOR else value.numpy()
+    )
+    return found
 
 
 def left_padded(rows: Sequence[np.ndarray], pad: int) -> tuple[np.ndarray, np.ndarray]:

@@ -92,7 +92,8 @@ def keep_top_p(scores: np.ndarray, share: float) -> np.ndarray:
 def log_softmax(scores: np.ndarray) -> np.ndarray:
     """Log-probabilities over the last axis."""
     shifted = scores - scores.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
 
 
 def draw(scores: np.ndarray, rng: np.random.Generator) -> int:
