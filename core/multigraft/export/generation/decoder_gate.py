@@ -177,7 +177,7 @@ def _judged(
     run: Run, generating: Generating, logits: np.ndarray, batch: Batch
 ) -> dict[str, np.ndarray]:
     """What the task's objective keeps of a batch."""
-    outputs = dict(generating.outputs(torch.from_numpy(logits), batch))
+    outputs = dict(generating.outputs(torch.tensor(logits), batch))
     kept = run.objective.measure(outputs, batch, run.objective.loss(outputs, batch))
     return {name: value.numpy() for name, value in kept.items()}
 

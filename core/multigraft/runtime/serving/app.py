@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from multigraft.contracts.records import Option
 from multigraft.errors import did_you_mean
 from multigraft.runtime.serving import schema
 from multigraft.runtime.serving.access import Token
@@ -168,17 +169,38 @@ def build_app(
     )
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _refused)
-    _add_answers(app, house, schema.body([model.asks for model in models]))
-    spoken = [each for model in models if (each := model.transcripts) is not None]
-    _add_transcripts(app, house, schema.body([each.asks for each in spoken]))
-    explaining = [found.asks for model in models if (found := model.explains) is not None]
-    _add_explanations(app, house, schema.body(explaining))
+    _add_models(app, house)
+    for verb in _verbs(models):
+        _add_verb(app, house, verb)
     _add_states(app, house)
     _add_page(app)
     return Border(app, limits=limits, meters=house.meters, token=token, local=local)
 
 
-def _add_answers(app: FastAPI, house: House, body: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class Verb:
+    """What can be asked of a model: the method of `House` that answers, and its description."""
+
+    name: str
+    summary: str
+    asks: Sequence[Mapping[str, Option]]
+    """What each model may be asked."""
+    responses: dict[int | str, dict[str, Any]] = field(default_factory=lambda: schema.RESPONSES)
+
+
+def _verbs(models: Sequence[Model]) -> list[Verb]:
+    said = "What is said in a sound of any length, and when"
+    why = "Why a value is answered as it is: what each of its units adds"
+    speaks = [found.asks for model in models if (found := model.transcripts)]
+    explains = [each.asks for model in models if (each := model.explains)]
+    return [
+        Verb("predict", "Answer one value or many", [model.asks for model in models]),
+        Verb("transcribe", said, speaks, schema.TRANSCRIPTS),
+        Verb("explain", why, explains),
+    ]
+
+
+def _add_models(app: FastAPI, house: House) -> None:
     @app.get("/models", summary="What is served")
     async def models() -> Response:
         return reply({"models": [model.describe() for model in house.models]})
@@ -187,63 +209,27 @@ def _add_answers(app: FastAPI, house: House, body: dict[str, Any]) -> None:
     async def one(name: str) -> Response:
         return reply(house.find(name).model.describe())
 
-    @app.post(
-        "/models/{name}/predict",
-        summary="Answer one value or many",
-        openapi_extra=body,
-        responses=schema.RESPONSES,
-    )
-    async def predict(name: str, request: Request) -> Response:
-        return await house.predict(name, request)
+
+def _add_verb(app: FastAPI, house: House, verb: Verb) -> None:
+    """Of a model by its name, and of the only one without."""
+    answer: Callable[[str, Request], Awaitable[Response]] = getattr(house, verb.name)
+    told: dict[str, Any] = {
+        "openapi_extra": schema.body(verb.asks),
+        "responses": verb.responses,
+    }
+
+    @app.post(f"/models/{{name}}/{verb.name}", summary=verb.summary, operation_id=verb.name, **told)
+    async def of_named(name: str, request: Request) -> Response:
+        return await answer(name, request)
 
     @app.post(
-        "/predict",
+        f"/{verb.name}",
         summary="The same, of the only model",
-        openapi_extra=body,
-        responses=schema.RESPONSES,
+        operation_id=f"{verb.name}_only",
+        **told,
     )
-    async def predict_only(request: Request) -> Response:
-        return await house.predict(house.only("predict"), request)
-
-
-def _add_transcripts(app: FastAPI, house: House, body: dict[str, Any]) -> None:
-    @app.post(
-        "/models/{name}/transcribe",
-        summary="What is said in a sound of any length, and when",
-        openapi_extra=body,
-        responses=schema.TRANSCRIPTS,
-    )
-    async def transcribe(name: str, request: Request) -> Response:
-        return await house.transcribe(name, request)
-
-    @app.post(
-        "/transcribe",
-        summary="The same, of the only model",
-        openapi_extra=body,
-        responses=schema.TRANSCRIPTS,
-    )
-    async def transcribe_only(request: Request) -> Response:
-        return await house.transcribe(house.only("transcribe"), request)
-
-
-def _add_explanations(app: FastAPI, house: House, body: dict[str, Any]) -> None:
-    @app.post(
-        "/models/{name}/explain",
-        summary="Why a value is answered as it is: what each of its units adds",
-        openapi_extra=body,
-        responses=schema.RESPONSES,
-    )
-    async def explain(name: str, request: Request) -> Response:
-        return await house.explain(name, request)
-
-    @app.post(
-        "/explain",
-        summary="The same, of the only model",
-        openapi_extra=body,
-        responses=schema.RESPONSES,
-    )
-    async def explain_only(request: Request) -> Response:
-        return await house.explain(house.only("explain"), request)
+    async def of_only(request: Request) -> Response:
+        return await answer(house.only(verb.name), request)
 
 
 def _add_states(app: FastAPI, house: House) -> None:
