@@ -14,6 +14,7 @@ TOP = {2: 0.20, 3: 0.18, 4: 0.16}
 """n -> the share of characters that the most frequent n-gram may make up."""
 DUPLICATED = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
 """n -> the share of characters that may lie in n-grams that stood before."""
+LEAST = min(DUPLICATED.values())
 
 
 def repeated_lines(options: Mapping[str, Any]) -> Judge:
@@ -50,10 +51,10 @@ def top_ngrams(options: Mapping[str, Any]) -> Judge:
         words = text.split()
         for count, most in TOP.items():
             grams = Counter(zip(*(words[place:] for place in range(count)), strict=False))
-            if not grams:
-                continue
-            (gram, times), *_ = grams.most_common(1)
-            if times > 1 and times * sum(map(len, gram)) > scale * most * sum(map(len, words)):
+            (gram, times), *_ = grams.most_common(1) or [((), 0)]
+            if times < 2:
+                break  # longer ones stand no more often
+            if times * sum(map(len, gram)) > scale * most * sum(map(len, words)):
                 return Dropped(f"one {count}-gram makes up more than {scale * most:.0%}")
         return text
 
@@ -68,8 +69,11 @@ def repeated_ngrams(options: Mapping[str, Any]) -> Judge:
         words = text.split()
         total = sum(map(len, words))
         for count, most in DUPLICATED.items():
-            if _repeated_characters(words, count) > scale * most * total:
+            found = _repeated_characters(words, count)
+            if found > scale * most * total:
                 return Dropped(f"more than {scale * most:.0%} in repeated {count}-grams")
+            if found <= scale * LEAST * total:
+                break  # longer ones lie within these, and may be more than this
         return text
 
     return on_texts(judged)
@@ -77,9 +81,12 @@ def repeated_ngrams(options: Mapping[str, Any]) -> Judge:
 
 def _repeated_characters(words: Sequence[str], count: int) -> int:
     """Characters of the words in n-grams that stood before."""
+    grams = list(zip(*(words[at:] for at in range(count)), strict=False))
+    if len(set(grams)) == len(grams):
+        return 0
     known: set[tuple[str, ...]] = set()
     done = found = 0
-    for place, gram in enumerate(zip(*(words[at:] for at in range(count)), strict=False)):
+    for place, gram in enumerate(grams):
         if gram not in known:
             known.add(gram)
             continue

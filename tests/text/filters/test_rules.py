@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from multigraft.contracts.filters import Dropped
 from multigraft.contracts.options import defaults
 from multigraft.plugins.catalog import Catalog
 from multigraft_text.filters.personal_data import luhn
+from multigraft_text.filters.repetition import DUPLICATED
 
 CATALOG = Catalog()
 
@@ -83,6 +85,27 @@ def test_repeated_ngrams_count_each_character_once() -> None:
     twice = " ".join([*words[:60], *words[:16]])
     assert why("gopher-repeated-ngrams", twice) == "more than 15% in repeated 5-grams"
     assert kept("gopher-repeated-ngrams", twice, scale=2.2)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_repeated_ngrams_are_those_of_looking_at_every_length(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    words = [f"w{number}" for number in rng.integers(0, 400, 120)]
+    for _ in range(rng.integers(1, 4)):
+        start, size = rng.integers(0, 96), rng.integers(4, 24)
+        words += words[start : start + size]
+    text, total = " ".join(words), sum(map(len, words))
+    wanted = ""
+    for count, most in DUPLICATED.items():
+        again: set[int] = set()
+        for place in range(len(words) - count + 1):
+            gram = words[place : place + count]
+            if any(words[old : old + count] == gram for old in range(place)):
+                again |= set(range(place, place + count))
+        if not wanted and sum(len(words[place]) for place in again) > most * total:
+            wanted = f"more than {most:.0%} in repeated {count}-grams"
+    found = judged("gopher-repeated-ngrams", text)
+    assert (found.why if isinstance(found, Dropped) else "") == wanted
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ GUESS = "cp1252"
 OTHERS = (GUESS, "cp1250", "cp1251", "gb18030", "shift_jis")
 BROKEN = "\ufffd"
 """What stands for bytes that are not of an encoding."""
+ASCII = bytes(range(128))
 LOOKED = 2**24
 """Bytes of a file by which its encoding is judged."""
 MARKS = {
@@ -63,7 +64,7 @@ def western(path: Path) -> str | None:
     with path.open("rb") as file:
         content = file.read(LOOKED)
     sequences = SEQUENCE.findall(content)
-    others = sum(byte > 127 for byte in content) - sum(map(len, sequences))
+    others = len(content.translate(None, ASCII)) - sum(map(len, sequences))
     if 0 in content or others <= len(sequences):
         return None
     try:
