@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from multigraft_text.clip.configuration import TOWERS
+from multigraft_text.clip.configuration import TOWER
 from multigraft_text.saving import write_json
 
 WEIGHTS, LOGITS = "model.safetensors", "logits.safetensors"
@@ -28,8 +28,8 @@ def save_whole(
     """
     configs = {name: _json(path / "config.json") for name, path in towers.items()}
     kinds = {config["model_type"]: name for name, config in configs.items()}
-    model = next(whole for whole, tower in TOWERS.items() if tower in kinds)
-    text, image = kinds[TOWERS[model]], kinds[f"{model}_vision_model"]
+    model = next(whole for whole, tower in TOWER.types.items() if tower in kinds)
+    text, image = kinds[TOWER.types[model]], kinds[f"{model}_vision_model"]
     logits = {"logit_scale": torch.tensor(log_scale)}
     if model == "siglip":
         scalars = {**logits, "logit_bias": torch.tensor(bias or 0.0)}
