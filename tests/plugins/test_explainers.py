@@ -17,7 +17,10 @@ from multigraft.testing.check_names import explainer
 from multigraft.testing.check_units import weighs
 from multigraft.testing.checks import Skipped
 
-NAMES = ["occlusion", "lime", "integrated-gradients", "gradient-x-input", "grad-cam"]
+NAMES = [
+    *("occlusion", "lime", "integrated-gradients", "gradient-x-input", "grad-cam"),
+    "attention-rollout",
+]
 
 
 def first(subject: Any, options: Any) -> mg.Attribution:

@@ -47,7 +47,7 @@ Methods = Annotated[
     typer.Option(
         "--method",
         help="occlusion or lime; of a run also integrated-gradients, gradient-x-input, grad-cam, "
-        "and what plugins bring. Repeatable.",
+        "attention-rollout, and what plugins bring. Repeatable.",
         show_default="occlusion",
     ),
 ]

@@ -163,7 +163,7 @@ def register_filters() -> Sequence[Filter]:
 
 @hookimpl
 def register_explainers() -> Sequence[Explainer]:
-    """Two that ask for answers alone, and three that ask for gradients."""
+    """Two that ask for answers alone, and four that ask for gradients."""
     return (
         Explainer(
             name="occlusion",
@@ -190,18 +190,26 @@ def register_explainers() -> Sequence[Explainer]:
             help="gradients along the way from the row with all hidden to the row itself",
             gradients=True,
             options={
-                "steps": Option(default=32, low=2, high=4096, help="points on the way at first"),
+                "steps": Option(
+                    default=8, low=2, high=4096, help="points on the way at first, an even number"
+                ),
                 "most_steps": Option(
                     default=512,
                     low=2,
                     high=65_536,
-                    help="they are doubled up to here while the weights do not add up",
+                    help="they are doubled up to here while the weights move or do not add up",
                 ),
                 "tolerance": Option(
                     default=0.01,
                     low=0,
                     high=1,
-                    help="the share of the answer's change by which the sum may be off",
+                    help="the share of the weights' sizes by which their sum may be off",
+                ),
+                "settled": Option(
+                    default=0.05,
+                    low=0,
+                    high=1,
+                    help="the share of the weights' sizes by which doubling may move them",
                 ),
             },
         ),
@@ -217,6 +225,12 @@ def register_explainers() -> Sequence[Explainer]:
             help="where the last map that the gradient favours is large",
             gradients=True,
             kinds=("patches",),
+        ),
+        Explainer(
+            name="attention-rollout",
+            explain=Lazy("multigraft.evaluation.explain.rollout:attention_rollout"),
+            help="what positions take of each other where the gradient favours it, layer by layer",
+            gradients=True,
         ),
     )
 

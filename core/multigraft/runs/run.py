@@ -254,7 +254,8 @@ class Run:
 
         ``rows`` is how many held-out rows are drawn, or a list of raw values. ``method`` names one
         explainer or several: ``occlusion``, ``lime``, ``integrated-gradients``,
-        ``gradient-x-input``, ``grad-cam`` for pictures, or a plugin's; ``options`` are theirs.
+        ``gradient-x-input``, ``grad-cam`` for pictures, ``attention-rollout`` for transformers, or
+        a plugin's; ``options`` are theirs.
         ``of`` is the label, or the number of a regression, that is explained; unset, each row's
         answer. ``faithfulness`` measures how the answer falls where units are hidden in the order
         of their weights, against random orders; ``sanity`` whether weights change where the

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import multigraft as mg
 
@@ -39,6 +40,8 @@ def test_a_text_and_a_table_are_explained_together(tmp_path: Path) -> None:
         np.testing.assert_allclose(by.weights.sum(), by.value - by.hidden, rtol=0.011, atol=1e-5)
         alone = predictor.explain(raw)
         np.testing.assert_allclose(alone.weights, row.by["occlusion"].weights, atol=1e-5)
+    with pytest.raises(mg.MultigraftError, match="explains a value of one branch alone"):
+        run.explain(raws[:1], method="attention-rollout", quiet=True)
     page = (run.folder / "explanations" / "explanations.html").read_text()
     assert '<p class="soft branch">text</p>' in page
     assert '<p class="soft branch">table</p>' in page

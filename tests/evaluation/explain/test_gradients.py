@@ -12,12 +12,9 @@ import multigraft as mg
 from helpers.explained_runs import tiny
 from multigraft.contracts.readers import read_row
 from multigraft.evaluation.explain.grad_cam import as_map
-from multigraft.evaluation.explain.gradients import (
-    GradientPath,
-    integrated_gradients,
-    quadrature,
-)
+from multigraft.evaluation.explain.gradients import integrated_gradients
 from multigraft.evaluation.explain.graft_subject import GraftSubject, Served
+from multigraft.evaluation.explain.path import GradientPath
 from multigraft.evaluation.explain.sanity import randomised, rank_correlation
 from multigraft.models.modes import evaluating
 from multigraft.runtime.answers import make_answers
@@ -31,7 +28,7 @@ def captum() -> Any:
 
 
 MODALITIES = ("text", "image", "audio", "table")
-OPTIONS = {"steps": 32, "most_steps": 1024, "tolerance": 0.01}
+OPTIONS = {"steps": 8, "most_steps": 1024, "tolerance": 0.01, "settled": 0.05}
 
 
 def subject_of(run: mg.Run, raw: Any) -> GraftSubject:
@@ -49,8 +46,9 @@ def test_integrated_gradients_are_complete(modality: str) -> None:
     subject = subject_of(made.run, made.value)
     found = integrated_gradients(subject, OPTIONS)
     whole, hidden = subject.scores(np.array([[False] * subject.count, [True] * subject.count]))
-    assert found.told["completeness_error"] <= 0.01
-    assert found.weights.sum() == pytest.approx(whole - hidden, rel=0.011)
+    gap, sizes = abs(found.weights.sum() - (whole - hidden)), np.abs(found.weights).sum()
+    assert gap <= 0.011 * sizes
+    assert found.told["completeness_error"] == pytest.approx(gap / abs(whole - hidden), abs=1e-3)
 
 
 def test_of_tokens_they_are_captums() -> None:
@@ -79,7 +77,7 @@ def test_of_tokens_they_are_captums() -> None:
         dtype=object,
     )
     wanted = [tokens[places.astype(int)].sum() for places in changed]
-    found = integrated_gradients(subject, {**OPTIONS, "steps": 64, "tolerance": 1.0})
+    found = integrated_gradients(subject, {**OPTIONS, "steps": 512, "most_steps": 512})
     np.testing.assert_allclose(found.weights, wanted, atol=2e-5)
 
 
@@ -97,7 +95,7 @@ def test_of_pixels_they_are_captums() -> None:
     height, width = pixels.shape
     boxes = (subject.units[""].places * [width, height, width, height]).round().astype(int)
     wanted = [pixels[top:bottom, left:right].sum() for left, top, right, bottom in boxes]
-    found = integrated_gradients(subject, {**OPTIONS, "steps": 512, "tolerance": 1.0})
+    found = integrated_gradients(subject, {**OPTIONS, "steps": 512, "most_steps": 512})
     np.testing.assert_allclose(found.weights, wanted, atol=1e-3)
 
 
@@ -110,15 +108,8 @@ def test_the_gradient_at_the_row_is_captums() -> None:
         .Saliency(lambda pixels: subject.number({"image": pixels}))
         .attribute(image, abs=False)
     )
-    ours = GradientPath(subject).gradients(np.ones(1), np.ones(1))["image"]
+    ours = GradientPath(subject).gradients(np.ones(1))["image"]
     torch.testing.assert_close(ours, theirs)
-
-
-def test_the_way_has_the_length_one() -> None:
-    points, shares = quadrature(16)
-    assert 0 < points.min() < points.max() < 1
-    for power in (0, 1, 5):
-        assert float((points**power * shares).sum()) == pytest.approx(1 / (power + 1))
 
 
 def test_grad_cam_marks_patches_of_pictures_and_refuses_words() -> None:
