@@ -203,7 +203,7 @@ def register_explainers() -> Sequence[Explainer]:
                     default=0.01,
                     low=0,
                     high=1,
-                    help="the share of the weights' sizes by which their sum may be off",
+                    help="the share of the change that they explain by which their sum may be off",
                 ),
                 "settled": Option(
                     default=0.05,

@@ -17,19 +17,22 @@ from multigraft.evaluation.explain.path import GradientPath
 
 NOISE = 1e-5
 """The share of a number that is not told apart: float32 rounds some thousand times on the way."""
+CANCELLED = 0.1
+"""The share of the weights' sizes that takes the place of a change which is smaller: where weights
+cancel to nearly nothing, no number of points makes their sum right to a share of that."""
 
 
 def integrated_gradients(subject: GradientSubject, options: Mapping[str, Any]) -> Attribution:
     """Integrated gradients (Sundararajan et al. 2017, equation 1) by the trapezoidal rule.
 
     Points are doubled, and each gradient is computed once, until the last doubling moved the
-    weights by no more than ``settled`` of their sizes, and they lack no more than ``tolerance`` of
-    these of adding up to the change of the explained number between the row and the row with all
-    hidden; or there are ``most_steps``. What float32 does not tell (`NOISE` of the number) is let
-    pass. Where one of both is small by chance, the other is not.
+    weights by no more than ``settled`` of their sizes, and their sum is the change of the explained
+    number between the row and the row with all hidden, but for ``tolerance`` of it; or there are
+    ``most_steps``. What float32 does not tell (`NOISE` of the number) is let pass. Where one of
+    both is small by chance, the other is not.
 
-    ``completeness_error`` is what the weights lack as a share of the change that they add up to,
-    ``quadrature_error`` what the last doubling moved them by as a share of their sizes.
+    ``completeness_error`` is what their sum lacks (see `completeness`), ``quadrature_error`` what
+    the last doubling moved them by as a share of their sizes.
     """
     path, steps = GradientPath(subject), options["steps"] + options["steps"] % 2
     slopes = _slopes(path, np.arange(1, steps + 1) / steps)
@@ -39,7 +42,7 @@ def integrated_gradients(subject: GradientSubject, options: Mapping[str, Any]) -
     weights = integral(slopes)
     sizes, moved = np.abs(weights).sum(), np.abs(_moved(slopes)).sum()
     told = {
-        "completeness_error": completeness(weights, *path.ends),
+        "completeness_error": completeness(weights, path.ends[0] - path.ends[1]),
         "quadrature_error": float(moved / sizes) if sizes else 0.0,
         "steps": float(steps),
     }
@@ -53,15 +56,16 @@ def gradient_x_input(subject: GradientSubject, options: Mapping[str, Any]) -> At
     return Attribution(GradientPath(subject).products(np.ones(1))[0])
 
 
-def completeness(weights: np.ndarray, row: float, hidden: float) -> float:
-    """How far the sum of weights is from the change that they explain, as a share of that.
+def completeness(weights: np.ndarray, change: float) -> float:
+    """How far the sum of weights is from the change that they explain, as a share of it, or of the
+    `CANCELLED` part of their sizes where that is more.
 
-    >>> completeness(np.array([0.25, 0.25]), 0.9, 0.4), completeness(np.zeros(1), 0.5, 0.5)
-    (0.0, 0.0)
+    >>> completeness(np.array([0.25, 0.25]), 0.4), completeness(np.zeros(1), 0.0)
+    (0.25, 0.0)
     """
-    change = row - hidden
     gap = abs(float(weights.sum()) - change)
-    return gap / abs(change) if change else gap
+    whole = max(abs(change), CANCELLED * float(np.abs(weights).sum()))
+    return gap / whole if whole else gap
 
 
 def integral(slopes: np.ndarray) -> np.ndarray:
@@ -91,8 +95,8 @@ def _moved(slopes: np.ndarray) -> np.ndarray:
 
 
 def _near(slopes: np.ndarray, ends: tuple[float, float], options: Mapping[str, Any]) -> bool:
-    weights, (row, hidden) = integral(slopes), ends
-    sizes, noise = np.abs(weights).sum(), NOISE * max(abs(row), abs(hidden))
-    gap, moved = abs(weights.sum() - (row - hidden)), np.abs(_moved(slopes)).sum()
-    complete = gap <= max(noise, options["tolerance"] * sizes)
+    weights = integral(slopes)
+    sizes, moved = np.abs(weights).sum(), np.abs(_moved(slopes)).sum()
+    error, noise = completeness(weights, ends[0] - ends[1]), NOISE * max(map(abs, ends))
+    complete = error <= options["tolerance"] or abs(weights.sum() - ends[0] + ends[1]) <= noise
     return bool(complete and moved <= max(noise, options["settled"] * sizes))
