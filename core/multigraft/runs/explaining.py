@@ -86,7 +86,11 @@ def explain_run(
 def _ways(run: Run, wanted: Wanted) -> dict[str, Way]:
     """The methods by name. Raises PredictError."""
     explainers = run.catalog.explainers()
-    asked = {"of": wanted.of, "faithfulness": wanted.faithfulness, "seed": wanted.seed}
+    asked: dict[str, Any] = {
+        "of": wanted.of,
+        "faithfulness": wanted.faithfulness,
+        "seed": wanted.seed,
+    }
     return {
         method: way_of(explainers, method, options, gradients=True, **asked)
         for method, options in shared_options(explainers, wanted.methods, wanted.options).items()

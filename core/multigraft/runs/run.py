@@ -266,7 +266,7 @@ class Run:
         """
         from multigraft.runs.explaining import Wanted, explain_run
 
-        methods = (method,) if isinstance(method, str) else tuple(method)
+        methods = tuple(method) if isinstance(method, list | tuple) else (method,)
         wanted = Wanted(
             methods=methods,
             of=of,

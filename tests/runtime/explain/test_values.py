@@ -100,6 +100,13 @@ def test_faithfulness_is_measured_where_it_is_asked_for() -> None:
         ({"of": "frist"}, "there is no label 'frist'; did you mean 'first'"),
         ({"samples": 64}, "explainer 'occlusion' has no option 'samples'"),
         ({"method": "lime", "samples": 1}, "it should be at least 16"),
+        ({"method": ["lime", "occlusion"]}, r"no explainer \['lime', 'occlusion'\]; allowed:"),
+        ({"method": None}, "no explainer None"),
+        ({"of": 1}, "there is no label '1'; allowed: first, second"),
+        ({"of": ["first"]}, r"of is \['first'\]; it should be the name of a label"),
+        ({"of": ""}, "of is ''; it should be the name"),
+        ({"seed": -1}, "seed is -1; it should be a whole number, 0 or more"),
+        ({"seed": "x"}, "seed is 'x'; it should be a whole number"),
     ],
 )
 def test_what_cannot_be_asked_is_told(settings: dict[str, Any], says: str) -> None:

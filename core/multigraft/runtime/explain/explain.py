@@ -40,16 +40,18 @@ def way_of(
     options: Mapping[str, Any],
     *,
     gradients: bool,
-    **asked: Any,
+    of: Any = None,
+    faithfulness: bool = False,
+    seed: Any = 0,
 ) -> Way:
-    """How a person wants values explained; ``asked`` are further fields of it.
+    """How a person wants values explained.
 
-    Raises PredictError for a method or an option that there is not, and where one needs gradients
-    that are not there.
+    Raises PredictError for a method or an option that there is not, where one needs gradients that
+    are not there, and for what is no name of a label and no seed.
     """
     known = {each.name: each for each in explainers}
-    if method not in known:
-        raise PredictError(f"there is no explainer {method!r}; {did_you_mean(method, known)}")
+    if not isinstance(method, str) or method not in known:
+        raise PredictError(f"there is no explainer {method!r}; {did_you_mean(str(method), known)}")
     explainer = known[method]
     if explainer.gradients and not gradients:
         others = sorted(each.name for each in explainers if not each.gradients)
@@ -57,7 +59,23 @@ def way_of(
             f"{method!r} asks for gradients, which a bundle does not have: explain the run, or a "
             f"bundle by {', '.join(others)}"
         )
-    return Way(explainer, _checked(explainer, options), **asked)
+    checked = _checked(explainer, options)
+    return Way(explainer, checked, _label(of), bool(faithfulness), _whole(seed))
+
+
+def _label(of: Any) -> str | None:
+    """The name of what is explained; labels may be numbers, and are asked for as such then."""
+    if of is None:
+        return None
+    if not isinstance(of, str | int | float | np.generic) or of == "":
+        raise PredictError(f"of is {of!r}; it should be the name of a label, or of a number")
+    return str(of)
+
+
+def _whole(seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise PredictError(f"seed is {seed!r}; it should be a whole number, 0 or more")
+    return int(seed)
 
 
 def shared_options(
@@ -65,7 +83,9 @@ def shared_options(
 ) -> dict[str, dict[str, Any]]:
     """The options of each method among those of all. Raises PredictError for one that none has."""
     known = {each.name: each.options for each in explainers}
-    own = {method: known.get(method, {}) for method in methods}
+    if not methods:
+        raise PredictError(f"no explainer is named; allowed: {', '.join(sorted(known))}")
+    own = {method: known.get(method, {}) for method in map(str, methods)}
     taken = {name for each in own.values() for name in each}
     for name in options:
         if name not in taken:

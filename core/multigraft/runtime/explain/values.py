@@ -28,7 +28,7 @@ def explain(
     raw: Any,
     *,
     method: str = USUAL,
-    of: str | None = None,
+    of: str | float | None = None,
     faithfulness: bool = False,
     seed: int = 0,
     **options: Any,
