@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from multigraft.contracts.display import UNSEEN, Display
-from multigraft.data.prepare.corpus import MANIFEST, Corpus, open_corpus, prepare_corpus
+from multigraft.data.prepare.corpus import MANIFEST, PAGE, Corpus, open_corpus, prepare_corpus
 from multigraft.data.prepare.fields import Preparation
 from multigraft.data.prepare.plan import Plan, read_plan
 from multigraft.data.prepare.tally import Tally
@@ -19,7 +19,6 @@ from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import read_mapping
 from multigraft.system.files import expanded
 
-PAGE = "report.html"
 OUTPUTS = "prepared"
 Source = Preparation | Mapping[str, Any] | str | Path
 
@@ -90,6 +89,11 @@ def prepare(
     and in a notebook, a bar shows the progress, unless ``quiet``.
     """
     plan, folder = planned(recipe, fields, Catalog(plugins))
+    return prepare_planned(plan, folder, quiet=quiet)
+
+
+def prepare_planned(plan: Plan, folder: Path, *, quiet: bool = False) -> Prepared:
+    """Do what a checked plan says, or go on with it. Raises DataError, RunError."""
     made = (folder / MANIFEST).is_file()
     corpus = prepare_corpus(plan, folder, display=UNSEEN if quiet else _display())
     if not made or not (folder / PAGE).is_file():

@@ -68,6 +68,7 @@ def planted(rows: int, *, seed: int = 0, share: float = 0.1, changed: float = 0.
 
 def write_lines(path: Path, texts: list[str]) -> Path:
     """A file of JSON lines with ``id`` and ``text``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         file.writelines(
             json.dumps({"id": number, "text": each}) + "\n" for number, each in enumerate(texts)

@@ -88,7 +88,7 @@ def test_the_modality_is_composed_in_the_recipes_order() -> None:
         ),
         (
             {"backbone": {**BACKBONES, "grey": {"name": "lattice-tiny", "weights": 3}}},
-            "backbone.grey.weights: found 3; it should be a valid string",
+            "backbone.grey.weights: found 3; it should be text",
         ),
         ({"strategy": {"gray": "full"}}, "strategy.gray: no such branch; did you mean 'grey'?"),
         (

@@ -61,7 +61,7 @@ def prepare(
     """
     from multigraft.cli.choices import merge
     from multigraft.plugins.catalog import Catalog
-    from multigraft.preparing import planned, prepare, tried
+    from multigraft.preparing import planned, prepare_planned, tried
 
     if list_filters:
         _list(shell, as_json=as_json)
@@ -75,12 +75,12 @@ def prepare(
     raw = merge(recipe, flags, assignments or ())
     if "output" not in raw and recipe is not None:
         raw["output"] = str(Path("prepared") / recipe.stem)
-    plan, _ = planned(raw, {}, Catalog(), source="recipe" if recipe is None else str(recipe))
+    plan, folder = planned(raw, {}, Catalog(), source="recipe" if recipe is None else str(recipe))
     if dry_run:
         _show_trial(shell, plan, tried(plan), as_json=as_json)
         return
     try:
-        made = prepare(raw, quiet=shell.quiet)
+        made = prepare_planned(plan, folder, quiet=shell.quiet)
     except KeyboardInterrupt:
         shell.tell("go on with the same command")
         raise
@@ -110,9 +110,12 @@ def _show_trial(shell: Shell, plan: Plan, tallies: Mapping[int, Tally], *, as_js
     if as_json:
         steps = [{"name": name, **told} for name, told in facts.values()]
         unread = dict(read.dropped)
-        shell.say_json({"rows_read": read.seen, "unread": unread, "steps": steps})
+        told = {"rows_read": read.seen, "unread": unread, "steps": steps, "notes": plan.notes()}
+        shell.say_json(told)
         return
     lines = [(name, told["seen"], told["dropped"], told["mended"]) for name, told in facts.values()]
+    for note in plan.notes():
+        shell.tell(note)
     shell.tell(f"the first {read.seen:,} rows; duplicates are looked for among them alone")
     _table(shell, lines, dict(read.dropped))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,10 @@ class Filter:
     source: str
     """Where the rule and its defaults come from: a paper, a standard, or ``own``."""
     judge: Callable[[Mapping[str, Any]], Judge] | None = None
-    """(options) -> the function that judges one value; called once in each process."""
+    """(options) -> the function that judges one value; called with the recipe, and once in each
+    process. Raises DataError for options that make no sense together."""
+    notes: Callable[[Mapping[str, Any]], Sequence[str]] | None = None
+    """(options) -> what a person should know of the step with these options, a sentence each."""
     opened: Callable[[Any], Any] | None = None
     """Raw value -> what is judged, as a decoded picture; steps that name the same share one. What
     it refuses with RowError is dropped. What was opened is kept or dropped, and never mended."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from multigraft.contracts.records import Option
+from multigraft.errors import DataError
 
 
 def misfit(value: Any, option: Option) -> str | None:
@@ -33,6 +34,18 @@ def _out_of_range(value: Any, option: Option) -> str | None:
     if option.high is not None and value > option.high:
         return f"it should be at most {option.high:g}"
     return None
+
+
+def check_limits(name: str, low: float, high: float | None) -> None:
+    """Raise DataError where nothing lies between two limits.
+
+    >>> check_limits("length", 50, 20)
+    Traceback (most recent call last):
+    ...
+    multigraft.errors.DataError: length: nothing lies from low, 50, to high, 20; exchange them
+    """
+    if high is not None and low > high:
+        raise DataError(f"{name}: nothing lies from low, {low:g}, to high, {high:g}; exchange them")
 
 
 def types_like(default: Any) -> tuple[type, ...]:

@@ -20,9 +20,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except YamlError as error:
         raise RecipeError([str(error)], source=str(path)) from error
     if not isinstance(raw, dict):
-        raise RecipeError(
-            [f"holds {type(raw).__name__}; a mapping of fields is needed"], source=str(path)
-        )
+        held = "nothing" if raw is None else short(raw)
+        raise RecipeError([f"holds {held}; a mapping of fields is needed"], source=str(path))
     return raw
 
 

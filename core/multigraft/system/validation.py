@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin
@@ -13,6 +14,23 @@ from multigraft.errors import did_you_mean
 
 FORMS = ("<one>", "<by branch>")
 """Tags of fields that may be written in two forms; nobody writes them."""
+KINDS = re.compile(r"constrained-\w+|(?:literal|tuple|list|dict)\[.*\]")
+"""What pydantic calls the kinds of values of which a field may hold any; nobody writes them."""
+WANTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping of fields",
+}
+SHOULD = "it should be "
 
 
 def problem_lines(
@@ -24,7 +42,17 @@ def problem_lines(
 
     ``other_names`` are names by which people know fields from elsewhere, and the fields' own.
     """
-    return [_line(problem, model, other_names) for problem in error.errors()]
+    told: dict[str, list[str]] = {}
+    for problem in error.errors():
+        found, wanted = _line(problem, model, other_names)
+        told.setdefault(found, []).append(wanted)
+    return [found + _any_of(list(dict.fromkeys(wanted))) for found, wanted in told.items()]
+
+
+def _any_of(wanted: list[str]) -> str:
+    """What is wanted of a field that may hold any of some kinds."""
+    first, *others = wanted
+    return " or ".join([first, *(each.removeprefix(SHOULD) for each in others)])
 
 
 def short(value: Any) -> str:
@@ -33,22 +61,27 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _line(problem: Any, model: type[BaseModel], other_names: Mapping[str, str]) -> str:
-    location = [str(part) for part in problem["loc"] if part not in FORMS]
+def _line(problem: Any, model: type[BaseModel], other_names: Mapping[str, str]) -> tuple[str, str]:
+    """The field and what was found; and what is wanted."""
+    parts = [str(part) for part in problem["loc"]]
+    location = [part for part in parts if part not in FORMS and not KINDS.fullmatch(part)]
     field = ".".join(location) or model.__name__.lower()
     kind = problem["type"]
     if kind == "extra_forbidden":
-        return f"{field}: no such field; {_meant(location, model, other_names)}"
+        return f"{field}: no such field; ", _meant(location, model, other_names)
     if kind == "missing":
-        return f"{field}: is missing"
-    return f"{field}: found {short(problem['input'])}; {_wanted(problem)}"
+        return f"{field}: ", "is missing"
+    return f"{field}: found {short(problem['input'])}; ", _wanted(problem)
 
 
 def _meant(location: list[str], model: type[BaseModel], other_names: Mapping[str, str]) -> str:
     """Which field a name that is none may stand for: one that is called so elsewhere comes
     first."""
     name = location[-1]
-    known = [other_names[name]] if name in other_names else list(_fields_called(name, model))
+    other = other_names.get(name)
+    if other is not None and len(location) > 1 and "." not in other:
+        other = None  # a field of the whole, which within a part is not meant
+    known = list(_fields_called(name, model)) if other is None else [other]
     if known:
         return f"did you mean {' or '.join(map(repr, known))}?"
     return did_you_mean(name, _fields_beside(location, model))
@@ -65,6 +98,10 @@ def _fields_called(name: str, model: type[BaseModel], above: str = "") -> Iterat
 
 
 def _wanted(problem: Any) -> str:
+    kind = WANTED.get(problem["type"])
+    if kind is not None:
+        choice = str(problem.get("ctx", {}).get("class_name", "")).endswith("Choice")
+        return SHOULD + ("a name, or a mapping with a name" if choice else kind)
     message = str(problem["msg"]).removeprefix("Value error, ")
     return "it " + message[len("Input ") :] if message.startswith("Input ") else message
 

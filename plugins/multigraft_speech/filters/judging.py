@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from multigraft import Dropped
+from multigraft.contracts.options import check_limits
 from multigraft_speech.likeness import FULL
 from multigraft_speech.reader import MOST_SECONDS, AudioReader
 
@@ -44,6 +45,7 @@ def broken(options: Mapping[str, Any]) -> Callable[[Sound], Any]:
 def length(options: Mapping[str, Any]) -> Callable[[float], Any]:
     """The seconds of a sound."""
     low, high = options["low"], options["high"]
+    check_limits("audio-length", low, high)
 
     def judged(found: float) -> Any:
         if found < low:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,17 +12,26 @@ from multigraft import Dropped
 from multigraft.errors import DataError
 from multigraft_text.filters.texts import on_texts
 
-WORD = re.compile(r"[^\W_]+")
-"""Letters and digits; what is between them does not count, nor does case."""
+SIGN = r"\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
+"""Kana and characters of Chinese, which are written without blanks: each is looked at alone."""
+SIGNS = re.compile(f"[{SIGN}]")
+SIGNS_A_WORD = 2
 FOUND = Dropped("shares a run of words with a test set")
 
 
 def without_tests(options: Mapping[str, Any]) -> Callable[[Any], Any]:
     """Drop a text that has a run of ``words`` words in common with a text of the test sets, or
-    holds a shorter one of those whole. Raises DataError where they cannot be read."""
+    holds a shorter one of those whole. Raises DataError where they cannot be read, or all are too
+    short to be looked for."""
     size, shortest = options["words"], options["shortest"]
-    known = {gram for text in _texts(options) for gram in runs_of_test(text, size, shortest)}
+    tests = list(_texts(options))
+    known = {gram for text in tests for gram in runs_of_test(text, size, shortest)}
     sizes = sorted({len(gram) for gram in known})
+    if not known:
+        raise DataError(
+            f"decontaminate: none of {len(tests):,} tests has {shortest} words, so that nothing "
+            "would be found; lower shortest"
+        )
 
     def judged(text: str) -> str | Dropped:
         words = words_of(text)
@@ -30,13 +41,33 @@ def without_tests(options: Mapping[str, Any]) -> Callable[[Any], Any]:
     return on_texts(judged)
 
 
+def left_out(options: Mapping[str, Any]) -> list[str]:
+    """How many tests are too short to be looked for."""
+    size, shortest = options["words"], options["shortest"]
+    found = [next(runs_of_test(text, size, shortest), None) for text in _texts(options)]
+    if not (short := found.count(None)):
+        return []
+    return [
+        f"decontaminate: {short:,} of {len(found):,} tests have fewer than {shortest} words, and "
+        "are not looked for; lower shortest, or take them out as exact duplicates"
+    ]
+
+
 def words_of(text: str) -> list[str]:
     """The words of a text, whatever their case and what is between them.
 
-    >>> words_of("It's 3 o'clock!")
-    ['it', 's', '3', 'o', 'clock']
+    >>> words_of("It's 3 o'clock!"), words_of("काम です")
+    (['it', 's', '3', 'o', 'clock'], ['काम', 'で', 'す'])
     """
-    return WORD.findall(text.casefold())
+    return _word().findall(text.casefold())
+
+
+@functools.cache
+def _word() -> re.Pattern[str]:
+    """Letters, with the signs of vowels and tones that belong to them, and digits."""
+    marks = (chr(code) for code in range(0x300, 0x10000))
+    marked = "".join(sign for sign in marks if unicodedata.category(sign)[0] == "M")
+    return re.compile(rf"[{SIGN}]|(?:(?![{SIGN}])[^\W_]|[{marked}])+")
 
 
 def runs(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
@@ -47,9 +78,11 @@ def runs(words: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
 def runs_of_test(text: str, size: int, shortest: int) -> Iterator[tuple[str, ...]]:
     """The runs of a test's text; a shorter one is a run itself, unless it is very short."""
     words = words_of(text)
-    if len(words) >= size:
-        yield from runs(words, size)
-    elif len(words) >= shortest:
+    signs = sum(SIGNS.fullmatch(word) is not None for word in words)
+    times = SIGNS_A_WORD if 2 * signs > len(words) else 1
+    if len(words) >= times * size:
+        yield from runs(words, times * size)
+    elif len(words) >= times * shortest:
         yield tuple(words)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from multigraft import Dropped
+from multigraft.contracts.options import check_limits
+from multigraft.errors import DataError
 from multigraft_text.filters.texts import lines_of, on_texts
 
 Judge = Callable[[Any], Any]
@@ -18,6 +20,7 @@ AROUND = ".,;:!?\"'()[]“”‘’"
 def words(options: Mapping[str, Any]) -> Judge:
     """The number of words."""
     low, high = options["low"], options["high"]
+    check_limits("gopher-words", low, high)
 
     def judged(text: str) -> str | Dropped:
         count = len(text.split())
@@ -31,6 +34,7 @@ def words(options: Mapping[str, Any]) -> Judge:
 def word_length(options: Mapping[str, Any]) -> Judge:
     """The mean length of words."""
     low, high = options["low"], options["high"]
+    check_limits("gopher-word-length", low, high)
 
     def judged(text: str) -> str | Dropped:
         each = text.split()
@@ -98,7 +102,12 @@ def alphabetic(options: Mapping[str, Any]) -> Judge:
 def stop_words(options: Mapping[str, Any]) -> Judge:
     """How many of a few frequent words there are, each counted once."""
     least = options["least"]
-    known = frozenset(options["words"] or STOP_WORDS)
+    known = frozenset(map(str, options["words"] or STOP_WORDS))
+    if len(known) < least:
+        raise DataError(
+            f"gopher-stop-words: at least {least} of {len(known)} words are asked for; name more, "
+            "or lower least"
+        )
 
     def judged(text: str) -> str | Dropped:
         found = len(known & {word.strip(AROUND) for word in text.lower().split()})

@@ -17,10 +17,14 @@ SHORT = "too short to tell its language"
 
 def in_languages(options: Mapping[str, Any]) -> Callable[[Any], Any]:
     """Texts of other languages are dropped (py3langid, after Lui and Baldwin 2012)."""
-    kept = options["keep"] if isinstance(options["keep"], list) else [options["keep"]]
+    asked = options["keep"] if isinstance(options["keep"], list) else [options["keep"]]
+    kept = [each.lower() for each in asked]
+    if not kept:
+        raise DataError("language: keep names no language; give keep: en, or a list")
     identifier = _identifier()
     if unknown := [each for each in kept if each not in identifier.labels]:
-        raise DataError(f"language: {unknown[0]!r}: {did_you_mean(unknown[0], identifier.labels)}")
+        told = (f"{each!r}: {did_you_mean(each, identifier.labels)}" for each in unknown)
+        raise DataError(f"language: {'; '.join(told)}")
 
     def judged(text: str) -> str | Dropped:
         if len(text) < options["shortest"]:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from multigraft import Dropped
+from multigraft.contracts.options import check_limits
 from multigraft_text.filters.texts import on_texts
 
 
 def of_length(options: Mapping[str, Any]) -> Callable[[Any], Any]:
     """Texts that are shorter or longer than asked are dropped."""
     low, high = options["low"], options["high"]
+    check_limits("length", low, high)
     words = options["unit"] == "words"
 
     def judged(text: str) -> str | Dropped:

@@ -225,10 +225,12 @@ QUALITY = (
         name="decontaminate",
         modality="text",
         help="Drop texts that have 13 words in a row in common with a text of a test set, or hold "
-        "a test of 8 to 12 words whole; case and punctuation do not count.",
+        "a test of 8 to 12 words whole; case and punctuation do not count, and of Chinese and "
+        "Japanese two signs count as a word.",
         source="Brown et al. 2020 (GPT-3), arXiv 2005.14165, appendix C; there what is around the "
         "run is cut out, here the text is dropped",
         judge=Lazy("multigraft_text.filters.decontamination:without_tests"),
+        notes=Lazy("multigraft_text.filters.decontamination:left_out"),
         options={
             "against": Option(
                 default=None,

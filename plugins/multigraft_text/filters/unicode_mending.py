@@ -19,7 +19,10 @@ def mended(options: Mapping[str, Any]) -> Callable[[Any], Any]:
     from ftfy import TextFixerConfig, fix_text
 
     settings = TextFixerConfig(
-        normalization=options["form"], uncurl_quotes=options["straight_quotes"], explain=False
+        normalization=options["form"],
+        uncurl_quotes=options["straight_quotes"],
+        fix_character_width=False,  # full width is how Chinese and Japanese are written
+        explain=False,
     )
     return on_texts(lambda text: fix_text(text, settings))
 

@@ -25,14 +25,15 @@ def judge_of_words(options: Mapping[str, Any]) -> Callable[[Any], Any]:
     word, most = options["word"], options["most"]
 
     def judged(text: str) -> str | Dropped:
-        masked, count = pattern.subn(word, text)
+        masked, count = pattern.subn(lambda _: word, text)
         return MANY if most is not None and count > most else masked
 
     return on_texts(judged)
 
 
 def _listed(words: Any) -> list[str]:
-    return [words] if isinstance(words, str) else list(words or ())
+    given = [words] if isinstance(words, str) else list(words or ())
+    return [word for word in given if word.strip()]
 
 
 def _file_words(name: str | None) -> list[str]:

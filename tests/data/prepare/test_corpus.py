@@ -14,9 +14,11 @@ from pyarrow import parquet
 
 import multigraft as mg
 from helpers.corpora import planted, rows_of, write_lines
+from multigraft import preparing
 from multigraft.data.prepare import corpus as corpus_module
 from multigraft.data.prepare import shards, workspace
 from multigraft.errors import DataError, RunError
+from multigraft.plugins.catalog import Catalog
 
 STEPS = [
     "spaces",
@@ -135,10 +137,10 @@ def _end_after(calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for owner, name in (
         *((workspace.Workspace, name) for name in ("write", "finish", "join_keys", "keep_match")),
         (workspace.Workspace, "drop_pass"),
+        (workspace.Workspace, "discard"),
         (shards._Shards, "_open"),
         (shards._Shards, "_close"),
         (corpus_module, "write_json"),
-        (corpus_module, "_clean"),
     ):
         monkeypatch.setattr(owner, name, ending(getattr(owner, name)))
 
@@ -162,6 +164,62 @@ def test_what_was_begun_otherwise_is_refused(corpus: Path, monkeypatch: pytest.M
         prepared(corpus, source=f"{corpus}/in", steps=["spaces"])
     with pytest.raises(RunError, match="was begun with another recipe; go on as it was begun"):
         prepared(corpus, source=f"{corpus}/in", steps=["markup"])
+
+
+def test_a_recipe_that_came_to_nothing_may_be_mended(tmp_path: Path) -> None:
+    """Nothing is begun before a row was read, nor where no row is left."""
+    path = write_lines(tmp_path / "a.jsonl", ["a text"])
+    for wrong in (
+        {"columns": {"text": "bdy"}},
+        {"steps": [{"name": "length", "column": "title"}]},
+        {"steps": [{"name": "length", "low": 9}]},
+        {"source": tmp_path / "none.jsonl"},
+    ):
+        with pytest.raises(DataError):
+            prepared(tmp_path, **{"source": path, **wrong})
+    assert prepared(tmp_path, source=path, steps=["spaces"]).manifest["rows"] == {"train": 1}
+
+
+@pytest.mark.parametrize("name", ["train", "test", "recipe.yaml", "report.html", "examples.json"])
+def test_what_somebody_else_wrote_is_not_written_over(tmp_path: Path, name: str) -> None:
+    path = write_lines(tmp_path / "a.jsonl", ["a text"])
+    output = tmp_path / "out"
+    if "." in name:
+        output.mkdir()
+        (output / name).write_text("mine")
+    else:
+        write_lines(output / name / "00000.parquet", ["mine"])
+    with pytest.raises(RunError, match=f"holds {name} already, .* name another output"):
+        prepared(tmp_path, source=path)
+    assert not (output / "manifest.json").exists()
+
+
+def test_shards_without_their_manifest_are_not_taken_for_others(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", ["a  text", "another text"])
+    first = prepared(tmp_path, source=path)
+    (first.folder / "manifest.json").unlink()
+    with pytest.raises(RunError, match=r"holds train, recipe\.yaml"):
+        prepared(tmp_path, source=path, steps=["spaces"])
+
+
+def test_a_shard_that_is_gone_is_told(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", ["a text"])
+    first = prepared(tmp_path, source=path)
+    (first.folder / "train" / "00000.parquet").write_bytes(b"other")
+    with pytest.raises(RunError, match=r"00000\.parquet: is not as it was written; remove"):
+        prepared(tmp_path, source=path)
+    (first.folder / "manifest.json").write_text('{"format": 2}')
+    with pytest.raises(RunError, match=r"manifest\.json: is of something else"):
+        prepared(tmp_path, source=path)
+
+
+def test_an_output_within_its_source_is_refused(tmp_path: Path) -> None:
+    write_lines(tmp_path / "in" / "a.jsonl", ["a text"])
+    with pytest.raises(RunError, match=r"lies in the source .*, and would be read with it"):
+        prepared(tmp_path, source=tmp_path / "in", output=tmp_path / "in" / "clean")
+    assert not (tmp_path / "in" / "clean").exists()
+    found = prepared(tmp_path, source=f"{tmp_path}/in/*.jsonl", output=tmp_path / "in" / "clean")
+    assert found.manifest["rows"] == {"train": 1}
 
 
 def _interrupt(*_: Any) -> None:
@@ -231,13 +289,35 @@ def test_rows_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     assert found.manifest["steps"][0]["dropped"] == {"the value is no text": 1}
 
 
+@pytest.mark.parametrize("steps", [["exact-duplicates"], ["spaces"], ["exact-duplicates", "title"]])
+def test_empty_values_are_unread_whatever_looks_at_them(tmp_path: Path, steps: list[str]) -> None:
+    """In the column of a later pass too."""
+    rows = [{"text": "", "title": "a"}, {"text": " ", "title": "b"}, {"text": "c", "title": "d"}]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"text": "e"}]))
+    named = [{"name": "spaces", "column": "title"} if each == "title" else each for each in steps]
+    found = prepared(tmp_path, source=path, steps=named)
+    left = ["c"] if "title" in steps else ["c", "e"]
+    assert [row["text"] for row in rows_of(found.folder / "train")] == left
+    assert sum(found.manifest["unread"].values()) == 4 - len(left)
+
+
+def test_texts_stay_texts_beside_a_number_that_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "plain", "n": 1}\n{"text": 3, "n": "x"}\n')
+    found = prepared(tmp_path, source=path, steps=["spaces"])
+    assert list(rows_of(found.folder / "train")) == [{"text": "plain", "n": "1"}]
+    assert not found.manifest["notes"]
+    mixed = prepared(tmp_path, source=path, steps=["exact-duplicates"], output=tmp_path / "mixed")
+    assert [row["text"] for row in rows_of(mixed.folder / "train")] == ['"plain"', "3"]
+    assert "column 'text' is written as JSON" in mixed.manifest["notes"][0]
+
+
 def test_columns_can_be_chosen_and_limits_set(tmp_path: Path) -> None:
     write_lines(tmp_path / "a.jsonl", [f"text {number}" for number in range(50)])
     found = prepared(tmp_path, source=tmp_path / "a.jsonl", keep="text", limit=7)
     rows = list(rows_of(found.folder / "train"))
     assert [set(row) for row in rows] == [{"text"}] * 7
-    with pytest.raises(DataError, match="keep: there is no column 'txt'; did you mean 'text'"):
-        prepared(tmp_path, source=tmp_path / "a.jsonl", keep=["txt"], output=tmp_path / "other")
 
 
 @pytest.mark.parametrize(
@@ -246,9 +326,12 @@ def test_columns_can_be_chosen_and_limits_set(tmp_path: Path) -> None:
         ('{"text": "a"}', {"steps": [{"name": "length", "low": 9}]}, "no row is left"),
         ('{"text": "a"}', {"columns": {"text": "body"}}, "columns: there is no column 'body'"),
         ("", {}, "is empty"),
-        ('{"text": "a"}', {"split": {"test": 0.5, "group": "pag"}}, "there is no column 'pag'"),
-        ('{"text": "a"}', {"steps": [{"name": "language", "keep": "xx"}]}, "language: 'xx'"),
-        ('{"text": "a"}', {"steps": ["mask-words"]}, "names no words"),
+        ('{"text": "a"}', {"keep": "txt"}, "keep: there is no column 'txt'; did you mean 'text'"),
+        (
+            '{"text": "a"}',
+            {"split": {"test": 0.5, "group": "pag"}, "steps": [{"name": "spaces", "column": "x"}]},
+            "spaces: there is no column 'x'(.|\n)*split.group: there is no column 'pag'",
+        ),
     ],
 )
 def test_what_cannot_be_prepared_is_told(
@@ -280,8 +363,13 @@ def test_a_source_that_is_none_is_told(
 
 def test_a_step_on_a_column_that_is_not_there_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("body\na\n")
-    with pytest.raises(DataError, match="no column 'text'; it holds: body; name the one"):
-        prepared(tmp_path, source=tmp_path / "a.csv", steps=["spaces"])
+    for made in (prepared, tried):
+        with pytest.raises(DataError, match="spaces: there is no column 'text'; allowed: body"):
+            made(tmp_path, source=tmp_path / "a.csv", steps=["spaces"])
+
+
+def tried(folder: Path, **fields: Any) -> object:
+    return preparing.tried(preparing.planned(None, fields, Catalog())[0])
 
 
 def test_a_prepared_corpus_is_the_data_of_a_recipe(tmp_path: Path) -> None:

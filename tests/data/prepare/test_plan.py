@@ -39,9 +39,47 @@ def test_every_mistake_is_told_at_once() -> None:
     ]
 
 
+def test_options_that_make_no_sense_together_are_told_with_the_rest() -> None:
+    """Whatever a filter's own code says of its options, before any row is read."""
+    found = problems(
+        source="a.txt",
+        steps=[
+            {"name": "language", "keep": ["xx", "EN", "ptt"]},
+            {"name": "language", "keep": []},
+            {"name": "mask-words", "words": [" "]},
+            {"name": "mask-words", "file": "none.txt"},
+            {"name": "decontaminate", "against": "none.csv"},
+            {"name": "length", "low": 50, "high": 20},
+            {"name": "gopher-words", "low": 10, "high": 1},
+            {"name": "audio-length", "low": 10, "high": 1},
+            {"name": "gopher-stop-words", "words": ["a"]},
+            {"name": "length", "low": -1},
+        ],
+    )
+    said = [
+        "language: 'xx': did you mean 'zxx'?; 'ptt': did you mean 'tt'?",
+        "language: keep names no language",
+        "mask-words: names no words",
+        "mask-words: none.txt: cannot be read",
+        "none.csv: does not exist",
+        "length: nothing lies from low, 50, to high, 20",
+        "gopher-words: nothing lies from low, 10",
+        "audio-length: nothing lies from low, 10",
+        "gopher-stop-words: at least 2 of 1 words are asked for",
+    ]
+    assert len(found) == 10
+    for number, each in enumerate(said):
+        assert found[number].startswith(f"steps.{number}: {each}"), found[number]
+
+
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
+        ({"workers": "x"}, "workers: found \"x\"; it should be a whole number or 'auto'"),
+        ({"steps": [3]}, "steps.0: found 3; it should be a name, or a mapping with a name"),
+        ({"steps": 3}, "steps: found 3; it should be a list"),
+        ({"split": 3}, "split: found 3; it should be a mapping of fields"),
+        ({"split": {"train": 0.5}}, "split.train: no such field; allowed: group, test, validation"),
         ({"modality": "txt"}, "modality: unknown modality 'txt': did you mean 'text'?"),
         ({"format": "jsn"}, "format: unknown format 'jsn'"),
         ({"encoding": "x-9"}, "it is no encoding of text"),

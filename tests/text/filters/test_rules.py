@@ -122,6 +122,7 @@ def test_repeated_ngrams_are_those_of_looking_at_every_length(seed: int) -> None
         ("c4-citations", "driver for 1[234]xx", None),
         ("spaces", " a \t b\r\n\n\n\nc ", "a b\n\nc"),
         ("unicode", "cafÃ© &eacute;", "café é"),
+        ("unicode", "你好，世界！（测试）～ ｶﾀｶﾅ", None),
     ],
 )
 def test_what_is_left_of_a_text(name: str, text: str, left: str | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,16 +15,17 @@ from multigraft.data.prepare.judging import READ
 from multigraft.data.prepare.passes import Passes
 from multigraft.data.prepare.plan import Plan, Step
 from multigraft.data.prepare.reading import Sources
-from multigraft.data.prepare.shards import Written, write_shards
+from multigraft.data.prepare.shards import SPLITS, Written, write_shards
 from multigraft.data.prepare.tally import Tally
 from multigraft.data.prepare.workspace import FOLDER, Workspace
-from multigraft.errors import RunError
+from multigraft.errors import DataError, RunError
 from multigraft.system.about import __version__
 from multigraft.system.cpu import usable_cores
 from multigraft.system.files import expanded, write_json, write_text
 from multigraft.system.lock import alone_in
 
 MANIFEST, RECIPE, EXAMPLES = "manifest.json", "recipe.yaml", "examples.json"
+PAGE = "report.html"
 FORMAT = 1
 FREE = ("workers", "output")
 """Fields on which what is written does not depend."""
@@ -51,26 +51,39 @@ def prepare_corpus(
 ) -> Corpus:
     """Take a corpus through the steps of a plan and write it, or go on where that was ended.
 
-    Raises RunError where the folder holds another corpus, or another process is at work in it.
+    Raises RunError where the folder holds another corpus or files that would be written over, or
+    another process is at work in it.
     """
+    sources = Sources(plan.recipe, plan.modality, plan.catalog.formats(), base)
+    _refuse_within(folder, sources)
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder), display:
-        sources = Sources(plan.recipe, plan.modality, plan.catalog.formats(), base)
         begun = _begun(plan, sources)
+        work = Workspace(folder / FOLDER)
         if (folder / MANIFEST).is_file():
             _refuse_other(folder, begun)
-            _clean(folder)
+            work.discard()
             return open_corpus(folder)
-        work = Workspace(folder / FOLDER)
+        if not work.holds_rows():
+            _refuse_occupied(folder)
         work.begin(begun)
         workers = usable_cores() if plan.recipe.workers == "auto" else plan.recipe.workers
         passes = Passes(plan, work, sources, workers, display)
         blocks = passes.run()
         display.begin("writing shards")
-        written = write_shards(plan, work, blocks, folder)
+        written = _shards(plan, work, blocks, folder)
         _write(plan, work, begun, written, folder)
-        _clean(folder)
+        work.discard()
     return open_corpus(folder)
+
+
+def _shards(plan: Plan, work: Workspace, blocks: int, folder: Path) -> Written:
+    """Write the shards; where no row is left for them, nothing is left to go on with either."""
+    try:
+        return write_shards(plan, work, blocks, folder)
+    except DataError:
+        work.discard()
+        raise
 
 
 def open_corpus(folder: Path) -> Corpus:
@@ -80,6 +93,8 @@ def open_corpus(folder: Path) -> Corpus:
         examples = json.loads((folder / EXAMPLES).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"{folder}: holds no corpus that was prepared: {error}") from error
+    if not isinstance(manifest, dict) or not {"recipe", "steps", "shards"} <= manifest.keys():
+        raise RunError(f"{folder / MANIFEST}: is of something else than a prepared corpus")
     return Corpus(folder, manifest, examples)
 
 
@@ -114,14 +129,40 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def _refuse_within(folder: Path, sources: Sources) -> None:
+    """Raise RunError where a folder is read into which the output would be written."""
+    for source in sources.folders():
+        if folder.resolve().is_relative_to(source.resolve()):
+            raise RunError(
+                f"{folder}: lies in the source {source}, and would be read with it; name another "
+                "output, or a pattern as source"
+            )
+
+
+def _refuse_occupied(folder: Path) -> None:
+    """Raise RunError where what is not ours would be taken for ours, or written over."""
+    names = (*SPLITS, RECIPE, EXAMPLES, PAGE)
+    if there := [name for name in names if (folder / name).exists()]:
+        raise RunError(
+            f"{folder}: holds {', '.join(there)} already, which no preparation that can be gone on "
+            "with has written; name another output, or remove what is there"
+        )
+
+
 def _refuse_other(folder: Path, begun: Mapping[str, Any]) -> None:
     """Raise RunError where the folder holds what another recipe, or other files, became."""
     manifest = open_corpus(folder).manifest
-    if other := [name for name in begun if manifest[name] != begun[name]]:
+    if other := [name for name in begun if manifest.get(name) != begun[name]]:
         raise RunError(
             f"{folder}: holds a corpus of another {' and another '.join(other)}; name another "
             "output, or remove the folder"
         )
+    for shard in manifest["shards"]:
+        path = folder / shard["file"]
+        if not path.is_file() or path.stat().st_size != shard["bytes"]:
+            raise RunError(
+                f"{path}: is not as it was written; remove {folder}, and prepare it again"
+            )
 
 
 def _write(
@@ -150,7 +191,7 @@ def _write(
             "steps": [_step_facts(step, tallies[step.number]) for step in plan.steps],
             "rows": written.rows,
             "shards": written.shards,
-            "notes": noted[0]["notes"],
+            "notes": [*plan.notes(), *noted[0]["notes"], *written.notes],
         },
     )
 
@@ -165,8 +206,3 @@ def _step_facts(step: Step, tally: Tally) -> dict[str, Any]:
         **facts,
         "kept": tally.seen - tally.dropped.total(),
     }
-
-
-def _clean(folder: Path) -> None:
-    """Remove what was needed to go on."""
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)

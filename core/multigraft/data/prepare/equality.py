@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,15 @@ from multigraft.errors import DataError, RowError
 from multigraft.system.files import open_plain
 
 BLOCK = 2**20
+ACCENTS = (
+    range(0x300, 0x370),
+    range(0x1AB0, 0x1B00),
+    range(0x1DC0, 0x1E00),
+    range(0x20D0, 0x2100),
+    range(0xFE00, 0xFE30),
+    range(0xE0100, 0xE01F0),
+)
+"""Blocks of combining diacritical marks, and of what chooses among forms of a sign."""
 
 
 def exact(options: Mapping[str, Any], modality: Modality) -> Likeness:
@@ -62,9 +72,22 @@ def _file_digest(path: str | Path) -> bytes:
 
 
 def _folded(text: str) -> str:
-    """A text without case, accents, spaces, digits and punctuation."""
+    """A text without case, accents, spaces, digits and punctuation; itself, where none is left.
+
+    >>> _folded("Sí, 12!"), _folded("12!"), _folded("c++"), _folded("की") == _folded("का")
+    ('si', '12!', 'c++', False)
+    """
     signs = unicodedata.normalize("NFD", text.casefold())
-    return "".join(sign for sign in signs if sign.isalpha())
+    return "".join(filter(_counts, signs)) or text
+
+
+@functools.cache
+def _counts(sign: str) -> bool:
+    """Letters, signs of vowels and tones among them, and symbols; not accents of Latin, Greek and
+    Cyrillic, which Unicode keeps in blocks of their own."""
+    if any(ord(sign) in block for block in ACCENTS):
+        return False
+    return unicodedata.category(sign)[0] in "LMS"
 
 
 def _sketches(

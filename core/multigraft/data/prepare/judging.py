@@ -60,8 +60,9 @@ class OpenPass:
 
 
 def open_pass(given: Pass) -> OpenPass:
-    """Build the functions of a pass. Raises what a filter's own code does, as MissingDependency."""
-    return OpenPass(given, tuple(map(_open, given.steps)))
+    """Build the functions of a pass."""
+    steps = (_Opened(step, step.judge(), step.filter.opened) for step in given.steps)
+    return OpenPass(given, tuple(steps))
 
 
 def judge_block(
@@ -75,27 +76,18 @@ def judge_block(
 ) -> Judged:
     """Go through the steps of a pass with the rows of a block, and sketch those that are left."""
     given, steps = opened.given, opened.steps
-    names = {step.column for step in (*given.steps, *_some(given.duplicates))}
-    columns = {name: raw_cells(batch, name) for name in sorted(names)}
+    columns = {name: raw_cells(batch, name) for name in given.columns}
     tallies = {step.number: Tally() for step in given.steps}
     if given.number == 0:
         tallies[READ] = Tally(seen=len(rows))
     judged = _Rows(steps, columns, tallies, rows, bad or {}, folder, examples)
     kept = [place for place in range(len(rows)) if judged.keeps(place)]
-    left = _mended(batch, columns, judged.changed).take(pa.array(kept, pa.int64()))
+    cells = {name: [columns[name][at] for at in kept] for name in given.columns}
+    left = _mended(batch.take(pa.array(kept, pa.int64())), cells, judged.changed)
     keys = None
     if given.duplicates is not None:
         keys = _keys(given.duplicates, columns[given.duplicates.column], kept, folder)
     return Judged(left, rows[kept], tallies, keys)
-
-
-def _some(step: Step | None) -> Sequence[Step]:
-    return () if step is None else (step,)
-
-
-def _open(step: Step) -> _Opened:
-    assert step.filter.judge is not None
-    return _Opened(step, step.filter.judge(step.options), step.filter.opened)
 
 
 @dataclass
@@ -141,7 +133,7 @@ class _Rows:
         first = self.tallies.get(READ)
         if first is None:
             return None
-        empty = [name for name, cells in self.columns.items() if cells[place] is None]
+        empty = [name for name, cells in self.columns.items() if _is_empty(cells[place])]
         return f"column {empty[0]!r}: {EMPTY}" if empty else None
 
     def _judged(self, each: _Opened, value: Any, opened: dict[Any, Any]) -> Any:
@@ -165,6 +157,10 @@ class _Rows:
         if self.examples:
             example = Example(row, shown(value), told, draw(number, row))
             self.tallies[number].show(kind, example, self.examples)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def whole_name(value: Any, folder: str | None) -> Any:
@@ -194,12 +190,19 @@ def raw_cells(batch: pa.RecordBatch, name: str) -> list[Any]:
 
 
 def _mended(batch: pa.RecordBatch, columns: Mapping[str, list[Any]], changed: set[str]) -> Any:
-    """The batch with the columns that steps changed."""
-    for name in sorted(changed):
+    """The batch with the columns that steps changed, and those of which texts alone are left."""
+    for name in columns:
         at = batch.schema.get_field_index(name)
+        if at < 0 or not (name in changed or _holds_texts(batch.schema.field(at), columns[name])):
+            continue
         mended = record_batch(Chunk({name: column(columns[name], name, {})}, batch.num_rows))
         batch = batch.set_column(at, mended.schema.field(0), mended.column(0))
     return batch
+
+
+def _holds_texts(field: pa.Field, cells: Sequence[Any]) -> bool:
+    """Whether a column that is JSON, for what else was in it, need not be so any more."""
+    return form_of(field) == "json" and all(cell is None or isinstance(cell, str) for cell in cells)
 
 
 def _keys(step: Step, cells: Sequence[Any], kept: Sequence[int], folder: str | None) -> np.ndarray:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from multigraft.contracts.display import Display
 from multigraft.data.prepare.duplicates import KeyFile, find_duplicates
+from multigraft.data.prepare.first_rows import refuse_missing_columns
 from multigraft.data.prepare.judging import judge_block, open_pass, raw_cells
 from multigraft.data.prepare.plan import Pass, Plan, Step
 from multigraft.data.prepare.reading import Block, Sources
@@ -59,7 +60,6 @@ class Passes:
 
     def _finished(self, given: Pass, blocks: int) -> dict[str, Any]:
         """Take all blocks through a pass, and note what came of it."""
-        open_pass(given)  # what is missing is told here, and not by a worker
         names = ", ".join(step.name for step in given.steps) or "reading"
         self.display.begin(f"pass {given.number + 1}: {names}")
         jobs = self._read(given) if given.number == 0 else self._again(given, blocks)
@@ -91,20 +91,10 @@ class Passes:
         first = 0
         for number, block in enumerate(self.sources.blocks()):
             if not first:
-                self._check_columns(block)
+                refuse_missing_columns(self.plan, block)
             if not self.work.has(given.number, number):
                 yield _Job(number, block, first)
             first += block.batch.num_rows
-
-    def _check_columns(self, block: Block) -> None:
-        """Raise DataError where the first rows lack a column that a step looks at."""
-        there = block.batch.schema.names
-        missing = [step.column for step in self.plan.steps if step.column not in there]
-        if missing and there:
-            raise DataError(
-                f"{block.name}: there is no column {missing[0]!r}; it holds: {', '.join(there)}; "
-                f"name the one that is meant, as columns: {{{missing[0]}: {there[0]}}}"
-            )
 
     def _again(self, given: Pass, blocks: int) -> Iterator[_Job]:
         """The blocks of the pass before that are not done already, with the duplicates in them."""

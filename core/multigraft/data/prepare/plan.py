@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from multigraft.contracts.filters import Filter
+from multigraft.contracts.filters import Filter, Judge
 from multigraft.contracts.options import misfit
 from multigraft.contracts.records import Likeness, Modality
 from multigraft.data.prepare.fields import Preparation, StepChoice, check_fields
-from multigraft.errors import DataError, RecipeError, UnknownName, did_you_mean
+from multigraft.errors import DataError, MissingDependency, RecipeError, UnknownName, did_you_mean
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.rules import SOURCES
 from multigraft.recipe.choices import named
@@ -35,6 +35,12 @@ class Step:
         """As ``gopher-words``."""
         return self.filter.name
 
+    def judge(self) -> Judge:
+        """The function that judges one value; it may hold a model. Raises DataError, and what a
+        filter's own code does, as MissingDependency."""
+        assert self.filter.judge is not None
+        return self.filter.judge(self.options)
+
     def likeness(self) -> Likeness:
         """How this step finds duplicates."""
         assert self.filter.likeness is not None
@@ -49,6 +55,9 @@ class Pass:
     number: int
     steps: tuple[Step, ...]
     duplicates: Step | None
+    columns: tuple[str, ...]
+    """That its steps look at; of the first pass those of all steps, since rows in which one is
+    empty are left out at once."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,12 @@ class Plan:
     def passes(self) -> tuple[Pass, ...]:
         """The steps as they are gone through: a pass ends with a step that finds duplicates."""
         return tuple(_passes(self.steps))
+
+    def notes(self) -> list[str]:
+        """What its steps say that a person should know of them."""
+        told = ((step.filter.notes, step.options) for step in self.steps)
+        found = (note for notes, options in told if notes is not None for note in notes(options))
+        return list(dict.fromkeys(found))
 
 
 def read_plan(raw: Any, catalog: Catalog, source: str = "recipe") -> Plan:
@@ -128,17 +143,23 @@ class _Finder:
         for place, each in enumerate(filters):
             name = each.modality or own
             modality = self._modality(field, name) if name else None
+            told = len(self.problems)
             options = self._options(field, choice.options, each)
             if modality is None:
                 continue
             step = Step(
                 first + place, each, options, choice.column or modality.columns[0], modality
             )
-            try:
-                _ = step.likeness() if each.likeness is not None else None
-            except DataError as error:
-                self.problems.append(f"{field}: {error}")
+            if len(self.problems) == told:
+                self._try(field, step)
             yield step
+
+    def _try(self, field: str, step: Step) -> None:
+        """Make the step's function once, which tells what is wrong with its options together."""
+        try:
+            _ = step.judge() if step.filter.likeness is None else step.likeness()
+        except (DataError, MissingDependency) as error:
+            self.problems.append(f"{field}: {error}")
 
     def _filters(self, field: str, name: str) -> Sequence[Filter]:
         """The filter of that name, or all of that group."""
@@ -179,7 +200,11 @@ def _passes(steps: Sequence[Step]) -> Iterator[Pass]:
         if step.filter.likeness is None:
             judged.append(step)
             continue
-        yield Pass(number, tuple(judged), step)
+        yield Pass(number, tuple(judged), step, _columns([*judged, step] if number else steps))
         number, judged = number + 1, []
     if judged or not number:
-        yield Pass(number, tuple(judged), None)
+        yield Pass(number, tuple(judged), None, _columns(judged))
+
+
+def _columns(steps: Sequence[Step]) -> tuple[str, ...]:
+    return tuple(sorted({step.column for step in steps}))

@@ -79,12 +79,22 @@ class Sources:
         """The files on this machine that are read, those of a folder one by one. Raises DataError
         where one is not there."""
         found: list[Path] = []
-        for path in sources_in(self.recipe.source, self.base):
-            if path.startswith(HUB) or is_remote(path):
-                continue
-            file = self._there(path)
+        for file in self._here():
             found += sorted(p for p in file.rglob("*") if p.is_file()) if file.is_dir() else [file]
         return found
+
+    def folders(self) -> list[Path]:
+        """The folders on this machine that are read whole."""
+        return [path for path in self._here() if path.is_dir()]
+
+    def _here(self) -> Iterator[Path]:
+        """The files and folders of this machine among the sources."""
+        for path in sources_in(self.recipe.source, self.base):
+            if not self._of_hub(path) and not is_remote(path):
+                yield self._there(path)
+
+    def _of_hub(self, path: str) -> bool:
+        return path.startswith(HUB) or self.recipe.format == "hub"
 
     def _there(self, path: str) -> Path:
         """A file or folder of this machine. Raises DataError where it is none."""
@@ -97,7 +107,7 @@ class Sources:
     def _blocks(self) -> Iterator[Block]:
         for path in sources_in(self.recipe.source, self.base):
             with ExitStack() as held:
-                if path.startswith(HUB) or self.recipe.format == "hub":
+                if self._of_hub(path):
                     yield from self._listed(path)
                 elif is_remote(path):
                     for file in held.enter_context(fetched(path)):

@@ -19,13 +19,17 @@ from multigraft.data.prepare.plan import Plan
 from multigraft.data.prepare.tally import Example, draw, shown
 from multigraft.data.prepare.workspace import Workspace
 from multigraft.data.sources.marks import form_of, marked, with_folder
-from multigraft.errors import DataError, RowError, did_you_mean
+from multigraft.errors import DataError, RowError
 from multigraft.system.files import new_file
 
 SPLITS = ("train", "validation", "test")
 MEGABYTE = 2**20
 FORMS = ("json", "npy")
 TEXTS = {pa.string(), pa.large_string()}
+SEVERAL = (
+    "column {column!r} is written as JSON: it holds values of several types, or of one that "
+    "Parquet has no type for"
+)
 KEPT = -2
 """The number by which kept rows are drawn as examples."""
 
@@ -40,17 +44,21 @@ class Written:
     """By split."""
     examples: list[Example] = field(default_factory=list)
     """Of rows that were kept."""
+    notes: list[str] = field(default_factory=list)
+    """What a person should know of it."""
 
 
 def write_shards(plan: Plan, work: Workspace, blocks: int, folder: Path) -> Written:
     """Write the rows that are left, split by split; files that are there already stay as they are.
 
-    Raises DataError where a column that is to be kept is not there, or nothing is left.
+    Raises DataError where nothing is left.
     """
     number = plan.passes[-1].number
     schema, whole = _schema(plan, work, number, blocks)
     written = Written()
     column = plan.modality.columns[0]
+    if column in schema.names and form_of(schema.field(column)) == FORMS[0]:
+        written.notes.append(SEVERAL.format(column=column))
     with ExitStack() as held:
         open_shards = {
             split: held.enter_context(_Shards(folder, split, schema, plan.recipe.shard_mb, written))
@@ -93,10 +101,6 @@ def _schema(plan: Plan, work: Workspace, number: int, blocks: int) -> tuple[pa.S
             for each in work.rows(number, block)[0].schema:
                 types.setdefault(each.name, set()).add(form_of(each) or each.type)
     names = list(types) if plan.recipe.keep is None else list(plan.recipe.keep)
-    if types and (missing := [name for name in names if name not in types]):
-        raise DataError(
-            f"keep: there is no column {missing[0]!r}; {did_you_mean(missing[0], types)}"
-        )
     fields = [_field(name, types.get(name, set())) for name in names]
     folder = next(iter(folders)) if len(folders) == 1 else None
     told = None if folder is None else with_folder(Path(folder))
@@ -153,10 +157,6 @@ def _parts(plan: Plan, batch: pa.RecordBatch, column: str) -> np.ndarray:
     if not split.validation + split.test:
         return np.zeros(batch.num_rows, np.int64)
     name = split.group or column
-    if name not in batch.schema.names:
-        raise DataError(
-            f"split.group: there is no column {name!r}; {did_you_mean(name, batch.schema.names)}"
-        )
     seed = plan.recipe.seed.to_bytes(8, "little")
     shares = np.array([_share(value, seed) for value in raw_cells(batch, name)])
     return np.where(shares < split.test, 2, np.where(shares < split.test + split.validation, 1, 0))

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from multigraft.data.prepare.duplicates import KeyFile, find_duplicates
+from multigraft.data.prepare.first_rows import refuse_missing_columns
 from multigraft.data.prepare.judging import READ, Judged, judge_block, open_pass
 from multigraft.data.prepare.plan import Plan
 from multigraft.data.prepare.reading import Block, Sources
@@ -27,6 +28,8 @@ def try_plan(plan: Plan, folder: Path, *, base: Path | None = None) -> dict[int,
     sources = Sources(recipe, plan.modality, plan.catalog.formats(), base)
     parts, first = list[dict[int, Tally]](), 0
     for block in sources.blocks():
+        if not first:
+            refuse_missing_columns(plan, block)
         parts.append(summed(_tried(plan, block, first, folder), recipe.examples))
         first += block.batch.num_rows
     return summed(parts, recipe.examples)

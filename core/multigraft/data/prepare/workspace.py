@@ -28,20 +28,30 @@ class Workspace:
 
     folder: Path
 
+    def holds_rows(self) -> bool:
+        """Whether there is something to go on with."""
+        through = self.finished(0) is not None or self.blocks(0) > 0
+        return through and (self.folder / BEGUN).is_file()
+
     def begin(self, facts: Mapping[str, Any]) -> None:
-        """Note what is prepared by what. Raises RunError where something else was begun here."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        sweep(self.folder)
-        begun = self.folder / BEGUN
-        if not begun.is_file():
-            write_json(begun, facts)
+        """Note what is prepared by what. Raises RunError where rows of something else are here."""
+        if not self.holds_rows():
+            self.discard()
+            self.folder.mkdir(parents=True)
+            write_json(self.folder / BEGUN, facts)
             return
-        before = json.loads(begun.read_text(encoding="utf-8"))
+        sweep(self.folder)
+        before = json.loads((self.folder / BEGUN).read_text(encoding="utf-8"))
         if other := [name for name in facts if before.get(name) != facts[name]]:
             raise RunError(
                 f"{self.folder.parent}: was begun with another {' and another '.join(other)}; "
                 f"go on as it was begun, name another output, or remove {self.folder} to begin anew"
             )
+
+    def discard(self) -> None:
+        """Remove all of it; ended in the middle, nothing is gone on with."""
+        (self.folder / BEGUN).unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def block(self, number: int, block: int) -> Path:
         """The folder of a block that went through a pass."""
