@@ -17,7 +17,7 @@ def _mask(
         modality="text",
         help=tells,
         source=source,
-        judge=Lazy(f"multigraft_text.filters.personal_data:{attribute}"),
+        judge=Lazy(f"multigraft_text.filters.{attribute}"),
         options={"word": Option(default=word, help="what is written instead"), **more},
         groups=("personal-data",),
         keeps=lambda: PLAIN,
@@ -36,33 +36,56 @@ LISTED: Mapping[str, Option] = {
 MASKING = (
     _mask(
         "keys",
-        "keys",
-        "Mask private keys, tokens in the forms of known services, and what is as good as random "
-        "behind the name of a password or a key.",
+        "keys:keys",
+        "Mask private keys, tokens in the forms of known services, passwords in addresses, and "
+        "what is as good as random behind the name of a password or a key; secrets of plain "
+        "words and tokens of other services stay.",
         word="<KEY>",
         drops="password = 'h8Kd02mZq1'",
         source="own; forms as the services document them; Shannon entropy of 3 bits a sign",
     ),
     _mask(
         "emails",
-        "emails",
-        "Mask addresses of mail.",
+        "emails:emails",
+        "Mask addresses of mail, in any script; those written out, as name (at) host, and "
+        "`user@host:path` of programs stay.",
         word="<EMAIL>",
         drops="Write to jane.doe+news@mail.example.org today.",
-        source="own; a subset of RFC 5322",
+        source="own; a subset of RFC 5322 and RFC 6531",
     ),
     _mask(
         "cards",
-        "cards",
-        "Mask numbers of 13 to 19 digits whose check digit is that of a card.",
+        "checked_numbers:cards",
+        "Mask numbers of 13 to 19 digits with the prefix, the length and the check digit of a "
+        "card; of other numbers with such a prefix every tenth is masked too.",
         word="<CARD>",
         drops="Paid with 4111 1111 1111 1111.",
-        source="ISO/IEC 7812-1, annex B (Luhn)",
+        source="ISO/IEC 7812-1, annex B (Luhn); prefixes as the issuers publish them",
+    ),
+    _mask(
+        "ibans",
+        "checked_numbers:ibans",
+        "Mask IBANs with the length of their country and the right check digits; accounts written "
+        "otherwise stay.",
+        word="<IBAN>",
+        drops="Pay to DE89 3704 0044 0532 0130 00 by Friday.",
+        source="ISO 13616; lengths from SWIFT's registry; ISO/IEC 7064 (MOD 97-10)",
+    ),
+    _mask(
+        "ssns",
+        "checked_numbers:ssns",
+        "Mask US social security numbers, as 123-45-6789 or behind their name; they have no check "
+        "digit, and the identity numbers of other countries stay.",
+        word="<SSN>",
+        drops="Her SSN: 123-45-6789.",
+        source="own; which are given: US Social Security Administration, POMS RM 10201.035",
     ),
     _mask(
         "ips",
-        "addresses",
-        "Mask addresses of IPv4 and IPv6 that name a machine of the Internet.",
+        "ip_addresses:addresses",
+        "Mask addresses of IPv4 and IPv6 that name a machine of the Internet; four numbers behind "
+        "the word version or section, or behind a product's name, as in Chrome/91.0.4.7, stay, and "
+        "without such a sign they are masked.",
         word="<IP>",
         drops="The request came from 93.184.216.34 and 2606:2800:220:1:248:1893:25c8:1946.",
         source="RFC 791, RFC 4291; which are private: RFC 6890",
@@ -70,8 +93,10 @@ MASKING = (
     ),
     _mask(
         "phones",
-        "phones",
-        "Mask numbers of 8 to 15 digits that are written as those of phones.",
+        "phones:phones",
+        "Mask numbers of 8 to 15 digits behind a plus, a zero or a bracket, in groups of 3, 3 and "
+        "4, or behind a word as tel:; local numbers without such a sign, and those in "
+        "letters, stay.",
         word="<PHONE>",
         drops="Call +44 20 7946 0958 or (555) 010-4477.",
         source="own; lengths from ITU-T E.164",

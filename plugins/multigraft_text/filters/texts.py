@@ -29,6 +29,15 @@ def on_texts(judge: Callable[[str], str | Dropped]) -> Callable[[Any], Any]:
     return judged
 
 
+def literal(word: str) -> Callable[[re.Match[str]], str]:
+    """What a pattern's matches are replaced with, sign by sign: backslashes mean themselves.
+
+    >>> re.sub("b", literal(r"\\1"), "abc")
+    'a\\\\1c'
+    """
+    return lambda found: word
+
+
 def lines_of(text: str) -> list[str]:
     """The lines that hold something."""
     return [line for line in text.split("\n") if line.strip()]

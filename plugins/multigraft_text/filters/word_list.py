@@ -9,7 +9,7 @@ from typing import Any
 from multigraft import Dropped
 from multigraft.errors import DataError
 from multigraft.system.files import expanded, open_plain
-from multigraft_text.filters.texts import on_texts
+from multigraft_text.filters.texts import literal, on_texts
 
 LONGEST = 2**24
 """Bytes of a file of words."""
@@ -22,7 +22,7 @@ def judge_of_words(options: Mapping[str, Any]) -> Callable[[Any], Any]:
     Raises DataError where the file of words cannot be read, or there are none.
     """
     pattern = _pattern([*_listed(options["words"]), *_file_words(options["file"])])
-    word, most = options["word"], options["most"]
+    word, most = literal(options["word"]), options["most"]
 
     def judged(text: str) -> str | Dropped:
         masked, count = pattern.subn(lambda _: word, text)
