@@ -43,6 +43,6 @@ def addresses(options: Mapping[str, Any]) -> Callable[[Any], Any]:
 
 
 def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address, text: str) -> bool:
-    if address.version == 6:
-        return address in UNICAST
-    return address.is_global and not text.endswith(".0.0.0")
+    if not address.is_global or address.is_multicast:
+        return False
+    return address in UNICAST if address.version == 6 else not text.endswith(".0.0.0")

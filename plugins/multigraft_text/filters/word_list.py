@@ -25,7 +25,7 @@ def judge_of_words(options: Mapping[str, Any]) -> Callable[[Any], Any]:
     word, most = literal(options["word"]), options["most"]
 
     def judged(text: str) -> str | Dropped:
-        masked, count = pattern.subn(lambda _: word, text)
+        masked, count = pattern.subn(word, text)
         return MANY if most is not None and count > most else masked
 
     return on_texts(judged)

@@ -90,6 +90,7 @@ def test_phones(text: str, masked: str) -> None:
         ("8.8.8.8 and 10.0.0.1", "<IP> and 10.0.0.1", False),
         ("8.8.8.8 and 10.0.0.1", "<IP> and <IP>", True),
         ("2001:4860:4860::8888", "<IP>", False),
+        ("239.255.255.250, 2001:db8::1", "", False),
         ("at 12:30:45 in 1.2.3.4.5, version 1.2.3", "", False),
         ("999.1.1.1, a::b and std::vector", "", False),
         ("version 1.2.3.4, section 3.4.5.6, OID 1.3.6.1, Firefox 3.6.0.12", "", False),
