@@ -314,7 +314,7 @@ def test_a_bundle_is_called_as_it_lies(folder: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="is not a bundle"):
+    with pytest.raises(BundleError, match="is not a bundle: it does not exist"):
         open_bundle(tmp_path / "nothing")
 
 

@@ -96,7 +96,8 @@ def read_manifest(folder: Path) -> Bundle:
     """Read ``bundle.json`` alone: enough to show a bundle, not to trust it."""
     path = folder / MANIFEST
     if not os.path.lexists(path):
-        raise BundleError(f"{folder}: is not a bundle: it holds no {MANIFEST}")
+        missing = f"holds no {MANIFEST}" if folder.exists() else "does not exist"
+        raise BundleError(f"{folder}: is not a bundle: it {missing}")
     with refused_as(BundleError, f"{path}: cannot be read"):
         _refuse_link(path)
         check_plain(path, limit=MANIFEST_BYTES)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 from pyarrow import parquet
 
 import multigraft as mg
@@ -287,6 +290,44 @@ def test_rows_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     assert sum(found.manifest["unread"].values()) == 2
     assert any("is not utf-8" in why for why in found.manifest["unread"])
     assert found.manifest["steps"][0]["dropped"] == {"the value is no text": 1}
+
+
+def test_reasons_tell_nothing_of_a_value(tmp_path: Path) -> None:
+    """Rows are counted by them, and they are kept where no example may be."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        "".join(f'{{"text": "secret{n} \\ud800"}}\n' for n in range(5)) + '{"text": "a"}'
+    )
+    found = prepared(tmp_path, source=path, steps=["spaces"], examples=0)
+    assert list(found.manifest["unread"].values()) == [5]
+    assert not any("secret" in file.read_text() for file in found.folder.glob("*.*"))
+
+
+def test_pictures_that_are_cut_off_are_one_reason(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    whole = io.BytesIO()
+    Image.fromarray(noise).save(whole, "JPEG")
+    for size in (2000, 2501, 3003, len(whole.getvalue())):
+        (tmp_path / "in" / f"{size}.jpg").write_bytes(whole.getvalue()[:size])
+    found = prepared(tmp_path, source=tmp_path / "in", modality="image", steps=["image-broken"])
+    assert list(found.manifest["steps"][0]["dropped"].values()) == [3]
+    examples = found.corpus.examples["0 image-broken"]["dropped"]
+    assert len({each["told"] for each in examples}) > 1
+
+
+def test_a_column_that_loses_its_name_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "mine", "body": "b"}\n')
+    found = prepared(tmp_path, source=path, columns={"text": "body"}, steps=["spaces"])
+    assert found.manifest["notes"] == [
+        "column 'text' of the source is left out, since columns gives its name to 'body'; to keep "
+        "it, give it another: columns: {..., other: text}"
+    ]
+    columns = {"text": "body", "other": "text"}
+    kept = prepared(tmp_path, source=path, columns=columns, output=tmp_path / "kept")
+    assert list(rows_of(kept.folder / "train")) == [{"other": "mine", "text": "b"}]
+    assert not kept.manifest["notes"]
 
 
 @pytest.mark.parametrize("steps", [["exact-duplicates"], ["spaces"], ["exact-duplicates", "title"]])

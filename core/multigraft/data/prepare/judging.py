@@ -14,7 +14,7 @@ from multigraft.contracts.filters import Dropped, Judge
 from multigraft.contracts.formats import Chunk
 from multigraft.contracts.readers import row_errors
 from multigraft.data.prepare.plan import Pass, Step
-from multigraft.data.prepare.tally import Example, Tally, draw, shown
+from multigraft.data.prepare.tally import Example, Tally, draw, kind_of, shown
 from multigraft.data.sources.arrow_cache import record_batch
 from multigraft.data.sources.cells import column
 from multigraft.data.sources.columns import Coded
@@ -40,6 +40,14 @@ class Judged:
     """By the number of the step."""
     keys: np.ndarray | None
     """[rows left, values]: the sketches by which duplicates are found."""
+
+
+@dataclass(frozen=True)
+class _Refused(Dropped):
+    """A value that cannot be read."""
+
+    told: str
+    """What is said of this one; it may quote it."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ class _Rows:
     def keeps(self, place: int) -> bool:
         """Whether a row gets through all steps; what they mend of it is in the columns then."""
         if (why := self._unread(place)) is not None:
-            self._drop(READ, place, "", why)
+            self._drop(READ, place, "", _Refused(kind_of(why), why))
             return False
         opened: dict[Any, Any] = {}
         for each in self.steps:
@@ -118,7 +126,7 @@ class _Rows:
             before = column[place]
             after = self._judged(each, before, opened)
             if isinstance(after, Dropped):
-                self._drop(each.step.number, place, before, after.why)
+                self._drop(each.step.number, place, before, after)
                 return False
             if each.opened is None and after != before:
                 column[place] = after
@@ -146,11 +154,12 @@ class _Rows:
                     opened[key] = each.opened(whole_name(value, self.folder))
             return each.judge(opened[key])
         except RowError as error:
-            return Dropped(str(error))
+            return _Refused(kind_of(str(error)), str(error))
 
-    def _drop(self, number: int, place: int, value: Any, why: str) -> None:
-        self.tallies[number].drop(why)
-        self._show(number, "dropped", place, value, why)
+    def _drop(self, number: int, place: int, value: Any, dropped: Dropped) -> None:
+        self.tallies[number].drop(dropped.why)
+        told = dropped.told if isinstance(dropped, _Refused) else dropped.why
+        self._show(number, "dropped", place, value, told)
 
     def _show(self, number: int, kind: str, place: int, value: Any, told: str) -> None:
         row = int(self.rows[place])

@@ -149,6 +149,8 @@ class Sources:
         first = 0
         with refused_as(DataError, f"{name}: cannot be read"):
             for chunk in _chunks(file, kind, layout):
+                if chunk.rows and not first:
+                    notes += self._hidden(list(chunk.columns))
                 if chunk.rows or chunk.notes:
                     bad = {row - first: why for row, why in chunk.bad.items()}
                     told = [*notes, *(f"{name}: {note}" for note in chunk.notes)]
@@ -197,6 +199,16 @@ class Sources:
         return pa.RecordBatch.from_arrays(
             [batch.column(place) for place in kept], schema=pa.schema([fields[p] for p in kept])
         )
+
+    def _hidden(self, names: Sequence[str]) -> list[str]:
+        """Tell of columns whose names the recipe gives to others."""
+        given = self.recipe.columns
+        return [
+            f"column {own!r} of the source is left out, since columns gives its name to "
+            f"{theirs!r}; to keep it, give it another: columns: {{..., other: {own}}}"
+            for own, theirs in given.items()
+            if own in names and own != theirs and own not in given.values()
+        ]
 
     def _listed(self, path: str) -> Iterator[Block]:
         """The rows of a folder of files, or of a set of the hub, whose list is held in memory."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,13 @@ LONGEST = 400
 REASONS = 100
 """Reasons that are told apart."""
 OTHER = "other reasons"
+VARIES = re.compile(
+    r"(?<!column )(?<!\w)(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
+    r"|(?<![\w.-])\d(?:[\d.,]*\d)?(?!\w)",
+    re.S,
+)
+"""What a message quotes, and numbers in it."""
+LEFT_OUT = "…"
 MIXED = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 WORD = 2**64 - 1
 
@@ -83,6 +91,17 @@ class Tally:
             kind: [Example(**each) for each in shown] for kind, shown in facts["examples"].items()
         }
         return cls(facts["seen"], Counter(facts["dropped"]), facts["mended"], examples)
+
+
+def kind_of(message: str) -> str:
+    """A message without what it tells of one value, so that rows can be counted by it.
+
+    >>> kind_of("column 'text' is not UTF-8: half a pair U+D800 after 'Jane '")
+    "column 'text' is not UTF-8: half a pair U+D800 after …"
+    >>> kind_of("has 8,000 x 7000 pixels")
+    'has … x … pixels'
+    """
+    return VARIES.sub(LEFT_OUT, message)
 
 
 def _drawn(example: Example) -> tuple[int, int]:
