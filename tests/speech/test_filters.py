@@ -32,6 +32,7 @@ def verdict(name: str, samples: np.ndarray, **options: Any) -> str:
     return found.why if isinstance(found, Dropped) else "kept"
 
 
+NOT_FINITE = "it holds samples that are not finite, or beyond all measure"
 HALF = np.concatenate([tone(1), np.zeros(RATE, np.float32)])
 
 
@@ -48,6 +49,10 @@ HALF = np.concatenate([tone(1), np.zeros(RATE, np.float32)])
         ("audio-clipped", tone(1, 0.9), {}, "kept"),
         ("audio-clipped", np.clip(tone(1, 3), -1, 1), {}, "more than 1% of samples at full scale"),
         ("audio-broken", tone(1), {}, "kept"),
+        *(
+            ("audio-broken", np.append(tone(1), np.float32(bad)), {}, NOT_FINITE)
+            for bad in (np.nan, np.inf, -np.inf, 1e30)
+        ),
     ],
 )
 def test_verdicts(name: str, samples: np.ndarray, options: dict[str, Any], said: str) -> None:

@@ -136,8 +136,9 @@ def register_filters() -> Sequence[Filter]:
             options={
                 "fold": Option(
                     default=False,
-                    help="texts that differ in case, spaces, digits and punctuation alone count as "
-                    "equal (as in CCNet, Wenzek et al. 2020)",
+                    help="texts that differ in case, spaces, digits, punctuation and accents of "
+                    "Latin, Greek and Cyrillic letters alone count as equal (as in CCNet, Wenzek "
+                    "et al. 2020)",
                 )
             },
         ),

@@ -28,7 +28,8 @@ FILTERS = (
     _filter(
         "broken",
         "sound",
-        tells="Drop files that are no sound, are cut off, or hold what is no number.",
+        tells="Drop files that are no sound, are cut off, or whose first ten minutes hold what is "
+        "no finite number.",
         source="libsndfile's decoders",
         drops="cut_off",
     ),

@@ -12,7 +12,7 @@ import numpy as np
 from multigraft import Dropped
 from multigraft.contracts.options import check_limits
 from multigraft_speech.likeness import FULL
-from multigraft_speech.reader import MOST_SECONDS, AudioReader
+from multigraft_speech.reader import LOUDEST, MOST_SECONDS, AudioReader
 
 SECONDS = 600.0
 """Of a sound that are decoded."""
@@ -37,9 +37,21 @@ def seconds(raw: Any) -> float:
 
 
 def broken(options: Mapping[str, Any]) -> Callable[[Sound], Any]:
-    """Whatever can be decoded is kept, if it holds samples."""
+    """Whatever can be decoded is kept, if it holds samples, all of them numbers that a model can be
+    given."""
     del options
-    return lambda found: found if len(found[0]) else Dropped("it holds no samples")
+
+    def judged(found: Sound) -> Any:
+        if not len(found[0]):
+            return Dropped("it holds no samples")
+        finite = np.abs(found[0]).max() < LOUDEST  # written so that NaN fails too
+        return (
+            found
+            if finite
+            else Dropped("it holds samples that are not finite, or beyond all measure")
+        )
+
+    return judged
 
 
 def length(options: Mapping[str, Any]) -> Callable[[float], Any]:

@@ -21,7 +21,9 @@ CLEANING = (
         judge=Lazy("multigraft_text.filters.unicode_mending:mended"),
         options={
             "form": Option(
-                default="NFC", choices=("NFC", "NFKC", "NFD", "NFKD"), help="the form of Unicode"
+                default="NFC",
+                choices=("NFC", "NFKC", "NFD", "NFKD"),
+                help="the form of Unicode; NFKC and NFKD write full-width signs as ASCII too",
             ),
             "straight_quotes": Option(default=False, help="write curly quotes as straight ones"),
         },

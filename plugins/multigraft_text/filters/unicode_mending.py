@@ -15,7 +15,9 @@ BLANK_LINES = re.compile(r"\n{3,}")
 
 def mended(options: Mapping[str, Any]) -> Callable[[Any], Any]:
     """Mend what was decoded as another encoding, HTML entities, control characters and line ends
-    (ftfy), and write letters with their accents as one sign (NFC, Unicode Annex 15)."""
+    (ftfy), and write letters with their accents as one sign (NFC, Unicode Annex 15).
+
+    Signs keep their width: full-width punctuation is that of Chinese and Japanese."""
     from ftfy import TextFixerConfig, fix_text
 
     settings = TextFixerConfig(
