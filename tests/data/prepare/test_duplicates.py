@@ -10,7 +10,6 @@ import pytest
 from helpers.corpora import planted
 from multigraft.data.prepare import duplicates
 from multigraft.data.prepare.duplicates import KeyFile, find_duplicates
-from multigraft.plugins.catalog import Catalog
 from multigraft_text.likeness import sketch
 
 
@@ -76,19 +75,3 @@ def test_planted_near_duplicates_are_found(tmp_path: Path) -> None:
     assert true.sum() > 150
     assert (dropped & true).sum() / true.sum() >= 0.95
     assert (dropped & true).sum() / dropped.sum() >= 0.99
-
-
-@pytest.mark.parametrize(
-    ("texts", "left"),
-    [
-        (["Olá, mundo 1!", "ola mundo 22", "ΟΛΆ", "ολα", "й", "и"], 3),
-        (["काम", "कीमा", "दिल", "दल", "ที่", "ที", "が", "か", "בָּ", "ב"], 10),
-        (["😀", "🎉", "→", "=", "123", "456", "!!!", "???", "c++", "c", "x+y", "x-y"], 12),
-        (["❤️ a", "❤ a", "葛\U000e0100", "葛"], 2),
-    ],
-)
-def test_folded_texts_differ_by_letters_vowels_and_symbols(texts: list[str], left: int) -> None:
-    record = Catalog().filter("exact-duplicates")
-    assert record.likeness is not None
-    sketched = record.likeness({"fold": True}, Catalog().modality("text")).sketch(texts)[0]
-    assert len(np.unique(sketched, axis=0)) == left

@@ -24,6 +24,9 @@ from multigraft.data.prepare.equality import _digest
         ("123", "456", False),
         ("!!!", "???", False),
         ("!!!", "!!!", True),
+        ("❤️ a", "❤ a", True),
+        ("葛\U000e0100", "葛", True),
+        ("בָּ", "ב", False),
     ],
 )
 def test_folded_texts(one: str, other: str, equal: bool) -> None:
