@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import multigraft as mg
+from multigraft.data.chosen_rows import ChosenRows
+from multigraft.data.labelled_rows import LabelledRows
 from multigraft.errors import DataError, RunError
-from multigraft.training.doubts import doubt_labels
+from multigraft.plugins.catalog import Catalog
+from multigraft.training.doubts import _of_enough_rows, doubt_labels
 
 ROWS, FLIPPED = 200, 10
 
@@ -58,13 +62,33 @@ def test_exchanged_labels_come_first(run: mg.Run, tmp_path: Path) -> None:
 def test_what_cannot_be_doubted_is_told(run: mg.Run) -> None:
     with pytest.raises(RunError, match="did you mean 'validation'"):
         doubt_labels(run, split="validaton")
-    with pytest.raises(DataError, match="50 folds need 50 rows of each"):
+    with pytest.raises(DataError, match=r"50 folds need 50 rows of each.*; '(fruit|tools)' has"):
         doubt_labels(run, split="test", folds=50)
+    for folds in (0, 1, 101, 2.5):
+        with pytest.raises(RunError, match="it should be a whole number from 2 to 100"):
+            doubt_labels(run, folds=folds)  # type: ignore[arg-type]
+    task = Catalog().task("text-regression")
+    other: Any = SimpleNamespace(resolved=SimpleNamespace(task=task), rows=run.rows)
+    with pytest.raises(RunError, match="'text-regression' learned target and no labels"):
+        doubt_labels(other)
+
+
+def test_labels_of_fewer_rows_than_folds_are_left_out(run: mg.Run) -> None:
+    labels = ["a"] * 12 + ["b"] * 11 + ["c"]
+    rows = LabelledRows(ChosenRows(run.rows["train"], np.arange(24)), labels)
+    kept, rare = _of_enough_rows(rows, 5, "train")
+    assert rare == {"c": 1} and kept.labels == labels[:-1]
+    assert kept.rows.numbers.tolist() == list(range(23))
+    with pytest.raises(DataError, match=r"5 folds need 5 rows.*'a' has 12, 'b' has 2"):
+        _of_enough_rows(LabelledRows(rows.rows, ["a"] * 12 + ["b"] * 2), 5, "train")
 
 
 def test_the_command_names_them(run: mg.Run, tmp_path: Path, capsys: Any) -> None:
     from multigraft.cli import main
 
-    assert main(["doubts", str(run.folder), "--into", str(tmp_path / "a.csv"), "--quiet"]) == 0
+    into = tmp_path / "new" / "a.csv"
+    assert main(["doubts", str(run.folder), "--into", str(into), "--quiet"]) == 0
     assert "labels are doubtful" in capsys.readouterr().out
-    assert (tmp_path / "a.csv").is_file()
+    assert into.is_file()
+    assert main(["doubts", str(run.folder), "--into", str(into / "b.csv"), "--quiet"]) != 0
+    assert "is a file, not a folder" in capsys.readouterr().err

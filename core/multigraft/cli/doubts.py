@@ -38,16 +38,22 @@ def doubts(
     """Name the rows whose labels are likely wrong, by a cross-validated probe on the run's
     features."""
     from multigraft.api import open_run
+    from multigraft.evaluation.row_answers import check_new_file
     from multigraft.training.doubts import doubt_labels
 
+    if into is not None:
+        check_new_file(into)
     found = doubt_labels(open_run(run, quiet=shell.quiet), split=split.value, folds=folds)
     if into is not None:
         found.write(into)
     if as_json:
-        shell.say_json({"split": found.split, "rows": [asdict(row) for row in found.rows]})
+        rows = [asdict(row) for row in found.rows]
+        shell.say_json({"split": found.split, "rows": rows, "left_out": dict(found.left_out)})
         return
     _show(shell, found.doubted[:count])
     shell.say(f"{len(found.doubted):,} of {len(found.rows):,} labels are doubtful")
+    for label, count_of in found.left_out.items():
+        shell.tell(f"left out: {label!r}, of which fewer than {folds} rows are there ({count_of})")
     if into is not None:
         shell.tell(f"all rows: {into}")
 

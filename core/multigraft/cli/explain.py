@@ -66,7 +66,7 @@ Asked = Annotated[
         "--ask", metavar="NAME=VALUE", help="An option of a method, as samples=1000. Repeatable."
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="All chance follows from it.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="All chance follows from it.")]
 Into = Annotated[
     Path | None,
     typer.Option(
@@ -106,9 +106,12 @@ def explain(
     """
     from multigraft.cli.explained_rows import shown_rows
     from multigraft.evaluation.explain.explanations import PAGE
+    from multigraft.evaluation.row_answers import check_new_file
 
     if inputs and data is not None:
         raise typer.BadParameter("--data names the rows; leave the other inputs out")
+    if into is not None:
+        check_new_file(into / PAGE)
     settings: dict[str, Any] = {
         **named_values(ask or []),
         "method": tuple(dict.fromkeys(method or ("occlusion",))),

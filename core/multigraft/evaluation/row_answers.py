@@ -32,6 +32,11 @@ def check_rows_file(path: Path) -> Path:
         raise DataError(
             f"{path}: rows are written as {', '.join(ENDINGS)}; end the file's name in one of them"
         )
+    return check_new_file(path)
+
+
+def check_new_file(path: Path) -> Path:
+    """The path itself. Raises DataError where no file can be made there, its folders included."""
     if path.is_dir():
         raise DataError(f"{path}: is a folder; name a file in it")
     there = next(each for each in path.absolute().parents if each.exists())

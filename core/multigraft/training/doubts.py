@@ -5,21 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from multigraft.data.labelled_rows import LabelledRows, labelled_rows
+from multigraft.data.chosen_rows import ChosenRows
+from multigraft.data.labelled_rows import LABEL, LabelledRows, labelled_rows
 from multigraft.errors import DataError, RunError, did_you_mean
 from multigraft.evaluation.label_doubts import Doubts, label_doubts
 from multigraft.runs.run import Run
 from multigraft.system.files import write_text
 from multigraft.training.probe import pooled_features
 
-FOLDS = 5
+FOLDS, MOST_FOLDS = 5, 100
 STRENGTH = 0.01
 """Of the penalty's inverse (C): a probe that is regularised so follows single labels little."""
 COLUMNS = ("row", "given", "likely", "score", "doubted", "value")
@@ -49,6 +51,8 @@ class LabelDoubts:
 
     split: str
     rows: Sequence[DoubtedRow]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Labels of fewer rows than folds, of which nothing is said, and how many rows have each."""
 
     @property
     def doubted(self) -> Sequence[DoubtedRow]:
@@ -61,6 +65,7 @@ class LabelDoubts:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([getattr(row, name) for name in COLUMNS] for row in self.rows)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         write_text(Path(path), text.getvalue())
         return Path(path)
 
@@ -70,24 +75,48 @@ def doubt_labels(run: Run, *, split: str = "train", folds: int = FOLDS) -> Label
 
     Each row's probabilities are those of a logistic regression that learned on the other folds,
     by labels as they are given. A backbone that was itself trained on these labels has seen them:
-    ask a run whose backbone stayed frozen. Raises DataError where there are too few labels.
+    ask a run whose backbone stayed frozen. Rows of a label with fewer rows than folds are left out.
+    Raises DataError for fewer than two other labels, RunError for a task that learned no labels.
     """
-    if split not in run.rows:
-        raise RunError(f"the run has no split {split!r}; {did_you_mean(split, run.rows)}")
+    _check(run, split, folds)
     labelled = labelled_rows(run.rows[split])
     if labelled is None:
         raise DataError(f"{split}: no row has a label in a column 'label'")
+    labelled, left_out = _of_enough_rows(labelled, folds, split)
     names, given = np.unique(labelled.labels, return_inverse=True)
-    counts = np.bincount(given)
-    if len(names) < 2 or counts.min() < folds:
-        least = names[counts.argmin()]
-        raise DataError(
-            f"{split}: {folds} folds need {folds} rows of each of at least two labels; "
-            f"{least!r} has {counts.min()}: lower the folds, or join rare labels"
-        )
     features = pooled_features(run, labelled.rows)
     found = label_doubts(given, out_of_fold(features, given, folds, run.recipe.seed))
-    return LabelDoubts(split, list(_rows(labelled, found, names, given)))
+    return LabelDoubts(split, list(_rows(labelled, found, names, given)), left_out)
+
+
+def _check(run: Run, split: str, folds: int) -> None:
+    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= MOST_FOLDS:
+        raise RunError(f"folds is {folds!r}; it should be a whole number from 2 to {MOST_FOLDS}")
+    task = run.resolved.task
+    if task.stage == "finetune" and LABEL not in task.columns:
+        raise RunError(
+            f"task {task.name!r} learned {', '.join(task.columns) or 'no column'} and no labels; "
+            "doubt those of a run of classification, or of pretraining"
+        )
+    if split not in run.rows:
+        raise RunError(f"the run has no split {split!r}; {did_you_mean(split, run.rows)}")
+
+
+def _of_enough_rows(
+    labelled: LabelledRows, folds: int, split: str
+) -> tuple[LabelledRows, dict[str, int]]:
+    """The rows whose label each fold has, and the labels of the others. Raises DataError."""
+    counts = Counter(labelled.labels)
+    rare = {label: count for label, count in sorted(counts.items()) if count < folds}
+    if len(counts) - len(rare) < 2:
+        told = ", ".join(f"{label!r} has {count}" for label, count in counts.most_common(3))
+        raise DataError(
+            f"{split}: {folds} folds need {folds} rows of each of at least two labels; {told}: "
+            "lower the folds, or join rare labels"
+        )
+    kept = [place for place, label in enumerate(labelled.labels) if label not in rare]
+    chosen = ChosenRows(labelled.rows.rows, labelled.rows.numbers[kept])
+    return LabelledRows(chosen, [labelled.labels[place] for place in kept]), rare
 
 
 def out_of_fold(features: np.ndarray, given: np.ndarray, folds: int, seed: int) -> np.ndarray:

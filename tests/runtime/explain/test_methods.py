@@ -52,6 +52,18 @@ def test_lime_finds_the_weights_of_what_is_linear() -> None:
     assert found.told["r2"] == pytest.approx(1)
 
 
+@pytest.mark.parametrize("own", [0.5, -0.0223, 0.0])
+def test_lime_of_one_unit_is_exact(own: float) -> None:
+    class One(Known):
+        def scores(self, hidden: np.ndarray) -> np.ndarray:
+            found: np.ndarray = 0.3 + ~hidden @ self.own
+            return found
+
+    one: Any = One(np.array([own]))
+    found = lime(one, OPTIONS)
+    assert found.weights.tolist() == pytest.approx([own]) and found.told == {"r2": 1.0}
+
+
 def test_lime_says_where_no_linear_model_fits() -> None:
     known: Any = Known(np.zeros(5), together=1.0)
     found = lime(known, OPTIONS)

@@ -8,14 +8,19 @@ from typing import Any
 import numpy as np
 
 from multigraft.contracts.explaining import Attribution, Subject
+from multigraft.runtime.explain.subject import none_and_all
 
 
 def lime(subject: Subject, options: Mapping[str, Any]) -> Attribution:
     """The weights of a ridge regression on which units are there, nearer rows counting more.
 
     ``r2`` is the weighted share of the answers' variance that it explains: where it is low, no
-    linear model says what the network does, and its weights say little.
+    linear model says what the network does, and its weights say little. Of one unit the linear
+    model is exact: its weight is what the answer loses without it.
     """
+    if subject.count == 1:
+        value, none = subject.scores(none_and_all(1))
+        return Attribution(np.array([value - none]), {"r2": 1.0})
     hidden = drawn_masks(subject.count, options["samples"], np.random.default_rng(subject.seed))
     there = ~hidden
     weights = kernel(there, options["width"])
