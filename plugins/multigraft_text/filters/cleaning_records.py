@@ -33,7 +33,8 @@ CLEANING = (
     Filter(
         name="markup",
         modality="text",
-        help="Take out tags of HTML, scripts and styles whole, and write entities as their signs.",
+        help="Take out tags of HTML, scripts and styles whole, and write entities as their signs; "
+        "of a script that is never closed the tag alone goes.",
         source="own",
         judge=Lazy("multigraft_text.filters.boilerplate:without_markup"),
         keeps=lambda: "If a < b and b > c, nothing follows.",
