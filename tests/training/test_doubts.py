@@ -53,6 +53,10 @@ def test_exchanged_labels_come_first(run: mg.Run, tmp_path: Path) -> None:
     assert len(set(named) & set(flipped)) >= 0.7 * len(flipped)
     first = found.rows[0]
     assert first.doubted and first.given != first.likely and first.score < 0.5
+    # the probe agrees with the labels but for the exchanged ones, which it finds both ways
+    assert found.agreement == pytest.approx(1 - len(flipped) / len(rows), abs=0.02)
+    assert {pair[:2] for pair in found.exchanged} == {("fruit", "tools"), ("tools", "fruit")}
+    assert sum(count for *_, count in found.exchanged) == len(found.doubted)
     with found.write(tmp_path / "doubts.csv").open() as file:
         written = list(csv.DictReader(file))
     assert [row["row"] for row in written] == [row.row for row in found.rows]
@@ -88,7 +92,9 @@ def test_the_command_names_them(run: mg.Run, tmp_path: Path, capsys: Any) -> Non
 
     into = tmp_path / "new" / "a.csv"
     assert main(["doubts", str(run.folder), "--into", str(into), "--quiet"]) == 0
-    assert "labels are doubtful" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "labels are doubtful" in said and "given 'fruit', likely 'tools'" in said
+    assert "the probe agrees with 9" in said
     assert into.is_file()
     assert main(["doubts", str(run.folder), "--into", str(into / "b.csv"), "--quiet"]) != 0
     assert "is a file, not a folder" in capsys.readouterr().err

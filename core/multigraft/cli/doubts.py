@@ -15,6 +15,10 @@ from multigraft.cli.train import SplitChoice
 if TYPE_CHECKING:
     from multigraft.training.doubts import DoubtedRow
 
+PAIRS = 3
+"""Pairs of given and likely label that are told."""
+PATH = 40
+"""Characters of a path that are shown."""
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
 OfSplit = Annotated[SplitChoice, typer.Option("--split", help="The rows whose labels are doubted.")]
 Folds = Annotated[int, typer.Option(min=2, max=100, help="Folds of the cross-validation.")]
@@ -47,11 +51,17 @@ def doubts(
     if into is not None:
         found.write(into)
     if as_json:
-        rows = [asdict(row) for row in found.rows]
-        shell.say_json({"split": found.split, "rows": rows, "left_out": dict(found.left_out)})
+        told = {**asdict(found), "left_out": dict(found.left_out), "exchanged": found.exchanged}
+        shell.say_json(told)
         return
     _show(shell, found.doubted[:count])
     shell.say(f"{len(found.doubted):,} of {len(found.rows):,} labels are doubtful")
+    for given, likely, many in found.exchanged[:PAIRS]:
+        shell.say(f"  {many:,} given {given!r}, likely {likely!r}")
+    shell.say(
+        f"the probe agrees with {found.agreement:.0%} of the labels: the less it does, the more of "
+        "these are its own mistakes"
+    )
     for label, count_of in found.left_out.items():
         shell.tell(f"left out: {label!r}, of which fewer than {folds} rows are there ({count_of})")
     if into is not None:
@@ -65,5 +75,11 @@ def _show(shell: Shell, rows: Sequence[DoubtedRow]) -> None:
     for name in ("row", "given", "likely", "score", "value"):
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(row.row, row.given, row.likely, f"{row.score:.3f}", row.value)
+        table.add_row(row.row, row.given, row.likely, f"{row.score:.3f}", _short(row.value))
     shell.out.print(table)
+
+
+def _short(value: str) -> str:
+    """The end of a long path, which is what tells files apart; any other value as it is."""
+    whole = len(value) > PATH and "/" in value and " " not in value
+    return f"...{value[-PATH:]}" if whole else value

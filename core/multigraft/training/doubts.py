@@ -53,6 +53,15 @@ class LabelDoubts:
     rows: Sequence[DoubtedRow]
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Labels of fewer rows than folds, of which nothing is said, and how many rows have each."""
+    agreement: float = 1.0
+    """The share of rows whose given label the probe finds the most probable: where it is low, many
+    doubts are mistakes of the probe."""
+
+    @property
+    def exchanged(self) -> Sequence[tuple[str, str, int]]:
+        """Given label, likely label, and how many rows are doubted so, the most frequent first."""
+        counts = Counter((row.given, row.likely) for row in self.doubted)
+        return [(given, likely, count) for (given, likely), count in counts.most_common()]
 
     @property
     def doubted(self) -> Sequence[DoubtedRow]:
@@ -85,8 +94,10 @@ def doubt_labels(run: Run, *, split: str = "train", folds: int = FOLDS) -> Label
     labelled, left_out = _of_enough_rows(labelled, folds, split)
     names, given = np.unique(labelled.labels, return_inverse=True)
     features = pooled_features(run, labelled.rows)
-    found = label_doubts(given, out_of_fold(features, given, folds, run.recipe.seed))
-    return LabelDoubts(split, list(_rows(labelled, found, names, given)), left_out)
+    probabilities = out_of_fold(features, given, folds, run.recipe.seed)
+    rows = list(_rows(labelled, label_doubts(given, probabilities), names, given))
+    agreement = float((probabilities.argmax(1) == given).mean())
+    return LabelDoubts(split, rows, left_out, agreement)
 
 
 def _check(run: Run, split: str, folds: int) -> None:
