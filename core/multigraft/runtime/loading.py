@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from multigraft.contracts.readers import load_spec
@@ -13,6 +14,7 @@ from multigraft.plugins.catalog import Catalog
 from multigraft.runtime.asking import check_counts
 from multigraft.runtime.branches import BranchSession, whole_session
 from multigraft.runtime.bundle import MANIFEST, Bundle, manifest_hash, open_bundle
+from multigraft.runtime.explain.precise import PRECISE, Precise
 from multigraft.runtime.generation.generator import DECODER, ENCODER, generator_of
 from multigraft.runtime.lookup import choose, look_up
 from multigraft.runtime.predictor import Predictor
@@ -32,19 +34,19 @@ class Opening:
     manifest: str
     """The hash of what was opened."""
 
-    def again(self) -> Predictor:
-        """Check and open the bundle once more. Raises BundleError where another has taken its
-        place."""
+    def again(self, precision: str | None = None) -> Predictor:
+        """Check and open the bundle once more, or in another precision. Raises BundleError where
+        another has taken its place."""
         found = load(
             self.folder,
-            precision=self.precision,
+            precision=precision or self.precision,
             threads=self.threads,
             providers=self.providers,
             catalog=self.catalog,
         )
         if _hash(found.bundle) != self.manifest:
             raise BundleError(
-                f"{self.folder}: holds another bundle than when the predictor was pickled; load it "
+                f"{self.folder}: holds another bundle than when the predictor was opened; load it "
                 "anew"
             )
         return found
@@ -85,6 +87,7 @@ def load(
         _check_memory(bundle, roles, folder)
         graphs = {DECODER: main, **roles}
         generator = generator_of(bundle.generation, reader, graphs, bundle.columns)
+    opening = Opening(folder, chosen, threads, providers, catalog, _hash(bundle))
     return Predictor(
         bundle,
         precision=chosen,
@@ -94,8 +97,18 @@ def load(
         answers=answers,
         generator=generator,
         explainers=known.explainers(),
-        opening=Opening(folder, chosen, threads, providers, catalog, _hash(bundle)),
+        precise=_precise(opening, bundle),
+        opening=opening,
     )
+
+
+def _precise(opening: Opening, bundle: Bundle) -> Precise | None:
+    """The bundle in fp32, where that is another graph and may be used."""
+    entry = bundle.precisions.get(PRECISE)
+    if opening.precision == PRECISE or entry is None or not entry.accepted or entry.file is None:
+        return None
+    size = sum(bundle.files[name].size for name in (entry.file, *entry.graphs.values()))
+    return Precise(partial(opening.again, PRECISE), size)
 
 
 def _hash(bundle: Bundle) -> str:

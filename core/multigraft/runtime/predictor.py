@@ -26,6 +26,7 @@ from multigraft.runtime.asking import Long, OnError, check_asked, check_choices,
 from multigraft.runtime.branches import BranchSession
 from multigraft.runtime.bundle import Bundle
 from multigraft.runtime.explain import values as explaining
+from multigraft.runtime.explain.precise import Precise
 from multigraft.runtime.flipping import asks_of
 from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import ASKS, Asked
@@ -70,6 +71,7 @@ class Predictor:
         answers: Answers,
         generator: Generator | None = None,
         explainers: Sequence[Explainer] = (),
+        precise: Precise | None = None,
         opening: Opening | None = None,
     ) -> None:
         """Use `loading.load`."""
@@ -83,6 +85,8 @@ class Predictor:
         """What writes texts; None where the bundle answers in one step."""
         self.explainers = tuple(explainers)
         """The ways to explain an answer that are installed here."""
+        self.precise = precise
+        """The bundle in fp32, which explains an int8 graph's answers; None where it has none."""
         self._session = session
         self._maker = answers
         self._long = usual_long(answers, reader, bundle)

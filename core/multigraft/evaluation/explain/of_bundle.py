@@ -11,6 +11,7 @@ from multigraft.errors import RowError
 from multigraft.evaluation.explain.explanations import ExplainedRow, Explanations
 from multigraft.runtime import Predictor
 from multigraft.runtime.explain.explain import shared_options
+from multigraft.runtime.explain.precise import NOISY
 
 
 def explain_rows(
@@ -55,10 +56,17 @@ def explain_rows(
         facts={
             "task": bundle.task,
             "backbone": bundle.backbone,
-            "precision": predictor.precision,
+            "precision": _precision(predictor, found[0].by[method[0]].precision),
             "explained rows": str(len(found)),
             "seconds": f"{time.perf_counter() - started:.3g}",
         },
         notes=tuple(notes),
         seed=seed,
     )
+
+
+def _precision(predictor: Predictor, explaining: str) -> str:
+    """What answers, and what explains, and where that is int8 that it is noisy."""
+    if explaining != predictor.precision:
+        return f"{predictor.precision}, explained by {explaining}"
+    return f"{explaining}, whose weights are noisy" if explaining == NOISY else explaining

@@ -71,11 +71,13 @@ def _same(found: list[Explanation]) -> bool:
 
 def _row(place: str, by: Any) -> dict[str, Any]:
     first: Explanation = next(iter(by.values()))
+    another = first.explained_value
     return {
         "place": place,
         "of": first.of,
         "value": f"{first.value:.4g}",
         "hidden": f"{first.hidden:.4g}",
+        "another": "" if another is None else f"{first.precision} {another:.4g}",
         "methods": [
             {
                 "name": name,

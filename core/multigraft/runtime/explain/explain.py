@@ -123,9 +123,20 @@ def refusal(task: str) -> str:
     )
 
 
-def explained(subject: RowSubject, way: Way, answer: Answer) -> Explanation:
-    """Explain one value by one method. Raises PredictError where the method does not weigh its
-    kind of units, PluginError where it gives no weight for each."""
+def explained(
+    subject: RowSubject,
+    way: Way,
+    answer: Answer,
+    *,
+    precision: str = "",
+    answered: float | None = None,
+) -> Explanation:
+    """Explain one value by one method; ``answered`` is the number of the answer, where another
+    graph gave it than the one that explains, of that ``precision``.
+
+    Raises PredictError where the method does not weigh its kind of units, PluginError where it
+    gives no weight for each.
+    """
     _refuse_kinds(subject, way.explainer)
     started = time.perf_counter()
     attribution = _weighed(subject, way)
@@ -138,7 +149,7 @@ def explained(subject: RowSubject, way: Way, answer: Answer) -> Explanation:
     return Explanation(
         method=way.explainer.name,
         of=subject.number_in.name,
-        value=value,
+        value=value if answered is None else answered,
         hidden=hidden,
         answer=answer,
         units=subject.units,
@@ -147,6 +158,8 @@ def explained(subject: RowSubject, way: Way, answer: Answer) -> Explanation:
         seconds=seconds,
         told=attribution.told,
         faithfulness=measured,
+        precision=precision,
+        explained_value=None if answered is None else value,
     )
 
 

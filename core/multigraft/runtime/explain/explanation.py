@@ -24,7 +24,7 @@ class Explanation:
     value: float
     """The number that is explained, as it is answered."""
     hidden: float
-    """The same where every unit is hidden."""
+    """The same where every unit is hidden, of the graph that explains."""
     answer: Answer
     units: Mapping[str, Units]
     """Of each branch; of one alone under an empty name."""
@@ -38,6 +38,10 @@ class Explanation:
     """What the method tells of itself."""
     faithfulness: Faithfulness | None = None
     """None: it was not measured."""
+    precision: str = ""
+    """Of a bundle's graph that explains."""
+    explained_value: float | None = None
+    """The number as that graph answers it, where another than it answered."""
 
     def by_branch(self) -> dict[str, np.ndarray]:
         """The weights of each branch's units."""
@@ -45,12 +49,14 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON: the units with their weights, in their order."""
-        faithful = self.faithfulness
+        faithful, another = self.faithfulness, self.explained_value
         return {
             "method": self.method,
             "of": self.of,
             "value": self.value,
             "hidden": self.hidden,
+            **({"precision": self.precision} if self.precision else {}),
+            **({} if another is None else {"explained_value": another}),
             "answer": self.answer,
             "units": [
                 _unit(branch, units, number, float(weight))

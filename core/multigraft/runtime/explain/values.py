@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from multigraft.contracts.answers import explains
+from multigraft.contracts.answers import Window, explains
 from multigraft.contracts.branches import BranchesReader
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.readers import read_row
@@ -15,7 +15,8 @@ from multigraft.errors import PredictError, RowError
 from multigraft.runtime.describing import check_columns
 from multigraft.runtime.explain.explain import USUAL, Way, explained, number_of, refusal, way_of
 from multigraft.runtime.explain.explanation import Explanation
-from multigraft.runtime.explain.subject import Compute, RowSubject, nameless, units_of
+from multigraft.runtime.explain.precise import ExplainingGraph, explaining_graph
+from multigraft.runtime.explain.subject import RowSubject, nameless, units_of
 from multigraft.runtime.given_values import given_values
 from multigraft.runtime.read_value import ReadValue, is_many
 
@@ -40,8 +41,9 @@ def explain(
     ``method`` is ``occlusion``, ``lime``, or a plugin's that asks for no gradients; ``options``
     are its own. ``of`` is the label, or the number of a regression, that is explained; unset, the
     one answered. ``faithfulness`` measures how the answer falls where units are hidden in the order
-    of their weights, against random orders. Of a value longer than a row the row's beginning is
-    explained.
+    of their weights, against random orders. An int8 graph's answers are explained by the bundle's
+    fp32 one, which is opened for it, where it has that: ``precision`` says which. Of a value longer
+    than a row the row's beginning is explained.
 
     Raises PredictError for what cannot be explained, RowError for what cannot be read.
     """
@@ -49,9 +51,10 @@ def explain(
     way = way_of(self.explainers, method, options, gradients=False, **asked)
     check_explains(self)
     raw = given_values(raw, self.bundle, self.modality)
+    graph = explaining_graph(self)
     if not is_many(raw):
-        return explain_value(self, raw, way)
-    return [_numbered(self, each, way, number) for number, each in enumerate(raw)]
+        return explain_value(self, raw, way, graph)
+    return [_numbered(self, each, way, graph, number) for number, each in enumerate(raw)]
 
 
 def check_explains(predictor: Predictor) -> None:
@@ -96,27 +99,29 @@ def asked_way(predictor: Predictor, asked: Mapping[str, Any]) -> Way:
     return way_of(predictor.explainers, asked["method"], {}, gradients=False, **settings)
 
 
-def explain_value(
-    predictor: Predictor, raw: Any, way: Way, *, compute: Compute | None = None
-) -> Explanation:
-    """Explain the answer to one value; ``compute`` gives the outputs of rows in the place of the
-    predictor."""
+def explain_value(predictor: Predictor, raw: Any, way: Way, graph: ExplainingGraph) -> Explanation:
+    """Explain the answer to one value by what ``graph`` computes."""
     check_columns(predictor.bundle.columns, raw)
     row = read_row(predictor.reader, raw)
-    answer = predictor.answers([ReadValue(raw, (row,), predictor.check({}))])[0]
+    (outputs,) = graph.answers([row])
+    window = Window(row, outputs, predictor.reader.length(row))
+    answer = predictor.answer(ReadValue(raw, (row,), predictor.check({})), [window])
     subject = RowSubject(
         row=row,
         units=units_of(predictor.reader, raw, row, modality=predictor.modality.name),
         number_in=number_of(predictor.maker, answer, way.of, task=predictor.bundle.task),
-        compute=compute or predictor.row_outputs,
+        compute=graph.compute,
         seed=way.seed,
     )
-    return explained(subject, way, answer)
+    answered = subject.number_of(outputs) if graph.another else None
+    return explained(subject, way, answer, precision=graph.precision, answered=answered)
 
 
-def _numbered(predictor: Predictor, raw: Any, way: Way, number: int) -> Explanation:
+def _numbered(
+    predictor: Predictor, raw: Any, way: Way, graph: ExplainingGraph, number: int
+) -> Explanation:
     try:
-        return explain_value(predictor, raw, way)
+        return explain_value(predictor, raw, way, graph)
     except RowError as error:
         raise RowError(f"item {number}: {error}") from error
 

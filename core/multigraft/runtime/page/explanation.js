@@ -25,9 +25,10 @@ export function whyButton(value, explain, complain) {
   return place;
 }
 
-export function explanation({ of, value, hidden, units, calls }, texts) {
+export function explanation({ of, value, hidden, units, calls, precision, explained_value: another }, texts) {
   const largest = Math.max(...units.map(({ weight }) => Math.abs(weight)), 0) || 1;
-  const told = `${of}: ${value.toFixed(3)}, and ${hidden.toFixed(3)} with all of it hidden (${calls} calls of the model)`;
+  const by = another === undefined ? "" : `; explained by ${precision}, which answers ${another.toFixed(3)}`;
+  const told = `${of}: ${value.toFixed(3)}${by}, and ${hidden.toFixed(3)} with all of it hidden (${calls} calls of the model)`;
   const shown = units[0].text === undefined ? [fields(units, largest)] : texts.map((text, number) => words(text, number, units, largest));
   return [make("h3", {}, "What the answer is due to"), ...shown, key(), make("p", { className: "soft small" }, told)];
 }

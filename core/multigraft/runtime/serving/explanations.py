@@ -11,6 +11,7 @@ from typing import Any
 
 from multigraft.contracts.types import Arrays
 from multigraft.errors import MultigraftError, PredictError, RowError
+from multigraft.runtime.explain.subject import Compute
 from multigraft.runtime.serving.batcher import Batcher, Outcome
 from multigraft.runtime.serving.faults import Fault, Refusal
 from multigraft.runtime.serving.model import Explains
@@ -62,13 +63,16 @@ def _explain(
 ) -> Outcome:
     explains = explains_of(batcher)
 
-    def compute(rows: Sequence[Arrays]) -> Sequence[Arrays]:
-        if left.is_set():
-            raise PredictError("nobody waits for it any more")
-        return batcher.submit(explains.compute, rows).result()
+    def in_turn(compute: Compute) -> Compute:
+        def outputs(rows: Sequence[Arrays]) -> Sequence[Arrays]:
+            if left.is_set():
+                raise PredictError("nobody waits for it any more")
+            return batcher.submit(compute, rows).result()
+
+        return outputs
 
     try:
-        return explains.explain(value, asked, compute)
+        return explains.explain(value, asked, in_turn)
     except (RowError, PredictError) as error:
         return Fault(str(error))
     except MultigraftError:  # of a plugin's explainer, or the graph

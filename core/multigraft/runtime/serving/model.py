@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, GenerationError, RowError
 from multigraft.runtime.asking import check_asked
 from multigraft.runtime.describing import branch_columns, columns, describe, shown
+from multigraft.runtime.explain.precise import explaining_graph
 from multigraft.runtime.explain.subject import Compute
 from multigraft.runtime.explain.values import (
     asked_way,
@@ -85,6 +86,8 @@ class Explains:
     form: Form
     predictor: Predictor
     branches: Mapping[str, Form] = field(default_factory=dict)
+    largest: int | None = None
+    """Bytes of the largest further graph that may be opened to explain; None: of any size."""
 
     @property
     def asks(self) -> Mapping[str, Option]:
@@ -95,15 +98,17 @@ class Explains:
         """What is asked, the defaults filled in. Raises PredictError."""
         return check_asked(self.asks, asked, task=self.predictor.bundle.task)
 
-    def compute(self, rows: Sequence[Arrays]) -> Sequence[Arrays]:
-        """The graph's outputs for each of rows."""
-        return self.predictor.row_outputs(rows)
-
-    def explain(self, value: Any, asked: Mapping[str, Any], compute: Compute) -> Answer:
-        """The explanation of one value as JSON, by what ``compute`` gives for rows. Raises
-        RowError, PredictError."""
-        way = asked_way(self.predictor, asked)
-        return explain_value(self.predictor, value, way, compute=compute).to_dict()
+    def explain(
+        self, value: Any, asked: Mapping[str, Any], within: Callable[[Compute], Compute]
+    ) -> Answer:
+        """The explanation of one value as JSON; ``within`` says where and when graphs compute.
+        Raises RowError, PredictError, BundleError."""
+        way, graph = (
+            asked_way(self.predictor, asked),
+            explaining_graph(self.predictor, self.largest),
+        )
+        turns = replace(graph, compute=within(graph.compute), answers=within(graph.answers))
+        return explain_value(self.predictor, value, way, turns).to_dict()
 
 
 class Model:
@@ -120,6 +125,7 @@ class Model:
         self._modality = modality
         self._predictor = predictor
         self._most_written: int | None = None
+        self._largest: int | None = None
 
     @property
     def writes(self) -> bool:
@@ -142,7 +148,7 @@ class Model:
         """How it is asked for explanations; None where it gives none."""
         if not can_explain(self._predictor):
             return None
-        return Explains(self.form, self._predictor, self.branches)
+        return Explains(self.form, self._predictor, self.branches, self._largest)
 
     @property
     def unexplained(self) -> str:
@@ -153,6 +159,7 @@ class Model:
         """The same model as a server of these limits offers it."""
         found = copy.copy(self)
         found._most_written = limits.max_new_tokens
+        found._largest = limits.memory
         return found
 
     @property
