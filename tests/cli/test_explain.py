@@ -53,3 +53,5 @@ def test_what_is_missing_is_told(cli: Any) -> None:
     assert said.code == 1 and "asks for gradients" in said.err
     said = cli("explain", str(made.bundle), "a film", "--data", "x.csv")
     assert said.code == 2 and "leave the other inputs out" in said.err
+    said = cli("explain", str(made.bundle), "a film", "--wrong")
+    assert said.code == 2 and "--wrong is about the held-out rows of a run" in said.err

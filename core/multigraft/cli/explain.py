@@ -81,6 +81,10 @@ Unchecked = Annotated[
     typer.Option("--unchecked", help="Leave out how faithful they are, which takes most time."),
 ]
 
+Wrong = Annotated[
+    bool, typer.Option("--wrong", help="Of a run: held-out rows that are answered wrongly alone.")
+]
+
 
 def explain(
     shell: Shell,
@@ -97,6 +101,7 @@ def explain(
     columns: Columns = None,
     precision: OnePrecision = None,
     unchecked: Unchecked = False,
+    wrong: Wrong = False,
     as_json: AsJson = False,
 ) -> None:
     """Explain answers: how much each word, patch, sound or field raises the number that is
@@ -112,6 +117,8 @@ def explain(
         raise typer.BadParameter("--data names the rows; leave the other inputs out")
     if into is not None:
         check_new_file(into / PAGE)
+    if wrong and (inputs or data is not None or not (model / RECORD).is_file()):
+        raise typer.BadParameter("--wrong is about the held-out rows of a run; leave inputs out")
     settings: dict[str, Any] = {
         **named_values(ask or []),
         "method": tuple(dict.fromkeys(method or ("occlusion",))),
@@ -124,7 +131,7 @@ def explain(
     if (model / RECORD).is_file():
         run = opened(shell, model)
         chosen = _of_run(run, given, named, rows, seed)
-        found = run.explain(chosen, sanity=not unchecked, into=into, **settings)
+        found = run.explain(chosen, sanity=not unchecked, wrong=wrong, into=into, **settings)
         files = {"page": str((into or run.folder / "explanations") / PAGE)}
     else:
         found = _of_bundle(

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from multigraft.contracts.answers import explains
+from multigraft.contracts.types import Answer
 from multigraft.errors import PredictError, RowError
-from multigraft.evaluation.explain.explanations import ExplainedRow, Explanations
+from multigraft.evaluation.explain.expected import Expected, expected_of
+from multigraft.evaluation.explain.explanations import ExplainedRow, Explanations, title_of
 from multigraft.evaluation.explain.graft_subject import Served
 from multigraft.evaluation.explain.sanity import randomised
 from multigraft.evaluation.explain.trained import AnsweredRow, Trained
 from multigraft.models.modes import evaluating
+from multigraft.models.tasks.shared import label_name
 from multigraft.runs.reports import keep_report
 from multigraft.runtime.answers import make_answers
 from multigraft.runtime.explain.explain import Way, refusal, shared_options, way_of
@@ -40,6 +44,8 @@ class Wanted:
     sanity: bool
     seed: int
     options: Mapping[str, Any]
+    wrong: bool = False
+    """Only held-out rows that are answered wrongly."""
 
 
 def explain_run(
@@ -56,14 +62,17 @@ def explain_run(
     if not explains(answers):
         raise PredictError(refusal(resolved.task.name))
     trained = Trained(served, answers, resolved.modality.name, resolved.task.name)
-    values = _held_out(run, rows, wanted.seed) if isinstance(rows, int) else _given(run, rows)
+    if wanted.wrong and not isinstance(rows, int):
+        raise PredictError("wrong=True is about held-out rows: leave the values out")
+    values = _held_out(run, wanted.seed) if isinstance(rows, int) else _given(run, rows)
     with evaluating(run.graft):
-        read, notes = _read(trained, values)
+        most = rows if isinstance(rows, int) else len(rows)
+        read, notes = _read(trained, values, most, wrong=wanted.wrong)
         if not read:
-            raise RowError(notes[0] if notes else "there is no row to explain")
+            raise RowError(_why_none(notes, wrong=wanted.wrong))
         explained = tuple(_explained(run, trained, read, ways, sanity=wanted.sanity))
     found = Explanations(
-        title=f"{run.resolved.task.name} with {run.recipe.backbone_name}",
+        title=title_of(run.resolved.task.name, run.recipe.backbone_name),
         rows=explained,
         methods=tuple(wanted.methods),
         facts={
@@ -97,32 +106,63 @@ def _ways(run: Run, wanted: Wanted) -> dict[str, Way]:
     }
 
 
-def _held_out(run: Run, count: int, seed: int) -> Iterator[tuple[str, Any]]:
-    """So many held-out rows, drawn at random, in their order."""
-    held = run.rows[run.held_out()]
-    chosen = np.random.default_rng(seed).permutation(len(held))[:count]
-    return ((held.place(number), held.raw(number)) for number in sorted(chosen.tolist()))
+@dataclass(frozen=True)
+class _Value:
+    """A value to explain."""
+
+    number: int
+    place: str
+    raw: Any
+    expected: Callable[[Answer], Expected | None] = lambda answer: None
+    """What its answer should have been, where its row says it."""
 
 
-def _given(run: Run, rows: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+def _held_out(run: Run, seed: int) -> Iterator[_Value]:
+    """The held-out rows in random order."""
+    held, columns = run.rows[run.held_out()], run.resolved.task.columns
+    for number in np.random.default_rng(seed).permutation(len(held)).tolist():
+        expected = partial(expected_of, held.row(number), columns, named=label_name)
+        yield _Value(number, held.place(number), held.raw(number), expected)
+
+
+def _given(run: Run, rows: Sequence[Any]) -> Iterator[_Value]:
     """Raw values by their files' names, or by their numbers."""
     files = bool(run.resolved.modality.suffixes)
     for number, raw in enumerate(rows, 1):
-        yield str(raw) if files and isinstance(raw, str | Path) else f"row {number}", raw
+        named = files and isinstance(raw, str | Path)
+        yield _Value(number, str(raw) if named else f"row {number}", raw)
 
 
 def _read(
-    trained: Trained, values: Iterable[tuple[str, Any]]
+    trained: Trained, values: Iterable[_Value], most: int, *, wrong: bool
 ) -> tuple[list[AnsweredRow], list[str]]:
-    """The rows that can be read, and what is wrong with the others."""
-    rows: list[AnsweredRow] = []
-    notes: list[str] = []
-    for place, raw in values:
+    """So many rows that can be read, of those that are answered wrongly where ``wrong``, in their
+    order, and what is amiss with those that cannot. Raises PredictError where answers are not right
+    or wrong."""
+    rows: dict[int, AnsweredRow] = {}
+    notes: dict[int, str] = {}
+    for value in values:
+        if len(rows) + (0 if wrong else len(notes)) == most:
+            break
         try:
-            rows.append(trained.read(place, raw))
+            row = trained.read(value.place, value.raw)
         except RowError as error:
-            notes.append(f"{place}: {error}")
-    return rows, notes
+            notes[value.number] = f"{value.place}: {error}"
+            continue
+        expected = value.expected(row.answer)
+        if wrong and (expected is None or expected.right is None):
+            raise PredictError(
+                "answers of this run are not right or wrong, so there are no wrong ones to choose"
+            )
+        if not wrong or (expected is not None and expected.right is False):
+            rows[value.number] = replace(row, expected=expected)
+    return [rows[each] for each in sorted(rows)], [notes[each] for each in sorted(notes)]
+
+
+def _why_none(notes: Sequence[str], *, wrong: bool) -> str:
+    if wrong:
+        return "no held-out row is answered wrongly: leave wrong (--wrong) out"
+    return notes[0] if notes else "there is no row to explain"
 
 
 def _explained(
@@ -147,4 +187,4 @@ def _explained(
                 random[number] = trained.correlations(row, found[number], ways)
                 run.display.advance(1)
     for row, by, each in zip(rows, found, random, strict=True):
-        yield ExplainedRow(place=row.place, by=by, random=each)
+        yield ExplainedRow(place=row.place, by=by, random=each, expected=row.expected)

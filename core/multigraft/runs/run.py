@@ -244,6 +244,7 @@ class Run:
         of: str | None = None,
         faithfulness: bool = True,
         sanity: bool = True,
+        wrong: bool = False,
         seed: int = 0,
         into: str | Path | None = None,
         quiet: bool = False,
@@ -259,7 +260,8 @@ class Run:
         ``of`` is the label, or the number of a regression, that is explained; unset, each row's
         answer. ``faithfulness`` measures how the answer falls where units are hidden in the order
         of their weights, against random orders; ``sanity`` whether weights change where the
-        network's are random (Adebayo et al. 2018). A page and a record are written into the run's
+        network's are random (Adebayo et al. 2018). ``wrong`` draws among the held-out rows that are
+        answered wrongly. A page and a record are written into the run's
         folder, or ``into`` another, and the run's report tells the figures.
 
         Raises PredictError for what cannot be explained, RunError where no row is held out.
@@ -274,6 +276,7 @@ class Run:
             sanity=sanity,
             seed=seed,
             options=options,
+            wrong=wrong,
         )
         with self._watched(quiet=quiet) as run:
             return explain_run(run, rows, wanted, None if into is None else Path(into))

@@ -15,7 +15,7 @@ from helpers.explained_runs import tiny
 from multigraft.contracts.units import Units
 from multigraft.errors import PredictError
 from multigraft.evaluation.explain.drawing import drawing_of
-from multigraft.evaluation.explain.explanations import SANITY
+from multigraft.evaluation.explain.explanations import SANITY, mean_curves
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +109,28 @@ def test_a_drawing_keeps_every_character() -> None:
     pieces = drawn.texts[0]
     assert "".join(piece if isinstance(piece, str) else piece.text for piece in pieces) == text
     assert [mark.side for mark in drawn.marks] == ["for", "against", "plain"]
+
+
+def test_figures_stand_only_where_they_were_measured(
+    told: tuple[Any, Path], tmp_path: Path
+) -> None:
+    page = (told[1] / "explanations.html").read_text()
+    assert "Can these be trusted?" in page
+    assert "95% bootstrap intervals" in page
+    assert all(f"<dt>{name}</dt>" in page for name in ("insertion gain", "random weights"))
+    assert "<dt>of its own</dt>" not in page, "neither method tells anything of itself"
+    run = tiny("text").run
+    one = run.explain(["a great film"], into=tmp_path, quiet=True)
+    assert [(each.low, each.high) for each in one.measures().values()] == [(None, None)] * 3
+    assert "bootstrap" not in (tmp_path / "explanations.html").read_text()
+    run.explain(["a film"], sanity=False, faithfulness=False, into=tmp_path, quiet=True)
+    page = (tmp_path / "explanations.html").read_text()
+    assert "Can these be trusted?" not in page
+    assert "was not measured" in page
+
+
+def test_random_orders_are_drawn_for_insertion_too(told: tuple[Any, Path]) -> None:
+    curves = mean_curves([row.by["occlusion"] for row in told[0].rows])
+    for way in ("insertion", "deletion"):
+        ends = [curves[name][[0, -1]] for name in (way, f"random {way}")]
+        np.testing.assert_allclose(*ends, atol=1e-6)

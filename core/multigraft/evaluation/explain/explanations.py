@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from multigraft.contracts.report import Measure, Report
+from multigraft.evaluation.explain.expected import Expected
 from multigraft.evaluation.statistics import percentile
 from multigraft.runtime.explain.explanation import Explanation
+from multigraft.runtime.explain.faithfulness import Faithfulness
 from multigraft.system.files import write_json
 
 CONFIDENCE = 0.95
@@ -20,6 +22,8 @@ DELETION, INSERTION = "deletion gain over random", "insertion gain over random"
 SANITY = "rank correlation with random weights"
 COMMON = {DELETION: "deletion gain", INSERTION: "insertion gain", SANITY: "random weights"}
 """What is measured of every method, and its heading in a table."""
+OWN = "of its own"
+"""The heading of what a method tells of itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +36,20 @@ class ExplainedRow:
     random: Mapping[str, float] = field(default_factory=dict)
     """Of each method, the rank correlation with its weights where the network's are random; NaN
     where it has none."""
+    expected: Expected | None = None
+    """What its answer should have been, where its row says it."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         kept = {name: value for name, value in self.random.items() if np.isfinite(value)}
         told = {name: each.to_dict() for name, each in self.by.items()}
-        return {"row": self.place, "explanations": told, **({SANITY: kept} if kept else {})}
+        wanted = {} if self.expected is None else self.expected.to_dict()
+        return {
+            "row": self.place,
+            **wanted,
+            "explanations": told,
+            **({SANITY: kept} if kept else {}),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +85,10 @@ class Explanations:
         arrays = {name: np.array(values, dtype=np.float64) for name, values in found.items()}
         finite = {name: values[np.isfinite(values)] for name, values in arrays.items()}
         return {name: values for name, values in finite.items() if len(values)}
+
+    def known(self) -> list[str]:
+        """The names of what is known of any method."""
+        return list(dict.fromkeys(name for each in self.methods for name in self.figures(each)))
 
     def report(self, files: Mapping[str, str] | None = None) -> Report:
         """The answer of the verb, for a terminal and the run's page."""
@@ -117,7 +133,9 @@ class Explanations:
         figures = {method: self.figures(method) for method in self.methods}
         shared = [name for name in COMMON if any(name in each for each in figures.values())]
         headings = [COMMON[name] for name in shared]
-        yield "method", *headings, "of its own", "calls a row", "seconds a row"
+        own_there = any(set(each) - set(COMMON) for each in figures.values())
+        own_heading = [OWN] if own_there else []
+        yield "method", *headings, *own_heading, "calls a row", "seconds a row"
         for method, own in figures.items():
             each = [row.by[method] for row in self.rows]
             cells = [shown(self._mean(own[name])) if name in own else "" for name in shared]
@@ -125,10 +143,25 @@ class Explanations:
             told = [f"{name.replace('_', ' ')} {mean.mean():.3g}" for name, mean in others.items()]
             calls = np.mean([one.calls for one in each])
             seconds = np.mean([one.seconds for one in each])
-            yield method, *cells, ", ".join(told), f"{calls:.0f}", f"{seconds:.3g}"
+            if own_there:
+                cells.append(", ".join(told))
+            yield method, *cells, f"{calls:.0f}", f"{seconds:.3g}"
 
     def _mean(self, values: np.ndarray) -> Measure:
-        return percentile(values, count=None, confidence=CONFIDENCE, seed=self.seed)
+        count = None if len(values) > 1 else 0  # one row has no interval
+        return percentile(values, count=count, confidence=CONFIDENCE, seed=self.seed)
+
+
+def title_of(task: str, backbone: str) -> str:
+    """What explanations are of; a backbone that is a folder by the folder's name.
+
+    >>> title_of("text-classification", "transformers//data/minilm")
+    'Explanations: text-classification with minilm'
+    >>> title_of("text-classification", "transformers/org/minilm")
+    'Explanations: text-classification with transformers/org/minilm'
+    """
+    _, folder, path = backbone.partition("//")
+    return f"Explanations: {task} with {Path(path).name if folder else backbone}"
 
 
 def shown(measure: Measure) -> str:
@@ -139,13 +172,19 @@ def shown(measure: Measure) -> str:
 
 
 def mean_curves(found: Sequence[Explanation], points: int = 33) -> dict[str, np.ndarray]:
-    """The mean curves of deletion, insertion and random orders at shares 0 to 1: [points] each."""
+    """The mean curves of deletion, insertion and random orders at shares 0 to 1: [points] each. To
+    show units from the end of a random order is to hide them from its front."""
     shares = np.linspace(0, 1, points)
     measured = [each.faithfulness for each in found if each.faithfulness is not None]
+
+    def mean(curve: Callable[[Faithfulness], np.ndarray]) -> np.ndarray:
+        curves = [np.interp(shares, each.shares, curve(each)) for each in measured]
+        return np.asarray(np.mean(curves, axis=0))
+
+    random = mean(lambda each: each.random.mean(0))
     return {
-        "insertion": np.mean([np.interp(shares, f.shares, f.insertion) for f in measured], axis=0),
-        "deletion": np.mean([np.interp(shares, f.shares, f.deletion) for f in measured], axis=0),
-        "random": np.mean(
-            [np.interp(shares, f.shares, f.random.mean(0)) for f in measured], axis=0
-        ),
+        "insertion": mean(lambda each: each.insertion),
+        "deletion": mean(lambda each: each.deletion),
+        "random insertion": random[::-1],
+        "random deletion": random,
     }

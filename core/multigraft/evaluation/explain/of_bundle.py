@@ -8,7 +8,7 @@ from typing import Any
 
 from multigraft.contracts.display import UNSEEN, Display
 from multigraft.errors import RowError
-from multigraft.evaluation.explain.explanations import ExplainedRow, Explanations
+from multigraft.evaluation.explain.explanations import ExplainedRow, Explanations, title_of
 from multigraft.runtime import Predictor
 from multigraft.runtime.explain.explain import shared_options
 from multigraft.runtime.explain.precise import NOISY
@@ -50,7 +50,7 @@ def explain_rows(
         raise RowError(notes[0])
     bundle = predictor.bundle
     return Explanations(
-        title=f"{bundle.task} with {bundle.backbone}",
+        title=title_of(bundle.task, bundle.backbone),
         rows=tuple(found),
         methods=tuple(method),
         facts={

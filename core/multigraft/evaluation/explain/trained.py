@@ -11,6 +11,7 @@ from multigraft.contracts.options import defaults
 from multigraft.contracts.readers import read_row
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.contracts.units import Units
+from multigraft.evaluation.explain.expected import Expected
 from multigraft.evaluation.explain.graft_subject import GraftSubject, Served
 from multigraft.evaluation.explain.sanity import rank_correlation
 from multigraft.runtime.explain.explain import Way, explained, number_of
@@ -26,6 +27,7 @@ class AnsweredRow:
     row: Arrays
     units: Mapping[str, Units]
     answer: Answer
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True)

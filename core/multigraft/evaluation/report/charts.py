@@ -36,11 +36,12 @@ def line_chart(
     x_label: str = "step",
     log: bool = False,
     smooth: bool = False,
+    span: tuple[float, float] | None = None,
 ) -> str:
     """Curves over one pair of axes; values that are not finite leave a gap, a lone point is a dot.
 
     ``log`` is kept where every value is positive; ``smooth`` draws a long curve's moving average
-    over it.
+    over it; ``span`` are heights that the upright axis holds besides, so that charts compare.
     """
     drawn = {
         name: [point for point in points if _drawable(point)] for name, points in series.items()
@@ -54,6 +55,7 @@ def line_chart(
             "no values",
             text(WIDTH / 2, 50, "no values to draw", "empty", "middle"),
         )
+    values += span or ()
     steps = [x for points in drawn.values() for x, _ in points]
     log = log and min(values) > 0
     across = step_axis(min(steps), max(steps))

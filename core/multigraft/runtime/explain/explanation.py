@@ -43,6 +43,13 @@ class Explanation:
     explained_value: float | None = None
     """The number as that graph answers it, where another than it answered."""
 
+    @property
+    def told_answer(self) -> str:
+        """The label that is answered, or several; empty where an answer is a number."""
+        if isinstance(labels := self.answer.get("labels"), list):
+            return ", ".join(labels) or "none"
+        return str(self.answer.get("label") or "")
+
     def by_branch(self) -> dict[str, np.ndarray]:
         """The weights of each branch's units."""
         return split_units(self.weights, self.units)
