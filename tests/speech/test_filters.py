@@ -24,11 +24,15 @@ def tone(seconds: float, loud: float = 0.3, pitch: float = 440) -> np.ndarray:
     return (loud * np.sin(2 * np.pi * pitch * time)).astype(np.float32)
 
 
-def verdict(name: str, samples: np.ndarray, **options: Any) -> str:
+def judged(name: str, samples: np.ndarray, **options: Any) -> Any:
     record = CATALOG.filter(name)
     assert record.judge is not None and record.opened is not None
     opened = record.opened((samples, RATE))
-    found = record.judge({**defaults(record.options), **options})(opened)
+    return record.judge({**defaults(record.options), **options})(opened)
+
+
+def verdict(name: str, samples: np.ndarray, **options: Any) -> str:
+    found = judged(name, samples, **options)
     return found.why if isinstance(found, Dropped) else "kept"
 
 
@@ -57,6 +61,34 @@ HALF = np.concatenate([tone(1), np.zeros(RATE, np.float32)])
 )
 def test_verdicts(name: str, samples: np.ndarray, options: dict[str, Any], said: str) -> None:
     assert verdict(name, samples, **options) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "options", "told"),
+    [
+        ("audio-length", tone(0.09), {}, "0.09 s, less than 0.1 seconds"),
+        ("audio-length", tone(3), {"high": 2.0}, "3 s, more than 2 seconds"),
+        ("audio-silent", tone(1, 0.0001), {}, "its loudest 20 ms lie at -83 dB, below -60 dB"),
+        ("audio-silent", np.zeros(RATE, np.float32), {}, "silent: its samples are all 0"),
+        (
+            "audio-silent",
+            HALF,
+            {"share": 0.6},
+            "50.00% of its frames are louder than -60 dB of full scale",
+        ),
+        (
+            "audio-clipped",
+            np.repeat([1.0, 0.5], [RATE // 8, RATE * 7 // 8]),
+            {},
+            "12.5% of samples at full scale, more than 1%",
+        ),
+    ],
+)
+def test_what_was_measured_is_told(
+    name: str, samples: np.ndarray, options: dict[str, Any], told: str
+) -> None:
+    found = judged(name, samples, **options)
+    assert isinstance(found, Dropped) and found.told == told
 
 
 def test_a_table_of_sounds(tmp_path: Path) -> None:

@@ -20,10 +20,14 @@ from multigraft_vision.filters.judging import sharpness
 CATALOG = Catalog()
 
 
-def verdict(name: str, raw: Any, **options: Any) -> str:
+def judged(name: str, raw: Any, **options: Any) -> Any:
     record = CATALOG.filter(name)
     assert record.judge is not None and record.opened is not None
-    found = record.judge({**defaults(record.options), **options})(record.opened(raw))
+    return record.judge({**defaults(record.options), **options})(record.opened(raw))
+
+
+def verdict(name: str, raw: Any, **options: Any) -> str:
+    found = judged(name, raw, **options)
     return found.why if isinstance(found, Dropped) else "kept"
 
 
@@ -42,6 +46,28 @@ def verdict(name: str, raw: Any, **options: Any) -> str:
 )
 def test_verdicts(name: str, raw: np.ndarray, said: str) -> None:
     assert verdict(name, raw) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "told"),
+    [
+        ("image-tiny", np.zeros((31, 64, 3), np.uint8), "64 x 31 pixels, a side below 32"),
+        (
+            "image-tiny",
+            np.zeros((32, 321, 3), np.uint8),
+            "321 x 32 pixels, longer than 10 times a side",
+        ),
+        (
+            "image-blank",
+            np.full((40, 40, 3), 9, np.uint8),
+            "brightness from 9 to 9 of 255, less than 16 apart",
+        ),
+        ("image-blurred", np.zeros((40, 40, 3), np.uint8), "sharpness 0, below 20"),
+    ],
+)
+def test_what_was_measured_is_told(name: str, raw: np.ndarray, told: str) -> None:
+    found = judged(name, raw)
+    assert isinstance(found, Dropped) and found.told == told
 
 
 def test_sharpness_is_the_variance_of_the_laplacian() -> None:

@@ -16,6 +16,9 @@ class Dropped:
 
     why: str
     """In a few words that do not vary with the value, since rows are counted by them."""
+    told: str = ""
+    """What is said of this value, where that tells more, as ``sharpness 12.3, below 20``: shown
+    with it where it is an example, and not counted."""
 
 
 Judge = Callable[[Any], Any]

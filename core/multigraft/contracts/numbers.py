@@ -32,6 +32,16 @@ def interval(measure: Measure) -> str:
     return f"{_written(measure.low, decimals)} to {_written(measure.high, decimals)}"
 
 
+def told_beside(value: float, limit: float) -> str:
+    """Write a number with three digits, and more where they would say that it is the limit.
+
+    >>> told_beside(12.345, 20), told_beside(19.996, 20), told_beside(12345.6, 3600)
+    ('12.3', '19.996', '12,300')
+    """
+    written = (float(f"{value:.{digits}g}") for digits in range(3, 16))
+    return f"{next((found for found in written if found != limit), value):,.15g}"
+
+
 def cost_line(cost: Cost) -> str:
     """Write what a verb took, in one line.
 

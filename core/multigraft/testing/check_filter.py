@@ -41,9 +41,12 @@ def examples(subject: Subject) -> Iterator[str]:
         yield "it gives no keeps and drops, which its page and this check show"
         return
     kept, value = record.keeps(), record.drops()
+    dropped = judge(value)
+    if isinstance(dropped, Dropped) and not _in_words(dropped):
+        yield f"{value!r:.80} is dropped by {dropped!r:.80}, whose why and told are no texts"
     if (why := _changed(judge(kept), kept)) is not None:
         yield f"{kept!r:.80}, which it says it keeps, {why}"
-    if _changed(judge(value), value) is None:
+    if _changed(dropped, value) is None:
         yield f"{value!r:.80}, which it says it drops or mends, stays as it is"
 
 
@@ -123,6 +126,10 @@ def _verdict(judge: Callable[[Any], Any], value: Any) -> str:
     except RowError as error:
         return str(error)
     return repr(found) if isinstance(found, Dropped | str) else "kept"
+
+
+def _in_words(dropped: Dropped) -> bool:
+    return isinstance(dropped.why, str) and bool(dropped.why) and isinstance(dropped.told, str)
 
 
 def _changed(found: Any, value: Any) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from multigraft import Dropped
+from multigraft.contracts.numbers import told_beside
 from multigraft.contracts.options import check_limits
 from multigraft_speech.likeness import FULL
 from multigraft_speech.reader import LOUDEST, MOST_SECONDS, AudioReader
@@ -61,8 +62,10 @@ def length(options: Mapping[str, Any]) -> Callable[[float], Any]:
 
     def judged(found: float) -> Any:
         if found < low:
-            return Dropped(f"less than {low:g} seconds")
-        return found if found <= high else Dropped(f"more than {high:,g} seconds")
+            why = f"less than {low:g} seconds"
+            return Dropped(why, f"{told_beside(found, low)} s, {why}")
+        why = f"more than {high:,g} seconds"
+        return found if found <= high else Dropped(why, f"{told_beside(found, high)} s, {why}")
 
     return judged
 
@@ -72,8 +75,11 @@ def silent(options: Mapping[str, Any]) -> Callable[[Sound], Any]:
     least, share = 10 ** (options["decibels"] / 20), options["share"]
 
     def judged(found: Sound) -> Any:
-        loud = loudness(*found) >= least
-        return found if loud.any() and loud.mean() >= share else Dropped("silent")
+        levels = loudness(*found)
+        loud = levels >= least
+        if loud.any() and loud.mean() >= share:
+            return found
+        return Dropped("silent", _quietness(levels, loud, options))
 
     return judged
 
@@ -84,10 +90,26 @@ def clipped(options: Mapping[str, Any]) -> Callable[[Sound], Any]:
 
     def judged(found: Sound) -> Any:
         share = float(np.mean(np.abs(found[0]) >= FULL)) if len(found[0]) else 0.0
-        told = f"more than {most:.0%} of samples at full scale"
-        return found if share <= most else Dropped(told)
+        why = f"more than {most:.0%} of samples at full scale"
+        if share <= most:
+            return found
+        measured = told_beside(100 * share, 100 * most)
+        return Dropped(why, f"{measured}% of samples at full scale, more than {100 * most:g}%")
 
     return judged
+
+
+def _quietness(levels: np.ndarray, loud: np.ndarray, options: Mapping[str, Any]) -> str:
+    """How loud the loudest frame is, or how few are loud."""
+    if not len(levels):
+        return "silent: it holds no samples"
+    level = options["decibels"]
+    if loud.any():
+        return f"{loud.mean():.2%} of its frames are louder than {level:g} dB of full scale"
+    loudest = float(levels.max())
+    if not loudest:
+        return "silent: its samples are all 0"
+    return f"its loudest 20 ms lie at {20 * np.log10(loudest):.0f} dB, below {level:g} dB"
 
 
 def loudness(samples: np.ndarray, rate: int) -> np.ndarray:

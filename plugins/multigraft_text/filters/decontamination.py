@@ -16,7 +16,7 @@ SIGN = r"\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 """Kana and characters of Chinese, which are written without blanks: each is looked at alone."""
 SIGNS = re.compile(f"[{SIGN}]")
 SIGNS_A_WORD = 2
-FOUND = Dropped("shares a run of words with a test set")
+FOUND = "shares a run of words with a test set"
 
 
 def without_tests(options: Mapping[str, Any]) -> Callable[[Any], Any]:
@@ -35,8 +35,9 @@ def without_tests(options: Mapping[str, Any]) -> Callable[[Any], Any]:
 
     def judged(text: str) -> str | Dropped:
         words = words_of(text)
-        hit = any(gram in known for each in sizes for gram in runs(words, each))
-        return FOUND if hit else text
+        found = (gram for each in sizes for gram in runs(words, each) if gram in known)
+        hit = next(found, None)
+        return text if hit is None else Dropped(FOUND, f"{FOUND}: {' '.join(hit)}")
 
     return on_texts(judged)
 

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from multigraft import Dropped
+from multigraft.contracts.numbers import told_beside
 from multigraft_vision.pictures import open_rgb
 
 MAX_PIXELS = 50_000_000
@@ -35,8 +36,12 @@ def tiny(options: Mapping[str, Any]) -> Judge:
     def judged(picture: Image.Image) -> Any:
         short, long = sorted(picture.size)
         if short < side:
-            return Dropped(f"a side below {side} pixels")
-        return picture if long <= ratio * short else Dropped(f"longer than {ratio:g} times a side")
+            told = f"{_pixels(picture)}, a side below {side}"
+            return Dropped(f"a side below {side} pixels", told)
+        if long <= ratio * short:
+            return picture
+        told = f"{_pixels(picture)}, longer than {ratio:g} times a side"
+        return Dropped(f"longer than {ratio:g} times a side", told)
 
     return judged
 
@@ -47,7 +52,10 @@ def blank(options: Mapping[str, Any]) -> Judge:
 
     def judged(picture: Image.Image) -> Any:
         low, high = np.percentile(_grey(picture), [1, 99])
-        return picture if high - low >= spread else Dropped("nearly of one brightness")
+        if high - low >= spread:
+            return picture
+        told = f"brightness from {low:.0f} to {high:.0f} of 255, less than {spread:g} apart"
+        return Dropped("nearly of one brightness", told)
 
     return judged
 
@@ -57,7 +65,10 @@ def blurred(options: Mapping[str, Any]) -> Judge:
     least = options["sharpness"]
 
     def judged(picture: Image.Image) -> Any:
-        return picture if sharpness(_grey(picture)) >= least else Dropped("no sharp edge")
+        found = sharpness(_grey(picture))
+        if found >= least:
+            return picture
+        return Dropped("no sharp edge", f"sharpness {told_beside(found, least)}, below {least:g}")
 
     return judged
 
@@ -73,6 +84,10 @@ def sharpness(grey: np.ndarray) -> float:
     middle = grey[1:-1, 1:-1]
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     return float((around - 4 * middle).var())
+
+
+def _pixels(picture: Image.Image) -> str:
+    return f"{picture.width:,} x {picture.height:,} pixels"
 
 
 def _grey(picture: Image.Image) -> np.ndarray:

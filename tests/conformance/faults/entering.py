@@ -80,6 +80,10 @@ def keeps_all(options: Any) -> Any:
     return lambda value: value
 
 
+def counts(options: Any) -> Any:
+    return lambda value: mg.Dropped("b", 2) if value == "b" else value
+
+
 def once(options: Any) -> Any:
     known: list[Any] = []
 

@@ -137,6 +137,12 @@ ENTERING = (
         entering.Judging(entering.drops_b, keeps=lambda: "b"),
     ),
     Fault(
+        "a filter that says a number as why",
+        "examples",
+        "whose why and told are no texts",
+        entering.Judging(entering.counts),
+    ),
+    Fault(
         "a filter that remembers",
         "same-verdict",
         "one thing, and then another",

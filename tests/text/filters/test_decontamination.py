@@ -27,19 +27,25 @@ def judge(folder: Path, tests: list[str], **options: Any) -> Any:
     return record.judge({**defaults(record.options), "against": [str(path)], **options})
 
 
+def said(found: Any) -> str:
+    assert isinstance(found, Dropped)
+    return found.why
+
+
 def test_thirteen_words_in_a_row_are_enough(tmp_path: Path) -> None:
     judged = judge(tmp_path, [" ".join(WORDS)])
     inside = f"before {' '.join(WORDS[5:18])} behind"
-    assert judged(inside) == FOUND
-    assert judged(inside.upper().replace(" ", ",  ")) == FOUND
+    assert said(judged(inside)) == FOUND
+    assert said(judged(inside.upper().replace(" ", ",  "))) == FOUND
+    assert judged(inside).told == f"{FOUND}: {' '.join(WORDS[5:18])}"
     less = f"before {' '.join(WORDS[5:17])} behind"
     assert judged(less) == less
-    assert judge(tmp_path, [" ".join(WORDS)], words=12)(less) == FOUND
+    assert said(judge(tmp_path, [" ".join(WORDS)], words=12)(less)) == FOUND
 
 
 def test_a_short_test_is_looked_for_whole(tmp_path: Path) -> None:
     judged = judge(tmp_path, [" ".join(WORDS[:8]), "of seven words that are not looked"])
-    assert judged(f"a {' '.join(WORDS[:8])} z") == FOUND
+    assert said(judged(f"a {' '.join(WORDS[:8])} z")) == FOUND
     assert not isinstance(judged(" ".join(WORDS[:7])), Dropped)
     assert not isinstance(judged("of seven words that are not looked for"), Dropped)
 
@@ -48,10 +54,10 @@ def test_texts_without_blanks_and_with_vowel_signs(tmp_path: Path) -> None:
     """Of Chinese and Japanese two signs count as a word; a sign of a vowel parts no word."""
     test = "这是一个关于机器学习的测试句子用来检查训练数据是否被污染"
     judged = judge(tmp_path, [test])
-    assert judged(f"前面的文字，{test[:26]}。后面") == FOUND
+    assert said(judged(f"前面的文字，{test[:26]}。后面")) == FOUND
     assert not isinstance(judged(f"前面的文字，{test[:25]}。后面"), Dropped)
     hindi = " ".join(["काम", "दिल", "की", "है"] * 3)
-    assert judge(tmp_path, [hindi])(f"a {hindi} z") == FOUND
+    assert said(judge(tmp_path, [hindi])(f"a {hindi} z")) == FOUND
     bare = re.sub("[\u093e-\u094d]", "", hindi)
     assert not isinstance(judge(tmp_path, [hindi])(f"a {bare} z"), Dropped)
 

@@ -43,14 +43,6 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class _Refused(Dropped):
-    """A value that cannot be read."""
-
-    told: str
-    """What is said of this one; it may quote it."""
-
-
-@dataclass(frozen=True)
 class _Opened:
     """A step with its function."""
 
@@ -116,7 +108,7 @@ class _Rows:
     def keeps(self, place: int) -> bool:
         """Whether a row gets through all steps; what they mend of it is in the columns then."""
         if (why := self._unread(place)) is not None:
-            self._drop(READ, place, "", _Refused(kind_of(why), why))
+            self._drop(READ, place, "", Dropped(kind_of(why), why))
             return False
         opened: dict[Any, Any] = {}
         for each in self.steps:
@@ -154,12 +146,11 @@ class _Rows:
                     opened[key] = each.opened(whole_name(value, self.folder))
             return each.judge(opened[key])
         except RowError as error:
-            return _Refused(kind_of(str(error)), str(error))
+            return Dropped(kind_of(str(error)), str(error))
 
     def _drop(self, number: int, place: int, value: Any, dropped: Dropped) -> None:
         self.tallies[number].drop(dropped.why)
-        told = dropped.told if isinstance(dropped, _Refused) else dropped.why
-        self._show(number, "dropped", place, value, told)
+        self._show(number, "dropped", place, value, dropped.told or dropped.why)
 
     def _show(self, number: int, kind: str, place: int, value: Any, told: str) -> None:
         row = int(self.rows[place])
