@@ -51,11 +51,13 @@ if TYPE_CHECKING:
         Task,
     )
     from multigraft.contracts.report import Measure, Report
+    from multigraft.contracts.row_objectives import RowBrief, RowObjective
     from multigraft.contracts.samples import Samples, Trial
     from multigraft.contracts.units import Units
     from multigraft.contracts.web import NpmPackage, WebReader
     from multigraft.engine import Engine
     from multigraft.errors import MultigraftError, RowError, WeightsError
+    from multigraft.evaluation.bundle.evaluate import evaluate
     from multigraft.evaluation.file_answers.answer_file import predict_file
     from multigraft.experiments import Experiment, experiment
     from multigraft.plugins.catalog import Catalog
@@ -96,6 +98,8 @@ _HOMES = {
     "contracts.report": ("Measure", "Report"),
     "runs.run": ("Run",),
     "contracts.padding": ("Fill",),
+    "contracts.row_objectives": ("RowBrief", "RowObjective"),
+    "evaluation.bundle.evaluate": ("evaluate",),
     "evaluation.file_answers.answer_file": ("predict_file",),
     "runtime": ("Gallery", "Predictor", "load"),
     "runtime.explain.explanation": ("Explanation",),
@@ -143,8 +147,10 @@ __all__ = [
     "Prepared",
     "Recipe",
     "Report",
+    "RowBrief",
     "RowError",
     "RowLoss",
+    "RowObjective",
     "Run",
     "Samples",
     "SharedSpace",
@@ -163,6 +169,7 @@ __all__ = [
     "compare",
     "domain_distance",
     "doubt_labels",
+    "evaluate",
     "experiment",
     "finetune",
     "hookimpl",

@@ -6,35 +6,35 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from inspect import signature
 from typing import Any
 
-import numpy as np
 from safetensors.torch import save_model
 
 from multigraft.contracts.objectives import settles
-from multigraft.contracts.report import Baseline, Cost, Measure, Report, WorstRow
-from multigraft.data import Rows
+from multigraft.contracts.report import Baseline, Cost, Measure, Report
 from multigraft.data.labelled_rows import labelled_rows
 from multigraft.data.reporting import bad_row_notes, data_tables, leak_notes, odd_notes
 from multigraft.data.row_lists import row_lists
-from multigraft.data.shown_content import content_of
 from multigraft.evaluation.answer_scores import RowMetrics
-from multigraft.evaluation.measure import baseline_notes, measure_split
+from multigraft.evaluation.baselines import baseline_notes
+from multigraft.evaluation.groups import told_by_group
+from multigraft.evaluation.measure import measure_split
 from multigraft.evaluation.report.confusion import confusion_of
 from multigraft.evaluation.report.page import OTHER_DATA, PREFIX
 from multigraft.evaluation.statistics import percentile
 from multigraft.evaluation.unanswered import unanswered_notes
+from multigraft.evaluation.worst_rows import worst_rows
 from multigraft.models.adapters import merge_adapters
 from multigraft.runs.answers_file import keeper_of, written_answers
 from multigraft.runs.growing import bind
 from multigraft.runs.metrics_log import read_curves, read_lines
-from multigraft.runs.resampled import grouping_of, results_of, right_of, told_by_group
+from multigraft.runs.resampled import grouping_of, results_of
 from multigraft.runs.run import HEAD, MODEL, Run
-from multigraft.system.compute.device import peak_memory_mb
 from multigraft.system.files import whole_folder
+from multigraft.system.peak_memory import peak_memory_mb
 from multigraft.training.checkpoint import Progress
 from multigraft.training.forward import replayed_split
 from multigraft.training.importance import weigh_rows
@@ -178,9 +178,9 @@ def evaluate(run: Run) -> Report:
     )
     run.display.begin("computing intervals")
     details = run.objective.details(row_metrics)
-    right = right_of(measured_by, row_metrics, details)
+    right = measured_by.right(row_metrics, details)
     results = results_of(run, measured_by, split, row_metrics, right=right, grouping=grouping)
-    metrics, tables = told_by_group(results.measures(settings.confidence), grouping, run)
+    metrics, tables = told_by_group(results.measures(settings.confidence), measured_by, grouping)
     notes = [] if split == settings.split else [f"no {settings.split} rows; measured on {split}"]
     notes += leak_notes(run.facts, split)
     other = run.other_data
@@ -202,7 +202,7 @@ def evaluate(run: Run) -> Report:
         metrics=metrics,
         baseline=baseline if baseline and baseline.metric in metrics else None,
         confusion=confusion_of(details["confusion"]) if "confusion" in details else None,
-        worst=_worst(rows, row_metrics, details, settings.worst),
+        worst=worst_rows(rows, row_metrics, details, settings.worst),
         tables={**details.get("tables", {}), **tables},
         cost=Cost(seconds, peak_memory_mb(), len(rows) / seconds),
         facts={
@@ -243,26 +243,6 @@ def _probe(run: Run, split: str) -> tuple[dict[str, Measure], list[str]]:
     baseline = Baseline("linear_probe_accuracy", count / len(asked.labels), answer)
     linear = {baseline.metric: scores[baseline.metric].value}
     return scores, _warned(baseline_notes(linear, baseline, rows=split, greater=True))
-
-
-def _worst(
-    rows: Rows, row_metrics: RowMetrics, details: Mapping[str, Any], count: int
-) -> tuple[WorstRow, ...]:
-    counted = row_metrics["weight"] > 0  # the others are no part of the loss either
-    loss, weight = row_metrics["loss"], row_metrics["weight"]
-    losses = np.divide(loss, weight, where=counted, out=np.full(len(counted), -np.inf))
-    expected: Sequence[str] = details.get("expected", ())
-    answered: Sequence[str] = details.get("answered", ())
-    return tuple(
-        WorstRow(
-            rows.place(index),
-            float(losses[index]),
-            expected[index] if expected else None,
-            answered[index] if answered else None,
-            content_of(rows, index),
-        )
-        for index in np.argsort(-losses, kind="stable")[: min(count, counted.sum())].tolist()
-    )
 
 
 def _facts(run: Run) -> dict[str, str]:

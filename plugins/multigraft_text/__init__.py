@@ -214,6 +214,7 @@ TASKS = (
         targets=Lazy("multigraft_text.spans:span_spec"),
         samples=Lazy("multigraft_text.spans:span_samples"),
         objective=Lazy("multigraft_text.tagging:TokenClassification"),
+        row_objective=Lazy("multigraft_text.tagged_rows:TaggedRows"),
         answers="tagging",
         options={
             "scheme": Option(
@@ -242,6 +243,7 @@ TASKS = (
         targets=Lazy("multigraft_text.question_answering.rows:question_spec"),
         samples=Lazy("multigraft_text.question_answering.rows:question_samples"),
         objective=Lazy("multigraft_text.question_answering.extraction:QuestionAnswering"),
+        row_objective=Lazy("multigraft_text.question_answering.passage_rows:PassageRows"),
         answers="extraction",
         options={
             "dropout": Option(default=0.1, low=0, high=0.9, help="in front of the last layer"),

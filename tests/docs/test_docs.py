@@ -112,6 +112,10 @@ def test_answers_for_a_file(desk: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == "80 0\n"
     heading = (desk / "answers.csv").read_text().splitlines()[0]
     assert heading.startswith("label,answer_label,answer_score,answer_scores_")
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    measured = example(page, "evaluate a bundle")
+    exec(measured.replace("runs/reviews/bundle", str(scope["bundle"])), {})
+    assert re.fullmatch(r"\S+ \[\S+, \S+\]\n", capsys.readouterr().out)
 
 
 def test_pretraining_and_its_run_as_weights(desk: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from multigraft.contracts.report import Baseline
 from multigraft.engine import Engine
-from multigraft.evaluation.measure import baseline_notes
+from multigraft.evaluation.baselines import baseline_notes
 from multigraft.runs.record import check_facts
 from multigraft.runs.run import Run
 from multigraft.training.probe import Probe

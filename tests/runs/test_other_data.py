@@ -16,7 +16,7 @@ from helpers import captioned
 from helpers.toys import write_rows
 from multigraft.engine import Engine
 from multigraft.errors import DataError, RunError
-from multigraft.runs.other_data import named_sources
+from multigraft.evaluation.other_sources import named_sources
 from multigraft.runs.run import Run
 
 Finetune = Callable[..., Run]

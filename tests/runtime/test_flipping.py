@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 import multigraft as mg
+from helpers.bundle_figures import figures_agree
 from helpers.toy_runs import exported
 from multigraft.cli import main
 from multigraft.contracts.answers import Window
@@ -222,3 +223,10 @@ def test_a_server_offers_it(trained: Any) -> None:
     _, predictor = trained
     asks = Model("m", predictor, predictor.modality).describe()["asks"]
     assert asks[FLIP]["types"] == ["boolean"] and asks[FLIP]["default"] is False
+
+
+def test_the_bundle_has_the_figures_of_its_run(trained: Any) -> None:
+    run, _ = trained
+    plain = figures_agree(run, without=())
+    both = figures_agree(run, without=(), asked={"flip": True})
+    assert both.metrics["loss"].value != plain.metrics["loss"].value

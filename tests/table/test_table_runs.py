@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import multigraft as mg
+from helpers.bundle_figures import figures_agree
 from multigraft.errors import DataError, RecipeError
 from table.conftest import made, write
 
@@ -40,6 +41,7 @@ def test_a_table_is_learned_told_of_and_served(
     assert "joined (as reader.types says)" in notes
     assert run.evaluate().metrics["accuracy"].value > 0.6
     bundle = run.export().files["bundle"]
+    figures_agree(run, without=())
     predictor = mg.load(bundle)
     young = predictor.predict({"age": 12, "city": "Lagos"})
     assert young["label"] == "young"
@@ -132,6 +134,7 @@ def test_a_text_and_a_table_are_learned_side_by_side(tmp_path: Path) -> None:
     assert any("rows have no 'text'" in note for note in run.facts["notes"])
     assert any("table: columns are read as" in note for note in run.facts["notes"])
     predictor = mg.load(run.export().files["bundle"])
+    figures_agree(run, without=())
     both = predictor.predict({"text": "a person", "table": {"age": 3, "city": "Lima"}})
     alone = predictor.predict({"table": {"age": 3, "city": "Lima"}})
     assert set(both["scores"]) == set(alone["scores"]) == {"young", "old"}

@@ -19,6 +19,7 @@ from torch import nn
 
 import multigraft as mg
 import multigraft_text as text
+from helpers.bundle_figures import figures_agree
 from helpers.tagged_texts import Sentence, sentences, write_conll, write_lines
 from helpers.toy_server import serving
 from multigraft.cli import main
@@ -361,3 +362,8 @@ def test_a_type_that_training_never_saw_is_a_bad_row(tmp_path: Path) -> None:
         DataError, match=r"other\.conll sentence 1, column 'spans': type 'DAY' was not seen"
     ):
         mg.Engine([text], discover=False).start(recipe, "finetune")
+
+
+def test_the_bundle_has_the_figures_of_its_run(run: mg.Run, bundle: Path) -> None:
+    assert bundle == run.folder / "bundle"
+    figures_agree(run)

@@ -19,6 +19,7 @@ from multigraft.cli import (
     demo_command,
     doctor,
     doubts,
+    evaluate,
     experiment,
     explain,
     generate,
@@ -71,7 +72,7 @@ def build() -> typer.Typer:
     app.command("distance", rich_help_panel=TRAINING)(command(choose.distance))
     app.command("resume", rich_help_panel=TRAINING)(command(train.resume))
     app.command("rerun", rich_help_panel=TRAINING)(command(rerun.rerun))
-    app.command("evaluate", rich_help_panel=TRAINING)(command(train.evaluate))
+    app.command("evaluate", rich_help_panel=TRAINING)(command(evaluate.evaluate))
     app.command("explain", rich_help_panel=TRAINING)(command(explain.explain))
     app.command("doubts", rich_help_panel=TRAINING)(command(doubts.doubts))
     app.command("compare", rich_help_panel=TRAINING)(command(compare.compare))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from multigraft.cli.evaluate import SplitChoice
 from multigraft.cli.shell import AsJson, Shell
-from multigraft.cli.train import SplitChoice
 
 if TYPE_CHECKING:
     from multigraft.training.doubts import DoubtedRow

@@ -1,16 +1,14 @@
-"""``finetune``, ``pretrain``, ``resume``, ``evaluate``: recipes to runs, runs to numbers."""
+"""``finetune``, ``pretrain``, ``resume``: recipes to runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from multigraft.cli.asks import Ask, named_values
 from multigraft.cli.choices import choose
 from multigraft.cli.shell import AsJson, Shell
 from multigraft.system.rank import leads
@@ -20,14 +18,6 @@ if TYPE_CHECKING:
     from multigraft.runs.run import Run
 
 LAST = "Fields"
-
-
-class SplitChoice(StrEnum):
-    """The rows a run can be measured on."""
-
-    TEST = "test"
-    VALIDATION = "validation"
-    TRAIN = "train"
 
 
 File = Annotated[
@@ -84,48 +74,12 @@ Track = Annotated[
     ),
 ]
 Out = Annotated[str | None, typer.Option("--out", help="The run's folder.", rich_help_panel=LAST)]
-SplitName = Annotated[
-    SplitChoice | None,
-    typer.Option("--split", help="Which rows; the recipe's by default.", show_default=False),
-]
-OtherData = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--data",
-        help="Measure on this instead: file, folder or hub name. Repeatable, for a table.",
-        show_default=False,
-    ),
-]
-Names = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--name", help="What its report is kept under; one for each --data.", show_default=False
-    ),
-]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
         "--columns",
         metavar="OURS=THEIRS",
         help="A column's name in the data, as text=review; the recipe's by default. Repeatable.",
-        show_default=False,
-    ),
-]
-RowsFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--rows",
-        metavar="FILE",
-        help="Write the answer to each row: .jsonl, .csv or .parquet.",
-        show_default=False,
-    ),
-]
-Groups = Annotated[
-    str | None,
-    typer.Option(
-        "--groups",
-        metavar="COLUMN",
-        help="Tell the metric by the values of a column too, as domain, and of the worst.",
         show_default=False,
     ),
 ]
@@ -189,34 +143,6 @@ def resume(shell: Shell, run: RunFolder, as_json: AsJson = False) -> None:
     from multigraft import api
 
     _train(shell, lambda plugins: api.resume(run, plugins=plugins, quiet=True), as_json=as_json)
-
-
-def evaluate(
-    shell: Shell,
-    run: RunFolder,
-    *,
-    data: OtherData = None,
-    split: SplitName = None,
-    name: Names = None,
-    columns: Columns = None,
-    rows: RowsFile = None,
-    groups: Groups = None,
-    ask: Ask = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure a trained run on rows it has not learned from, its own or other data."""
-    from multigraft.runs.other_data import sources_of
-
-    sources = sources_of(data or (), name or (), None if split is None else split.value)
-    report = opened(shell, run).evaluate(
-        sources or None,
-        columns=named_columns(columns or ()),
-        split=None if split is None else split.value,
-        rows=rows,
-        asked=named_values(ask or []),
-        groups=groups,
-    )
-    show_report(shell, report, as_json=as_json)
 
 
 def opened(shell: Shell, folder: Path) -> Run:

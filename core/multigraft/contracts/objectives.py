@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor, nn
 
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.generation import Generating
-from multigraft.contracts.padding import Fill
-from multigraft.contracts.reader import Reader
-from multigraft.contracts.report import Baseline
-from multigraft.contracts.types import Arrays, Spec
+from multigraft.contracts.row_objectives import Row, RowBrief, RowObjective
+from multigraft.contracts.types import Spec
 from multigraft.errors import PluginError
 
+__all__ = [
+    "LENGTHS",
+    "Brief",
+    "Objective",
+    "Outputs",
+    "Row",
+    "RowLoss",
+    "averages",
+    "settles",
+]
 Outputs = dict[str, Tensor]
 LENGTHS = "lengths"
 """A batch's array [rows] of how many positions of each row are no padding. `Objective.prepare` may
 give it where `Objective.mixes_in_loss`: a processor then computes rows of like length together."""
-Row = Mapping[str, Any]
-"""One raw row: its columns by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Brief:
+class Brief(RowBrief):
     """All that an objective may know of its run."""
 
     backbone: nn.Module
-    reader: Reader
-    targets: Spec
-    """What `Task.targets` learned from the training rows; empty where the task has none."""
-    options: Mapping[str, Any]
-    """The task's options, defaults filled in."""
-    modality: str
 
 
 @dataclass(frozen=True)
@@ -58,32 +58,11 @@ class RowLoss:
         return self.total.sum() / self.weight.sum().clamp(min=1e-12)
 
 
-class Objective(Protocol):
-    """Inherit it and write what the task needs; what has a body here may be left as it is.
+class Objective(RowObjective, Protocol):
+    """Inherit it and write what the task needs; what has a body here, or in `RowObjective`, may be
+    left as it is.
 
     Nothing here keeps state between calls, and all chance comes from the ``rng`` given.
-    """
-
-    monitor: str
-    """The metric that chooses the best checkpoint, a key of `summarise`."""
-    greater_is_better: bool
-    fills: Mapping[str, float | Fill] = {}
-    """The target arrays that vary from row to row, with what pads them (see `Reader.fills`)."""
-    moves: Mapping[str, str] = {}
-    """The targets that lie on the raw value's plane, and what they are: ``mask`` [H, W], ``boxes``
-    [N, 4], ``points`` [..., 2], or ``with:boxes`` [N, ...], an entry for each of the target
-    ``boxes``.
-
-    `encode` gives them in raw pixels; the engine carries them to the input's, after augmentation,
-    by the row's ``frame`` and ``extent`` (see `multigraft.contracts.frames`), which a reader gives
-    where `Task.reader` asks for them.
-    """
-    packs: bool = False
-    """Whether rows may be joined into one sequence; the backbone then keeps them apart by
-    ``segments``.
-
-    [B, T]: 1, 2 ... number the rows inside a sequence, 0 is padding. `Features.pooled` then belongs
-    to no row.
     """
 
     mixes_rows: bool = False
@@ -110,9 +89,6 @@ class Objective(Protocol):
 
     problem_type: str = "single_label_classification"
     """What transformers calls the problem that `linear_head` solves, for the saved folder."""
-    whole: bool = False
-    """Whether a target describes all of the raw value, as a transcript does a sound: a row that the
-    reader would cut off (see `WindowReader`) is then a bad row, in training and held out."""
 
     def head(self) -> nn.Module:
         """A new head, a module called as ``head(features, batch) -> Outputs``."""
@@ -122,41 +98,6 @@ class Objective(Protocol):
         """The loss of each row. ``batch`` holds the reader's arrays and those of `encode` and
         `prepare`."""
         ...
-
-    def arrange(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
-        """Rewrite one split's raw rows before they are read (documents into sentence pairs,
-        say)."""
-        return rows
-
-    def parts(self, row: Row) -> Sequence[Row]:
-        """The rows that one training row is learned from: itself, or others, as windows of a long
-        passage. Held-out rows stay whole (see `Answers.windows`).
-
-        A row for which it raises RowError is read as it is.
-        """
-        return (row,)
-
-    def encode(self, row: Row, arrays: Arrays) -> Arrays:
-        """The target arrays of one raw row. Raises RowError for a target that cannot be used.
-
-        ``arrays`` are what the reader gave of it, read-only and before augmentation: labels of
-        words are laid on the sub-words that were read, spans on what was not cut off.
-        """
-        return {}
-
-    def doubts(self, rows: Iterable[Arrays]) -> Sequence[str]:
-        """What a person should know of the training rows, each with its reader's arrays and its
-        targets, before augmentation. No more of them are read than are asked for."""
-        return ()
-
-    def view(self, row: Arrays, rng: np.random.Generator) -> Arrays:
-        """Change one read row each time it is used, in training and in validation (two views,
-        say)."""
-        return row
-
-    def prepare(self, batch: Arrays, rng: np.random.Generator) -> Arrays:
-        """Change a collated batch before it becomes tensors (mask tokens, say)."""
-        return batch
 
     def serve(self, features: Features, outputs: Outputs | None) -> Outputs:
         """What the exported graph gives: named tensors [B, ...]. By default the pooled features.
@@ -188,29 +129,12 @@ class Objective(Protocol):
         """
         return {"loss": loss.total.detach(), "weight": loss.weight}
 
-    def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """The metrics of the rows in ``kept``, arrays [N, ...]. Called again on every bootstrap
-        resample."""
-        weight = max(float(kept["weight"].sum()), 1e-12)
-        return {"loss": float(kept["loss"].sum()) / weight}
-
-    def baseline(self, kept: Mapping[str, np.ndarray]) -> Baseline | None:
-        """What an answer without a look at its input scores on the rows in ``kept``; None: nothing
-        to say."""
-        return None
-
     def settle(self, kept: Mapping[str, np.ndarray]) -> Spec:
         """What is fixed once, by the validation rows of the trained model, and joins the run's
         targets: thresholds, say. ``kept`` is empty where no rows validate.
 
         The bundle has it, and the objective that evaluates is made with it.
         """
-        return {}
-
-    def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """What a report shows besides numbers, as JSON: ``confusion``, ``tables`` by title, and
-        ``label_counts`` (``labels``, how often each is ``expected`` and ``answered``); of each row
-        in words what was ``expected`` and ``answered``, and whether it is ``correct``."""
         return {}
 
     def linear_head(self, head: nn.Module) -> nn.Linear | None:

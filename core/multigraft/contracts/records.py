@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from multigraft.contracts.answers import Answers
     from multigraft.contracts.objectives import Brief, Objective
     from multigraft.contracts.plan import Plan
+    from multigraft.contracts.row_objectives import RowBrief, RowObjective
 from multigraft.contracts.reader import Augment, Reader
 from multigraft.contracts.types import Quantization, Spec, Stage, Strength
 
@@ -200,6 +201,8 @@ class Task:
     """Those of its rows; empty: any."""
     objective: Callable[[Brief], Objective]
     """Bind the task to one run: its head, loss and metrics."""
+    row_objective: Callable[[RowBrief], RowObjective] | None = None
+    """Bind its torch-free half, which measures a bundle; None: its answers' scores do, alone."""
     columns: tuple[str, ...] = ()
     """Columns that a row needs besides its raw value, as ``("label",)``."""
     stratify: str | None = None

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.objectives import Objective, Row
 from multigraft.contracts.readers import row_errors
+from multigraft.contracts.row_objectives import Row, RowObjective
 from multigraft.data.cache.content import Content
 from multigraft.data.sources.table import Table, whole
 from multigraft.errors import PluginError, RowError
@@ -19,7 +19,7 @@ ARRANGE = 4
 """What the generator is for; part of its seed."""
 
 
-def arranged_rows(table: Table, objective: Objective, seed: int, name: str) -> Table:
+def arranged_rows(table: Table, objective: RowObjective, seed: int, name: str) -> Table:
     """The table as the objective rewrites it; itself where the objective leaves it as it is."""
     view = _View(table)
     rows = objective.arrange(
@@ -65,9 +65,9 @@ class _View(Sequence[Mapping[str, Any]]):
         return (self._table.row(row) for row in range(len(self)))
 
 
-def parted_rows(table: Table, objective: Objective) -> Table:
+def parted_rows(table: Table, objective: RowObjective) -> Table:
     """The table with what each row is learned from in its place; itself where that is the row."""
-    if getattr(objective.parts, "__func__", None) is Objective.parts:
+    if getattr(objective.parts, "__func__", None) is RowObjective.parts:
         return table
     whole_rows = list(_View(table))
     parts = [_parts(row, objective) for row in whole_rows]
@@ -91,7 +91,7 @@ def parted_rows(table: Table, objective: Objective) -> Table:
     )
 
 
-def _parts(row: Row, objective: Objective) -> Sequence[Row]:
+def _parts(row: Row, objective: RowObjective) -> Sequence[Row]:
     try:
         with row_errors():
             return objective.parts(row)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from multigraft.contracts.objectives import Objective
 from multigraft.contracts.reader import Reader
+from multigraft.contracts.row_objectives import RowObjective
 from multigraft.contracts.types import Arrays
 from multigraft.data.rows import Rows
 
@@ -30,7 +30,7 @@ class ChosenRows:
         return self.rows.reader
 
     @property
-    def objective(self) -> Objective:
+    def objective(self) -> RowObjective:
         """The split's."""
         return self.rows.objective
 

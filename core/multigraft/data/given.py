@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from multigraft.contracts.records import Modality, Task
-from multigraft.data.sources.containers import Shape, is_rows
+from multigraft.data.sources.containers import is_rows
 from multigraft.data.sources.folders import split_of
+from multigraft.data.sources.row_shape import shape_of
 from multigraft.data.sources.rows_file import write_rows_file
 from multigraft.recipe import Data
 from multigraft.recipe.resolved import ResolvedRecipe
@@ -92,20 +92,3 @@ def kept_rows(
     except BaseException:
         shutil.rmtree(kept, ignore_errors=True)
         raise
-
-
-def shape_of(modality: Modality, task: Task, columns: Mapping[str, str | Sequence[str]]) -> Shape:
-    """How rows without names of columns are called, as a recipe's names of columns say."""
-    raw = modality.required[0]
-    label = next(iter(task.columns), None)
-    return Shape(
-        _called(columns, raw),
-        None if label is None else _called(columns, label),
-        media=bool(modality.suffixes),
-    )
-
-
-def _called(columns: Mapping[str, str | Sequence[str]], ours: str) -> str:
-    """What one column of ours is called; ours, where several make it up."""
-    theirs = columns.get(ours, ours)
-    return theirs if isinstance(theirs, str) else ours

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from multigraft.contracts.frames import plane
-from multigraft.contracts.objectives import Objective
 from multigraft.contracts.reader import CountingReader, Reader, TellingReader
 from multigraft.contracts.readers import (
     all_windows,
@@ -20,6 +19,7 @@ from multigraft.contracts.readers import (
     read_row,
     row_errors,
 )
+from multigraft.contracts.row_objectives import RowObjective
 from multigraft.contracts.types import Arrays
 from multigraft.data.arranging import arranged_rows, parted_rows
 from multigraft.data.bad_rows import Problem, judge, refused, undecodable
@@ -41,7 +41,7 @@ class Rows:
         self,
         table: Table,
         reader: Reader,
-        objective: Objective,
+        objective: RowObjective,
         *,
         lengths: np.ndarray,
         kept: DecodedRows,
@@ -69,7 +69,7 @@ class Rows:
         cls,
         table: Table,
         reader: Reader,
-        objective: Objective,
+        objective: RowObjective,
         *,
         allowed_bad: float,
         name: str,
@@ -210,7 +210,7 @@ class Rows:
 
 
 def _read(
-    table: Table, index: int, read: Callable[[int], Arrays], objective: Objective
+    table: Table, index: int, read: Callable[[int], Arrays], objective: RowObjective
 ) -> tuple[Arrays, Arrays]:
     """One row's arrays and its targets. Raises RowError, which names the column where that is
     known."""
@@ -233,7 +233,7 @@ def _read(
     return arrays, targets
 
 
-def _check_encode(objective: Objective) -> None:
+def _check_encode(objective: RowObjective) -> None:
     """Raise PluginError where an objective's `encode` does not take what it is called with."""
     taken = inspect.signature(objective.encode)
     try:
@@ -245,7 +245,7 @@ def _check_encode(objective: Objective) -> None:
         ) from error
 
 
-def _targets(objective: Objective, row: Mapping[str, Any], arrays: Arrays) -> Arrays:
+def _targets(objective: RowObjective, row: Mapping[str, Any], arrays: Arrays) -> Arrays:
     """A row's target arrays. Raises RowError, whatever the objective raises: targets may be files
     too."""
     with row_errors():

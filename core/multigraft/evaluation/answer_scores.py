@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from multigraft.contracts.answers import Answers, Window, scores
-from multigraft.contracts.objectives import Objective
 from multigraft.contracts.options import defaults
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Task
+from multigraft.contracts.row_objectives import RowObjective
 from multigraft.contracts.types import Answer, Arrays, Spec
 from multigraft.data import Rows
 from multigraft.errors import PluginError
@@ -24,6 +24,9 @@ from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.read_value import ReadValue, in_views
 
 V = TypeVar("V")
+Half = TypeVar("Half", bound=RowObjective)
+Half_co = TypeVar("Half_co", bound=RowObjective, covariant=True)
+"""An objective, or of a bundle the half of it that needs no torch."""
 RowMetrics = dict[str, np.ndarray]
 """What is kept of each row, for all rows: arrays [N, ...]."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -33,16 +36,16 @@ Serve = Callable[[Arrays], Arrays]
 
 
 @dataclass(frozen=True)
-class Metrics:
+class Metrics(Generic[Half_co]):
     """What a task is measured by: its objective and, where they have scores, its answers."""
 
-    objective: Objective
+    objective: Half_co
     answers: Answers | None
     writer: Generator | None = None
     """What writes the answers, where they are texts; None: they are made of a graph's outputs."""
 
     @property
-    def by_loss(self) -> Metrics:
+    def by_loss(self) -> Metrics[Half_co]:
         """Those that need no text to be written: what a validation measures meanwhile."""
         return self if self.writer is None else Metrics(self.objective, None)
 
@@ -58,6 +61,12 @@ class Metrics:
                 "a number or an array for each"
             )
         return found
+
+    def right(self, kept: RowMetrics, details: Mapping[str, Any]) -> np.ndarray | None:
+        """Which rows are answered right, [rows] bool, by the answers or else by the objective's
+        details; None where neither says so."""
+        said = details.get("correct") if self.answers is None else self.answers.right(kept)
+        return None if said is None else np.asarray(said, dtype=bool)
 
     def summarise(self, kept: Mapping[str, np.ndarray]) -> dict[str, float]:
         """The metrics of the rows in ``kept``, the objective's and the answers'."""
@@ -79,7 +88,7 @@ class AnswerKeeper:
         self.kept.update(zip(numbers.tolist(), answered, strict=True))
 
 
-def metrics_of(task: Task, targets: Spec, objective: Objective) -> Metrics:
+def metrics_of(task: Task, targets: Spec, objective: Half) -> Metrics[Half]:
     """What a task is measured by, bound to one run."""
     answers = None if task.answers is None else make_answers(task, targets)
     return Metrics(objective, answers if answers is not None and scores(answers) else None)

@@ -3,19 +3,17 @@ theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from multigraft.contracts.answers import Answers
-from multigraft.contracts.objectives import averages
+from multigraft.contracts.objectives import Objective, averages
 from multigraft.contracts.reader import Reader
 from multigraft.contracts.records import Option
 from multigraft.evaluation.answer_scores import Metrics
-from multigraft.runtime.asking import check_asked
 from multigraft.runtime.flipping import FLIP, asks_of
 
 
-def evaluation_asks(metrics: Metrics, answers: Answers | None, reader: Reader) -> dict[str, Option]:
+def evaluation_asks(
+    metrics: Metrics[Objective], answers: Answers | None, reader: Reader
+) -> dict[str, Option]:
     """Of a task whose answers have scores, all that they may be asked; of others what changes their
     metrics, the mean with the mirror image. What writes texts follows the task's options alone."""
     if answers is None or metrics.writer is not None:
@@ -24,11 +22,3 @@ def evaluation_asks(metrics: Metrics, answers: Answers | None, reader: Reader) -
     if metrics.answers is not None:
         return found
     return {FLIP: found[FLIP]} if FLIP in found and averages(metrics.objective) else {}
-
-
-def check_evaluation(
-    asks: Mapping[str, Option], asked: Mapping[str, Any], *, task: str
-) -> dict[str, Any]:
-    """What is asked, without the defaults. Raises PredictError."""
-    whole = check_asked(asks, asked, task=task)
-    return {name: whole[name] for name in asked if name in whole}

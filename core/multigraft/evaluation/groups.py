@@ -10,7 +10,10 @@ import numpy as np
 
 from multigraft.contracts.numbers import figure, interval
 from multigraft.contracts.report import Measure
-from multigraft.errors import RunError, shown
+from multigraft.contracts.row_objectives import RowObjective
+from multigraft.data import Rows
+from multigraft.errors import RunError, did_you_mean, shown
+from multigraft.evaluation.answer_scores import Metrics
 from multigraft.evaluation.statistics import Summary
 
 GROUP = "group of rows"
@@ -18,6 +21,8 @@ GROUP = "group of rows"
 MOST = 200
 """Groups, at most: what has more is no domain, and each is measured on every resample."""
 EMPTY = "(empty)"
+Tables = dict[str, tuple[tuple[str, ...], ...]]
+"""Tables of a report, by title."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +86,52 @@ class GroupMetrics:
         return kept, (("group", "rows", self.metric, "interval"), *lines)
 
 
-def groups_of(cells: Sequence[Any], column: str) -> tuple[tuple[str, ...], np.ndarray]:
+def groups_of(
+    cells: Sequence[Any], column: str, setting: str
+) -> tuple[tuple[str, ...], np.ndarray]:
     """The groups that a column names, in the order of their names, and the place of each row's
     [rows]. Raises RunError for more than can be told apart."""
     named = [EMPTY if cell is None or cell == "" else str(cell) for cell in cells]
     names, places = np.unique(np.array(named, dtype=object), return_inverse=True)
     if len(names) > MOST:
         raise RunError(
-            f"evaluation.groups: column {shown(column)} holds {len(names):,} different values; "
+            f"{setting}: column {shown(column)} holds {len(names):,} different values; "
             f"a column of at most {MOST} names groups"
         )
     return tuple(map(str, names)), places
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """The groups of rows, by a column of them."""
+
+    column: str
+    names: tuple[str, ...]
+    places: np.ndarray
+    """[rows]: the place in ``names`` of each row's group."""
+
+    def metrics(self, metrics: Metrics[RowObjective]) -> GroupMetrics:
+        """The metrics of all rows with those of each group."""
+        objective = metrics.objective
+        return GroupMetrics(metrics, objective.monitor, objective.greater_is_better, self.names)
+
+
+def grouping_by(rows: Rows, column: str, setting: str) -> Grouping:
+    """The groups that a column names; ``setting`` is what names the column. Raises RunError for one
+    that is not there, and for too many groups."""
+    if column not in rows.columns:
+        raise RunError(
+            f"{setting}: {rows.table.name} has no column {column!r}; "
+            f"{did_you_mean(column, rows.columns)}"
+        )
+    return Grouping(column, *groups_of(rows.column(column), column, setting))
+
+
+def told_by_group(
+    measures: dict[str, Measure], metrics: Metrics[RowObjective], grouping: Grouping | None
+) -> tuple[dict[str, Measure], Tables]:
+    """The metrics of a report, and its table of groups where there are some."""
+    if grouping is None:
+        return measures, {}
+    kept, table = grouping.metrics(metrics).told(measures, grouping.places)
+    return kept, {f"by {grouping.column}": table}

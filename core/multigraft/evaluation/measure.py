@@ -14,10 +14,9 @@ from torch import nn
 
 from multigraft.contracts.display import UNSEEN, Display
 from multigraft.contracts.features import Batch, Features
-from multigraft.contracts.objectives import Outputs
+from multigraft.contracts.objectives import Objective, Outputs
 from multigraft.contracts.reader import MirrorReader
 from multigraft.contracts.readers import collate
-from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays
 from multigraft.data import Epoch, Rows, iterate, plan_batches
 from multigraft.evaluation.answer_scores import (
@@ -55,7 +54,7 @@ class Replayed(Protocol):
 
 def measure_split(
     graft: Graft,
-    metrics: Metrics,
+    metrics: Metrics[Objective],
     rows: Rows,
     *,
     batch_size: int,
@@ -198,19 +197,3 @@ def _evaluating(graft: Graft) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def baseline_notes(
-    metrics: Mapping[str, float], baseline: Baseline | None, *, rows: str, greater: bool
-) -> list[str]:
-    """Say so where a model does no better than an answer that does not look at its input."""
-    if baseline is None or baseline.metric not in metrics:
-        return []
-    value = metrics[baseline.metric]
-    if value > baseline.value if greater else value < baseline.value:
-        return []
-    return [
-        f"{baseline.metric} on the {rows} rows is {value:.3f}, no better than {baseline.answer} "
-        f"({baseline.value:.3f}): the model may have learned nothing from its inputs; train "
-        "longer, let more of the backbone learn, or look at the rows"
-    ]

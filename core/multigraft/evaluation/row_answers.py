@@ -60,12 +60,13 @@ def row_answers(
     column of that name), ``expected``, ``answer``, ``scores``, ``loss`` and ``correct``.
 
     ``expected`` is what the details say, or else what stands in the task's ``columns``. ``loss`` is
-    the mean of what the row weighs, None where that is nothing; ``correct`` None where an answer is
-    not right or wrong.
+    the mean of what the row weighs, None where that is nothing, or no loss is kept; ``correct``
+    None where an answer is not right or wrong.
     """
     ids = rows.column("id") if "id" in rows.columns else [None] * len(rows)
-    weight = kept["weight"]
-    loss = np.divide(kept["loss"], weight, where=weight > 0, out=np.full(len(weight), np.nan))
+    weight = kept.get("weight", np.zeros(len(rows)))
+    loss = np.full(len(weight), np.nan)
+    np.divide(kept.get("loss", loss), weight, where=weight > 0, out=loss)
     right = answers.right(kept)
     correct = details.get("correct") if right is None else right.tolist()
     expected: Sequence[Any] = details.get("expected") or _wanted(rows, columns)

@@ -13,6 +13,7 @@ from multigraft.contracts.padding import Fills, crop, fill_of
 from multigraft.contracts.readers import collate, save_spec
 from multigraft.contracts.report import Report
 from multigraft.contracts.types import Arrays
+from multigraft.data.sources.source_table import said_of_source
 from multigraft.evaluation.generation.ports import ports_of
 from multigraft.export.acceptance import latency
 from multigraft.export.card import model_card
@@ -29,7 +30,14 @@ from multigraft.runs.provenance import owner_of
 from multigraft.runs.run import Run
 from multigraft.runtime.answers import make_answers, name_of
 from multigraft.runtime.bundle import Bundle, Generation, Owner, Port, seal
-from multigraft.runtime.manifest import COLUMNS, TASK_OPTIONS, BundleBranch, largest_sample, said_of
+from multigraft.runtime.manifest import (
+    COLUMNS,
+    READING,
+    TASK_OPTIONS,
+    BundleBranch,
+    largest_sample,
+    said_of,
+)
 from multigraft.runtime.manifest_writing import FORMAT, NEWEST
 from multigraft.runtime.web.site import write_site
 from multigraft.system.files import whole_folder
@@ -209,12 +217,11 @@ def _columns(run: Run) -> tuple[str, ...]:
 
 
 def _row_facts(run: Run) -> dict[str, Any]:
-    """How rows are read, for who asks a bundle for rows of a table."""
+    """How rows are read, for who asks or measures a bundle by rows of a table."""
     columns = {**run.recipe.data.columns, **run.facts.get("gathered", {})}
     named = {ours: theirs for ours, theirs in columns.items() if theirs}
     found: dict[str, Any] = {COLUMNS: named} if named else {}
-    if run.resolved.task.rows is None:
-        return found
+    found |= {READING: read} if (read := said_of_source(run.recipe.data)) else {}
     return {**found, TASK_OPTIONS: dict(run.resolved.task_options)}
 
 

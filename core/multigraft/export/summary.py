@@ -10,7 +10,7 @@ import torch
 from multigraft.contracts.numbers import quantity
 from multigraft.contracts.report import Cost, Measure, Report
 from multigraft.runtime.bundle import Bundle, Precision
-from multigraft.system.compute.device import peak_memory_mb
+from multigraft.system.peak_memory import peak_memory_mb
 
 HEADING = (
     *("precision", "accepted", "metric", "parity", "other answers", "MB"),

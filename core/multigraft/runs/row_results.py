@@ -18,8 +18,6 @@ from multigraft.runs.report_files import report_file
 from multigraft.system.files import check_plain, new_file
 
 FORMAT = 1
-SHARED = 0
-"""The seed of the resamples of every run."""
 BYTES = 2**28
 """The most bytes of such a file, unpacked; one of a million rows takes some 10 MB."""
 DRAWS = "draws "

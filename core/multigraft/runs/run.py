@@ -19,16 +19,18 @@ from multigraft.contracts.types import Spec
 from multigraft.data import Rows
 from multigraft.errors import RunError
 from multigraft.evaluation.answer_scores import Metrics, metrics_of
-from multigraft.evaluation.asking import check_evaluation, evaluation_asks
+from multigraft.evaluation.asking import evaluation_asks
 from multigraft.evaluation.generation.torch_writer import torch_writer
+from multigraft.evaluation.other_sources import answers_files, named_sources, table_of
 from multigraft.evaluation.row_answers import check_rows_file
 from multigraft.models.graft import Graft
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe
 from multigraft.recipe.resolved import ResolvedRecipe
-from multigraft.runs.other_data import answers_files, named_sources, on_other_data, table_of
+from multigraft.runs.other_data import on_other_data
 from multigraft.runs.run_view import run_line, run_view
 from multigraft.runtime.answers import make_answers
+from multigraft.runtime.asking import given_asks
 from multigraft.runtime.explain.explain import USUAL
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import write_json
@@ -106,7 +108,7 @@ class Run:
         return None if self.row_weights is None else self.row_weights[np.asarray(rows)]
 
     @property
-    def metrics(self) -> Metrics:
+    def metrics(self) -> Metrics[Objective]:
         """What its rows are measured by; where it writes texts, with what writes them."""
         found = metrics_of(self.resolved.task, self.targets, self.objective)
         generating = self.objective.generating(self.graft.head)
@@ -222,7 +224,7 @@ class Run:
         task, metrics = self.resolved.task, self.metrics
         answers = None if task.answers is None else make_answers(task, self.targets)
         asks = evaluation_asks(metrics, metrics.answers or answers, self.reader)
-        return check_evaluation(asks, asked, task=task.name)
+        return given_asks(asks, asked, task=task.name)
 
     def _on(self, split: str | None) -> Run:
         """The run that measures on that split of its own rows; None: the recipe's."""

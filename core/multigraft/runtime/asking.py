@@ -56,6 +56,14 @@ def check_asked(
     return {**defaults(asks), **found}
 
 
+def given_asks(
+    asks: Mapping[str, Option], asked: Mapping[str, Any], *, task: str
+) -> dict[str, Any]:
+    """What is asked as `check_asked` gives it, without the defaults. Raises PredictError."""
+    whole = check_asked(asks, asked, task=task)
+    return {name: whole[name] for name in asked if name in whole}
+
+
 def plain(value: Any) -> Any:
     """A number of numpy as Python's."""
     return value.item() if isinstance(value, np.generic) else value

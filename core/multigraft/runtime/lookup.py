@@ -36,7 +36,7 @@ def look_up(bundle: Bundle, catalog: Catalog) -> tuple[Modality, Answers]:
     try:
         task = catalog.task(bundle.task)
     except UnknownName as error:
-        raise _missing("task", error, bundle) from error
+        raise missing_record("task", error, bundle) from error
     with refused_as(BundleError, f"the targets of task {bundle.task!r} make no answers"):
         return modality, make_answers(task, bundle.targets, [port.name for port in bundle.outputs])
 
@@ -49,11 +49,14 @@ def _modality(bundle: Bundle, catalog: Catalog) -> Modality:
         try:
             found[branch] = catalog.modality(name)
         except UnknownName as error:
-            raise _missing("modality", error, bundle, branch=branch) from error
+            raise missing_record("modality", error, bundle, branch=branch) from error
     return compose(found, missing=BLANKS in bundle.reader) if names else found[""]
 
 
-def _missing(noun: str, error: UnknownName, bundle: Bundle, *, branch: str = "") -> BundleError:
+def missing_record(
+    noun: str, error: UnknownName, bundle: Bundle, *, branch: str = ""
+) -> BundleError:
+    """Say which plugin to install for a record that the bundle names and nobody registers."""
     door = "load(..., catalog=Catalog([plugin]))"
     owner = bundle.owners.get(f"{noun}.{branch}" if branch else noun)
     return BundleError(f"{error}\n  {advice(noun, owner, keeper='bundle', door=door)}")

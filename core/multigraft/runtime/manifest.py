@@ -20,9 +20,10 @@ MOST_TOKENS, MOST_NUMBERS = 2**17, 2**26
 sound."""
 FIRST = ("classification", "embedding", "outputs")
 """The answers that format 1 can name."""
-TASK_OPTIONS, COLUMNS = "task_options", "columns"
-"""The facts that hold the task's options, where it rewrites rows, and how the training table called
-our columns, where it had other names (ours -> theirs)."""
+TASK_OPTIONS, COLUMNS, READING = "task_options", "columns", "reading"
+"""The facts that hold the task's options, how the training table called our columns, where it had
+other names (ours -> theirs), and how it was read, where not by its ending alone: ``format``,
+``encoding``, ``quotes``, and the ``ending`` that it had."""
 
 
 class Port(Part):

@@ -17,6 +17,7 @@ from multigraft.runs.run import Run
 from multigraft.runtime.answers import make_answers
 from multigraft.testing.arrays import NEAR, alike, gap
 from multigraft.testing.check_positions import InWindows
+from multigraft.testing.check_row_objective import without_torch
 from multigraft.testing.check_task import predictor_of, raws_of, sensible, trained
 from multigraft.testing.checks import Skipped
 from multigraft.testing.workbench import Subject
@@ -85,6 +86,7 @@ def figures(subject: Subject) -> Iterator[str]:
                 f"{_short(answer)} by the bundle"
             )
             return
+    yield from without_torch(predictor_of(subject), run, run.metrics.summarise(kept))
     if run.metrics.answers is None:
         return  # its metrics are the objective's
     same = told == [keep.kept[number] for number in range(len(rows))]

@@ -14,6 +14,7 @@ RECOGNITION = Task(
     targets=Lazy("multigraft_speech.recognition.vocabulary:vocabulary_spec"),
     samples=Lazy("multigraft_speech.recognition.vocabulary:transcript_samples"),
     objective=Lazy("multigraft_speech.recognition.objective:recognition"),
+    row_objective=Lazy("multigraft_speech.recognition.transcribed_rows:recognised_rows"),
     answers="transcription",
     options={
         "head": Option(

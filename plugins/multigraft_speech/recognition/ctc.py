@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from multigraft import Brief, Features, MultigraftError, Objective, RowError, RowLoss
+from multigraft import Brief, Features, MultigraftError, Objective, RowLoss
 from multigraft.contracts.features import Batch
-from multigraft.contracts.objectives import Outputs, Row
+from multigraft.contracts.objectives import Outputs
 from multigraft.contracts.types import Arrays
-from multigraft.errors import shown
+from multigraft_speech.recognition.transcribed_rows import ABSENT, Grid, TranscriptRows
 from multigraft_speech.recognition.vocabulary import token_names
-from multigraft_speech.strengths import STRENGTHS
-
-ABSENT = -1
-"""What pads the tokens of a transcript, and the time of a frame that is none."""
-FASTEST = 1 + max(strength.speed for strength in STRENGTHS.values())
-"""How many times as fast augmentation may play a sound."""
 
 
 class RecognitionHead(nn.Module):
@@ -55,13 +48,10 @@ class RecognitionHead(nn.Module):
         return (self.first + self.step * before.float()).masked_fill(~mask, ABSENT)
 
 
-class SpeechRecognition(Objective):
+class SpeechRecognition(TranscriptRows, Objective):
     """The CTC loss of each transcript by its length; the metrics are those of the answers."""
 
-    monitor = "wer"
-    greater_is_better = False
-    fills: Mapping[str, float] = {"tokens": ABSENT}
-    whole = True
+    brief: Brief
 
     def __init__(self, brief: Brief) -> None:
         backbone: Any = brief.backbone
@@ -70,11 +60,9 @@ class SpeechRecognition(Objective):
                 "the backbone does not say where its frames lie (hop and field), which speech "
                 "recognition needs"
             )
-        self.brief = brief
+        super().__init__(brief)
         self.hop, self.field = int(backbone.hop), int(backbone.field)
-        self.vocabulary: list[str] = list(brief.targets["vocabulary"])
         self.blank = int(brief.targets["blank"])
-        self.numbers = {text: number for number, text in enumerate(self.vocabulary) if text}
 
     def head(self) -> nn.Module:
         """A linear layer from the backbone's width to the tokens."""
@@ -88,32 +76,9 @@ class SpeechRecognition(Objective):
             step=self.hop / rate,
         )
 
-    def encode(self, row: Row, arrays: Arrays) -> Arrays:
-        """``tokens`` int64 [L]. Raises RowError for characters without a token, and for more of
-        them than there are frames."""
-        tokens = self._tokens(row["text"])
-        units = int(self.brief.reader.length(arrays) / FASTEST)
-        frames = max(0, (units - self.field) // self.hop + 1)
-        needed = len(tokens) + int((tokens[1:] == tokens[:-1]).sum())
-        if needed > frames:
-            raise RowError(
-                f"has {len(tokens)} characters, which take {needed} frames (one each, and one "
-                f"between two that are the same), and the sound has room for {frames}: is it the "
-                "transcript of another sound?",
-                column="text",
-            )
-        return {"tokens": tokens}
-
-    def _tokens(self, text: str) -> np.ndarray:
-        if strange := sorted({sign for sign in text if sign not in self.numbers}):
-            told = ", ".join(shown(sign) for sign in strange[:5])
-            raise RowError(
-                f"has characters that the vocabulary lacks: {told}; it has "
-                f"{shown(''.join(self.numbers))} (the task's options case and punctuation say what "
-                "is kept of a text)",
-                column="text",
-            )
-        return np.array([self.numbers[sign] for sign in text], dtype=np.int64)
+    def grid(self, arrays: Arrays) -> Grid:
+        """The backbone's own."""
+        return Grid(self.hop, self.field)
 
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
         """Negative log-likelihood [B] of the transcripts, each divided by its length, as torch's

@@ -12,9 +12,9 @@ from torch import nn
 from multigraft import Brief, Features, MultigraftError, Objective, RowLoss
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs, Row
-from multigraft.contracts.report import Baseline
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.runtime.answers.extraction import ANSWERABLE, null_threshold
+from multigraft_text.question_answering.passage_rows import PassageRows
 
 NONE = -1
 """The token that begins an answer that is not in the row."""
@@ -41,19 +41,17 @@ class ExtractionHead(nn.Module):
         }
 
 
-class QuestionAnswering(Objective):
+class QuestionAnswering(PassageRows, Objective):
     """Cross-entropy of the tokens that begin and that end the answer, among those of the passage
     and none; the metrics are those of the answers.
 
     A long passage is learned from in windows; one without the whole answer has none.
     """
 
-    monitor = "f1"
-    greater_is_better = True
+    brief: Brief
 
     def __init__(self, brief: Brief) -> None:
-        self.brief = brief
-        self.unanswerable = bool(brief.targets["unanswerable"])
+        super().__init__(brief)
 
     def head(self) -> nn.Module:
         """Linear layers from the backbone's width."""
@@ -93,13 +91,6 @@ class QuestionAnswering(Objective):
         if not self.unanswerable or rows[:, ANSWERABLE].all():
             return {}
         return {"threshold": null_threshold(rows)}
-
-    def baseline(self, kept: Mapping[str, np.ndarray]) -> Baseline | None:
-        """The F1 of never answering, where questions may be without an answer."""
-        if not self.unanswerable:
-            return None
-        share = float(1 - kept["answers"][:, ANSWERABLE].mean())
-        return Baseline("f1", share, "always saying that there is no answer")
 
 
 def _piece(row: Row, places: np.ndarray) -> Row:

@@ -97,7 +97,7 @@ _WRITING = {
 }
 
 
-def _task(name: str, column: str, objective: str, answers: str, **more: Any) -> Task:
+def _task(name: str, column: str, objective: str, half: str, answers: str, **more: Any) -> Task:
     return Task(
         name=name,
         stage="finetune",
@@ -105,6 +105,7 @@ def _task(name: str, column: str, objective: str, answers: str, **more: Any) -> 
         columns=(column,),
         writes=column,
         objective=Lazy(f"multigraft_text.seq2seq.teaching:{objective}"),
+        row_objective=Lazy(f"multigraft_text.seq2seq.text_rows:{half}"),
         answers=answers,
         samples=Lazy(f"multigraft_text.seq2seq.rows:{column}_samples"),
         options=_WRITING,
@@ -142,12 +143,13 @@ TASKS = (
             ),
         },
     ),
-    _task("text-to-text", "target", "TextToText", "text"),
-    _task("summarization", "summary", "Summarization", "summary"),
+    _task("text-to-text", "target", "TextToText", "TextRows", "text"),
+    _task("summarization", "summary", "Summarization", "SummaryRows", "summary"),
     _task(
         "translation",
         "target",
         "Translation",
+        "TranslationRows",
         "translation",
         rows=Lazy("multigraft_text.seq2seq.rows:translation_rows"),
     ),

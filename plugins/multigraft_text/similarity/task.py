@@ -14,6 +14,7 @@ SENTENCE_SIMILARITY = Task(
     targets=Lazy("multigraft_text.similarity.pairs:pair_spec"),
     samples=Lazy("multigraft_text.similarity.pairs:pair_samples"),
     objective=Lazy("multigraft_text.similarity.objective:SentenceSimilarity"),
+    row_objective=Lazy("multigraft_text.similarity.paired_rows:PairedRows"),
     answers="embedding",
     refused={
         "task.pooling": "how texts are pooled is said in one place: backbone: {pooling: ...}",

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from multigraft_vision.detection.object_rows import CROWD
+
 RADIUS = 1.5
 """Strides from an object's centre within which a point learns it."""
 NEAR, FAR = 4.0, 8.0
 """Strides to the farthest side of an object, between which a level learns it; the finest level
 learns nearer ones too, the coarsest farther ones."""
-NOTHING, CROWD = -1, -2
-"""Labels of what pads, and of an object that is neither learned nor unlearned."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,23 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from multigraft import Brief, Features, Fill, Objective, RowError, RowLoss
+from multigraft import Brief, Features, Objective, RowLoss
 from multigraft.contracts.features import Batch
 from multigraft.contracts.frames import EXTENT, FRAME
-from multigraft.contracts.objectives import Outputs, Row
+from multigraft.contracts.objectives import Outputs
 from multigraft.contracts.types import Arrays
 from multigraft_vision.detection.assignment import (
-    CROWD,
-    NOTHING,
     Assignment,
     assign,
     centreness,
 )
 from multigraft_vision.detection.head import head_on
+from multigraft_vision.detection.object_rows import CROWD, NOTHING, ObjectRows
 from multigraft_vision.detection.overlap import generalised
 from multigraft_vision.detection.points import points_of
 
-OBJECTS = {0: "objects"}
 ALPHA, GAMMA = 0.25, 2
 """Of the focal loss: how much a class that is there weighs, and how little what is told well."""
 SMALLEST = 2.0
@@ -37,22 +35,14 @@ TOO_SMALL = (
 )
 
 
-class ObjectDetection(Objective):
+class ObjectDetection(ObjectRows, Objective):
     """Focal loss of the classes, generalised overlap of the boxes and centre-ness, at points around
     the middles of objects (FCOS); the metrics are those of the answers."""
 
-    monitor = "ap"
-    greater_is_better = True
-    fills: Mapping[str, float | Fill] = {
-        "boxes": Fill(0.0, OBJECTS),
-        "classes": Fill(NOTHING, OBJECTS),
-    }
-    moves: Mapping[str, str] = {"boxes": "boxes", "classes": "with:boxes"}
+    brief: Brief
 
     def __init__(self, brief: Brief) -> None:
-        self.brief = brief
-        labels = brief.targets["labels"]
-        self.numbers = {label: number for number, label in enumerate(labels)}
+        super().__init__(brief)
 
     def head(self) -> nn.Module:
         """A neck and towers on the backbone's levels."""
@@ -64,15 +54,6 @@ class ObjectDetection(Objective):
             depth=options["depth"],
             finest=options["finest"],
         )
-
-    def encode(self, row: Row, arrays: Arrays) -> Arrays:
-        """``boxes`` float32 [N, 4] by their corners, and ``classes`` int64 [N], of a crowd -2."""
-        del arrays
-        objects = row["objects"]
-        sized = np.array([each["box"] for each in objects], np.float64).reshape(-1, 4)
-        boxes = np.concatenate([sized[:, :2], sized[:, :2] + sized[:, 2:]], axis=1)
-        classes = np.array([self._class(each) for each in objects], np.int64)
-        return {"boxes": boxes.astype(np.float32), "classes": classes}
 
     def doubts(self, rows: Iterable[Arrays]) -> Sequence[str]:
         """Whether all objects are too small to be seen in the input."""
@@ -107,15 +88,6 @@ class ObjectDetection(Objective):
         central = outputs["middle"].sigmoid()
         scores = outputs["logits"].sigmoid() * central.unsqueeze(-1)
         return {"boxes": outputs["boxes"], "scores": scores, "centreness": central}
-
-    def _class(self, each: Mapping[str, Any]) -> int:
-        if each.get("crowd"):
-            return CROWD
-        if each["label"] not in self.numbers:
-            raise RowError(
-                f"has the label {each['label']!r}, which no training row has", column="objects"
-            )
-        return self.numbers[each["label"]]
 
     def _places(self, batch: Batch) -> Tensor:
         width, height = batch[EXTENT].amax(0).tolist()

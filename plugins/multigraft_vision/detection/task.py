@@ -17,6 +17,7 @@ OBJECT_DETECTION = Task(
     targets=Lazy("multigraft_vision.detection.rows:object_spec"),
     samples=Lazy("multigraft_vision.detection.rows:object_samples"),
     objective=Lazy("multigraft_vision.detection.choice:object_detection"),
+    row_objective=Lazy("multigraft_vision.detection.object_rows:ObjectRows"),
     answers="detection",
     learning_rate=1e-3,
     epochs=24,

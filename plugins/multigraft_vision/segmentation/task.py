@@ -16,6 +16,7 @@ SEMANTIC_SEGMENTATION = Task(
     targets=Lazy("multigraft_vision.segmentation.rows:class_spec"),
     samples=Lazy("multigraft_vision.segmentation.samples:mask_samples"),
     objective=Lazy("multigraft_vision.segmentation.objective:SemanticSegmentation"),
+    row_objective=Lazy("multigraft_vision.segmentation.mask_rows:MaskRows"),
     answers="segmentation",
     learning_rate=1e-3,
     epochs=12,

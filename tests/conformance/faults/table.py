@@ -408,6 +408,12 @@ TASKS = (
     _task("an answer that is no JSON", "answers", "no JSON", answers=tasks.NumpyAnswer),
     _task("an answer that is no dict", "answers", "a dict is needed", answers=tasks.ListAnswer),
     _task("answers that remember", "figures", "in evaluation, and", answers=tasks.Remembers),
+    _task(
+        "other figures without torch",
+        "figures",
+        "by row_objective",
+        row_objective=tasks.HalfAsRight,
+    ),
     _task("windows without joining", "asked-windows", "joins is not", answers=tasks.Unjoined),
     _task("scores of no fixed shape", "scores", "of one shape", answers=tasks.RaggedScores),
     _task(

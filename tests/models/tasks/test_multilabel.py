@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 import multigraft as mg
 import multigraft_series
+from helpers.bundle_figures import figures_agree
 from multigraft.contracts.objectives import RowLoss
 from multigraft.engine import Engine
 from multigraft.errors import DataError, MultigraftError, RowError
@@ -185,7 +186,7 @@ def test_the_loss_is_torchs_and_its_weights_scikit_learns(run: Run) -> None:
     _, rows = held(run, "train")
     for label in range(4):
         sides = compute_class_weight("balanced", classes=np.array([0, 1]), y=rows[:, label])
-        np.testing.assert_allclose(weighted.weights[:, label].numpy(), sides, rtol=1e-6)
+        np.testing.assert_allclose(weighted.weights[:, label], sides, rtol=1e-6)
 
 
 def test_a_head_begins_at_the_labels_shares(run: Run) -> None:
@@ -250,3 +251,8 @@ def test_a_run_goes_on_with_the_head_of_its_parent(start: Start, run: Run) -> No
     """Thresholds were settled there, and labels learned: only these must be the same."""
     again = start(backbone={"name": "tcn-tiny", "weights": str(run.folder)})
     assert again.facts["head_inherited"]
+
+
+def test_the_bundle_has_the_figures_of_its_run(run: Run, predictor: Predictor) -> None:
+    found = figures_agree(run, without=())
+    assert found.tables == run.evaluate(run.recipe.data.train, name="there").tables

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 import multigraft as mg
 import multigraft_series
+from helpers.bundle_figures import figures_agree
 from multigraft.engine import Engine
 from multigraft.errors import DataError, RecipeError
 from multigraft.models.tasks import regression_task
@@ -100,6 +101,7 @@ def test_what_people_get_is_what_is_measured(run: Run) -> None:
     assert metrics["pearson"] == pytest.approx(pearsonr(answered, wanted).statistic, abs=1e-6)
     gate = predictor.bundle.precisions["fp32"]
     assert (gate.metric, gate.value) == ("r2", pytest.approx(metrics["r2"], abs=1e-6))
+    figures_agree(run, without=())
 
 
 def test_a_run_is_told_beside_the_training_mean(run: Run) -> None:

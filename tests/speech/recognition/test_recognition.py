@@ -13,6 +13,7 @@ import soundfile
 
 import multigraft as mg
 import multigraft_speech as speech
+from helpers.bundle_figures import figures_agree
 from helpers.spelled_sounds import RATE, SILENCE, TONE, spelled, texts, write_spelled
 from helpers.toy_server import serving
 from multigraft.errors import DataError
@@ -190,3 +191,8 @@ def test_bad_rows_are_named_with_their_place(tmp_path: Path) -> None:
     for line, why in enumerate(reasons, start=2):
         (told,) = (each for each in said.splitlines() if f"row {line}" in each)
         assert why in told, said
+
+
+def test_the_bundle_has_the_figures_of_its_run(run: mg.Run, bundle: Path) -> None:
+    assert bundle == run.folder / "bundle"
+    figures_agree(run)

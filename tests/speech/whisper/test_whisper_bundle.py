@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 import multigraft as mg
+from helpers.bundle_figures import figures_agree
 from helpers.whisper_toys import sounds
 from multigraft.errors import PredictError
 from multigraft.runtime.bundle import Generation, open_bundle
@@ -84,3 +85,7 @@ def test_tokens_beyond_the_vocabulary_are_refused(bundle: Path) -> None:
     ):
         with pytest.raises(ValidationError, match="found token"):
             Generation.model_validate({**said, **changed})
+
+
+def test_the_bundle_has_the_figures_of_its_run(run: mg.Run) -> None:
+    figures_agree(run, without=("loss", "perplexity", "token_accuracy"))

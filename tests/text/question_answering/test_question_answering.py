@@ -22,6 +22,7 @@ import multigraft as mg
 import multigraft_text as text
 from docs.test_docs import ROOT, example
 from helpers.asked_passages import Row, questions, renamed, write_lines, write_squad
+from helpers.bundle_figures import figures_agree
 from helpers.toy_server import serving
 from multigraft.cli import main
 from multigraft.contracts.types import Arrays
@@ -342,3 +343,8 @@ def test_a_training_row_that_cannot_be_cut_keeps_its_place(tmp_path: Path) -> No
     }
     with pytest.raises(DataError, match=r"asked\.jsonl row 21: the question has \d+ tokens"):
         mg.Engine([text], discover=False).start(recipe, "finetune")
+
+
+def test_the_bundle_has_the_figures_of_its_run(run: mg.Run, bundle: Path) -> None:
+    assert bundle == run.folder / "bundle"
+    figures_agree(run)

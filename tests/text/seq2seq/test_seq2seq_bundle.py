@@ -13,6 +13,7 @@ import torch
 from onnx import numpy_helper
 
 import multigraft as mg
+from helpers.bundle_figures import figures_agree
 from helpers.seq2seq_runs import made_texts, rows_of, trained
 from multigraft.errors import ExportError
 from multigraft.export.generation.encoder_graph import Encoder, export_encoder
@@ -134,3 +135,9 @@ def test_what_the_encoder_gives_is_replayed_while_the_decoder_learns(
     for name, tensor in wanted.items():
         torch.testing.assert_close(found[name], tensor, atol=1e-4, rtol=1e-3)
     assert runs["on"].plan.frozen(1.0) == LAYERS
+
+
+def test_the_bundle_has_the_figures_of_its_run(run: mg.Run) -> None:
+    rows = [*rows_of(made_texts(6, seed=4)), {"text": "a fox", "target": "A" * 99}]
+    found = figures_agree(run, rows, without=("loss", "perplexity", "token_accuracy"))
+    assert found.facts["rows"] == "6", "the last is too long to be written"

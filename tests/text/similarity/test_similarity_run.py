@@ -16,6 +16,7 @@ import transformers
 
 import multigraft as mg
 import multigraft_text as text
+from helpers.bundle_figures import figures_agree
 from helpers.paired_texts import WORDS, pairs, texts_of
 from multigraft.cli import main
 from multigraft.contracts.features import mean_pool
@@ -269,6 +270,7 @@ def test_scores_correlate_as_scipy_says(loss: str, tmp_path: Path) -> None:
     assert metrics["pearson"].value == pytest.approx(pearson, abs=1e-6)
     assert spearman > 0.2
     assert found.bundle.precisions["int8"].metric == "spearman"
+    figures_agree(run)
 
 
 def test_a_decoder_embeds_as_its_folder_does(tmp_path: Path) -> None:
@@ -322,3 +324,8 @@ def test_a_pretrained_bundle_ranks_too(tmp_path: Path) -> None:
     ranked = found.rank(("river house", "river house"), [(each, each) for each in texts])
     assert ranked[0] == {"index": 1, "score": pytest.approx(1, abs=1e-6)}
     assert ranked[1]["score"] < 1
+
+
+def test_the_bundle_has_the_figures_of_its_run(run: mg.Run, bundle: Path) -> None:
+    assert bundle == run.folder / "bundle"
+    figures_agree(run)

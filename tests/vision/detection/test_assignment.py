@@ -10,7 +10,8 @@ import torch
 from torchvision.models.detection import FCOS
 from torchvision.models.detection.fcos import FCOSHead
 
-from multigraft_vision.detection.assignment import CROWD, NOTHING, assign, centreness
+from multigraft_vision.detection.assignment import assign, centreness
+from multigraft_vision.detection.object_rows import CROWD, NOTHING
 from multigraft_vision.detection.objective import ObjectDetection, _class_loss, _seen
 from multigraft_vision.detection.points import boxes_at, points_of
 

@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageOps
 
 import multigraft as mg
+from helpers.bundle_figures import figures_agree
 from helpers.npm_archives import stand_in_engine
 from multigraft import RowError
 from multigraft.plugins.catalog import Catalog
@@ -206,3 +207,8 @@ def test_objects_that_no_input_shows_are_told(run: mg.Run, scale: float, told: b
     objective = run.objective
     assert list(objective.doubts([none, row])) == [TOO_SMALL] * told
     assert list(objective.doubts([none])) == []
+
+
+def test_the_bundle_has_the_figures_of_its_run(run: mg.Run, bundle: Path, pictures: Path) -> None:
+    assert bundle == run.folder / "bundle"
+    figures_agree(run, pictures / "held")

@@ -17,9 +17,10 @@ from PIL import Image, ImageOps
 from pycocotools import mask as coco
 
 import multigraft_vision
+from helpers.bundle_figures import figures_agree
 from helpers.npm_archives import stand_in_engine
 from helpers.packages import ROOT
-from helpers.painted_scenes import CLASSES, scene
+from helpers.painted_scenes import CLASSES, scene, table
 from helpers.scene_recipe import recipe
 from helpers.toy_server import serving
 from multigraft.contracts.answers import Window
@@ -222,3 +223,7 @@ def test_the_levels_of_frozen_blocks_are_replayed(tmp_path: Path) -> None:
         assert any("replaying" in line for line in said) == (way == "on"), said
     for name, each in found[0].items():
         np.testing.assert_allclose(each, found[1][name], rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_the_bundle_has_the_figures_of_its_run(run: Any, tmp_path: Path) -> None:
+    figures_agree(run, table(tmp_path, 9, seed=4))

@@ -11,10 +11,10 @@ import torch
 from multigraft.contracts.features import Batch
 from multigraft.contracts.frames import EXTENT, FRAME, joined, moved
 from multigraft.contracts.mixing import mixed
-from multigraft.contracts.objectives import Objective
 from multigraft.contracts.padding import Fills
 from multigraft.contracts.reader import Augment, JoiningAugment, MixingAugment
 from multigraft.contracts.readers import collate
+from multigraft.contracts.row_objectives import RowObjective
 from multigraft.contracts.types import Arrays
 from multigraft.data.batching.batches import Members
 from multigraft.data.batching.packing import collate_packs
@@ -151,7 +151,7 @@ class _Source:
         return {**made, **joined(rows, pieces, objective.moves, objective.fills)}
 
 
-def _check_packs(batches: Sequence[Members], objective: Objective) -> None:
+def _check_packs(batches: Sequence[Members], objective: RowObjective) -> None:
     if len(batches) and isinstance(batches[0], tuple) and not objective.packs:
         raise MultigraftError(
             f"training.packing: {type(objective).__name__} needs every row in a sequence of its "
@@ -159,12 +159,12 @@ def _check_packs(batches: Sequence[Members], objective: Objective) -> None:
         )
 
 
-def _views(objective: Objective) -> bool:
+def _views(objective: RowObjective) -> bool:
     """Whether an objective changes single rows; `Objective.view` itself leaves them as they are."""
-    return getattr(objective.view, "__func__", None) is not Objective.view
+    return getattr(objective.view, "__func__", None) is not RowObjective.view
 
 
-def _needed(objective: Objective) -> Collection[str]:
+def _needed(objective: RowObjective) -> Collection[str]:
     """The arrays without which targets cannot be moved."""
     return (*objective.moves, FRAME, EXTENT) if objective.moves else ()
 

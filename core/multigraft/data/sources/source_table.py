@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from multigraft.contracts.formats import Format, Layout
 from multigraft.contracts.records import Modality
@@ -17,7 +18,9 @@ from multigraft.recipe import Data
 from multigraft.system.file_endings import ending_of
 from multigraft.system.files import expanded
 
-TRAIN = "train"
+TRAIN, ENDING = "train", "ending"
+LAYOUT = ("format", "encoding", "quotes")
+"""The fields of a recipe's ``data`` that say how files are written."""
 
 
 def source_table(
@@ -78,6 +81,21 @@ def part_of(path: Source, split: str, formats: Sequence[Format] = CORE) -> Sourc
     held = [each for each in sorted(folder.iterdir()) if each.stem == split]
     fit = [each for each in held if each.is_dir() or each.suffix.lower() in known]
     return str(fit[0]) if len(fit) == 1 else path
+
+
+def said_of_source(data: Data) -> dict[str, str]:
+    """What a recipe says of how its sources are read, and the ending of the training rows where it
+    names their format; nothing where they are read by their ending alone."""
+    usual = {name: Data.model_fields[name].default for name in LAYOUT}
+    found = {name: said for name in LAYOUT if (said := getattr(data, name)) != usual[name]}
+    return {**found, ENDING: _ending(data.train)} if "format" in found else found
+
+
+def as_said(said: Mapping[str, str], columns: Mapping[str, Any]) -> Data:
+    """The section of a recipe that reads other rows so. Raises ValueError for what is no layout."""
+    kept: dict[str, Any] = {name: said[name] for name in LAYOUT if name in said}
+    train = f"{TRAIN}{said.get(ENDING, '')}"
+    return Data.model_validate({**kept, "train": train, "columns": dict(columns)})
 
 
 def _format(data: Data, split: str, path: Source, formats: Sequence[Format]) -> str:

@@ -68,13 +68,10 @@ def tables_of(
     task = {each.name: each for each in catalog.tasks()}.get(bundle.task)
     if task is None or task.rows is None:
         return tables
-    from multigraft.contracts.options import defaults
     from multigraft.data import rewrite_of
-    from multigraft.runtime.manifest import TASK_OPTIONS
+    from multigraft.runtime.task_options import task_options
 
-    told = bundle.facts.get(TASK_OPTIONS)  # not in bundles of earlier versions
-    options = {name: told[name] for name in task.options if name in told} if told else {}
-    rewrite = rewrite_of(task, {**defaults(task.options), **options})
+    rewrite = rewrite_of(task, task_options(bundle, task))
     blank = dict.fromkeys(task.columns)  # what is to be answered needs no target, nor a right one
     return replace(tables, rewrite=rewrite and (lambda row: rewrite({**row, **blank})))
 

@@ -15,6 +15,7 @@ from multigraft.evaluation.statistics.averages import Block, average_difference,
 from multigraft.evaluation.statistics.bayes import Belief, correlated_bayes, signed_rank_bayes
 from multigraft.evaluation.statistics.bootstrap import (
     FEW,
+    SHARED,
     Summary,
     interval_of,
     intervals,
@@ -54,6 +55,7 @@ from multigraft.evaluation.statistics.systems import (
 
 __all__ = [
     "FEW",
+    "SHARED",
     "Belief",
     "Block",
     "Estimate",

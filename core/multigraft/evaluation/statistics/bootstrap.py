@@ -11,6 +11,8 @@ from multigraft.contracts.report import Measure
 
 BLOCK = 2**22
 """Numbers that a block of resamples takes in memory."""
+SHARED = 0
+"""The seed of the resamples of every evaluation."""
 FEW, MANY = 200, 1000
 """Resamples where a person asks for no number of them: at least, and where they cost little."""
 NUMBERS = 200_000_000

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from multigraft.contracts.features import Batch
+from multigraft.contracts.objectives import Objective
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.data import Epoch, iterate, plan_batches
 from multigraft.errors import ExportError
@@ -81,7 +82,7 @@ def measure_graphs(
     return {name: _evidence(run, tally, len(rows)) for name, tally in tallies.items()}
 
 
-def metrics_by(run: Run) -> Metrics:
+def metrics_by(run: Run) -> Metrics[Objective]:
     """The task's metrics; a pretraining task's embeddings are judged instead."""
     if run.resolved.task.stage == "pretrain":
         return Metrics(run.objective, None)

@@ -33,3 +33,20 @@ def confused(answer: np.ndarray, target: np.ndarray, classes: int) -> list[list[
     """
     cells, rows = np.unique(target.astype(np.int64) * classes + answer, return_counts=True)
     return np.stack([cells // classes, cells % classes, rows], axis=1).tolist()
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error of answers [rows] (Guo et al. 2017): the mean gap between how sure
+    they are and how often they are right, in bins of equal width of which each holds its lower
+    bound.
+
+    >>> calibration_error(np.array([0.75, 0.75]), np.array([True, False]))
+    0.25
+    """
+    places, width = np.arange(bins + 1), float(np.float32(1 / bins))
+    # from both ends, as torch's linspace rounds them
+    bounds = np.where(places < (bins + 1) // 2, places * width, 1 - (bins - places) * width)
+    sure = np.clip(confidence.astype(np.float32), 0, 1)
+    bin_of = np.searchsorted(bounds.astype(np.float32), sure, side="right") - 1
+    gaps = np.bincount(bin_of, right.astype(np.float64) - sure, minlength=bins + 1)
+    return float(np.abs(gaps).sum() / len(sure))

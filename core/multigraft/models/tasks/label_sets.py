@@ -36,6 +36,7 @@ def multilabel_task(name: str, *modalities: str) -> Task:
         labels_in=labels_in,
         targets=label_set_spec,
         objective=Lazy("multigraft.models.tasks.multilabel:MultiLabel"),
+        row_objective=Lazy("multigraft.models.tasks.label_set_rows:LabelSetRows"),
         answers="multilabel",
         samples=made_up_labels,
         options={

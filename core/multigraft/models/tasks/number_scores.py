@@ -6,7 +6,6 @@ Arrays are [rows, numbers]; scores of several numbers are the mean of each one's
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 
 def number_scores(answered: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
@@ -27,7 +26,7 @@ def number_scores(answered: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
         "r2": _explained((error**2).sum(0), (spread**2).sum(0)),
         "d2_absolute_error": _explained(np.abs(error).sum(0), np.abs(median).sum(0)),
         "pearson": _correlation(answered, wanted),
-        "spearman": _correlation(rankdata(answered, axis=0), rankdata(wanted, axis=0)),
+        "spearman": _correlation(ranks(answered), ranks(wanted)),
     }
 
 
@@ -45,6 +44,19 @@ def quantile_scores(
     ]
     inside = (answered[..., 0] <= wanted) & (wanted <= answered[..., -1])
     return {"d2_pinball": _explained(*losses), "interval_coverage": float(inside.mean())}
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """[rows, numbers]: each value's rank in its column, from 1; equal ones share their mean rank.
+
+    >>> ranks(np.array([[3.0], [1.0], [3.0]])).ravel().tolist()
+    [2.5, 1.0, 2.5]
+    """
+    found = np.empty(values.shape)
+    for column in range(values.shape[1]):
+        _, place, counts = np.unique(values[:, column], return_inverse=True, return_counts=True)
+        found[:, column] = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return found
 
 
 def pinball(answered: np.ndarray, wanted: np.ndarray, levels: np.ndarray) -> np.ndarray:

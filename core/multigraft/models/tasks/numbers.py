@@ -30,6 +30,7 @@ def regression_task(name: str, *modalities: str) -> Task:
         columns=(COLUMN,),
         targets=number_spec,
         objective=Lazy("multigraft.models.tasks.regression:Regression"),
+        row_objective=Lazy("multigraft.models.tasks.number_rows:NumberRows"),
         answers="regression",
         samples=made_up_numbers,
         options={

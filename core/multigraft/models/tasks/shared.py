@@ -27,6 +27,7 @@ def classification_task(name: str, *modalities: str) -> Task:
         stratify="label",
         targets=label_spec,
         objective=Lazy("multigraft.models.tasks.classification:Classification"),
+        row_objective=Lazy("multigraft.models.tasks.class_rows:ClassRows"),
         answers="classification",
         options={
             "label_smoothing": Option(

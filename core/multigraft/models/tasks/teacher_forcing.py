@@ -3,7 +3,7 @@ et al. 2014)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from multigraft.contracts.features import Batch, Features
 from multigraft.contracts.generation import Generating, Writing, WrittenMetric, read_through
-from multigraft.contracts.objectives import Brief, Objective, Outputs, Row, RowLoss
-from multigraft.contracts.types import Arrays
-from multigraft.errors import RecipeError, RowError
+from multigraft.contracts.objectives import Brief, Objective, Outputs, RowLoss
+from multigraft.errors import RecipeError
+from multigraft.models.tasks.written_rows import WrittenRows
 
 IGNORED = -100
 """What pads the tokens of a text."""
@@ -100,7 +100,7 @@ class TeacherForced(Objective):
         return RowLoss(each.sum(1), (labels != IGNORED).sum(1).float())
 
 
-class WrittenText(TeacherForced):
+class WrittenText(WrittenRows, TeacherForced):
     """The tokens of a text that a column gives; final evaluation, export and the bundle judge what
     is written by `Task.answers`.
 
@@ -108,12 +108,10 @@ class WrittenText(TeacherForced):
     ``label_smoothing``.
     """
 
-    whole = True
-    column = "target"
     judged: WrittenMetric
 
     def __init__(self, brief: Brief) -> None:
-        super().__init__(brief)
+        TeacherForced.__init__(self, brief)
         self.smoothing = brief.options["label_smoothing"]
         room = self.writing.max_length - len(self.writing.start)
         self.longest = int(brief.options["max_target_length"] or room)
@@ -121,24 +119,6 @@ class WrittenText(TeacherForced):
             raise RecipeError(
                 [f"task.max_target_length: found {self.longest}; the decoder holds {room}"]
             )
-
-    def tokens(self, text: str) -> Sequence[int]:
-        """The tokens of a text and what ends it. Raises RowError."""
-        raise NotImplementedError
-
-    def encode(self, row: Row, arrays: Arrays) -> Arrays:
-        """``labels`` int64 [T]. Raises RowError for a target that is empty or too long."""
-        try:
-            tokens = self.tokens(row[self.column])
-        except RowError as error:
-            raise RowError(str(error), column=self.column) from error
-        if len(tokens) > self.longest:
-            raise RowError(
-                f"has {len(tokens)} tokens, the end counted, and at most {self.longest} are "
-                "written: raise task.max_target_length, or shorten the text",
-                column=self.column,
-            )
-        return {"labels": np.array(tokens, dtype=np.int64)}
 
     def generating(self, head: nn.Module) -> Generating:
         """The decoder, and how it writes unless asked otherwise."""

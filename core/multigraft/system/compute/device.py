@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
 
 import torch
 from torch import nn
@@ -35,9 +33,3 @@ def lay_out(module: nn.Module, *, channels_last: bool) -> None:
     """Order the weights of 2-d convolutions in memory, in place; others have but one order."""
     if any(isinstance(each, nn.Conv2d) for each in module.modules()):
         module.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
-
-
-def peak_memory_mb() -> float:
-    """The largest resident set of this process so far, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)

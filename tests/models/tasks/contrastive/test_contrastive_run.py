@@ -15,6 +15,7 @@ import torch
 
 import multigraft as mg
 from helpers import captioned, matched
+from helpers.bundle_figures import figures_agree
 from helpers.packages import ROOT
 from multigraft.errors import BundleError, DataError, PredictError, RecipeError, RowError
 from multigraft.system.compute.precision import FP32
@@ -277,3 +278,8 @@ def test_missing_values_are_refused_in_the_recipe(tmp_path: Path) -> None:
 
 def test_the_kit_tries_it() -> None:
     check_plugin(matched.Matching())
+
+
+def test_the_bundle_has_the_figures_of_its_run(run: mg.Run, bundle: Path) -> None:
+    assert bundle == run.folder / "bundle"
+    figures_agree(run)

@@ -3,28 +3,23 @@ far from them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from multigraft.contracts.branches import PRESENT, of_branch
 from multigraft.contracts.features import Batch, Features
-from multigraft.contracts.objectives import Brief, Objective, Outputs, Row, RowLoss
-from multigraft.contracts.report import Baseline
-from multigraft.contracts.types import Arrays
-from multigraft.errors import RowError
+from multigraft.contracts.objectives import Brief, Objective, Outputs, RowLoss
 from multigraft.models.tasks.contrastive.losses import pairwise_sigmoid
+from multigraft.models.tasks.contrastive.pair_rows import PairRows
 from multigraft.models.tasks.contrastive.start import Start
 from multigraft.models.tasks.contrastive.task import SIGLIP
 from multigraft.models.tasks.in_batch_negatives import in_batch_negatives, negatives
-from multigraft.runtime.answers.embeddings import BIAS, SCALE, id_of, output_of, value_id
+from multigraft.runtime.answers.embeddings import BIAS, SCALE, id_of, output_of
 
 
-class Contrastive(Objective):
+class Contrastive(PairRows, Objective):
     """InfoNCE both ways (CLIP, Radford et al. 2021), or a sigmoid of each pair (SigLIP, Zhai et al.
     2023).
 
@@ -32,8 +27,6 @@ class Contrastive(Objective):
     their pictures is a negative of it.
     """
 
-    monitor = "mrr"
-    greater_is_better = True
     mixes_rows = True
     mixes_in_loss = True
     random_batches = True
@@ -47,16 +40,6 @@ class Contrastive(Objective):
     def head(self) -> nn.Module:
         """A projection of each branch: of a tower of a dual encoder its own, else a new one."""
         return self.start.head(self.widths)
-
-    def encode(self, row: Row, arrays: Arrays) -> Arrays:
-        """A number of each value, equal for equal ones. Raises RowError where one is missing."""
-        for place, name in enumerate(self.names):
-            if not arrays[PRESENT][place]:
-                raise RowError(
-                    f"there is no {name!r}: a pair has both, {' and '.join(map(repr, self.names))}",
-                    column=name,
-                )
-        return {id_of(name): value_id(of_branch(name, arrays)) for name in self.names}
 
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
         """The loss of each row; every row weighs 1."""
@@ -84,17 +67,6 @@ class Contrastive(Objective):
         ids = {id_of(name): batch[id_of(name)] for name in self.names}
         return {**super().measure(outputs, batch, loss), **ids}
 
-    def baseline(self, kept: Mapping[str, np.ndarray]) -> Baseline:
-        """A random order, which puts each candidate first as often."""
-        chance = float(np.mean([1 / self._different(kept, name) for name in self.names]))
-        return Baseline("recall_at_1", chance, "a random order")
-
-    def details(self, kept: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """Among how many different values each had to be found."""
-        counts = [str(self._different(kept, name)) for name in self.names]
-        heading = tuple(f"different values of {name}" for name in self.names)
-        return {"tables": {"what was ranked": ((*heading, "rows"), (*counts, str(_rows(kept))))}}
-
     def save(self, folder: Path, head: nn.Module) -> None:
         """Let the ecosystem open towers of one dual encoder as that model."""
         savers = [space.save for space in self.start.spaces.values() if space.save is not None]
@@ -102,10 +74,3 @@ class Contrastive(Objective):
             return  # as of two text towers
         trained: Any = head
         savers[0](folder, {name: folder / name for name in self.names}, *trained.logits())
-
-    def _different(self, kept: Mapping[str, np.ndarray], name: str) -> int:
-        return len(np.unique(kept[id_of(name)]))
-
-
-def _rows(kept: Mapping[str, np.ndarray]) -> int:
-    return len(kept["loss"])

@@ -17,6 +17,7 @@ def contrastive_task(name: str) -> Task:
         several=True,
         dual=True,
         objective=Lazy("multigraft.models.tasks.contrastive.objective:Contrastive"),
+        row_objective=Lazy("multigraft.models.tasks.contrastive.pair_rows:PairRows"),
         answers="embeddings",
         epochs=10.0,
         options={

@@ -1,0 +1,1 @@
+"""Evaluation of a bundle on rows of a table, without torch."""
