@@ -316,10 +316,10 @@ class TestFiles:
     def test_a_log_gets_a_line_now_and_then(
         self, cli: Any, loaded: list[Any], filled: list[Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from multigraft.cli import predict_file
         from multigraft.evaluation.file_answers import answer_file
+        from multigraft.training.callbacks import stage_lines
 
-        monkeypatch.setattr(predict_file, "EVERY", 0.0)
+        monkeypatch.setattr(stage_lines, "EVERY", 0.0)
 
         def fill(predictor: Any, data: str, into: Path, *, display: Any, **_: Any) -> Any:
             display.begin("answering", 1024)

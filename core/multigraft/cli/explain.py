@@ -109,7 +109,7 @@ def explain(
 
     Of a run with gradients too, and checked against random weights; of a bundle without torch.
     """
-    from multigraft.cli.explained_rows import shown_rows
+    from multigraft.cli.explained_rows import FEW, row_lines, shown_rows
     from multigraft.evaluation.explain.explanations import PAGE
     from multigraft.evaluation.row_answers import check_new_file
 
@@ -141,7 +141,8 @@ def explain(
     if as_json:
         shell.say_json(found.to_dict())
     else:
-        shell.out.print(shown_rows(found))
+        typed = bool(inputs) and len(found.rows) <= FEW
+        shell.out.print(shown_rows(found) if typed else row_lines(found))
         show_report(shell, found.report(files), as_json=False)
     if found.notes:
         raise typer.Exit(FAILED)

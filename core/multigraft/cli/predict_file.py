@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from multigraft.cli import FAILED
 from multigraft.cli.shell import Shell
+from multigraft.training.callbacks.stage_lines import StageLines
 
 if TYPE_CHECKING:
     from multigraft.contracts.display import Display
@@ -45,16 +45,11 @@ Keep = Annotated[
 ]
 
 
-EVERY = 30.0
-"""Seconds between two lines of progress where no bar can be shown."""
-
-
 class Lines:
     """Progress as lines beside the answer, for a log: a `Display`."""
 
     def __init__(self, shell: Shell) -> None:
-        self._shell = shell
-        self._what, self._done, self._total, self._told = "", 0, 0, 0.0
+        self._stage = StageLines(shell.tell)
 
     def __enter__(self) -> Lines:
         return self
@@ -69,15 +64,11 @@ class Lines:
 
     def begin(self, what: str, total: int | None = None) -> None:
         """Say nothing yet: what is done soon needs no line."""
-        self._what, self._done, self._total = what, 0, total or 0
-        self._told = time.monotonic()
+        self._stage.begin(what, total)
 
     def advance(self, count: int) -> None:
         """Say how far it is, now and then."""
-        self._done += count
-        if time.monotonic() - self._told >= EVERY:
-            self._told = time.monotonic()
-            self._shell.tell(f"{self._what}: {self._done:,} of {self._total:,} rows")
+        self._stage.advance(count)
 
 
 def shown_progress(shell: Shell) -> Display:

@@ -67,6 +67,8 @@ def explain_run(
     values = _held_out(run, wanted.seed) if isinstance(rows, int) else _given(run, rows)
     with evaluating(run.graft):
         most = rows if isinstance(rows, int) else len(rows)
+        if wanted.wrong:
+            run.display.begin("looking for wrong answers")
         read, notes = _read(trained, values, most, wrong=wanted.wrong)
         if not read:
             raise RowError(_why_none(notes, wrong=wanted.wrong))
@@ -175,7 +177,8 @@ def _explained(
 ) -> Iterator[ExplainedRow]:
     """Every row by every method; then all of them once more with random weights."""
     found: list[dict[str, Explanation]] = []
-    run.display.begin("explaining", len(rows))
+    twice = " (then once more with random weights)" if sanity else ""
+    run.display.begin(f"explaining{twice}", len(rows))
     for row in rows:
         found.append({name: trained.explain(row, way) for name, way in ways.items()})
         run.display.advance(1)

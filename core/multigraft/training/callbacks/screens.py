@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from multigraft.training.callbacks.notebook_screen import NotebookScreen
+from multigraft.training.callbacks.stage_lines import StageLines
 
 
 class Screen(Protocol):
@@ -53,6 +54,7 @@ class TerminalScreen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar: Bar | None = None
+        self._lines = StageLines(self._say)
 
     def begin(self, what: str, total: int | None) -> None:
         """Open the stage's bar; where none can be, print a line."""
@@ -61,11 +63,14 @@ class TerminalScreen:
             self._bar = _opened(_stage_bar(self._console, what, total))
         else:
             self._say(what if total is None else f"{what}: {total:,} rows")
+            self._lines.begin(what, total)
 
     def advance(self, count: int) -> None:
-        """Move the stage's bar."""
+        """Move the stage's bar; where none can be, print a line now and then."""
         if self._bar is not None:
             self._bar.advance(self._bar.task_ids[0], count)
+        elif not self._console.is_terminal:
+            self._lines.advance(count)
 
     def train(self, total: int | None, step: int) -> None:
         """Open the training's bar; where none can be, epochs are told."""
