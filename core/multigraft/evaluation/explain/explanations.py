@@ -92,12 +92,13 @@ class Explanations:
 
     def report(self, files: Mapping[str, str] | None = None) -> Report:
         """The answer of the verb, for a terminal and the run's page."""
+        confidence = {"confidence": f"{CONFIDENCE:g}"} if len(self.rows) > 1 else {}
         return Report(
             verb="explain",
             title=self.title,
             metrics=self.measures() if len(self.methods) == 1 else {},
             tables={"methods": tuple(self._table())},
-            facts={**self.facts, "rows": str(len(self.rows)), "confidence": f"{CONFIDENCE:g}"},
+            facts={**self.facts, "rows": str(len(self.rows)), **confidence},
             notes=self.notes,
             files=files or {},
         )
