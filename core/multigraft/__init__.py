@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from multigraft.contracts.lazy import Lazy
     from multigraft.contracts.objectives import Brief, Objective, RowLoss
     from multigraft.contracts.padding import Fill
+    from multigraft.contracts.previews import Preview
     from multigraft.contracts.records import (
         Backbone,
         Likeness,
@@ -95,6 +96,7 @@ _HOMES = {
         *("Backbone", "Likeness", "Modality", "Option", "Origin"),
         *("Size", "Strategy", "Task"),
     ),
+    "contracts.previews": ("Preview",),
     "contracts.report": ("Measure", "Report"),
     "runs.run": ("Run",),
     "contracts.padding": ("Fill",),
@@ -145,6 +147,7 @@ __all__ = [
     "Patches",
     "Predictor",
     "Prepared",
+    "Preview",
     "Recipe",
     "Report",
     "RowBrief",

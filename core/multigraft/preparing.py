@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from multigraft.contracts.display import UNSEEN, Display
+from multigraft.contracts.previews import Preview
 from multigraft.data.prepare.corpus import MANIFEST, PAGE, Corpus, open_corpus, prepare_corpus
 from multigraft.data.prepare.fields import Preparation
 from multigraft.data.prepare.plan import Plan, read_plan
 from multigraft.data.prepare.tally import Tally
 from multigraft.data.prepare.trial import try_plan
-from multigraft.evaluation.report.prepared import write_prepared_page
+from multigraft.evaluation.report.prepared import READING, write_prepared_page
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import read_mapping
 from multigraft.system.files import expanded
@@ -97,8 +98,17 @@ def prepare_planned(plan: Plan, folder: Path, *, quiet: bool = False) -> Prepare
     made = (folder / MANIFEST).is_file()
     corpus = prepare_corpus(plan, folder, display=UNSEEN if quiet else _display())
     if not made or not (folder / PAGE).is_file():
-        write_prepared_page(corpus.manifest, corpus.examples, folder / PAGE, title=folder.name)
+        page, previews = folder / PAGE, _previews(plan)
+        write_prepared_page(
+            corpus.manifest, corpus.examples, page, title=folder.name, previews=previews
+        )
     return Prepared(corpus)
+
+
+def _previews(plan: Plan) -> dict[str, Callable[[Any], Preview] | None]:
+    """What makes previews of the values of each step, by the names of their examples."""
+    steps = {f"{step.number} {step.name}": step.modality.preview for step in plan.steps}
+    return {READING: plan.modality.preview, **steps}
 
 
 def planned(

@@ -31,6 +31,7 @@ AUDIO = Modality(
     samples=Samples(
         good=Lazy("multigraft_speech.samples:good"), bad=Lazy("multigraft_speech.samples:bad")
     ),
+    preview=Lazy("multigraft_speech.preview:preview"),
     likeness=Likeness(
         sketch=Lazy("multigraft_speech.likeness:sketch"),
         near=0.9,

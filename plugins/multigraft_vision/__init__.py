@@ -36,6 +36,7 @@ _IMAGE = Modality(
     samples=Samples(
         good=Lazy("multigraft_vision.samples:good"), bad=Lazy("multigraft_vision.samples:bad")
     ),
+    preview=Lazy("multigraft_vision.preview:preview"),
     likeness=Likeness(
         sketch=Lazy("multigraft_vision.likeness:sketch"),
         near=0.88,

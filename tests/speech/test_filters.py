@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import multigraft as mg
 from helpers.corpora import rows_of
 from multigraft.contracts.filters import Dropped
 from multigraft.contracts.options import defaults
+from multigraft.contracts.previews import LARGEST
 from multigraft.plugins.catalog import Catalog
+from multigraft_speech.preview import preview
 
 CATALOG = Catalog()
 RATE = 16_000
@@ -125,3 +128,17 @@ def test_a_table_of_sounds(tmp_path: Path) -> None:
     assert [row["audio"] for row in rows_of(found.folder / "train")] == [
         f"{number}.wav" for number in range(5)
     ]
+    page = found.page.read_text()
+    # five that are kept, two pairs of duplicates, and the silent one
+    assert page.count('src="data:audio/flac;base64,') == 5 + 2 * 2 + 1
+    shown = found.corpus.examples["0 audio-broken"]["dropped"]
+    assert str(tmp_path / "missing.wav") in [each.get("file") for each in shown]
+
+
+def test_a_preview_is_short_and_small() -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, 3 * 48_000 * 2).astype(np.float32)
+    found = preview((noise, 48_000))
+    assert len(found.content) < LARGEST and found.told == "the first 5 s"
+    heard, rate = soundfile.read(io.BytesIO(found.content))
+    assert rate == 16_000 and len(heard) == 5 * 16_000
+    assert preview((tone(0.25), RATE)).told == "0.25 s"

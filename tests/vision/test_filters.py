@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import multigraft as mg
 from helpers.corpora import rows_of
 from multigraft.contracts.filters import Dropped
 from multigraft.contracts.options import defaults
+from multigraft.errors import DataError
 from multigraft.plugins.catalog import Catalog
 from multigraft_vision.filters.examples import blurred, grey, sharp
 from multigraft_vision.filters.judging import sharpness
@@ -122,6 +124,11 @@ def test_a_folder_of_pictures(photos: Path, tmp_path: Path, workers: int) -> Non
     rows = list(rows_of(found.folder / "train"))
     assert len(rows) == 12 and {row["label"] for row in rows} == {"cat", "dog"}
     assert rows[0]["image"] == "cat/0.png"
+    page = found.page.read_text()
+    # five that are kept, two pairs of duplicates, one tiny and one grey; the broken one has none
+    assert page.count('<img src="data:image/jpeg;base64,') == 5 + 2 * 2 + 2
+    assert "8 x 8 pixels, a side below 32" in page and "Kept instead: row 1, 96 x 96" in page
+    assert set(re.findall('href="#(.*?)"', page)) == set(re.findall('id="(step-[0-9]+)"', page))
 
 
 def test_its_shards_are_learned_from(photos: Path, tmp_path: Path) -> None:
@@ -141,3 +148,17 @@ def test_its_shards_are_learned_from(photos: Path, tmp_path: Path) -> None:
         quiet=True,
     )
     assert run.facts["data"]["train"]["rows"] > 5
+
+
+def test_where_no_file_is_found_a_whole_name_is_told(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    rows = tmp_path / "in" / "rows.csv"
+    rows.write_text("image,label\nin/a.png,a\nin/b.png,b\n")
+    with pytest.raises(DataError) as refused:
+        mg.prepare(
+            source=rows, modality="image", steps="image-flaws", output=tmp_path / "out", quiet=True
+        )
+    said = str(refused.value)
+    assert said.startswith("no row is left of 2: step 1, image-broken, drops most of them, 2, and")
+    assert f"No such file or directory (row 1: {rows.parent}/in/a.png)" in said
+    assert said.endswith(f"; relative names start in {rows.parent}")

@@ -12,6 +12,7 @@ import numpy as np
 from multigraft.contracts.explaining import Explainer
 from multigraft.contracts.filters import Filter
 from multigraft.contracts.formats import Format
+from multigraft.contracts.previews import Preview
 from multigraft.contracts.samples import Samples, Trial
 from multigraft.contracts.web import WebReader
 
@@ -109,6 +110,9 @@ class Modality:
     over few rows, 200 at the most; for values of which a backbone learns little a step."""
     web: WebReader | None = None
     """How a page reads a value without a server; None: only Python does."""
+    preview: Callable[[Any], Preview] | None = None
+    """(raw value) -> what a page shows of it, at most `multigraft.contracts.previews.LARGEST`
+    bytes; None: its name. Raises RowError for what the reader would refuse."""
     branches: Mapping[str, Modality] = field(default_factory=dict)
     """The modalities that are read side by side, by branch: core composes such a one of those that
     plugins register (see `multigraft.contracts.branches`)."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from multigraft.contracts.frames import EXTENT, FRAME
 from multigraft.contracts.padding import LENGTH, Fills, fill_of, sizes
+from multigraft.contracts.previews import LARGEST, STARTS
 from multigraft.contracts.reader import Augment, Reader, WindowReader
 from multigraft.contracts.readers import load_spec, save_spec
 from multigraft.contracts.records import Modality
@@ -264,6 +265,27 @@ def likeness(subject: Subject) -> Iterator[str]:
         yield "equal values have different sketches"
     if flaws.max(initial=0) > len(record.likeness.flaws):
         yield f"a flaw has the number {flaws.max()}, and flaws names {len(record.likeness.flaws)}"
+
+
+def preview(subject: Subject) -> Iterator[str]:
+    """Check that previews are files of their kind, small enough, and raise RowError alone."""
+    record: Modality = subject.record
+    if record.preview is None:
+        raise Skipped("it has no preview")
+    _, raws = _made(subject)
+    for raw in raws[:3]:
+        found = record.preview(raw)
+        if not found.content.startswith(STARTS[found.kind]):
+            yield f"the preview of {raw!r:.60} is no {found.kind}"
+        elif len(found.content) > LARGEST:
+            yield f"the preview of {raw!r:.60} has {len(found.content):,} bytes"
+    for raw in record.samples.bad(subject.bench.room("bad", record.name)) if record.samples else []:
+        try:
+            record.preview(raw)
+        except RowError:
+            continue
+        except Exception as error:
+            yield f"of {raw!r:.60} the preview raised {type(error).__name__}: {error}"
 
 
 def unit(subject: Subject) -> Iterator[str]:

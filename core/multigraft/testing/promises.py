@@ -212,6 +212,16 @@ READING = (
         "alone",
     ),
     Check(
+        name="preview",
+        of="modality",
+        run=Lazy("multigraft.testing.check_reader:preview"),
+        what="A preview is a file of its kind, of at most 256 kB; of bad values it raises nothing "
+        "but RowError.",
+        why="pages of prepared corpora show it, and stay small",
+        mend="give a mg.Preview of fewer pixels or seconds, and RowError for what the reader "
+        "would refuse",
+    ),
+    Check(
         name="unit",
         of="modality",
         run=Lazy("multigraft.testing.check_reader:unit"),

@@ -279,6 +279,13 @@ READERS = (
         likeness=mg.Likeness(sketch=readers.unsteady_sketch, near=0.9),
     ),
     _read(
+        "a preview that is no picture",
+        "preview",
+        "is no image/png",
+        readers.Reader,
+        preview=lambda raw: mg.Preview("image/png", b"GIF89a"),
+    ),
+    _read(
         "windows of other arrays than a row",
         "windows",
         "other arrays than a row",

@@ -82,7 +82,7 @@ def test_near_duplicates_are_shown_with_what_stays(corpus: Path) -> None:
     assert len(shown) == 5
     assert all(each["told"].startswith("kept instead, row ") for each in shown)
     page = found.page.read_text()
-    assert "near-duplicates" in page and "kept instead" in page
+    assert "near-duplicates" in page and "Kept instead" in page
     assert "<script" not in page and "prefers-color-scheme: dark" in page
 
 
@@ -364,7 +364,11 @@ def test_columns_can_be_chosen_and_limits_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "fields", "said"),
     [
-        ('{"text": "a"}', {"steps": [{"name": "length", "low": 9}]}, "no row is left"),
+        (
+            '{"text": "a"}',
+            {"steps": [{"name": "length", "low": 9}]},
+            "length, drops most of them, 1, and 1 of these for: fewer than 9",
+        ),
         ('{"text": "a"}', {"columns": {"text": "body"}}, "columns: there is no column 'body'"),
         ("", {}, "is empty"),
         ('{"text": "a"}', {"keep": "txt"}, "keep: there is no column 'txt'; did you mean 'text'"),

@@ -178,7 +178,7 @@ def _write(
         f"{step.number} {step.name}": tallies[step.number].facts()["examples"]
         for step in plan.steps
     }
-    examples[READING] = read.facts()["examples"] | {"kept": [vars(e) for e in written.examples]}
+    examples[READING] = read.facts()["examples"] | {"kept": [e.facts() for e in written.examples]}
     write_json(folder / EXAMPLES, examples)
     write_text(folder / RECIPE, plan.recipe.to_yaml())
     write_json(

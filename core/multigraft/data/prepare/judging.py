@@ -104,6 +104,7 @@ class _Rows:
 
     def __post_init__(self) -> None:
         self.changed: set[str] = set()
+        self.of_files = {s.step.number for s in self.steps if s.step.modality.suffixes}
 
     def keeps(self, place: int) -> bool:
         """Whether a row gets through all steps; what they mend of it is in the columns then."""
@@ -155,7 +156,8 @@ class _Rows:
     def _show(self, number: int, kind: str, place: int, value: Any, told: str) -> None:
         row = int(self.rows[place])
         if self.examples:
-            example = Example(row, shown(value), told, draw(number, row))
+            file = file_of(value, self.folder if number in self.of_files else None)
+            example = Example(row, shown(value), told, draw(number, row), file)
             self.tallies[number].show(kind, example, self.examples)
 
 
@@ -174,6 +176,16 @@ def whole_name(value: Any, folder: str | None) -> Any:
     if not path.is_absolute() and ".." in path.parts:
         raise RowError("its name leaves the data's folder")
     return str(Path(folder) / path)
+
+
+def file_of(value: Any, folder: str | None) -> str:
+    """The whole name of the file that a raw value names; empty for any other value, and where the
+    name leads out of the data's folder. ``folder`` is None for values that are no files."""
+    try:
+        name = None if folder is None else whole_name(value, folder)
+    except RowError:
+        return ""
+    return name if isinstance(name, str) else ""
 
 
 def raw_cells(batch: pa.RecordBatch, name: str) -> list[Any]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from multigraft.contracts.display import Display
 from multigraft.data.prepare.duplicates import KeyFile, find_duplicates
 from multigraft.data.prepare.first_rows import refuse_missing_columns
-from multigraft.data.prepare.judging import judge_block, open_pass, raw_cells
+from multigraft.data.prepare.judging import file_of, judge_block, open_pass, raw_cells
 from multigraft.data.prepare.plan import Pass, Plan, Step
 from multigraft.data.prepare.reading import Block, Sources
 from multigraft.data.prepare.tally import Example, Tally, draw, shown, summed
@@ -129,26 +129,32 @@ class Passes:
         draws = np.array([draw(step.number, row) for row in rows.tolist()])
         chosen = rows[np.argsort(draws, kind="stable")[: self.plan.recipe.examples]]
         asked = {int(row) for row in chosen} | {int(found[row]) for row in chosen}
-        values = dict(self._values(given.number, step.column, asked, blocks))
+        values = {row: each for row, *each in self._values(given.number, step, asked, blocks)}
         examples = []
         for row in chosen.tolist():
-            place, value = values[row]
-            first, stays = values[int(found[row])]
+            place, value, file = values[row]
+            first, stays, other = values[int(found[row])]
             told = INSTEAD.format(row=first + 1, value=shown(stays))
-            examples.append(Example(place, shown(value), told, draw(step.number, row)))
+            instead = {"row": first, "value": shown(stays), "file": other}
+            drawn = draw(step.number, row)
+            examples.append(Example(place, shown(value), told, drawn, file, instead))
         return examples
 
     def _values(
-        self, number: int, column: str, asked: set[int], blocks: int
-    ) -> Iterator[tuple[int, tuple[int, Any]]]:
-        """For each row asked for its place in the source, and its value."""
+        self, number: int, step: Step, asked: set[int], blocks: int
+    ) -> Iterator[tuple[int, int, Any, str]]:
+        """Each row asked for with its place in the source, its value, and the file that it is."""
         for block, (start, stop) in enumerate(self.work.starts(number, blocks)):
             mine = sorted(row for row in asked if start <= row < stop)
             if mine:
                 batch, places = self.work.rows(number, block)
-                cells = raw_cells(batch, column)
+                cells = raw_cells(batch, step.column)
+                folder = (
+                    self.work.facts(number, block)["folder"] if step.modality.suffixes else None
+                )
                 for row in mine:
-                    yield row, (int(places[row - start]), cells[row - start])
+                    value = cells[row - start]
+                    yield row, int(places[row - start]), value, file_of(value, folder)
 
 
 def _worker(given: Pass, work: Workspace, examples: int) -> Callable[[_Job], int]:

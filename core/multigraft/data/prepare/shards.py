@@ -14,7 +14,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from multigraft.data.prepare.judging import raw_cells, whole_name
+from multigraft.data.prepare.judging import file_of, raw_cells, whole_name
+from multigraft.data.prepare.nothing_left import nothing_left
 from multigraft.data.prepare.plan import Plan
 from multigraft.data.prepare.tally import Example, draw, shown
 from multigraft.data.prepare.workspace import Workspace
@@ -66,12 +67,12 @@ def write_shards(plan: Plan, work: Workspace, blocks: int, folder: Path) -> Writ
         }
         for batch, places, base in _left(work, number, blocks):
             parts = _parts(plan, batch, column)
-            _draw_kept(plan, written, batch, places, column)
+            _draw_kept(plan, written, batch, places, base)
             rows = _as(schema, batch, base if whole else None, plan.modality.columns)
             for part, split in enumerate(SPLITS):
                 open_shards[split].add(rows.take(pa.array(np.flatnonzero(parts == part))))
     if not written.shards:
-        raise DataError("no row is left; look at which step drops them: --dry-run shows it")
+        raise DataError(nothing_left(plan, work))
     written.shards.sort(key=lambda each: str(each["file"]))
     return written
 
@@ -170,17 +171,17 @@ def _share(value: Any, seed: bytes) -> float:
 
 
 def _draw_kept(
-    plan: Plan, written: Written, batch: pa.RecordBatch, places: np.ndarray, column: str
+    plan: Plan, written: Written, batch: pa.RecordBatch, places: np.ndarray, base: str | None
 ) -> None:
     """Keep those rows as examples that come first in the draw."""
-    most = plan.recipe.examples
+    most, column = plan.recipe.examples, plan.modality.columns[0]
     if not most:
         return
     draws = np.array([draw(KEPT, row) for row in places.tolist()])
     chosen = np.argsort(draws, kind="stable")[:most]
     cells = raw_cells(batch.take(pa.array(chosen)), column)
     found = [
-        Example(int(places[row]), shown(cell), "", int(draws[row]))
+        Example(int(places[row]), shown(cell), "", int(draws[row]), file_of(cell, base))
         for row, cell in zip(chosen.tolist(), cells, strict=True)
     ]
     written.examples = sorted([*written.examples, *found], key=lambda each: each.draw)[:most]

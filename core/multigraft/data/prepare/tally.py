@@ -13,6 +13,7 @@ LONGEST = 400
 REASONS = 100
 """Reasons that are told apart."""
 OTHER = "other reasons"
+OPTIONAL = ("file", "instead")
 VARIES = re.compile(
     r"(?<!column )(?<!\w)(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
     r"|(?<![\w.-])\d(?:[\d.,]*\d)?(?!\w)",
@@ -36,6 +37,15 @@ class Example:
     """Why it was dropped, what it became, or which row stays in its place."""
     draw: int = 0
     """Its number in the draw: of all rows those with the smallest are shown."""
+    file: str = ""
+    """The whole name of the file that it is, if it is one."""
+    instead: Mapping[str, Any] | None = None
+    """Of a duplicate the ``row``, ``value`` and ``file`` that stay in its place."""
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON has it; without a file and a row in its place, where it has none."""
+        told = vars(self)
+        return {name: told[name] for name in told if name not in OPTIONAL or told[name]}
 
 
 @dataclass
@@ -79,7 +89,7 @@ class Tally:
             "dropped": dict(sorted(self.dropped.items())),
             "mended": self.mended,
             "examples": {
-                kind: [vars(each) for each in sorted(shown, key=_drawn)]
+                kind: [each.facts() for each in sorted(shown, key=_drawn)]
                 for kind, shown in sorted(self.examples.items())
             },
         }
