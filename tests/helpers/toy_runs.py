@@ -246,6 +246,7 @@ def _run(
         facts={"seed": 0, "weights": "scratch", "plugins": {"helpers.toy_plugin": ""}},
         resolved=SimpleNamespace(
             task=catalog.task(f"{modality}-{stage}"),
+            task_options={},
             modality=catalog.modality(modality),
             branches={
                 "": SimpleNamespace(

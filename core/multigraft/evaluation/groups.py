@@ -87,7 +87,7 @@ class GroupMetrics:
 
 
 def groups_of(
-    cells: Sequence[Any], column: str, setting: str
+    cells: Sequence[Any], column: str, setting: str = "evaluation.groups"
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """The groups that a column names, in the order of their names, and the place of each row's
     [rows]. Raises RunError for more than can be told apart."""

@@ -222,13 +222,18 @@ def _row_facts(run: Run) -> dict[str, Any]:
     named = {ours: theirs for ours, theirs in columns.items() if theirs}
     found: dict[str, Any] = {COLUMNS: named} if named else {}
     found |= {READING: read} if (read := said_of_source(run.recipe.data)) else {}
-    return {**found, TASK_OPTIONS: dict(run.resolved.task_options)}
+    options = run.resolved.task_options
+    return {**found, TASK_OPTIONS: {name: _portable(value) for name, value in options.items()}}
 
 
 def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The run's facts for people, without the paths of the machine that trained it."""
     kept = {name: facts[name] for name in FACTS if name in facts}
-    weights = kept.get("weights")
-    if isinstance(weights, str) and Path(weights).is_absolute():
-        kept["weights"] = Path(weights).name
+    if "weights" in kept:
+        kept["weights"] = _portable(kept["weights"])
     return kept
+
+
+def _portable(value: Any) -> Any:
+    """A value, of a path of this machine its last part."""
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value

@@ -14,7 +14,8 @@ from multigraft import Brief
 from multigraft.contracts.readers import collate
 from multigraft.errors import MultigraftError, RowError
 from multigraft_speech.reader import AudioReader
-from multigraft_speech.recognition.ctc import FASTEST, SpeechRecognition
+from multigraft_speech.recognition.ctc import SpeechRecognition
+from multigraft_speech.recognition.transcribed_rows import FASTEST
 
 TARGETS = {"vocabulary": ["", " ", "a", "b"], "blank": 0}
 TEXTS = ("ab b", "a", "aa")

@@ -39,15 +39,11 @@ class _Row:
     arrays: Arrays
     """The reader's and the targets."""
     value: ReadValue
-    others: Sequence[Arrays]
-
-    @property
-    def rows(self) -> tuple[Arrays, ...]:
-        return (*self.value.rows, *self.others)
+    further: Sequence[Arrays]
 
     @property
     def size(self) -> int:
-        return self.value.size + sum(array.nbytes for row in self.others for array in row.values())
+        return self.value.size + sum(array.nbytes for row in self.further for array in row.values())
 
 
 def measure_rows(
@@ -91,7 +87,8 @@ class _Measurer:
         size = 0
         for number in range(len(self.rows)):
             row = self._row(number)
-            held, size = [*held, row], size + row.size
+            held.append(row)
+            size += row.size
             if len(held) == READ_AHEAD or size > READ_BYTES:
                 yield held
                 held, size = [], 0
@@ -109,20 +106,21 @@ class _Measurer:
 
     def _measured(self, group: Sequence[_Row]) -> RowMetrics:
         predictor = self.task.predictor
-        flat = [each for row in group for each in row.rows]
-        outputs = iter(predictor.row_outputs(flat))
+        # apart: a further row may lack arrays that no graph takes
+        own = iter(predictor.row_outputs([each for row in group for each in row.value.rows]))
+        further = iter(predictor.row_outputs([each for row in group for each in row.further]))
         kept, answered = [], []
         for row in group:
-            found = list(islice(outputs, len(row.rows)))
-            views, others = found[: len(row.value.rows)], found[len(row.value.rows) :]
+            views = list(islice(own, len(row.value.rows)))
+            others = list(islice(further, len(row.further)))
             if self.keep is not None or self.task.metrics.answers is not None:
                 windows = [
                     Window(each, one, predictor.reader.length(each))
                     for each, one in zip(row.value.rows, views, strict=True)
                 ]
                 answered.append(predictor.answer(row.value, windows))
-            own = self._own(row.value, views)
-            kept.append(self.task.metrics.objective.keep([own, *others], row.arrays))
+            outputs = [self._own(row.value, views), *others]
+            kept.append(self.task.metrics.objective.keep(outputs, row.arrays))
         return self._with_scores(np.array([row.number for row in group]), kept, answered)
 
     def _own(self, value: ReadValue, views: Sequence[Arrays]) -> Arrays:
