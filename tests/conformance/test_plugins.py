@@ -46,6 +46,7 @@ ALLOWED_SKIPS = {
     ("augment", "it has no augmentation"),
     ("int8", "quantization is 'none'"),
     ("likeness", "it has no likeness"),
+    ("preview", "it has no preview"),
     ("augmented-targets", "its modality has no augmentation"),
     ("joined-windows", "its answers join no windows"),
     ("asked-windows", "its answers join no windows"),
