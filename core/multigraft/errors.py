@@ -236,7 +236,7 @@ EXTRAS = {
 }
 """Libraries that one extra brings; `TRAINING` ones come with each of text, vision and speech."""
 TRAINING = {
-    *("torch", "datasets", "pyarrow", "safetensors", "torchmetrics", "sklearn", "scipy"),
+    *("torch", "datasets", "pyarrow", "safetensors", "sklearn", "scipy"),
     *("peft", "psutil", "onnx", "onnxscript", "jinja2"),
 }
 

@@ -34,7 +34,7 @@ PRELOADED = """
     multigraft_vision.augment multigraft_vision.contrastive multigraft_speech.wav2vec2
     multigraft_speech.logmel multigraft_speech.specs multigraft_speech.augment
     multigraft_speech.contrastive multigraft_speech.reader
-    torchmetrics torch._dynamo torch._inductor.config torch.export torch.onnx
+    torch._dynamo torch._inductor.config torch.export torch.onnx
     torch.onnx._internal.exporter._core torch.utils.data
     transformers.models.bert.modeling_bert transformers.models.gpt2.modeling_gpt2
     transformers.models.wav2vec2.modeling_wav2vec2 timm.models peft
