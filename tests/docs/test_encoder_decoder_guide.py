@@ -47,7 +47,12 @@ def run(plugin: Any, tmp_path_factory: pytest.TempPathFactory) -> mg.Run:
             "backbone": "ssru-tiny",
             "data": {"train": str(folder / "rows.jsonl"), "leakage": {"near": False, "allowed": 1}},
             "reader": {"tokenizer": "character", "vocabulary": 60},
-            "training": {"epochs": 30, "batch_size": 16, "learning_rate": 0.01},
+            "training": {
+                "epochs": 30,
+                "batch_size": 16,
+                "learning_rate": 0.01,
+                "precision": "fp32",
+            },
             "export": {"precisions": ["fp32"]},
             "output": str(folder / "run"),
         },

@@ -351,7 +351,7 @@ def test_a_pickled_predictor_does_not_answer_from_another_bundle(run: Any, tmp_p
     kept = pickle.dumps(load(folder, catalog=run.catalog))
     seal(read_manifest(folder).model_copy(update={"notes": ("exported again",)}), folder)
     with pytest.raises(
-        BundleError, match="holds another bundle than when the predictor was pickled"
+        BundleError, match="holds another bundle than when the predictor was opened"
     ):
         pickle.loads(kept)
 

@@ -10,7 +10,6 @@ import typer
 
 from multigraft.cli import FAILED
 from multigraft.cli.shell import Shell
-from multigraft.training.callbacks.stage_lines import StageLines
 
 if TYPE_CHECKING:
     from multigraft.contracts.display import Display
@@ -49,6 +48,8 @@ class Lines:
     """Progress as lines beside the answer, for a log: a `Display`."""
 
     def __init__(self, shell: Shell) -> None:
+        from multigraft.training.callbacks.stage_lines import StageLines
+
         self._stage = StageLines(shell.tell)
 
     def __enter__(self) -> Lines:
