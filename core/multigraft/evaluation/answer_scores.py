@@ -146,12 +146,18 @@ def score_rows(
         answers.score(answer, rows.target_row(number))
         for number, answer in zip(numbers.tolist(), answered, strict=True)
     ]
+    return stacked(each, "score")
+
+
+def stacked(rows: Sequence[Mapping[str, Any]], giver: str) -> RowMetrics:
+    """What ``giver`` kept of each row, as arrays [rows, ...]. Raises PluginError where names or
+    shapes differ."""
     try:
-        return {name: np.stack([np.asarray(row[name]) for row in each]) for name in each[0]}
+        return {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}
     except (KeyError, ValueError) as error:
         raise PluginError(
-            f"score gives {_shapes(each[0])} for one row and not for another ({error}); every row "
-            "needs the same names, with arrays of one shape"
+            f"{giver} gives {_shapes(rows[0])} for one row and not for another ({error}); every "
+            "row needs the same names, with arrays of one shape"
         ) from error
 
 

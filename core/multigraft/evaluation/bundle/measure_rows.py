@@ -13,13 +13,13 @@ from multigraft.contracts.display import UNSEEN, Display
 from multigraft.contracts.row_objectives import KeptOfRow
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.data import Rows
-from multigraft.errors import PluginError
 from multigraft.evaluation.answer_scores import (
     AnswerKeeper,
     RowMetrics,
     joined,
     read_values,
     score_rows,
+    stacked,
     written_rows,
 )
 from multigraft.evaluation.bundle.bundle_task import BundleTask
@@ -140,21 +140,12 @@ class _Measurer:
         self, numbers: np.ndarray, kept: Sequence[KeptOfRow], answered: Sequence[Answer]
     ) -> RowMetrics:
         found = {
-            name: array for name, array in _stacked(kept).items() if name not in self.task.left
+            name: array
+            for name, array in stacked(kept, "keep").items()
+            if name not in self.task.left
         }
         if self.keep is not None:
             self.keep.take(numbers, answered)
         if (answers := self.task.metrics.answers) is None:
             return found
         return joined(found, score_rows(answers, self.rows, numbers, answered))
-
-
-def _stacked(kept: Sequence[KeptOfRow]) -> RowMetrics:
-    """What is kept of rows, as arrays [rows, ...]. Raises PluginError where it differs."""
-    try:
-        return {name: np.stack([np.asarray(row[name]) for row in kept]) for name in kept[0]}
-    except (KeyError, ValueError) as error:
-        raise PluginError(
-            f"keep gives other names or shapes for some rows than for others ({error}); every row "
-            "needs the same names, with arrays of one shape"
-        ) from error
