@@ -65,6 +65,8 @@ class Chunk:
     """What should be looked at -> in which rows, counted as in ``bad``."""
     notes: Sequence[str] = ()
     """What a person should know about the file as a whole."""
+    folder: Path | None = None
+    """Where relative names of files start; None: beside the file."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -316,6 +316,19 @@ def test_pictures_that_are_cut_off_are_one_reason(tmp_path: Path) -> None:
     assert len({each["told"] for each in examples}) > 1
 
 
+def test_shards_of_files_can_be_prepared_again(tmp_path: Path) -> None:
+    """Names in a shard start where it says, which is not beside it."""
+    noise = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3), dtype=np.uint8)
+    (tmp_path / "in").mkdir()
+    for number, pixels in enumerate(noise):
+        Image.fromarray(pixels).save(tmp_path / "in" / f"{number}.png")
+    fields: dict[str, Any] = {"modality": "image", "steps": ["image-broken"]}
+    once = prepared(tmp_path, source=tmp_path / "in", **fields)
+    again = prepared(tmp_path, source=once.folder / "train", output=tmp_path / "again", **fields)
+    assert again.manifest["rows"] == {"train": 3}
+    assert list(rows_of(again.folder / "train")) == list(rows_of(once.folder / "train"))
+
+
 def test_a_column_that_loses_its_name_is_told(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "mine", "body": "b"}\n')

@@ -144,7 +144,6 @@ class Sources:
     def _stream(self, file: Path, name: str, ending: str, beside: Path) -> Iterator[Block]:
         """The rows of one file, as a stream where its format can be read so."""
         kind = self._kind(name, ending)
-        folder = str(beside.resolve()) if self.modality.suffixes else None
         layout, notes = self._layout(file, kind)
         first = 0
         with refused_as(DataError, f"{name}: cannot be read"):
@@ -157,7 +156,13 @@ class Sources:
                     batch = self._named(record_batch(chunk), name, first) if chunk.rows else None
                     first, notes = first + chunk.rows, []
                     if batch is not None or told:
+                        folder = self._start(chunk, beside)
                         yield Block(batch or _none(), name, bad, folder, told)
+
+    def _start(self, chunk: Chunk, beside: Path) -> str | None:
+        """Where relative names of files in a chunk start, of a modality that has files."""
+        folder = beside / chunk.folder if chunk.folder else beside
+        return str(folder.resolve()) if self.modality.suffixes else None
 
     def _kind(self, name: str, ending: str) -> Format:
         known = {each.name: each for each in self.formats}
@@ -254,7 +259,7 @@ def _chunks(file: Path, kind: Format, layout: Layout) -> Iterator[Chunk]:
             name: column(take(values, rows), name, bad, start)
             for name, values in parsed.columns.items()
         }
-        yield Chunk(columns, len(rows), bad)
+        yield Chunk(columns, len(rows), bad, folder=parsed.folder)
     yield Chunk({}, 0, notes=parsed.notes)
 
 

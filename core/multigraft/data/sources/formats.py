@@ -146,18 +146,20 @@ def parquet_chunks(path: Path, layout: Layout = PLAIN) -> Iterator[Chunk]:
     from pyarrow import parquet
 
     with refused_as(DataError, f"{path.name}: {NO_PARQUET}"), parquet.ParquetFile(path) as file:
-        features = file.schema_arrow.metadata
+        told = file.schema_arrow.metadata
+        folder = folder_told(told)
         size = sum(
             file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups)
         )
         rows = max(1, min(CHUNK, CHUNK_BYTES * file.metadata.num_rows // max(1, size)))
         if not file.metadata.num_rows:
-            yield Chunk({name: [] for name in file.schema_arrow.names}, 0)
+            yield Chunk({name: [] for name in file.schema_arrow.names}, 0, folder=folder)
         for batch in file.iter_batches(batch_size=rows):
             table = pa.Table.from_batches([batch])
             # text that is not UTF-8 would else be found in the middle of training
             table.validate(full=True)
-            yield Chunk(columns_of(table.replace_schema_metadata(features)), len(table))
+            columns = columns_of(table.replace_schema_metadata(told))
+            yield Chunk(columns, len(table), folder=folder)
 
 
 def blocks(rows: Iterable[tuple[Any, int]]) -> Iterator[list[Any]]:
