@@ -11,12 +11,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast, get_args
 
-import numpy as np
-
 from multigraft.contracts.answers import Answers, Window
 from multigraft.contracts.explaining import Explainer
 from multigraft.contracts.reader import PromptReader, Reader
-from multigraft.contracts.readers import collate
 from multigraft.contracts.records import Modality, Option
 from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import BundleError, refused_as
@@ -31,7 +28,7 @@ from multigraft.runtime.flipping import asks_of
 from multigraft.runtime.generation.generator import Generator
 from multigraft.runtime.generation.options import ASKS, Asked
 from multigraft.runtime.given_values import given_values
-from multigraft.runtime.length_batches import cut, read_ahead, wide_shapes
+from multigraft.runtime.length_batches import read_ahead
 from multigraft.runtime.long_values import check_long, usual_long
 from multigraft.runtime.predictor_view import predictor_view
 from multigraft.runtime.read_value import (
@@ -42,6 +39,7 @@ from multigraft.runtime.read_value import (
     is_many,
     warned_of_oddities,
 )
+from multigraft.runtime.row_outputs import row_outputs, warm_up
 from multigraft.runtime.session import Session
 from multigraft.runtime.transcribing.transcriber import Transcriber, transcriber_of, whole
 from multigraft.system.notebook import page_part
@@ -308,14 +306,7 @@ class Predictor:
 
     def warmup(self) -> None:
         """Compute once, so that the first real call need not allocate."""
-        if not self.bundle.sample:
-            raise BundleError(
-                "the bundle does not say how large a row is; export it again to warm it up"
-            )
-        dtypes = {port.name: port.dtype for port in self.bundle.inputs}
-        self._session.run(
-            {name: np.ones(self.bundle.sample[name], dtype=dtype) for name, dtype in dtypes.items()}
-        )
+        warm_up(self._session, self.bundle)
 
     def finish(self, values: Sequence[ReadValue]) -> list[Answer]:
         """Answer values of which the first row was read, in order; in all their windows where
@@ -336,13 +327,8 @@ class Predictor:
         return self._outputs(rows, None)
 
     def _outputs(self, rows: Sequence[Arrays], batch_size: int | None) -> list[Arrays]:
-        """The graph's outputs for each row, in order; rows of like length are computed together."""
+        """The graph's outputs for each row, in order."""
         self._refuse_writing()
-        lengths, fills = [self.reader.length(row) for row in rows], self.reader.fills
-        shapes = wide_shapes(rows, fills)
-        found: list[Arrays] = [{} for _ in rows]
-        for indices in cut(lengths, rows=batch_size, budget=self._budget, shapes=shapes):
-            outputs = self._session.run(collate([rows[index] for index in indices], fills))
-            for place, index in enumerate(indices):
-                found[index] = {name: array[place] for name, array in outputs.items()}
-        return found
+        return row_outputs(
+            self._session, rows, self.reader, batch_size=batch_size, budget=self._budget
+        )
