@@ -13,6 +13,7 @@ from helpers.paired_texts import write_pairs
 from helpers.samples import WRITERS, write_both
 from helpers.seq2seq_runs import write_targets
 from helpers.spelled_sounds import write_said
+from helpers.tagged_texts import write_tagged
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,20 @@ TEXT = (
         {"task": "text-multilabel", "backbone": "bert-tiny", "strategy": "linear-probe"},
         exports=("fp32",),
         columns={"labels": "label"},
+    ),
+    Case(
+        "text-entities",
+        "text",
+        ("labels of words", "metrics of answers", "EMA", "export"),
+        {
+            "task": "token-classification",
+            "backbone": "bert-tiny",
+            "data": {"leakage": {"near": False, "allowed": 1}},
+        },
+        {"ema": 0.9},
+        exports=("fp32",),
+        columns={"words": "tokens"},
+        write=write_tagged,
     ),
     Case(
         "text-answers",

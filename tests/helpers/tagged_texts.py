@@ -45,3 +45,9 @@ def write_lines(path: Path, rows: Sequence[Sentence]) -> Path:
     lines = [json.dumps({"tokens": words, "tags": tags}) for words, tags in rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def write_tagged(folder: Path, rows: int) -> Path:
+    """JSON lines of so many sentences in ``folder``, which is made where it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_lines(folder / "tagged.jsonl", sentences(rows))
