@@ -53,6 +53,26 @@ def test_the_search_is_one(grid: str) -> None:
     assert [len(study.finals) for study in plan.studies] == [3, 3]
 
 
+def test_each_domain_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from multigraft.experiments.plan import read_plan
+    from multigraft.plugins.catalog import Catalog
+
+    found = re.search(r"<!-- test: leave-one-out -->\n```yaml\n(.*?)```", PAGE, re.S)
+    assert found
+    for name in ("tweets", "films", "news", "news-test"):
+        write_texts(tmp_path, 20).rename(tmp_path / f"{name}.csv")
+    monkeypatch.chdir(tmp_path)
+    plan = read_plan(yaml.safe_load(found[1]), Catalog())
+    assert {run.cell.data for run in plan.runs} == {
+        "all but tweets",
+        "all but films",
+        "all but news",
+    }
+    assert len(plan.runs) == 3 * 2 * 3
+    tested = {each.name: Path(str(each.source)).name for each in plan.domains}
+    assert tested == {"tweets": "tweets.csv", "films": "films.csv", "news": "news-test.csv"}
+
+
 def test_every_field_of_a_search_is_told() -> None:
     table = PAGE.split("## Search")[1].split("\n- ")[0]
     names = [*Search.model_fields, *Dimension.model_fields]

@@ -14,6 +14,7 @@ from multigraft.contracts.types import Stage
 from multigraft.errors import RecipeError
 from multigraft.experiments.combinations import DATA, SEED, fields_of, plain
 from multigraft.experiments.fields import Grid
+from multigraft.experiments.leave_one_out import data_names, left_out, pooled
 from multigraft.experiments.values import Combination
 from multigraft.plugins.catalog import Catalog
 from multigraft.recipe import Recipe, assign
@@ -38,9 +39,12 @@ class Cell:
     None where the cell does not set it."""
     seed: int
     data: str | None = None
-    """The domain that it learns from; None: its data have no name."""
+    """The domain that it learns from, or ``all but`` one; None: its data have no name."""
     scratch: bool = False
     """Whether its backbone begins without weights."""
+    left_out: str | None = None
+    """The domain that it never learns from and is tested on (leave-one-domain-out); None: it leaves
+    none out."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class PlannedRun:
     """As it is written to the run's folder, with whole paths."""
     turn: str | None
     """Runs of one turn are trained one after another; None: it may go beside any other."""
+    tested_on: tuple[str, ...] = ()
+    """The domains on which it is tested; empty: on its own held-out rows."""
 
     @property
     def key(self) -> str:
@@ -107,17 +113,25 @@ def raw_recipe(grid: Grid, combination: Combination) -> dict[str, Any]:
     domain = _domain_of(grid, combination)
     if domain is not None:
         shared = raw[DATA] if isinstance(raw.get(DATA), Mapping) else {}
-        raw[DATA] = {**shared, **grid.domains[domain].model_dump(mode="json", exclude_unset=True)}
+        raw[DATA] = _rows_of(grid, domain, shared)
     for field, choice in sorted(combination.items(), key=lambda each: each[0].count(".")):
         if field != DATA or domain is None:
             assign(raw, f"{field}={json.dumps(choice.value, default=str)}")
     return raw
 
 
+def _rows_of(grid: Grid, named: str, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The section ``data`` of a cell that learns from a domain, or from all but one."""
+    out = left_out(named)
+    if out is not None:
+        return pooled(grid.domains, out, shared)
+    return {**shared, **grid.domains[named].model_dump(mode="json", exclude_unset=True)}
+
+
 def _domain_of(grid: Grid, combination: Combination) -> str | None:
-    """The domain that a cell learns from; None: its data have no name."""
+    """The domain that a cell learns from, or all but which; None: its data have no name."""
     named = combination[DATA].value if DATA in combination else grid.recipe.get(DATA)
-    return named if isinstance(named, str) and named in grid.domains else None
+    return named if isinstance(named, str) and named in data_names(grid.domains) else None
 
 
 def _told(found: Sequence[_Found]) -> list[str]:
@@ -146,14 +160,18 @@ def _run(grid: Grid, found: _Found, resolved: ResolvedRecipe, fields: Sequence[s
         recipe = recipe.model_copy(update={"training": training})
     raw = recipe.model_dump(mode="json")
     chosen = found.combination
+    data = _domain_of(grid, chosen)
+    out = left_out(data)
     cell = Cell(
         key=_key(chosen, raw),
         varied={field: _value(chosen[field]) if field in chosen else None for field in fields},
         seed=recipe.seed,
-        data=_domain_of(grid, chosen),
+        data=data,
         scratch=resolved.scratch,
+        left_out=out,
     )
-    return PlannedRun(cell, resolved.task.stage, raw, turn)
+    tested_on = grid.test_domains if out is None else (out,)
+    return PlannedRun(cell, resolved.task.stage, raw, turn, tested_on)
 
 
 def _value(choice: Any) -> Any:

@@ -8,7 +8,8 @@ from itertools import product
 from typing import Any
 
 from multigraft.errors import did_you_mean
-from multigraft.experiments.fields import ALL, Grid
+from multigraft.experiments.fields import Grid
+from multigraft.experiments.leave_one_out import LEAVE_ONE_OUT, data_names, spelled_out
 from multigraft.experiments.values import (
     Choice,
     Combination,
@@ -61,8 +62,15 @@ def plain(text: str) -> str:
 def _axis(grid: Grid, field: str, given: Any, problems: list[str]) -> list[Choice]:
     """The values of one field."""
     at = f"vary.{field}"
+    if field == DATA and not isinstance(given, Mapping):
+        if LEAVE_ONE_OUT in given and len(grid.domains) < 2:
+            problems.append(
+                f"{at}: {LEAVE_ONE_OUT} needs two domains at least; domains has "
+                f"{', '.join(grid.domains) or 'none'}"
+            )
+            return []
+        given = spelled_out(given, grid.domains)
     if field == DATA:
-        given = _data(grid, given)
         _known(grid, at, given.values() if isinstance(given, Mapping) else given, problems)
     choices = choices_of(given)
     if not choices:
@@ -76,17 +84,14 @@ def _axis(grid: Grid, field: str, given: Any, problems: list[str]) -> list[Choic
     return choices
 
 
-def _data(grid: Grid, given: Any) -> Any:
-    return list(grid.domains) if list(given) == [ALL] and ALL not in grid.domains else given
-
-
 def _known(grid: Grid, at: str, names: Iterable[Any], problems: list[str]) -> None:
-    """Domains by their names."""
+    """Domains, and all but one, by their names."""
+    known = data_names(grid.domains)
     for name in names:
-        if not isinstance(name, str) or name not in grid.domains:
+        if not isinstance(name, str) or name not in known:
             problems.append(
                 f"{at}: found {short(name)}; no domain is called so; "
-                + did_you_mean(str(name), grid.domains)
+                + did_you_mean(str(name), known)
             )
 
 

@@ -28,18 +28,21 @@ class Grid(Section):
     """What all cells share, as a recipe says it; what varies is laid over it."""
     domains: dict[str, Named] = Field(default_factory=dict)
     """Data by name, each a path or what a recipe's ``data`` may say; ``vary.data`` and ``test_on``
-    name them. ``test`` is needed where runs of other domains are tested on one."""
+    name them. ``test`` is needed where runs of other domains are tested on one; one that is left
+    out is tested on all its rows where it has none."""
     vary: dict[str, list[Any] | dict[str, Any]] = Field(default_factory=dict)
     """Field of a recipe -> its values, as ``{data: [books, films], training.learning_rate: [1e-3,
     1e-2], seed: [0, 1, 2]}``; every combination is a cell. Values that are long to write may have
-    names: ``backbone: {small: {name: bert-tiny}, large: {name: bert-base}}``."""
+    names: ``backbone: {small: {name: bert-tiny}, large: {name: bert-base}}``. Of ``data``, ``all``
+    stands for each domain and ``leave-one-domain-out`` for ``all but`` each: learned from the
+    others, and tested on it."""
     exclude: tuple[dict[str, Any], ...] = ()
     """Combinations that are left out: field -> value, or a list of values."""
     cells: tuple[dict[str, Any], ...] = ()
     """Further cells, one by one: field -> value, as a baseline that no combination is."""
     test_on: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(several)] = ()
     """The domains on whose test rows every run is measured, labels matched by name; unset: each run
-    on its own held-out rows alone."""
+    on its own held-out rows alone. One that leaves a domain out is tested on that one."""
     search: Search | None = None
     """A search for the best values of further fields; what varies is then trained with the best
     that were found for it."""

@@ -59,7 +59,7 @@ class Job:
             stage=run.stage,
             recipe=run.recipe,
             data=run.cell.data,
-            domains=plan.domains,
+            domains=tuple(each for each in plan.domains if each.name in run.tested_on),
             threads=threads,
             keep=plan.grid.keep,
         )

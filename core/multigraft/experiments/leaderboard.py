@@ -21,7 +21,8 @@ from multigraft.evaluation.statistics import (
     over_seeds,
 )
 from multigraft.experiments.costs import Costs, costs_of, undominated
-from multigraft.experiments.summary import Group, Summary
+from multigraft.experiments.leave_one_out import LEAVE_ONE_OUT
+from multigraft.experiments.summary import NAMELESS, Group, Summary
 
 Pair = tuple[str | None, str]
 """A domain that was learned from (None: it is part of the system), and one it was tested on."""
@@ -68,9 +69,10 @@ class Leaderboard:
     """Friedman's test of them; None: fewer than three systems or blocks."""
 
 
-def leaderboard(summary: Summary) -> Leaderboard | None:
-    """The leaderboard of an experiment; None before anything was measured."""
-    found = _systems(summary)
+def leaderboard(summary: Summary, groups: Sequence[Group] | None = None) -> Leaderboard | None:
+    """The leaderboard of an experiment, or of some of its groups; None before anything was
+    measured."""
+    found = _systems(summary, summary.groups if groups is None else groups)
     names, pairs = _shared(found)
     if not names:
         return None
@@ -111,15 +113,19 @@ def leaderboard(summary: Summary) -> Leaderboard | None:
     )
 
 
-def _systems(summary: Summary) -> dict[str, Groups]:
+def _systems(summary: Summary, among: Sequence[Group]) -> dict[str, Groups]:
     """Each system's groups by where they were measured. Where nothing but the data varies, what
-    was learned from is the system."""
-    names = {group.name for group in summary.groups}
-    sources = {group.data for group in summary.groups}
+    was learned from is the system; the trainings that leave one domain out are one."""
+    names = {group.name for group in among}
+    sources = {group.data for group in among}
     by_data = len(names) == 1 and len(sources) > 1
+    counted = {group.whole_name for group in among}
     found: dict[str, dict[Pair, Group]] = {}
     for point in summary.points:
-        name = str(point.group.data) if by_data else point.group.name or "the recipe"
+        if point.group.whole_name not in counted:
+            continue
+        source = str(point.group.data) if point.group.left_out is None else LEAVE_ONE_OUT
+        name = source if by_data else point.group.name or NAMELESS
         pair = (None if by_data else point.group.data, point.domain)
         found.setdefault(name, {})[pair] = point.group
     return dict(found)

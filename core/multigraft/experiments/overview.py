@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 
-from multigraft.contracts.numbers import duration, figure, interval, quantity
-from multigraft.contracts.report import Measure, Report
-from multigraft.evaluation.statistics import Estimate, Standing
+from multigraft.contracts.numbers import duration
+from multigraft.contracts.report import Report
+from multigraft.evaluation.statistics import Standing
 from multigraft.experiments.efficiency import curves
-from multigraft.experiments.leaderboard import Entry, Leaderboard, leaderboard
+from multigraft.experiments.leaderboard import leaderboard
+from multigraft.experiments.leave_one_out import LEAVE_ONE_OUT
 from multigraft.experiments.opening import Experiment
 from multigraft.experiments.search.outcome import by_study
 from multigraft.experiments.summary import Group, Summary
+from multigraft.experiments.system_tables import leaderboard_table, left_out_table
 from multigraft.experiments.transfer import Transfer, transfers
+from multigraft.experiments.written import Rows, filled, p_value, parts, told
 
-Rows = tuple[tuple[str, ...], ...]
 NOTHING = "no cell has ended yet"
 LEADERBOARD = "leaderboard"
 TRANSFER, BESIDE = "transfer", "what learned from the same rows"
 """Titles of tables."""
 TRIALS = 10
 """Of a search that are shown."""
-LEAST = 0.001
-"""The least p-value that is written out."""
 
 
 def report_of(found: Experiment) -> Report:
@@ -95,56 +95,26 @@ def _told_of_rows(summary: Summary) -> Iterator[str]:
 def _tables(summary: Summary) -> Iterator[tuple[str, Rows]]:
     board = leaderboard(summary)
     yield LEADERBOARD, () if board is None else leaderboard_table(board)
+    yield LEAVE_ONE_OUT, left_out_table(summary)
     found = list(matrices(summary))
     yield from found or [(f"{summary.metric} of every cell, seeds together", _measured(summary))]
     yield BESIDE, _standings(summary)
     yield TRANSFER, _transfers(summary)
     for name, steps in curves(summary).items():
-        told = ((str(step.rows), *_parts(step.estimate)) for step in steps)
+        told = ((str(step.rows), *parts(step.estimate)) for step in steps)
         yield f"training rows: {name}", (("rows", str(summary.metric), "interval"), *told)
     yield from search_tables(summary.experiment)
     yield "failed", failures(summary.experiment)
 
 
-def leaderboard_table(board: Leaderboard) -> Rows:
-    """The leaderboard, without the columns of which nothing is known."""
-    lines = [_entry(place, each, board) for place, each in enumerate(board.entries, 1)]
-    beside = ("beside the best", "p (Holm)", "mean rank")
-    costs = ("training s", "ms a row", "MB", "Pareto front")
-    return _filled([("", "cells", board.metric, *beside, *costs), *lines])
-
-
-def _entry(place: int, each: Entry, board: Leaderboard) -> tuple[str, ...]:
-    costs = each.costs
-    lacking = f"on {each.measured} of {len(board.pairs)}"
-    several = len(board.entries) > 1
-    return (
-        "" if each.estimate is None else str(place),
-        each.name,
-        lacking if each.estimate is None else told(each.estimate),
-        "best" if several and place == 1 else told(each.difference),
-        "" if each.adjusted is None else p_value(each.adjusted),
-        "" if each.rank is None else f"{each.rank:.2f}",
-        "" if costs.seconds is None else quantity(costs.seconds),
-        "" if costs.ms is None else quantity(costs.ms),
-        "" if costs.megabytes is None else quantity(costs.megabytes),
-        "front" if several and each.front else "",
-    )
-
-
-def p_value(p: float) -> str:
-    """A p-value in two digits.
-
-    >>> p_value(0.0314), p_value(0.00002)
-    ('0.031', '<0.001')
-    """
-    return f"{p:.2g}" if p >= LEAST else f"<{LEAST:g}"
-
-
 def matrices(summary: Summary) -> Iterator[tuple[str, Rows]]:
     """Source (rows) by target (columns), a table for each combination of what else varies."""
     measured = {id(point.group) for point in summary.points}
-    named = [each for each in summary.groups if each.data is not None and id(each) in measured]
+    named = [
+        each
+        for each in summary.groups
+        if each.data is not None and each.left_out is None and id(each) in measured
+    ]
     if len({group.data for group in named}) < 2 or len(summary.domains) < 2:
         return
     for name, groups in groupby(sorted(named, key=lambda each: each.name), lambda each: each.name):
@@ -188,7 +158,7 @@ def _standings(summary: Summary) -> Rows:
         for each in summary.standings(groups, domain)
     )
     heading = ("learned from", "on", "cells", str(summary.metric), "beside the best", "p (Holm)")
-    return _filled([heading, *lines])
+    return filled([heading, *lines])
 
 
 def _standing(each: Standing, data: str | None) -> tuple[str, ...]:
@@ -199,16 +169,10 @@ def _standing(each: Standing, data: str | None) -> tuple[str, ...]:
     return name, told(each.estimate), told(each.difference), p_value(p)
 
 
-def _filled(rows: Sequence[tuple[str, ...]]) -> Rows:
-    """A table without the columns in which nothing stands."""
-    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
-    return tuple(zip(*columns, strict=True))
-
-
 def _transfers(summary: Summary) -> Rows:
     found = [each for each in transfers(summary) if each.over_own or each.over_scratch]
     heading = ("learned from", "on", "minus its own model", "relative", "minus scratch", "transfer")
-    return _filled([heading, *map(_transfer, found)])
+    return filled([heading, *map(_transfer, found)])
 
 
 def _transfer(each: Transfer) -> tuple[str, ...]:
@@ -258,16 +222,3 @@ def failures(found: Experiment) -> Rows:
 def _short(reason: str) -> str:
     lines = reason.splitlines()
     return lines[0] if len(lines) < 2 else f"{lines[0]} {lines[1].strip()}"
-
-
-def _parts(estimate: Estimate) -> tuple[str, str]:
-    measure = Measure(estimate.value, estimate.low, estimate.high)
-    return figure(measure), interval(measure)
-
-
-def told(estimate: Estimate | None) -> str:
-    """An estimate with its interval, in words; empty for none."""
-    if estimate is None:
-        return ""
-    value, ends = _parts(estimate)
-    return f"{value} [{ends}]" if ends else value

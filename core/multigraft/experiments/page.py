@@ -13,13 +13,13 @@ from multigraft.evaluation.report.page import templates
 from multigraft.experiments.efficiency import curves
 from multigraft.experiments.folder import PAGE
 from multigraft.experiments.leaderboard import Leaderboard, leaderboard
+from multigraft.experiments.leave_one_out import LEAVE_ONE_OUT, all_but
 from multigraft.experiments.opening import Experiment
 from multigraft.experiments.overview import (
     BESIDE,
     LEADERBOARD,
     TRANSFER,
     failures,
-    p_value,
     report_of,
     search_tables,
 )
@@ -31,6 +31,7 @@ from multigraft.experiments.plots.pareto import pareto_plots
 from multigraft.experiments.plots.search_history import search_plots
 from multigraft.experiments.summary import Summary
 from multigraft.experiments.worst_rows import worst_rows
+from multigraft.experiments.written import p_value
 from multigraft.system.about import __version__
 
 Drawn = tuple[str, Markup]
@@ -67,6 +68,7 @@ def render(found: Experiment) -> str:
         report=report,
         metric=str(summary.metric),
         board=_standings(leaderboard(summary), report.tables.get(LEADERBOARD, ())),
+        left_out=report.tables.get(LEAVE_ONE_OUT, ()),
         maps=list(heat_maps(summary)),
         forests=list(forests(summary)),
         differences=list(differences(summary)),
@@ -99,6 +101,8 @@ def _where(board: Leaderboard) -> str:
     targets = ", ".join(dict.fromkeys(target for _, target in board.pairs))
     sources = ", ".join(dict.fromkeys(source for source, _ in board.pairs if source is not None))
     learned = f", learned from {sources}" if sources else ""
+    if all(source == all_but(target) for source, target in board.pairs):
+        learned = ", each learned from all others"
     averaged = f", averaged over {len(board.pairs)} pairs" if len(board.pairs) > 1 else ""
     return f"{targets}{learned}{averaged}"
 

@@ -12,7 +12,14 @@ from typing import Any
 from multigraft.errors import RecipeError, did_you_mean
 from multigraft.experiments.cells import PlannedRun, planned_runs
 from multigraft.experiments.combinations import combinations, listed_cells
-from multigraft.experiments.fields import Grid, check_fields
+from multigraft.experiments.fields import ALL, Grid, check_fields
+from multigraft.experiments.leave_one_out import (
+    LEAVE_ONE_OUT,
+    SPLITS,
+    WRITTEN,
+    domains_left_out,
+    pool_problems,
+)
 from multigraft.experiments.search.space import space_problems
 from multigraft.experiments.search.studies import PlannedStudy, planned_studies
 from multigraft.plugins.catalog import Catalog
@@ -23,15 +30,12 @@ from multigraft.system.files import expanded, whole_path
 NAME = re.compile(r"\w[\w.-]{0,99}")
 """What a domain may be called: the reports of its rows are kept under its name."""
 OWN = ("train", "validation", "test", "all")
-SAME = ("format", "encoding", "quotes")
-"""How files are written, which a run reads other data by as it read its own."""
 OUTPUT = "output"
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Domain:
-    """Rows that every run is tested on."""
+    """Rows that runs are tested on."""
 
     name: str
     source: str | Sequence[str]
@@ -61,6 +65,7 @@ def read_plan(grid: Grid | Mapping[str, Any] | str | Path, catalog: Catalog) -> 
     combined = (combinations if checked.search is None else listed_cells)(checked, problems)
     studies = _studies(checked, catalog, problems)
     runs = planned_runs(checked, combined, catalog, problems)
+    problems += _other_tests(checked, [*runs, *(study.example for study in studies)])
     if not combined and not studies and not problems:
         problems.append("exclude: leaves no cell; leave some of it out")
     if problems:
@@ -78,14 +83,16 @@ def _studies(grid: Grid, catalog: Catalog, problems: list[str]) -> list[PlannedS
 
 
 def _domains(grid: Grid) -> Iterator[Domain]:
-    for name in grid.test_domains:
+    left_out = domains_left_out(grid)
+    for name in dict.fromkeys([*grid.test_domains, *left_out]):
         data = grid.domains[name]
         shared = grid.recipe.get("data", {})
         columns = dict(shared.get("columns", {})) if isinstance(shared, Mapping) else {}
         if "columns" in data.model_fields_set:
             columns = dict(data.columns)
-        if data.test is not None:
-            yield Domain(name, given_source(data.test) or data.test, columns)
+        source = data.train if data.test is None and name in left_out else data.test
+        if source is not None:
+            yield Domain(name, given_source(source) or source, columns)
 
 
 def _own_fields(grid: Grid) -> Iterator[str]:
@@ -100,12 +107,30 @@ def _own_fields(grid: Grid) -> Iterator[str]:
 
 
 def _domain_problems(grid: Grid) -> list[str]:
+    left_out = domains_left_out(grid)
     return [
         *_names(grid),
         *_missing_files(grid),
         *_untestable(grid),
-        *_written_otherwise(grid),
+        *_written_otherwise(grid, list(grid.domains) if left_out else grid.test_domains),
+        *(pool_problems(grid.domains, left_out) if left_out else ()),
     ]
+
+
+def _other_tests(grid: Grid, runs: Sequence[PlannedRun]) -> Iterator[str]:
+    """What else names test rows for runs that are tested on the domain they leave out."""
+    leaving = [run for run in runs if run.cell.left_out is not None]
+    for name, given in (
+        ("data.test", [run.recipe["data"]["test"] for run in leaving]),
+        ("data.split.hold_out", [run.recipe["data"]["split"]["hold_out"] for run in leaving]),
+    ):
+        if any(given):
+            yield f"{name}: names test rows, and so does {LEAVE_ONE_OUT}; leave one of them out"
+    if leaving and len(leaving) == len(runs) and grid.test_on not in ((), ALL):
+        yield (
+            f"test_on: every cell leaves a domain out and is tested on it ({LEAVE_ONE_OUT}); leave "
+            "test_on out"
+        )
 
 
 def _names(grid: Grid) -> Iterator[str]:
@@ -143,9 +168,10 @@ def _untestable(grid: Grid) -> Iterator[str]:
             )
 
 
-def _written_otherwise(grid: Grid) -> Iterator[str]:
-    known = [name for name in grid.test_domains if name in grid.domains]
-    for field in SAME:
+def _written_otherwise(grid: Grid, tested: Sequence[str]) -> Iterator[str]:
+    """How files are written, which a run reads other data by as it read its own."""
+    known = [name for name in tested if name in grid.domains]
+    for field in WRITTEN:
         values = {name: getattr(grid.domains[name], field) for name in known}
         if len(set(values.values())) > 1:
             told = ", ".join(f"{name}: {value}" for name, value in values.items())

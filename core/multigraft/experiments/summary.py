@@ -30,6 +30,8 @@ from multigraft.runs.row_results import RowResults, read_results
 
 log = logging.getLogger("multigraft")
 CLOSE = 1e-9
+NAMELESS = "the recipe"
+"""What cells are called where nothing else varies."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Group:
     cells: tuple[Cell, ...]
 
     @property
+    def left_out(self) -> str | None:
+        """The domain that it never learns from and is tested on; None: it leaves none out."""
+        return self.cells[0].left_out
+
+    @property
     def name(self) -> str:
         """What it has of all that varies but the data; empty where nothing else does."""
         return ", ".join(_said(name, value) for name, value in self.varied.items() if name != DATA)
@@ -50,7 +57,7 @@ class Group:
     @property
     def whole_name(self) -> str:
         """The same with what it learns from."""
-        return ", ".join(filter(None, (self.data, self.name))) or "the recipe"
+        return ", ".join(filter(None, (self.data, self.name))) or NAMELESS
 
 
 @dataclass(frozen=True)

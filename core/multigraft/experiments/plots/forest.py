@@ -11,8 +11,8 @@ from multigraft.evaluation.report.axes import tick_label, value_axis
 from multigraft.evaluation.report.charts import range_bar
 from multigraft.evaluation.statistics import Estimate
 from multigraft.experiments.leaderboard import Leaderboard
-from multigraft.experiments.overview import p_value, told
 from multigraft.experiments.summary import Group, Summary
+from multigraft.experiments.written import p_value, told
 
 
 @dataclass(frozen=True)

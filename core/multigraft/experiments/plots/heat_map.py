@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from multigraft.contracts.numbers import figure, interval
-from multigraft.experiments.overview import told
 from multigraft.experiments.summary import Summary
 from multigraft.experiments.transfer import Transfer, transfers
+from multigraft.experiments.written import told
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class HeatMap:
 
 def heat_maps(summary: Summary) -> Iterator[HeatMap]:
     """A map for each combination of what varies besides the data, all on one scale of colour."""
-    found = transfers(summary)
+    found = [each for each in transfers(summary) if each.group.left_out is None]
     values = [each.estimate.value for each in found]
     sources = {each.source for each in found}
     if len(sources) < 2 or len(summary.domains) < 2:

@@ -25,7 +25,7 @@ from multigraft.evaluation.report.svg import svg, text
 from multigraft.evaluation.statistics import Estimate
 from multigraft.experiments.costs import Costs, undominated
 from multigraft.experiments.leaderboard import Leaderboard
-from multigraft.experiments.overview import told
+from multigraft.experiments.written import told
 
 WIDE = 8
 """Costs that differ by more than this factor are drawn on a log scale."""
