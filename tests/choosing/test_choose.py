@@ -74,6 +74,46 @@ def test_scores_are_those_of_the_features_and_the_head_of_the_training_rows(
     assert set(found["tcn-tiny scratch"].scores) == {"logme", "h_score", "knn", "linear_probe"}
 
 
+def test_the_linear_probe_ranks_unless_another_is_asked_for(
+    rank: Callable[..., BackboneRanking], trained: Run
+) -> None:
+    """Scikit-learn's own cross-validation of the same model on the same features is the peer."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import PredefinedSplit, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from multigraft.evaluation.transferability import folds_of
+    from multigraft.evaluation.transferability.probes import STRENGTHS
+
+    found = rank([SCRATCH, of(trained)])
+    assert found.by == "linear_probe" and found.draws == 1000
+    assert found.advice.startswith(f"{found.best.name} is first by linear probe")
+    values = [(each.scores["linear_probe"], each.scores["logme"]) for each in found.backbones]
+    assert values == sorted(values, reverse=True), "of equal probes the larger LogME comes first"
+    scored = next(each for each in found.backbones if each.name == "tcn-tiny run")
+    rows = trained.rows["train"]
+    features = computed_features(trained, rows).astype(np.float64)
+    labels = np.array([int(rows[index]["label"]) for index in range(len(rows))])
+    fold = folds_of(labels, len(labels), seed=0)
+    peers = []
+    for strength in STRENGTHS:
+        models = [
+            make_pipeline(
+                StandardScaler(),
+                LogisticRegression(C=1 / (strength * (fold != number).sum()), max_iter=200),
+            )
+            for number in range(5)
+        ]
+        right = [
+            cross_val_score(model, features, labels, cv=PredefinedSplit(np.where(fold == n, 0, -1)))
+            * (fold == n).sum()
+            for n, model in enumerate(models)
+        ]
+        peers.append(float(np.sum(right)) / len(labels))
+    assert min(abs(scored.scores["linear_probe"] - peer) for peer in peers) < 1e-9
+
+
 def test_costs_are_the_backbones(rank: Callable[..., BackboneRanking]) -> None:
     found = rank([SCRATCH, {"name": "tcn-small", "weights": "scratch"}])
     tiny, small = (

@@ -24,7 +24,7 @@ def test_its_examples_run(
     exec(example(PAGE, "choose"), {})
     said = capsys.readouterr().out
     assert re.search(r"^\| (small|causal) \|", said, re.M)
-    assert "is first by LogME" in said
+    assert "is first by linear probe" in said
     exec(example(PAGE, "distance"), {})
     assert re.search(r"^[01]\.\d+ [01]\.\d+ [01]\.\d+$", capsys.readouterr().out, re.M)
 

@@ -26,7 +26,8 @@ from multigraft.plugins.catalog import Catalog
 from multigraft.training.callbacks.progress import usual_progress
 
 ROWS = 1000
-USUAL = "logme"
+USUAL = "linear_probe"
+"""Defined wherever any score is, and it ranks as well as any on our sets (docs/choosing.md)."""
 FEWEST = 20
 DRAWS, FITTED_DRAWS = 1000, 100
 """Half-samples on which the ranking is made again; of a score that is `FITTED` to each of them."""
@@ -60,7 +61,7 @@ def choose(
     ``among`` are two or more, as a recipe's ``backbone`` says one, also as text (``NAME=WEIGHTS``),
     in a list or by names of your own; the recipe, given as to `finetune`, needs none itself.
     ``rows`` of its training rows, at most, are drawn with its seed and in the labels' shares; those
-    held out are not looked at. ``by`` is the score that ranks, `logme` unless given. What a
+    held out are not looked at. ``by`` is the score that ranks, `linear_probe` unless given. What a
     backbone gives for a row is kept in the machine's cache. Raises RecipeError, also for a task
     whose targets have no score, and DataError.
     """
@@ -85,8 +86,13 @@ def choose(
         seed=found[0].resolved.recipe.seed,
         draws=_draws(wanted),
         seconds=time.perf_counter() - began,
-        backbones=tuple(sorted(backbones, key=lambda each: -each.scores[wanted])),
+        backbones=tuple(sorted(backbones, key=lambda each: _better(each, wanted))),
     )
+
+
+def _better(each: ScoredBackbone, wanted: str) -> tuple[float, float]:
+    """What is least for the best: of equal accuracies the larger LogME comes first."""
+    return -each.scores[wanted], -each.scores["logme"]
 
 
 def _draws(score: str) -> int:

@@ -26,7 +26,9 @@ More = Annotated[
     list[str] | None,
     typer.Argument(metavar="BACKBONE...", help="Further ones.", show_default=False),
 ]
-By = Annotated[str | None, typer.Option("--by", help="The score that ranks.", show_default="logme")]
+By = Annotated[
+    str | None, typer.Option("--by", help="The score that ranks.", show_default="linear_probe")
+]
 Rows = Annotated[
     int, typer.Option("--rows", min=20, max=100_000, help="Rows to score on, at most.")
 ]
