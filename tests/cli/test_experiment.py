@@ -119,6 +119,11 @@ def test_an_address_is_that_of_a_cluster(cli: Any, grid: dict[str, Any]) -> None
     assert said.code == 2 and "give it with engine ray" in said.err
 
 
+def test_storage_is_a_url(cli: Any, grid: dict[str, Any]) -> None:
+    said = cli("experiment", write(grid), "--storage", "elsewhere")
+    assert said.code == 2 and "it should be a URL, as s3://bucket/folder" in said.err
+
+
 def test_a_folder_that_is_none_and_two_forms_are_refused(
     cli: Any, folder: Path, tmp_path: Path
 ) -> None:

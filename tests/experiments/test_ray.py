@@ -36,10 +36,12 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     made.shutdown()
 
 
+@pytest.mark.parametrize("stored", [False, True])
 def test_a_node_that_is_killed_changes_no_bit(
-    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Any, tmp_path: Path, *, stored: bool
 ) -> None:
     made, nodes = cluster
+    storage = f"file://{tmp_path}/far" if stored else None
     write_domains(tmp_path, "ab")
     domains = {
         name: {"train": str(tmp_path / f"{name}.csv"), "test": str(tmp_path / f"{name}-test.csv")}
@@ -56,9 +58,10 @@ def test_a_node_that_is_killed_changes_no_bit(
         if len(ended) == 3:
             made.remove_node(nodes[0], allow_graceful=False)
 
-    found = mg.experiment(struck, engine="ray", address=made.address, tell=strike)
+    found = mg.experiment(struck, engine="ray", address=made.address, storage=storage, tell=strike)
     assert not found.problems and len(ended) == len(set(ended)) == 12
     assert rows_of(found.folder) == rows_of(whole.folder)
     assert not list((found.folder / "workers").glob("ray-*"))
-    again = mg.experiment(struck, engine="ray", address=made.address, tell=strike)
+    again = mg.experiment(struck, engine="ray", address=made.address, storage=storage, tell=strike)
     assert len(ended) == 12 and rows_of(again.folder) == rows_of(whole.folder)
+    assert (tmp_path / "far").exists() == stored

@@ -41,6 +41,15 @@ Address = Annotated[
     str | None,
     typer.Option("--address", help="Of Ray's cluster, as auto.", show_default="a new one here"),
 ]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        help="Where cells lie while they are made, for machines that share no disk.",
+        show_default="the experiment's folder",
+    ),
+]
 Form = Annotated[
     Literal["markdown", "latex", "csv"], typer.Option("--format", help="How tables are written.")
 ]
@@ -86,6 +95,7 @@ def run(
     workers: Workers = None,
     engine: EngineName = "processes",
     address: Address = None,
+    storage: Storage = None,
     retry: Retry = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -120,6 +130,7 @@ def run(
             workers=workers,
             engine=engine,
             address=address,
+            storage=storage,
             retry=retry,
             tell=lambda update: shell.tell(line_of(update)),
         )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
@@ -21,11 +22,13 @@ from multigraft.experiments.plan import Plan, read_plan
 from multigraft.experiments.progress import Told, Update, usual_teller
 from multigraft.experiments.records import read_cell_record
 from multigraft.experiments.search.phase import searched
+from multigraft.experiments.stored_cells import StoredCells, fetch_ended
 from multigraft.experiments.turns import Turns
 from multigraft.plugins.catalog import Catalog
 from multigraft.system.files import whole_path
 
 log = logging.getLogger("multigraft")
+OWN_MEMORY = "memory://"
 EVERY = 2.0
 """Seconds, at least, between two writings of the table while cells end."""
 
@@ -37,6 +40,7 @@ def experiment(
     workers: int | None = None,
     engine: Name = "processes",
     address: str | None = None,
+    storage: str | None = None,
     retry: bool = False,
     plugins: Sequence[object] = (),
     tell: Told | None = None,
@@ -47,8 +51,10 @@ def experiment(
     Called again, also after a kill, it goes on where it was: cells that ended are left as they are,
     and ``retry`` takes up those again that failed. ``workers`` and ``output`` go before the grid's.
     ``engine`` is ``processes``, of this machine, or ``ray``, whose cluster has an ``address``, as
-    ``auto``. ``plugins`` are plugin objects for the runs, with one worker alone; ``tell`` is told
-    of each cell that ends; unset, and unless ``quiet``, lines are written where stderr is a
+    ``auto``. ``storage`` is a URL that fsspec opens, where cells lie while they are made, each
+    stored at every checkpoint, so that machines need share no disk; the experiment's folder gets
+    them as they end. ``plugins`` are plugin objects for the runs, with one worker alone; ``tell``
+    is told of each cell that ends; unset, and unless ``quiet``, lines are written where stderr is a
     terminal. A cell that fails keeps none from ending: see `Experiment.problems`.
 
     Raises RecipeError with every mistake in the grid, RunError where another process is at work in
@@ -62,9 +68,10 @@ def experiment(
         workers=workers or plan.grid.workers,
         gpus=plan.grid.gpus,
         address=address,
+        storage=storage,
         plugins=plugins,
     )
-    _check(asked)
+    _check(asked, plan)
     _need(*(["optuna"] if plan.studies else []), *(["ray"] if engine == "ray" else []))
     found = prepared(plan, grid, output)
     said = tell or (None if quiet else usual_teller())
@@ -78,7 +85,7 @@ def experiment(
     return found
 
 
-def _check(asked: Engine) -> None:
+def _check(asked: Engine, plan: Plan) -> None:
     """Raise RecipeError for what an engine cannot do."""
     if asked.name not in get_args(Name):
         raise RecipeError([f"engine: found {asked.name!r}; allowed: {', '.join(get_args(Name))}"])
@@ -88,6 +95,27 @@ def _check(asked: Engine) -> None:
         )
     if asked.address is not None and asked.name != "ray":
         raise RecipeError(["address: is that of a cluster; give it with engine ray"])
+    if asked.storage is not None:
+        _check_storage(asked, plan)
+
+
+def _check_storage(asked: Engine, plan: Plan) -> None:
+    """Raise RecipeError for storage that no other process could see, or that a search lacks."""
+    found = str(asked.storage)
+    if "://" not in found:
+        raise RecipeError(
+            [f"storage: found {found!r}; it should be a URL, as s3://bucket/folder or file:///disk"]
+        )
+    if found.startswith(OWN_MEMORY) and (asked.workers > 1 or asked.name == "ray"):
+        raise RecipeError([f"storage: {found} is in this process alone; name another"])
+    search = plan.grid.search
+    if search is not None and search.storage is None and asked.name == "ray":
+        raise RecipeError(
+            [
+                "search.storage: is missing; with storage by URL nodes see no file of this machine,"
+                " so give the address of a database, as postgresql://host/name"
+            ]
+        )
 
 
 def _need(*libraries: str) -> None:
@@ -120,11 +148,12 @@ def _compute(
     found: Experiment, plan: Plan, asked: Engine, *, retry: bool, tell: Told | None
 ) -> None:
     """Make what is missing, tell of it, and keep the table up to date."""
+    job = partial(Job.of, plan=plan, folder=found.folder, threads=asked.threads)
+    if asked.storage is not None:
+        fetch_ended(StoredCells(asked.storage, found.folder), [job(run) for run in plan.runs])
     runs = waiting(found, plan, retry=retry)
     table = Table(found)
-    engine = asked.start(
-        found.folder, lambda run: Job.of(run, plan, found.folder, asked.threads), len(runs)
-    )
+    engine = asked.start(found.folder, job, len(runs))
     planned, began = {run.key: run for run in runs}, time.monotonic()
     try:
         with closing(engine.run(Turns(runs))) as events:

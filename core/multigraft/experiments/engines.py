@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from multigraft.experiments.cells import PlannedRun
-from multigraft.experiments.job import Ended, Job, work
+from multigraft.experiments.job import Ended, Job
 from multigraft.experiments.processes import Processes
+from multigraft.experiments.stored_cells import Fetched, StoredCells, make
 from multigraft.experiments.turns import Queue
 from multigraft.system.cpu import usable_cores
 
@@ -36,6 +37,8 @@ class Engine:
     """Of each cell, under Ray."""
     address: str | None = None
     """Of Ray's cluster; None: a new one on this machine."""
+    storage: str | None = None
+    """A URL where cells lie while they are made; None: in the experiment's folder."""
     plugins: Sequence[object] = field(default_factory=tuple)
 
     @property
@@ -46,6 +49,12 @@ class Engine:
 
     def start(self, folder: Path, job: Callable[[PlannedRun], Job], runs: int) -> Workers:
         """The engine for so many runs, whose records lie in ``folder``."""
+        if self.storage is None:
+            return self._workers(folder, job, runs)
+        cells = StoredCells(self.storage, folder)
+        return Fetched(self._workers(folder, lambda run: cells.placed(job(run)), runs), cells)
+
+    def _workers(self, folder: Path, job: Callable[[PlannedRun], Job], runs: int) -> Workers:
         if self.name == "ray":
             from multigraft.experiments.ray_cluster import RayCluster
 
@@ -66,6 +75,6 @@ class InProcess:
     def run(self, turns: Queue) -> Generator[Ended]:
         """Make one cell after another."""
         while (run := turns.take()) is not None:
-            ended = work(self.job(run), self.plugins)
+            ended = make(self.job(run), self.plugins)
             turns.ended(run.key)
             yield ended

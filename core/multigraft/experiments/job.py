@@ -19,6 +19,7 @@ from multigraft.experiments.cells import PlannedRun, folder_of
 from multigraft.experiments.plan import Domain, Plan
 from multigraft.experiments.records import Record, Score, Tested, write_record
 from multigraft.experiments.search.pruning import Pruning, TrialPlace
+from multigraft.experiments.storage import StoredPlace
 from multigraft.system.resume_command import RECORD
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Job:
     keep: str
     trial: TrialPlace | None = None
     """Whose trial of a search it is, judged by its validation rows alone; None: of none."""
+    stored: StoredPlace | None = None
+    """Where nodes find it that do not see the experiment's folder; None: all do."""
 
     @classmethod
     def of(cls, run: PlannedRun, plan: Plan, folder: Path, threads: int) -> Job:
@@ -79,7 +82,8 @@ class Job:
         raw = json.loads(text)
         domains = tuple(Domain(**each) for each in raw["domains"])
         trial = None if raw["trial"] is None else TrialPlace(**raw["trial"])
-        return cls(**{**raw, "domains": domains, "trial": trial})
+        stored = None if raw["stored"] is None else StoredPlace(**raw["stored"])
+        return cls(**{**raw, "domains": domains, "trial": trial, "stored": stored})
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Ray engine: each cell a task of a cluster, whose nodes see the experiment's folder."""
+"""Ray engine: each cell a task of a cluster, whose nodes see the experiment's folder or storage."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from multigraft.errors import RunError
 from multigraft.experiments.cells import PlannedRun
-from multigraft.experiments.job import LOGS, Ended, Job, work
+from multigraft.experiments.job import LOGS, Ended, Job
 from multigraft.experiments.processes import LIVES, PATIENCE, THREADS
 from multigraft.experiments.records import Record, write_record
+from multigraft.experiments.stored_cells import make
 from multigraft.experiments.turns import Queue
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class RayCluster:
     """Ray engine: a task for each cell.
 
     A task whose node is lost is started again by Ray, on another, and goes on from the cell's
-    checkpoint in the folder that all nodes share.
+    checkpoint in the folder or the storage that all nodes share.
     """
 
     def __init__(self, folder: Path, asked: Engine, job: Callable[[PlannedRun], Job]) -> None:
@@ -77,9 +78,10 @@ class RayCluster:
             runtime_env={"env_vars": environment},
         )
         def cell(job: str) -> str:
-            if not Path(mark).exists():
+            asked = Job.from_json(job)
+            if asked.stored is None and not Path(mark).exists():
                 raise RunError(f"{mark}: is not there on {ray.util.get_node_ip_address()}")
-            return work(Job.from_json(job)).to_json()
+            return make(asked).to_json()
 
         return cell
 
@@ -114,7 +116,7 @@ class RayCluster:
                 raise
             raise RunError(
                 f"{error.cause}: every node of a cluster must see the experiment's folder under "
-                "one path; give --out a folder on storage that they share"
+                "one path; give --out a folder on a disk that they share, or --storage a URL"
             ) from error
         except ray.exceptions.RayError as error:
             reason = (

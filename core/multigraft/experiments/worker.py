@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TextIO
 
 from multigraft.experiments.folder import at_work
-from multigraft.experiments.job import Job, work
+from multigraft.experiments.job import Job
+from multigraft.experiments.stored_cells import make
 
 
 def main(folder: str) -> None:
@@ -24,7 +25,7 @@ def main(folder: str) -> None:
         busy = threading.Event()
         threading.Thread(target=_read, args=(jobs, busy), daemon=True).start()
         while line := jobs.get():
-            answers.write(work(Job.from_json(line)).to_json() + "\n")
+            answers.write(make(Job.from_json(line)).to_json() + "\n")
             busy.clear()
             answers.flush()
 
