@@ -26,7 +26,7 @@ from multigraft_text.saving import save_model, save_tagger, save_tokenizer, with
 from multigraft_text.segments import can_pack, packed_inputs
 from multigraft_text.sentence_modules import save_pooled
 from multigraft_text.sentence_pooling import MEAN, POOLINGS, folder_pooling
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 from multigraft_text.weights import DECODERS, ENCODERS, config_of, folder_of, open_weights
 
 LOG = logging.getLogger("multigraft")

@@ -23,7 +23,8 @@ from multigraft_text.backbone import (
     vocabulary_of,
 )
 from multigraft_text.options import OWN
-from multigraft_text.specs import positions, spec_of, spec_to_learn, token_ids
+from multigraft_text.specs import positions, spec_of, spec_to_learn
+from multigraft_text.token_ids import token_ids
 from multigraft_text.weights import UNDECLARED, any_config, folder_of
 
 FAMILY = "transformers"

@@ -9,7 +9,7 @@ import numpy as np
 
 from multigraft import MultigraftError
 from multigraft.contracts.types import Spec
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 
 MOST_WORDS = 10
 """The longest span, in words (Joshi et al. 2020, section 3.1)."""

@@ -11,7 +11,7 @@ from multigraft.contracts.reader import Reader
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.models.tasks.teacher_forcing import IGNORED
 from multigraft_text.masked_spans import draw_by_word, spans, word_beginnings, words_of
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 
 SPAN = 3.0
 """The mean number of words in a span, unless a recipe says otherwise."""

@@ -100,22 +100,6 @@ def positions(config: Any) -> int:
     return table - config.pad_token_id - 1 if config.model_type in OFFSET_POSITIONS else table
 
 
-def token_ids(spec: Spec) -> dict[str, int]:
-    """Every token of the spec's tokenizer with its id."""
-    tokenizer = spec.get("tokenizer.json")
-    if tokenizer is None:
-        raise MultigraftError(
-            "the tokenizer is not learned yet: complete the spec with the modality's `fit`"
-        )
-    vocabulary = tokenizer["model"]["vocab"]
-    pairs = (
-        vocabulary.items()
-        if isinstance(vocabulary, dict)
-        else ((piece[0], index) for index, piece in enumerate(vocabulary))
-    )
-    return dict(pairs) | {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
-
-
 def _first_spec(origin: Origin, options: Mapping[str, Any], style: str) -> Spec:
     limit = origin.config.get("max_position_embeddings") or origin.config.get("n_positions")
     return spec_to_learn(

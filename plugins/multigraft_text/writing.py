@@ -14,7 +14,7 @@ from multigraft.contracts.generation import PAST, Axes, NewTokens, Tensors
 from multigraft.contracts.types import Spec
 from multigraft.errors import refused_as
 from multigraft.models.modes import evaluating
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 
 
 class CachedDecoder(nn.Module):

@@ -15,7 +15,7 @@ from fuzz.harness import Border, WrongAnswer
 from multigraft_text.learning import fit
 from multigraft_text.seq2seq.rows import translation_rows
 from multigraft_text.seq2seq.targets import TargetReader
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 
 ROW = {"source": "a fine film", "target": "um bom filme"}
 CELLS = st.one_of(st.text(st.characters(categories=None), max_size=40), TEXTS, texts.LONG, JUNK)

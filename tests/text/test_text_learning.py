@@ -15,7 +15,7 @@ from multigraft import MultigraftError
 from multigraft.contracts.records import Backbone
 from multigraft_text.learning import fit
 from multigraft_text.reader import TextReader
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 
 KINDS = ["wordpiece", "bpe", "unigram", "character"]
 

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from multigraft_text.learning import SPECIAL, fit
 from multigraft_text.masked_spans import word_beginnings
 from multigraft_text.reader import TextReader
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 
 PAGE = Path(__file__).parents[2] / "docs" / "quickstart.md"
 TEXTS = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.strip()]

@@ -17,7 +17,7 @@ from multigraft.models.untrusted import budget, check_complete, check_taken, che
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.clip.configuration import CLIP, SIGLIP, tower_config
 from multigraft_text.clip.module import TextTower, clip_tower, siglip_tower
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 from multigraft_text.weights import folder_of, open_weights
 
 CLASSES = {CLIP: CLIPTextModelWithProjection, SIGLIP: SiglipTextModel}

@@ -14,7 +14,7 @@ from multigraft.errors import WeightsError, refused_as
 from multigraft.models.untrusted import budget, check_complete, check_taken, check_weights
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.seq2seq.module import EncoderDecoder, dissimilarity
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 from multigraft_text.weights import SEQ2SEQ, config_of, folder_of, open_weights
 
 OPTIONS = ("dropout", "prefix", "source_language", "target_language")

@@ -8,7 +8,7 @@ from multigraft import Brief, MultigraftError
 from multigraft.contracts.types import Arrays, Spec
 from multigraft_text.seq2seq.restoring import Restored
 from multigraft_text.seq2seq.span_corruption import apart
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 
 FULL_STOPS = (".", "!", "?", "\u2026", "\u3002", "\uff01", "\uff1f")
 """What a sentence's last token ends with."""

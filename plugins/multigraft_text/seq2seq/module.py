@@ -19,7 +19,8 @@ from multigraft_text.saving import save_tokenizer, write_json
 from multigraft_text.seq2seq.block_parts import keep_positions_apart, part_blocks
 from multigraft_text.seq2seq.layout import layout_of, order_layers
 from multigraft_text.seq2seq.targets import WRITTEN_TOKENIZER, frame_of
-from multigraft_text.specs import positions, token_ids
+from multigraft_text.specs import positions
+from multigraft_text.token_ids import token_ids
 from multigraft_text.writing import cache_from, cache_to
 
 MASK = "mask"

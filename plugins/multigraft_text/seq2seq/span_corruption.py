@@ -11,7 +11,7 @@ from multigraft import Brief, MultigraftError
 from multigraft.contracts.types import Arrays, Spec
 from multigraft.errors import RecipeError
 from multigraft_text.seq2seq.restoring import Restored
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 
 SENTINEL = re.compile(r"\u2581?<extra_id_(\d+)>")
 """As T5 names them; mT5's begin as its words do."""

@@ -15,7 +15,8 @@ from multigraft.models.untrusted import read_config
 from multigraft.system.files import check_plain
 from multigraft_text.sentencepiece.marian import target_json
 from multigraft_text.seq2seq.targets import WRITTEN_TOKENIZER, written_frame
-from multigraft_text.specs import spec_of, spec_to_learn, token_ids
+from multigraft_text.specs import spec_of, spec_to_learn
+from multigraft_text.token_ids import token_ids
 from multigraft_text.weights import SEQ2SEQ, config_of, folder_of
 
 MANY_LANGUAGES = ("mbart", "m2m_100", "plbart")

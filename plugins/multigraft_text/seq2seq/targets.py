@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from multigraft import RowError
 from multigraft.contracts.types import Spec
 from multigraft_text.cleaning import clean
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 
 WRITTEN_TOKENIZER = "target_tokenizer.json"
 """The file of a folder of weights that cuts what is written, where another cuts what is read."""

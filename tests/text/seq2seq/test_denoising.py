@@ -20,7 +20,7 @@ from multigraft_text.seq2seq.denoising import (
     sentence_ends,
 )
 from multigraft_text.seq2seq.own_tokens import Frame
-from multigraft_text.specs import token_ids
+from multigraft_text.token_ids import token_ids
 
 OPTIONS = {"mask_share": 0.3, "span_length": 3.0, "permute_sentences": True}
 MASK = 999
