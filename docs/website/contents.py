@@ -28,6 +28,7 @@ PARTS: dict[str, tuple[str, ...]] = {
         "docs/tasks/automatic-speech-recognition",
         "docs/tasks/tables",
         "docs/tasks/contrastive",
+        "docs/tasks/captioning",
         "docs/pretraining",
         "docs/branches",
         "docs/tokenizers",

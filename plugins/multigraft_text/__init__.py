@@ -40,6 +40,7 @@ TEXT = Modality(
     reader=Lazy("multigraft_text.reader:TextReader"),
     fit=Lazy("multigraft_text.learning:fit"),
     columns=("text", "text_pair"),
+    writes=True,
     samples=Samples(
         good=Lazy("multigraft_text.samples:good"), bad=Lazy("multigraft_text.samples:bad")
     ),

@@ -114,6 +114,12 @@ class TextBackbone(nn.Module):
             mask=mask.bool(),
         )
 
+    def prefix_decoder(self, length: int) -> nn.Module | None:
+        """What writes behind ``length`` vectors; None of an encoder."""
+        from multigraft_text.prefix import PrefixDecoder
+
+        return PrefixDecoder(self, length) if self.causal else None
+
     def save(
         self,
         folder: Path,

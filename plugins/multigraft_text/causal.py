@@ -6,21 +6,18 @@ from collections.abc import Mapping
 
 import numpy as np
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM
 
 from multigraft import Brief, Features, Generating, Objective, RowLoss, Writing
 from multigraft.contracts.features import Batch
 from multigraft.contracts.objectives import Outputs
 from multigraft.models.tasks.teacher_forcing import perplexity, share
 from multigraft_text.language import (
-    TiedDecoder,
     fitting,
     right_answers,
     token_losses,
 )
-from multigraft_text.scoring import own_scorer
+from multigraft_text.scoring import causal_scorer
 from multigraft_text.specs import positions
-from multigraft_text.weights import DECODERS
 from multigraft_text.writing import CachedDecoder, cache_of, special_ids
 
 
@@ -51,12 +48,7 @@ class CausalLanguageModeling(Objective):
     def head(self) -> nn.Module:
         """The backbone's token embeddings, used once more; or transformers' own head of the type,
         as where the weights have an output matrix of their own."""
-        config = self.backbone.model.config
-        if config.model_type in DECODERS and config.tie_word_embeddings:
-            return CausalHead(TiedDecoder(self.backbone.embedding, bias=False))
-        scorer = own_scorer(self.backbone, AutoModelForCausalLM)
-        self.backbone.scorer = scorer if any(True for _ in scorer.parameters()) else None
-        return CausalHead(scorer)
+        return CausalHead(causal_scorer(self.backbone))
 
     def loss(self, outputs: Outputs, batch: Batch) -> RowLoss:
         """Sum over a row's tokens, weighed by their number; a row of one token weighs nothing."""

@@ -22,6 +22,7 @@ from multigraft_text.cleaning import MAX_CHARACTERS, clean, parts_of, refuse_rep
 from multigraft_text.full_length import full_length
 from multigraft_text.passages import passage_rows
 from multigraft_text.places import NOWHERE, cut_off, own_tokens, token_places
+from multigraft_text.seq2seq.targets import TargetReader, end_of
 from multigraft_text.windows import overlapping, step_of
 from multigraft_text.words import hiding_token, word_units
 
@@ -240,6 +241,14 @@ class TextReader:
         """The text of tokens, special ones left out."""
         text: str = self._whole.decode(list(tokens))
         return text
+
+    def written(self, text: str) -> list[int]:
+        """The tokens of a text that is to be written, and the end. Raises RowError."""
+        return self._target.read(text)
+
+    @cached_property
+    def _target(self) -> TargetReader:
+        return TargetReader(self._spec, end=end_of(self._spec))
 
     @cached_property
     def _whole(self) -> Tokenizer:

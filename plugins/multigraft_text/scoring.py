@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
 
 from multigraft.errors import WeightsError, refused_as
 from multigraft.models.modes import evaluating
 from multigraft.system.quiet import quiet_transformers
 from multigraft_text.language import TiedDecoder
 from multigraft_text.standing_in import hidden_output, logits_behind
-from multigraft_text.weights import any_config
+from multigraft_text.weights import DECODERS, any_config
 
 FAR = 1e-4
 
@@ -47,6 +48,18 @@ class OwnScorer(nn.Module):
         prefix = f"{self.model.base_model_prefix}."
         state = {f"{prefix}{name}": tensor for name, tensor in base.state_dict().items()}
         self.model.save_pretrained(folder, state_dict={**state, **self.model.state_dict()})
+
+
+def causal_scorer(backbone: Any) -> nn.Module:
+    """What scores the next token behind a decoder: its token embeddings, used once more; or
+    transformers' own head of the type, as where the weights have an output matrix of their own.
+    Raises WeightsError as `own_scorer` does."""
+    config = backbone.model.config
+    if config.model_type in DECODERS and config.tie_word_embeddings:
+        return TiedDecoder(backbone.embedding, bias=False)
+    scorer = own_scorer(backbone, AutoModelForCausalLM)
+    backbone.scorer = scorer if any(True for _ in scorer.parameters()) else None
+    return scorer
 
 
 def own_scorer(backbone: Any, automodel: Any) -> OwnScorer:

@@ -63,13 +63,15 @@ def cache_of(base: Any) -> dict[str, Axes]:
     leaves them. Raises MultigraftError where it keeps something else."""
     device = base.get_input_embeddings().weight.device
     token = torch.zeros(1, 1, dtype=torch.long, device=device)
+    mask = {"attention_mask": torch.ones_like(token)}
+    taken = mask if "attention_mask" in signature(base.forward).parameters else {}
     kept = refused_as(
         MultigraftError,
         f"a {base.config.model_type!r} keeps other things than keys and values from token to "
         "token, which no graph can hold yet: it can be trained, but not exported to write",
     )
     with kept, evaluating(base), torch.no_grad():
-        cache = base(input_ids=token, past_key_values=DynamicCache(), use_cache=True)
+        cache = base(input_ids=token, past_key_values=DynamicCache(), use_cache=True, **taken)
         state = cache_to(cache.past_key_values)
     return {name: (each.shape[1], PAST, each.shape[3]) for name, each in state.items()}
 

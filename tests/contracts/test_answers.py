@@ -218,7 +218,7 @@ def test_it_keeps_every_contract() -> None:
 def test_core_s_answers_have_the_names_that_a_task_may_give() -> None:
     assert tuple(ANSWERS) == NAMES
     scored = {name for name, make in ANSWERS.items() if scores(make({"labels": ["a"]}))}
-    written = {"summary", "text", "translation"}
+    written = {"caption", "summary", "text", "translation"}
     others = {"detection", "embedding", "embeddings", "extraction", "segmentation", "tagging"}
     assert scored == {*others, "transcription", *written}
 

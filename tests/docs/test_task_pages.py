@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 
 from docs.test_docs import ROOT, example
+from helpers import captions
 from helpers.painted_objects import coco_folder
 from helpers.painted_scenes import table
 from multigraft.plugins.catalog import Catalog
@@ -171,6 +172,18 @@ def test_objects(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def made_words() -> list[str]:
     rng = random.Random(0)
     return ["".join(rng.choices("aehtocw", k=rng.randint(2, 6))) for _ in range(80)]
+
+
+def test_captions(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = captions.rows(desk / "pictures", 60, 0)
+    for number, row in enumerate(made):
+        Path(row["image"]).rename(desk / "pictures" / f"{number}.png")
+        row["image"] = f"pictures/{number}.png"
+    captions.write(desk / "captions.jsonl", made)
+    names = run("captioning.md", "captions")
+    assert {"bleu", "chrf", "rougeL"} <= names["run"].evaluate().metrics.keys()
+    assert set(names["predictor"].predict("pictures/1.png")) == {"text", "tokens", "ended"}
+    assert "'ended':" in capsys.readouterr().out
 
 
 def test_contrastive(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from multigraft.contracts.types import Answer, Arrays
 from multigraft.errors import PredictError
 
 Named = Literal[
+    "caption",
     "classification",
     "detection",
     "embedding",

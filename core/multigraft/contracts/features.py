@@ -158,6 +158,11 @@ class BackboneModule(Protocol):
 
     ``writing: Writing``, ``remember`` and ``step`` may be there too, as `generation.Decoder` has
     them: an encoder-decoder, which tasks that write a text about a value ask for.
+
+    ``prefix_decoder(length) -> nn.Module | None`` may be there too: a decoder-only language model
+    as a `generation.Decoder` that writes behind ``length`` vectors, its `remember` taking them as
+    ``sequence`` [B, length, width]; beside `writing` it has ``length``, ``width``, and ``scale``,
+    the deviation of its token embeddings. None where it is an encoder. Captioning asks for it.
     """
 
     width: int

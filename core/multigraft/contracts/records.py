@@ -110,6 +110,9 @@ class Modality:
     over few rows, 200 at the most; for values of which a backbone learns little a step."""
     web: WebReader | None = None
     """How a page reads a value without a server; None: only Python does."""
+    writes: bool = False
+    """Whether its readers are `WritingReader`s, so that of several branches one of this modality
+    may be the one that writes (see `Task.describes`)."""
     preview: Callable[[Any], Preview] | None = None
     """(raw value) -> what a page shows of it, at most `multigraft.contracts.previews.LARGEST`
     bytes; None: its name. Raises RowError for what the reader would refuse."""
@@ -226,6 +229,9 @@ class Task:
     where that is learned, it is learned from them too."""
     reader: Mapping[str, Any] = field(default_factory=dict)
     """Options of the modality's reader that the task cannot do without, as ``{"places": True}``."""
+    describes: bool = False
+    """Whether it writes a text about what it reads with one of several branches, the one whose
+    modality `writes`: that branch reads nothing, and its tokenizer is learned from `writes`."""
     levels: bool = False
     """Whether its head reads `Features.maps` at the strides of the backbone's ``levels``; one that
     has none is refused."""
@@ -279,6 +285,11 @@ class Task:
             raise ValueError(f"task {self.name!r}: labels_in reads the column that stratify names")
         if self.dual and not self.several:
             raise ValueError(f"task {self.name!r}: dual is for tasks of several branches")
+        if self.describes and not (self.several and self.writes):
+            raise ValueError(
+                f"task {self.name!r}: describes is for tasks of several branches that name the "
+                "column that is written (several, writes)"
+            )
         if self.levels and self.several:
             raise ValueError(f"task {self.name!r}: levels are those of one branch, not of several")
         named = (self.stratify, self.writes, *self.files)

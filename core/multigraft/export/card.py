@@ -171,7 +171,7 @@ def _ports(bundle: Bundle) -> str:
     ]
     return "\n".join(
         [
-            "## The graphs" if bundle.branches else "## The graph",
+            "## The graphs" if _apart(bundle) else "## The graph",
             "",
             *_branches(bundle),
             "| | name | type | shape |",
@@ -192,9 +192,14 @@ def _ports(bundle: Bundle) -> str:
     )
 
 
+def _apart(bundle: Bundle) -> bool:
+    """Whether each branch has a graph: where texts are written, one reads all of them."""
+    return bool(bundle.branches) and bundle.generation is None
+
+
 def _branches(bundle: Bundle) -> list[str]:
     """What each graph is, where there are several."""
-    if not bundle.branches:
+    if not _apart(bundle):
         return []
     graphs = bundle.precisions[bundle.default].graphs
     return [

@@ -51,8 +51,10 @@ class ExportContext:
 
     @property
     def quantization(self) -> Quantization:
-        """How the one backbone becomes int8."""
-        return self.run.resolved.branches[""].backbone.quantization
+        """How the one backbone becomes int8; what reads for a branch that writes, dynamically,
+        since it holds matrix products of a decoder."""
+        branches = self.run.resolved.branches
+        return branches[""].backbone.quantization if "" in branches else "dynamic"
 
     def asked(self, name: str) -> bool:
         """Tell whether the recipe asks for that precision."""
@@ -65,8 +67,8 @@ class ExportContext:
     @property
     def branches(self) -> tuple[str, ...]:
         """The branches, each of which has a graph, and the head one; none where there is one graph
-        of all."""
-        return tuple(self.run.graft.branches)
+        of all, as where one of them writes."""
+        return () if self.run.resolved.writer else tuple(self.run.graft.branches)
 
     @property
     def main(self) -> str:

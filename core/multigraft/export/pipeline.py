@@ -176,7 +176,7 @@ def _seal(context: ExportContext, precisions: Precisions, notes: tuple[str, ...]
 
 def _format(context: ExportContext, generation: Generation | None) -> int:
     """The first format that can say what the graphs are."""
-    if context.branches:
+    if context.run.resolved.several:
         return NEWEST
     return FORMAT if generation is None else generation.format
 

@@ -18,9 +18,11 @@ from multigraft.models.modes import evaluating
 class Branch(nn.Module):
     """A backbone that sees its own arrays of those rows of a batch that have them."""
 
-    def __init__(self, name: str, place: int, backbone: nn.Module) -> None:
+    def __init__(self, name: str, place: int, backbone: nn.Module, *, writes: bool = False) -> None:
         super().__init__()
         self.name = name
+        self.writes = writes
+        """Whether it reads nothing, and its decoder writes about what the others read."""
         self.place = place
         """Its column in ``present``."""
         self.backbone = backbone
@@ -33,9 +35,9 @@ class Branch(nn.Module):
 
     @property
     def blocks(self) -> Sequence[nn.Module]:
-        """The backbone's."""
+        """The backbone's; none of an encoder whose decoder alone writes."""
         found: Any = self.backbone.blocks
-        return list(found)
+        return [] if self.writes and self.later else list(found)
 
     @property
     def later(self) -> Sequence[nn.Module]:
@@ -91,11 +93,14 @@ class Branches(nn.Module):
     blocks: Sequence[nn.Module] = ()
     head_bias = True
 
-    def __init__(self, backbones: Mapping[str, nn.Module]) -> None:
+    def __init__(self, backbones: Mapping[str, nn.Module], writer: str = "") -> None:
+        """``writer`` names the branch that reads nothing, where one writes about the others."""
         super().__init__()
+        read = [name for name in backbones if name != writer]
+        places = {name: place for place, name in enumerate(read)}
         self.towers = nn.ModuleList(
-            Branch(name, place, backbone)
-            for place, (name, backbone) in enumerate(backbones.items())
+            Branch(name, places.get(name, -1), backbone, writes=name == writer)
+            for name, backbone in backbones.items()
         )
 
     @property
@@ -104,9 +109,19 @@ class Branches(nn.Module):
         return {tower.name: tower for tower in self.towers if isinstance(tower, Branch)}
 
     @property
+    def read(self) -> dict[str, Branch]:
+        """Those that read a value: all but the one that writes."""
+        return {name: branch for name, branch in self.named.items() if not branch.writes}
+
+    @property
+    def writer(self) -> Branch | None:
+        """The branch that writes about the others; None where all are read."""
+        return next((branch for branch in self.named.values() if branch.writes), None)
+
+    @property
     def width(self) -> int:
-        """The sum of the branches' widths."""
-        return sum(branch.width for branch in self.named.values())
+        """The sum of the widths of those that are read."""
+        return sum(branch.width for branch in self.read.values())
 
     def forward(self, batch: Batch) -> Features:
         """Compute every branch."""
@@ -116,7 +131,7 @@ class Branches(nn.Module):
         """The features of a batch, those of some branches ``given`` as `Branch.forward` gives
         them."""
         found = {}
-        for name, branch in self.named.items():
+        for name, branch in self.read.items():
             rows = branch.rows(batch)
             if rows is not None and not len(rows):
                 found[name] = branch.nothing(batch)

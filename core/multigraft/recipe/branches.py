@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from multigraft.contracts.branches import compose
+from multigraft.contracts.describing_branches import compose_describing
 from multigraft.contracts.records import Modality, Task
 from multigraft.errors import did_you_mean
 from multigraft.recipe.fields import Recipe
@@ -45,6 +47,8 @@ def branch_problems(
     do."""
     if task.dual:
         yield from _dual_problems(recipe, task)
+    if task.describes:
+        yield from _describing_problems(recipe, task, branches)
     if not task.several:
         yield (
             f"task: {task.name!r} takes one backbone; of several branches learn "
@@ -91,6 +95,42 @@ def _dual_problems(recipe: Recipe, task: Task) -> Iterator[str]:
         )
     if recipe.data.missing == "allow":
         yield f"data.missing: found 'allow'; every row of {task.name!r} needs both branches"
+
+
+def whole_modality(recipe: Recipe, task: Task, branches: Mapping[str, ResolvedBranch]) -> Modality:
+    """The modality of the one branch, or composed of those of several."""
+    own = {name: branch.modality for name, branch in branches.items()}
+    if len(own) == 1:
+        return own[""]
+    if task.describes and (writer := writer_of(branches)):
+        return compose_describing(own, writer, missing=False)
+    return compose(own, missing=task.dual or recipe.data.missing == "allow")
+
+
+def writer_of(branches: Mapping[str, ResolvedBranch]) -> str:
+    """The branch that writes, of those of a task that describes; empty where none or several
+    can."""
+    found = _writers(branches)
+    return found[0] if len(found) == 1 and len(branches) > 1 else ""
+
+
+def _writers(branches: Mapping[str, ResolvedBranch]) -> list[str]:
+    return [name for name, each in branches.items() if each.modality.writes]
+
+
+def _describing_problems(
+    recipe: Recipe, task: Task, branches: Mapping[str, ResolvedBranch]
+) -> Iterator[str]:
+    """Where not just one branch writes, or rows may lack what is described."""
+    if not writer_of(branches):
+        found = [f"{name or 'one'} ({each.modality.name})" for name, each in branches.items()]
+        yield (
+            f"task: {task.name!r} takes one branch that writes, of a backbone of texts, and at "
+            "least one that is read, of another modality, as backbone: {image: resnet-tiny, text: "
+            f"gpt-tiny}}; found {', '.join(found)}"
+        )
+    if recipe.data.missing == "allow":
+        yield f"data.missing: found 'allow'; every row of {task.name!r} needs what it describes"
 
 
 def branches_of(run: Path) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from multigraft.contracts.branches import compose
 from multigraft.contracts.options import misfit
 from multigraft.contracts.records import (
     Backbone,
@@ -21,7 +20,7 @@ from multigraft.errors import RecipeError, UnknownName, did_you_mean
 from multigraft.plugins.catalog import Catalog
 from multigraft.plugins.rules import SOURCES
 from multigraft.recipe import BackboneChoice, Choice, Recipe, check
-from multigraft.recipe.branches import branch_problems, branches_of, form_problems
+from multigraft.recipe.branches import branch_problems, branches_of, form_problems, whole_modality
 from multigraft.recipe.choices import by_branch
 from multigraft.recipe.refused import refused
 from multigraft.recipe.resolved import ResolvedBranch, ResolvedRecipe
@@ -84,7 +83,7 @@ class _Finder:
                 f"evaluation.probe: {task.name!r} learns from its labels; the probe is for tasks "
                 "that pretrain"
             )
-        if task.dual or len(branches) > 1:
+        if task.dual or task.describes or len(branches) > 1:
             others = [each.name for each in self.catalog.tasks() if each.several]
             self.problems += branch_problems(recipe, task, branches, others)
         for branch, each in branches.items():
@@ -98,7 +97,7 @@ class _Finder:
             recipe=recipe.in_batches_of(task.batch_size),
             task=task,
             task_options=self._options("task", own, task.options),
-            modality=_modality(recipe, task, branches),
+            modality=whole_modality(recipe, task, branches),
             branches={
                 name: replace(each, reader_options=self._wished(recipe, task, name, each))
                 for name, each in branches.items()
@@ -279,13 +278,6 @@ class _Finder:
             + (f"; {family.name!r} opens no hub names" if named else "")
         )
         return origin
-
-
-def _modality(recipe: Recipe, task: Task, branches: Mapping[str, ResolvedBranch]) -> Modality:
-    own = {name: branch.modality for name, branch in branches.items()}
-    if len(own) == 1:
-        return own[""]
-    return compose(own, missing=task.dual or recipe.data.missing == "allow")
 
 
 def _finder(catalog: Catalog, name: str) -> Callable[[], Strategy]:

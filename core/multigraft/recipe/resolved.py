@@ -41,6 +41,12 @@ class ResolvedRecipe:
         return bool(self.modality.branches)
 
     @property
+    def writer(self) -> str:
+        """The branch that writes about the others; empty where all are read."""
+        unread = [name for name in self.branches if name not in self.modality.branches]
+        return unread[0] if self.several and unread else ""
+
+    @property
     def scratch(self) -> bool:
         """Whether no branch begins with weights of its own."""
         return all(branch.origin.scratch for branch in self.branches.values())

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,7 @@ from multigraft.recipe import Recipe
 from multigraft.recipe.resolved import ResolvedRecipe
 from multigraft.runs.first_record import data_facts, run_facts
 from multigraft.runs.growing import grow, inherit_head, plan_of, with_weights_of
+from multigraft.runs.learned_values import LearnedValues
 from multigraft.runs.run import HEAD, MODEL, Run
 from multigraft.system.compute.processes import ALONE, World
 from multigraft.system.files import check_tree
@@ -183,9 +183,8 @@ def reader_spec(resolved: ResolvedRecipe, raws: Iterable[Any]) -> Spec:
 
 def _learn(resolved: ResolvedRecipe, train: Table) -> Saved:
     """The reader's spec and the targets' description, from the weights and the training rows."""
-    task, raws = resolved.task, train.raws()
-    written = raws if task.writes is None else chain(raws, train.cells(task.writes))
-    spec = reader_spec(resolved, written)
+    task = resolved.task
+    spec = reader_spec(resolved, LearnedValues(resolved, train))
     columns: dict[str, Sequence[Any]] = {
         name: train.files(name) if name in task.files else train.cells(name)
         for name in task.columns

@@ -69,7 +69,7 @@ def _backbone(resolved: ResolvedRecipe, spec: Spec) -> nn.Module:
         for name, branch in resolved.branches.items()
     }
     if resolved.several:
-        return Branches(built)
+        return Branches(built, resolved.writer)
     if resolved.task.levels:
         _ask_for_levels(built[""], resolved)
     return built[""]
@@ -114,9 +114,24 @@ def plan_of(graft: Graft, resolved: ResolvedRecipe) -> Plan:
         plan = replace(plan, branch=name)
         for strategy, options in branch.strategies:
             plan = strategy.plan(plan, options)
+    plan = _reading(plan, resolved.writer)
     if not any(rule.active(0.0) for rule in plan.rules.values()):
         raise RecipeError([_nothing_learns(resolved)])
     return replace(plan, branch="")
+
+
+def _reading(plan: Plan, writer: str) -> Plan:
+    """The plan without the encoder of a branch that writes by its decoder: it reads nothing."""
+    backbone: Any = plan.graft.branches[writer].backbone if writer else None
+    if backbone is None or not getattr(backbone, "later", ()):
+        return plan
+    unread = {id(each) for block in backbone.blocks for each in block.parameters()}
+    never = {name for name, each in plan.graft.named_parameters() if id(each) in unread}
+    rules = {
+        name: replace(rule, learns=rule.learns and name not in never)
+        for name, rule in plan.rules.items()
+    }
+    return replace(plan, rules=rules)
 
 
 def _nothing_learns(resolved: ResolvedRecipe) -> str:

@@ -79,11 +79,12 @@ class BranchSession:
 def whole_session(
     bundle: Bundle, main: Session, roles: Mapping[str, Session], folder: Path
 ) -> Session | BranchSession:
-    """What computes a batch: the main graph, or those of all branches with it as their head.
+    """What computes a batch: the main graph, or those of all branches with it as their head;
+    where texts are written, one graph reads all branches.
 
     Raises BundleError where branches and graphs are not each other's.
     """
-    if not bundle.branches:
+    if not bundle.branches or bundle.generation is not None:
         return main
     if odd := sorted(bundle.branches.keys() ^ roles.keys()):
         raise BundleError(

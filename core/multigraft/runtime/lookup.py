@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from multigraft.contracts.answers import Answers
 from multigraft.contracts.branches import BLANKS, compose
+from multigraft.contracts.describing_branches import WRITER, alone, compose_describing
 from multigraft.contracts.owners import advice
 from multigraft.contracts.records import Modality
 from multigraft.errors import BundleError, UnknownName, refused_as
@@ -50,7 +51,14 @@ def _modality(bundle: Bundle, catalog: Catalog) -> Modality:
             found[branch] = catalog.modality(name)
         except UnknownName as error:
             raise missing_record("modality", error, bundle, branch=branch) from error
-    return compose(found, missing=BLANKS in bundle.reader) if names else found[""]
+    if not names:
+        return found[""]
+    missing, writer = BLANKS in bundle.reader, bundle.reader.get(WRITER)
+    if writer is None:
+        return compose(found, missing=missing)
+    if not isinstance(writer, str) or writer not in found or len(found) < 2:
+        raise BundleError(f"the bundle's reader names no branch that writes: {writer!r}")
+    return alone(compose_describing(found, writer, missing=missing))
 
 
 def missing_record(

@@ -189,7 +189,11 @@ def _families(subject: Subject) -> Families:
     if not fitting:
         raise Skipped(f"no backbone reads {' or '.join(task.modalities)}")
     alone: list[Families] = [{"": each} for each in fitting]
-    tried = _pairs(subject.bench, fitting) if task.several else alone
+    tried = alone
+    if task.describes:
+        tried = _described(subject.bench, fitting)
+    elif task.several:
+        tried = _pairs(subject.bench, fitting)
     found: Families = subject.bench.once(
         ("fitting", task.name), lambda: _fitting(subject.bench, task, tried)
     )
@@ -205,6 +209,19 @@ def _pairs(bench: Bench, families: list[Backbone]) -> list[Families]:
         (family,) = by_column.values()
         return [{"first": family, "second": family}]
     return [dict(pair) for pair in combinations(by_column.items(), 2)]
+
+
+def _described(bench: Bench, families: list[Backbone]) -> list[Families]:
+    """A backbone that is read beside one that may write, for each of both. Raises Skipped."""
+    writers = [each for each in families if bench.modality_of(each).writes]
+    read = [each for each in families if not bench.modality_of(each).writes]
+    if not (writers and read):
+        raise Skipped("no backbone writes, or none reads what is to be written about")
+    return [
+        {bench.modality_of(each).columns[0]: each for each in (one, writer)}
+        for writer in writers
+        for one in read
+    ]
 
 
 def _fitting(bench: Bench, task: Task, tried: list[Families]) -> Families:

@@ -92,13 +92,20 @@ def recipe_of(
 def values_of(bench: Bench, task: Task, families: Families, count: int) -> list[Any]:
     """Made-up values for a task: of several branches a mapping with each one's, of a task whose
     samples have further raw columns a tuple. Raises Skipped."""
-    raws = _raws(bench, families)
+    raws = _raws(bench, read_of(bench, task, families))
     if "" not in families:
         return raws[:count]
     further = bench.modality_of(families[""]).columns[1:] if task.samples is not None else ()
     cells = _cells(task, raws) if further else {}
     columns = [cells[name] for name in further if name in cells]
     return list(zip(raws, *columns, strict=True))[:count] if columns else raws[:count]
+
+
+def read_of(bench: Bench, task: Task, families: Families) -> Families:
+    """The backbones whose branches are read: all, unless one of them writes about the others."""
+    if not task.describes:
+        return families
+    return {branch: each for branch, each in families.items() if not bench.modality_of(each).writes}
 
 
 def _raws(bench: Bench, families: Families) -> list[Any]:
@@ -111,11 +118,12 @@ def _raws(bench: Bench, families: Families) -> list[Any]:
 
 def table_of(bench: Bench, task: Task, families: Families) -> Path:
     """Made-up rows of a task in a file. Raises Skipped where a modality has no samples."""
-    modalities = {branch: bench.modality_of(each) for branch, each in families.items()}
+    read = read_of(bench, task, families)
+    modalities = {branch: bench.modality_of(each) for branch, each in read.items()}
     names = "-".join(each.name for each in modalities.values())
     path = bench.room("rows") / f"{task.name}-{names}.jsonl"
     if not path.exists():
-        raws = _raws(bench, families)
+        raws = _raws(bench, read)
         cells = _cells(task, raws)
         lines = [
             {**_raw(modalities, raw), **{name: cells[name][index] for name in cells}}

@@ -162,7 +162,7 @@ class Forward:
     def _replay_branch(self, branch: str, depth: int) -> Mapping[str, Replayed]:
         """The same of one branch; of the whole graft where there are none."""
         run = self.run
-        if not depth:
+        if not depth or (branch and branch == run.resolved.writer):
             return {}
         setting = replay_setting(run, branch=branch, precision=self.precision)
         try:
@@ -228,7 +228,7 @@ def replayed_split(run: Run, split: str) -> Replay | None:
 
 def _kept_branch(run: Run, split: str, branch: str, depth: int) -> Replayed | None:
     """The kept results of one branch, or of the whole graft."""
-    if not depth:
+    if not depth or (branch and branch == run.resolved.writer):
         return None
     rows, _ = having(run.rows[split], branch)
     try:

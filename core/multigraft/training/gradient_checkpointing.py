@@ -15,9 +15,12 @@ from multigraft.models.graft import Graft
 def gradient_checkpointing(graft: Graft) -> Iterator[None]:
     """Keep only the inputs of blocks that learn, and recompute the rest for their gradient.
 
-    About a third more time, for memory that grows with one block instead of all of them.
+    About a third more time, for memory that grows with one block instead of all of them. A branch
+    that writes keeps all: its blocks are called twice with a state that they add to.
     """
-    backbones: Any = list(graft.branches.values()) or [graft.backbone]
+    backbones: Any = [
+        each for each in graft.branches.values() if not getattr(each, "writes", False)
+    ] or [graft.backbone]
     blocks = [block for backbone in backbones for block in backbone.blocks]
     for block in blocks:
         block.__dict__["forward"] = _Checkpointed(block, block.forward)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from multigraft import Backbone, Lazy, Option, Size, Task
+from multigraft.models.tasks.writing_options import WRITING
 
 _OPTIONS = {
     "dropout": Option(
@@ -78,24 +79,6 @@ MARIAN = Backbone(
 )
 BACKBONES = (T5, BART, MARIAN)
 
-_WRITING = {
-    "max_target_length": Option(
-        default=64, low=2, high=2**16, help="tokens that are written of a text, at most"
-    ),
-    "label_smoothing": Option(
-        default=0.0, low=0, high=0.9, help="probability spread over all tokens (Szegedy 2016)"
-    ),
-    "beams": Option(
-        default=1, low=1, high=64, help="texts that beam search keeps in evaluation; 1: greedy"
-    ),
-    "length_penalty": Option(
-        default=1.0, low=-10, high=10, help="of beam search: above 0 favours long texts"
-    ),
-    "no_repeat_ngram": Option(
-        default=0, low=0, high=64, help="tokens in a row that are not written twice; 0: any"
-    ),
-}
-
 
 def _task(name: str, column: str, objective: str, half: str, answers: str, **more: Any) -> Task:
     return Task(
@@ -108,7 +91,7 @@ def _task(name: str, column: str, objective: str, half: str, answers: str, **mor
         row_objective=Lazy(f"multigraft_text.seq2seq.text_rows:{half}"),
         answers=answers,
         samples=Lazy(f"multigraft_text.seq2seq.rows:{column}_samples"),
-        options=_WRITING,
+        options=WRITING,
         **more,
     )
 

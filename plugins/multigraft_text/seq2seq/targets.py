@@ -7,7 +7,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from multigraft import RowError
+from multigraft import MultigraftError, RowError
 from multigraft.contracts.types import Spec
 from multigraft_text.cleaning import clean
 from multigraft_text.token_ids import token_ids
@@ -35,6 +35,16 @@ class TargetReader:
         if not encoding.ids:
             raise RowError("the tokenizer finds no token in the text")
         return [*encoding.ids, self._end]
+
+
+def end_of(spec: Spec) -> int:
+    """The id that ends a text which is written. Raises MultigraftError where there is none."""
+    if "writes" in spec:
+        return frame_of(spec)[1][-1]
+    end = token_ids(spec).get(spec["special"].get("eos_token"))
+    if end is None:
+        raise MultigraftError("the tokenizer has no end token, so no text can be written with it")
+    return end
 
 
 def frame_of(spec: Spec) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from multigraft import Brief, MultigraftError, Writing, WrittenMetric
 from multigraft.models.tasks.teacher_forcing import WrittenText
+from multigraft.models.tasks.writing_options import asked_by
 from multigraft_text.seq2seq.targets import TargetReader
 
 NEEDED = ("writing", "remember", "step")
@@ -47,13 +48,7 @@ class Written(WrittenText):
 
     def asked(self) -> dict[str, Any]:
         """Greedily, or with as many beams as the task says."""
-        options, asked = self.options, super().asked()
-        if options["no_repeat_ngram"]:
-            asked["no_repeat_ngram"] = options["no_repeat_ngram"]
-        if options["beams"] == 1:
-            return asked
-        beams = {name: options[name] for name in ("beams", "length_penalty")}
-        return {**asked, "method": "beam", **beams}
+        return {**super().asked(), **asked_by(self.options)}
 
 
 class TextToText(Written):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from multigraft.contracts.records import Task
+from multigraft.models.tasks.captioning.task import captioning_task
 from multigraft.models.tasks.contrastive.task import contrastive_task
 from multigraft.models.tasks.label_sets import multilabel_task
 from multigraft.models.tasks.numbers import regression_task
@@ -14,6 +15,7 @@ __all__ = ["classification_task", "multilabel_task", "regression_task", "shared_
 def shared_tasks() -> tuple[Task, ...]:
     """The tasks that core registers itself: of any modality, and of several at once."""
     return (
+        captioning_task("captioning"),
         classification_task("classification"),
         contrastive_task("contrastive"),
         multilabel_task("multilabel"),

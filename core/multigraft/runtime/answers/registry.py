@@ -18,11 +18,12 @@ from multigraft.runtime.answers.outputs import Outputs
 from multigraft.runtime.answers.regression import Regression
 from multigraft.runtime.answers.segmentation import Segmentation
 from multigraft.runtime.answers.tagging import Tagging
-from multigraft.runtime.answers.texts import Summary, Text, Translation
+from multigraft.runtime.answers.texts import Caption, Summary, Text, Translation
 from multigraft.runtime.answers.transcription import Transcription
 from multigraft.system.about import __version__
 
 ANSWERS: Mapping[Named, Callable[[Spec], Answers]] = {
+    "caption": Caption,
     "classification": Classification,
     "detection": Detection,
     "embedding": Embedding,

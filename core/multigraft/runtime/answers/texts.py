@@ -1,4 +1,4 @@
-"""Answers that are texts which a model writes: any text, a summary, a translation."""
+"""Answers that are texts which a model writes: any text, a summary, a translation, a caption."""
 
 from __future__ import annotations
 
@@ -87,3 +87,19 @@ class Translation(Text):
             "bleu": corpus_bleu(kept["bleu"].sum(0)),
             "chrf": corpus_chrf(kept["chrf"].sum(0)),
         }
+
+
+class Caption(Translation):
+    """The same, judged by BLEU, chrF and ROUGE with the column ``caption``."""
+
+    column = "caption"
+
+    def score(self, answer: Answer, row: Mapping[str, Any]) -> Mapping[str, np.ndarray | float]:
+        """Counts [5, 2] of BLEU, [6, 3] of chrF, and F of each ROUGE, [3]."""
+        rouge = rouge_scores(answer["text"], row[self.column])
+        return {**super().score(answer, row), "rouge": rouge}
+
+    def summarise(self, kept: Mapping[str, np.ndarray]) -> Mapping[str, float]:
+        """BLEU and chrF of the rows together, 0 to 100; means of ROUGE, 0 to 1."""
+        rouge = dict(zip(ROUGE, kept["rouge"].mean(0).tolist(), strict=True))
+        return {**super().summarise(kept), **rouge}
