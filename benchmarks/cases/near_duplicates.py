@@ -5,11 +5,12 @@ exchanged, in one file of JSON lines; `BENCH_TEXTS` names JSON lines with texts 
 which copies are planted alike. Ours is ``prepare`` with the one step ``near-duplicates`` at 0.7,
 one worker, shards, manifest and page included. text-dedup is ``python -m text_dedup.minhash``, 250
 permutations of 5-grams of words, one process: an exchanged word changes five of its shingles and
-about a dozen of our several hundred, so its threshold is 0.5 here. SemHash compares embeddings, here of a static model that model2vec distilled of
-MiniLM before, at its default threshold; made-up words have no meaning, so look at it with texts of
-your own. Each in a process of its own, the imports not counted. The quality is F1 of the rows that
-are dropped: of a text and its copies all but one should be, whichever stays. Recall and precision
-are in the notes, and by how many MB each process's memory grew.
+about a dozen of our several hundred, so its threshold is 0.5 here. SemHash compares embeddings,
+here of a static model that model2vec distilled of MiniLM before, at its default threshold; made-up
+words have no meaning, so look at it with texts of your own. Each in a process of its own, the
+imports not counted. The quality is F1 of the rows that are dropped: of a text and its copies all
+but one should be, whichever stays. Recall and precision are in the notes, and by how many MB each
+process's memory grew.
 """
 
 from __future__ import annotations
