@@ -254,6 +254,7 @@ def _run(
                     backbone=SimpleNamespace(quantization=quantization),
                 )
             },
+            writer="",
         ),
         plan=Plan.start(graft),
         augment=None,
