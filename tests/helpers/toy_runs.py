@@ -255,6 +255,7 @@ def _run(
                 )
             },
             writer="",
+            several=False,
         ),
         plan=Plan.start(graft),
         augment=None,
