@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from multigraft import RowBrief, RowError, RowObjective
 from multigraft.contracts.row_objectives import Row
 from multigraft.contracts.types import Arrays
 from multigraft.errors import shown
-from multigraft.models.tasks.written_rows import WrittenRows
+from multigraft.models.tasks.written_rows import RowsByReader
 from multigraft_speech.strengths import STRENGTHS
 
 ABSENT = -1
@@ -90,21 +89,12 @@ class TranscriptRows(RowObjective):
         return np.array([self.numbers[sign] for sign in text], dtype=np.int64)
 
 
-class DictatedRows(WrittenRows):
+class DictatedRows(RowsByReader):
     """Rows of sounds with transcripts that a decoder writes."""
 
     monitor = "wer"
     greater_is_better = False
     column = "written"
-
-    def __init__(self, brief: RowBrief) -> None:
-        super().__init__(brief)
-        self.reader: Any = brief.reader
-
-    def tokens(self, text: str) -> Sequence[int]:
-        """The tokens of a transcript and the end. Raises RowError."""
-        found: Sequence[int] = self.reader.written(text)
-        return found
 
 
 def recognised_rows(brief: RowBrief) -> RowObjective:

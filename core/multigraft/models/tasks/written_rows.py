@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -40,3 +41,16 @@ class WrittenRows(RowObjective):
                 column=self.column,
             )
         return {"labels": np.array(tokens, dtype=np.int64)}
+
+
+class RowsByReader(WrittenRows):
+    """Rows with a text that the reader cuts, a `WritingReader`."""
+
+    def __init__(self, brief: RowBrief) -> None:
+        super().__init__(brief)
+        self.reader: Any = brief.reader
+
+    def tokens(self, text: str) -> Sequence[int]:
+        """The reader's tokens of a text and what ends it. Raises RowError."""
+        found: Sequence[int] = self.reader.written(text)
+        return found

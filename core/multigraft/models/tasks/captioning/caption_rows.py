@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from multigraft.contracts.row_objectives import RowBrief
-from multigraft.models.tasks.written_rows import WrittenRows
+from multigraft.models.tasks.written_rows import RowsByReader
 
 
-class CaptionRows(WrittenRows):
-    """A text about what is read, in the column ``caption``."""
+class CaptionRows(RowsByReader):
+    """A caption of what is read, in the column ``caption``."""
 
     whole = False
     column = "caption"
     monitor = "chrf"
     greater_is_better = True
-
-    def __init__(self, brief: RowBrief) -> None:
-        super().__init__(brief)
-        self.reader: Any = brief.reader
-
-    def tokens(self, text: str) -> Sequence[int]:
-        """The tokens of a caption and what ends it. Raises RowError."""
-        found: Sequence[int] = self.reader.written(text)
-        return found
